@@ -1,0 +1,114 @@
+"""
+### One run per cohort deadline, and one per reminder date before it
+
+The run's id says what it is: `gelombang-13__H-7__2021-04-01`, `gelombang-13__deadline__2021-04-08`. Every run has the
+same shape: wait for complete feeds, reconcile, branch.
+
+- **Before the deadline** it reminds whoever has not bought.
+- **After it** (the deadline and the settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
+  once a person has approved; then the next version of the blacklist is published, also when nobody was revoked.
+- Otherwise it ends in a task whose name says why there was nothing to do.
+
+**Red** means that nobody was revoked: `await_feeds` names the platforms and dates that are missing, `reconcile` an
+implausible result, `approve_revocation` that nobody has approved. Clear the red task once that is mended.
+
+A run of the past is safe: it never waits, sends no reminder, and decides nobody twice.
+**Do not mark a task as successful** to get past a gate: what it guards takes a benefit away for life.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import Asset, Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
+
+from cohort_timetable import CohortTimetable
+from prakerja.calendar import calendar
+from prakerja.occasion import Occasion
+from prakerja.settings import WIB
+from task_policy import DEFAULT_ARGS
+
+TIMETABLE = CohortTimetable.of(calendar().values())
+PUBLISHED = Asset("published_blacklist", uri="prakerja://blacklist/latest")
+
+
+def occasion() -> Occasion:
+    context: Any = get_current_context()
+    event = TIMETABLE.event_at(context["logical_date"])
+    run_id = event.run_id if event else context["run_id"]
+    return Occasion.from_run(run_id, context["dag_run"].conf, datetime.now(WIB).date())
+
+
+@dag(
+    schedule=TIMETABLE,
+    # Before the first announcement: a run that lies before its DAG's start gets no tasks, and is called a success.
+    start_date=datetime(2020, 4, 11, tzinfo=WIB),
+    catchup=True,  # an event that fell into an outage is made up for
+    max_active_runs=4,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    params={
+        "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()]),
+        "kind": Param(None, type=["null", "string"], description="deadline, H-7, ..."),
+        "on": Param(None, type=["null", "string"], format="date", description="the deadline, or the reminder date"),
+    },
+    tags=["prakerja", "deadlines"],
+)
+def cohort_deadline():
+    @task.sensor(mode="reschedule", poke_interval=600, timeout=timedelta(hours=24).total_seconds())
+    def await_feeds() -> PokeReturnValue:
+        from prakerja import workflow
+
+        return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
+
+    @task
+    def reconcile() -> dict[str, Any]:
+        from prakerja import workflow
+
+        return workflow.reconcile(occasion())
+
+    @task.branch
+    def choose() -> str:
+        from prakerja import workflow
+
+        return workflow.choose(occasion())
+
+    @task
+    def send_reminders() -> dict[str, int]:
+        from prakerja import workflow
+
+        return workflow.send_reminders(occasion())
+
+    @task
+    def approve_revocation() -> list[str]:
+        from prakerja import workflow
+
+        return workflow.approve_revocation(occasion())
+
+    @task
+    def revoke() -> int:
+        from prakerja import workflow
+
+        return workflow.revoke(occasion())
+
+    @task(outlets=[PUBLISHED], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    def publish_blacklist(*, outlet_events=None) -> int:
+        from prakerja import workflow
+
+        version = workflow.publish_blacklist(occasion())
+        outlet_events[PUBLISHED].extra = {"version": version}
+        return version
+
+    publish, approve = publish_blacklist(), approve_revocation()
+    nobody_is_overdue = EmptyOperator(task_id="nobody_is_overdue")
+    cohort_has_no_roster = EmptyOperator(task_id="cohort_has_no_roster")
+    reminder_date_is_over = EmptyOperator(task_id="reminder_date_is_over")
+    branches = [send_reminders(), reminder_date_is_over, cohort_has_no_roster, approve, nobody_is_overdue]
+    await_feeds() >> reconcile() >> choose() >> branches
+    approve >> revoke() >> publish
+    nobody_is_overdue >> publish
+
+
+cohort_deadline()

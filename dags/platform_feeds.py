@@ -1,0 +1,122 @@
+"""
+### Takes in the platforms' daily feeds
+
+Daily at 02:00 WIB, for the business date that ended two hours before. New rosters are loaded first. Then, for each
+platform by itself: wait for the day's manifest, and take in **everything of that platform that has arrived and is not
+known yet**, whatever its date: so a late delivery or a restatement is picked up by the next run. Each delivery is
+checked against its manifest, judged by Great Expectations, and loaded or rejected as a whole.
+
+At the end every open cohort's standing is refreshed (purchased, held, at risk), and what the deliveries show about
+cohorts that were decided before is written down as proposals and cases.
+
+**Red** means: a platform's delivery is missing or was rejected; the task `take_in` of that platform says which and why.
+The others are in all the same. Clear the red task once the platform has delivered.
+
+**Do not trigger it** to force a missing feed through: an absent delivery is not an empty one. Ask the platform for it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import (
+    Asset,
+    CronDataIntervalTimetable,
+    PokeReturnValue,
+    TriggerRule,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
+
+from prakerja.occasion import Occasion
+from prakerja.settings import WIB
+from task_policy import DEFAULT_ARGS
+
+ACCEPTED = Asset("accepted_delivery", uri="prakerja://feeds/accepted")
+PUBLISHED = Asset("published_blacklist", uri="prakerja://blacklist/latest")
+
+
+def occasion() -> Occasion:
+    context: Any = get_current_context()
+    today = datetime.now(WIB).date()
+    start = context.get("data_interval_start")  # a run triggered by hand may have none: then it is yesterday's
+    business_date = start.astimezone(WIB).date() if start else today - timedelta(days=1)
+    return Occasion.daily(context["dag_run"].conf, business_date, today)
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="Asia/Jakarta"),
+    start_date=datetime(2020, 4, 11, tzinfo=WIB),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["prakerja", "feeds"],
+)
+def platform_feeds():
+    @task
+    def take_in_rosters() -> dict[str, int]:
+        from prakerja import workflow
+
+        return workflow.take_in_rosters(occasion())
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def list_platforms() -> list[str]:
+        from prakerja import workflow
+
+        return workflow.list_platforms(occasion())
+
+    @task_group
+    def platform_feed(platform: str):
+        @task.sensor(
+            mode="reschedule",
+            poke_interval=300,
+            timeout=timedelta(hours=6).total_seconds(),
+            map_index_template="{{ platform }}",
+        )
+        def await_delivery(platform: str) -> PokeReturnValue:
+            from prakerja import workflow
+
+            get_current_context()["platform"] = platform
+            return PokeReturnValue(is_done=workflow.need_not_wait_for(platform, occasion()))
+
+        @task(outlets=[ACCEPTED], map_index_template="{{ platform }}", trigger_rule=TriggerRule.ALL_DONE)
+        def take_in(platform: str, *, outlet_events=None) -> list[dict[str, Any]]:
+            from prakerja import workflow
+
+            get_current_context()["platform"] = platform
+            with workflow.taking_in(platform, occasion()) as accepted:
+                if accepted:
+                    outlet_events[ACCEPTED].extra = {"deliveries": accepted}
+            return accepted
+
+        await_delivery(platform) >> take_in(platform)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def refresh_standing() -> dict[str, dict[str, int]]:
+        from prakerja import workflow
+
+        return workflow.refresh_standing(occasion())
+
+    @task(outlets=[PUBLISHED])
+    def notice_late_truth(*, outlet_events=None) -> int | None:
+        from prakerja import workflow
+
+        version = workflow.notice_late_truth(occasion())
+        if version:
+            outlet_events[PUBLISHED].extra = {"version": version}
+        return version
+
+    rosters, names = take_in_rosters(), list_platforms()
+    feeds = platform_feed.expand(platform=names)
+    # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
+    all_is_in = EmptyOperator(task_id="all_is_in")
+    rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
+    [rosters, feeds] >> all_is_in
+
+
+platform_feeds()

@@ -1,0 +1,56 @@
+"""Airflow's settings for this project: its folders, its metadata in the embedded PostgreSQL, nothing that phones home."""
+
+from __future__ import annotations
+
+import os
+
+from prakerja import warehouse
+from prakerja.settings import PROJECT, Settings
+
+
+def configure() -> None:
+    """Set Airflow's environment for this process, before the first `import airflow`; what is set already stays."""
+    settings = Settings.from_environment()
+    home = settings.make_home() / "airflow"
+    defaults = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Jakarta",
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "SCARF_ANALYTICS": "false",
+        "DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+    if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
+        url = warehouse.url("airflow", "psycopg2")
+        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url.render_as_string(hide_password=False)
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    home.mkdir(exist_ok=True)
+
+
+def upgrade_metadata() -> None:
+    """Create or migrate Airflow's metadata database, if it is not at this version already. May run twice."""
+    from airflow.utils import db
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        is_current = _is_current(session)
+    if not is_current:  # Airflow's own look costs seconds of imports, so it is left for when it is needed
+        db.initdb()
+
+
+def _is_current(session: object) -> bool:
+    from airflow.utils.db import _get_alembic_config
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import text
+    from sqlalchemy.orm import Session
+
+    assert isinstance(session, Session)  # noqa: S101 - for the type checker
+    if session.scalar(text("select to_regclass('alembic_version')")) is None:
+        return False
+    found = session.scalar(text("select version_num from alembic_version"))
+    return bool(found == ScriptDirectory.from_config(_get_alembic_config()).get_current_head())

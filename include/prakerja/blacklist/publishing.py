@@ -1,0 +1,218 @@
+"""Publishing: an immutable folder per version, then one pointer, replaced atomically.
+
+The version is decided in the warehouse first. Its files follow from that row alone, byte for byte, so a publisher that
+died anywhere is finished by the next one; readers see the old list or the new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from upath import UPath
+
+from prakerja import warehouse
+from prakerja.blacklist.contract import (
+    CONTRACT,
+    Change,
+    Entry,
+    canonical_csv,
+    canonical_json,
+    require_fit,
+    sha256,
+    utc_text,
+)
+from prakerja.blacklist.signing import SigningKey, SubjectKey, signing_key, subject_key
+from prakerja.errors import PrakerjaError
+from prakerja.settings import Settings, program
+
+log = logging.getLogger(__name__)
+
+
+def publish(occasion: str, at: datetime, known_by: date, *, only_changes: bool = False) -> int | None:
+    """Publish what was revoked and reinstated since the last version; gives the version that this occasion published.
+
+    An occasion publishes at least once, with an empty delta where nothing changed (it proves that the day was looked
+    at), unless `only_changes`; a second call finds nothing left to do. Two publishers take turns.
+    """
+    signer, subjects = signing_key(), subject_key()
+    with warehouse.exclusive("publish"):
+        root = UPath(Settings.from_environment().publish) / "blacklist"
+        _materialise(root, signer, subjects)  # what an earlier publisher left unfinished
+        version = _next_version(occasion, at, known_by, only_changes=only_changes)
+        _materialise(root, signer, subjects)
+    return version
+
+
+def _next_version(occasion: str, at: datetime, known_by: date, *, only_changes: bool) -> int | None:
+    with warehouse.transaction() as connection:
+        published = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
+        changes = warehouse.execute(connection, "blacklist/count_pending").scalar_one()
+        if not changes and published:
+            return int(published[0]["version"])
+        if not changes and only_changes:
+            return None
+        data_as_of = {
+            row["platform"]: row["business_date"].isoformat()
+            for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=known_by)
+        }
+        version = int(
+            warehouse.execute(
+                connection,
+                "blacklist/insert_version",
+                occasion=occasion,
+                at=at,
+                has_changed=bool(changes),
+                data_as_of=json.dumps(data_as_of),
+            ).scalar_one()
+        )
+        warehouse.execute(connection, "blacklist/insert_changes", version=version)
+    return version
+
+
+def _materialise(root: UPath, signer: SigningKey, subjects: SubjectKey) -> None:
+    """Write every version that the warehouse has and the pointer does not reach yet, in order."""
+    pointed = _pointed_version(root)
+    with warehouse.transaction() as connection:
+        versions = warehouse.rows(connection, "blacklist/list_versions")
+    newest = versions[-1]["version"] if versions else 0
+    if pointed > newest:
+        raise PrakerjaError(
+            f"{root} holds version {pointed}, but this warehouse knows {newest}: it is another system's list; "
+            "set PRAKERJA_PUBLISH to this one's folder, or an empty one"
+        )
+    for row in versions:
+        if row["version"] > pointed:
+            _write_version(root, row, signer, subjects)
+
+
+def _write_version(root: UPath, row: Any, signer: SigningKey, subjects: SubjectKey) -> None:
+    version = int(row["version"])
+    with warehouse.transaction() as connection:
+        entries = [
+            Entry(
+                subjects.subject(f"{e['nik']:016d}"),
+                e["cohort"],
+                e["reason"],
+                utc_text(e["effective_at"]),
+                e["decision_id"],
+            )
+            for e in warehouse.rows(connection, "blacklist/list_entries", version=version)
+        ]
+        changes = [
+            Change(
+                c["op"],
+                subjects.subject(f"{c['nik']:016d}"),
+                c["cohort"],
+                c["reason"],
+                utc_text(c["effective_at"]),
+                c["decision_id"],
+            )
+            for c in warehouse.rows(connection, "blacklist/list_changes", version=version)
+        ]
+    require_fit("snapshot_row", [asdict(entry) for entry in entries])
+    require_fit("delta_row", [asdict(change) for change in changes])
+    snapshot = canonical_csv(Entry, entries)
+    files = {
+        "snapshot.csv.gz": (_gzip(snapshot), len(entries)),
+        "snapshot.parquet": (_parquet(entries), len(entries)),
+        "delta.csv.gz": (_gzip(canonical_csv(Change, changes)), len(changes)),
+    }
+    created_at = row["created_at"]
+    manifest = {
+        "contract": CONTRACT,
+        "version": version,
+        "previous_version": version - 1 or None,
+        "created_at": utc_text(created_at),
+        "checked_at": utc_text(created_at),
+        "changed_at": utc_text(row["changed_at"]),
+        "expires_at": utc_text(created_at + timedelta(days=int(program()["blacklist"]["expires_after_days"]))),
+        "data_as_of": row["data_as_of"],
+        "key_id": subjects.key_id,
+        "signing_key_id": signer.public.key_id,
+        "counts": {
+            "entries": len(entries),
+            "added": sum(change.op == "ADD" for change in changes),
+            "withdrawn": sum(change.op == "WITHDRAW" for change in changes),
+            "by_cohort": {str(cohort): n for cohort, n in sorted(Counter(e.cohort for e in entries).items())},
+        },
+        "result_sha256": sha256(snapshot),
+        "files": [
+            {"name": name, "bytes": len(data), "sha256": sha256(data), "rows": rows}
+            for name, (data, rows) in files.items()
+        ],
+    }
+    require_fit("manifest", [manifest])
+    manifest_bytes = canonical_json(manifest)
+    pointer = {"version": version, "manifest": f"v{version:06d}/manifest.json", "sha256": sha256(manifest_bytes)}
+    require_fit("latest", [pointer])
+    key = root / "keys" / f"{signer.public.key_id}.pem"
+    if not key.exists():
+        write_whole(key, signer.public.pem)
+    folder = root / f"v{version:06d}"
+    for name, (data, _) in files.items():
+        write_whole(folder / name, data)
+    write_whole(folder / "manifest.json", manifest_bytes)
+    write_whole(folder / "manifest.json.sig", signer.signature(manifest_bytes))
+    write_whole(root / "latest.json", canonical_json(pointer))
+    log.info("published version %d: %d entries, %d changes", version, len(entries), len(changes))
+
+
+def write_whole(path: UPath, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all (an object store's put is that already)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.protocol not in ("", "file", "local"):
+            path.write_bytes(data)
+            return
+        aside = f"{path}.{os.getpid()}.tmp"
+        with open(aside, "wb") as file:  # noqa: PTH123 - a local path by now
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, str(path))  # noqa: PTH105
+    except OSError as error:
+        raise PrakerjaError(
+            f"{path} cannot be written ({error.strerror}): check PRAKERJA_PUBLISH; the list before stays in force"
+        ) from None
+
+
+def _pointed_version(root: UPath) -> int:
+    pointer = root / "latest.json"
+    if not pointer.exists():
+        return 0
+    try:
+        return int(json.loads(pointer.read_bytes())["version"])
+    except (ValueError, KeyError, TypeError):
+        raise PrakerjaError(f"{pointer} is damaged: put back the last good one, then publish again") from None
+
+
+def _gzip(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)  # no time of day: the same list gives the same bytes
+
+
+def _parquet(entries: Sequence[Entry]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    types = {
+        "subject": pa.string(),
+        "cohort": pa.int32(),
+        "reason": pa.string(),
+        "effective_at": pa.string(),
+        "decision_id": pa.string(),
+    }
+    rows = sorted(entries)
+    buffer = io.BytesIO()
+    parquet.write_table(
+        pa.table({name: pa.array([getattr(row, name) for row in rows], kind) for name, kind in types.items()}), buffer
+    )
+    return buffer.getvalue()

@@ -1,0 +1,120 @@
+"""The calendar of cohorts: `announced_on` and `deadline_on` as explicit data, read from YAML, never computed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from prakerja.errors import PrakerjaError
+from prakerja.settings import WIB, Settings, program
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, order=True)
+class Cohort:
+    """One gelombang: both dates are WIB dates, the deadline is 23:59 of its day, that is before the next midnight."""
+
+    announced_on: date
+    cohort: int
+    deadline_on: date
+
+    @property
+    def settlement_days(self) -> int:
+        """Days of feeds after the deadline that a decision waits for."""
+        return int(program()["settlement_days"])
+
+    @property
+    def last_business_date(self) -> date:
+        """The last business date that the deadline decision sees."""
+        return self.deadline_on + timedelta(days=self.settlement_days)
+
+    @property
+    def decided_on(self) -> date:
+        """The day of the deadline run."""
+        return self.last_business_date + timedelta(days=1)
+
+    @property
+    def effective_at(self) -> datetime:
+        """The end of the deadline day, when a revocation takes effect."""
+        return datetime.combine(self.deadline_on + timedelta(days=1), time(), WIB)
+
+    def is_open_on(self, business_date: date) -> bool:
+        """Whether a feed of this business date bears on the cohort's decision."""
+        return self.announced_on <= business_date <= self.last_business_date
+
+    def events(self) -> Iterator[tuple[date, time, str, date]]:
+        """The cohort's runs, in order: the day and WIB time of the run, its kind, and the date it is named after."""
+        for days in sorted(program()["reminder_days"], reverse=True):
+            remind_on = self.deadline_on - timedelta(days=days)
+            if remind_on >= self.announced_on:
+                yield remind_on, time(int(program()["reminders"]["at_hour"])), f"H-{days}", remind_on
+        yield self.decided_on, time(6), "deadline", self.deadline_on
+
+
+def calendar() -> dict[int, Cohort]:
+    """All cohorts by number, in the order of their announcement. Raises `PrakerjaError` in one line."""
+    return _read(Settings.from_environment().calendar)
+
+
+def cohort(number: int) -> Cohort:
+    """The cohort of this number. Raises `PrakerjaError` where the calendar has none."""
+    known = calendar()
+    if number not in known:
+        raise PrakerjaError(f"cohort {number} is not in the calendar: known are {', '.join(map(str, known))}")
+    return known[number]
+
+
+@cache
+def _read(path: Path) -> dict[int, Cohort]:
+    import yaml
+
+    where = f"the calendar {path}"
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PrakerjaError(
+            f"{where} cannot be read ({error.strerror}): set PRAKERJA_CALENDAR to a YAML file"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise PrakerjaError(f"{where} is not YAML{line}: correct it") from None
+    entries = loaded.get("cohorts") if isinstance(loaded, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise PrakerjaError(f"{where} has no list `cohorts`: each entry has cohort, announced_on, deadline_on")
+    found: dict[int, Cohort] = {}
+    for position, entry in enumerate(entries, 1):
+        cohort = _cohort(entry, f"{where}, entry {position}")
+        if cohort.cohort in found:
+            raise PrakerjaError(f"{where} names cohort {cohort.cohort} twice: take one away")
+        found[cohort.cohort] = cohort
+    return {cohort.cohort: cohort for cohort in sorted(found.values())}
+
+
+def _cohort(entry: Any, where: str) -> Cohort:
+    number, announced_on, deadline_on = (
+        (entry.get(key) for key in ("cohort", "announced_on", "deadline_on"))
+        if isinstance(entry, dict)
+        else (None,) * 3
+    )
+    if type(number) is not int or not 1 <= number <= 9999:
+        raise PrakerjaError(f"{where}: `cohort` must be a number from 1 to 9999")
+    if type(announced_on) is not date or type(deadline_on) is not date:
+        raise PrakerjaError(f"{where} (cohort {number}): announced_on and deadline_on must be dates, as 2021-04-08")
+    if deadline_on <= announced_on:
+        raise PrakerjaError(f"{where} (cohort {number}): the deadline {deadline_on} is not after {announced_on}")
+    expected = announced_on + timedelta(days=int(program()["window_days"]) - 1)
+    if deadline_on != expected:
+        log.warning(
+            "gelombang %s: the deadline %s is not the thirtieth day, %s; it is taken as given",
+            number,
+            deadline_on,
+            expected,
+        )
+    return Cohort(announced_on, number, deadline_on)

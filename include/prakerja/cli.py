@@ -1,0 +1,406 @@
+"""The command line: `prakerja`. Results on standard output, progress and messages on standard error.
+
+Exit codes: 0 done; 1 the answer is no, or something was refused, rejected or left undecided; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prakerja.errors import PrakerjaError
+from prakerja.settings import Settings
+
+app = typer.Typer(
+    name="prakerja",
+    help="Takes in the purchases of Kartu Prakerja, reminds, revokes and publishes the blacklist.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+db = typer.Typer(help="The warehouse.", no_args_is_help=True)
+blacklist = typer.Typer(help="The published blacklist.", no_args_is_help=True)
+app.add_typer(db, name="db")
+app.add_typer(blacklist, name="blacklist")
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+
+def main() -> None:
+    """The entry: whatever goes wrong is one line on standard error, never a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app(standalone_mode=True)
+    except PrakerjaError as error:
+        _say(str(error))
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough of it
+        sys.exit(1)
+    except Exception as error:  # a defect of ours: kept for whoever mends it, without the error's own text
+        kept = _keep(error)
+        _say(f"internal error ({type(error).__name__}): this is a defect; where it happened is kept in {kept}")
+        sys.exit(1)
+
+
+# -- db ----------------------------------------------------------------------------------------------------------------
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Create or migrate the warehouse's schema."""
+    from prakerja import warehouse
+
+    typer.echo(f"the warehouse is at revision {warehouse.upgrade()}")
+
+
+@db.command("stop")
+def db_stop() -> None:
+    """Stop the embedded PostgreSQL of this home; the next command starts it again."""
+    from prakerja import warehouse
+
+    _say("the embedded PostgreSQL is stopped" if warehouse.stop_embedded_server() else "none was running")
+
+
+# -- worlds and replays ------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="The folder to write: landing/, calendar.yaml, expected.json.")],
+    cohorts: Annotated[str, typer.Option(help="Cohorts of the calendar, as 12,13.")] = "12,13",
+    scale: Annotated[float, typer.Option(min=0.00001, max=1, help="Share of the cohorts' real size.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same world.")] = 7,
+    nasty: Annotated[bool, typer.Option(help="With damaged, late, restated, doubtful and borderline rows.")] = False,
+) -> None:
+    """Write a world: a landing zone, its calendar, and what must come out of it."""
+    from prakerja.simulation import world
+
+    written = world.write(_numbers(cohorts), scale, seed, out, is_nasty=nasty, progress=_say_progress)
+    typer.echo(f"{out}: {written.recipients:,} recipients, {written.deliveries} deliveries, {written.rows:,} rows")
+
+
+@app.command()
+def replay(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day to play (WIB).")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day to play.")],
+    cohorts: Annotated[str | None, typer.Option(help="Only the runs of these cohorts, as 12,13.")] = None,
+    approve_as: Annotated[
+        str | None, typer.Option(help="Approve revocations and reinstatements in advance, as NAME.")
+    ] = None,
+) -> None:
+    """Run the real DAGs over the landing zone for past days, in order; print the cohort table."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    if last < first:
+        raise typer.BadParameter(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", param_hint="--to")
+    wanted = None if cohorts is None else _numbers(cohorts)
+    columns = (
+        TextColumn("replaying {task.fields[day]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[run]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=(last - first).days + 1, day=first.date(), run="starting")
+        from prakerja.replay import days
+
+        played = days.play(
+            first.date(),
+            last.date(),
+            wanted,
+            approve_as,
+            lambda day, run: bar.update(task, completed=(day - first.date()).days, day=day, run=run),
+        )
+        bar.update(task, completed=(last - first).days + 1, day=last.date(), run=f"{played.runs} runs")
+    from prakerja.cohorts import overview
+
+    table = [
+        row
+        for row in overview.cohort_table()
+        if row["cohort"] in played.cohorts or (wanted is None and row["status"] != "no_roster")
+    ]
+    _print_cohorts(table)
+    problems = days.problems(played, table, last.date())
+    for problem in problems:
+        _say(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def cohorts(as_json: AsJson = False) -> None:
+    """The cohort table: where each gelombang stands, what was decided, what waits."""
+    from prakerja import warehouse
+    from prakerja.cohorts import overview
+
+    warehouse.require_schema()
+    table = overview.cohort_table()
+    if as_json:
+        typer.echo(json.dumps(table, indent=2))
+    else:
+        _print_cohorts(table)
+
+
+@app.command()
+def explain(
+    cards: Annotated[
+        list[str], typer.Argument(metavar="CARD...", help="Card numbers; - reads them from standard input.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """The evidence for recipients, in order of time. The card is not echoed."""
+    from prakerja import warehouse
+    from prakerja.revocations import explanation
+
+    warehouse.require_schema()
+    asked = [card for given in cards for card in (_lines_of_stdin() if given == "-" else [given])]
+    for position, story in enumerate(explanation.explain(asked), 1):
+        if as_json:
+            typer.echo(json.dumps(story))
+        else:
+            _print_story(position, story)
+    malformed = [n for n, card in enumerate(asked, 1) if not explanation.is_card(card)]
+    if malformed:
+        _say(f"no card number (sixteen digits) in place {', '.join(map(str, malformed[:10]))}: check what was asked")
+        raise typer.Exit(1)
+
+
+@app.command()
+def feeds(as_json: AsJson = False) -> None:
+    """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
+    from prakerja import warehouse
+    from prakerja.feeds import overview
+
+    warehouse.require_schema()
+    deliveries = overview.list_deliveries()
+    missing = _missing_feeds()
+    if as_json:
+        owed = [
+            {
+                "platform": platform,
+                "business_date": day,
+                "revision": None,
+                "status": "missing",
+                "reason": None,
+                "rows": 0,
+                "loaded": 0,
+                "quarantined": {},
+                "duplicates": 0,
+            }
+            for platform, day in missing
+        ]
+        typer.echo(json.dumps(deliveries + owed, indent=2))
+    else:
+        _print_feeds(deliveries, missing)
+
+
+# -- the blacklist -----------------------------------------------------------------------------------------------------
+
+
+@blacklist.command("verify")
+def blacklist_verify(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="The published folder; default PRAKERJA_PUBLISH.")
+    ] = None,
+) -> None:
+    """Verify every version: signature, hashes, schema, and snapshot + delta = snapshot."""
+    from rich.table import Table
+
+    from prakerja.blacklist import verification
+
+    root = verification.blacklist_root(str(folder or Settings.from_environment().publish))
+    table = Table("version", "created", "entries", "added", "withdrawn", "result_sha256")
+    for manifest, _ in verification.verified_versions(root):
+        counts = manifest["counts"]
+        table.add_row(
+            str(manifest["version"]),
+            manifest["created_at"],
+            str(counts["entries"]),
+            str(counts["added"]),
+            str(counts["withdrawn"]),
+            manifest["result_sha256"][:16],
+        )
+    _print(table)
+    typer.echo(f"{root}: {table.row_count} versions are whole and signed")
+
+
+@blacklist.command("check")
+def blacklist_check() -> None:
+    """Read NIKs from standard input; print for each, in order, whether it is listed."""
+    from prakerja.blacklist import signing, verification
+
+    root = verification.blacklist_root(Settings.from_environment().publish)
+    manifest, entries = verification.latest_entries(root)
+    key = signing.subject_key()
+    if key.key_id != manifest["key_id"]:
+        raise PrakerjaError(
+            f"the list's subjects have the key {manifest['key_id']}, this is {key.key_id}: set PRAKERJA_SUBJECT_KEY to the first"
+        )
+    listed = {entry.subject for entry in entries}
+    malformed = []
+    for position, nik in enumerate(_lines_of_stdin(), 1):
+        if not (len(nik) == 16 and nik.isascii() and nik.isdecimal()):
+            malformed.append(position)
+        typer.echo("listed" if key.subject(nik) in listed else "not listed")
+    if malformed:
+        _say(f"no NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: check what was asked")
+        raise typer.Exit(1)
+
+
+# -- the sandbox -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8095,
+) -> None:
+    """Run the SMS gateway that delivers to nobody; set PRAKERJA_SANDBOX_URL to its address."""
+    from prakerja.reminders import sandbox as gateway
+
+    home = Settings.from_environment().make_home()
+    _say(f"the SMS sandbox listens on http://{host}:{port}; Ctrl-C stops it")
+    gateway.serve(home / "sandbox.sqlite", host, port)
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------
+
+
+def _print_cohorts(table: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    counts = (
+        "selected",
+        "purchased",
+        "held",
+        "at_risk",
+        "overdue",
+        "excluded",
+        "revoked",
+        "reinstated",
+        "reinstatements_proposed",
+        "cases",
+        "reminded",
+    )
+    titles = {"reinstatements_proposed": "proposed", "at_risk": "at risk"}
+    shown = Table("gelombang", "deadline", "status")
+    for name in counts:
+        shown.add_column(titles.get(name, name), justify="right")
+    for row in table:
+        shown.add_row(str(row["cohort"]), row["deadline_on"], row["status"], *(f"{row[name]:,}" for name in counts))
+    _print(shown)
+    for row in table:
+        if row["status"] == "blocked":
+            _say(f"gelombang-{row['cohort']} is blocked: {row['reason']}: {row['detail']}")
+        elif row["missing_feeds"]:
+            feeds = row["missing_feeds"]
+            more = f" and {len(feeds) - 5} more" if len(feeds) > 5 else ""
+            _say(f"gelombang-{row['cohort']} waits for {', '.join(feeds[:5])}{more}")
+
+
+def _missing_feeds() -> list[tuple[str, str]]:
+    from prakerja.cohorts import overview
+
+    missing = {feed for row in overview.cohort_table() for feed in row["missing_feeds"]}
+    return sorted((feed.rsplit(" ", 1)[0], feed.rsplit(" ", 1)[1]) for feed in missing)
+
+
+def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+
+    from prakerja.feeds.overview import day_status
+
+    by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {feed: [] for feed in missing}
+    for delivery in deliveries:
+        by_cell.setdefault((delivery["platform"], delivery["business_date"]), []).append(delivery)
+    names = sorted({platform for platform, _ in by_cell})
+    grid = Table("business date", *names, caption="rows in force, (quarantined); r2: restated")
+    for day in sorted({day for _, day in by_cell}):
+        cells = []
+        for name in names:
+            cell = by_cell.get((name, day))
+            status = "" if cell is None else day_status(name, date.fromisoformat(day), cell)
+            in_force = next((delivery for delivery in cell or [] if delivery["is_in_force"]), None)
+            if in_force is None:
+                cells.append(f"[red]{status}[/red]" if status in {"missing", "rejected"} else status)
+                continue
+            bad = in_force["rows"] - in_force["loaded"] - in_force["duplicates"]
+            revision = f" r{in_force['revision']}" if status == "restated" else ""
+            cells.append(f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}")
+        grid.add_row(day, *cells)
+    _print(grid)
+    for delivery in deliveries:
+        if delivery["status"] == "rejected":
+            typer.echo(
+                f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
+                f"{delivery['reason']}: {delivery['detail']}"
+            )
+
+
+def _print_story(position: int, story: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    where = f"gelombang-{story['cohort']}" if story["cohort"] is not None else "no cohort"
+    typer.echo(f"{position}. {where}: {story['state']} ({story['because']})")
+    if not story["events"]:
+        return
+    table = Table("at (UTC)", "what", "evidence")
+    for event in story["events"]:
+        told = ", ".join(
+            f"{key} {value}" for key, value in event.items() if key not in {"at", "what"} and value is not None
+        )
+        table.add_row(event["at"].replace("+00:00", "").replace("T", " "), event["what"], told)
+    _print(table)
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    # A pipe has no width: a table that is read by another program is not folded to eighty columns.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
+
+
+def _lines_of_stdin() -> Iterable[str]:
+    return [line.strip() for line in sys.stdin if line.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no list of cohorts: give 12,13", param_hint="--cohorts") from None
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _say_progress(line: str) -> None:
+    if sys.stderr.isatty():
+        _say(line)
+
+
+def _keep(error: Exception) -> Path:
+    """Keep where an unexpected error happened: files and lines only, since its text may quote personal data."""
+    path = Settings.from_environment().make_home() / "logs" / "defects.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}\n")
+    return path

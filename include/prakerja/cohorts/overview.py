@@ -1,0 +1,62 @@
+"""The cohort table: every cohort of the calendar, where it stands, what was decided, what waits."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort, calendar
+from prakerja.cohorts.completeness import as_text, missing_feeds
+
+COUNTS = (
+    "selected", "purchased", "held", "at_risk", "overdue", "excluded", "revoked", "reinstated",
+    "reinstatements_proposed", "cases", "holds_resolvable", "reminded",
+)  # fmt: skip
+
+
+def cohort_table() -> list[dict[str, Any]]:
+    """One mapping per cohort, in the order of announcement: `cohort`, `status`, its dates, the counts, `missing_feeds`.
+
+    `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`.
+    """
+    with warehouse.transaction() as connection:
+        known = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_cohorts")}
+        return [_row(connection, cohort, known.get(cohort.cohort)) for cohort in calendar().values()]
+
+
+def _row(connection: warehouse.Connection, cohort: Cohort, known: Any) -> dict[str, Any]:
+    row = {
+        "cohort": cohort.cohort,
+        "status": _status(known),
+        "announced_on": cohort.announced_on.isoformat(),
+        "deadline_on": cohort.deadline_on.isoformat(),
+        **{name: int(known[name] or 0) if known else 0 for name in COUNTS},
+        "missing_feeds": _missing(connection, cohort, known),
+    }
+    if known and known["reason"]:
+        row |= {"reason": known["reason"], "detail": known["detail"]}
+    return row
+
+
+def _status(known: Any) -> str:
+    if known is None or (known["selected"] is None and known["decision_status"] is None):
+        return "no_roster"
+    if known["decision_status"] == "blocked":
+        return "blocked"
+    if known["decision_status"] is None:
+        return "open"
+    return "decided" if known["is_approved"] or not known["overdue"] else "awaiting_approval"
+
+
+def _missing(connection: warehouse.Connection, cohort: Cohort, known: Any) -> list[str]:
+    """What the blocked decision missed; while the cohort is open, what is owed by now."""
+    if known is None or known["decision_status"] == "made":
+        return []
+    if known["decision_status"] == "blocked":
+        return list(known["missing_feeds"])
+    as_of: date | None = known["standing_as_of"]
+    if as_of is None:
+        return []
+    last = min(cohort.last_business_date, as_of - timedelta(days=1))
+    return as_text(missing_feeds(connection, cohort.announced_on, last, as_of))

@@ -1,0 +1,221 @@
+"""Rosters: who was selected into a cohort. A roster that breaks a rule is rejected whole, and reported by line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from prakerja import landing, warehouse
+from prakerja.calendar import Cohort, calendar
+from prakerja.landing import File, RejectedError
+from prakerja.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from upath import UPath
+
+log = logging.getLogger(__name__)
+
+CONTRACT = "prakerja.roster/1"
+COLUMNS = ("card_number", "nik", "full_name", "phone", "email", "region_code")
+FOLDER = re.compile(r"gelombang-([1-9]\d{0,3})")
+LINES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A folder `rosters/gelombang-<n>` whose manifest is there."""
+
+    cohort: int
+    folder: UPath
+    manifest_bytes: bytes
+
+    @property
+    def announced_on(self) -> date:
+        """When it arrives in a replay: the calendar's date; of a cohort that the calendar lacks, the manifest's."""
+        if self.cohort in calendar():
+            return calendar()[self.cohort].announced_on
+        try:
+            return date.fromisoformat(str(landing.document(self.manifest_bytes).get("announced_on")))
+        except (RejectedError, ValueError):
+            return date.min
+
+    @property
+    def fingerprint(self) -> str:
+        """What lies there: the manifest, and the file that it declares."""
+        try:
+            name = landing.file_of(landing.document(self.manifest_bytes), has_amount=False).name
+            file = self.folder / name
+            mark = landing.sha256_of(file) if file.is_file() else "absent"
+        except (RejectedError, OSError):
+            mark = "absent"
+        return hashlib.sha256(self.manifest_bytes + b" " + mark.encode()).hexdigest()
+
+
+@dataclass
+class RosterIntake:
+    """What one intake of rosters did: recipients by cohort, and a line per rejected roster."""
+
+    accepted: dict[int, int] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
+
+
+def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
+    """Load every roster that has arrived by `clock` and is not yet known, the earlier announced first. Twice is once."""
+    intake = RosterIntake()
+    with warehouse.exclusive("rosters"):
+        found, strays = _survey()
+        intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
+        with warehouse.transaction() as connection:
+            known = warehouse.rows(connection, "cohorts/known_rosters")
+        accepted = {row["cohort"]: row["sha256"] for row in known if row["status"] == "accepted"}
+        seen = {(row["cohort"], row["fingerprint"]) for row in known}
+        for delivered in sorted(found, key=lambda roster: (roster.announced_on, roster.cohort)):
+            if is_replay and delivered.announced_on > clock:
+                continue
+            fingerprint = delivered.fingerprint
+            if (delivered.cohort, fingerprint) in seen:
+                continue
+            try:
+                rows = _load(delivered, fingerprint, clock, accepted.get(delivered.cohort))
+            except RejectedError as rejection:
+                _reject(delivered, fingerprint, clock, rejection)
+                intake.rejected.append(
+                    f"roster of gelombang-{delivered.cohort}: {rejection.reason}: {rejection.detail}"
+                )
+                log.error("rejected %s", intake.rejected[-1])
+                continue
+            if rows is not None:
+                intake.accepted[delivered.cohort] = rows
+                log.info("accepted the roster of gelombang-%d: %d recipients", delivered.cohort, rows)
+    return intake
+
+
+def _survey() -> tuple[list[Delivered], list[str]]:
+    found, strays = [], []
+    root = landing.landing_zone(Settings.from_environment().landing)
+    for folder in landing.listed(root / "rosters"):
+        if not (named := FOLDER.fullmatch(folder.name)):
+            strays.append(f"rosters/{folder.name} is no roster (gelombang-12)")
+        elif (manifest := landing.read_manifest(folder)) is not None:
+            found.append(Delivered(int(named[1]), folder, manifest))
+    return found, strays
+
+
+def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: str | None) -> int | None:
+    """Check and load one roster; gives its recipients, or nothing for the same file again. Raises `RejectedError`."""
+    cohort, file = _declared(delivered)
+    if accepted_sha256 == file.sha256:
+        return None
+    if accepted_sha256 is not None:
+        raise RejectedError("roster_altered", "this cohort's roster is loaded already, and was another file")
+    data = landing.checked_bytes(delivered.folder, file, "gzip" if file.name.endswith(".gz") else None, "csv")
+    frame = _read(data, file)
+    with warehouse.transaction() as connection:
+        roster_id = warehouse.execute(
+            connection,
+            "cohorts/insert_roster",
+            cohort=cohort.cohort,
+            fingerprint=fingerprint,
+            status="accepted",
+            reason=None,
+            detail=None,
+            announced_on=cohort.announced_on,
+            deadline_on=cohort.deadline_on,
+            sha256=file.sha256,
+            rows=file.rows,
+            arrived_on=min(delivered.announced_on, clock),
+        ).scalar_one()
+        warehouse.execute(connection, "cohorts/create_staged_recipients")
+        warehouse.copy_into(connection, "staged_recipients", _records(frame))
+        clashes = warehouse.rows(connection, "cohorts/list_clashes", lines_shown=LINES_SHOWN)
+        if clashes:
+            raise RejectedError(
+                "recipient_in_another_cohort",
+                "once in a lifetime: "
+                + "; ".join(
+                    f"gelombang-{row['cohort']} has {row['count']} of these ({_lines(row['lines'])})" for row in clashes
+                ),
+            )
+        warehouse.execute(connection, "cohorts/insert_recipients", roster_id=roster_id, cohort=cohort.cohort)
+    return len(frame)
+
+
+def _declared(delivered: Delivered) -> tuple[Cohort, File]:
+    """The calendar's cohort and the declared file, where the manifest keeps the contract and the calendar agrees."""
+    manifest = landing.of_contract(landing.document(delivered.manifest_bytes), CONTRACT)
+    if type(manifest.get("cohort")) is not int or manifest["cohort"] != delivered.cohort:
+        raise RejectedError(
+            "path_mismatch", f"the folder says gelombang-{delivered.cohort}, the manifest something else"
+        )
+    file = landing.file_of(manifest, has_amount=False)
+    cohort = calendar().get(delivered.cohort)
+    if cohort is None:
+        raise RejectedError("cohort_unknown", f"the calendar has no cohort {delivered.cohort}")
+    for key, expected in (("announced_on", cohort.announced_on), ("deadline_on", cohort.deadline_on)):
+        if manifest.get(key) != expected.isoformat():
+            raise RejectedError("calendar_mismatch", f"the calendar says {key} {expected}, the manifest something else")
+    return cohort, file
+
+
+def _read(data: bytes, file: File) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        raise RejectedError("file_undecodable", f"{file.name} is no CSV in UTF-8 with rows of one width") from None
+    missing = [column for column in COLUMNS if column not in frame.columns]
+    if missing or not isinstance(frame.index, pd.RangeIndex):
+        raise RejectedError(
+            "columns_missing", f"{file.name} lacks {', '.join(missing) or 'a header of the rows width'}"
+        )
+    if len(frame) != file.rows:
+        raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found {len(frame)}")
+    frame = frame.fillna("")
+    frame["line"] = frame.index + 2
+    for column, what in (("card_number", "card number"), ("nik", "NIK")):
+        malformed = frame.loc[~frame[column].str.fullmatch(r"[0-9]{16}"), "line"]
+        if len(malformed):
+            raise RejectedError("recipient_malformed", f"no {what} of sixteen digits in {_lines(malformed.tolist())}")
+        repeated = frame.loc[frame[column].duplicated(keep=False), "line"]
+        if len(repeated):
+            raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(repeated.tolist())}")
+    return frame
+
+
+def _records(frame: pd.DataFrame) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = {column: pa.array(frame[column], pa.string()) for column in COLUMNS}
+    numbers = {column: pc.cast(text[column], pa.int64()) for column in ("card_number", "nik")}
+    return pa.table({"line": pa.array(frame["line"], pa.int64()), **text, **numbers})
+
+
+def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: RejectedError) -> None:
+    with warehouse.transaction() as connection:
+        warehouse.execute(
+            connection,
+            "cohorts/insert_roster",
+            cohort=delivered.cohort,
+            fingerprint=fingerprint,
+            status="rejected",
+            reason=rejection.reason,
+            detail=rejection.detail,
+            announced_on=None,
+            deadline_on=None,
+            sha256=None,
+            rows=None,
+            arrived_on=clock if delivered.announced_on == date.min else min(delivered.announced_on, clock),
+        )
+
+
+def _lines(lines: list[int]) -> str:
+    shown = ", ".join(str(line) for line in lines[:LINES_SHOWN])
+    return f"lines {shown}{f' and {len(lines) - LINES_SHOWN} more' if len(lines) > LINES_SHOWN else ''}"

@@ -1,0 +1,147 @@
+"""Feed deliveries as they lie in the landing zone: which there are, and whether they keep the contract."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from upath import UPath
+
+from prakerja import landing
+from prakerja.landing import File, RejectedError
+from prakerja.platforms import Platform, platforms
+from prakerja.settings import WIB
+
+CONTRACT = "prakerja.feed/1"
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+REVISION = re.compile(r"r[1-9]\d{0,12}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A feed's manifest, checked against the contract and against the path that it lies at."""
+
+    platform: str
+    business_date: date
+    revision: int
+    generated_at: datetime
+    file: File
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A folder `feeds/<platform>/<business_date>/r<revision>` whose manifest is there."""
+
+    platform: str
+    business_date: date
+    revision: int
+    folder: UPath
+    manifest_bytes: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.platform} {self.business_date} r{self.revision}"
+
+    @property
+    def generated_at(self) -> datetime | None:
+        """When the platform says that it made this, if it says so legibly."""
+        try:
+            return landing.instant_of(landing.document(self.manifest_bytes).get("generated_at"))
+        except RejectedError:
+            return None
+
+    @property
+    def arrived_on(self) -> date:
+        """The WIB day on which it arrived: that of `generated_at`; illegible, the regular day, one after the business date."""
+        generated_at = self.generated_at
+        return generated_at.astimezone(WIB).date() if generated_at else self.business_date + timedelta(days=1)
+
+    @property
+    def manifest_sha256(self) -> str:
+        return hashlib.sha256(self.manifest_bytes).hexdigest()
+
+    def declared_sha256(self) -> str | None:
+        """The file's SHA-256 as the manifest declares it, where it does so legibly."""
+        try:
+            return self.manifest().file.sha256
+        except RejectedError:
+            return None
+
+    def file_mark(self) -> str:
+        """What lies there as the file, for telling a mended delivery from one already looked at."""
+        try:
+            file = self.folder / self.manifest().file.name
+            return landing.sha256_of(file) if file.is_file() else "absent"
+        except (RejectedError, OSError):
+            return "absent"
+
+    def manifest(self) -> Manifest:
+        """The manifest, checked. Raises `RejectedError`."""
+        document = landing.of_contract(landing.document(self.manifest_bytes), CONTRACT)
+        says = (document.get("platform"), document.get("business_date"), document.get("revision"))
+        if says != (self.platform, self.business_date.isoformat(), self.revision) or type(says[2]) is not int:
+            raise RejectedError("path_mismatch", f"the folder says {self.name}, the manifest something else")
+        generated_at = landing.instant_of(document.get("generated_at"))
+        file = landing.file_of(document)
+        return Manifest(self.platform, self.business_date, self.revision, generated_at, file)
+
+    def contents(self, platform: Platform, manifest: Manifest, today: date) -> bytes:
+        """The file's bytes, opened where compressed, after every check that needs no parsing. Raises `RejectedError`."""
+        if not platform.is_active_on(self.business_date):
+            until = platform.active_to or "now"
+            raise RejectedError(
+                "platform_not_active", f"{self.platform} is active from {platform.active_from} to {until}"
+            )
+        if self.business_date > today or manifest.generated_at.astimezone(WIB).date() < self.business_date:
+            raise RejectedError("business_date_in_future", f"{self.business_date} had not begun when this was made")
+        return landing.checked_bytes(self.folder, manifest.file, platform.compression, platform.layout)
+
+
+def known_platform(slug: str) -> Platform:
+    """The platform of a landing folder. Raises `RejectedError` for an unknown one, naming it if it is an alias."""
+    known = platforms()
+    if slug in known:
+        return known[slug]
+    of = [name for name, platform in known.items() if slug in platform.aliases]
+    hint = f"deliver it as {of[0]}" if of else f"known are {', '.join(known)}"
+    raise RejectedError("platform_unknown", f"no platform is called {slug!r}: {hint}")
+
+
+# -- the landing zone --------------------------------------------------------------------------------------------------
+
+
+def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str]]:
+    """Every complete delivery on the landing zone (of one platform), oldest first, and what is not understood there."""
+    deliveries: list[Delivery] = []
+    strays: list[str] = []
+    feeds = landing.landing_zone(root) / "feeds"
+    folders = [feeds / slug] if slug else landing.listed(feeds)
+    for platform in folders:
+        for day in landing.listed(platform):
+            business_date = _date(day.name)
+            if business_date is None:
+                strays.append(f"feeds/{platform.name}/{day.name} is no business date (YYYY-MM-DD)")
+                continue
+            for revision in landing.listed(day):
+                path = f"feeds/{platform.name}/{day.name}/{revision.name}"
+                if not REVISION.fullmatch(revision.name):
+                    strays.append(f"{path} is no revision (r1, r2, ...)")
+                elif (manifest := landing.read_manifest(revision)) is not None:
+                    deliveries.append(
+                        Delivery(platform.name, business_date, int(revision.name[1:]), revision, manifest)
+                    )
+    return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), strays
+
+
+def feed_folders(root: str) -> list[str]:
+    """The names of the folders under `feeds/`, known platforms or not."""
+    return [folder.name for folder in landing.listed(landing.landing_zone(root) / "feeds")]
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if DATE.fullmatch(text) else None
+    except ValueError:
+        return None

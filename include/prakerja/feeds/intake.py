@@ -1,0 +1,195 @@
+"""Taking in: every delivery of a platform that has arrived and is not yet known, checked, judged, loaded or rejected."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from prakerja import warehouse
+from prakerja.feeds import delivery as deliveries
+from prakerja.feeds.delivery import Delivery
+from prakerja.feeds.ledger import Entry, load, record
+from prakerja.landing import RejectedError, landing_zone
+from prakerja.settings import Settings, program
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from prakerja.platforms import Platform
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Intake:
+    """What one intake did: a line per accepted and per rejected delivery, and what was not understood."""
+
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+
+
+def waiting_platforms(active: Sequence[str]) -> list[str]:
+    """The platforms to look at: the active ones, and whatever else lies in the landing zone (never skipped in silence)."""
+    return sorted({*active, *deliveries.feed_folders(Settings.from_environment().landing)})
+
+
+def has_arrived(slug: str, business_date: date) -> bool:
+    """Whether some delivery of this platform and business date is complete on the landing zone."""
+    day = landing_zone(Settings.from_environment().landing) / "feeds" / slug / business_date.isoformat()
+    return day.is_dir() and any((folder / "manifest.json").is_file() for folder in day.iterdir())
+
+
+def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
+    """Take in what has arrived of one platform by the WIB day `clock`, whatever its business date, oldest first.
+
+    In a replay a delivery arrives on the day that it was generated; otherwise, all that lies there has. Twice is once:
+    a known delivery is passed over, and two intakes of a platform at once take turns.
+    """
+    intake = Intake()
+    with warehouse.exclusive(f"intake {slug}"):
+        found, strays = deliveries.survey(Settings.from_environment().landing, slug)
+        intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
+        known = _known(slug)
+        for delivery in found:
+            if is_replay and delivery.arrived_on > clock:
+                continue
+            altered = False
+            earlier = known[delivery.business_date, delivery.revision]
+            if any(row["status"] == "accepted" for row in earlier):
+                if not _is_altered(delivery, earlier):
+                    continue
+                altered = True
+            elif any(row["fingerprint"] == _fingerprint(delivery, delivery.file_mark()) for row in earlier):
+                continue  # rejected before, and nothing has been mended since
+            entry = _examine(delivery, clock, altered=altered)
+            if entry.status == "rejected":
+                intake.rejected.append(f"{delivery.name}: {entry.reason}: {entry.detail}")
+                log.error("rejected %s", intake.rejected[-1])
+            else:
+                intake.accepted.append(
+                    {
+                        "platform": slug,
+                        "business_date": delivery.business_date.isoformat(),
+                        "revision": delivery.revision,
+                        "loaded": entry.loaded,
+                        "quarantined": entry.quarantined,
+                        "duplicates": entry.duplicates,
+                    }
+                )
+                log.info(
+                    "accepted %s: %d loaded, %d quarantined, %d duplicates",
+                    delivery.name,
+                    entry.loaded,
+                    entry.quarantined,
+                    entry.duplicates,
+                )
+    return intake
+
+
+def _known(slug: str) -> dict[tuple[date, int], list[Any]]:
+    known: dict[tuple[date, int], list[Any]] = defaultdict(list)
+    with warehouse.transaction() as connection:
+        for row in warehouse.rows(connection, "feeds/known_deliveries", platform=slug):
+            known[row["business_date"], row["revision"]].append(row)
+    return known
+
+
+def _is_altered(delivery: Delivery, earlier: list[Any]) -> bool:
+    """Whether an accepted revision now declares another file: the same file again is no news, another is a breach."""
+    declared = delivery.declared_sha256()
+    known = {row["sha256"] for row in earlier if row["status"] == "accepted"}
+    seen = {row["fingerprint"] for row in earlier}
+    return declared not in known and _fingerprint(delivery, "altered") not in seen
+
+
+def _fingerprint(delivery: Delivery, mark: str) -> str:
+    return hashlib.sha256(f"{delivery.manifest_sha256} {mark}".encode()).hexdigest()
+
+
+def _examine(delivery: Delivery, clock: date, *, altered: bool) -> Entry:
+    """Check, judge and load one delivery; gives it as recorded."""
+    entry = Entry(
+        delivery.platform,
+        delivery.business_date,
+        delivery.revision,
+        fingerprint=_fingerprint(delivery, "altered" if altered else delivery.file_mark()),
+        arrived_on=min(delivery.arrived_on, clock),
+        generated_at=delivery.generated_at,
+    )
+    try:
+        platform = deliveries.known_platform(delivery.platform)
+        if altered:
+            raise RejectedError(
+                "revision_altered", "this revision was accepted with another file: deliver a higher one"
+            )
+        manifest = delivery.manifest()
+        entry.generated_at, entry.sha256 = manifest.generated_at, manifest.file.sha256
+        entry.bytes, entry.rows, entry.amount_idr = manifest.file.bytes, manifest.file.rows, manifest.file.amount_idr
+        data = delivery.contents(platform, manifest, clock)
+        good, bad = _judged(data, platform, entry)
+    except RejectedError as rejection:
+        entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
+        entry.loaded = entry.quarantined = entry.duplicates = 0
+        entry.quarantined_by_reason = {}
+        with warehouse.transaction() as connection:
+            record(connection, entry)
+        return entry
+    with warehouse.transaction() as connection:
+        load(connection, entry, good, bad)
+    return entry
+
+
+def _judged(data: bytes, platform: Platform, entry: Entry) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The delivery's good rows and its quarantined ones (with `reasons`); fills in the entry's counts."""
+    from prakerja.feeds import dialects, expectations
+
+    reading = dialects.read(data, platform)
+    if reading.extra_columns:
+        log.warning(
+            "%s %s r%s: columns that are not in the contract are ignored: %s",
+            entry.platform,
+            entry.business_date,
+            entry.revision,
+            ", ".join(sorted(reading.extra_columns)),
+        )
+    frame = dialects.canonical(reading, platform)
+    _check_totals(frame, reading, entry)
+    is_repeat = frame.duplicated("content")
+    frame = frame[~is_repeat].reset_index(drop=True)
+    verdict = expectations.judge(frame, platform, entry.business_date)
+    is_bad = frame.index.isin(list(verdict.reasons))
+    bad = frame[is_bad].assign(reasons=[verdict.reasons[position] for position in frame.index[is_bad]])
+    entry.duplicates, entry.quarantined = int(is_repeat.sum()), len(bad)
+    entry.loaded = len(frame) - len(bad)
+    entry.quarantined_by_reason, entry.verdict = verdict.counts, verdict.summary
+    share = Fraction(str(program()["feeds"]["quarantined_share_max"]))  # exact: 5 of 100 is not more than 5 %
+    if entry.rows and len(bad) > share * entry.rows:
+        raise RejectedError(
+            "quarantine_bound_exceeded",
+            f"{len(bad)} of {entry.rows} rows are quarantined, more than {float(share):.0%} "
+            f"({', '.join(f'{reason} {n}' for reason, n in verdict.counts.items())})",
+        )
+    return frame[~is_bad], bad
+
+
+def _check_totals(frame: pd.DataFrame, reading: Any, entry: Entry) -> None:
+    rows, amount = len(frame), sum(frame["amount_counted"])
+    if rows != entry.rows:
+        raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found {rows}")
+    if amount != entry.amount_idr:
+        raise RejectedError("amount_mismatch", f"expected Rp {entry.amount_idr} in all, found Rp {amount}")
+    if reading.trailer is not None:
+        stated_rows, stated_amount = reading.trailer
+        if not (_whole(stated_rows) == rows and _whole(stated_amount) == amount):
+            raise RejectedError("trailer_mismatch", f"the trailer disagrees with {rows} rows and Rp {amount}")
+
+
+def _whole(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= 20 else None

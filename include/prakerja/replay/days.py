@@ -1,0 +1,103 @@
+"""Playing days: what was due on each, in the order in which it was due, with the clock of that day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from prakerja import landing, warehouse
+from prakerja.calendar import Cohort, calendar, cohort
+from prakerja.occasion import Occasion
+from prakerja.reminders import sandbox
+from prakerja.settings import WIB, Settings
+
+
+@dataclass
+class Played:
+    """What a replay did: the cohorts whose runs fell into it, the runs that ended red, and what those said."""
+
+    cohorts: list[int] = field(default_factory=list)
+    runs: int = 0
+    red: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+def play(
+    first: date,
+    last: date,
+    cohorts: Collection[int] | None,
+    approve_as: str | None,
+    progress: Callable[[date, str], None],
+) -> Played:
+    """Play the WIB days from `first` to `last` through the real DAGs; `progress` hears of each run before it starts.
+
+    A second replay of the same warehouse waits until the first is done, and then changes nothing.
+    """
+    chosen = [cohort(number) for number in cohorts] if cohorts else list(calendar().values())
+    settings = Settings.from_environment()
+    landing.landing_zone(settings.landing)
+    home = settings.make_home()
+    with warehouse.exclusive("replay"), sandbox.running(home / "sandbox.sqlite"):
+        from prakerja.replay.runs import Runner
+
+        warehouse.upgrade()
+        runner = Runner(home / "logs" / "replay.log")
+        played = Played()
+        day = first
+        while day <= last:
+            for due in _due_on(day, chosen, approve_as):
+                progress(day, due.occasion.name)
+                ran = runner.run(
+                    due.dag_id,
+                    due.run_id,
+                    logical_date=due.logical_date,
+                    data_interval=due.data_interval,
+                    conf=due.occasion.conf(),
+                )
+                played.runs += 1
+                if ran.state != "success":
+                    played.red.append(ran.run_id)
+                    played.said += [line for line in ran.said if line not in played.said]
+                if due.occasion.cohort is not None and due.occasion.cohort not in played.cohorts:
+                    played.cohorts.append(due.occasion.cohort)
+            day += timedelta(days=1)
+    return played
+
+
+@dataclass(frozen=True)
+class _Due:
+    dag_id: str
+    run_id: str
+    logical_date: datetime
+    data_interval: tuple[datetime, datetime]
+    occasion: Occasion
+
+
+def _due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[_Due]:
+    """The day's intake at 02:00 WIB, then the cohorts' runs by their hour."""
+    now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
+    intake = Occasion("daily", yesterday, clock=day, is_replay=True, approve_as=approve_as)
+    due = [_Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
+    events = sorted(
+        (at, wave.cohort, kind, on) for wave in cohorts for run_on, at, kind, on in wave.events() if run_on == day
+    )
+    for at, number, kind, on in events:
+        occasion = Occasion(kind, on, clock=day, cohort=number, is_replay=True, approve_as=approve_as)
+        # The timetable's logical date: unique by the cohort as microseconds.
+        logical_date = datetime.combine(day, at, WIB) + timedelta(microseconds=number)
+        due.append(_Due("cohort_deadline", occasion.name, logical_date, (logical_date, logical_date), occasion))
+    return due
+
+
+def problems(played: Played, table: list[dict[str, Any]], last: date) -> list[str]:
+    """What was rejected or left undecided, a line each: this is what makes a replay's answer a no."""
+    said = list(played.said)
+    for row in table:
+        is_due = calendar()[row["cohort"]].decided_on <= last
+        if row["status"] == "no_roster" and is_due:
+            said.append(f"gelombang-{row['cohort']} has no roster: deliver rosters/gelombang-{row['cohort']}")
+        elif row["reinstatements_proposed"]:
+            said.append(f"gelombang-{row['cohort']} awaits approval: {row['reinstatements_proposed']} reinstatements")
+    return said

@@ -1,0 +1,127 @@
+"""Settings from the environment, with working defaults, and the facts that the project carries as files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from prakerja.errors import PrakerjaError
+
+INCLUDE = Path(__file__).resolve().parents[1]
+PROJECT = INCLUDE.parent
+
+#: Western Indonesian time. Business dates, announcements and deadlines are dates of this zone.
+WIB = ZoneInfo("Asia/Jakarta")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are. Paths may be object-storage URLs where the field is a `str`."""
+
+    home: Path
+    landing: str
+    publish: str
+    calendar: Path
+    database_url: str | None
+    sandbox_url: str | None
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read `PRAKERJA_*` (an empty variable is an unset one)."""
+        home = Path(_env("PRAKERJA_HOME") or PROJECT / ".prakerja").expanduser().absolute()
+        return cls(
+            home=home,
+            landing=_env("PRAKERJA_LANDING") or str(home / "landing"),
+            publish=_env("PRAKERJA_PUBLISH") or str(home / "publish"),
+            calendar=Path(_env("PRAKERJA_CALENDAR") or INCLUDE / "cohorts.yaml").expanduser().absolute(),
+            database_url=_env("PRAKERJA_DATABASE_URL"),
+            sandbox_url=_env("PRAKERJA_SANDBOX_URL"),
+        )
+
+    def make_home(self) -> Path:
+        """Create the home; only its owner may enter it, except that the embedded database's user may pass through."""
+        try:
+            self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise PrakerjaError(
+                f"the home {self.home} cannot be made ({error.strerror}): set PRAKERJA_HOME to a folder you may write"
+            ) from None
+        return self.home
+
+    def signing_key_pem(self) -> bytes:
+        """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
+        given = _env("PRAKERJA_SIGNING_KEY")
+        if given is None:
+            return self._generated_once("signing_key.pem", _new_signing_key)
+        if given.lstrip().startswith("-----BEGIN"):
+            return given.encode()
+        try:
+            return Path(given).expanduser().read_bytes()
+        except OSError as error:
+            raise PrakerjaError(
+                f"PRAKERJA_SIGNING_KEY names no readable file ({error.strerror}): "
+                "give an Ed25519 private key as PEM, or the path of one"
+            ) from None
+
+    def subject_key(self) -> bytes:
+        """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""
+        given = _env("PRAKERJA_SUBJECT_KEY")
+        encoded = given.encode() if given else self._generated_once("subject_key.b64", _new_subject_key)
+        try:
+            key = base64.b64decode(encoded.strip(), validate=True)
+        except binascii.Error:
+            raise PrakerjaError("PRAKERJA_SUBJECT_KEY is not base64: give at least 16 random bytes in base64") from None
+        if len(key) < 16:
+            raise PrakerjaError("PRAKERJA_SUBJECT_KEY is too short: give at least 16 random bytes in base64")
+        return key
+
+    def _generated_once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        folder = self.make_home() / "keys"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / name
+        if not path.exists():
+            # Written aside and linked into place: of two processes at once one wins, and nobody reads half a key.
+            aside = folder / f".{name}.{secrets.token_hex(4)}"
+            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(make())
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                pass
+            finally:
+                aside.unlink()
+        return path.read_bytes()
+
+
+@cache
+def program() -> dict[str, Any]:
+    """The program's rules, `include/program.yaml`: windows, reminder days, bounds, each beside its source."""
+    import yaml
+
+    loaded: dict[str, Any] = yaml.safe_load((INCLUDE / "program.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def _env(name: str) -> str | None:
+    return os.environ.get(name) or None
+
+
+def _new_subject_key() -> bytes:
+    return base64.b64encode(secrets.token_bytes(32)) + b"\n"
+
+
+def _new_signing_key() -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

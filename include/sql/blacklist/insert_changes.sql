@@ -1,0 +1,20 @@
+-- Grain: one change per recipient of a version: revoked and not listed, or reinstated and listed.
+-- Parameters: version.
+with listed as (
+    select distinct on (recipient_id)
+        recipient_id,
+        op
+    from blacklist_changes
+    order by recipient_id, version desc
+)
+
+insert into blacklist_changes (version, op, recipient_id, reason)
+select
+    :version,
+    case when e.recipient_id is null then 'ADD' else 'WITHDRAW' end,
+    r.recipient_id,
+    case when e.recipient_id is null then r.reason else 'REINSTATED' end
+from revocations as r
+left join reinstatements as e on r.recipient_id = e.recipient_id
+left join listed as l on r.recipient_id = l.recipient_id
+where (e.recipient_id is null) <> (l.op is not distinct from 'ADD')

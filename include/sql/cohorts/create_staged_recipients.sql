@@ -1,0 +1,10 @@
+-- Grain: one row per line of the roster being loaded; gone with the transaction.
+create temporary table staged_recipients (
+    line bigint not null,
+    card_number bigint not null,
+    nik bigint not null,
+    full_name text not null,
+    phone text not null,
+    email text not null,
+    region_code text not null
+) on commit drop

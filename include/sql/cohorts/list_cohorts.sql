@@ -1,0 +1,89 @@
+-- Grain: one row per cohort that has a roster or a decision attempt: its latest standing, decision, and what followed.
+with latest_standing as (
+    select distinct on (cohort) *
+    from standings
+    order by cohort, as_of desc
+),
+
+latest_attempt as (
+    select distinct on (cohort) *
+    from decisions
+    order by cohort, (status = 'made') desc, attempt desc
+),
+
+revoked as (
+    select
+        decision_id,
+        count(*) as revoked
+    from revocations
+    group by decision_id
+),
+
+findings as (
+    select
+        o.decision_id,
+        count(*) filter (
+            where f.kind = 'reinstatement_proposed'
+            and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
+        ) as reinstatements_proposed,
+        count(*) filter (where f.kind in ('purchase_gone', 'damaged_row')) as cases,
+        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable
+    from late_findings as f
+    inner join outcomes as o on f.recipient_id = o.recipient_id
+    group by o.decision_id
+),
+
+reinstated as (
+    select
+        r.decision_id,
+        count(*) as reinstated
+    from reinstatements as e
+    inner join revocations as r on e.recipient_id = r.recipient_id
+    group by r.decision_id
+),
+
+reminded as (
+    select
+        cohort,
+        count(distinct recipient_id) as reminded
+    from reminders
+    where state = 'accepted'
+    group by cohort
+),
+
+approved as (
+    select distinct decision_id
+    from approvals
+    where subject = 'revocation'
+)
+
+select
+    coalesce(ros.cohort, d.cohort) as cohort,
+    s.as_of as standing_as_of,
+    d.status as decision_status,
+    d.reason,
+    d.detail,
+    d.as_of as decided_as_of,
+    d.missing_feeds,
+    a.decision_id is not null as is_approved,
+    ros.rows as selected,
+    case when d.status is null or d.reason = 'feeds_missing' then s.purchased else d.purchased end as purchased,
+    case when d.status is null or d.reason = 'feeds_missing' then s.held else d.held end as held,
+    case when d.status is null or d.reason = 'feeds_missing' then s.at_risk else 0 end as at_risk,
+    case when d.status is null or d.reason = 'feeds_missing' then s.overdue else d.overdue end as overdue,
+    case when d.status is null or d.reason = 'feeds_missing' then s.excluded else d.excluded end as excluded,
+    coalesce(v.revoked, 0) as revoked,
+    coalesce(e.reinstated, 0) as reinstated,
+    coalesce(f.reinstatements_proposed, 0) as reinstatements_proposed,
+    coalesce(f.cases, 0) as cases,
+    coalesce(f.holds_resolvable, 0) as holds_resolvable,
+    coalesce(m.reminded, 0) as reminded
+from (select * from rosters where status = 'accepted') as ros
+full join latest_attempt as d on ros.cohort = d.cohort
+left join latest_standing as s on ros.cohort = s.cohort
+left join revoked as v on d.decision_id = v.decision_id
+left join findings as f on d.decision_id = f.decision_id
+left join reinstated as e on d.decision_id = e.decision_id
+left join reminded as m on ros.cohort = m.cohort
+left join approved as a on d.decision_id = a.decision_id
+order by 1

@@ -1,0 +1,24 @@
+-- Grain: one row per platform and business date that owes an accepted delivery and has none.
+-- The gate of the deadline run, the daily completeness and `prakerja feeds` all ask this question.
+-- Parameters: known_by; first_date, last_date; platforms, active_from, active_to (arrays of one length).
+with owed as (
+    select
+        p.platform,
+        days.business_date::date as business_date
+    from unnest(cast(:platforms as text []), cast(:active_from as date []), cast(:active_to as date []))
+        as p (platform, active_from, active_to)
+    cross join generate_series(cast(:first_date as date), cast(:last_date as date), interval '1 day')
+        as days (business_date)
+    where
+        days.business_date >= p.active_from
+        and (p.active_to is null or days.business_date <= p.active_to)
+)
+
+select
+    owed.platform,
+    owed.business_date
+from owed
+left join deliveries_in_force(:known_by) as f
+    on owed.platform = f.platform and owed.business_date = f.business_date
+where f.delivery_id is null
+order by owed.platform, owed.business_date

@@ -1,0 +1,7 @@
+-- Grain: one row, the totals of the decision being made.
+select
+    count(*) filter (where outcome = 'purchased') as purchased,
+    count(*) filter (where outcome = 'held') as held,
+    count(*) filter (where outcome = 'overdue') as overdue,
+    count(*) filter (where outcome = 'excluded') as excluded
+from decided

@@ -1,0 +1,12 @@
+-- Grain: one row, the carried decision of a cohort, or none.
+-- Parameters: cohort.
+select
+    decision_id,
+    as_of,
+    selected,
+    purchased,
+    held,
+    overdue,
+    excluded
+from decisions
+where cohort = :cohort and status = 'made'

@@ -1,0 +1,125 @@
+"""The cohorts' timetable: one run per reminder date and one per deadline, each exactly once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pendulum
+from airflow.exceptions import AirflowTimetableInvalid
+from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+
+from prakerja.settings import WIB
+
+if TYPE_CHECKING:
+    from airflow.timetables.base import TimeRestriction
+    from airflow.utils.types import DagRunType
+
+    from prakerja.calendar import Cohort
+
+
+class CohortEvent(NamedTuple):
+    """One thing that happens to one cohort, once; events sort in the order in which they run."""
+
+    run_at: datetime
+    cohort: int
+    kind: str
+    on: date
+
+    @property
+    def logical_date(self) -> pendulum.DateTime:
+        """Unique, as Airflow demands: several cohorts may share an instant, so the cohort counts as microseconds."""
+        return pendulum.instance(self.run_at.astimezone(UTC) + timedelta(microseconds=self.cohort))
+
+    @property
+    def run_id(self) -> str:
+        """What the run is, for people: `gelombang-13__deadline__2021-04-08`."""
+        return f"gelombang-{self.cohort}__{self.kind}__{self.on}"
+
+
+class CohortTimetable(Timetable):
+    """Every event of the calendar once, in order. The calendar is baked in when the DAG file is parsed."""
+
+    run_ordering = ("logical_date",)
+
+    def __init__(self, events: Iterable[CohortEvent]) -> None:
+        self.events = sorted(events)
+        self._logical_dates = [event.logical_date for event in self.events]
+        self.description = f"{len(self.events)} runs of {len({event.cohort for event in self.events})} cohorts"
+
+    @classmethod
+    def of(cls, cohorts: Iterable[Cohort]) -> CohortTimetable:
+        """The timetable of a calendar."""
+        return cls(
+            CohortEvent(datetime.combine(day, at, WIB), cohort.cohort, kind, on)
+            for cohort in cohorts
+            for day, at, kind, on in cohort.events()
+        )
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.events)} cohort events"
+
+    def validate(self) -> None:
+        if len(set(self._logical_dates)) != len(self.events) or len({event.run_id for event in self.events}) != len(
+            self.events
+        ):
+            raise AirflowTimetableInvalid("two events share a logical date or a run id")
+
+    def serialize(self) -> dict[str, Any]:
+        return {"events": [[e.run_at.isoformat(), e.cohort, e.kind, e.on.isoformat()] for e in self.events]}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CohortTimetable:
+        return cls(
+            CohortEvent(datetime.fromisoformat(at), cohort, kind, date.fromisoformat(on))
+            for at, cohort, kind, on in data["events"]
+        )
+
+    def event_at(self, logical_date: datetime | None) -> CohortEvent | None:
+        """The event of this logical date, whatever the run is called (a backfill names its runs itself)."""
+        if logical_date is None:
+            return None
+        position = bisect_left(self._logical_dates, logical_date)
+        has_it = position < len(self.events) and self._logical_dates[position] == logical_date
+        return self.events[position] if has_it else None
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        position = 0
+        if last_automated_data_interval is not None:
+            position = bisect_right(self._logical_dates, last_automated_data_interval.start)
+        earliest = restriction.earliest
+        if not restriction.catchup:
+            now = pendulum.now("UTC")
+            earliest = max(earliest, now) if earliest else now
+        if earliest is not None:
+            position = max(position, bisect_left(self._logical_dates, earliest))
+        if position >= len(self.events):
+            return None
+        logical_date = self._logical_dates[position]
+        if restriction.latest is not None and logical_date > restriction.latest:
+            return None
+        return DagRunInfo.exact(logical_date)
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        return DataInterval.exact(run_after)
+
+    def generate_run_id(
+        self, *, run_type: DagRunType, run_after: pendulum.DateTime, data_interval: DataInterval | None, **extra: Any
+    ) -> str:
+        event = self.event_at(data_interval.start if data_interval else None)
+        if event is not None:
+            return event.run_id
+        return super().generate_run_id(run_type=run_type, run_after=run_after, data_interval=data_interval, **extra)
+
+
+class CohortTimetablePlugin(AirflowPlugin):
+    """Registers the timetable, so that every component can read it back."""
+
+    name = "cohort_timetable"
+    timetables = [CohortTimetable]  # noqa: RUF012 - Airflow's interface

@@ -1,0 +1,33 @@
+"""What happens to a task that fails: a breach of contract fails at once, a lost connection is tried again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+#: Default arguments of every DAG's tasks. The first rule that fits counts.
+DEFAULT_ARGS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=5),
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[
+            RetryRule(
+                exception="prakerja.warehouse.UnavailableError",
+                action=RetryAction.RETRY,
+                reason="the warehouse may come back",
+            ),
+            RetryRule(
+                exception="prakerja.reminders.channels.UnreachableError",
+                action=RetryAction.RETRY,
+                reason="the gateway may come back, and knows what it has accepted",
+            ),
+            RetryRule(
+                exception="prakerja.errors.PrakerjaError",
+                action=RetryAction.FAIL,
+                reason="what breaks a rule does not heal by itself",
+            ),
+        ]
+    ),
+}
