@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ class Cohort:
     announced_on: date
     cohort: int
     deadline_on: date
+    recipients: int | None = field(default=None, compare=False)
 
     @property
     def settlement_days(self) -> int:
@@ -110,11 +111,10 @@ def _cohort(entry: Any, where: str) -> Cohort:
     if deadline_on <= announced_on:
         raise PrakerjaError(f"{where} (cohort {number}): the deadline {deadline_on} is not after {announced_on}")
     expected = announced_on + timedelta(days=int(program()["window_days"]) - 1)
-    if deadline_on != expected:
+    if deadline_on != expected and not entry.get("note"):
         log.warning(
-            "gelombang %s: the deadline %s is not the thirtieth day, %s; it is taken as given",
-            number,
-            deadline_on,
-            expected,
-        )
-    return Cohort(announced_on, number, deadline_on)
+            "%s (cohort %s): the deadline %s is not the thirtieth day, %s; it is taken as given. A `note` silences this",
+            where, number, deadline_on, expected,
+        )  # fmt: skip
+    recipients = entry.get("recipients")
+    return Cohort(announced_on, number, deadline_on, recipients if type(recipients) is int else None)

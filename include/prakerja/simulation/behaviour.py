@@ -1,0 +1,354 @@
+"""How each simulated recipient behaves, and what must become of them: the truth is written down as they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from random import Random
+
+from prakerja.calendar import Cohort
+from prakerja.settings import WIB
+from prakerja.simulation.people import People, Person
+from prakerja.simulation.writers import Row
+
+#: Shares of the platforms in all purchases; the largest has over half.
+PLATFORMS = {"tokopedia": 55, "bukalapak": 14, "pintaria": 8, "pijar-mahir": 7, "mau-belajar-apa": 6, "sekolahmu": 5,
+             "sisnaker": 5}  # fmt: skip
+#: Platforms whose times carry parts of a second.
+FRACTIONAL = ("tokopedia", "pijar-mahir", "sekolahmu")
+#: Platforms whose rows are lines of separated text, so that a line can be broken.
+SEPARATED = ("tokopedia", "pijar-mahir", "bukalapak", "sisnaker")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A row as a platform reports it: in the feed of `business_date`; of a restated day, in the revisions `kept_in`."""
+
+    platform: str
+    business_date: date
+    row: Row
+    reasons: tuple[str, ...] = ()
+    is_repeat: bool = False
+    only_first: bool = False
+    only_last: bool = False
+
+
+@dataclass
+class Truth:
+    """What must become of a recipient: the outcome at the decision, and what later deliveries show."""
+
+    person: Person
+    outcome: str
+    later: str | None = None
+    rows: list[Reported] = field(default_factory=list)
+
+
+class Behaviours:
+    """Makes recipients of one cohort behave."""
+
+    def __init__(self, cohort: Cohort, people: People, random: Random, ids: Iterator[int]) -> None:
+        self.cohort, self.people, self.random, self._ids = cohort, people, random, ids
+        self.last_day = cohort.deadline_on
+
+    # -- ordinary people -----------------------------------------------------------------------------------------------
+
+    def ordinary(self, share_overdue: float) -> Truth:
+        """Someone who buys (most at once, a third of the late in the last week), or does not, or thinks better of it."""
+        person = self.people.person(self.people.card())
+        chance = self.random.random()
+        if chance < share_overdue:
+            return Truth(person, "overdue")
+        truth = Truth(person, "purchased")
+        window = (self.cohort.deadline_on - self.cohort.announced_on).days
+        if chance < share_overdue * 1.5:
+            day = self.cohort.deadline_on - timedelta(days=self.random.randrange(7))
+        else:
+            day = self.cohort.announced_on + timedelta(days=min(window - 7, int(self.random.expovariate(0.18))))
+        at = datetime.combine(day, time(), WIB) + timedelta(seconds=self.random.randrange(7 * 3600, 86400))
+        bought = self.buys(truth, at)
+        if chance > 0.997:  # cancelled at once, bought again elsewhere: a purchase all the same
+            self.undoes(truth, bought, at + timedelta(minutes=3))
+            self.buys(truth, at + timedelta(minutes=10))
+        elif chance > 0.994 and day < self.cohort.deadline_on:  # a second course
+            self.buys(truth, at + timedelta(hours=20))
+        return truth
+
+    def buys(self, truth: Truth, at: datetime, platform: str | None = None, **more: object) -> Reported:
+        """A PAID row in the feed of its day; gives it."""
+        platform = platform or self.random.choices(list(PLATFORMS), list(PLATFORMS.values()))[0]
+        row = Row(
+            f"{platform[:3].upper()}-{next(self._ids):010}",
+            "PAID",
+            at,
+            truth.person.card_number,
+            self.random.randrange(24, 1001) * 1000,
+            f"KLS-{self.random.randrange(1, 900):04}",
+            f"V{self.random.randrange(10**8):08}" if self.random.random() < 0.9 else "",
+        )
+        reported = Reported(platform, at.astimezone(WIB).date(), row, **more)  # type: ignore[arg-type]
+        truth.rows.append(reported)
+        return reported
+
+    def undoes(self, truth: Truth, bought: Reported, at: datetime, event: str = "CANCELLED") -> None:
+        """The purchase is cancelled or refunded, in the feed of that day."""
+        row = bought.row
+        undone = Row(row.transaction_id, event, at, row.card, row.amount, row.course, row.voucher)
+        truth.rows.append(Reported(bought.platform, at.astimezone(WIB).date(), undone))
+
+    # -- nasty cases ---------------------------------------------------------------------------------------------------
+
+    def nasty(self) -> list[Callable[[], Truth]]:
+        """Every nasty case, as something that makes one recipient."""
+        return [
+            self.at_the_last_moment, self.a_moment_too_late, self.before_the_announcement, self.reported_the_day_after,
+            self.cancelled_in_time, self.refunded_after_the_deadline, self.bought_twice_cancelled_once,
+            self.cancelled_before_bought, self.repeated, self.in_two_deliveries, self.conflicting,
+            self.scientific, self.scientific_without_zero, self.apostrophe, self.trailing_zero, self.lost_zero,
+            self.as_number, self.with_dashes, self.unreadable, self.no_transaction_id, self.unknown_event,
+            self.no_time, self.impossible_time, self.too_old, self.amount_out_of_range, self.amount_in_words,
+            self.doubtful_but_bought, self.doubtful_elsewhere_in_time, self.doubtful_row_withdrawn,
+            self.proved_later, self.vanished_later, self.doubtful_later, self.hold_cleared_later,
+        ]  # fmt: skip
+
+    def noon(self, days_before_deadline: int | None = None) -> datetime:
+        """Noon of a day in the window."""
+        length = (self.cohort.deadline_on - self.cohort.announced_on).days
+        days = self.random.randrange(3, length - 3) if days_before_deadline is None else days_before_deadline
+        return datetime.combine(self.cohort.deadline_on - timedelta(days=days), time(11, 30), WIB)
+
+    @property
+    def end(self) -> datetime:
+        """The end of the window: the first instant that is too late."""
+        return self.cohort.effective_at
+
+    def someone(self, outcome: str, later: str | None = None, card: str | None = None) -> Truth:
+        return Truth(self.people.person(card or self.people.card()), outcome, later)
+
+    def at_the_last_moment(self) -> Truth:
+        truth = self.someone("purchased")
+        platform = self.random.choice(FRACTIONAL)
+        self.buys(truth, self.end - timedelta(microseconds=self.random.choice((1, 1000))), platform)
+        return truth
+
+    def a_moment_too_late(self) -> Truth:
+        truth = self.someone("overdue")
+        self.buys(truth, self.end, self.random.choice(tuple(PLATFORMS)))
+        return truth
+
+    def before_the_announcement(self) -> Truth:
+        truth = self.someone("overdue")
+        start = datetime.combine(self.cohort.announced_on, time(), WIB)
+        self.buys(truth, start - timedelta(seconds=1))
+        return truth
+
+    def reported_the_day_after(self) -> Truth:
+        truth = self.someone("purchased")
+        bought = self.buys(truth, self.end - timedelta(minutes=2))
+        truth.rows[-1] = Reported(bought.platform, self.cohort.deadline_on + timedelta(days=1), bought.row)
+        return truth
+
+    def cancelled_in_time(self) -> Truth:
+        truth = self.someone("overdue")
+        at = self.noon()
+        self.undoes(
+            truth, self.buys(truth, at), self.end - timedelta(seconds=self.random.randrange(1, 86000)), "REFUNDED"
+        )
+        return truth
+
+    def refunded_after_the_deadline(self) -> Truth:
+        truth = self.someone("purchased", later="case")
+        self.undoes(truth, self.buys(truth, self.noon()), self.end + timedelta(hours=self.random.choice((0, 12, 40))))
+        return truth
+
+    def bought_twice_cancelled_once(self) -> Truth:
+        truth = self.someone("purchased")
+        at = self.noon()
+        self.undoes(truth, self.buys(truth, at), at + timedelta(hours=1))
+        self.buys(truth, at + timedelta(minutes=5))
+        return truth
+
+    def cancelled_before_bought(self) -> Truth:
+        """The platform's clock runs backwards: a cancellation undoes its purchase whatever their order."""
+        truth = self.someone("overdue")
+        at = self.noon()
+        self.undoes(truth, self.buys(truth, at), at - timedelta(days=1))
+        return truth
+
+    def repeated(self) -> Truth:
+        truth = self.someone("purchased")
+        bought = self.buys(truth, self.noon())
+        truth.rows += [Reported(bought.platform, bought.business_date, bought.row, is_repeat=True)] * 2
+        return truth
+
+    def in_two_deliveries(self) -> Truth:
+        truth = self.someone("purchased")
+        bought = self.buys(truth, self.noon())
+        truth.rows.append(Reported(bought.platform, bought.business_date + timedelta(days=1), bought.row))
+        return truth
+
+    def conflicting(self) -> Truth:
+        truth = self.someone("held")
+        bought = self.damaged(truth, "transaction_conflict")
+        row = bought.row
+        twin = Row(row.transaction_id, row.event, row.occurred_at, row.card, 501_000, row.course, row.voucher)
+        truth.rows.append(Reported(bought.platform, bought.business_date, twin, ("transaction_conflict",)))
+        return truth
+
+    def damaged(
+        self, truth: Truth, reason: str, platform: str | None = None, at: datetime | None = None, **written: object
+    ) -> Reported:
+        """A row that is quarantined for `reason`, with these values in place of the right ones."""
+        bought = self.buys(truth, at or self.noon(), platform)
+        values = vars(bought.row) | written
+        truth.rows[-1] = Reported(bought.platform, bought.business_date, Row(**values), (reason,))  # type: ignore[arg-type]
+        return truth.rows[-1]
+
+    def _card_written(
+        self,
+        form: Callable[[str], str | int],
+        *,
+        card: str | None = None,
+        platforms: tuple[str, ...] = tuple(PLATFORMS),
+    ) -> Truth:
+        truth = self.someone("held", card=card)
+        self.damaged(truth, "card_number_malformed", self.random.choice(platforms), card=form(truth.person.card_number))
+        return truth
+
+    def scientific(self) -> Truth:
+        return self._card_written(lambda card: f"{int(card):.5E}", card=self.people.damaged_card())
+
+    def scientific_without_zero(self) -> Truth:
+        return self._card_written(
+            lambda card: f"'{int(card):.5E}".replace(".", ","), card=self.people.damaged_card(has_lost_zero=True)
+        )
+
+    def apostrophe(self) -> Truth:
+        return self._card_written(lambda card: f"'{card}")
+
+    def trailing_zero(self) -> Truth:
+        return self._card_written(lambda card: f" {card}{self.random.choice(('.0', ',00', '.00'))}")
+
+    def lost_zero(self) -> Truth:
+        card = self.people.damaged_card(has_lost_zero=True)
+        return self._card_written(lambda card: card.lstrip("0"), card=card)
+
+    def as_number(self) -> Truth:
+        return self._card_written(int, card=self.people.damaged_card(), platforms=("pintaria", "sekolahmu"))
+
+    def with_dashes(self) -> Truth:
+        return self._card_written(lambda card: "-".join((card[:4], card[4:8], card[8:12], card[12:])))
+
+    def unreadable(self) -> Truth:
+        truth = self.someone("held")
+        self.damaged(
+            truth,
+            "row_unreadable",
+            self.random.choice(SEPARATED),
+            amount=0,
+            raw=f"X{next(self._ids)} {truth.person.card_number} paid",
+        )
+        return truth
+
+    def no_transaction_id(self) -> Truth:
+        truth = self.someone("held")
+        self.damaged(truth, "transaction_id_missing", transaction_id="")
+        return truth
+
+    def unknown_event(self) -> Truth:
+        truth = self.someone("held")
+        self.damaged(truth, "event_unknown", event=self.random.choice(("PENDING", "", "Paid")))
+        return truth
+
+    def no_time(self) -> Truth:
+        truth = self.someone("held")
+        self.damaged(
+            truth,
+            "occurred_at_invalid",
+            self.random.choice(("tokopedia", "sekolahmu", "pijar-mahir")),
+            occurred_at=self.random.choice(("", "2021-03-20T11:30:00", "kemarin")),
+        )
+        return truth
+
+    def impossible_time(self) -> Truth:
+        truth = self.someone("held")
+        at = self.noon()
+        self.damaged(
+            truth,
+            "occurred_at_in_future",
+            at=at,
+            occurred_at=datetime.combine(at.date() + timedelta(days=1), time(), WIB),
+        )
+        return truth
+
+    def too_old(self) -> Truth:
+        truth = self.someone("held")
+        at = self.noon()
+        self.damaged(
+            truth,
+            "occurred_at_too_old",
+            at=at,
+            occurred_at=datetime.combine(at.date() - timedelta(days=7), time(), WIB) - timedelta(seconds=1),
+        )
+        return truth
+
+    def amount_out_of_range(self) -> Truth:
+        truth = self.someone("held")
+        self.damaged(truth, "amount_invalid", amount=self.random.choice((0, 1_000_001, -5000)))
+        return truth
+
+    def amount_in_words(self) -> Truth:
+        truth = self.someone("held")
+        self.damaged(truth, "amount_invalid", amount=self.random.choice(("gratis", "350000.50")))
+        return truth
+
+    def doubtful_but_bought(self) -> Truth:
+        truth = self.apostrophe()
+        truth.outcome = "purchased"
+        self.buys(truth, self.noon())
+        return truth
+
+    def doubtful_elsewhere_in_time(self) -> Truth:
+        """A damaged row of the settlement day holds, whatever time it claims."""
+        truth = self.someone("held")
+        self.damaged(
+            truth, "card_number_malformed", at=self.end + timedelta(hours=3), card=f"'{truth.person.card_number}"
+        )
+        return truth
+
+    def doubtful_row_withdrawn(self) -> Truth:
+        """The platform takes the damaged row back before the decision: nothing speaks for this person any more."""
+        truth = self.someone("overdue")
+        damaged = self.damaged(
+            truth, "card_number_malformed", "tokopedia", self.noon(9), card=f"'{truth.person.card_number}"
+        )
+        truth.rows[-1] = Reported(
+            damaged.platform, damaged.business_date, damaged.row, damaged.reasons, only_first=True
+        )
+        return truth
+
+    # Days whose last revision comes after the decision.
+
+    def proved_later(self) -> Truth:
+        truth = self.someone("overdue", later="reinstated")
+        self.buys(truth, self.noon(11), "bukalapak", only_last=True)
+        return truth
+
+    def vanished_later(self) -> Truth:
+        truth = self.someone("purchased", later="case")
+        self.buys(truth, self.noon(11), "bukalapak", only_first=True)
+        return truth
+
+    def doubtful_later(self) -> Truth:
+        truth = self.someone("overdue", later="held_later")
+        damaged = self.damaged(
+            truth, "card_number_malformed", "bukalapak", self.noon(11), card=f"'{truth.person.card_number}"
+        )
+        truth.rows[-1] = Reported(damaged.platform, damaged.business_date, damaged.row, damaged.reasons, only_last=True)
+        return truth
+
+    def hold_cleared_later(self) -> Truth:
+        truth = self.apostrophe()
+        truth.later = "resolved"
+        self.buys(truth, self.noon(11), "bukalapak", only_last=True)
+        return truth

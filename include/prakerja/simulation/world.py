@@ -1,0 +1,259 @@
+"""Worlds: a landing zone in the contract, its calendar, and what must come out of it, from one seed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from prakerja.calendar import Cohort, cohort
+from prakerja.errors import PrakerjaError
+from prakerja.settings import WIB
+from prakerja.simulation import writers
+from prakerja.simulation.behaviour import PLATFORMS, Behaviours, Reported, Truth
+from prakerja.simulation.people import People
+from prakerja.simulation.writers import Row
+
+#: Overdue at the deadline; history runs from 1.5 to 7.8 %.
+SHARE_OVERDUE = 0.019
+#: Each nasty case happens this often in a cohort.
+TIMES = 2
+#: Quarantined rows stay clear of the 5 % that would reject a delivery: as many good rows are added as it takes.
+GOOD_ROWS_PER_BAD = 25
+
+
+@dataclass(frozen=True)
+class Written:
+    """How much was written."""
+
+    recipients: int
+    deliveries: int
+    rows: int
+
+
+def write(
+    cohorts: Sequence[int], scale: float, seed: int, out: Path, *, is_nasty: bool, progress: Callable[[str], None]
+) -> Written:
+    """Write a world into `out`, which must not hold one yet, or hold one of the same making. Raises `PrakerjaError`."""
+    waves = sorted(cohort(number) for number in dict.fromkeys(cohorts))
+    made_by = {"cohorts": [wave.cohort for wave in waves], "scale": scale, "seed": seed, "nasty": is_nasty}
+    if (out / "landing").exists() and _made_by(out) != made_by:
+        raise PrakerjaError(f"{out} holds another world: choose an empty folder with --out")
+    world = _World(waves, scale, seed, is_nasty=is_nasty)
+    progress("making the people")
+    world.populate()
+    progress("writing the landing zone")
+    # Written aside and moved into place: a killed simulation leaves no half a world behind.
+    aside = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        expected = world.write(aside)
+        (aside / "expected.json").write_text(json.dumps({"made_by": made_by, **expected}, indent=1) + "\n", "utf-8")
+        (aside / "calendar.yaml").write_text(_calendar(waves), "utf-8")
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("landing", "expected.json", "calendar.yaml"):
+            target = out / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            (aside / name).replace(target)
+    except OSError as error:
+        raise PrakerjaError(f"{out} cannot be written ({error.strerror}): choose another folder with --out") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return Written(len(world.truths), world.deliveries, world.rows)
+
+
+def _made_by(out: Path) -> Any:
+    try:
+        return json.loads((out / "expected.json").read_text("utf-8"))["made_by"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _calendar(waves: Sequence[Cohort]) -> str:
+    entries = "".join(
+        f"- {{cohort: {wave.cohort}, announced_on: {wave.announced_on}, deadline_on: {wave.deadline_on}, "
+        "note: simulated}\n"
+        for wave in waves
+    )
+    return f"cohorts:\n{entries}"
+
+
+class _World:
+    def __init__(self, waves: Sequence[Cohort], scale: float, seed: int, *, is_nasty: bool) -> None:
+        self.waves, self.scale, self.is_nasty = waves, scale, is_nasty
+        self.random = Random(seed)
+        self.people = People(self.random)
+        self.ids = itertools.count(1)
+        self.truths: list[tuple[Cohort, Truth]] = []
+        self.feeds: dict[tuple[str, date], list[Reported]] = defaultdict(list)
+        self.first = waves[0].announced_on - timedelta(days=1)
+        self.last = max(wave.decided_on for wave in waves) + timedelta(days=3)
+        self.unmatched: set[str] = set()
+        self.deliveries = self.rows = 0
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def populate(self) -> None:
+        for wave in self.waves:
+            size = max(1, round((wave.recipients or 500_000) * self.scale))
+            behaviours = Behaviours(wave, self.people, self.random, self.ids)
+            cases = [case for case in behaviours.nasty() for _ in range(TIMES)] if self.is_nasty else []
+            truths = [case() for case in cases]
+            truths += [behaviours.ordinary(SHARE_OVERDUE) for _ in range(max(0, size - len(truths)))]
+            self.random.shuffle(truths)
+            self.truths += [(wave, truth) for truth in truths]
+        for _, truth in self.truths:
+            for reported in truth.rows:
+                if self.first <= reported.business_date <= self.last:
+                    self.feeds[reported.platform, reported.business_date].append(reported)
+        for _ in range(max(3, len(self.truths) // 500)):  # cards of no roster
+            self._stranger(self.random.choice(list(PLATFORMS)), self._some_day())
+        for (platform, day), feed in list(self.feeds.items()):
+            for kept in ("only_first", "only_last"):  # in whichever revision, the bad stay few
+                bad = sum(bool(r.reasons) for r in feed if not getattr(r, kept))
+                good = sum(not r.reasons and not r.only_first and not r.only_last for r in feed)
+                for _ in range(bad * GOOD_ROWS_PER_BAD - good):
+                    self._stranger(platform, day)
+        for feed in self.feeds.values():
+            self.random.shuffle(feed)
+
+    def _some_day(self) -> date:
+        return self.first + timedelta(days=self.random.randrange((self.last - self.first).days))
+
+    def _stranger(self, platform: str, day: date) -> None:
+        if len(self.unmatched) > 40 and self.random.random() < 0.9:
+            card = self.random.choice(sorted(self.unmatched))
+        else:
+            card = self.people.card()
+            self.unmatched.add(card)
+        at = datetime.combine(day, time(8), WIB) + timedelta(seconds=self.random.randrange(50_000))
+        row = Row(f"{platform[:3].upper()}-{next(self.ids):010}", "PAID", at, card, 75_000)
+        self.feeds[platform, day].append(Reported(platform, day, row))
+
+    # -- files ---------------------------------------------------------------------------------------------------------
+
+    def write(self, out: Path) -> dict[str, Any]:
+        """Write the landing zone; gives what must come out of it."""
+        landing = out / "landing"
+        for wave in self.waves:
+            self._write_roster(landing, wave)
+        told = []
+        day = self.first
+        while day <= self.last:
+            for platform in PLATFORMS:
+                told += self._write_day(landing, platform, day)
+            day += timedelta(days=1)
+        return {
+            "cohorts": [self._expected(wave) for wave in self.waves],
+            "deliveries": told,
+            "rosters_rejected": {},
+            "unmatched_cards": len(self.unmatched),
+        }
+
+    def _write_roster(self, landing: Path, wave: Cohort) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("card_number", "nik", "full_name", "phone", "email", "region_code"))
+        people = [truth.person for of, truth in self.truths if of is wave]
+        writer.writerows((p.card_number, p.nik, p.full_name, p.phone, p.email, p.region_code) for p in people)
+        data = gzip.compress(text.getvalue().encode(), mtime=0)
+        manifest = {
+            "contract": "prakerja.roster/1", "cohort": wave.cohort, "announced_on": wave.announced_on.isoformat(),
+            "deadline_on": wave.deadline_on.isoformat(), "files": [_file("roster.csv.gz", data, rows=len(people))],
+        }  # fmt: skip
+        _deliver(landing / "rosters" / f"gelombang-{wave.cohort}", "roster.csv.gz", data, manifest)
+
+    def _write_day(self, landing: Path, platform: str, day: date) -> list[dict[str, Any]]:
+        """The day's revisions: one, or two where something is in the first or the last only, or a rejected second."""
+        feed = self.feeds.get((platform, day), [])
+        first = [r for r in feed if not r.only_last]
+        regular = datetime.combine(day + timedelta(days=1), time(1, 10, 22), WIB)
+        told = [self._deliver(landing, platform, day, 1, regular, first)]
+        if any(r.only_first or r.only_last for r in feed):
+            last = [r for r in feed if not r.only_first]
+            decided = max(wave.decided_on for wave in self.waves if wave.is_open_on(day))
+            is_late = platform == "bukalapak"  # where the cases of late truth are
+            at = (
+                datetime.combine(decided + timedelta(days=2), time(10), WIB)
+                if is_late
+                else regular + timedelta(hours=8)
+            )
+            # Revisions may skip numbers; they are ordered as numbers.
+            told.append(self._deliver(landing, platform, day, 2 if is_late else 10, at, last))
+        elif self.is_nasty and self.random.random() < 0.01:
+            told.append(self._deliver(landing, platform, day, 2, regular + timedelta(days=1), first, is_damaged=True))
+        return told
+
+    def _deliver(
+        self,
+        landing: Path,
+        platform: str,
+        day: date,
+        revision: int,
+        at: datetime,
+        feed: Sequence[Reported],
+        *,
+        is_damaged: bool = False,
+    ) -> dict[str, Any]:
+        data = writers.write(platform, [r.row for r in feed])
+        amount = sum(r.row.counted for r in feed)
+        manifest = {
+            "contract": "prakerja.feed/1", "platform": platform, "business_date": day.isoformat(), "revision": revision,
+            "generated_at": at.isoformat(),
+            "files": [_file(writers.FILES[platform], data, rows=len(feed), amount_idr=amount)],
+        }  # fmt: skip
+        if is_damaged:
+            data = data[: len(data) // 2]
+        folder = landing / "feeds" / platform / day.isoformat() / f"r{revision}"
+        _deliver(folder, writers.FILES[platform], data, manifest)
+        self.deliveries += 1
+        self.rows += len(feed)
+        bad = [r for r in feed if r.reasons]
+        repeats = sum(r.is_repeat for r in feed)
+        return {
+            "path": f"feeds/{platform}/{day}/r{revision}", "accepted": not is_damaged, "rows": len(feed),
+            "loaded": 0 if is_damaged else len(feed) - len(bad) - repeats, "bad": 0 if is_damaged else len(bad),
+            "quarantined": {} if is_damaged else dict(sorted(Counter(x for r in bad for x in r.reasons).items())),
+            "duplicates": 0 if is_damaged else repeats,
+        }  # fmt: skip
+
+    def _expected(self, wave: Cohort) -> dict[str, Any]:
+        mine = [truth for of, truth in self.truths if of is wave]
+        outcomes = Counter(truth.outcome for truth in mine)
+        later: dict[str, list[str]] = defaultdict(list)
+        for truth in mine:
+            if truth.later:
+                later[truth.later].append(truth.person.card_number)
+        return {
+            "cohort": wave.cohort, "status": "decided", "as_of": wave.last_business_date.isoformat(), "missing": [],
+            "selected": len(mine), **{name: outcomes[name] for name in ("purchased", "held", "overdue", "excluded")},
+            "reinstated": len(later["reinstated"]), "resolved": len(later["resolved"]), "cases": len(later["case"]),
+            "held_later": len(later["held_later"]),
+            "cards": {
+                **{name: sorted(t.person.card_number for t in mine if t.outcome == name) for name in ("held", "overdue")},
+                **{name: sorted(cards) for name, cards in sorted(later.items())},
+            },
+        }  # fmt: skip
+
+
+def _file(name: str, data: bytes, **more: int) -> dict[str, Any]:
+    return {"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), **more}
+
+
+def _deliver(folder: Path, name: str, data: bytes, manifest: dict[str, Any]) -> None:
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(data)
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

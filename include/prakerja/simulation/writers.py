@@ -1,0 +1,187 @@
+"""The platforms' dialects, written: each as the contract describes it, from nothing but the contract."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from prakerja.settings import WIB
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EVENTS = {
+    "tokopedia": {"PAID": "PAID", "CANCELLED": "CANCELLED", "REFUNDED": "REFUNDED"},
+    "bukalapak": {"PAID": "BAYAR", "CANCELLED": "BATAL", "REFUNDED": "REFUND"},
+    "pintaria": {"PAID": "paid", "CANCELLED": "cancelled", "REFUNDED": "refunded"},
+    "pijar-mahir": {"PAID": "SUCCESS", "CANCELLED": "CANCEL", "REFUNDED": "REFUND"},
+    "mau-belajar-apa": {"PAID": "Lunas", "CANCELLED": "Dibatalkan", "REFUNDED": "Dikembalikan"},
+    "sekolahmu": {"PAID": "PAID", "CANCELLED": "CANCELLED", "REFUNDED": "REFUNDED"},
+    "sisnaker": {"PAID": "1", "CANCELLED": "2", "REFUNDED": "3"},
+}
+FILES = {
+    "tokopedia": "transactions.csv", "bukalapak": "transactions.csv", "pintaria": "transactions.jsonl",
+    "pijar-mahir": "transactions.csv.gz", "mau-belajar-apa": "transactions.xlsx", "sekolahmu": "transactions.json",
+    "sisnaker": "transactions.txt",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a feed. `occurred_at` is an instant, or the text to write; so with `amount`; `card` may be an `int`.
+
+    `event` is a canonical one, or the text to write. `raw` stands in place of the whole row, where it is unreadable.
+    """
+
+    transaction_id: str
+    event: str
+    occurred_at: datetime | str
+    card: str | int
+    amount: int | str
+    course: str = "KLS-0042"
+    voucher: str = ""
+    raw: str | None = None
+
+    @property
+    def counted(self) -> int:
+        """What the row adds to the delivery's amount."""
+        return self.amount if isinstance(self.amount, int) and self.raw is None else 0
+
+
+def write(platform: str, rows: Sequence[Row]) -> bytes:
+    """The file of one delivery."""
+    return WRITERS[platform](platform, rows)
+
+
+def _event(platform: str, row: Row) -> str:
+    return EVENTS[platform].get(row.event, row.event)
+
+
+def _at(row: Row, form: Callable[[datetime], Any]) -> Any:
+    return row.occurred_at if isinstance(row.occurred_at, str) else form(row.occurred_at)
+
+
+def _iso(instant: datetime) -> str:
+    """ISO 8601 in one of Indonesia's offsets, or UTC: whichever, it is the same instant."""
+    offset = (7, 7, 7, 8, 9, 0)[instant.second % 6]
+    text = instant.astimezone(timezone(timedelta(hours=offset))).isoformat()
+    return text.replace("+00:00", "Z")
+
+
+def _rupiah(row: Row) -> str:
+    return f"Rp{row.amount:,}".replace(",", ".") if isinstance(row.amount, int) else row.amount
+
+
+def _csv(header: Sequence[str], lines: Sequence[Sequence[Any] | str], separator: str, end: str = "\n") -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator=end)
+    writer.writerow(header)
+    for line in lines:
+        if isinstance(line, str):
+            text.write(line + end)
+        else:
+            writer.writerow(line)
+    return text.getvalue().encode()
+
+
+def _tokopedia(platform: str, rows: Sequence[Row]) -> bytes:
+    header = ("transaction_id", "event", "occurred_at", "card_number", "course_id", "amount_idr", "voucher_code")
+    return _csv(header, [
+        row.raw if row.raw is not None else
+        (row.transaction_id, _event(platform, row), _at(row, _iso), row.card, row.course, row.amount, row.voucher)
+        for row in rows
+    ], ",")  # fmt: skip
+
+
+def _bukalapak(platform: str, rows: Sequence[Row]) -> bytes:
+    header = ("no_transaksi", "jenis", "waktu", "nomor_kartu", "kode_pelatihan", "nilai", "kode_voucher")
+    return _csv(header, [
+        row.raw if row.raw is not None else
+        (row.transaction_id, _event(platform, row), _at(row, lambda at: at.astimezone(WIB).strftime("%d/%m/%Y %H:%M:%S")),
+         row.card, row.course, _rupiah(row), row.voucher)
+        for row in rows
+    ], ";")  # fmt: skip
+
+
+def _pijar_mahir(platform: str, rows: Sequence[Row]) -> bytes:
+    header = ("trx_id", "status", "timestamp_utc", "card", "course", "amount", "voucher")
+    data = _csv(header, [
+        row.raw if row.raw is not None else
+        (row.transaction_id, _event(platform, row),
+         _at(row, lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z")), row.card, row.course, row.amount,
+         row.voucher)
+        for row in rows
+    ], ",")  # fmt: skip
+    return gzip.compress(data, mtime=0)
+
+
+def _sisnaker(platform: str, rows: Sequence[Row]) -> bytes:
+    header = ("TRX_ID", "JENIS", "WAKTU", "NO_KARTU", "KODE_KURSUS", "NILAI", "VOUCHER")
+    data = _csv(header, [
+        row.raw if row.raw is not None else
+        (row.transaction_id, _event(platform, row), _at(row, lambda at: at.astimezone(WIB).strftime("%Y%m%d%H%M%S")),
+         row.card, row.course, f"{row.amount:09}" if isinstance(row.amount, int) else row.amount, row.voucher)
+        for row in rows
+    ], "|", "\r\n")  # fmt: skip
+    return data + f"T|{len(rows)}|{sum(row.counted for row in rows)}\r\n".encode()
+
+
+def _pintaria(platform: str, rows: Sequence[Row]) -> bytes:
+    lines = []
+    for row in rows:
+        at = _at(row, lambda at: (at - EPOCH) // timedelta(milliseconds=1))
+        lines.append(row.raw if row.raw is not None else json.dumps(
+            {"id": row.transaction_id, "type": _event(platform, row), "ts": at,
+             "payment": {"card": row.card, "amount": row.amount}, "course": {"id": row.course}, "voucher": row.voucher},
+        ))  # fmt: skip
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def _sekolahmu(platform: str, rows: Sequence[Row]) -> bytes:
+    return json.dumps({"platform": "sekolah.mu", "data": [
+        row.raw if row.raw is not None else
+        {"transactionId": row.transaction_id, "event": _event(platform, row), "occurredAt": _at(row, _iso),
+         "cardNumber": row.card, "courseId": row.course, "amountIdr": row.amount, "voucherCode": row.voucher}
+        for row in rows
+    ]}).encode()  # fmt: skip
+
+
+def _mau_belajar_apa(platform: str, rows: Sequence[Row]) -> bytes:
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Transaksi")
+    sheet.append(("ID Transaksi", "Status", "Waktu", "Nomor Kartu", "Kelas", "Harga", "Voucher"))
+    for number, row in enumerate(rows):
+        # Every second time is a date cell, the others text, as the platform does it.
+        at = _at(row, lambda at: at.astimezone(WIB).replace(tzinfo=None))
+        if isinstance(at, datetime) and number % 2:
+            at = at.strftime("%Y-%m-%d %H:%M:%S")
+        sheet.append((row.transaction_id, _event(platform, row), at, row.card, row.course, row.amount, row.voucher))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return _without_times(buffer.getvalue())
+
+
+def _without_times(archive: bytes) -> bytes:
+    """The workbook without the hour at which it was saved: the same world must come out the same."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as before, zipfile.ZipFile(buffer, "w") as after:
+        for name in before.namelist():
+            data = before.read(name)
+            if name == "docProps/core.xml":
+                data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2021-01-01T00:00:00Z", data)
+            after.writestr(zipfile.ZipInfo(name, (2021, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+WRITERS: dict[str, Callable[[str, Sequence[Row]], bytes]] = {
+    "tokopedia": _tokopedia, "bukalapak": _bukalapak, "pintaria": _pintaria, "pijar-mahir": _pijar_mahir,
+    "mau-belajar-apa": _mau_belajar_apa, "sekolahmu": _sekolahmu, "sisnaker": _sisnaker,
+}  # fmt: skip
