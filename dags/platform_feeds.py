@@ -29,7 +29,6 @@ from airflow.sdk import (
     dag,
     get_current_context,
     task,
-    task_group,
 )
 
 from prakerja.occasion import Occasion
@@ -38,6 +37,7 @@ from task_policy import DEFAULT_ARGS
 
 ACCEPTED = Asset("accepted_delivery", uri="prakerja://feeds/accepted")
 PUBLISHED = Asset("published_blacklist", uri="prakerja://blacklist/latest")
+PATIENCE = timedelta(hours=6)
 
 
 def occasion() -> Occasion:
@@ -46,6 +46,12 @@ def occasion() -> Occasion:
     start = context.get("data_interval_start")  # a run triggered by hand may have none: then it is yesterday's
     business_date = start.astimezone(WIB).date() if start else today - timedelta(days=1)
     return Occasion.daily(context["dag_run"].conf, business_date, today)
+
+
+def may_wait() -> bool:
+    """Until 08:00 WIB of its morning. A run of the past never waits: what is not there is missing, and said."""
+    end = get_current_context().get("data_interval_end")
+    return end is not None and not occasion().is_replay and datetime.now(WIB) < end + PATIENCE
 
 
 @dag(
@@ -70,31 +76,22 @@ def platform_feeds():
 
         return workflow.list_platforms(occasion())
 
-    @task_group
-    def platform_feed(platform: str):
-        @task.sensor(
-            mode="reschedule",
-            poke_interval=300,
-            timeout=timedelta(hours=6).total_seconds(),
-            map_index_template="{{ platform }}",
-        )
-        def await_delivery(platform: str) -> PokeReturnValue:
-            from prakerja import workflow
+    @task.sensor(
+        mode="reschedule",
+        poke_interval=300,
+        outlets=[ACCEPTED],
+        map_index_template="{{ platform }}",
+    )
+    def take_in(platform: str, *, outlet_events=None) -> PokeReturnValue:
+        from prakerja import workflow
 
-            get_current_context()["platform"] = platform
-            return PokeReturnValue(is_done=workflow.need_not_wait_for(platform, occasion()))
-
-        @task(outlets=[ACCEPTED], map_index_template="{{ platform }}", trigger_rule=TriggerRule.ALL_DONE)
-        def take_in(platform: str, *, outlet_events=None) -> list[dict[str, Any]]:
-            from prakerja import workflow
-
-            get_current_context()["platform"] = platform
-            with workflow.taking_in(platform, occasion()) as accepted:
-                if accepted:
-                    outlet_events[ACCEPTED].extra = {"deliveries": accepted}
-            return accepted
-
-        await_delivery(platform) >> take_in(platform)
+        get_current_context()["platform"] = platform
+        if may_wait() and not workflow.has_arrived(platform, occasion()):
+            return PokeReturnValue(is_done=False)
+        with workflow.taking_in(platform, occasion()) as accepted:
+            if accepted:
+                outlet_events[ACCEPTED].extra = {"deliveries": accepted}
+        return PokeReturnValue(is_done=True, xcom_value=accepted)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
@@ -112,7 +109,7 @@ def platform_feeds():
         return version
 
     rosters, names = take_in_rosters(), list_platforms()
-    feeds = platform_feed.expand(platform=names)
+    feeds = take_in.expand(platform=names)
     # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
     all_is_in = EmptyOperator(task_id="all_is_in")
     rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in

@@ -1,4 +1,4 @@
-"""Airflow's settings for this project: its folders, its metadata in the embedded PostgreSQL, nothing that phones home."""
+"""Airflow's settings for this project: its folders, its metadata in the embedded PostgreSQL."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _cohort(entry: Any, where: str) -> Cohort:
     expected = announced_on + timedelta(days=int(program()["window_days"]) - 1)
     if deadline_on != expected and not entry.get("note"):
         log.warning(
-            "%s (cohort %s): the deadline %s is not the thirtieth day, %s; it is taken as given. A `note` silences this",
+            "%s (cohort %s): the deadline %s is not the thirtieth day, %s; it is taken as given (a `note` says so)",
             where, number, deadline_on, expected,
         )  # fmt: skip
     recipients = entry.get("recipients")

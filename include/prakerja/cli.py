@@ -133,6 +133,7 @@ def replay(
         if row["cohort"] in played.cohorts or (wanted is None and row["status"] != "no_roster")
     ]
     _print_cohorts(table)
+    _print_published()
     problems = days.problems(played, table, last.date())
     for problem in problems:
         _say(problem)
@@ -191,7 +192,7 @@ def feeds(as_json: AsJson = False) -> None:
     deliveries = overview.list_deliveries()
     missing = _missing_feeds()
     if as_json:
-        owed = [
+        owed: list[dict[str, Any]] = [
             {
                 "platform": platform,
                 "business_date": day,
@@ -250,7 +251,7 @@ def blacklist_check() -> None:
     key = signing.subject_key()
     if key.key_id != manifest["key_id"]:
         raise PrakerjaError(
-            f"the list's subjects have the key {manifest['key_id']}, this is {key.key_id}: set PRAKERJA_SUBJECT_KEY to the first"
+            f"the list's subjects have the key {manifest['key_id']}, this is {key.key_id}: correct PRAKERJA_SUBJECT_KEY"
         )
     listed = {entry.subject for entry in entries}
     malformed = []
@@ -312,6 +313,19 @@ def _print_cohorts(table: list[dict[str, Any]]) -> None:
             feeds = row["missing_feeds"]
             more = f" and {len(feeds) - 5} more" if len(feeds) > 5 else ""
             _say(f"gelombang-{row['cohort']} waits for {', '.join(feeds[:5])}{more}")
+
+
+def _print_published() -> None:
+    from prakerja.blacklist import verification
+    from prakerja.errors import NotReadyError
+
+    try:
+        root = verification.blacklist_root(Settings.from_environment().publish)
+    except NotReadyError:
+        _say("no list is published yet")
+        return
+    manifest, entries = verification.latest_entries(root)
+    typer.echo(f"published: version {manifest['version']} of the blacklist, {len(entries):,} entries, in {root}")
 
 
 def _missing_feeds() -> list[tuple[str, str]]:

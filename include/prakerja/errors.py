@@ -1,4 +1,4 @@
-"""What a person reads when something is refused: what is wrong, where, and what to do. One line, never personal data."""
+"""What a person reads when something is refused: what is wrong, where, and what to do. One line, nothing personal."""
 
 
 class PrakerjaError(Exception):

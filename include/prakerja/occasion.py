@@ -63,7 +63,11 @@ class Occasion:
         """
         conf = conf or {}
         clock = date.fromisoformat(conf["clock"]) if "clock" in conf else today
-        more = {"clock": clock, "is_replay": bool(conf.get("is_replay")), "approve_as": conf.get("approve_as")}
+        more: dict[str, Any] = {
+            "clock": clock,
+            "is_replay": bool(conf.get("is_replay")),
+            "approve_as": conf.get("approve_as"),
+        }
         if "kind" in conf and "on" in conf:
             cohort = conf.get("cohort")
             return cls(

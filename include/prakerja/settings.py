@@ -90,7 +90,7 @@ class Settings:
         if not path.exists():
             # Written aside and linked into place: of two processes at once one wins, and nobody reads half a key.
             aside = folder / f".{name}.{secrets.token_hex(4)}"
-            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(make())
                 file.flush()
                 os.fsync(file.fileno())

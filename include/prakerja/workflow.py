@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from prakerja.calendar import Cohort, cohort
@@ -40,15 +39,12 @@ def list_platforms(occasion: Occasion) -> list[str]:
     return intake.waiting_platforms(active_on(occasion.on))
 
 
-def need_not_wait_for(platform: str, occasion: Occasion) -> bool:
-    """Whether the platform's delivery of the day is there. A run of the past never waits: what is not there is missing."""
+def has_arrived(platform: str, occasion: Occasion) -> bool:
+    """Whether the platform's delivery of the day lies in the landing zone, or none is owed."""
     from prakerja.feeds import intake
     from prakerja.platforms import active_on
 
-    is_past = occasion.is_replay or occasion.clock > occasion.on + timedelta(days=1)
-    if is_past or platform not in active_on(occasion.on):
-        return True
-    return intake.has_arrived(platform, occasion.on)
+    return platform not in active_on(occasion.on) or intake.has_arrived(platform, occasion.on)
 
 
 @contextlib.contextmanager

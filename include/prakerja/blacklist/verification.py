@@ -25,7 +25,7 @@ from prakerja.errors import NotReadyError, PrakerjaError
 
 
 def blacklist_root(folder: str) -> UPath:
-    """The folder of `latest.json`: the given one, or `blacklist` in it. Raises `NotReadyError` where nothing is published."""
+    """The folder of `latest.json`: the given one, or `blacklist` in it. Raises `NotReadyError` where there is none."""
     for root in (UPath(folder), UPath(folder) / "blacklist"):
         if (root / "latest.json").is_file():
             return root

@@ -10,7 +10,7 @@ from prakerja.platforms import platforms
 
 
 def missing_feeds(connection: warehouse.Connection, first: date, last: date, known_by: date) -> list[tuple[str, date]]:
-    """Every (platform, business date) from `first` to `last` that owes a delivery, and has none accepted by `known_by`."""
+    """Every (platform, business date) from `first` to `last` that owes a delivery, with none accepted by `known_by`."""
     known = list(platforms().values())
     rows = warehouse.rows(
         connection,

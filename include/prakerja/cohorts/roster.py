@@ -66,7 +66,7 @@ class RosterIntake:
 
 
 def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
-    """Load every roster that has arrived by `clock` and is not yet known, the earlier announced first. Twice is once."""
+    """Load every roster that has arrived by `clock` and is not known, the earlier announced first. Twice is once."""
     intake = RosterIntake()
     with warehouse.exclusive("rosters"):
         found, strays = _survey()

@@ -54,7 +54,7 @@ class Delivery:
 
     @property
     def arrived_on(self) -> date:
-        """The WIB day on which it arrived: that of `generated_at`; illegible, the regular day, one after the business date."""
+        """The WIB day on which it arrived: that of `generated_at`; where illegible, the day after the business date."""
         generated_at = self.generated_at
         return generated_at.astimezone(WIB).date() if generated_at else self.business_date + timedelta(days=1)
 
@@ -88,7 +88,7 @@ class Delivery:
         return Manifest(self.platform, self.business_date, self.revision, generated_at, file)
 
     def contents(self, platform: Platform, manifest: Manifest, today: date) -> bytes:
-        """The file's bytes, opened where compressed, after every check that needs no parsing. Raises `RejectedError`."""
+        """The file's bytes, opened, after every check that needs no parsing. Raises `RejectedError`."""
         if not platform.is_active_on(self.business_date):
             until = platform.active_to or "now"
             raise RejectedError(

@@ -1,6 +1,6 @@
 """The platforms' dialects: from a file's bytes to rows in the canonical columns, nothing repaired and nothing lost.
 
-Reading has two steps. A *reader* per layout (CSV, JSON, JSON Lines, XLSX) tells rows and columns apart. *Forms* then say
+Reading has two steps. A *reader* per layout (CSV, JSON, JSON Lines, XLSX) tells rows and columns apart. *Forms* say
 what a delivered value means (a time, an amount); what has no meaning stays empty, and Great Expectations judges it.
 """
 
@@ -238,7 +238,7 @@ def microseconds_of(platform: Platform) -> Callable[[Any], int | None]:
         parts = [int(part) for part in found.groups()]
         year, month, day = (parts[i] for i in order)
         try:
-            return _microseconds(datetime(year, month, day, *parts[3:], tzinfo=zone))
+            return _microseconds(datetime(year, month, day, parts[3], parts[4], parts[5], tzinfo=zone))
         except ValueError:
             return None
 
@@ -350,7 +350,7 @@ def canonical(reading: Reading, platform: Platform) -> pd.DataFrame:
             "card_is_number": pd.Series([isinstance(value, Number) for value in card_number], dtype="bool"),
         }
     )
-    frame["content"] = [
+    content: list[Any] = [
         ("unreadable", raw)
         if raw is not None
         else (
@@ -378,6 +378,7 @@ def canonical(reading: Reading, platform: Platform) -> pd.DataFrame:
             strict=True,
         )
     ]
+    frame["content"] = content
     return frame
 
 

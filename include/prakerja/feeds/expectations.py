@@ -2,7 +2,7 @@
 
 The expectations are Great Expectations' own (in set, not null, between, match regex) and its own metrics decide. Only
 their result is narrowed: in place of unexpected values, which would carry card numbers, each gives the positions of the
-rows that fail. That also makes it fast (docs/adr/0003). Importing this module takes seconds: import it where it is used.
+rows that fail. That also makes it fast (docs/adr/0003). Importing this takes seconds: import it where it is used.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _for_judgement(frame: pd.DataFrame) -> pd.DataFrame:
     is_readable = frame["raw"].isna()
     has_id = frame["transaction_id"].str.strip().astype(bool)
     content = pd.DataFrame({"id": frame["transaction_id"], "event": frame["event"].fillna(frame["event_delivered"])})
-    # Repeats are gone: another row with the same transaction and event has other content. Which one is true, nobody knows.
+    # Repeats are gone: another row of the same transaction and event has other content, and nobody knows which is true.
     is_conflicting = is_readable & has_id & content.duplicated(keep=False)
     return pd.DataFrame(
         {

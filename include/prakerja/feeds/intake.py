@@ -1,4 +1,4 @@
-"""Taking in: every delivery of a platform that has arrived and is not yet known, checked, judged, loaded or rejected."""
+"""Taking in: every delivery that has arrived and is not yet known, checked, judged, and loaded or rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Intake:
 
 
 def waiting_platforms(active: Sequence[str]) -> list[str]:
-    """The platforms to look at: the active ones, and whatever else lies in the landing zone (never skipped in silence)."""
+    """The platforms to look at: the active ones, and whatever else lies in the landing zone (no folder is skipped)."""
     return sorted({*active, *deliveries.feed_folders(Settings.from_environment().landing)})
 
 
@@ -164,7 +164,8 @@ def _judged(data: bytes, platform: Platform, entry: Entry) -> tuple[pd.DataFrame
     frame = frame[~is_repeat].reset_index(drop=True)
     verdict = expectations.judge(frame, platform, entry.business_date)
     is_bad = frame.index.isin(list(verdict.reasons))
-    bad = frame[is_bad].assign(reasons=[verdict.reasons[position] for position in frame.index[is_bad]])
+    bad = frame[is_bad].copy()
+    bad["reasons"] = [verdict.reasons[position] for position in bad.index]
     entry.duplicates, entry.quarantined = int(is_repeat.sum()), len(bad)
     entry.loaded = len(frame) - len(bad)
     entry.quarantined_by_reason, entry.verdict = verdict.counts, verdict.summary

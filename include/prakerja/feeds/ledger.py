@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from prakerja import warehouse
-from prakerja.feeds.quarantine import cards_in, cards_like, multirange
+from prakerja.feeds.quarantine import Ranges, cards_in, cards_like, multirange
 
 if TYPE_CHECKING:
     from prakerja.warehouse import Connection
@@ -87,7 +87,9 @@ def _transactions(good: pd.DataFrame, delivery_id: int) -> Any:
 def _quarantine(bad: pd.DataFrame, delivery_id: int) -> Any:
     import pyarrow as pa
 
-    delivered, might_be = [], []
+    delivered: list[dict[str, str]] = []
+    might_be: list[Ranges] = []
+    row: Any
     for row in bad.itertuples():
         if row.raw is not None:
             delivered.append({"raw": row.raw})

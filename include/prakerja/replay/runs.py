@@ -137,7 +137,7 @@ class Runner:
                     instance.state = TaskInstanceState.QUEUED
             started = [_for_sdk(instance) for instance in ready if instance.state == TaskInstanceState.QUEUED]
             session.commit()
-            # A pass that starts nothing may still have skipped something: it is stuck when two passes in a row are alike.
+            # A pass that starts nothing may still have skipped something: stuck is two passes in a row that are alike.
             now = _states(run, session)
             if run.state == DagRunState.RUNNING and not ready and now == before:
                 log.error("nothing more can run in %s: %s", run.run_id, now)

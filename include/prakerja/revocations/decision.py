@@ -63,7 +63,7 @@ def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
 
 
 def decide(cohort: Cohort, as_of: date) -> Decision:
-    """Decide the cohort by the deliveries known at `as_of`; gives the decision, the earlier one where it was made before.
+    """Decide the cohort by the deliveries known at `as_of`; gives the decision, or the one that was made before.
 
     One transaction. Raises `BlockedError` where feeds are missing or the result is implausible.
     """
@@ -83,6 +83,7 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
             decision_id = _record(connection, cohort, roster, as_of, totals, evidence, reason, detail, [])
             if reason is None:
                 warehouse.execute(connection, "revocations/insert_outcomes", decision_id=decision_id)
+                warehouse.execute(connection, "cohorts/analyze_tables")
         if reason is not None:
             raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {reason}: {detail}")
     log.info("gelombang-%d decided: %s", cohort.cohort, ", ".join(f"{count} {name}" for name, count in totals.items()))

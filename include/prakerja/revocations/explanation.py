@@ -20,7 +20,7 @@ def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
     `state` is `purchased`, `at_risk`, `held`, `overdue`, `revoked`, `reinstated`, `excluded`, or `unknown` for a card
     that stands in no loaded roster (or is no card number).
     """
-    standings: dict[int, dict[int, Any]] = {}
+    standings: dict[int, dict[int, tuple[str, str]]] = {}
     for start in range(0, len(cards), CHUNK):
         numbers = [int(card) if is_card(card) else None for card in cards[start : start + CHUNK]]
         with warehouse.transaction() as connection:
@@ -55,20 +55,22 @@ def is_card(text: str) -> bool:
     return len(text) == 16 and text.isascii() and text.isdecimal()
 
 
-def _state(connection: warehouse.Connection, recipient: Any, standings: dict[int, dict[int, Any]]) -> tuple[str, str]:
+def _state(
+    connection: warehouse.Connection, recipient: Any, standings: dict[int, dict[int, tuple[str, str]]]
+) -> tuple[str, str]:
     if recipient["is_reinstated"]:
         return "reinstated", "purchase"
     if recipient["is_revoked"]:
         return "revoked", "no_purchase"
     if recipient["outcome"] is not None:
-        return recipient["outcome"], recipient["because"]
+        return str(recipient["outcome"]), str(recipient["because"])
     number = recipient["cohort"]
     if number not in standings:
         standings[number] = _standing(connection, number, recipient["standing_as_of"])
     return standings[number].get(recipient["recipient_id"], ("unknown", "not_reconciled_yet"))
 
 
-def _standing(connection: warehouse.Connection, number: int, as_of: date | None) -> dict[int, Any]:
+def _standing(connection: warehouse.Connection, number: int, as_of: date | None) -> dict[int, tuple[str, str]]:
     """Where an undecided cohort's recipients stand by its latest intake."""
     cohort = calendar().get(number)
     if cohort is None or as_of is None:

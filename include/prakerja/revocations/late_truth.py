@@ -1,4 +1,4 @@
-"""Late truth: what deliveries show after a decision. It proposes and opens cases; by itself it revokes and undoes nothing."""
+"""Late truth: what deliveries show after a decision. It proposes and opens cases; it revokes and undoes nothing."""
 
 from __future__ import annotations
 

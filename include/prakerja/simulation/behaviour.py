@@ -49,22 +49,25 @@ class Behaviours:
 
     def __init__(self, cohort: Cohort, people: People, random: Random, ids: Iterator[int]) -> None:
         self.cohort, self.people, self.random, self._ids = cohort, people, random, ids
-        self.last_day = cohort.deadline_on
+        self.length = (cohort.deadline_on - cohort.announced_on).days
+        #: Days before the deadline whose feed of one platform is restated after the decision, of another before it.
+        self.restated_late, self.restated_early = self.length * 2 // 5, self.length // 3
 
     # -- ordinary people -----------------------------------------------------------------------------------------------
 
     def ordinary(self, share_overdue: float) -> Truth:
-        """Someone who buys (most at once, a third of the late in the last week), or does not, or thinks better of it."""
+        """Someone who buys (most at once, a third of the late in the last week) or does not, or thinks better of it."""
         person = self.people.person(self.people.card())
         chance = self.random.random()
         if chance < share_overdue:
             return Truth(person, "overdue")
         truth = Truth(person, "purchased")
-        window = (self.cohort.deadline_on - self.cohort.announced_on).days
         if chance < share_overdue * 1.5:
-            day = self.cohort.deadline_on - timedelta(days=self.random.randrange(7))
+            day = self.cohort.deadline_on - timedelta(days=self.random.randrange(min(7, self.length)))
         else:
-            day = self.cohort.announced_on + timedelta(days=min(window - 7, int(self.random.expovariate(0.18))))
+            day = self.cohort.announced_on + timedelta(
+                days=min(max(0, self.length - 7), int(self.random.expovariate(0.18)))
+            )
         at = datetime.combine(day, time(), WIB) + timedelta(seconds=self.random.randrange(7 * 3600, 86400))
         bought = self.buys(truth, at)
         if chance > 0.997:  # cancelled at once, bought again elsewhere: a purchase all the same
@@ -113,8 +116,7 @@ class Behaviours:
 
     def noon(self, days_before_deadline: int | None = None) -> datetime:
         """Noon of a day in the window."""
-        length = (self.cohort.deadline_on - self.cohort.announced_on).days
-        days = self.random.randrange(3, length - 3) if days_before_deadline is None else days_before_deadline
+        days = self.random.randrange(3, self.length - 3) if days_before_deadline is None else days_before_deadline
         return datetime.combine(self.cohort.deadline_on - timedelta(days=days), time(11, 30), WIB)
 
     @property
@@ -201,7 +203,7 @@ class Behaviours:
         """A row that is quarantined for `reason`, with these values in place of the right ones."""
         bought = self.buys(truth, at or self.noon(), platform)
         values = vars(bought.row) | written
-        truth.rows[-1] = Reported(bought.platform, bought.business_date, Row(**values), (reason,))  # type: ignore[arg-type]
+        truth.rows[-1] = Reported(bought.platform, bought.business_date, Row(**values), (reason,))
         return truth.rows[-1]
 
     def _card_written(
@@ -320,7 +322,11 @@ class Behaviours:
         """The platform takes the damaged row back before the decision: nothing speaks for this person any more."""
         truth = self.someone("overdue")
         damaged = self.damaged(
-            truth, "card_number_malformed", "tokopedia", self.noon(9), card=f"'{truth.person.card_number}"
+            truth,
+            "card_number_malformed",
+            "tokopedia",
+            self.noon(self.restated_early),
+            card=f"'{truth.person.card_number}",
         )
         truth.rows[-1] = Reported(
             damaged.platform, damaged.business_date, damaged.row, damaged.reasons, only_first=True
@@ -331,18 +337,22 @@ class Behaviours:
 
     def proved_later(self) -> Truth:
         truth = self.someone("overdue", later="reinstated")
-        self.buys(truth, self.noon(11), "bukalapak", only_last=True)
+        self.buys(truth, self.noon(self.restated_late), "bukalapak", only_last=True)
         return truth
 
     def vanished_later(self) -> Truth:
         truth = self.someone("purchased", later="case")
-        self.buys(truth, self.noon(11), "bukalapak", only_first=True)
+        self.buys(truth, self.noon(self.restated_late), "bukalapak", only_first=True)
         return truth
 
     def doubtful_later(self) -> Truth:
         truth = self.someone("overdue", later="held_later")
         damaged = self.damaged(
-            truth, "card_number_malformed", "bukalapak", self.noon(11), card=f"'{truth.person.card_number}"
+            truth,
+            "card_number_malformed",
+            "bukalapak",
+            self.noon(self.restated_late),
+            card=f"'{truth.person.card_number}",
         )
         truth.rows[-1] = Reported(damaged.platform, damaged.business_date, damaged.row, damaged.reasons, only_last=True)
         return truth
@@ -350,5 +360,5 @@ class Behaviours:
     def hold_cleared_later(self) -> Truth:
         truth = self.apostrophe()
         truth.later = "resolved"
-        self.buys(truth, self.noon(11), "bukalapak", only_last=True)
+        self.buys(truth, self.noon(self.restated_late), "bukalapak", only_last=True)
         return truth

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-FIRST = ("Adi", "Budi", "Citra", "Dewi", "Eko", "Fitri", "Gilang", "Hana", "Indra", "Joko", "Kartika", "Lestari", "Made",
-         "Nur", "Oki", "Putri", "Rizky", "Sari", "Taufik", "Umar", "Vina", "Wayan", "Yusuf", "Zainal")  # fmt: skip
-LAST = ("Handayani", "Hidayat", "Kusuma", "Lubis", "Nasution", "O'Neil", "Pratama", "Purnama", "Rahman", "Santoso", "Saputra",
-        "Setiawan", "Siregar", "Sitorus", "Susanti", "Utami", "Wibowo", "Wijaya", "Yulianti")  # fmt: skip
+FIRST = (
+    "Adi", "Budi", "Citra", "Dewi", "Eko", "Fitri", "Gilang", "Hana", "Indra", "Joko", "Kartika", "Lestari", "Made",
+    "Nur", "Oki", "Putri", "Rizky", "Sari", "Taufik", "Umar", "Vina", "Wayan", "Yusuf", "Zainal",
+)  # fmt: skip
+LAST = (
+    "Handayani", "Hidayat", "Kusuma", "Lubis", "Nasution", "O'Neil", "Pratama", "Purnama", "Rahman", "Santoso",
+    "Saputra", "Setiawan", "Siregar", "Sitorus", "Susanti", "Utami", "Wibowo", "Wijaya", "Yulianti",
+)  # fmt: skip
 PROVINCES = ("11", "12", "13", "16", "31", "32", "33", "34", "35", "36", "51", "52", "61", "64", "71", "73", "81", "94")
 
-#: Cards of this band belong to recipients whose number is written damaged: no other card is near, so it is clear whose it is.
+#: Cards of this band are the ones that get written damaged: no other card is near, so it is clear whose they are.
 DAMAGED_BAND = "777"
 
 
@@ -48,8 +52,9 @@ class People:
         region = random.choice(PROVINCES)
         while True:
             day = random.randrange(1, 29) + random.choice((0, 40))
-            nik = (f"{region}{random.randrange(1, 80):02}{random.randrange(1, 30):02}{day:02}{random.randrange(1, 13):02}"
-                   f"{random.randrange(60, 103) % 100:02}{random.randrange(1, 10000):04}")  # fmt: skip
+            month, year, serial = random.randrange(1, 13), random.randrange(60, 103) % 100, random.randrange(1, 10000)
+            district = f"{random.randrange(1, 80):02}{random.randrange(1, 30):02}"
+            nik = f"{region}{district}{day:02}{month:02}{year:02}{serial:04}"
             if nik not in self._niks:
                 break
         self._niks.add(nik)

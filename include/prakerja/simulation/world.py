@@ -8,6 +8,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from prakerja.simulation.writers import Row
 
 #: Overdue at the deadline; history runs from 1.5 to 7.8 %.
 SHARE_OVERDUE = 0.019
+#: Days from announcement to deadline that the cases need.
+SHORTEST_WINDOW = 8
 #: Each nasty case happens this often in a cohort.
 TIMES = 2
 #: Quarantined rows stay clear of the 5 % that would reject a delivery: as many good rows are added as it takes.
@@ -45,41 +48,48 @@ class Written:
 def write(
     cohorts: Sequence[int], scale: float, seed: int, out: Path, *, is_nasty: bool, progress: Callable[[str], None]
 ) -> Written:
-    """Write a world into `out`, which must not hold one yet, or hold one of the same making. Raises `PrakerjaError`."""
+    """Write a world into `out`; the same world again is a no-op. Raises `PrakerjaError` where another one is there."""
     waves = sorted(cohort(number) for number in dict.fromkeys(cohorts))
+    for wave in waves:
+        if (wave.deadline_on - wave.announced_on).days < SHORTEST_WINDOW:
+            raise PrakerjaError(f"gelombang-{wave.cohort} is open for less than {SHORTEST_WINDOW} days: choose another")
     made_by = {"cohorts": [wave.cohort for wave in waves], "scale": scale, "seed": seed, "nasty": is_nasty}
-    if (out / "landing").exists() and _made_by(out) != made_by:
-        raise PrakerjaError(f"{out} holds another world: choose an empty folder with --out")
+    if (out / "expected.json").exists() or (out / "landing").exists():
+        return _already_there(out, made_by)
     world = _World(waves, scale, seed, is_nasty=is_nasty)
     progress("making the people")
     world.populate()
     progress("writing the landing zone")
     # Written aside and moved into place: a killed simulation leaves no half a world behind.
-    aside = out.with_name(f".{out.name}.partial")
+    aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir(parents=True)
         expected = world.write(aside)
-        (aside / "expected.json").write_text(json.dumps({"made_by": made_by, **expected}, indent=1) + "\n", "utf-8")
+        written = Written(len(world.truths), world.deliveries, world.rows)
         (aside / "calendar.yaml").write_text(_calendar(waves), "utf-8")
+        (aside / "expected.json").write_text(
+            json.dumps({"made_by": made_by, "written": vars(written), **expected}, indent=1) + "\n", "utf-8"
+        )
         out.mkdir(parents=True, exist_ok=True)
-        for name in ("landing", "expected.json", "calendar.yaml"):
-            target = out / name
-            if target.is_dir():
-                shutil.rmtree(target)
-            (aside / name).replace(target)
+        for name in ("landing", "calendar.yaml", "expected.json"):
+            (aside / name).rename(out / name)
     except OSError as error:
         raise PrakerjaError(f"{out} cannot be written ({error.strerror}): choose another folder with --out") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return Written(len(world.truths), world.deliveries, world.rows)
+    return written
 
 
-def _made_by(out: Path) -> Any:
+def _already_there(out: Path, made_by: dict[str, Any]) -> Written:
+    """The same world again is left as it is; over another one nothing is written."""
     try:
-        return json.loads((out / "expected.json").read_text("utf-8"))["made_by"]
+        expected = json.loads((out / "expected.json").read_text("utf-8"))
+        if expected["made_by"] == made_by:
+            return Written(**expected["written"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        pass
+    raise PrakerjaError(f"{out} holds another world: choose an empty folder with --out")
 
 
 def _calendar(waves: Sequence[Cohort]) -> str:
@@ -243,7 +253,10 @@ class _World:
             "reinstated": len(later["reinstated"]), "resolved": len(later["resolved"]), "cases": len(later["case"]),
             "held_later": len(later["held_later"]),
             "cards": {
-                **{name: sorted(t.person.card_number for t in mine if t.outcome == name) for name in ("held", "overdue")},
+                **{
+                    name: sorted(truth.person.card_number for truth in mine if truth.outcome == name)
+                    for name in ("held", "overdue")
+                },
                 **{name: sorted(cards) for name, cards in sorted(later.items())},
             },
         }  # fmt: skip

@@ -103,7 +103,7 @@ def _bukalapak(platform: str, rows: Sequence[Row]) -> bytes:
     header = ("no_transaksi", "jenis", "waktu", "nomor_kartu", "kode_pelatihan", "nilai", "kode_voucher")
     return _csv(header, [
         row.raw if row.raw is not None else
-        (row.transaction_id, _event(platform, row), _at(row, lambda at: at.astimezone(WIB).strftime("%d/%m/%Y %H:%M:%S")),
+        (row.transaction_id, _event(platform, row), _at(row, lambda at: f"{at.astimezone(WIB):%d/%m/%Y %H:%M:%S}"),
          row.card, row.course, _rupiah(row), row.voucher)
         for row in rows
     ], ";")  # fmt: skip

@@ -17,7 +17,7 @@ with clashes as (
 select
     cohort,
     count(*) as count,
-    (array_agg(line order by line)) [1 : :lines_shown] as lines
+    (array_agg(line order by line))[1::lines_shown] as lines
 from clashes
 group by cohort
 order by cohort

@@ -5,10 +5,12 @@ with owed as (
     select
         p.platform,
         days.business_date::date as business_date
-    from unnest(cast(:platforms as text []), cast(:active_from as date []), cast(:active_to as date []))
-        as p (platform, active_from, active_to)
-    cross join generate_series(cast(:first_date as date), cast(:last_date as date), interval '1 day')
-        as days (business_date)
+    from
+        unnest(cast(:platforms as text[]), cast(:active_from as date[]), cast(:active_to as date[]))
+            as p (platform, active_from, active_to)
+    cross join
+        generate_series(cast(:first_date as date), cast(:last_date as date), interval '1 day')
+            as days (business_date)
     where
         days.business_date >= p.active_from
         and (p.active_to is null or days.business_date <= p.active_to)

@@ -16,11 +16,12 @@ from
         :cohort, :announced_on, :deadline_on, :settlement_days, :last_business_date, :as_of,
         wib_midnight(cast(:deadline_on as date) + 1)
     ) as s
-on conflict (cohort, as_of) do update set
-    selected = excluded.selected,
-    purchased = excluded.purchased,
-    held = excluded.held,
-    at_risk = excluded.at_risk,
-    overdue = excluded.overdue,
-    excluded = excluded.excluded
+on conflict (cohort, as_of) do update
+    set
+        selected = excluded.selected,
+        purchased = excluded.purchased,
+        held = excluded.held,
+        at_risk = excluded.at_risk,
+        overdue = excluded.overdue,
+        excluded = excluded.excluded
 returning selected, purchased, held, at_risk, overdue, excluded

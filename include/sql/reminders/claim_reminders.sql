@@ -4,19 +4,20 @@
 with claimed as (
     update reminders
     set state = 'sending'
-    where reminder_id in (
-        select m.reminder_id
-        from reminders as m
-        where
-            m.cohort = :cohort
-            and m.remind_on = :remind_on
-            and m.channel = :channel
-            and m.state in ('queued', 'sending')
-            and m.reminder_id > :after
-        order by m.reminder_id
-        limit :batch
-        for update skip locked
-    )
+    where
+        reminder_id in (
+            select m.reminder_id
+            from reminders as m
+            where
+                m.cohort = :cohort
+                and m.remind_on = :remind_on
+                and m.channel = :channel
+                and m.state in ('queued', 'sending')
+                and m.reminder_id > :after
+            order by m.reminder_id
+            limit :batch
+            for update skip locked
+        )
     returning reminder_id, recipient_id, template, idempotency_key
 )
 

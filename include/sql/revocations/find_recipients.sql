@@ -13,4 +13,4 @@ from recipients as r
 left join outcomes as o on r.recipient_id = o.recipient_id
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
-where r.card_number = any(cast(:cards as bigint []))
+where r.card_number = any(cast(:cards as bigint[]))

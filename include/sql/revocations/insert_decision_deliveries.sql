@@ -3,5 +3,5 @@
 insert into decision_deliveries (decision_id, delivery_id)
 select
     :decision_id,
-    unnest(cast(:delivery_ids as bigint []))
+    unnest(cast(:delivery_ids as bigint[]))
 on conflict do nothing

@@ -7,7 +7,7 @@ with asked as materialized (
         cohort,
         card_number
     from recipients
-    where recipient_id = any(cast(:recipient_ids as bigint []))
+    where recipient_id = any(cast(:recipient_ids as bigint[]))
 ),
 
 in_force as materialized (
@@ -20,7 +20,7 @@ happened as (
         a.recipient_id,
         wib_midnight(r.announced_on) as at,
         'selected' as what,
-        jsonb_build_object('cohort', a.cohort, 'deadline_on', r.deadline_on) as detail
+        json_build_object('cohort', a.cohort, 'deadline_on', r.deadline_on) as detail
     from asked as a
     inner join rosters as r on a.roster_id = r.roster_id
     union all
@@ -28,7 +28,7 @@ happened as (
         a.recipient_id,
         t.occurred_at,
         lower(t.event::text),
-        jsonb_build_object(
+        json_build_object(
             'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', t.line,
             'arrived_on', d.arrived_on, 'is_in_force', f.delivery_id is not null
         )
@@ -41,7 +41,7 @@ happened as (
         a.recipient_id,
         wib_midnight(d.business_date + 1),
         'doubtful_row',
-        jsonb_build_object(
+        json_build_object(
             'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', q.line,
             'arrived_on', d.arrived_on, 'is_in_force', f.delivery_id is not null, 'reasons', q.reasons
         )
@@ -55,7 +55,7 @@ happened as (
         a.recipient_id,
         wib_midnight(m.remind_on) + interval '9 hours',
         'reminded',
-        jsonb_build_object('channel', m.channel, 'state', m.state, 'text', m.template)
+        json_build_object('channel', m.channel, 'state', m.state, 'text', m.template)
     from asked as a
     inner join reminders as m on a.recipient_id = m.recipient_id
     union all
@@ -63,7 +63,7 @@ happened as (
         a.recipient_id,
         wib_midnight(s.suspended_on),
         'suspended',
-        jsonb_build_object('lifted_on', s.lifted_on)
+        json_build_object('lifted_on', s.lifted_on)
     from asked as a
     inner join suspensions as s on a.recipient_id = s.recipient_id
     union all
@@ -71,7 +71,7 @@ happened as (
         a.recipient_id,
         wib_midnight(d.as_of) + interval '6 hours',
         'decided',
-        jsonb_build_object(
+        json_build_object(
             'outcome', o.outcome, 'because', o.because, 'decision_id', d.decision_id, 'as_of', d.as_of,
             'deadline_on', d.deadline_on,
             'deliveries', (select count(*) from decision_deliveries as c where c.decision_id = d.decision_id)
@@ -84,7 +84,7 @@ happened as (
         a.recipient_id,
         wib_midnight(v.revoked_on) + interval '6 hours',
         'revoked',
-        jsonb_build_object('effective_at', v.effective_at, 'reason', v.reason, 'approved_by', v.approved_by)
+        json_build_object('effective_at', v.effective_at, 'reason', v.reason, 'approved_by', v.approved_by)
     from asked as a
     inner join revocations as v on a.recipient_id = v.recipient_id
     union all
@@ -92,7 +92,9 @@ happened as (
         a.recipient_id,
         wib_midnight(l.found_on) + interval '2 hours',
         l.kind,
-        jsonb_build_object('platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', l.line)
+        json_build_object(
+            'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', l.line
+        )
     from asked as a
     inner join late_findings as l on a.recipient_id = l.recipient_id
     left join deliveries as d on l.delivery_id = d.delivery_id
@@ -101,7 +103,7 @@ happened as (
         a.recipient_id,
         wib_midnight(e.reinstated_on) + interval '2 hours',
         'reinstated',
-        jsonb_build_object('approved_by', e.approved_by)
+        json_build_object('approved_by', e.approved_by)
     from asked as a
     inner join reinstatements as e on a.recipient_id = e.recipient_id
     union all
@@ -109,7 +111,7 @@ happened as (
         a.recipient_id,
         v.created_at,
         case when c.op = 'ADD' then 'listed' else 'withdrawn_from_list' end,
-        jsonb_build_object('version', c.version)
+        json_build_object('version', c.version)
     from asked as a
     inner join blacklist_changes as c on a.recipient_id = c.recipient_id
     inner join blacklist_versions as v on c.version = v.version
@@ -121,4 +123,9 @@ select
     what,
     detail
 from happened
-order by recipient_id, at, what = 'listed', what
+order by
+    recipient_id,
+    at,
+    -- of one hour, causes come first
+    array_position(array['decided', 'reinstatement_proposed', 'revoked', 'reinstated'], what),
+    what

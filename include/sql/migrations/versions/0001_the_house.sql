@@ -8,7 +8,7 @@ return day::timestamp at time zone 'Asia/Jakarta';
 
 -- feeds ---------------------------------------------------------------------------------------------------------------
 
--- One row per delivery that was looked at: a platform's business date, a revision, and the fingerprint of what lay there.
+-- One row per delivery that was looked at: platform, business date, revision, and the fingerprint of what lay there.
 create table deliveries (
     delivery_id bigint generated always as identity primary key,
     platform text not null,
@@ -34,7 +34,7 @@ create table deliveries (
     check ((status = 'rejected') = (reason is not null)),
     check (status = 'rejected' or loaded + quarantined + duplicates = rows)
 );
-comment on column deliveries.arrived_on is 'the WIB day on which the system knew it: a decision as of an earlier day does not see it';
+comment on column deliveries.arrived_on is 'the WIB day from which it is known; a decision as of an earlier one is not';
 comment on column deliveries.verdict is 'the validation result: expectations and counts, no values';
 create unique index deliveries_accepted on deliveries (platform, business_date, revision) where status = 'accepted';
 
@@ -59,7 +59,7 @@ create index transactions_delivery_undone on transactions (delivery_id, transact
 create table quarantine (
     delivery_id bigint not null references deliveries,
     line bigint not null,
-    reasons text [] not null check (cardinality(reasons) > 0),
+    reasons text[] not null check (cardinality(reasons) > 0),
     delivered jsonb not null,
     might_be int8multirange not null,
     primary key (delivery_id, line)
@@ -166,18 +166,28 @@ returns table (recipient_id bigint, outcome outcome, because text, delivery_id b
 language sql stable
 begin atomic
     with in_force as materialized (
-        select f.delivery_id, f.platform, f.business_date
+        select
+            f.delivery_id,
+            f.platform,
+            f.business_date
         from deliveries_in_force(known_by) as f
         where f.business_date <= last_business_date
     ),
+
     undone as (
-        select distinct f.platform, t.transaction_id
+        select distinct
+            f.platform,
+            t.transaction_id
         from transactions as t
         inner join in_force as f on t.delivery_id = f.delivery_id
         where t.event <> 'PAID' and t.occurred_at < undone_before
     ),
+
     purchases as (
-        select distinct on (t.card_number) t.card_number, t.delivery_id, t.line
+        select distinct on (t.card_number)
+            t.card_number,
+            t.delivery_id,
+            t.line
         from transactions as t
         inner join in_force as f on t.delivery_id = f.delivery_id
         where
@@ -190,8 +200,12 @@ begin atomic
             )
         order by t.card_number, t.occurred_at, f.platform, f.business_date, t.line
     ),
+
     doubts as (
-        select distinct on (r.recipient_id) r.recipient_id, q.delivery_id, q.line
+        select distinct on (r.recipient_id)
+            r.recipient_id,
+            q.delivery_id,
+            q.line
         from quarantine as q
         inner join in_force as f on q.delivery_id = f.delivery_id
         cross join lateral unnest(q.might_be) as cards
@@ -201,12 +215,15 @@ begin atomic
             and f.business_date between standing.announced_on and standing.deadline_on + settlement_days
         order by r.recipient_id, f.business_date, f.platform, q.line
     ),
+
     suspended as (
         select distinct s.recipient_id
         from suspensions as s
-        where s.suspended_on <= standing.deadline_on and (s.lifted_on is null or s.lifted_on > standing.deadline_on)
+        where
+            s.suspended_on <= standing.deadline_on and (s.lifted_on is null or s.lifted_on > standing.deadline_on)
             and s.suspended_on <= known_by
     )
+
     select
         r.recipient_id,
         case
@@ -251,7 +268,7 @@ create table decisions (
     held bigint not null,
     overdue bigint not null,
     excluded bigint not null,
-    missing_feeds text [] not null default '{}',
+    missing_feeds text[] not null default '{}',
     recorded_at timestamptz not null default now(),
     attempt bigint generated always as identity,
     check ((status = 'blocked') = (reason is not null)),

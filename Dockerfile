@@ -1,0 +1,39 @@
+# One image for every Airflow role and for the SMS-gateway sandbox.
+# Nothing but code goes in: .dockerignore admits only the paths copied below.
+ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/venv
+COPY requirements.txt /tmp/requirements.txt
+RUN /opt/venv/bin/pip install --only-binary=:all: -r /tmp/requirements.txt
+# The package is installed in place, since its SQL, platforms and messages lie beside it in include/. An empty one
+# stands in for it here, so that a change of code does not make the dependencies' layer anew.
+WORKDIR /opt/prakerja
+COPY pyproject.toml ./
+RUN mkdir -p include/prakerja && touch include/prakerja/__init__.py \
+ && /opt/venv/bin/pip install --no-deps --editable .
+
+FROM ${PYTHON_IMAGE}
+# Group 0 with group-writable homes: the image also runs under an arbitrary uid.
+RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin airflow \
+ && install -d -o 50000 -g 0 -m 0770 /opt/airflow /opt/airflow/logs /srv/publish \
+ && install -d -o 50000 -g 0 -m 0550 /srv/landing
+COPY --from=build /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:${PATH} \
+    PYTHONUNBUFFERED=1 \
+    AIRFLOW_HOME=/opt/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/prakerja/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/prakerja/plugins \
+    AIRFLOW__CORE__LOAD_EXAMPLES=false \
+    PRAKERJA_HOME=/opt/airflow/home \
+    PRAKERJA_LANDING=/srv/landing \
+    PRAKERJA_PUBLISH=/srv/publish
+COPY docker/entrypoint.sh docker/secret-url.sh docker/healthcheck.py /opt/prakerja/docker/
+COPY include /opt/prakerja/include
+COPY plugins /opt/prakerja/plugins
+COPY dags /opt/prakerja/dags
+WORKDIR /opt/prakerja
+USER 50000:0
+ENTRYPOINT ["/bin/sh", "/opt/prakerja/docker/entrypoint.sh"]
+CMD ["airflow", "version"]

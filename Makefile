@@ -1,0 +1,58 @@
+# `make demo` and `make test` are all that a newcomer needs; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+PRAKERJA_HOME ?= $(CURDIR)/.prakerja
+export PRAKERJA_HOME
+
+.PHONY: help install demo test check lint clean requirements secrets
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+install: .venv/installed ## make .venv, with the pinned requirements and the package
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --requirement requirements.txt --editable .
+	@touch $@
+
+demo: install ## a simulated world of gelombang 12 and 13 through the real DAGs
+	@$(BIN)/prakerja simulate --cohorts 12,13 --scale 0.01 --seed 7 --out $(PRAKERJA_HOME)
+	@$(BIN)/prakerja replay --from 2021-03-05 --to 2021-04-12 --cohorts 12,13 --approve-as "Demo Operator"
+	@$(BIN)/prakerja blacklist verify
+	@echo
+	@echo "Three things to try next:"
+	@echo "  $(BIN)/prakerja feeds                                  what each platform delivered, day by day"
+	@echo "  zcat $(PRAKERJA_HOME:$(CURDIR)/%=%)/landing/rosters/gelombang-12/roster.csv.gz | cut -d, -f1 | sed -n 2,6p | $(BIN)/prakerja explain -"
+	@echo "                                                          five recipients' stories, in order of time"
+	@echo "  $(BIN)/prakerja simulate --nasty --scale 0.002 --out /tmp/nasty"
+	@echo "                                                          a world of damaged, late and restated feeds"
+
+test: install ## the tests, on a real embedded PostgreSQL and the real DAGs
+	$(BIN)/pytest
+
+lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 include/sql
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+check: lint test ## what CI runs
+
+requirements: install ## pin requirements.in anew into requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --python-version 3.11 requirements.in --output-file requirements.txt
+
+secrets: ## make ./secrets for docker compose; an existing one is never replaced
+	sh docker/make-secrets.sh secrets
+
+clean: ## stop the embedded PostgreSQL and forget everything: .venv, the home, caches
+	@test ! -x $(BIN)/prakerja || $(BIN)/prakerja db stop
+	rm -rf .venv $(PRAKERJA_HOME) include/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

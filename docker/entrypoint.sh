@@ -1,0 +1,28 @@
+#!/bin/sh
+# Settings that the prakerja package reads from the environment only, taken from the secrets this
+# container was given. A variable that is already set wins; a secret that is not mounted is skipped.
+set -eu
+umask 0027
+secrets="${SECRETS_DIR:-/run/secrets}"
+
+if [ -z "${PRAKERJA_DATABASE_URL:-}" ] && [ -f "$secrets/warehouse_db_password" ]; then
+    PRAKERJA_DATABASE_URL="$(sh /opt/prakerja/docker/secret-url.sh \
+        postgresql warehouse warehouse_db_password "${PRAKERJA_DATABASE_HOST:-postgres:5432}/warehouse")"
+    export PRAKERJA_DATABASE_URL
+fi
+if [ -z "${PRAKERJA_SIGNING_KEY:-}" ] && [ -f "$secrets/prakerja_signing_key" ]; then
+    PRAKERJA_SIGNING_KEY="$(cat "$secrets/prakerja_signing_key")"
+    export PRAKERJA_SIGNING_KEY
+fi
+if [ -z "${PRAKERJA_SUBJECT_KEY:-}" ] && [ -f "$secrets/prakerja_subject_key" ]; then
+    PRAKERJA_SUBJECT_KEY="$(cat "$secrets/prakerja_subject_key")"
+    export PRAKERJA_SUBJECT_KEY
+fi
+# The simple auth manager opens its password file for writing (to lock it), which a mounted secret
+# does not allow: it gets a private copy.
+if [ -f "$secrets/simple_auth_passwords" ]; then
+    umask 0077
+    cat "$secrets/simple_auth_passwords" > "$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+    umask 0027
+fi
+exec "$@"

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Create the secrets docker-compose.yaml needs; a file that exists is never replaced.
+# The directory is closed (0700) and the files inside are readable (0444): Compose bind-mounts them
+# with the host's owner and mode, and the containers run under other uids.
+set -eu
+dir="${1:-secrets}"
+mkdir -p "$dir"
+chmod 0700 "$dir"
+keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
+    [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
+}
+for name in postgres_password airflow_db_password warehouse_db_password redis_password \
+    airflow_jwt_secret airflow_api_secret_key; do
+    openssl rand -hex 32 | keep "$name"
+done
+openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the blacklist's manifests
+openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK into a subject
+openssl rand -base64 32 | tr '+/' '-_' | keep airflow_fernet_key # url-safe base64 of 32 bytes
+printf '{"admin": "%s"}' "$(openssl rand -hex 16)" | keep simple_auth_passwords

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Print a database or broker address, its password read from a secret file.
+#   secret-url.sh SCHEME USER SECRET HOST_AND_PATH
+# Airflow runs this for its ..._CMD settings and keeps a trailing newline as part of the value, so
+# none is printed. Passwords are hexadecimal (make secrets): nothing in them needs escaping.
+set -eu
+password="$(cat "${SECRETS_DIR:-/run/secrets}/$3")"
+case "$password" in
+    '' | *[!0-9A-Za-z_-]*) echo "secret $3 is empty or holds a character that is not URL-safe" >&2; exit 1 ;;
+esac
+printf '%s://%s:%s@%s' "$1" "$2" "$password" "$4"
