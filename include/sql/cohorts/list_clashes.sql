@@ -12,12 +12,20 @@ with clashes as (
         s.line
     from staged_recipients as s
     inner join recipients as r on s.nik = r.nik
+),
+
+numbered as (
+    select
+        cohort,
+        line,
+        row_number() over (partition by cohort order by line) as position
+    from clashes
 )
 
 select
     cohort,
     count(*) as count,
-    (array_agg(line order by line))[1::lines_shown] as lines
-from clashes
+    array_agg(line order by line) filter (where position <= :lines_shown) as lines
+from numbered
 group by cohort
 order by cohort
