@@ -338,7 +338,7 @@ def _missing_feeds() -> list[tuple[str, str]]:
 def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]]) -> None:
     from rich.table import Table
 
-    from prakerja.feeds.overview import day_status
+    from prakerja.feeds.overview import count_unmatched, day_status
 
     by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {feed: [] for feed in missing}
     for delivery in deliveries:
@@ -359,6 +359,7 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
             cells.append(f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}")
         grid.add_row(day, *cells)
     _print(grid)
+    typer.echo(f"{count_unmatched():,} cards stand in no loaded roster")
     for delivery in deliveries:
         if delivery["status"] == "rejected":
             typer.echo(

@@ -58,7 +58,7 @@ def transaction() -> Iterator[Connection]:
     import psycopg
 
     try:
-        with _engine(Settings.from_environment()).begin() as connection:
+        with _engine(url()).begin() as connection:
             yield connection
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
@@ -78,7 +78,7 @@ def exclusive(name: str, *, wait: bool = True) -> Iterator[bool]:
     The lock belongs to a connection of its own, so that a killed process lets go of it.
     """
     # AUTOCOMMIT: a transaction held open for as long as the lock would keep the tables from being cleaned up.
-    with _engine(Settings.from_environment()).connect() as plain:
+    with _engine(url()).connect() as plain:
         connection = plain.execution_options(isolation_level="AUTOCOMMIT")
         key = {"name": f"prakerja {name}"}
         if wait:
@@ -157,14 +157,13 @@ def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
 
 
 @cache
-def _engine(settings: Settings) -> sa.Engine:
-    engine = sa.create_engine(url(), pool_pre_ping=True, pool_size=2, hide_parameters=True)
+def _engine(address: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(address, pool_pre_ping=True, pool_size=2, hide_parameters=True)
     try:
         with engine.connect():
             pass
     except sa.exc.OperationalError:
-        where = settings.database_url and sa.make_url(settings.database_url)
-        place = f"{where.host or 'the local socket'}, database {where.database}" if where else "the embedded server"
+        place = f"{address.host or address.query.get('host')}, database {address.database}"
         raise UnavailableError(
             f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
         ) from None

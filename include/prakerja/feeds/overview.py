@@ -21,6 +21,12 @@ def list_deliveries() -> list[dict[str, Any]]:
         ]
 
 
+def count_unmatched() -> int:
+    """Distinct cards in force that stand in no loaded roster; a roster loaded later may still have them."""
+    with warehouse.transaction() as connection:
+        return int(warehouse.execute(connection, "feeds/count_unmatched", known_by="infinity").scalar_one())
+
+
 def day_status(platform: str, day: date, deliveries: list[dict[str, Any]]) -> str:
     """The status of a platform's business date, from its deliveries: the word that the table shows."""
     known = platforms().get(platform)

@@ -2,5 +2,5 @@
 -- Parameters: known_by.
 select count(distinct t.card_number)
 from transactions as t
-inner join deliveries_in_force(:known_by) as f on t.delivery_id = f.delivery_id
+inner join deliveries_in_force(cast(:known_by as date)) as f on t.delivery_id = f.delivery_id
 where not exists (select from recipients as r where r.card_number = t.card_number)

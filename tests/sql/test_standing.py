@@ -1,0 +1,230 @@
+"""The decision's heart: given rows, expected outcomes, one microsecond on either side of each boundary."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from prakerja import warehouse
+from prakerja.feeds.quarantine import cards_like, multirange
+
+MICROSECOND = timedelta(microseconds=1)
+START = datetime(2021, 3, 4, 17, tzinfo=UTC)  # 5 March 00:00 WIB
+END = datetime(2021, 3, 13, 17, tzinfo=UTC)  # 14 March 00:00 WIB
+INSIDE = datetime(2021, 3, 8, 5, tzinfo=UTC)
+WINDOW = {"cohort": 12, "announced_on": date(2021, 3, 5), "deadline_on": date(2021, 3, 13), "settlement_days": 1}
+
+
+@dataclass
+class World:
+    """A few rows, straight in the tables."""
+
+    connection: warehouse.Connection
+    lines: Any = field(default_factory=lambda: itertools.count(1))
+
+    def recipient(self, card: int = 1, cohort: int = 12) -> int:
+        roster = self._one(
+            "insert into rosters (cohort, fingerprint, status, announced_on, deadline_on, sha256, rows, arrived_on)"
+            " values (%s, %s, 'accepted', '2021-03-05', '2021-03-13', 'x', 1, '2021-03-05')"
+            " on conflict (cohort, fingerprint) do update set sha256 = 'x' returning roster_id",
+            cohort, f"roster {cohort}",
+        )  # fmt: skip
+        return self._one(
+            "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
+            " values (%s, %s, %s, %s, 'N', '08', '', '31') returning recipient_id", roster, cohort, card, card,
+        )  # fmt: skip
+
+    def delivery(
+        self,
+        day: str,
+        platform: str = "tokopedia",
+        revision: int = 1,
+        arrived_on: str = "2021-03-15",
+        status: str = "accepted",
+    ) -> int:
+        return self._one(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, reason, arrived_on, rows)"
+            " values (%s, %s, %s, '', %s, case when %s = 'rejected' then 'x' end, %s, 0) returning delivery_id",
+            platform, day, revision, status, status, arrived_on,
+        )  # fmt: skip
+
+    def row(self, delivery: int, at: datetime = INSIDE, card: int = 1, event: str = "PAID", tid: str = "t") -> None:
+        self.connection.exec_driver_sql(
+            "insert into transactions values (%s, %s, %s, %s, %s, 5000, %s, 'K', '')",
+            (delivery, next(self.lines), event, at, card, tid),
+        )
+
+    def damaged(self, delivery: int, text: str, *, is_number: bool = False) -> None:
+        self.connection.exec_driver_sql(
+            "insert into quarantine values (%s, %s, '{card_number_malformed}', '{}', %s)",
+            (delivery, next(self.lines), multirange(cards_like(text, is_number=is_number))),
+        )
+
+    def outcome(self, known_by: str = "2021-03-15", last: str = "2021-03-14", undone_before: Any = END) -> str:
+        rows = self.connection.exec_driver_sql(
+            "select outcome::text from standing(12, '2021-03-05', '2021-03-13', 1, %s, %s, %s)",
+            (last, known_by, undone_before),
+        ).scalars().all()  # fmt: skip
+        assert len(rows) == 1
+        return str(rows[0])
+
+    def _one(self, sql: str, *parameters: Any) -> int:
+        return int(self.connection.exec_driver_sql(sql, parameters).scalar_one())
+
+
+@pytest.fixture
+def world(connection: warehouse.Connection) -> World:
+    world = World(connection)
+    world.recipient()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("at", "outcome"),
+    [
+        (START - MICROSECOND, "overdue"),
+        (START, "purchased"),
+        (INSIDE, "purchased"),
+        (END - MICROSECOND, "purchased"),
+        (END, "overdue"),
+    ],
+)
+def test_the_window_is_half_open(world: World, at: datetime, outcome: str) -> None:
+    world.row(world.delivery("2021-03-10"), at)
+    assert world.outcome() == outcome
+
+
+def test_nobody_bought(world: World) -> None:
+    assert world.outcome() == "overdue"
+
+
+@pytest.mark.parametrize(
+    ("undone_at", "outcome"),
+    [(START - timedelta(days=3), "overdue"), (END - MICROSECOND, "overdue"), (END, "purchased")],
+)
+@pytest.mark.parametrize("event", ["CANCELLED", "REFUNDED"])
+def test_undone_before_the_end_whatever_card_or_order(
+    world: World, undone_at: datetime, outcome: str, event: str
+) -> None:
+    world.row(world.delivery("2021-03-10"))
+    world.row(world.delivery("2021-03-09"), undone_at, card=999, event=event)
+    assert world.outcome() == outcome
+    assert world.outcome(undone_before="infinity") == "overdue"
+
+
+def test_another_platforms_cancellation_is_no_matter(world: World) -> None:
+    world.row(world.delivery("2021-03-10"))
+    world.row(world.delivery("2021-03-10", "bukalapak"), event="CANCELLED")
+    assert world.outcome() == "purchased"
+
+
+def test_bought_again_after_a_cancellation(world: World) -> None:
+    delivery = world.delivery("2021-03-10")
+    world.row(delivery)
+    world.row(delivery, event="CANCELLED")
+    world.row(delivery, tid="another")
+    assert world.outcome() == "purchased"
+
+
+def test_only_the_highest_accepted_revision_known_is_in_force(world: World) -> None:
+    world.row(world.delivery("2021-03-10"))
+    world.delivery("2021-03-10", revision=2, status="rejected")
+    assert world.outcome() == "purchased"
+    world.delivery("2021-03-10", revision=10, arrived_on="2021-03-16")
+    assert world.outcome() == "purchased"
+    assert world.outcome(known_by="2021-03-16") == "overdue"
+    world.row(world.delivery("2021-03-10", revision=9))
+    assert world.outcome(known_by="2021-03-16") == "overdue"
+
+
+def test_the_decision_sees_the_settlement_day_and_no_further(world: World) -> None:
+    world.row(world.delivery("2021-03-14"), END - timedelta(minutes=2))
+    assert world.outcome() == "purchased"
+    assert world.outcome(last="2021-03-13") == "overdue"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_number", "outcome"),
+    [
+        ("0000000000000001", False, "held"),
+        ("1", False, "held"),
+        ("'0000000000000001.0", False, "held"),
+        ("0000000000000002", False, "overdue"),
+        ("1E+0", False, "held"),
+        ("5", True, "overdue"),
+    ],
+)
+def test_a_row_that_might_be_theirs_holds(world: World, text: str, is_number: bool, outcome: str) -> None:
+    world.damaged(world.delivery("2021-03-10"), text, is_number=is_number)
+    assert world.outcome() == outcome
+
+
+@pytest.mark.parametrize(
+    ("day", "outcome"),
+    [("2021-03-04", "overdue"), ("2021-03-05", "held"), ("2021-03-14", "held"), ("2021-03-15", "overdue")],
+)
+def test_doubt_counts_from_the_announcement_to_the_settlement_day(world: World, day: str, outcome: str) -> None:
+    world.damaged(world.delivery(day), "1")
+    assert world.outcome(last="infinity") == outcome
+
+
+def test_a_purchase_outweighs_a_doubt_and_a_withdrawn_doubt_holds_nobody(world: World) -> None:
+    delivery = world.delivery("2021-03-10")
+    world.damaged(delivery, "1")
+    assert world.outcome() == "held"
+    world.delivery("2021-03-10", revision=2)
+    assert world.outcome() == "overdue"
+    other = world.delivery("2021-03-11")
+    world.damaged(other, "1")
+    world.row(other)
+    assert world.outcome() == "purchased"
+
+
+@pytest.mark.parametrize(
+    ("suspended_on", "lifted_on", "outcome"),
+    [
+        ("2021-03-13", None, "held"),
+        ("2021-03-01", "2021-03-14", "held"),
+        ("2021-03-01", "2021-03-13", "overdue"),
+        ("2021-03-14", None, "overdue"),
+    ],
+)
+def test_suspended_at_the_deadline_is_held(
+    world: World, suspended_on: str, lifted_on: str | None, outcome: str
+) -> None:
+    world.connection.exec_driver_sql("insert into suspensions values (1, %s, %s, 'fraud')", (suspended_on, lifted_on))
+    assert world.outcome() == outcome
+    world.row(world.delivery("2021-03-10"))
+    assert world.outcome() == "purchased"
+
+
+def test_withdrawn_is_excluded_even_after_a_purchase(world: World) -> None:
+    world.row(world.delivery("2021-03-10"))
+    world.connection.exec_driver_sql("insert into withdrawals values (1, '2021-03-12', 'wish')")
+    assert world.outcome() == "excluded"
+
+
+def test_other_cohorts_recipients_are_no_matter(world: World) -> None:
+    world.recipient(card=2, cohort=13)
+    world.damaged(world.delivery("2021-03-10"), "2")
+    assert world.outcome() == "overdue"
+
+
+def test_statements_are_one_a_file_and_say_their_grain() -> None:
+    files = [path for path in warehouse.SQL.rglob("*.sql") if "migrations" not in path.parts]
+    assert len(files) > 30
+    for path in files:
+        text = path.read_text()
+        assert text.startswith("-- Grain: "), path
+        assert ";" not in "\n".join(line for line in text.splitlines() if not line.startswith("--")), path
+        assert "now()" not in text, path
+
+
+def test_every_statement_is_used() -> None:
+    code = "".join(path.read_text() for path in (warehouse.SQL.parent / "prakerja").rglob("*.py"))
+    for path in warehouse.SQL.rglob("*.sql"):
+        if "migrations" not in path.parts:
+            assert f'"{path.parent.name}/{path.stem}"' in code, path

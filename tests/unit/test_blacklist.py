@@ -1,0 +1,235 @@
+"""The published blacklist: layout, proof, privacy, and what a publisher that dies leaves behind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prakerja import warehouse
+from prakerja.blacklist import publishing, signing, verification
+from prakerja.blacklist.contract import Change, Entry, canonical_csv, parsed_csv, require_fit, sha256
+from prakerja.errors import NotReadyError, PrakerjaError
+from upath import UPath
+
+AT = datetime(2021, 3, 15, tzinfo=UTC)
+DAY = date(2021, 3, 15)
+
+
+@pytest.fixture
+def listed(home: Path) -> Path:
+    """Ten people revoked in gelombang 12; gives the blacklist's folder."""
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "insert into rosters (cohort, fingerprint, status, announced_on, deadline_on, arrived_on)"
+            " values (12, '', 'accepted', '2021-03-05', '2021-03-13', '2021-03-05')"
+        )
+        connection.exec_driver_sql(
+            "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
+            " select 1, 12, n, 3100000000000000 + n, 'N', '08', '', '31' from generate_series(1, 10) as n"
+        )
+        connection.exec_driver_sql(
+            "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on, settlement_days, as_of,"
+            " selected, purchased, held, overdue, excluded) values ('gelombang-12-' || repeat('a', 24), 12, 1, 'made',"
+            " '2021-03-05', '2021-03-13', 1, '2021-03-15', 10, 0, 0, 10, 0)"
+        )
+        connection.exec_driver_sql(
+            "insert into outcomes select n, 'gelombang-12-' || repeat('a', 24), 'overdue', 'no_purchase'"
+            " from generate_series(1, 10) as n"
+        )
+    revoke(range(1, 6))
+    return home / "publish" / "blacklist"
+
+
+def revoke(recipients: Any) -> None:
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)"
+            " select n, 'gelombang-12-' || repeat('a', 24), 'NO_FIRST_PURCHASE', '2021-03-13 17:00Z', 'Siti', '2021-03-15'"
+            " from unnest(cast(%s as bigint[])) as n", (list(recipients),),
+        )  # fmt: skip
+
+
+def reinstate(recipient: int) -> None:
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql("insert into reinstatements values (%s, 'Siti', '2021-03-16')", (recipient,))
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_layout_and_contents_are_the_contracts(listed: Path) -> None:
+    assert publishing.publish("first", AT, DAY) == 1
+    assert set(tree(listed)) == {
+        f"keys/{signing.signing_key().public.key_id}.pem", "latest.json",
+        *(f"v000001/{name}" for name in
+          ("delta.csv.gz", "manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet")),
+    }  # fmt: skip
+    snapshot = gzip.decompress((listed / "v000001" / "snapshot.csv.gz").read_bytes()).decode()
+    header, *lines = snapshot.splitlines()
+    assert header == "subject,cohort,reason,effective_at,decision_id"
+    subjects = sorted(signing.subject_key().subject(f"{3100000000000000 + n}") for n in range(1, 6))
+    assert lines == [
+        f"{subject},12,NO_FIRST_PURCHASE,2021-03-13T17:00:00Z,gelombang-12-{'a' * 24}" for subject in subjects
+    ]
+    manifest = json.loads((listed / "v000001" / "manifest.json").read_text())
+    assert manifest["counts"] == {"entries": 5, "added": 5, "withdrawn": 0, "by_cohort": {"12": 5}}
+    assert manifest["result_sha256"] == sha256(snapshot.encode())
+    assert manifest["previous_version"] is None
+
+
+def test_snapshot_and_delta_give_the_next_snapshot(listed: Path) -> None:
+    publishing.publish("first", AT, DAY)
+    revoke([6, 7])
+    reinstate(2)
+    assert publishing.publish("second", AT, DAY) == 2
+    delta = gzip.decompress((listed / "v000002" / "delta.csv.gz").read_bytes())
+    changes = parsed_csv(Change, delta)
+    assert sorted((change.op, change.reason) for change in changes) == [
+        ("ADD", "NO_FIRST_PURCHASE"), ("ADD", "NO_FIRST_PURCHASE"), ("WITHDRAW", "REINSTATED"),
+    ]  # fmt: skip
+    versions = list(verification.verified_versions(UPath(listed)))
+    assert [len(entries) for _, entries in versions] == [5, 6]
+
+
+def test_an_occasion_publishes_once_and_an_empty_delta_proves_that_the_day_was_looked_at(listed: Path) -> None:
+    assert publishing.publish("first", AT, DAY) == 1
+    before = tree(listed)
+    assert publishing.publish("first", AT, DAY) == 1
+    assert publishing.publish("daily", AT, DAY, only_changes=True) is None
+    assert tree(listed) == before
+    assert publishing.publish("second", AT, DAY) == 2
+    assert gzip.decompress((listed / "v000002" / "delta.csv.gz").read_bytes()).count(b"\n") == 1
+
+
+def test_whoever_is_reinstated_before_the_first_list_never_appears(listed: Path) -> None:
+    reinstate(1)
+    publishing.publish("first", AT, DAY)
+    assert json.loads((listed / "v000001" / "manifest.json").read_text())["counts"]["entries"] == 4
+
+
+def test_two_publishers_at_once_give_each_number_once(listed: Path) -> None:
+    threads = [threading.Thread(target=publishing.publish, args=(f"occasion {n}", AT, DAY)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [manifest["version"] for manifest, _ in verification.verified_versions(UPath(listed))] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_later(
+    listed: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.publish("first", AT, DAY)
+    old = (listed / "latest.json").read_bytes()
+    revoke([6])
+    real, written = publishing.write_whole, []
+
+    def dies(path: Any, data: bytes) -> None:
+        if len(written) == step - 1:
+            raise KeyboardInterrupt
+        written.append(path)
+        real(path, data)
+
+    monkeypatch.setattr(publishing, "write_whole", dies)
+    if step == 7:  # six files make a version: the seventh write does not come
+        publishing.publish("second", AT, DAY)
+        assert len(written) == 6
+        return
+    with pytest.raises(KeyboardInterrupt):
+        publishing.publish("second", AT, DAY)
+    assert (listed / "latest.json").read_bytes() == old
+    assert len(list(verification.verified_versions(UPath(listed)))) == 1
+    monkeypatch.setattr(publishing, "write_whole", real)
+    assert publishing.publish("second", AT, DAY) == 2
+    assert [len(entries) for _, entries in verification.verified_versions(UPath(listed))] == [5, 6]
+
+
+def test_the_same_decisions_give_the_same_bytes(listed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publishing.publish("first", AT, DAY)
+    monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "again"))
+    publishing.publish("first", AT, DAY)
+    assert tree(home / "again" / "blacklist") == tree(listed)
+
+
+BENT = {
+    "a byte of the snapshot": lambda root: flip(root / "v000001" / "snapshot.csv.gz"),
+    "a byte of the parquet": lambda root: flip(root / "v000001" / "snapshot.parquet"),
+    "a byte of the delta": lambda root: flip(root / "v000002" / "delta.csv.gz"),
+    "a byte of the manifest": lambda root: flip(root / "v000001" / "manifest.json"),
+    "the signature": lambda root: (root / "v000002" / "manifest.json.sig").write_bytes(b"AAAA"),
+    "no signature": lambda root: (root / "v000002" / "manifest.json.sig").unlink(),
+    "another version's manifest": lambda root: (root / "v000002" / "manifest.json").write_bytes(
+        (root / "v000001" / "manifest.json").read_bytes()
+    ),
+    "the pointer's hash": lambda root: (root / "latest.json").write_text(
+        json.dumps({"version": 2, "manifest": "v000002/manifest.json", "sha256": "0" * 64})
+    ),
+    "the pointer": lambda root: (root / "latest.json").write_text("[" * 100_000),
+    "a missing version": lambda root: (root / "v000001" / "snapshot.csv.gz").unlink(),
+    "the public key": lambda root: next((root / "keys").iterdir()).write_text("no key"),
+}
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("bent", BENT)
+def test_whatever_is_bent_is_found(listed: Path, bent: str) -> None:
+    publishing.publish("first", AT, DAY)
+    revoke([6])
+    publishing.publish("second", AT, DAY)
+    assert len(list(verification.verified_versions(UPath(listed)))) == 2
+    BENT[bent](listed)
+    with pytest.raises(PrakerjaError):
+        list(verification.verified_versions(UPath(listed)))
+
+
+def test_no_list_is_no_list_and_another_systems_list_is_left_alone(listed: Path, home: Path) -> None:
+    with pytest.raises(NotReadyError, match="no list is published"):
+        verification.blacklist_root(str(home / "publish"))
+    listed.mkdir(parents=True)
+    (listed / "latest.json").write_text(json.dumps({"version": 7}))
+    with pytest.raises(PrakerjaError, match="another system's list"):
+        publishing.publish("first", AT, DAY)
+
+
+def test_a_wrong_key_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRAKERJA_SIGNING_KEY", "-----BEGIN PRIVATE KEY-----\nno\n-----END PRIVATE KEY-----")
+    with pytest.raises(PrakerjaError, match="no Ed25519 private key"):
+        signing.signing_key()
+    monkeypatch.setenv("PRAKERJA_SIGNING_KEY", "/nowhere")
+    with pytest.raises(PrakerjaError, match="no readable file"):
+        signing.signing_key()
+    for key in ("not base64!", "QUJD"):
+        monkeypatch.setenv("PRAKERJA_SUBJECT_KEY", key)
+        with pytest.raises(PrakerjaError, match="PRAKERJA_SUBJECT_KEY"):
+            signing.subject_key()
+
+
+def test_what_does_not_fit_its_schema_is_not_published() -> None:
+    fine = {"subject": "a" * 64, "cohort": 12, "reason": "NO_FIRST_PURCHASE", "effective_at": "2021-03-13T17:00:00Z",
+            "decision_id": f"gelombang-12-{'a' * 24}"}  # fmt: skip
+    require_fit("snapshot_row", [fine])
+    for bent in ({"subject": "3100000000000001"}, {"reason": "OTHER"}, {"nik": "1"}, {"cohort": "12"}):
+        with pytest.raises(PrakerjaError, match=r"snapshot_row\.json"):
+            require_fit("snapshot_row", [fine | bent])
+
+
+def test_canonical_csv_is_sorted_and_read_back() -> None:
+    entries = [Entry(subject, 12, "R", "t", "d") for subject in ("b", "a")]
+    data = canonical_csv(Entry, entries)
+    assert data == b"subject,cohort,reason,effective_at,decision_id\na,12,R,t,d\nb,12,R,t,d\n"
+    assert parsed_csv(Entry, data) == sorted(entries)
+    for bent in (b"", b"\xff", data.replace(b",12,", b",x,"), data.replace(b"subject", b"nik"), data + b"a\n"):
+        with pytest.raises(PrakerjaError):
+            parsed_csv(Entry, bent)

@@ -1,0 +1,207 @@
+"""Deciding, revoking, late truth: once per recipient, stopped where it is implausible. On the real warehouse."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prakerja import warehouse
+from prakerja.calendar import Cohort, cohort
+from prakerja.cohorts import overview, standing
+from prakerja.cohorts.roster import take_in_rosters
+from prakerja.feeds import intake
+from prakerja.platforms import platforms
+from prakerja.revocations import decision, late_truth, revocation
+from prakerja.revocations.decision import BlockedError, implausible
+from prakerja.settings import WIB
+from prakerja.simulation.writers import Row
+
+from tests.landing_zone import deliver, deliver_roster, roster_line
+
+DECIDED_ON = date(2021, 3, 15)
+PEOPLE = 50
+
+
+def card(number: int) -> str:
+    return f"{10**15 + number}"
+
+
+def bought(number: int, **bent: Any) -> Row:
+    noon = datetime(2021, 3, 8, 12, tzinfo=WIB)
+    return Row(**({"transaction_id": f"id-{number}", "event": "PAID", "occurred_at": noon, "card": card(number), "amount": 5000}
+                  | bent))  # fmt: skip
+
+
+@pytest.fixture
+def wave(home: Path) -> Cohort:
+    """Gelombang 12 with fifty recipients; all but the first two have bought; every feed of the window is in."""
+    landing = home / "landing"
+    deliver_roster(landing, 12, [roster_line(n) for n in range(1, PEOPLE + 1)], "2021-03-05", "2021-03-13")
+    take_in_rosters(DECIDED_ON)
+    deliver(landing, "tokopedia", "2021-03-08", [bought(n) for n in range(3, PEOPLE + 1)])
+    assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
+    with warehouse.transaction() as connection:  # empty days everywhere else, without the time that judging them takes
+        connection.exec_driver_sql(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
+            " select platform, day, 1, '', 'accepted', day, 'empty', 0"
+            " from unnest(cast(%s as text[])) as platform, generate_series(date '2021-03-05', '2021-03-14', '1 day') as day"
+            " where (platform, day) <> ('tokopedia', '2021-03-08')",
+            (list(platforms()),),
+        )
+    return cohort(12)
+
+
+def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1)) -> None:
+    deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2, generated_at=f"{clock}T01:00:00+07:00")
+    assert intake.take_in("tokopedia", clock).rejected == []
+    late_truth.notice_late_truth(clock)
+
+
+def revoked() -> list[int]:
+    with warehouse.transaction() as connection:
+        return list(connection.exec_driver_sql("select recipient_id from revocations order by 1").scalars())
+
+
+def findings() -> list[tuple[int, str]]:
+    with warehouse.transaction() as connection:
+        return [
+            tuple(row) for row in connection.exec_driver_sql("select recipient_id, kind from late_findings order by 1")
+        ]
+
+
+def carry_out(wave: Cohort) -> decision.Decision:
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.approve(made.decision_id, "revocation", "Siti", DECIDED_ON, in_advance=True)
+    revocation.revoke(wave, made, DECIDED_ON)
+    return made
+
+
+def test_one_decision_per_recipient_however_often(wave: Cohort) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    assert (made.selected, made.purchased, made.held, made.overdue, made.excluded) == (50, 48, 0, 2, 0)
+    assert decision.decide(wave, DECIDED_ON + timedelta(days=9)) == made
+    with warehouse.transaction() as connection:
+        assert connection.exec_driver_sql("select count(*) from outcomes").scalar_one() == PEOPLE
+        cited = connection.exec_driver_sql("select count(*) from decision_deliveries").scalar_one()
+    assert cited == 7 * 10
+
+
+def test_the_same_evidence_gives_the_same_id(wave: Cohort) -> None:
+    first = decision.decide(wave, DECIDED_ON).decision_id
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql("truncate decisions cascade")
+    assert decision.decide(wave, DECIDED_ON + timedelta(days=30)).decision_id == first
+
+
+def test_nobody_is_revoked_without_an_approval(wave: Cohort) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    with pytest.raises(revocation.AwaitingApprovalError, match="2 revocations of 50 selected"):
+        revocation.revoke(wave, made, DECIDED_ON)
+    assert revoked() == []
+    assert overview.cohort_table()[0]["status"] == "awaiting_approval"
+
+
+def test_revoking_twice_is_revoking_once(wave: Cohort) -> None:
+    made = carry_out(wave)
+    assert revocation.revoke(wave, made, DECIDED_ON) == 0
+    assert revoked() == [1, 2]
+    assert overview.cohort_table()[0]["status"] == "decided"
+
+
+@pytest.mark.parametrize("platform", ["tokopedia", "sisnaker"])
+def test_one_missing_delivery_blocks_the_cohort_and_is_named(wave: Cohort, platform: str) -> None:
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql(
+            "update deliveries set status = 'rejected', reason = 'x' where platform = %s"
+            " and business_date in ('2021-03-12', '2021-03-13', '2021-03-14')", (platform,),
+        )  # fmt: skip
+    with pytest.raises(BlockedError, match=f"feeds_missing: {platform} 2021-03-12 to 2021-03-14"):
+        decision.decide(wave, DECIDED_ON)
+    row = overview.cohort_table()[0]
+    assert row["status"] == "blocked"
+    assert row["missing_feeds"] == [f"{platform} 2021-03-{n}" for n in (12, 13, 14)]
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql("update deliveries set status = 'accepted', reason = null")
+    assert decision.decide(wave, DECIDED_ON).overdue == 2
+    assert overview.cohort_table()[0]["missing_feeds"] == []
+
+
+def test_a_delivery_that_arrived_later_is_not_known_before(wave: Cohort) -> None:
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql("update deliveries set arrived_on = '2021-03-20' where business_date = '2021-03-10'")
+    with pytest.raises(BlockedError, match="2021-03-10"):
+        decision.decide(wave, DECIDED_ON)
+    assert decision.decide(wave, date(2021, 3, 20)).overdue == 2
+
+
+def test_too_many_overdue_stop_before_anything_is_revoked(wave: Cohort, home: Path) -> None:
+    restate(home, [bought(n) for n in range(3, 45)])  # 8 of 50 are overdue: 16 %
+    with pytest.raises(BlockedError, match=r"overdue_share_implausible: 8 of 50 are overdue \(16.0%\), more than 12%"):
+        decision.decide(wave, DECIDED_ON + timedelta(days=1))
+    row = overview.cohort_table()[0]
+    assert (row["status"], row["overdue"], row["revoked"]) == ("blocked", 8, 0)
+    with warehouse.transaction() as connection:
+        assert connection.exec_driver_sql("select count(*) from outcomes").scalar_one() == 0
+
+
+def test_the_bound_itself_is_plausible_and_totals_must_add_up() -> None:
+    fine = {"purchased": 88, "held": 0, "overdue": 12, "excluded": 0}
+    assert implausible(100, fine) == (None, None)
+    assert implausible(100, fine | {"purchased": 87, "overdue": 13})[0] == "overdue_share_implausible"
+    assert implausible(101, fine)[0] == "totals_do_not_add_up"
+
+
+def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(wave: Cohort, home: Path) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
+    revocation.approve(made.decision_id, "revocation", "Siti", DECIDED_ON, in_advance=False)
+    revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1))
+    assert revoked() == [1]
+
+
+def test_late_proof_proposes_a_reinstatement_that_a_person_approves(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    assert findings() == [(2, "reinstatement_proposed")]
+    assert late_truth.reinstate(DECIDED_ON + timedelta(days=1), None) == 0
+    assert overview.cohort_table()[0]["reinstatements_proposed"] == 1
+    assert late_truth.reinstate(DECIDED_ON + timedelta(days=1), "Siti") == 1
+    assert late_truth.reinstate(DECIDED_ON + timedelta(days=1), "Siti") == 0
+    row = overview.cohort_table()[0]
+    assert (row["revoked"], row["reinstated"], row["reinstatements_proposed"]) == (2, 1, 0)
+    assert revoked() == [1, 2], "history is never deleted"
+
+
+def test_what_vanishes_or_is_undone_or_damaged_later_opens_cases_and_revokes_nobody(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    later = datetime(2021, 3, 14, 0, tzinfo=WIB)
+    feed = [bought(n) for n in range(4, PEOPLE + 1)]  # number 3's purchase is gone
+    restate(home, [*feed, bought(1, transaction_id="id-x", card=f"'{card(1)}")])
+    cancelled = bought(5, event="CANCELLED", occurred_at=later)
+    deliver(home / "landing", "tokopedia", "2021-03-15", [cancelled], generated_at="2021-03-16T01:00:00+07:00")
+    intake.take_in("tokopedia", date(2021, 3, 16))
+    late_truth.notice_late_truth(date(2021, 3, 16))
+    assert findings() == [(1, "damaged_row"), (3, "purchase_gone"), (5, "purchase_gone")]
+    assert revoked() == [1, 2]
+    late_truth.notice_late_truth(date(2021, 3, 17))
+    assert len(findings()) == 3
+
+
+def test_a_hold_can_be_resolved_by_a_later_purchase(wave: Cohort, home: Path) -> None:
+    restate(home, [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")])
+    clock = DECIDED_ON + timedelta(days=1)
+    made = decision.decide(wave, clock)
+    assert (made.held, made.overdue) == (1, 1)
+    deliver(home / "landing", "bukalapak", "2021-03-08", [bought(1)], revision=2)
+    intake.take_in("bukalapak", clock)
+    late_truth.notice_late_truth(clock)
+    assert findings() == [(1, "hold_resolvable")]
+
+
+def test_the_standing_is_the_number_of_the_day(wave: Cohort) -> None:
+    counts = standing.refresh_standings(date(2021, 3, 13))["gelombang-12"]
+    assert counts == {"selected": 50, "purchased": 48, "held": 0, "at_risk": 2, "overdue": 0, "excluded": 0}
+    assert standing.refresh_standings(date(2021, 3, 14))["gelombang-12"]["overdue"] == 2
+    assert standing.refresh_standings(date(2021, 3, 14))["gelombang-12"]["overdue"] == 2
