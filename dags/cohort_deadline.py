@@ -38,7 +38,8 @@ def occasion() -> Occasion:
     context: Any = get_current_context()
     event = TIMETABLE.event_at(context["logical_date"])
     run_id = event.run_id if event else context["run_id"]
-    return Occasion.from_run(run_id, context["dag_run"].conf, datetime.now(WIB).date())
+    deadlines = {wave.cohort: wave.deadline_on for wave in calendar().values()}
+    return Occasion.from_run(run_id, context["dag_run"].conf, datetime.now(WIB), deadlines)
 
 
 @dag(
@@ -51,8 +52,8 @@ def occasion() -> Occasion:
     doc_md=__doc__,
     params={
         "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()]),
-        "kind": Param(None, type=["null", "string"], description="deadline, H-7, ..."),
-        "on": Param(None, type=["null", "string"], format="date", description="the deadline, or the reminder date"),
+        "kind": Param(None, type=["null", "string"], description="H-7, ...; empty: the deadline"),
+        "on": Param(None, type=["null", "string"], format="date", description="the reminder date; empty: the deadline"),
     },
     tags=["prakerja", "deadlines"],
 )

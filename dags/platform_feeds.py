@@ -42,10 +42,10 @@ PATIENCE = timedelta(hours=6)
 
 def occasion() -> Occasion:
     context: Any = get_current_context()
-    today = datetime.now(WIB).date()
+    now = datetime.now(WIB)
     start = context.get("data_interval_start")  # a run triggered by hand may have none: then it is yesterday's
-    business_date = start.astimezone(WIB).date() if start else today - timedelta(days=1)
-    return Occasion.daily(context["dag_run"].conf, business_date, today)
+    business_date = (start.astimezone(WIB) if start else now - timedelta(days=1)).date()
+    return Occasion.daily(context["dag_run"].conf, business_date, now)
 
 
 def may_wait() -> bool:

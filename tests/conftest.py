@@ -13,7 +13,7 @@ import pytest
 for _name in [name for name in os.environ if name.startswith(("PRAKERJA_", "AIRFLOW"))]:
     del os.environ[_name]
 
-from prakerja import calendar, settings, warehouse
+from prakerja import calendar, settings, warehouse  # noqa: E402
 
 CALENDAR = """
 cohorts:
@@ -45,7 +45,8 @@ def home(session_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     calendar._read.cache_clear()
     with warehouse.transaction() as connection:
         tables = connection.exec_driver_sql(
-            "select string_agg(tablename, ', ') from pg_tables where schemaname = 'public' and tablename <> 'alembic_version'"
+            "select string_agg(tablename, ', ') from pg_tables"
+            " where schemaname = 'public' and tablename <> 'alembic_version'"
         ).scalar_one()
         connection.exec_driver_sql(f"truncate {tables} restart identity cascade")
     return tmp_path

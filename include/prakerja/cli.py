@@ -127,11 +127,12 @@ def replay(
         bar.update(task, completed=(last - first).days + 1, day=last.date(), run=f"{played.runs} runs")
     from prakerja.cohorts import overview
 
-    table = [
-        row
-        for row in overview.cohort_table()
-        if row["cohort"] in played.cohorts or (wanted is None and row["status"] != "no_roster")
-    ]
+    shown = (
+        set(wanted)
+        if wanted
+        else {*played.cohorts, *(row["cohort"] for row in overview.cohort_table() if row["selected"])}
+    )
+    table = [row for row in overview.cohort_table() if row["cohort"] in shown]
     _print_cohorts(table)
     _print_published()
     problems = days.problems(played, table, last.date())

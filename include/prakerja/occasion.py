@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
 from prakerja.errors import PrakerjaError
@@ -18,16 +18,21 @@ RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<o
 class Occasion:
     """One run: `kind` is `deadline`, `H-7`, ... or `daily`; `on` the deadline, the reminder date or the business date.
 
-    `clock` is the WIB day that the run believes in: today, or the day that a replay is playing. Nothing below the DAGs
-    reads another clock, so a replayed day knows only what had arrived by then.
+    `at` is the instant that the run believes in (now, or the hour that a replay is playing), `clock` its WIB day.
+    Nothing below the DAGs reads another clock, so a replayed day knows only what had arrived by then.
     """
 
     kind: str
     on: date
-    clock: date
+    at: datetime
     cohort: int | None = None
     is_replay: bool = False
     approve_as: str | None = None
+
+    @property
+    def clock(self) -> date:
+        """The WIB day of `at`."""
+        return self.at.astimezone(WIB).date()
 
     @property
     def name(self) -> str:
@@ -39,48 +44,48 @@ class Occasion:
         """Whether a reminder's date is over: such a run sends nothing."""
         return self.clock > self.on
 
-    @property
-    def at(self) -> datetime:
-        """An instant for what this run publishes: its clock day at 06:00 WIB, the hour of the deadline runs."""
-        return datetime.combine(self.clock, time(6), WIB)
-
     def conf(self) -> dict[str, Any]:
-        """The occasion as a run's configuration (`from_run` reads it back)."""
-        conf: dict[str, Any] = {"kind": self.kind, "on": self.on.isoformat(), "clock": self.clock.isoformat()}
+        """A replayed run's configuration (`from_run` reads it back)."""
+        conf: dict[str, Any] = {
+            "kind": self.kind,
+            "on": self.on.isoformat(),
+            "at": self.at.isoformat(),
+            "is_replay": True,
+        }
         if self.cohort is not None:
             conf["cohort"] = self.cohort
-        if self.is_replay:
-            conf["is_replay"] = True
         if self.approve_as:
             conf["approve_as"] = self.approve_as
         return conf
 
     @classmethod
-    def from_run(cls, run_id: str, conf: Mapping[str, Any] | None, today: date) -> Occasion:
-        """Read a run's occasion from its configuration, else from its id; the clock is `today` unless a replay says.
+    def from_run(
+        cls, run_id: str, conf: Mapping[str, Any] | None, now: datetime, deadlines: Mapping[int, date] | None = None
+    ) -> Occasion:
+        """Read a run's occasion from its configuration, else from its id. Of a cohort alone, it is the deadline.
 
         Raises `PrakerjaError` where neither says which cohort and date the run is for.
         """
-        conf = conf or {}
-        clock = date.fromisoformat(conf["clock"]) if "clock" in conf else today
-        more: dict[str, Any] = {
-            "clock": clock,
-            "is_replay": bool(conf.get("is_replay")),
-            "approve_as": conf.get("approve_as"),
-        }
-        if "kind" in conf and "on" in conf:
-            cohort = conf.get("cohort")
-            return cls(
-                conf["kind"], date.fromisoformat(conf["on"]), cohort=None if cohort is None else int(cohort), **more
-            )
-        if named := RUN_ID.search(run_id):
-            return cls(named["kind"], date.fromisoformat(named["on"]), cohort=int(named["cohort"]), **more)
-        raise PrakerjaError(
-            f"the run {run_id} does not say what it is for: trigger it with "
-            '{"cohort": 13, "kind": "deadline", "on": "2021-04-08"}'
-        )
+        given = {key: value for key, value in (conf or {}).items() if value is not None}
+        try:
+            at = datetime.fromisoformat(given["at"]) if "at" in given else now
+            cohort = int(given["cohort"]) if "cohort" in given else None
+            if "on" in given:
+                kind, on = str(given.get("kind", "deadline")), date.fromisoformat(given["on"])
+            elif cohort is not None and cohort in (deadlines or {}) and given.get("kind", "deadline") == "deadline":
+                kind, on = "deadline", (deadlines or {})[cohort]
+            elif named := RUN_ID.search(run_id):
+                kind, on, cohort = named["kind"], date.fromisoformat(named["on"]), int(named["cohort"])
+            else:
+                raise ValueError
+        except (ValueError, TypeError):
+            raise PrakerjaError(
+                f"the run {run_id} does not say what it is for: trigger it with "
+                '{"cohort": 13}, or {"cohort": 13, "kind": "H-7", "on": "2021-04-01"}'
+            ) from None
+        return cls(kind, on, at, cohort, bool(given.get("is_replay")), given.get("approve_as"))
 
     @classmethod
-    def daily(cls, conf: Mapping[str, Any] | None, business_date: date, today: date) -> Occasion:
+    def daily(cls, conf: Mapping[str, Any] | None, business_date: date, now: datetime) -> Occasion:
         """The daily intake of one business date, as its configuration says, else as it was scheduled."""
-        return cls.from_run("", {"kind": "daily", "on": business_date.isoformat()} | dict(conf or {}), today)
+        return cls.from_run("", {"on": business_date.isoformat()} | dict(conf or {}) | {"kind": "daily"}, now)

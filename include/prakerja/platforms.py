@@ -81,17 +81,3 @@ def platforms() -> dict[str, Platform]:
 def active_on(day: date) -> list[str]:
     """The slugs of the platforms that owe a feed for this business date."""
     return [slug for slug, platform in platforms().items() if platform.is_active_on(day)]
-
-
-def named(name: str) -> Platform:
-    """The platform of this slug or alias, by the exact table, never by likeness.
-
-    Raises `PrakerjaError` for any other name.
-    """
-    known = platforms()
-    if name in known:
-        return known[name]
-    for platform in known.values():
-        if name in platform.aliases:
-            return platform
-    raise PrakerjaError(f"platform {name!r} is unknown: known are {', '.join(known)}")

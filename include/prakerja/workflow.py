@@ -157,10 +157,7 @@ def approve_revocation(occasion: Occasion) -> list[str]:
     from prakerja.revocations import revocation
 
     wave = _cohort(occasion)
-    made = _decision(wave)
-    if occasion.approve_as:
-        revocation.approve(made.decision_id, "revocation", occasion.approve_as, occasion.clock, in_advance=True)
-    return revocation.require_approval(wave, made)
+    return revocation.require_approval(wave, _decision(wave), occasion.approve_as, occasion.clock)
 
 
 def revoke(occasion: Occasion) -> int:

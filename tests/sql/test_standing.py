@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from prakerja import warehouse
 from prakerja.feeds.quarantine import cards_like, multirange
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
+
 from prakerja import warehouse
 from prakerja.blacklist import publishing, signing, verification
 from prakerja.blacklist.contract import Change, Entry, canonical_csv, parsed_csv, require_fit, sha256
 from prakerja.errors import NotReadyError, PrakerjaError
-from upath import UPath
 
 AT = datetime(2021, 3, 15, tzinfo=UTC)
 DAY = date(2021, 3, 15)
@@ -33,7 +34,8 @@ def listed(home: Path) -> Path:
             " select 1, 12, n, 3100000000000000 + n, 'N', '08', '', '31' from generate_series(1, 10) as n"
         )
         connection.exec_driver_sql(
-            "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on, settlement_days, as_of,"
+            "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on,"
+            " settlement_days, as_of,"
             " selected, purchased, held, overdue, excluded) values ('gelombang-12-' || repeat('a', 24), 12, 1, 'made',"
             " '2021-03-05', '2021-03-13', 1, '2021-03-15', 10, 0, 0, 10, 0)"
         )
@@ -49,7 +51,8 @@ def revoke(recipients: Any) -> None:
     with warehouse.transaction() as connection:
         connection.exec_driver_sql(
             "insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)"
-            " select n, 'gelombang-12-' || repeat('a', 24), 'NO_FIRST_PURCHASE', '2021-03-13 17:00Z', 'Siti', '2021-03-15'"
+            " select n, 'gelombang-12-' || repeat('a', 24), 'NO_FIRST_PURCHASE', '2021-03-13 17:00Z', 'Siti',"
+            " '2021-03-15'"
             " from unnest(cast(%s as bigint[])) as n", (list(recipients),),
         )  # fmt: skip
 

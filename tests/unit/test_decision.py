@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from prakerja import warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts import overview, standing
@@ -17,7 +18,6 @@ from prakerja.revocations import decision, late_truth, revocation
 from prakerja.revocations.decision import BlockedError, implausible
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
-
 from tests.landing_zone import deliver, deliver_roster, roster_line
 
 DECIDED_ON = date(2021, 3, 15)
@@ -30,8 +30,8 @@ def card(number: int) -> str:
 
 def bought(number: int, **bent: Any) -> Row:
     noon = datetime(2021, 3, 8, 12, tzinfo=WIB)
-    return Row(**({"transaction_id": f"id-{number}", "event": "PAID", "occurred_at": noon, "card": card(number), "amount": 5000}
-                  | bent))  # fmt: skip
+    values = {"transaction_id": f"id-{number}", "event": "PAID", "occurred_at": noon, "card": card(number)}
+    return Row(**(values | {"amount": 5000} | bent))
 
 
 @pytest.fixture
@@ -46,7 +46,8 @@ def wave(home: Path) -> Cohort:
         connection.exec_driver_sql(
             "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
             " select platform, day, 1, '', 'accepted', day, 'empty', 0"
-            " from unnest(cast(%s as text[])) as platform, generate_series(date '2021-03-05', '2021-03-14', '1 day') as day"
+            " from unnest(cast(%s as text[])) as platform,"
+            " generate_series(date '2021-03-05', '2021-03-14', '1 day') as day"
             " where (platform, day) <> ('tokopedia', '2021-03-08')",
             (list(platforms()),),
         )
@@ -73,7 +74,7 @@ def findings() -> list[tuple[int, str]]:
 
 def carry_out(wave: Cohort) -> decision.Decision:
     made = decision.decide(wave, DECIDED_ON)
-    revocation.approve(made.decision_id, "revocation", "Siti", DECIDED_ON, in_advance=True)
+    revocation.require_approval(wave, made, "Siti", DECIDED_ON)
     revocation.revoke(wave, made, DECIDED_ON)
     return made
 
@@ -156,7 +157,7 @@ def test_the_bound_itself_is_plausible_and_totals_must_add_up() -> None:
 def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(wave: Cohort, home: Path) -> None:
     made = decision.decide(wave, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
-    revocation.approve(made.decision_id, "revocation", "Siti", DECIDED_ON, in_advance=False)
+    revocation.require_approval(wave, made, "Siti", DECIDED_ON)
     revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1))
     assert revoked() == [1]
 
@@ -197,6 +198,8 @@ def test_a_hold_can_be_resolved_by_a_later_purchase(wave: Cohort, home: Path) ->
     deliver(home / "landing", "bukalapak", "2021-03-08", [bought(1)], revision=2)
     intake.take_in("bukalapak", clock)
     late_truth.notice_late_truth(clock)
+    assert findings() == [], "the day's own decision comes after its intake"
+    late_truth.notice_late_truth(clock + timedelta(days=1))
     assert findings() == [(1, "hold_resolvable")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from prakerja.feeds import dialects
 from prakerja.feeds.dialects import Number
 from prakerja.landing import RejectedError
@@ -143,7 +145,7 @@ def test_amounts(platform: str, value: Any, counted: int | None, is_exact: bool)
 
 
 def test_a_card_that_came_as_a_number_is_known_to_be_one() -> None:
-    line = '{"id":"a","type":"paid","ts":1615323923441,"payment":{"card":1234567890123456,"amount":5000},"course":{"id":"K"},"voucher":null}'
+    line = '{"id":"a","type":"paid","ts":1615323923441,"payment":{"card":1234567890123456,"amount":5000}}'
     frame = frame_of("pintaria", line.encode())
     assert frame["card_is_number"].tolist() == [True]
     assert frame["card_number"].tolist() == ["1234567890123456"]
@@ -194,7 +196,6 @@ def test_a_file_that_cannot_be_read_is_rejected(platform: str, data: bytes, reas
 @given(st.sampled_from([p for p in PLATFORMS if platforms()[p].layout != "xlsx"]), st.binary(max_size=300))
 def test_whatever_the_bytes_a_file_is_read_or_rejected(platform: str, data: bytes) -> None:
     contract = platforms()[platform]
-    try:
-        dialects.canonical(dialects.read(data, contract), contract)
-    except RejectedError as rejection:
-        assert rejection.reason
+    with contextlib.suppress(RejectedError):
+        frame = dialects.canonical(dialects.read(data, contract), contract)
+        assert len(frame["content"]) == len(frame)

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from prakerja.feeds import dialects, expectations
 from prakerja.platforms import platforms
 from prakerja.settings import WIB

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from prakerja import warehouse
 from prakerja.feeds import intake, overview
 from prakerja.settings import WIB
 from prakerja.simulation import writers
 from prakerja.simulation.writers import Row
-
 from tests.landing_zone import deliver
 
 CLOCK = date(2021, 3, 11)
@@ -21,8 +21,8 @@ NOON = datetime(2021, 3, 10, 12, tzinfo=WIB)
 
 
 def rows(count: int, **bent: Any) -> list[Row]:
-    return [Row(**({"transaction_id": f"id-{n}", "event": "PAID", "occurred_at": NOON, "card": f"{n:016}", "amount": 5000} | bent))
-            for n in range(1, count + 1)]  # fmt: skip
+    common = {"event": "PAID", "occurred_at": NOON, "amount": 5000}
+    return [Row(**({"transaction_id": f"id-{n}", "card": f"{n:016}"} | common | bent)) for n in range(1, count + 1)]
 
 
 def ledger() -> list[tuple[Any, ...]]:
@@ -32,7 +32,8 @@ def ledger() -> list[tuple[Any, ...]]:
             tuple(row)
             for row in connection.exec_driver_sql(
                 "select f.platform, f.business_date, f.revision, t.line, t.event::text, t.occurred_at, t.card_number,"
-                " t.amount_idr, t.transaction_id from transactions t join deliveries_in_force('infinity') f using (delivery_id)"
+                " t.amount_idr, t.transaction_id"
+                " from transactions t join deliveries_in_force('infinity') f using (delivery_id)"
             )
         )
 

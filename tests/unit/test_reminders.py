@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from prakerja import warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.errors import PrakerjaError
 from prakerja.reminders import channels, outbox, sandbox
-
 from tests.landing_zone import deliver_roster, roster_line
 
 H7 = date(2021, 3, 6)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from prakerja import warehouse
 from prakerja.cohorts.roster import take_in_rosters
-
 from tests.landing_zone import deliver_roster, roster_line
 
 CLOCK = date(2021, 3, 20)

@@ -78,15 +78,16 @@ class _Due:
 def _due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[_Due]:
     """The day's intake at 02:00 WIB, then the cohorts' runs by their hour."""
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
-    intake = Occasion("daily", yesterday, clock=day, is_replay=True, approve_as=approve_as)
+    intake = Occasion("daily", yesterday, now, is_replay=True, approve_as=approve_as)
     due = [_Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
     events = sorted(
         (at, wave.cohort, kind, on) for wave in cohorts for run_on, at, kind, on in wave.events() if run_on == day
     )
     for at, number, kind, on in events:
-        occasion = Occasion(kind, on, clock=day, cohort=number, is_replay=True, approve_as=approve_as)
+        now = datetime.combine(day, at, WIB)
+        occasion = Occasion(kind, on, now, number, is_replay=True, approve_as=approve_as)
         # The timetable's logical date: unique by the cohort as microseconds.
-        logical_date = datetime.combine(day, at, WIB) + timedelta(microseconds=number)
+        logical_date = now + timedelta(microseconds=number)
         due.append(_Due("cohort_deadline", occasion.name, logical_date, (logical_date, logical_date), occasion))
     return due
 

@@ -18,31 +18,38 @@ class AwaitingApprovalError(PrakerjaError):
     """People are overdue, and nobody has approved their revocation. Nothing was revoked."""
 
 
-def approve(decision_id: str, subject: str, approved_by: str, on: date, *, in_advance: bool) -> None:
+def approve(
+    connection: warehouse.Connection, decision_id: str, subject: str, approved_by: str, on: date, *, in_advance: bool
+) -> None:
     """Record that a person approves the decision's `revocation` or `reinstatement`s. Twice is once."""
-    with warehouse.transaction() as connection:
-        warehouse.execute(
-            connection,
-            "revocations/insert_approval",
-            decision_id=decision_id,
-            subject=subject,
-            approved_by=approved_by,
-            approved_on=on,
-            is_recorded_in_advance=in_advance,
-        )
+    warehouse.execute(
+        connection,
+        "revocations/insert_approval",
+        decision_id=decision_id,
+        subject=subject,
+        approved_by=approved_by,
+        approved_on=on,
+        is_recorded_in_advance=in_advance,
+    )
 
 
-def require_approval(cohort: Cohort, decision: Decision) -> list[str]:
-    """Who has approved the decision's revocations. Raises `AwaitingApprovalError` where nobody has."""
+def approvers(connection: warehouse.Connection, decision_id: str, subject: str) -> list[str]:
+    """Who has approved the decision's revocations or reinstatements."""
+    rows = warehouse.rows(connection, "revocations/list_approvals", decision_id=decision_id, subject=subject)
+    return [row["approved_by"] for row in rows]
+
+
+def require_approval(cohort: Cohort, decision: Decision, approve_as: str | None, on: date) -> list[str]:
+    """Who has approved the revocations, `approve_as` in advance among them. Raises `AwaitingApprovalError`."""
     with warehouse.transaction() as connection:
-        rows = warehouse.rows(
-            connection, "revocations/list_approvals", decision_id=decision.decision_id, subject="revocation"
-        )
-    if not rows:
+        if approve_as:
+            approve(connection, decision.decision_id, "revocation", approve_as, on, in_advance=True)
+        approved_by = approvers(connection, decision.decision_id, "revocation")
+    if not approved_by:
         raise AwaitingApprovalError(
             f"gelombang-{cohort.cohort} awaits approval: {decision.overdue} revocations of {decision.selected} selected"
         )
-    return [row["approved_by"] for row in rows]
+    return approved_by
 
 
 def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
@@ -50,7 +57,7 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
 
     Raises `AwaitingApprovalError` where nobody has approved.
     """
-    approved_by = require_approval(cohort, decision)
+    approved_by = require_approval(cohort, decision, None, clock)
     with warehouse.transaction() as connection:
         revoked = warehouse.execute(
             connection,

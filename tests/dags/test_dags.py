@@ -1,0 +1,127 @@
+"""The DAGs: exactly these, with these edges and policies, parsed quickly and without heavy imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prakerja.calendar import calendar
+from prakerja.settings import PROJECT
+
+TAGS = {"prakerja", "feeds", "deadlines"}
+
+EDGES = {
+    "platform_feeds": {
+        "take_in_rosters": {"list_platforms", "all_is_in"},
+        "list_platforms": {"take_in"},
+        "take_in": {"refresh_standing", "all_is_in"},
+        "refresh_standing": {"notice_late_truth"},
+        "notice_late_truth": {"all_is_in"},
+        "all_is_in": set(),
+    },
+    "cohort_deadline": {
+        "await_feeds": {"reconcile"},
+        "reconcile": {"choose"},
+        "choose": {
+            "send_reminders",
+            "reminder_date_is_over",
+            "cohort_has_no_roster",
+            "approve_revocation",
+            "nobody_is_overdue",
+        },
+        "send_reminders": set(),
+        "reminder_date_is_over": set(),
+        "cohort_has_no_roster": set(),
+        "approve_revocation": {"revoke"},
+        "revoke": {"publish_blacklist"},
+        "nobody_is_overdue": {"publish_blacklist"},
+        "publish_blacklist": set(),
+    },
+}
+
+
+def test_exactly_these_dags_with_these_edges(dags: dict[str, Any]) -> None:
+    found = {name: {task.task_id: set(task.downstream_task_ids) for task in dag.tasks} for name, dag in dags.items()}
+    assert found == EDGES
+
+
+def test_policies(dags: dict[str, Any]) -> None:
+    assert {name: dag.catchup for name, dag in dags.items()} == {"platform_feeds": False, "cohort_deadline": True}
+    assert dags["platform_feeds"].max_active_runs == 1
+    for name, dag in dags.items():
+        assert (PROJECT / "dags" / f"{name}.py").is_file(), "a DAG's file is called what the DAG is"
+        assert (PROJECT / "docs" / "runbooks" / f"{name}.md").is_file(), "every DAG has a runbook"
+        assert dag.doc_md
+        assert dag.tags <= TAGS
+        assert "prakerja" in dag.tags
+        assert dag.start_date.date() < min(wave.announced_on for wave in calendar().values())
+        for task in dag.tasks:
+            assert task.retries == 3, task.task_id
+            assert task.retry_delay == timedelta(minutes=5)
+            assert task.retry_policy is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        ("prakerja.landing.RejectedError", "fail"),
+        ("prakerja.workflow.NotTakenInError", "fail"),
+        ("prakerja.revocations.decision.BlockedError", "fail"),
+        ("prakerja.warehouse.UnavailableError", "retry"),
+        ("prakerja.reminders.channels.UnreachableError", "retry"),
+    ],
+)
+def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
+    dags: dict[str, Any], error: str, action: str
+) -> None:
+    import importlib
+
+    from task_policy import DEFAULT_ARGS
+
+    module, name = error.rsplit(".", 1)
+    kind = getattr(importlib.import_module(module), name)
+    raised = kind("reason", "detail") if name == "RejectedError" else kind("told")
+    decision = DEFAULT_ARGS["retry_policy"].evaluate(raised, try_number=1, max_tries=3)
+    assert decision.action.value == action
+
+
+def test_sensors_give_their_slot_back(dags: dict[str, Any]) -> None:
+    assert dags["cohort_deadline"].get_task("await_feeds").mode == "reschedule"
+    assert dags["platform_feeds"].get_task("take_in").partial_kwargs["mode"] == "reschedule"
+
+
+def test_dag_files_are_short_and_import_nothing_heavy(session_home: Path) -> None:
+    for path in (PROJECT / "dags").glob("*.py"):
+        assert len(path.read_text().splitlines()) < 150, path
+    code = (
+        "import sys\n"
+        "from prakerja import airflow_home; airflow_home.configure()\n"
+        "import airflow.settings, airflow.sdk, airflow.providers.standard.operators.empty\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "before = set(sys.modules)\n"
+        f"bag = DagBag({str(PROJECT / 'dags')!r})\n"
+        "assert bag.import_errors == {} and len(bag.dags) == 2\n"
+        "heavy = {'pandas', 'pyarrow', 'great_expectations', 'openpyxl', 'fastapi'} & (set(sys.modules) - before)\n"
+        "assert not heavy, heavy\n"
+    )
+    environment = os.environ | {"PRAKERJA_HOME": str(session_home), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+    environment.pop("PRAKERJA_CALENDAR", None)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+
+
+def test_a_calendar_that_is_no_yaml_is_one_clear_import_error(
+    dags: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    (tmp_path / "calendar.yaml").write_text("cohorts: [")
+    monkeypatch.setenv("PRAKERJA_CALENDAR", str(tmp_path / "calendar.yaml"))
+    bag = DagBag(str(PROJECT / "dags"))
+    (error,) = bag.import_errors.values()
+    assert "is not YAML at line 1: correct it" in error

@@ -1,0 +1,166 @@
+"""The command line in homes of its own, and a nasty world that was written with the truth beside it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from prakerja.settings import PROJECT
+from tests.conftest import CALENDAR
+
+FIRST, LAST = "2021-03-05", "2021-03-20"
+
+#: What two homes must have in common, told without row ids and hours of recording.
+STATE = {
+    "ledger": "select f.platform, f.business_date, f.revision, t.line, t.event::text, t.occurred_at, t.card_number,"
+    " t.amount_idr, t.transaction_id, t.course_id, t.voucher_code"
+    " from transactions t join deliveries_in_force('infinity') f using (delivery_id)",
+    "deliveries": "select platform, business_date, revision, status, reason, loaded, quarantined, duplicates,"
+    " arrived_on from deliveries",
+    "quarantine": "select d.platform, d.business_date, d.revision, q.line, q.reasons, q.might_be::text"
+    " from quarantine q join deliveries d using (delivery_id)",
+    "standings": "select cohort, as_of, selected, purchased, held, at_risk, overdue, excluded from standings",
+    "decisions": "select decision_id, status, reason, as_of, selected, purchased, held, overdue, excluded"
+    " from decisions",
+    "outcomes": "select r.card_number, o.decision_id, o.outcome::text, o.because, o.line"
+    " from outcomes o join recipients r using (recipient_id)",
+    "approvals": "select decision_id, subject, approved_by, approved_on, is_recorded_in_advance from approvals",
+    "revocations": "select r.card_number, v.decision_id, v.effective_at, v.approved_by, v.revoked_on"
+    " from revocations v join recipients r using (recipient_id)",
+    "findings": "select r.card_number, f.kind, f.found_on, f.line"
+    " from late_findings f join recipients r using (recipient_id)",
+    "reinstatements": "select r.card_number, e.approved_by, e.reinstated_on"
+    " from reinstatements e join recipients r using (recipient_id)",
+    "reminders": "select r.card_number, m.remind_on, m.channel, m.template, m.state"
+    " from reminders m join recipients r using (recipient_id)",
+    "versions": "select version, occasion, created_at, changed_at, data_as_of::text from blacklist_versions",
+    "changes": "select c.version, c.op, r.card_number, c.reason"
+    " from blacklist_changes c join recipients r using (recipient_id)",
+}
+
+
+@dataclass
+class Instance:
+    """One home with one landing zone, used as its user would: through `prakerja`."""
+
+    home: Path
+    landing: Path
+    calendar: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith(("PRAKERJA_", "AIRFLOW"))} | {
+            "PRAKERJA_HOME": str(self.home),
+            "PRAKERJA_LANDING": str(self.landing),
+            "PRAKERJA_CALENDAR": str(self.calendar),
+            "COLUMNS": "200",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(PROJECT / ".venv" / "bin" / "prakerja"), *arguments], env=self.environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(PROJECT / ".venv" / "bin" / "prakerja"), *arguments], env=self.environment, text=True, input=given,
+            capture_output=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr + done.stdout
+        return done
+
+    def replay(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.run("replay", "--from", FIRST, "--to", LAST, *more)
+
+    def cohorts(self) -> dict[int, dict[str, Any]]:
+        return {row["cohort"]: row for row in json.loads(self.run("cohorts", "--json").stdout)}
+
+    def state(self) -> dict[str, list[str]]:
+        """The tables, in an order of their own."""
+        with self.database("warehouse") as connection:
+            return {name: sorted(map(str, connection.execute(query).fetchall())) for name, query in STATE.items()}
+
+    def published(self) -> dict[str, str]:
+        """The published files' hashes; keys and signatures differ from home to home, lists must not."""
+        root = self.home / "publish" / "blacklist"
+        return {
+            str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        }
+
+    def list_of_cards(self) -> list[str]:
+        """The newest list as cards: subjects differ from home to home with the key, people must not."""
+        people = {person["nik"]: person["card_number"] for person in self.people()}
+        answers = self.run("blacklist", "check", given="\n".join(people)).stdout.split("\n")
+        return sorted(card for card, answer in zip(people.values(), answers, strict=False) if answer == "listed")
+
+    def people(self) -> list[dict[str, str]]:
+        found = []
+        for path in sorted(self.landing.glob("rosters/*/roster.csv.gz")):
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                found += list(csv.DictReader(file))
+        return found
+
+    def database(self, name: str) -> psycopg.Connection[tuple[Any, ...]]:
+        folder = (self.home / "postgres" / "postmaster.pid").read_text().splitlines()[4].strip()
+        return psycopg.connect(host=folder, user="postgres", dbname=name)
+
+
+@pytest.fixture(scope="session")
+def calendar_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("calendar") / "calendar.yaml"
+    path.write_text(CALENDAR)
+    return path
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path:
+    """A nasty world of two short waves; `expected.json` says what must come out of it."""
+    out = tmp_path_factory.mktemp("worlds") / "nasty"
+    maker = Instance(out.parent / "home", out, calendar_file)
+    done = maker.run("simulate", "--cohorts", "12,13", "--scale", "0.02", "--seed", "11", "--nasty", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def instances(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Iterator[Any]:
+    """Makes instances over the nasty world (or another landing zone), and stops their databases at the end."""
+    made: list[Instance] = []
+
+    def make(landing: Path | None = None) -> Instance:
+        instance = Instance(
+            tmp_path_factory.mktemp("home"), world / "landing" if landing is None else landing, world / "calendar.yaml"
+        )
+        made.append(instance)
+        return instance
+
+    yield make
+    for instance in made:
+        instance.run("db", "stop")
+
+
+@pytest.fixture(scope="session")
+def replayed(instances: Any) -> tuple[Instance, subprocess.CompletedProcess[str]]:
+    """The world replayed with a pre-approval: the reference that the others are held against."""
+    instance = instances()
+    return instance, instance.replay("--approve-as", "Siti")
+
+
+@pytest.fixture(scope="session")
+def expected(world: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((world / "expected.json").read_text())
+    return loaded

@@ -1,0 +1,227 @@
+"""The main job, end to end: a nasty world through the real DAGs, killed, repeated, doubled, without approval."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import FIRST, LAST, Instance
+
+Replayed = tuple[Instance, subprocess.CompletedProcess[str]]
+
+
+def test_the_counts_are_those_that_the_world_was_made_to_give(replayed: Replayed, expected: dict[str, Any]) -> None:
+    instance, _ = replayed
+    table = instance.cohorts()
+    for truth in expected["cohorts"]:
+        row = table[truth["cohort"]]
+        names = ("status", "selected", "purchased", "held", "overdue", "excluded", "reinstated")
+        assert {name: row[name] for name in names} == {name: truth[name] for name in names}
+        assert row["revoked"] == truth["overdue"]
+        assert row["cases"] == truth["cases"] + truth["held_later"]
+        assert row["holds_resolvable"] == truth["resolved"]
+        assert (row["at_risk"], row["reinstatements_proposed"], row["missing_feeds"]) == (0, 0, [])
+        assert row["reminded"] > 0
+
+
+def test_every_delivery_is_counted_as_it_was_made(replayed: Replayed, expected: dict[str, Any]) -> None:
+    instance, _ = replayed
+    found = {
+        f"feeds/{row['platform']}/{row['business_date']}/r{row['revision']}": row
+        for row in json.loads(instance.run("feeds", "--json").stdout)
+    }
+    assert set(found) == {delivery["path"] for delivery in expected["deliveries"]}
+    for delivery in expected["deliveries"]:
+        row = found[delivery["path"]]
+        assert (row["status"] == "accepted") == delivery["accepted"], delivery
+        for name in ("rows", "loaded", "quarantined", "duplicates"):
+            assert row[name] == delivery[name], (name, delivery)
+    assert f"{expected['unmatched_cards']:,} cards stand in no loaded roster" in instance.run("feeds").stdout
+
+
+def test_every_person_ends_where_they_were_made_to(replayed: Replayed, expected: dict[str, Any]) -> None:
+    instance, _ = replayed
+    cards = [person["card_number"] for person in instance.people()]
+    answers = [
+        json.loads(line) for line in instance.run("explain", "-", "--json", given="\n".join(cards)).stdout.splitlines()
+    ]
+    states = {card: answer["state"] for card, answer in zip(cards, answers, strict=True)}
+    for truth in expected["cohorts"]:
+        reinstated = set(truth["cards"].get("reinstated", []))
+        for card in truth["cards"]["overdue"]:
+            assert states.pop(card) == ("reinstated" if card in reinstated else "revoked")
+        for card in truth["cards"]["held"]:
+            assert states.pop(card) == "held"
+    assert Counter(states.values()) == {"purchased": sum(truth["purchased"] for truth in expected["cohorts"])}
+
+
+def test_the_list_is_who_is_revoked_and_not_reinstated(replayed: Replayed, expected: dict[str, Any]) -> None:
+    instance, _ = replayed
+    listed = sorted(
+        card
+        for truth in expected["cohorts"]
+        for card in truth["cards"]["overdue"]
+        if card not in truth["cards"].get("reinstated", [])
+    )
+    assert instance.list_of_cards() == listed
+    verified = instance.run("blacklist", "verify")
+    assert verified.returncode == 0
+    assert "3 versions are whole and signed" in verified.stdout, verified.stdout
+
+
+def test_what_was_rejected_is_one_line_each_and_the_answer_is_no(replayed: Replayed, expected: dict[str, Any]) -> None:
+    _, done = replayed
+    rejected = [delivery["path"].split("/") for delivery in expected["deliveries"] if not delivery["accepted"]]
+    assert done.returncode == (1 if rejected else 0)
+    for _, platform, day, revision in rejected:
+        assert f"{platform} {day} {revision}: size_mismatch" in done.stderr
+
+
+def test_reminders_were_sent_once_each_and_only_before_the_deadline(replayed: Replayed) -> None:
+    instance, _ = replayed
+    import sqlite3
+
+    with instance.database("warehouse") as connection:
+        sent = connection.execute(
+            "select count(*), count(distinct provider_id) from reminders where state = 'accepted'"
+        ).fetchone()
+        late = connection.execute(
+            "select count(*) from reminders m join rosters r using (cohort) where m.remind_on > r.deadline_on"
+        ).fetchone()
+    with sqlite3.connect(instance.home / "sandbox.sqlite") as inbox:
+        received = inbox.execute("select count(*) from messages").fetchone()
+    assert sent is not None
+    assert received is not None
+    assert sent[0] == sent[1] == received[0] > 0
+    assert late == (0,)
+
+
+def test_runs_say_what_they_are_and_every_run_has_tasks(replayed: Replayed) -> None:
+    instance, _ = replayed
+    with instance.database("airflow") as connection:
+        runs = dict(
+            connection.execute(
+                "select r.run_id, count(t.*) from dag_run r left join task_instance t using (dag_id, run_id)"
+                " where r.dag_id = 'cohort_deadline' group by r.run_id"
+            ).fetchall()
+        )
+        feeds = connection.execute("select count(*) from dag_run where dag_id = 'platform_feeds'").fetchone()
+    assert set(runs) == {
+        f"gelombang-{cohort}__{kind}__2021-03-{day:02}"
+        for cohort, days in ((12, (6, 10, 12, 13)), (13, (9, 13, 15, 16)))
+        for kind, day in zip(("H-7", "H-3", "H-1", "deadline"), days, strict=True)
+    }
+    assert set(runs.values()) == {10}
+    assert feeds == (16,)
+
+
+def test_played_again_it_changes_nothing(replayed: Replayed) -> None:
+    instance, first = replayed
+    state, published = instance.state(), instance.published()
+    again = instance.replay("--approve-as", "Siti")
+    assert again.returncode == first.returncode
+    assert instance.state() == state
+    assert instance.published() == published
+
+
+def test_without_an_approval_nothing_is_revoked_and_with_one_it_is_as_if_never_without(
+    replayed: Replayed, instances: Any, expected: dict[str, Any]
+) -> None:
+    reference, _ = replayed
+    instance = instances()
+    done = instance.replay()
+    assert done.returncode == 1
+    for truth in expected["cohorts"]:
+        row = instance.cohorts()[truth["cohort"]]
+        assert (row["status"], row["overdue"], row["revoked"]) == ("awaiting_approval", truth["overdue"], 0)
+        assert f"gelombang-{truth['cohort']} awaits approval: {truth['overdue']} revocations" in done.stderr
+    assert not (instance.home / "publish").exists()
+    instance.replay("--approve-as", "Siti")
+    assert instance.state() == reference.state()
+    assert instance.list_of_cards() == reference.list_of_cards()
+
+
+def test_killed_and_resumed_it_ends_the_same(replayed: Replayed, instances: Any) -> None:
+    reference, _ = replayed
+    instance = instances()
+    for seconds in (11, 13, 17):  # during the first intake, in mid-window, around the decisions
+        process = instance.start("replay", "--from", FIRST, "--to", LAST, "--approve-as", "Siti")
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    instance.replay("--approve-as", "Siti")
+    assert instance.state() == reference.state()
+    assert instance.list_of_cards() == reference.list_of_cards()
+    assert instance.run("blacklist", "verify").returncode == 0
+
+
+def test_two_at_once_end_the_same(replayed: Replayed, instances: Any) -> None:
+    reference, first = replayed
+    instance = instances()
+    both = [instance.start("replay", "--from", FIRST, "--to", LAST, "--approve-as", "Siti") for _ in range(2)]
+    for process in both:
+        _, told = process.communicate(timeout=600)
+        assert process.returncode == first.returncode, told
+    assert instance.state() == reference.state()
+    assert instance.list_of_cards() == reference.list_of_cards()
+
+
+def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(world: Path, instances: Any, tmp_path: Path) -> None:
+    shutil.copytree(world / "landing", tmp_path / "landing")
+    shutil.rmtree(tmp_path / "landing" / "feeds" / "pintaria" / "2021-03-15")
+    shutil.rmtree(tmp_path / "landing" / "feeds" / "sisnaker" / "2021-03-16")
+    instance = instances(tmp_path / "landing")
+    done = instance.replay("--approve-as", "Siti", "--cohorts", "13")
+    assert done.returncode == 1
+    assert "gelombang-13 is blocked: feeds_missing: pintaria 2021-03-15; sisnaker 2021-03-16" in done.stderr
+    row = instance.cohorts()[13]
+    assert (row["status"], row["missing_feeds"]) == ("blocked", ["pintaria 2021-03-15", "sisnaker 2021-03-16"])
+    assert row["revoked"] == 0
+    assert not (instance.home / "publish").exists()
+    assert "missing" in instance.run("feeds").stdout
+    with instance.database("airflow") as connection:
+        red = connection.execute(
+            "select task_id, rendered_map_index from task_instance"
+            " where state = 'failed' and task_id = 'take_in' order by 2"
+        ).fetchall()
+    assert ("take_in", "pintaria") in red
+
+
+@pytest.mark.parametrize("kind", ["card_number", "nik", "phone", "email", "full_name"])
+def test_nothing_personal_is_in_what_leaves_or_is_logged(replayed: Replayed, kind: str) -> None:
+    """Every log, every Airflow table, every published byte and every word on the screen, searched for every person."""
+    instance, done = replayed
+    people = instance.people()
+    secrets = {person[kind] for person in people} - {""}
+    if kind == "card_number":
+        secrets |= {card.lstrip("0") for card in secrets}
+    searched: dict[str, str] = {"standard output": done.stdout, "standard error": done.stderr}
+    for command in (["cohorts"], ["feeds"], ["feeds", "--json"], ["explain", people[0]["card_number"]]):
+        shown = instance.run(*command)
+        searched[" ".join(command[:1])] = shown.stdout + shown.stderr
+    import gzip
+
+    for path in (instance.home / "publish").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            searched[path.name] = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("latin-1")
+    for path in [*(instance.home / "logs").rglob("*"), *(instance.home / "airflow").rglob("*")]:
+        if path.is_file():
+            searched[str(path)] = path.read_text(errors="replace")
+    with instance.database("airflow") as connection:
+        tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        for (table,) in tables:
+            searched[f"airflow.{table}"] = str(connection.execute(f'select * from "{table}"').fetchall())
+    assert len(searched) > 60
+    for where, text in searched.items():
+        found = [secret for secret in secrets if secret in text]
+        assert not found, (where, len(found))

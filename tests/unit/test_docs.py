@@ -1,0 +1,60 @@
+"""The documents say what is true: commands exist, files are there, decisions that the code cites are written down."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import typer
+
+from prakerja import cli, platforms, settings
+from prakerja.settings import PROJECT
+
+README = (PROJECT / "README.md").read_text()
+COMMANDS = sorted(set(re.findall(r"^\| `prakerja ([a-z ]+?)(?: [A-Z-].*)?`", README, re.MULTILINE)))
+
+
+def commands() -> set[str]:
+    """Every command of the command line, as one types it."""
+    group = typer.main.get_command(cli.app)
+    found = set()
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {sub}" for sub in inner} if inner else {name}
+    return found
+
+
+def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
+    assert set(COMMANDS) == commands() - {"db stop"}
+    assert "`db stop`" in README
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README))))
+def test_make_targets_exist(target: str) -> None:
+    assert re.search(rf"^{target}:.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_places_in_the_readme_are_there() -> None:
+    table = README[README.index("## Where things are") :]
+    for place in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE):
+        for path in re.findall(r"`([^`]+)`", place):
+            assert (PROJECT / path).exists(), path
+
+
+def test_settings_in_the_readme_are_the_ones_that_are_read() -> None:
+    code = "".join(path.read_text() for path in (PROJECT / "include" / "prakerja").rglob("*.py"))
+    read = set(re.findall(r"_env\(\"(PRAKERJA_[A-Z_]+)\"\)", code))
+    assert read == set(re.findall(r"`(PRAKERJA_[A-Z_]+)`", README))
+
+
+def test_decisions_that_the_code_cites_are_written_down() -> None:
+    written = {path.name[:4] for path in (PROJECT / "docs" / "adr").glob("*.md")}
+    for path in (PROJECT / "include").rglob("*.py"):
+        for number in re.findall(r"docs/adr/(\d{4})", path.read_text()):
+            assert number in written, path
+
+
+def test_every_platform_file_is_read_and_every_rule_has_its_place() -> None:
+    assert len(platforms.platforms()) == 7
+    assert [platform.is_active_on(platform.active_from) for platform in platforms.platforms().values()] == [True] * 7
+    assert settings.program()["settlement_days"] == 1
