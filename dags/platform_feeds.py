@@ -88,9 +88,9 @@ def platform_feeds():
         get_current_context()["platform"] = platform
         if may_wait() and not workflow.has_arrived(platform, occasion()):
             return PokeReturnValue(is_done=False)
-        with workflow.taking_in(platform, occasion()) as accepted:
-            if accepted:
-                outlet_events[ACCEPTED].extra = {"deliveries": accepted}
+        accepted = workflow.take_in(platform, occasion())
+        if accepted:
+            outlet_events[ACCEPTED].extra = {"deliveries": accepted}
         return PokeReturnValue(is_done=True, xcom_value=accepted)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)

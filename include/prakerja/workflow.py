@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from prakerja.calendar import Cohort, cohort
@@ -47,12 +45,11 @@ def has_arrived(platform: str, occasion: Occasion) -> bool:
     return platform not in active_on(occasion.on) or intake.has_arrived(platform, occasion.on)
 
 
-@contextlib.contextmanager
-def taking_in(platform: str, occasion: Occasion) -> Iterator[list[dict[str, Any]]]:
+def take_in(platform: str, occasion: Occasion) -> list[dict[str, Any]]:
     """Take in what has arrived of a platform; gives the accepted deliveries, for the run to tell of.
 
-    Then raises `NotTakenInError` where something was rejected, or where the day's delivery is still owed to an open
-    cohort: after the accepted ones were told, so that a bad delivery does not hide the good ones.
+    Raises `NotTakenInError`, after everything else was taken in, where something was rejected, or where the day's
+    delivery is still owed to an open cohort.
     """
     from prakerja import warehouse
     from prakerja.cohorts.completeness import missing_feeds
@@ -60,7 +57,6 @@ def taking_in(platform: str, occasion: Occasion) -> Iterator[list[dict[str, Any]
     from prakerja.feeds import intake
 
     taken = intake.take_in(platform, occasion.clock, is_replay=occasion.is_replay)
-    yield taken.accepted
     with warehouse.transaction() as connection:
         missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
     problems = list(taken.rejected)
@@ -68,6 +64,7 @@ def taking_in(platform: str, occasion: Occasion) -> Iterator[list[dict[str, Any]
         problems.append(f"{platform} {occasion.on}: no accepted delivery")
     if problems:
         raise NotTakenInError("\n".join(problems))
+    return taken.accepted
 
 
 def refresh_standing(occasion: Occasion) -> dict[str, dict[str, int]]:

@@ -110,7 +110,7 @@ class _World:
         self.truths: list[tuple[Cohort, Truth]] = []
         self.feeds: dict[tuple[str, date], list[Reported]] = defaultdict(list)
         self.first = waves[0].announced_on - timedelta(days=1)
-        self.last = max(wave.decided_on for wave in waves) + timedelta(days=3)
+        self.last = max(wave.decided_on for wave in waves) + timedelta(days=1)
         self.unmatched: set[str] = set()
         self.deliveries = self.rows = 0
 
