@@ -17,7 +17,7 @@ RUN mkdir -p include/prakerja && touch include/prakerja/__init__.py \
 FROM ${PYTHON_IMAGE}
 # Group 0 with group-writable homes: the image also runs under an arbitrary uid.
 RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin airflow \
- && install -d -o 50000 -g 0 -m 0770 /opt/airflow /opt/airflow/logs /srv/publish \
+ && install -d -o 50000 -g 0 -m 0770 /opt/airflow /opt/airflow/home /opt/airflow/logs /srv/publish \
  && install -d -o 50000 -g 0 -m 0550 /srv/landing
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:${PATH} \
@@ -26,6 +26,8 @@ ENV PATH=/opt/venv/bin:${PATH} \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/prakerja/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/prakerja/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=false \
+    AIRFLOW__CORE__DEFAULT_TIMEZONE=Asia/Jakarta \
+    GX_ANALYTICS_ENABLED=false SCARF_ANALYTICS=false DO_NOT_TRACK=1 \
     PRAKERJA_HOME=/opt/airflow/home \
     PRAKERJA_LANDING=/srv/landing \
     PRAKERJA_PUBLISH=/srv/publish

@@ -5,8 +5,10 @@ SHELL := /bin/sh
 
 PYTHON ?= python3.11
 BIN := .venv/bin
-PRAKERJA_HOME ?= $(CURDIR)/.prakerja
-export PRAKERJA_HOME
+# The demo has a home of its own, whatever the environment says: it approves, and `make clean` deletes it.
+DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR \
+	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_SANDBOX_URL -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
+	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
 .PHONY: help install demo test check lint clean requirements secrets
 
@@ -22,16 +24,19 @@ install: .venv/installed ## make .venv, with the pinned requirements and the pac
 	@touch $@
 
 demo: install ## a simulated world of gelombang 12 and 13 through the real DAGs
-	@$(BIN)/prakerja simulate --cohorts 12,13 --scale 0.01 --seed 7 --out $(PRAKERJA_HOME)
-	@$(BIN)/prakerja replay --from 2021-03-05 --to 2021-04-12 --cohorts 12,13 --approve-as "Demo Operator"
-	@$(BIN)/prakerja blacklist verify
+	@$(DEMO) simulate --cohorts 12,13 --scale 0.01 --seed 7 --out .prakerja
+	@$(DEMO) replay --from 2021-03-05 --to 2021-04-12 --cohorts 12,13 --approve-as "Demo Operator"
+	@$(DEMO) blacklist verify
 	@echo
 	@echo "Three things to try next:"
-	@echo "  $(BIN)/prakerja feeds                                  what each platform delivered, day by day"
-	@echo "  zcat $(PRAKERJA_HOME:$(CURDIR)/%=%)/landing/rosters/gelombang-12/roster.csv.gz | cut -d, -f1 | sed -n 2,6p | $(BIN)/prakerja explain -"
-	@echo "                                                          five recipients' stories, in order of time"
-	@echo "  $(BIN)/prakerja simulate --nasty --scale 0.002 --out /tmp/nasty"
-	@echo "                                                          a world of damaged, late and restated feeds"
+	@echo
+	@echo "  what each platform delivered, day by day"
+	@echo "    $(BIN)/prakerja feeds"
+	@echo "  five recipients' stories, in order of time"
+	@echo "    gunzip -c .prakerja/landing/rosters/gelombang-12/roster.csv.gz | cut -d, -f1 | sed -n 2,6p | $(BIN)/prakerja explain -"
+	@echo "  a world of damaged, late and restated feeds, in a home of its own"
+	@echo "    export PRAKERJA_HOME=/tmp/nasty; $(BIN)/prakerja simulate --nasty --scale 0.002 --out /tmp/nasty"
+	@echo "    $(BIN)/prakerja replay --from 2021-03-05 --to 2021-04-12 --cohorts 12,13 --approve-as \"Your Name\""
 
 test: install ## the tests, on a real embedded PostgreSQL and the real DAGs
 	$(BIN)/pytest
@@ -53,6 +58,6 @@ secrets: ## make ./secrets for docker compose; an existing one is never replaced
 	sh docker/make-secrets.sh secrets
 
 clean: ## stop the embedded PostgreSQL and forget everything: .venv, the home, caches
-	@test ! -x $(BIN)/prakerja || $(BIN)/prakerja db stop
-	rm -rf .venv $(PRAKERJA_HOME) include/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@test ! -x $(BIN)/prakerja || $(DEMO) db stop
+	rm -rf .venv .prakerja include/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,14 +5,14 @@ The run's id says what it is: `gelombang-13__H-7__2021-04-01`, `gelombang-13__de
 same shape: wait for complete feeds, reconcile, branch.
 
 - **Before the deadline** it reminds whoever has not bought.
-- **After it** (the deadline and the settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
+- **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
   once a person has approved; then the next version of the blacklist is published, also when nobody was revoked.
 - Otherwise it ends in a task whose name says why there was nothing to do.
 
-**Red** means that nobody was revoked: `await_feeds` names the platforms and dates that are missing, `reconcile` an
-implausible result, `approve_revocation` that nobody has approved. Clear the red task once that is mended.
+**Red** before `revoke` means that nobody was revoked: `await_feeds` names the platforms and dates that are missing,
+`reconcile` an implausible result, `approve_revocation` that nobody has approved. Clear the task once that is mended.
 
-A run of the past is safe: it never waits, sends no reminder, and decides nobody twice.
+A run of the past is safe: it never waits, sends no reminder, and decides and revokes nobody twice.
 **Do not mark a task as successful** to get past a gate: what it guards takes a benefit away for life.
 """
 
@@ -31,15 +31,13 @@ from prakerja.settings import WIB
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
-PUBLISHED = Asset("published_blacklist", uri="prakerja://blacklist/latest")
+BLACKLIST = Asset("blacklist", uri="prakerja://blacklist/latest")
 
 
 def occasion() -> Occasion:
     context: Any = get_current_context()
-    event = TIMETABLE.event_at(context["logical_date"])
-    run_id = event.run_id if event else context["run_id"]
-    deadlines = {wave.cohort: wave.deadline_on for wave in calendar().values()}
-    return Occasion.from_run(run_id, context["dag_run"].conf, datetime.now(WIB), deadlines)
+    event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
+    return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
 
 
 @dag(
@@ -53,7 +51,7 @@ def occasion() -> Occasion:
     params={
         "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()]),
         "kind": Param(None, type=["null", "string"], description="H-7, ...; empty: the deadline"),
-        "on": Param(None, type=["null", "string"], format="date", description="the reminder date; empty: the deadline"),
+        "approve_as": Param(None, type=["null", "string"], description="who approves the revocations, by name"),
     },
     tags=["prakerja", "deadlines"],
 )
@@ -94,12 +92,12 @@ def cohort_deadline():
 
         return workflow.revoke(occasion())
 
-    @task(outlets=[PUBLISHED], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    @task(outlets=[BLACKLIST], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def publish_blacklist(*, outlet_events=None) -> int:
         from prakerja import workflow
 
         version = workflow.publish_blacklist(occasion())
-        outlet_events[PUBLISHED].extra = {"version": version}
+        outlet_events[BLACKLIST].extra = {"version": version}
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

@@ -23,6 +23,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
     Asset,
+    AssetAlias,
     CronDataIntervalTimetable,
     PokeReturnValue,
     TriggerRule,
@@ -35,17 +36,15 @@ from prakerja.occasion import Occasion
 from prakerja.settings import WIB
 from task_policy import DEFAULT_ARGS
 
-ACCEPTED = Asset("accepted_delivery", uri="prakerja://feeds/accepted")
-PUBLISHED = Asset("published_blacklist", uri="prakerja://blacklist/latest")
+# Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
+ACCEPTED, PUBLISHED = AssetAlias("accepted_delivery"), AssetAlias("published_blacklist")
 PATIENCE = timedelta(hours=6)
 
 
 def occasion() -> Occasion:
     context: Any = get_current_context()
-    now = datetime.now(WIB)
-    start = context.get("data_interval_start")  # a run triggered by hand may have none: then it is yesterday's
-    business_date = (start.astimezone(WIB) if start else now - timedelta(days=1)).date()
-    return Occasion.daily(context["dag_run"].conf, business_date, now)
+    start = context.get("data_interval_start")
+    return Occasion.of_day(context["dag_run"].conf, start and start.astimezone(WIB).date(), datetime.now(WIB))
 
 
 def may_wait() -> bool:
@@ -90,7 +89,8 @@ def platform_feeds():
             return PokeReturnValue(is_done=False)
         accepted = workflow.take_in(platform, occasion())
         if accepted:
-            outlet_events[ACCEPTED].extra = {"deliveries": accepted}
+            asset = Asset(f"feed_{platform}", uri=f"prakerja://feeds/{platform}")
+            outlet_events[ACCEPTED].add(asset, extra={"deliveries": accepted})
         return PokeReturnValue(is_done=True, xcom_value=accepted)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -105,7 +105,8 @@ def platform_feeds():
 
         version = workflow.notice_late_truth(occasion())
         if version:
-            outlet_events[PUBLISHED].extra = {"version": version}
+            asset = Asset("blacklist", uri="prakerja://blacklist/latest")
+            outlet_events[PUBLISHED].add(asset, extra={"version": version})
         return version
 
     rosters, names = take_in_rosters(), list_platforms()

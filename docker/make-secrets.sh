@@ -6,6 +6,7 @@ set -eu
 dir="${1:-secrets}"
 mkdir -p "$dir"
 chmod 0700 "$dir"
+mkdir -p landing # what the workers read; platforms and the PMO deliver into it
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
     [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
 }

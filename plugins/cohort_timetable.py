@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.plugins_manager import AirflowPlugin
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
-from prakerja.settings import WIB
+from prakerja.calendar import CohortEvent
 
 if TYPE_CHECKING:
     from airflow.timetables.base import TimeRestriction
     from airflow.utils.types import DagRunType
 
     from prakerja.calendar import Cohort
-
-
-class CohortEvent(NamedTuple):
-    """One thing that happens to one cohort, once; events sort in the order in which they run."""
-
-    run_at: datetime
-    cohort: int
-    kind: str
-    on: date
-
-    @property
-    def logical_date(self) -> pendulum.DateTime:
-        """Unique, as Airflow demands: several cohorts may share an instant, so the cohort counts as microseconds."""
-        return pendulum.instance(self.run_at.astimezone(UTC) + timedelta(microseconds=self.cohort))
-
-    @property
-    def run_id(self) -> str:
-        """What the run is, for people: `gelombang-13__deadline__2021-04-08`."""
-        return f"gelombang-{self.cohort}__{self.kind}__{self.on}"
 
 
 class CohortTimetable(Timetable):
@@ -47,26 +28,21 @@ class CohortTimetable(Timetable):
 
     def __init__(self, events: Iterable[CohortEvent]) -> None:
         self.events = sorted(events)
-        self._logical_dates = [event.logical_date for event in self.events]
+        self._logical_dates = [pendulum.instance(event.logical_date) for event in self.events]
         self.description = f"{len(self.events)} runs of {len({event.cohort for event in self.events})} cohorts"
 
     @classmethod
     def of(cls, cohorts: Iterable[Cohort]) -> CohortTimetable:
         """The timetable of a calendar."""
-        return cls(
-            CohortEvent(datetime.combine(day, at, WIB), cohort.cohort, kind, on)
-            for cohort in cohorts
-            for day, at, kind, on in cohort.events()
-        )
+        return cls(event for cohort in cohorts for event in cohort.events())
 
     @property
     def summary(self) -> str:
         return f"{len(self.events)} cohort events"
 
     def validate(self) -> None:
-        if len(set(self._logical_dates)) != len(self.events) or len({event.run_id for event in self.events}) != len(
-            self.events
-        ):
+        names = {event.name for event in self.events}
+        if not len(set(self._logical_dates)) == len(names) == len(self.events):
             raise AirflowTimetableInvalid("two events share a logical date or a run id")
 
     def serialize(self) -> dict[str, Any]:
@@ -114,7 +90,7 @@ class CohortTimetable(Timetable):
     ) -> str:
         event = self.event_at(data_interval.start if data_interval else None)
         if event is not None:
-            return event.run_id
+            return event.name
         return super().generate_run_id(run_type=run_type, run_after=run_after, data_interval=data_interval, **extra)
 
 

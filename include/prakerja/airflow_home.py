@@ -29,7 +29,7 @@ def configure() -> None:
         os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url.render_as_string(hide_password=False)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    home.mkdir(exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
 
 
 def upgrade_metadata() -> None:

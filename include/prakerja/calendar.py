@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB, Settings, program
 
 log = logging.getLogger(__name__)
+
+
+class CohortEvent(NamedTuple):
+    """One thing that happens to one cohort, once; events sort in the order in which they run.
+
+    `kind` is `deadline` or `H-7`, `H-3`, ...; `on` the deadline or the reminder date; `run_at` when its run is due.
+    """
+
+    run_at: datetime
+    cohort: int
+    kind: str
+    on: date
+
+    @property
+    def name(self) -> str:
+        """What it is, for people, and its run id: `gelombang-13__deadline__2021-04-08`."""
+        return f"gelombang-{self.cohort}__{self.kind}__{self.on}"
+
+    @property
+    def logical_date(self) -> datetime:
+        """Unique, as Airflow demands: several cohorts may share an instant, so the cohort counts as microseconds."""
+        return self.run_at.astimezone(UTC) + timedelta(microseconds=self.cohort)
 
 
 @dataclass(frozen=True, order=True)
@@ -49,13 +70,19 @@ class Cohort:
         """Whether a feed of this business date bears on the cohort's decision."""
         return self.announced_on <= business_date <= self.last_business_date
 
-    def events(self) -> Iterator[tuple[date, time, str, date]]:
-        """The cohort's runs, in order: the day and WIB time of the run, its kind, and the date it is named after."""
-        for days in sorted(program()["reminder_days"], reverse=True):
-            remind_on = self.deadline_on - timedelta(days=days)
-            if remind_on >= self.announced_on:
-                yield remind_on, time(int(program()["reminders"]["at_hour"])), f"H-{days}", remind_on
-        yield self.decided_on, time(6), "deadline", self.deadline_on
+    def events(self) -> list[CohortEvent]:
+        """The cohort's runs, in order: a reminder on each day that the program names, then the deadline's."""
+        days = sorted(program()["reminder_days"], reverse=True)
+        at = time(int(program()["reminders"]["at_hour"]))
+        reminders = [(self.deadline_on - timedelta(days=n), f"H-{n}") for n in days]
+        return [
+            *(
+                CohortEvent(datetime.combine(on, at, WIB), self.cohort, kind, on)
+                for on, kind in reminders
+                if on >= self.announced_on
+            ),
+            CohortEvent(datetime.combine(self.decided_on, time(6), WIB), self.cohort, "deadline", self.deadline_on),
+        ]
 
 
 def calendar() -> dict[int, Cohort]:

@@ -224,7 +224,7 @@ def blacklist_verify(
     """Verify every version: signature, hashes, schema, and snapshot + delta = snapshot."""
     from rich.table import Table
 
-    from prakerja.blacklist import verification
+    from prakerja.blacklist import signing, verification
 
     root = verification.blacklist_root(str(folder or Settings.from_environment().publish))
     table = Table("version", "created", "entries", "added", "withdrawn", "result_sha256")
@@ -239,7 +239,9 @@ def blacklist_verify(
             manifest["result_sha256"][:16],
         )
     _print(table)
-    typer.echo(f"{root}: {table.row_count} versions are whole and signed")
+    own = Settings.from_environment().has_signing_key() and signing.signing_key().public.key_id
+    whose = "this home's own key" if own == manifest["signing_key_id"] else "the key that lies beside the list: pin it"
+    typer.echo(f"{root}: {table.row_count} versions are whole and signed, by {whose} ({manifest['signing_key_id']})")
 
 
 @blacklist.command("check")

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from prakerja.calendar import cohort
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
 
 RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<on>\d{4}-\d\d-\d\d)")
+
+_is_replaying = False
+
+
+@contextlib.contextmanager
+def replaying() -> Iterator[None]:
+    """While this is open, and only then, this process believes the clock that a run's configuration brings along.
+
+    Otherwise a replayed run, cleared under a live scheduler, would take its past day for today and remind people.
+    """
+    global _is_replaying
+    _is_replaying = True
+    try:
+        yield
+    finally:
+        _is_replaying = False
 
 
 @dataclass(frozen=True)
@@ -45,13 +63,8 @@ class Occasion:
         return self.clock > self.on
 
     def conf(self) -> dict[str, Any]:
-        """A replayed run's configuration (`from_run` reads it back)."""
-        conf: dict[str, Any] = {
-            "kind": self.kind,
-            "on": self.on.isoformat(),
-            "at": self.at.isoformat(),
-            "is_replay": True,
-        }
+        """A replayed run's configuration (`of_cohort` and `of_day` read it back)."""
+        conf: dict[str, Any] = {"kind": self.kind, "on": self.on.isoformat(), "at": self.at.isoformat()}
         if self.cohort is not None:
             conf["cohort"] = self.cohort
         if self.approve_as:
@@ -59,33 +72,52 @@ class Occasion:
         return conf
 
     @classmethod
-    def from_run(
-        cls, run_id: str, conf: Mapping[str, Any] | None, now: datetime, deadlines: Mapping[int, date] | None = None
-    ) -> Occasion:
-        """Read a run's occasion from its configuration, else from its id. Of a cohort alone, it is the deadline.
+    def of_cohort(cls, run_id: str, conf: Mapping[str, Any] | None, now: datetime) -> Occasion:
+        """A `cohort_deadline` run's occasion, from its configuration, else its id. Of a cohort alone, its deadline.
 
-        Raises `PrakerjaError` where neither says which cohort and date the run is for.
+        Raises `PrakerjaError` where neither says which event of the calendar the run is for.
         """
-        given = {key: value for key, value in (conf or {}).items() if value is not None}
-        try:
-            at = datetime.fromisoformat(given["at"]) if "at" in given else now
-            cohort = int(given["cohort"]) if "cohort" in given else None
-            if "on" in given:
-                kind, on = str(given.get("kind", "deadline")), date.fromisoformat(given["on"])
-            elif cohort is not None and cohort in (deadlines or {}) and given.get("kind", "deadline") == "deadline":
-                kind, on = "deadline", (deadlines or {})[cohort]
-            elif named := RUN_ID.search(run_id):
-                kind, on, cohort = named["kind"], date.fromisoformat(named["on"]), int(named["cohort"])
-            else:
-                raise ValueError
-        except (ValueError, TypeError):
-            raise PrakerjaError(
-                f"the run {run_id} does not say what it is for: trigger it with "
-                '{"cohort": 13}, or {"cohort": 13, "kind": "H-7", "on": "2021-04-01"}'
-            ) from None
-        return cls(kind, on, at, cohort, bool(given.get("is_replay")), given.get("approve_as"))
+        given = _given(conf)
+        named = RUN_ID.search(run_id)
+        number = given.get("cohort", named and named["cohort"])
+        if not re.fullmatch(r"\d{1,4}", str(number)):
+            raise PrakerjaError(f'the run {run_id} names no cohort: trigger it with {{"cohort": 13}}')
+        wave = cohort(int(str(number)))
+        of_id = named and "cohort" not in given
+        kind = str(given.get("kind", named["kind"] if of_id and named else "deadline"))
+        on = given.get("on", named["on"] if of_id and named else None)
+        for event in wave.events():
+            if event.kind == kind and on in (None, event.on.isoformat()):
+                at, is_replay = _at(given, now)
+                return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"))
+        known = ", ".join(f"{event.kind} on {event.on}" for event in wave.events())
+        raise PrakerjaError(f"the run {run_id} is for nothing in the calendar: gelombang-{wave.cohort} has {known}")
 
     @classmethod
-    def daily(cls, conf: Mapping[str, Any] | None, business_date: date, now: datetime) -> Occasion:
-        """The daily intake of one business date, as its configuration says, else as it was scheduled."""
-        return cls.from_run("", {"on": business_date.isoformat()} | dict(conf or {}) | {"kind": "daily"}, now)
+    def of_day(cls, conf: Mapping[str, Any] | None, scheduled_for: date | None, now: datetime) -> Occasion:
+        """A `platform_feeds` run's occasion: the business date that its configuration names, else the scheduled one.
+
+        A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date.
+        """
+        given = _given(conf)
+        at, is_replay = _at(given, now)
+        yesterday = at.astimezone(WIB).date() - timedelta(days=1)
+        try:
+            on = date.fromisoformat(given["on"]) if "on" in given else scheduled_for or yesterday
+        except (TypeError, ValueError):
+            raise PrakerjaError('`on` is no business date: trigger it with {"on": "2021-04-05"}') from None
+        return cls("daily", on, at, None, is_replay, given.get("approve_as"))
+
+
+def _given(conf: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The configuration without what a form left empty."""
+    return {key: value for key, value in (conf or {}).items() if value is not None}
+
+
+def _at(given: Mapping[str, Any], now: datetime) -> tuple[datetime, bool]:
+    """The run's instant, and whether it is a replayed one."""
+    if "at" not in given:
+        return now, False
+    if not _is_replaying:
+        raise PrakerjaError("this run belongs to a replay: play its days again with `prakerja replay`")
+    return datetime.fromisoformat(given["at"]), True

@@ -47,9 +47,13 @@ class Settings:
         )
 
     def make_home(self) -> Path:
-        """Create the home; only its owner may enter it, except that the embedded database's user may pass through."""
+        """Create the home, and its folder of logs for its owner alone.
+
+        Others may pass through the home, since the embedded database may run as another user.
+        """
         try:
-            self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self.home.mkdir(mode=0o711, parents=True, exist_ok=True)
+            (self.home / "logs").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise PrakerjaError(
                 f"the home {self.home} cannot be made ({error.strerror}): set PRAKERJA_HOME to a folder you may write"
@@ -70,6 +74,10 @@ class Settings:
                 f"PRAKERJA_SIGNING_KEY names no readable file ({error.strerror}): "
                 "give an Ed25519 private key as PEM, or the path of one"
             ) from None
+
+    def has_signing_key(self) -> bool:
+        """Whether this home signs: a key is configured, or was generated."""
+        return _env("PRAKERJA_SIGNING_KEY") is not None or (self.home / "keys" / "signing_key.pem").exists()
 
     def subject_key(self) -> bytes:
         """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""

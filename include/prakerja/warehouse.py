@@ -25,7 +25,7 @@ Connection = sa.Connection
 
 
 class UnavailableError(PrakerjaError):
-    """The warehouse cannot be reached, or broke off in the middle: nothing was kept, and trying again may do."""
+    """The warehouse cannot be reached, or broke off in the middle: trying again may do, and does nothing twice."""
 
 
 class RefusedError(PrakerjaError):
@@ -49,48 +49,54 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 
 
 @contextlib.contextmanager
-def transaction() -> Iterator[Connection]:
-    """One transaction on the warehouse: all of it, or nothing.
+def transaction(*, one_snapshot: bool = False) -> Iterator[Connection]:
+    """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
 
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
+    with _told_plainly():
+        engine = _engine(url())
+        if one_snapshot:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.begin() as connection:
+            yield connection
+
+
+@contextlib.contextmanager
+def exclusive(name: str) -> Iterator[None]:
+    """Hold the advisory lock `name` of the whole warehouse, waiting for it if need be.
+
+    The lock belongs to a connection of its own, so that a killed process lets go of it.
+    """
+    key = {"name": f"prakerja {name}"}
+    with contextlib.ExitStack() as held:
+        with _told_plainly():
+            # AUTOCOMMIT: a transaction open for as long as the lock would keep the tables from being cleaned up.
+            engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
+            connection = held.enter_context(engine.connect())
+            connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(sa.exc.DBAPIError):  # a connection that is gone has let go already
+                connection.execute(sa.text("select pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+
+
+@contextlib.contextmanager
+def _told_plainly() -> Iterator[None]:
     import psycopg
 
     try:
-        with _engine(url()).begin() as connection:
-            yield connection
+        yield
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         kind = type(cause).__name__
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
-        if isinstance(cause, psycopg.OperationalError):
+        if isinstance(cause, psycopg.OperationalError):  # a serialization failure is one of these
             raise UnavailableError(f"the warehouse broke off ({kind}): check that it runs, then try again") from None
-        raise RefusedError(
-            f"the warehouse refused a statement ({kind}{f', {constraint}' if constraint else ''})"
-        ) from None
-
-
-@contextlib.contextmanager
-def exclusive(name: str, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the advisory lock `name` for the whole warehouse; gives whether it was had (always, when waiting).
-
-    The lock belongs to a connection of its own, so that a killed process lets go of it.
-    """
-    # AUTOCOMMIT: a transaction held open for as long as the lock would keep the tables from being cleaned up.
-    with _engine(url()).connect() as plain:
-        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
-        key = {"name": f"prakerja {name}"}
-        if wait:
-            connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
-            had = True
-        else:
-            had = bool(connection.scalar(sa.text("select pg_try_advisory_lock(hashtextextended(:name, 0))"), key))
-        try:
-            yield had
-        finally:
-            if had:
-                connection.execute(sa.text("select pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+        told = f"{kind}, {constraint}" if constraint else kind
+        raise RefusedError(f"the warehouse refused a statement ({told})") from None
 
 
 def copy_into(connection: Connection, table: str, records: pa.Table) -> int:
@@ -206,6 +212,7 @@ def _start_server(home: Path, data: Path) -> Path:
             folder = Path(server.get_postmaster_info().socket_dir)
             for database in ("warehouse", "airflow"):
                 _create_database(folder, database)
+            _quote_no_rows(folder)
     except PrakerjaError:
         raise
     except Exception as error:
@@ -233,6 +240,16 @@ def _create_database(folder: Path, name: str) -> None:
     with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _quote_no_rows(folder: Path) -> None:
+    """The server's log names errors without the row that they are about: a row is a person."""
+    import psycopg
+
+    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute("alter system set log_error_verbosity = 'terse'")
+        connection.execute("alter system set log_min_error_statement = 'panic'")
+        connection.execute("select pg_reload_conf()")
 
 
 def _running_socket(data: Path) -> Path | None:

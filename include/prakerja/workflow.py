@@ -83,7 +83,7 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     from prakerja.revocations import late_truth
 
     late_truth.notice_late_truth(occasion.clock)
-    late_truth.reinstate(occasion.clock, occasion.approve_as)
+    late_truth.reinstate(occasion.clock, occasion.approve_as, in_advance=occasion.is_replay)
     return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
 
 
@@ -154,7 +154,9 @@ def approve_revocation(occasion: Occasion) -> list[str]:
     from prakerja.revocations import revocation
 
     wave = _cohort(occasion)
-    return revocation.require_approval(wave, _decision(wave), occasion.approve_as, occasion.clock)
+    made = _decision(wave)
+    made.require_unmoved(wave)
+    return revocation.require_approval(made, occasion.approve_as, occasion.clock, in_advance=occasion.is_replay)
 
 
 def revoke(occasion: Occasion) -> int:

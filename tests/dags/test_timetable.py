@@ -63,7 +63,7 @@ def test_every_event_once_in_order_after_a_round_trip_through_the_database(dags:
 def test_runs_are_at_nine_for_reminders_and_at_six_after_the_settlement_day(dags: dict[str, Any]) -> None:
     from cohort_timetable import CohortTimetable
 
-    at = {event.run_id: event.run_at for event in CohortTimetable.of(WAVES).events}
+    at = {event.name: event.run_at for event in CohortTimetable.of(WAVES).events}
     assert at["gelombang-12__H-7__2021-03-27"] == datetime(2021, 3, 27, 9, tzinfo=WIB)
     assert at["gelombang-12__deadline__2021-04-03"] == datetime(2021, 4, 5, 6, tzinfo=WIB)
 
@@ -113,7 +113,7 @@ def test_the_scheduler_makes_exactly_one_run_per_event_and_every_run_has_its_tas
     with create_session() as session:
         session.execute(update(DagModel).where(DagModel.dag_id == "cohort_deadline").values(is_paused=False))
     scheduler = SchedulerJobRunner(job=job)
-    expected = [event.run_id for event in dags["cohort_deadline"].timetable.events]
+    expected = [event.name for event in dags["cohort_deadline"].timetable.events]
     for _ in range(len(expected) + 5):
         with create_session() as session:
             due = list(DagModel.dags_needing_dagruns(session)[0])

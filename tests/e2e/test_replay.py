@@ -150,12 +150,28 @@ def test_without_an_approval_nothing_is_revoked_and_with_one_it_is_as_if_never_w
     assert instance.list_of_cards() == reference.list_of_cards()
 
 
+#: Moments to be killed at, and what shows that they have come.
+MOMENTS = {
+    "first feeds": "select count(*) from deliveries",
+    "mid-window": "select count(*) from standings where as_of = '2021-03-10'",
+    "approved": "select count(*) from approvals",
+    "revoked": "select count(*) from carried_out",
+    "a version decided": "select count(*) from blacklist_versions",
+}
+
+
 def test_killed_and_resumed_it_ends_the_same(replayed: Replayed, instances: Any) -> None:
     reference, _ = replayed
     instance = instances()
-    for seconds in (11, 13, 17):  # during the first intake, in mid-window, around the decisions
+    assert instance.run("db", "upgrade").returncode == 0
+    for moment, reached in MOMENTS.items():
         process = instance.start("replay", "--from", FIRST, "--to", LAST, "--approve-as", "Siti")
-        time.sleep(seconds)
+        with instance.database("warehouse") as connection:
+            connection.autocommit = True
+            while connection.execute(reached).fetchone() == (0,):
+                assert process.poll() is None, moment
+                time.sleep(0.01)
+        assert process.poll() is None, moment
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     instance.replay("--approve-as", "Siti")
@@ -217,6 +233,8 @@ def test_nothing_personal_is_in_what_leaves_or_is_logged(replayed: Replayed, kin
     for path in [*(instance.home / "logs").rglob("*"), *(instance.home / "airflow").rglob("*")]:
         if path.is_file():
             searched[str(path)] = path.read_text(errors="replace")
+    server_log = instance.home / "postgres" / "log"
+    searched["the database's log"] = server_log.read_text(errors="replace")
     with instance.database("airflow") as connection:
         tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
         for (table,) in tables:

@@ -142,8 +142,9 @@ def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_late
 
     monkeypatch.setattr(publishing, "write_whole", dies)
     if step == 7:  # six files make a version: the seventh write does not come
-        publishing.publish("second", AT, DAY)
+        assert publishing.publish("second", AT, DAY) == 2
         assert len(written) == 6
+        assert len(list(verification.verified_versions(UPath(listed)))) == 2
         return
     with pytest.raises(KeyboardInterrupt):
         publishing.publish("second", AT, DAY)
@@ -204,6 +205,30 @@ def test_no_list_is_no_list_and_another_systems_list_is_left_alone(listed: Path,
     (listed / "latest.json").write_text(json.dumps({"version": 7}))
     with pytest.raises(PrakerjaError, match="another system's list"):
         publishing.publish("first", AT, DAY)
+
+
+@pytest.mark.parametrize("lost", ["subject_key.b64", "signing_key.pem"])
+def test_a_key_that_was_lost_publishes_nothing_over_the_list(listed: Path, session_home: Path, lost: str) -> None:
+    publishing.publish("first", AT, DAY)
+    before = tree(listed)
+    key = session_home / "keys" / lost
+    kept = key.read_bytes()
+    key.unlink()
+    try:
+        revoke([6])
+        with pytest.raises(PrakerjaError, match="was published under the keys"):
+            publishing.publish("second", AT, DAY)
+    finally:
+        key.write_bytes(kept)
+    assert tree(listed) == before
+
+
+def test_a_warehouse_that_does_not_belong_to_the_list_publishes_nothing_over_it(listed: Path) -> None:
+    publishing.publish("first", AT, DAY)
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql("delete from blacklist_changes where recipient_id = 1")
+    with pytest.raises(PrakerjaError, match="is not what this warehouse has published"):
+        publishing.publish("second", AT, DAY)
 
 
 def test_a_wrong_key_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

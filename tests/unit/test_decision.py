@@ -12,6 +12,7 @@ from prakerja import warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts import overview, standing
 from prakerja.cohorts.roster import take_in_rosters
+from prakerja.errors import NotReadyError
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
 from prakerja.revocations import decision, late_truth, revocation
@@ -74,7 +75,7 @@ def findings() -> list[tuple[int, str]]:
 
 def carry_out(wave: Cohort) -> decision.Decision:
     made = decision.decide(wave, DECIDED_ON)
-    revocation.require_approval(wave, made, "Siti", DECIDED_ON)
+    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
     revocation.revoke(wave, made, DECIDED_ON)
     return made
 
@@ -137,6 +138,49 @@ def test_a_delivery_that_arrived_later_is_not_known_before(wave: Cohort) -> None
     assert decision.decide(wave, date(2021, 3, 20)).overdue == 2
 
 
+@pytest.mark.parametrize("days", [1, 5])
+def test_nobody_is_decided_before_the_day(wave: Cohort, days: int) -> None:
+    with pytest.raises(NotReadyError, match="is decided on 2021-03-15, not before"):
+        decision.decide(wave, DECIDED_ON - timedelta(days=days))
+    with warehouse.transaction() as connection:
+        assert connection.exec_driver_sql("select count(*) from decisions").scalar_one() == 0
+
+
+def test_dates_that_moved_revoke_nobody(wave: Cohort, home: Path) -> None:
+    moved = Cohort(wave.announced_on, wave.cohort, wave.deadline_on - timedelta(days=2))
+    with pytest.raises(BlockedError, match="calendar_mismatch: its roster says 2021-03-05 to 2021-03-13"):
+        decision.decide(moved, DECIDED_ON)
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    extended = Cohort(wave.announced_on, wave.cohort, wave.deadline_on + timedelta(days=5))
+    with pytest.raises(BlockedError, match="deadline_moved: it was decided for 2021-03-13"):
+        revocation.revoke(extended, made, DECIDED_ON)
+    assert revoked() == []
+
+
+def test_a_restatement_in_the_middle_is_seen_whole_or_not_at_all(
+    wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = warehouse.rows
+
+    def restated_meanwhile(connection: Any, name: str, **parameters: Any) -> Any:
+        if name == "revocations/list_evidence":
+            monkeypatch.setattr(warehouse, "rows", real)
+            deliver(home / "landing", "tokopedia", "2021-03-08", [], revision=2)
+            assert len(intake.take_in("tokopedia", DECIDED_ON).accepted) == 1
+        return real(connection, name, **parameters)
+
+    monkeypatch.setattr(warehouse, "rows", restated_meanwhile)
+    made = decision.decide(wave, DECIDED_ON)
+    assert made.purchased == 48
+    with warehouse.transaction() as connection:
+        cited = connection.exec_driver_sql(
+            "select d.revision from decision_deliveries join deliveries d using (delivery_id)"
+            " where d.platform = 'tokopedia' and d.business_date = '2021-03-08'"
+        ).scalars()
+        assert list(cited) == [1], "what is cited is what was counted"
+
+
 def test_too_many_overdue_stop_before_anything_is_revoked(wave: Cohort, home: Path) -> None:
     restate(home, [bought(n) for n in range(3, 45)])  # 8 of 50 are overdue: 16 %
     with pytest.raises(BlockedError, match=r"overdue_share_implausible: 8 of 50 are overdue \(16.0%\), more than 12%"):
@@ -157,9 +201,14 @@ def test_the_bound_itself_is_plausible_and_totals_must_add_up() -> None:
 def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(wave: Cohort, home: Path) -> None:
     made = decision.decide(wave, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
-    revocation.require_approval(wave, made, "Siti", DECIDED_ON)
+    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
     revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1))
     assert revoked() == [1]
+    assert findings() == [(2, "spared")]
+    deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(3, PEOPLE + 1)], revision=3)
+    intake.take_in("tokopedia", DECIDED_ON + timedelta(days=2))
+    assert revocation.revoke(wave, made, DECIDED_ON + timedelta(days=2)) == 0
+    assert revoked() == [1], "a run that is cleared later does not revoke whom the first has spared"
 
 
 def test_late_proof_proposes_a_reinstatement_that_a_person_approves(wave: Cohort, home: Path) -> None:
@@ -173,6 +222,20 @@ def test_late_proof_proposes_a_reinstatement_that_a_person_approves(wave: Cohort
     row = overview.cohort_table()[0]
     assert (row["revoked"], row["reinstated"], row["reinstatements_proposed"]) == (2, 1, 0)
     assert revoked() == [1, 2], "history is never deleted"
+
+
+def test_an_approval_covers_what_was_proposed_by_its_day_and_still_holds(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    late_truth.reinstate(DECIDED_ON + timedelta(days=1), "Siti")
+    deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(1, PEOPLE + 1)], revision=3)
+    tomorrow = DECIDED_ON + timedelta(days=2)
+    intake.take_in("tokopedia", tomorrow)
+    late_truth.notice_late_truth(tomorrow)
+    assert late_truth.reinstate(tomorrow, None) == 0, "yesterday's approval does not cover today's proposal"
+    deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=4)
+    intake.take_in("tokopedia", tomorrow)
+    assert late_truth.reinstate(tomorrow, "Siti") == 0, "the proof was taken back"
 
 
 def test_what_vanishes_or_is_undone_or_damaged_later_opens_cases_and_revokes_nobody(wave: Cohort, home: Path) -> None:

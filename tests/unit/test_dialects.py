@@ -157,6 +157,16 @@ def test_a_broken_json_line_is_an_unreadable_row(line: str) -> None:
     assert frame["raw"].tolist() == [line]
 
 
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800", "\\udc00x"])
+def test_what_no_text_can_hold_makes_a_row_unreadable_and_a_whole_character_does_not(escape: str) -> None:
+    line = '{"id":"%s","type":"paid","ts":1,"payment":{"card":"1","amount":5000}}'
+    assert frame_of("pintaria", (line % escape).encode())["raw"].tolist() == [line % escape]
+    fine = frame_of("pintaria", (line % "\\ud83d\\ude00").encode())
+    assert fine["transaction_id"].tolist() == ["😀"]
+    document = '{"platform":"sekolah.mu","data":[{"transactionId":"' + escape + '"}]}'
+    assert frame_of("sekolahmu", document.encode())["raw"].notna().all()
+
+
 def test_xlsx_dates_at_midnight_and_with_milliseconds() -> None:
     book = openpyxl.Workbook()
     sheet = book.active

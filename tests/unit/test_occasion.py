@@ -1,54 +1,77 @@
-"""What a run is about: from its configuration, its id, or a cohort alone; never guessed."""
+"""What a run is about: an event of the calendar, from its configuration, its id, or a cohort alone; never guessed."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import Occasion
+from prakerja.occasion import Occasion, replaying
 from prakerja.settings import WIB
 
-NOW = datetime(2021, 4, 10, 6, tzinfo=WIB)
-DEADLINES = {13: date(2021, 4, 8)}
+NOW = datetime(2021, 3, 18, 6, tzinfo=WIB)
+
+pytestmark = pytest.mark.usefixtures("home")  # its calendar: gelombang 13 from 8 to 16 March
 
 
 @pytest.mark.parametrize(
     ("run_id", "conf", "name"),
     [
-        ("gelombang-13__H-7__2021-04-01", None, "gelombang-13__H-7__2021-04-01"),
-        ("gelombang-13__deadline__2021-04-08", {}, "gelombang-13__deadline__2021-04-08"),
-        ("manual__x", {"cohort": 13}, "gelombang-13__deadline__2021-04-08"),
-        ("manual__x", {"cohort": 13, "kind": None, "on": None}, "gelombang-13__deadline__2021-04-08"),
-        ("manual__x", {"cohort": "13", "kind": "H-7", "on": "2021-04-01"}, "gelombang-13__H-7__2021-04-01"),
+        ("gelombang-13__H-7__2021-03-09", None, "gelombang-13__H-7__2021-03-09"),
+        ("gelombang-13__deadline__2021-03-16", {}, "gelombang-13__deadline__2021-03-16"),
+        ("manual__x", {"cohort": 13}, "gelombang-13__deadline__2021-03-16"),
+        ("manual__x", {"cohort": 13, "kind": None, "approve_as": None}, "gelombang-13__deadline__2021-03-16"),
+        ("manual__x", {"cohort": "13", "kind": "H-7"}, "gelombang-13__H-7__2021-03-09"),
+        ("gelombang-12__H-7__2021-03-06", {"cohort": 13}, "gelombang-13__deadline__2021-03-16"),
     ],
 )
 def test_a_run_says_what_it_is_for(run_id: str, conf: dict[str, Any] | None, name: str) -> None:
-    assert Occasion.from_run(run_id, conf, NOW, DEADLINES).name == name
+    assert Occasion.of_cohort(run_id, conf, NOW).name == name
 
 
 @pytest.mark.parametrize(
-    "conf",
-    [{}, {"cohort": 99}, {"cohort": "x"}, {"cohort": 13, "kind": "H-7"}, {"cohort": 13, "on": "soon"}, {"at": 7}],
+    ("run_id", "conf", "said"),
+    [
+        ("manual__2021-03-16", {}, "names no cohort"),
+        ("manual__x", {"cohort": "x"}, "names no cohort"),
+        ("manual__x", {"cohort": 99}, "cohort 99 is not in the calendar"),
+        ("manual__x", {"cohort": 13, "kind": "Deadline"}, "is for nothing in the calendar"),
+        ("manual__x", {"cohort": 13, "kind": "H-6"}, "H-7 on 2021-03-09, H-3 on 2021-03-13"),
+        ("manual__x", {"cohort": 13, "kind": "H-7", "on": "2021-03-10"}, "is for nothing in the calendar"),
+        ("gelombang-13__deadline__2021-03-15", {}, "is for nothing in the calendar"),
+    ],
 )
-def test_a_run_that_does_not_say_is_refused(conf: dict[str, Any]) -> None:
-    with pytest.raises(PrakerjaError, match="does not say what it is for"):
-        Occasion.from_run("manual__2021-04-08", conf, NOW, DEADLINES)
+def test_a_run_for_nothing_in_the_calendar_is_refused(run_id: str, conf: dict[str, Any], said: str) -> None:
+    with pytest.raises(PrakerjaError, match=said):
+        Occasion.of_cohort(run_id, conf, NOW)
 
 
-def test_a_replays_configuration_is_read_back() -> None:
-    occasion = Occasion("deadline", date(2021, 4, 8), NOW, 13, is_replay=True, approve_as="Siti")
-    assert Occasion.from_run("x", occasion.conf(), NOW + timedelta(days=2000)) == occasion
-    daily = Occasion("daily", date(2021, 4, 9), NOW, is_replay=True)
-    assert Occasion.daily(daily.conf(), date(2026, 1, 1), NOW + timedelta(days=2000)) == daily
-    assert daily.name == "daily__2021-04-09"
+def test_a_replays_clock_is_believed_while_it_plays_and_at_no_other_time() -> None:
+    occasion = Occasion("deadline", date(2021, 3, 16), NOW, 13, is_replay=True, approve_as="Siti")
+    daily = Occasion("daily", date(2021, 3, 17), NOW, is_replay=True)
+    later = NOW + timedelta(days=2000)
+    with replaying():
+        assert Occasion.of_cohort("x", occasion.conf(), later) == occasion
+        assert Occasion.of_day(daily.conf(), date(2026, 1, 1), later) == daily
+    for conf in (occasion.conf(), daily.conf()):
+        with pytest.raises(PrakerjaError, match="belongs to a replay"):
+            Occasion.of_cohort("x", {"cohort": 13, **conf, "kind": "deadline", "on": "2021-03-16"}, later)
+        with pytest.raises(PrakerjaError, match="belongs to a replay"):
+            Occasion.of_day(conf, None, later)
 
 
-def test_the_clock_is_the_wib_day() -> None:
-    assert Occasion("H-7", date(2021, 4, 10), datetime(2021, 4, 9, 17, tzinfo=WIB)).clock == date(2021, 4, 9)
-    late = Occasion("H-7", date(2021, 4, 9), NOW)
-    assert late.clock == date(2021, 4, 10)
-    assert late.is_late
-    assert not Occasion("H-7", date(2021, 4, 10), NOW).is_late
+def test_a_days_intake_is_the_scheduled_one_or_the_named_one_or_yesterdays() -> None:
+    assert Occasion.of_day({}, date(2021, 3, 10), NOW).on == date(2021, 3, 10)
+    assert Occasion.of_day({"on": "2021-03-05"}, date(2021, 3, 10), NOW).on == date(2021, 3, 5)
+    assert Occasion.of_day(None, None, NOW).on == date(2021, 3, 17)
+    with pytest.raises(PrakerjaError, match="no business date"):
+        Occasion.of_day({"on": "kemarin"}, None, NOW)
+
+
+def test_the_clock_is_the_wib_day(home: Path) -> None:
+    late = Occasion("H-7", date(2021, 3, 17), datetime(2021, 3, 17, 23, tzinfo=WIB))
+    assert (late.clock, late.is_late) == (date(2021, 3, 17), False)
+    assert Occasion("H-7", date(2021, 3, 17), NOW).is_late

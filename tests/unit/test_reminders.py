@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -102,6 +103,21 @@ def test_a_gateway_that_does_not_answer_is_tried_again_later(
         outbox.send_reminders(wave, H7, H7)
     with sandbox.running(home / "sandbox.sqlite"):
         assert outbox.send_reminders(wave, H7, H7) == {"accepted": PEOPLE}
+
+
+def test_a_gateway_at_a_wrong_address_fails_nobodys_reminder(
+    wave: Cohort, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRAKERJA_SANDBOX_URL", os.environ["PRAKERJA_SANDBOX_URL"] + "/elsewhere")
+    with pytest.raises(channels.UnreachableError, match="answers 404"):
+        outbox.send_reminders(wave, H7, H7)
+    monkeypatch.undo()
+
+
+def test_a_proxy_of_the_environment_hears_nothing(wave: Cohort, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert outbox.send_reminders(wave, H7, H7) == {"accepted": PEOPLE}
 
 
 def test_without_a_gateway_nothing_is_queued(wave: Cohort) -> None:

@@ -31,6 +31,7 @@ from prakerja.blacklist.contract import (
     utc_text,
 )
 from prakerja.blacklist.signing import SigningKey, SubjectKey, signing_key, subject_key
+from prakerja.blacklist.verification import latest_entries
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings, program
 
@@ -53,7 +54,7 @@ def publish(occasion: str, at: datetime, known_by: date, *, only_changes: bool =
 
 
 def _next_version(occasion: str, at: datetime, known_by: date, *, only_changes: bool) -> int | None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(one_snapshot=True) as connection:
         published = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         changes = warehouse.execute(connection, "blacklist/count_pending").scalar_one()
         if not changes and published:
@@ -89,24 +90,46 @@ def _materialise(root: UPath, signer: SigningKey, subjects: SubjectKey) -> None:
             f"{root} holds version {pointed}, but this warehouse knows {newest}: it is another system's list; "
             "set PRAKERJA_PUBLISH to this one's folder, or an empty one"
         )
+    if pointed:
+        _require_same_list(root, pointed, signer, subjects)
     for row in versions:
         if row["version"] > pointed:
             _write_version(root, row, signer, subjects)
 
 
+def _require_same_list(root: UPath, version: int, signer: SigningKey, subjects: SubjectKey) -> None:
+    """The list that is there must be this warehouse's, under these keys: the next version is the difference to it."""
+    manifest, entries = latest_entries(root)
+    keys = (manifest["key_id"], manifest["signing_key_id"])
+    if keys != (subjects.key_id, signer.public.key_id):
+        raise PrakerjaError(
+            f"the list in {root} was published under the keys {keys[0]} and {keys[1]}, these are {subjects.key_id} and "
+            f"{signer.public.key_id}: put PRAKERJA_SUBJECT_KEY and PRAKERJA_SIGNING_KEY back"
+        )
+    if canonical_csv(Entry, entries) != canonical_csv(Entry, _entries(version, subjects)):
+        raise PrakerjaError(
+            f"version {version} in {root} is not what this warehouse has published: restore the warehouse it belongs to"
+        )
+
+
+def _entries(version: int, subjects: SubjectKey) -> list[Entry]:
+    with warehouse.transaction() as connection:
+        return [
+            Entry(
+                subjects.subject(f"{row['nik']:016d}"),
+                row["cohort"],
+                row["reason"],
+                utc_text(row["effective_at"]),
+                row["decision_id"],
+            )
+            for row in warehouse.rows(connection, "blacklist/list_entries", version=version)
+        ]
+
+
 def _write_version(root: UPath, row: Any, signer: SigningKey, subjects: SubjectKey) -> None:
     version = int(row["version"])
+    entries = _entries(version, subjects)
     with warehouse.transaction() as connection:
-        entries = [
-            Entry(
-                subjects.subject(f"{e['nik']:016d}"),
-                e["cohort"],
-                e["reason"],
-                utc_text(e["effective_at"]),
-                e["decision_id"],
-            )
-            for e in warehouse.rows(connection, "blacklist/list_entries", version=version)
-        ]
         changes = [
             Change(
                 c["op"],

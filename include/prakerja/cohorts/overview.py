@@ -46,7 +46,7 @@ def _status(known: Any) -> str:
         return "blocked"
     if known["decision_status"] is None:
         return "open"
-    return "decided" if known["is_approved"] or not known["overdue"] else "awaiting_approval"
+    return "decided" if known["is_carried_out"] or not known["overdue"] else "awaiting_approval"
 
 
 def _missing(connection: warehouse.Connection, cohort: Cohort, known: Any) -> list[str]:

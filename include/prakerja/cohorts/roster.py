@@ -166,6 +166,8 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
 def _read(data: bytes, file: File) -> pd.DataFrame:
     import pandas as pd
 
+    if b"\0" in data:
+        raise RejectedError("file_undecodable", f"{file.name} holds NUL bytes")
     try:
         frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
@@ -177,12 +179,16 @@ def _read(data: bytes, file: File) -> pd.DataFrame:
         )
     if len(frame) != file.rows:
         raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found {len(frame)}")
-    frame = frame.fillna("")
     frame["line"] = frame.index + 2
-    for column, what in (("card_number", "card number"), ("nik", "NIK")):
-        malformed = frame.loc[~frame[column].str.fullmatch(r"[0-9]{16}"), "line"]
+    for column, what, digits in (
+        ("card_number", "card number", 16),
+        ("nik", "NIK", 16),
+        ("region_code", "region code", 2),
+    ):
+        malformed = frame.loc[~frame[column].str.fullmatch(f"[0-9]{{{digits}}}"), "line"]
         if len(malformed):
-            raise RejectedError("recipient_malformed", f"no {what} of sixteen digits in {_lines(malformed.tolist())}")
+            raise RejectedError("recipient_malformed", f"no {what} of {digits} digits in {_lines(malformed.tolist())}")
+    for column, what in (("card_number", "card number"), ("nik", "NIK")):
         repeated = frame.loc[frame[column].duplicated(keep=False), "line"]
         if len(repeated):
             raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(repeated.tolist())}")

@@ -30,6 +30,7 @@ def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
     refreshed: dict[str, dict[str, int]] = {}
     with warehouse.transaction() as connection:
         warehouse.execute(connection, "cohorts/analyze_tables")
+    with warehouse.transaction() as connection:
         for known in warehouse.rows(connection, "cohorts/known_cohorts"):
             cohort = calendar().get(known["cohort"])
             is_decided = known["decided_as_of"] is not None and known["decided_as_of"] < clock

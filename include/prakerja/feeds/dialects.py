@@ -133,12 +133,7 @@ def _read_json(text: str, platform: Platform) -> Reading:
         if document.get(key) != expected:
             raise RejectedError("path_mismatch", f"{platform.file} does not say {key}: {expected}")
     paths = [platform.columns[name].split(".") for name in FIELDS]
-    return Reading(
-        [
-            _json_record(position, item, json.dumps(item, ensure_ascii=False), paths)
-            for position, item in enumerate(items, 1)
-        ]
-    )
+    return Reading([_json_record(position, item, json.dumps(item), paths) for position, item in enumerate(items, 1)])
 
 
 def _json(text: str) -> Any:
@@ -151,7 +146,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _json_record(line: int, document: Any, raw: str, paths: list[list[str]]) -> Record:
-    if not isinstance(document, dict) or "\\u0000" in raw:  # a database text cannot hold U+0000
+    if not isinstance(document, dict):
         return Record(line, raw=raw)
     values = []
     for path in paths:
@@ -161,6 +156,8 @@ def _json_record(line: int, document: Any, raw: str, paths: list[list[str]]) -> 
         values.append(value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         if isinstance(value, bool | list | dict):
             values[-1] = Number(values[-1])  # no text, and no whole number either: no field takes it
+    if "\\u" in raw and not all(map(_is_text, values)):
+        return Record(line, raw=raw)
     return Record(line, tuple(values))
 
 
@@ -202,6 +199,14 @@ def _positions(header: list[str], platform: Platform, cells: list[str] | None = 
         raise RejectedError("columns_missing", f"{platform.file} must have each column once: {', '.join(missing)}")
     cells = header if cells is None else cells
     return [cells.index(name) for name in wanted], [name for name in header if name not in wanted]
+
+
+def _is_text(value: str | None) -> bool:
+    """Whether a database can hold it: JSON's escapes also write U+0000, and halves of a character."""
+    try:
+        return value is None or ("\0" not in value and value.encode() is not None)
+    except UnicodeEncodeError:
+        return False
 
 
 # -- forms -------------------------------------------------------------------------------------------------------------

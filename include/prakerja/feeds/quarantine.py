@@ -31,7 +31,7 @@ def cards_like(text: str, *, is_number: bool) -> Ranges:
     if found := SCIENTIFIC.fullmatch(text):
         return _rounded_from(found[1], found[2] or "", int(found[3]))
     digits = re.sub(r"[^0-9]", "", FINAL_ZEROS.sub("", text))
-    if not digits or len(digits.lstrip("0")) > 16 or len(digits) > 16:
+    if not 1 <= len(digits) <= 16:
         return []
     card = int(digits)
     if is_number and len(digits) == 16:

@@ -55,6 +55,7 @@ class SmsGateway:
             ) from None
         if answer.status_code == httpx.codes.ACCEPTED:
             return Receipt(provider_id=answer.json()["id"])
-        if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise UnreachableError(f"the SMS gateway {self._client.base_url} answers {answer.status_code}")
-        return Receipt(failure=f"HTTP {answer.status_code}")
+        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
+            return Receipt(failure=f"HTTP {answer.status_code}")
+        # Anything else (a wrong address, a refused login, overload) is about the gateway, not about this message.
+        raise UnreachableError(f"the SMS gateway {self._client.base_url} answers {answer.status_code}")

@@ -47,7 +47,11 @@ def send_reminders(cohort: Cohort, remind_on: date, clock: date) -> dict[str, in
     gateway = Settings.from_environment().sandbox_url
     if gateway is None:
         raise PrakerjaError("no gateway is set for reminders: start `prakerja sandbox` and set PRAKERJA_SANDBOX_URL")
-    with warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"), httpx.Client(base_url=gateway) as client:
+    # trust_env: a proxy of the environment must not hear of phones and names.
+    with (
+        warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"),
+        httpx.Client(base_url=gateway, trust_env=False) as client,
+    ):
         channel = SmsGateway(client)
         with warehouse.transaction() as connection:
             warehouse.execute(

@@ -9,7 +9,7 @@ from typing import Any
 
 from prakerja import landing, warehouse
 from prakerja.calendar import Cohort, calendar, cohort
-from prakerja.occasion import Occasion
+from prakerja.occasion import Occasion, replaying
 from prakerja.reminders import sandbox
 from prakerja.settings import WIB, Settings
 
@@ -39,7 +39,7 @@ def play(
     settings = Settings.from_environment()
     landing.landing_zone(settings.landing)
     home = settings.make_home()
-    with warehouse.exclusive("replay"), sandbox.running(home / "sandbox.sqlite"):
+    with warehouse.exclusive("replay"), sandbox.running(home / "sandbox.sqlite"), replaying():
         from prakerja.replay.runs import Runner
 
         warehouse.upgrade()
@@ -80,15 +80,10 @@ def _due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> l
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
     intake = Occasion("daily", yesterday, now, is_replay=True, approve_as=approve_as)
     due = [_Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
-    events = sorted(
-        (at, wave.cohort, kind, on) for wave in cohorts for run_on, at, kind, on in wave.events() if run_on == day
-    )
-    for at, number, kind, on in events:
-        now = datetime.combine(day, at, WIB)
-        occasion = Occasion(kind, on, now, number, is_replay=True, approve_as=approve_as)
-        # The timetable's logical date: unique by the cohort as microseconds.
-        logical_date = now + timedelta(microseconds=number)
-        due.append(_Due("cohort_deadline", occasion.name, logical_date, (logical_date, logical_date), occasion))
+    for event in sorted(event for wave in cohorts for event in wave.events() if event.run_at.date() == day):
+        occasion = Occasion(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
+        at = event.logical_date
+        due.append(_Due("cohort_deadline", event.name, at, (at, at), occasion))
     return due
 
 

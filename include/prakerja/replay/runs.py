@@ -24,11 +24,10 @@ USER = "replay"
 
 @dataclass
 class Ran:
-    """How a run ended: `state`, each task's state, and what the failed tasks said (one line or more each)."""
+    """How a run ended: its `state`, and what the failed tasks said (one line or more each)."""
 
     run_id: str
     state: str
-    tasks: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
 
@@ -146,7 +145,7 @@ class Runner:
             before = None if ready else now
             for instance in started:
                 ran.said += self._run_task(instance, dag.task_dict[instance.task_id])
-        ran.state, ran.tasks = str(getattr(run.state, "value", run.state)), _states(run, session)
+        ran.state = str(getattr(run.state, "value", run.state))
         return ran
 
     def _run_task(self, instance: Any, task: Any) -> list[str]:

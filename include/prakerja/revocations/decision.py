@@ -27,16 +27,37 @@ class BlockedError(PrakerjaError):
 
 @dataclass(frozen=True)
 class Decision:
-    """A carried decision: its id (derived from its content) and its totals."""
+    """A carried decision: its id (derived from its content), the window it was made for, and its totals."""
 
     decision_id: str
     cohort: int
     as_of: date
+    announced_on: date
+    deadline_on: date
+    settlement_days: int
     selected: int
     purchased: int
     held: int
     overdue: int
     excluded: int
+
+    @property
+    def window(self) -> dict[str, Any]:
+        """What the warehouse's `standing` function takes: the window as it stood, whatever the calendar says by now."""
+        return {
+            "cohort": self.cohort,
+            "announced_on": self.announced_on,
+            "deadline_on": self.deadline_on,
+            "settlement_days": self.settlement_days,
+        }
+
+    def require_unmoved(self, cohort: Cohort) -> None:
+        """Refuse to carry out a decision whose dates have moved since. Raises `BlockedError`."""
+        if (self.announced_on, self.deadline_on) != (cohort.announced_on, cohort.deadline_on):
+            raise BlockedError(
+                f"gelombang-{self.cohort} is blocked: deadline_moved: it was decided for {self.deadline_on}, "
+                f"the calendar now says {cohort.deadline_on}"
+            )
 
 
 def made_decision(connection: warehouse.Connection, cohort: int) -> Decision | None:
@@ -48,11 +69,14 @@ def made_decision(connection: warehouse.Connection, cohort: int) -> Decision | N
 def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
     """The gate: fail closed while one delivery of the window or the settlement days is missing (R1 needs evidence).
 
-    Records the blocked attempt and raises `BlockedError`, naming platforms and dates. A decided cohort passes.
+    Records the blocked attempt and raises `BlockedError`, naming platforms and dates; before the day of the decision it
+    records nothing and raises `NotReadyError`. A decided cohort passes.
     """
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(one_snapshot=True) as connection:
         if made_decision(connection, cohort.cohort) is not None:
             return
+        if as_of < cohort.decided_on:
+            raise NotReadyError(f"gelombang-{cohort.cohort} is decided on {cohort.decided_on}, not before: wait")
         roster = _roster(connection, cohort)
         missing = missing_for(connection, cohort, as_of)
         if missing:
@@ -65,13 +89,13 @@ def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
 def decide(cohort: Cohort, as_of: date) -> Decision:
     """Decide the cohort by the deliveries known at `as_of`; gives the decision, or the one that was made before.
 
-    One transaction. Raises `BlockedError` where feeds are missing or the result is implausible.
+    One transaction over one snapshot: the deliveries that it cites are those that it saw. Raises `BlockedError` where
+    feeds are missing or the result is implausible.
     """
     require_complete_feeds(cohort, as_of)
-    with warehouse.exclusive(f"decide {cohort.cohort}"):
-        with warehouse.transaction() as connection:
-            if (made := made_decision(connection, cohort.cohort)) is not None:
-                return made
+    reason = detail = None
+    with warehouse.exclusive(f"decide {cohort.cohort}"), warehouse.transaction(one_snapshot=True) as connection:
+        if made_decision(connection, cohort.cohort) is None:
             roster = _roster(connection, cohort)
             horizon = {"last_business_date": cohort.last_business_date, "as_of": as_of}
             warehouse.execute(connection, "revocations/create_decided", **standing_parameters(cohort), **horizon)
@@ -83,11 +107,13 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
             decision_id = _record(connection, cohort, roster, as_of, totals, evidence, reason, detail, [])
             if reason is None:
                 warehouse.execute(connection, "revocations/insert_outcomes", decision_id=decision_id)
-                warehouse.execute(connection, "cohorts/analyze_tables")
-        if reason is not None:
-            raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {reason}: {detail}")
-    log.info("gelombang-%d decided: %s", cohort.cohort, ", ".join(f"{count} {name}" for name, count in totals.items()))
-    return Decision(decision_id, cohort.cohort, as_of, int(roster["selected"]), **totals)
+                log.info("gelombang-%d decided: %s", cohort.cohort, totals)
+        made = made_decision(connection, cohort.cohort)
+    if made is None:
+        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {reason}: {detail}")
+    with warehouse.transaction() as connection:
+        warehouse.execute(connection, "cohorts/analyze_tables")
+    return made
 
 
 def implausible(selected: int, totals: Mapping[str, int]) -> tuple[str | None, str | None]:
@@ -111,6 +137,12 @@ def implausible(selected: int, totals: Mapping[str, int]) -> tuple[str | None, s
 def _roster(connection: warehouse.Connection, cohort: Cohort) -> Any:
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
         if known["cohort"] == cohort.cohort:
+            if (known["announced_on"], known["deadline_on"]) != (cohort.announced_on, cohort.deadline_on):
+                raise BlockedError(
+                    f"gelombang-{cohort.cohort} is blocked: calendar_mismatch: its roster says "
+                    f"{known['announced_on']} to {known['deadline_on']}, "
+                    f"the calendar {cohort.announced_on} to {cohort.deadline_on}"
+                )
             return known
     raise NotReadyError(f"gelombang-{cohort.cohort} has no roster: deliver rosters/gelombang-{cohort.cohort}")
 

@@ -7,7 +7,6 @@ from datetime import date
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
-from prakerja.cohorts.standing import standing_parameters
 from prakerja.errors import PrakerjaError
 from prakerja.revocations.decision import Decision
 
@@ -39,34 +38,40 @@ def approvers(connection: warehouse.Connection, decision_id: str, subject: str) 
     return [row["approved_by"] for row in rows]
 
 
-def require_approval(cohort: Cohort, decision: Decision, approve_as: str | None, on: date) -> list[str]:
-    """Who has approved the revocations, `approve_as` in advance among them. Raises `AwaitingApprovalError`."""
+def require_approval(decision: Decision, approve_as: str | None, on: date, *, in_advance: bool) -> list[str]:
+    """Who has approved the revocations, now `approve_as` among them. Raises `AwaitingApprovalError` for nobody."""
     with warehouse.transaction() as connection:
         if approve_as:
-            approve(connection, decision.decision_id, "revocation", approve_as, on, in_advance=True)
+            approve(connection, decision.decision_id, "revocation", approve_as, on, in_advance=in_advance)
         approved_by = approvers(connection, decision.decision_id, "revocation")
     if not approved_by:
         raise AwaitingApprovalError(
-            f"gelombang-{cohort.cohort} awaits approval: {decision.overdue} revocations of {decision.selected} selected"
+            f"gelombang-{decision.cohort} awaits approval: {decision.overdue} revocations "
+            f"of {decision.selected} selected"
         )
     return approved_by
 
 
 def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
-    """Revoke the overdue of an approved decision; gives how many this run revoked. Twice is once.
+    """Carry the approved decision out, once and for all; gives how many were revoked, 0 if that was done before.
 
-    Raises `AwaitingApprovalError` where nobody has approved.
+    Whoever later deliveries speak for by now is spared, and that is written down. Raises `AwaitingApprovalError` where
+    nobody has approved, `BlockedError` where the deadline has moved.
     """
-    approved_by = require_approval(cohort, decision, None, clock)
-    with warehouse.transaction() as connection:
+    decision.require_unmoved(cohort)
+    approved_by = require_approval(decision, None, clock, in_advance=False)
+    at = {"decision_id": decision.decision_id, "clock": clock}
+    with warehouse.exclusive(f"revoke {cohort.cohort}"), warehouse.transaction(one_snapshot=True) as connection:
+        if not warehouse.execute(connection, "revocations/insert_carrying_out", **at).rowcount:
+            return 0
         revoked = warehouse.execute(
             connection,
             "revocations/insert_revocations",
-            decision_id=decision.decision_id,
-            **standing_parameters(cohort),
+            **at,
+            **decision.window,
             effective_at=cohort.effective_at,
             approved_by=", ".join(approved_by),
-            clock=clock,
         ).rowcount
-    log.info("gelombang-%d: %d revoked", cohort.cohort, revoked)
+        spared = warehouse.execute(connection, "revocations/insert_spared", **at).rowcount
+    log.info("gelombang-%d: %d revoked, %d spared", cohort.cohort, revoked, spared)
     return revoked

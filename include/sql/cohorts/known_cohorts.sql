@@ -5,6 +5,8 @@ select
     r.sha256 as roster_sha256,
     r.rows as selected,
     r.arrived_on,
+    r.announced_on,
+    r.deadline_on,
     d.decision_id,
     d.as_of as decided_as_of
 from rosters as r

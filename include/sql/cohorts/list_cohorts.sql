@@ -26,7 +26,7 @@ findings as (
             where f.kind = 'reinstatement_proposed'
             and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
         ) as reinstatements_proposed,
-        count(*) filter (where f.kind in ('purchase_gone', 'damaged_row')) as cases,
+        count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
         count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable
     from late_findings as f
     inner join outcomes as o on f.recipient_id = o.recipient_id
@@ -51,10 +51,9 @@ reminded as (
     group by cohort
 ),
 
-approved as (
-    select distinct decision_id
-    from approvals
-    where subject = 'revocation'
+done as (
+    select decision_id
+    from carried_out
 )
 
 select
@@ -65,7 +64,7 @@ select
     d.detail,
     d.as_of as decided_as_of,
     d.missing_feeds,
-    a.decision_id is not null as is_approved,
+    a.decision_id is not null as is_carried_out,
     ros.rows as selected,
     case when d.status is null or d.reason = 'feeds_missing' then s.purchased else d.purchased end as purchased,
     case when d.status is null or d.reason = 'feeds_missing' then s.held else d.held end as held,
@@ -85,5 +84,5 @@ left join revoked as v on d.decision_id = v.decision_id
 left join findings as f on d.decision_id = f.decision_id
 left join reinstated as e on d.decision_id = e.decision_id
 left join reminded as m on ros.cohort = m.cohort
-left join approved as a on d.decision_id = a.decision_id
+left join done as a on d.decision_id = a.decision_id
 order by 1

@@ -3,6 +3,9 @@
 select
     decision_id,
     as_of,
+    announced_on,
+    deadline_on,
+    settlement_days,
     selected,
     purchased,
     held,

@@ -188,10 +188,12 @@ begin atomic
             t.card_number,
             t.delivery_id,
             t.line
-        from transactions as t
+        from recipients as r
+        inner join transactions as t on r.card_number = t.card_number
         inner join in_force as f on t.delivery_id = f.delivery_id
         where
-            t.event = 'PAID'
+            r.cohort = of_cohort
+            and t.event = 'PAID'
             and t.occurred_at >= wib_midnight(standing.announced_on)
             and t.occurred_at < wib_midnight(standing.deadline_on + 1)
             and not exists (
@@ -301,7 +303,14 @@ create table approvals (
     approved_on date not null,
     is_recorded_in_advance boolean not null,
     recorded_at timestamptz not null default now(),
-    primary key (decision_id, subject, approved_by)
+    primary key (decision_id, subject, approved_by, approved_on)
+);
+
+-- A decision is carried out once: who was spared then is not revoked by a run that is cleared later.
+create table carried_out (
+    decision_id text primary key references decisions,
+    carried_out_on date not null,
+    recorded_at timestamptz not null default now()
 );
 
 create table revocations (
@@ -318,7 +327,7 @@ create table revocations (
 create table late_findings (
     recipient_id bigint not null references outcomes,
     kind text not null
-    check (kind in ('reinstatement_proposed', 'hold_resolvable', 'purchase_gone', 'damaged_row')),
+    check (kind in ('reinstatement_proposed', 'hold_resolvable', 'purchase_gone', 'damaged_row', 'spared')),
     found_on date not null,
     delivery_id bigint references deliveries,
     line bigint,
@@ -344,7 +353,7 @@ create table reminders (
     channel text not null,
     template text not null,
     state text not null default 'queued'
-    check (state in ('queued', 'sending', 'accepted', 'failed', 'suppressed')),
+    check (state in ('queued', 'sending', 'accepted', 'failed')),
     idempotency_key uuid not null unique default gen_random_uuid(),
     provider_id text,
     failure text,
