@@ -20,7 +20,7 @@ install: .venv/installed ## make .venv, with the pinned requirements and the pac
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --requirement requirements.txt --editable .
+	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode --requirement requirements.txt --editable .
 	@touch $@
 
 demo: install ## a simulated world of gelombang 12 and 13 through the real DAGs

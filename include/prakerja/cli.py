@@ -103,6 +103,9 @@ def replay(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    for day, option in ((first, "--from"), (last, "--to")):
+        if not 2000 <= day.year <= 2100:
+            raise typer.BadParameter(f"{day:%Y-%m-%d} is not in this century", param_hint=option)
     if last < first:
         raise typer.BadParameter(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", param_hint="--to")
     wanted = None if cohorts is None else _numbers(cohorts)
@@ -187,11 +190,12 @@ def explain(
 def feeds(as_json: AsJson = False) -> None:
     """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
     from prakerja import warehouse
+    from prakerja.cohorts.overview import missing_now
     from prakerja.feeds import overview
 
     warehouse.require_schema()
     deliveries = overview.list_deliveries()
-    missing = _missing_feeds()
+    missing = [(platform, day.isoformat()) for platform, day in missing_now()]
     if as_json:
         owed: list[dict[str, Any]] = [
             {
@@ -259,9 +263,10 @@ def blacklist_check() -> None:
     listed = {entry.subject for entry in entries}
     malformed = []
     for position, nik in enumerate(_lines_of_stdin(), 1):
-        if not (len(nik) == 16 and nik.isascii() and nik.isdecimal()):
+        is_nik = len(nik) == 16 and nik.isascii() and nik.isdecimal()
+        if not is_nik:
             malformed.append(position)
-        typer.echo("listed" if key.subject(nik) in listed else "not listed")
+        typer.echo("listed" if is_nik and key.subject(nik) in listed else "not listed")
     if malformed:
         _say(f"no NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: check what was asked")
         raise typer.Exit(1)
@@ -329,13 +334,6 @@ def _print_published() -> None:
         return
     manifest, entries = verification.latest_entries(root)
     typer.echo(f"published: version {manifest['version']} of the blacklist, {len(entries):,} entries, in {root}")
-
-
-def _missing_feeds() -> list[tuple[str, str]]:
-    from prakerja.cohorts import overview
-
-    missing = {feed for row in overview.cohort_table() for feed in row["missing_feeds"]}
-    return sorted((feed.rsplit(" ", 1)[0], feed.rsplit(" ", 1)[1]) for feed in missing)
 
 
 def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]]) -> None:

@@ -45,8 +45,8 @@ class File:
 
 def landing_zone(root: str) -> UPath:
     """The landing zone, which must be there. Raises `PrakerjaError`."""
-    landing = UPath(root)
     try:
+        landing = UPath(root)
         if not landing.is_dir():
             raise PrakerjaError(f"the landing zone {root} is not there: set PRAKERJA_LANDING to the folder of feeds/")
     except (OSError, ImportError, ValueError) as error:

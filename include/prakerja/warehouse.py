@@ -133,15 +133,17 @@ def upgrade() -> str:
 
 
 def require_schema() -> None:
-    """Fail with one line where the warehouse has no schema yet; an embedded one gets it."""
+    """Fail with one line where the schema is not this version's; an embedded warehouse is brought up to it."""
+    newest = max(path.name.split("_")[0] for path in (SQL / "migrations" / "versions").glob("*.py"))
     with transaction() as connection:
         has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
-    if has_schema:
+        found = connection.scalar(sa.text("select version_num from alembic_version")) if has_schema else "none"
+    if found == newest:
         return
     if Settings.from_environment().database_url is None:
         upgrade()
         return
-    raise NotReadyError("the warehouse has no tables yet: run `prakerja db upgrade`")
+    raise NotReadyError(f"the warehouse is at revision {found}, this is {newest}: run `prakerja db upgrade`")
 
 
 # -- connections -------------------------------------------------------------------------------------------------------
@@ -153,7 +155,7 @@ def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
     if settings.database_url and database == "warehouse":
         try:
             given = sa.make_url(settings.database_url)
-        except sa.exc.ArgumentError:
+        except (sa.exc.ArgumentError, ValueError):
             given = None
         if given is None or given.get_backend_name() not in {"postgresql", "postgres"}:
             raise PrakerjaError("PRAKERJA_DATABASE_URL is no postgresql:// URL: give postgresql://user@host/database")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from prakerja.calendar import Cohort, cohort
@@ -13,7 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class NotTakenInError(PrakerjaError):
-    """A delivery or roster was rejected, or is missing; everything else was taken in."""
+    """Something was rejected, or the day's delivery is missing; everything else was taken in."""
+
+    def __init__(self, rejected: Sequence[str], missing: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([*rejected, *missing]))
+        self.rejected = rejected
 
 
 # -- platform_feeds ----------------------------------------------------------------------------------------------------
@@ -25,7 +30,7 @@ def take_in_rosters(occasion: Occasion) -> dict[str, int]:
 
     intake = roster.take_in_rosters(occasion.clock, is_replay=occasion.is_replay)
     if intake.rejected:
-        raise NotTakenInError("\n".join(intake.rejected))
+        raise NotTakenInError(intake.rejected)
     return {f"gelombang-{number}": rows for number, rows in intake.accepted.items()}
 
 
@@ -59,11 +64,9 @@ def take_in(platform: str, occasion: Occasion) -> list[dict[str, Any]]:
     taken = intake.take_in(platform, occasion.clock, is_replay=occasion.is_replay)
     with warehouse.transaction() as connection:
         missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
-    problems = list(taken.rejected)
-    if (platform, occasion.on) in missing and has_open_cohort(occasion.on):
-        problems.append(f"{platform} {occasion.on}: no accepted delivery")
-    if problems:
-        raise NotTakenInError("\n".join(problems))
+    is_owed = (platform, occasion.on) in missing and has_open_cohort(occasion.on)
+    if taken.rejected or is_owed:
+        raise NotTakenInError(taken.rejected, [f"{platform} {occasion.on}: no accepted delivery"] if is_owed else [])
     return taken.accepted
 
 

@@ -86,7 +86,7 @@ def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
 
     module, name = error.rsplit(".", 1)
     kind = getattr(importlib.import_module(module), name)
-    raised = kind("reason", "detail") if name == "RejectedError" else kind("told")
+    raised = kind("reason", "detail") if name == "RejectedError" else kind(["told"])
     decision = DEFAULT_ARGS["retry_policy"].evaluate(raised, try_number=1, max_tries=3)
     assert decision.action.value == action
 

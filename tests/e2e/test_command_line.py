@@ -52,6 +52,8 @@ def test_a_fresh_home_answers(fresh: Instance) -> None:
 def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
     bent = Instance(fresh.home, fresh.home / "nowhere", fresh.calendar)
     assert "is not there: set PRAKERJA_LANDING" in one_line(bent.run(*REPLAY))
+    foreign = with_settings(fresh, PRAKERJA_LANDING="foo://bucket/landing")
+    assert "cannot be reached" in one_line(foreign.run(*REPLAY))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,8 @@ def test_a_database_that_cannot_be_reached(fresh: Instance) -> None:
             line = one_line(bent.run(*command))
             assert "cannot be reached" in line
             assert "hush" not in line
+    for url in ("postgresql://u:hush@h:notaport/x", "nonsense"):
+        assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).run("cohorts"))
     assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").run("cohorts"))
 
 
@@ -129,6 +133,8 @@ def test_another_world_is_not_written_over(fresh: Instance, world: Path, tmp_pat
         ["replay"],
         ["replay", "--from", "yesterday", "--to", "2021-03-06"],
         ["replay", "--from", "2021-03-06", "--to", "2021-03-05"],
+        ["replay", "--from", "0001-01-01", "--to", "2021-03-05"],
+        ["replay", "--from", "2021-03-05", "--to", "9999-12-31"],
         [*REPLAY, "--cohorts", "twelve"],
         ["simulate", "--scale", "0", "--out", "x"],
         ["explain"],

@@ -129,6 +129,9 @@ def test_played_again_it_changes_nothing(replayed: Replayed) -> None:
     state, published = instance.state(), instance.published()
     again = instance.replay("--approve-as", "Siti")
     assert again.returncode == first.returncode
+    assert [line for line in again.stderr.splitlines() if "mismatch" in line] == [
+        line for line in first.stderr.splitlines() if "mismatch" in line
+    ]
     assert instance.state() == state
     assert instance.published() == published
 

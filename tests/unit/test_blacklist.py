@@ -155,6 +155,12 @@ def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_late
     assert [len(entries) for _, entries in verification.verified_versions(UPath(listed))] == [5, 6]
 
 
+def test_a_file_url_is_a_place_to_publish(listed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRAKERJA_PUBLISH", (home / "by_url").as_uri())
+    publishing.publish("first", AT, DAY)
+    assert len(list(verification.verified_versions(verification.blacklist_root(str(home / "by_url"))))) == 1
+
+
 def test_the_same_decisions_give_the_same_bytes(listed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publishing.publish("first", AT, DAY)
     monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "again"))

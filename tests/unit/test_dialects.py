@@ -135,6 +135,12 @@ def test_iso_times_need_an_offset_and_are_cut_never_rounded(text: Any, instant: 
         ("pintaria", Number("500000.0"), 500000, True),
         ("pintaria", Number("5e5"), 500000, True),
         ("pintaria", Number("0.5"), None, False),
+        ("pintaria", Number("1e16"), 10**16, True),
+        ("pintaria", Number("12345678901234567.0"), 12345678901234567, True),
+        ("pintaria", Number("5000." + "0" * 40), 5000, True),
+        ("pintaria", Number("5000.00000000000001"), None, False),
+        ("pintaria", Number("1e999999999"), None, False),
+        ("pintaria", Number("-0.0"), 0, True),
         ("pintaria", Number("true"), None, False),
         ("pintaria", "500000", None, False),
         ("pintaria", None, None, False),
@@ -158,13 +164,15 @@ def test_a_broken_json_line_is_an_unreadable_row(line: str) -> None:
 
 
 @pytest.mark.parametrize("escape", ["\\u0000", "\\ud800", "\\udc00x"])
-def test_what_no_text_can_hold_makes_a_row_unreadable_and_a_whole_character_does_not(escape: str) -> None:
-    line = '{"id":"%s","type":"paid","ts":1,"payment":{"card":"1","amount":5000}}'
-    assert frame_of("pintaria", (line % escape).encode())["raw"].tolist() == [line % escape]
-    fine = frame_of("pintaria", (line % "\\ud83d\\ude00").encode())
-    assert fine["transaction_id"].tolist() == ["😀"]
-    document = '{"platform":"sekolah.mu","data":[{"transactionId":"' + escape + '"}]}'
-    assert frame_of("sekolahmu", document.encode())["raw"].notna().all()
+def test_what_no_text_can_hold_is_marked_and_the_row_counts(escape: str) -> None:
+    line = '{"id":"a","type":"paid","ts":1,"payment":{"card":"1","amount":5000},"voucher":"' + escape + '"}'
+    frame = frame_of("pintaria", line.encode())
+    assert frame["voucher_code"].tolist()[0].startswith("\ufffd")
+    assert frame["amount_counted"].tolist() == [5000]
+    assert frame["raw"].isna().all()
+    whole = frame_of("pintaria", line.replace(escape, "\\ud83d\\ude00").encode())
+    assert whole["voucher_code"].tolist() == ["😀"]
+    assert frame_of("pintaria", line.replace(escape, "\\\\u0000").encode())["voucher_code"].tolist() == ["\\u0000"]
 
 
 def test_xlsx_dates_at_midnight_and_with_milliseconds() -> None:
@@ -181,6 +189,31 @@ def test_xlsx_dates_at_midnight_and_with_milliseconds() -> None:
     start = microseconds(datetime(2021, 3, 10, tzinfo=WIB))
     assert [at - start for at in frame["occurred_at"]] == [0, 86_399_999_000, 86_399_000_000]
     assert frame["card_is_number"].all()
+
+
+@pytest.mark.parametrize(
+    ("serial", "microsecond"),
+    [(44265.9999999999, 86_399_999_991), (44266.0, 86_400_000_000), (44265.99998842592, 86_399_000_000)],
+)
+def test_an_xlsx_time_is_cut_never_rounded_up_to_the_next_day(serial: float, microsecond: int) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Transaksi"
+    sheet.append([platforms()["mau-belajar-apa"].columns[name] for name in FIELDS])
+    sheet.append(["id", "Lunas", serial, "0234567890123456", "K", 5000, None])
+    sheet["C2"].number_format = "yyyy-mm-dd hh:mm:ss"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    frame = frame_of("mau-belajar-apa", buffer.getvalue())
+    start = microseconds(datetime(2021, 3, 10, tzinfo=WIB))
+    assert frame["occurred_at"].tolist()[0] - start == microsecond
+
+
+@pytest.mark.parametrize("platform", ["bukalapak", "sisnaker", "mau-belajar-apa"])
+def test_digits_of_other_scripts_are_no_time(platform: str) -> None:
+    rows = [Row("id-1", "PAID", "١٠/03/2021 10:00:00", "0234567890123456", 5000)]
+    assert frame_of(platform, writers.write(platform, rows))["occurred_at"].isna().all()
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,16 @@ def test_same_transaction_with_other_content_is_a_conflict_of_all() -> None:
     ]
 
 
+def test_a_foreign_word_for_an_event_is_no_conflict() -> None:
+    rows = (
+        row(transaction_id="a"),
+        row(transaction_id="a", event="as delivered: BAYAR"),
+        row(transaction_id="b", event="?"),
+    )
+    assert reasons_of(*rows, platform="bukalapak") == [[], ["event_unknown"], ["event_unknown"]]
+    assert reasons_of(row(), row(event="BAYAR", amount=1), platform="sisnaker") == [[], ["event_unknown"]]
+
+
 def test_a_number_is_no_card_number() -> None:
     assert reasons_of(row(card=1234567890123456), platform="pintaria") == [["card_number_malformed"]]
 

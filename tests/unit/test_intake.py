@@ -59,6 +59,7 @@ BENT: list[tuple[str, dict[str, Any]]] = [
     ("path_mismatch", {"manifest": {"business_date": "2021-03-09"}}),
     ("path_mismatch", {"manifest": {"revision": 2}}),
     ("path_mismatch", {"manifest": {"revision": 1.0}}),
+    ("manifest_invalid", {"revision": 2**40}),
     ("file_missing", {"file": {"name": "other.csv"}}),
     ("size_mismatch", {"file": {"bytes": 1}}),
     ("sha256_mismatch", {"file": {"sha256": "0" * 64}}),
@@ -74,7 +75,8 @@ BENT: list[tuple[str, dict[str, Any]]] = [
 def test_a_delivery_that_breaks_a_rule_is_rejected_whole(home: Path, reason: str, bent: dict[str, Any]) -> None:
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(2), **bent)
     taken = intake.take_in("tokopedia", CLOCK)
-    assert [line.split(": ")[:2] for line in taken.rejected] == [["tokopedia 2021-03-10 r1", reason]]
+    revision = bent.get("revision", 1)
+    assert [line.split(": ")[:2] for line in taken.rejected] == [[f"tokopedia 2021-03-10 r{revision}", reason]]
     assert (only_delivery()["status"], only_delivery()["reason"]) == ("rejected", reason)
     assert ledger() == []
     assert intake.take_in("tokopedia", CLOCK).rejected == [], "the same breach is told once"
@@ -241,6 +243,26 @@ def test_a_killed_load_leaves_nothing_and_the_next_one_loads_it(home: Path, monk
     monkeypatch.setattr(warehouse, "copy_into", real)
     assert len(intake.take_in("tokopedia", CLOCK).accepted) == 1
     assert len(ledger()) == 39
+
+
+def test_a_delivery_that_we_stumble_over_keeps_no_other_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in ("2021-03-09", "2021-03-10"):
+        deliver(home / "landing", "tokopedia", day, rows(1, occurred_at=NOON - timedelta(days=1)))
+    from prakerja.feeds import dialects
+
+    real = dialects.read
+
+    def stumbles(data: bytes, platform: Any) -> Any:
+        monkeypatch.setattr(dialects, "read", real)
+        raise UnicodeEncodeError("utf-8", "0234567890123456", 0, 1, "secret")
+
+    monkeypatch.setattr(dialects, "read", stumbles)
+    taken = intake.take_in("tokopedia", CLOCK)
+    assert [d["business_date"] for d in taken.accepted] == ["2021-03-10"]
+    assert taken.rejected == [
+        "tokopedia 2021-03-09 r1: could not be taken in (UnicodeEncodeError): this is a defect, report it"
+    ]
+    assert len(intake.take_in("tokopedia", CLOCK).accepted) == 1, "it is tried again"
 
 
 def test_extra_columns_are_warned_of(home: Path, caplog: pytest.LogCaptureFixture) -> None:

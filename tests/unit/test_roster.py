@@ -70,6 +70,20 @@ def test_once_in_a_lifetime_rejects_the_later_announced_and_names_lines(home: Pa
     assert recipients() == {12: 3}
 
 
+def test_lines_are_those_of_the_file(home: Path) -> None:
+    spanning = roster_line(1).replace("Nama 1", '"Nama\n1"')
+    deliver_roster(home / "landing", 12, [spanning, "", roster_line(2, nik="1")], *TWELVE, {"files": None})
+    folder = home / "landing" / "rosters" / "gelombang-12"
+    import hashlib
+    import json
+
+    data = (folder / "roster.csv.gz").read_bytes()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    entry = {"name": "roster.csv.gz", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "rows": 2}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"files": [entry]}))
+    assert "no NIK of 16 digits in lines 5" in take_in_rosters(CLOCK).rejected[0]
+
+
 def test_another_file_for_a_loaded_cohort_is_refused_and_a_mended_one_is_taken(home: Path) -> None:
     landing = home / "landing"
     deliver_roster(landing, 12, [roster_line(1), roster_line(1)], *TWELVE)

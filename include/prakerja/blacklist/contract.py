@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -68,6 +69,17 @@ def parsed_csv(kind: type[Entry] | type[Change], data: bytes) -> list[Any]:
     if not all(line[number].isascii() and line[number].isdecimal() for line in lines):
         raise DoesNotFitError("a list names a cohort that is no number")
     return [kind(*(int(cell) if i == number else cell for i, cell in enumerate(line))) for line in lines]  # type: ignore[arg-type]
+
+
+def counts(entries: Sequence[Entry], changes: Sequence[Change]) -> dict[str, Any]:
+    """The manifest's counts of a list and the changes that led to it."""
+    by_cohort = Counter(entry.cohort for entry in entries)
+    return {
+        "entries": len(entries),
+        "added": sum(change.op == "ADD" for change in changes),
+        "withdrawn": sum(change.op == "WITHDRAW" for change in changes),
+        "by_cohort": {str(cohort): count for cohort, count in sorted(by_cohort.items())},
+    }
 
 
 def canonical_json(document: dict[str, Any]) -> bytes:

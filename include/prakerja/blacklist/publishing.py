@@ -11,7 +11,6 @@ import io
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -26,6 +25,7 @@ from prakerja.blacklist.contract import (
     Entry,
     canonical_csv,
     canonical_json,
+    counts,
     require_fit,
     sha256,
     utc_text,
@@ -161,12 +161,7 @@ def _write_version(root: UPath, row: Any, signer: SigningKey, subjects: SubjectK
         "data_as_of": row["data_as_of"],
         "key_id": subjects.key_id,
         "signing_key_id": signer.public.key_id,
-        "counts": {
-            "entries": len(entries),
-            "added": sum(change.op == "ADD" for change in changes),
-            "withdrawn": sum(change.op == "WITHDRAW" for change in changes),
-            "by_cohort": {str(cohort): n for cohort, n in sorted(Counter(e.cohort for e in entries).items())},
-        },
+        "counts": counts(entries, changes),
         "result_sha256": sha256(snapshot),
         "files": [
             {"name": name, "bytes": len(data), "sha256": sha256(data), "rows": rows}
@@ -196,12 +191,13 @@ def write_whole(path: UPath, data: bytes) -> None:
         if path.protocol not in ("", "file", "local"):
             path.write_bytes(data)
             return
-        aside = f"{path}.{os.getpid()}.tmp"
+        local = path.path  # of a file:// URL, too
+        aside = f"{local}.{os.getpid()}.tmp"
         with open(aside, "wb") as file:  # noqa: PTH123 - a local path by now
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, str(path))  # noqa: PTH105
+        os.replace(aside, local)  # noqa: PTH105
     except OSError as error:
         raise PrakerjaError(
             f"{path} cannot be written ({error.strerror}): check PRAKERJA_PUBLISH; the list before stays in force"

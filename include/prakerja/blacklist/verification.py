@@ -16,6 +16,7 @@ from prakerja.blacklist.contract import (
     DoesNotFitError,
     Entry,
     canonical_csv,
+    counts,
     parsed_csv,
     require_fit,
     sha256,
@@ -53,7 +54,12 @@ def verified_versions(root: UPath) -> Iterator[tuple[dict[str, Any], list[Entry]
             (sha256(snapshot) == manifest["result_sha256"], "the snapshot is not the one that result_sha256 names"),
             (canonical_csv(Entry, entries) == snapshot, "the snapshot is not in canonical form"),
             (applied(parsed_csv(Entry, before), changes) == snapshot, "the version before + delta is not the snapshot"),
-            (len(entries) == manifest["counts"]["entries"], "counts.entries disagrees with the snapshot"),
+            (counts(entries, changes) == manifest["counts"], "the counts are not those of the snapshot and the delta"),
+            (
+                {file["name"]: file["rows"] for file in manifest["files"]}
+                == {"snapshot.csv.gz": len(entries), "snapshot.parquet": len(entries), "delta.csv.gz": len(changes)},
+                "the files' rows are not as many as the manifest says",
+            ),
             (_parquet_rows(files["snapshot.parquet"]) == entries, "snapshot.parquet is not the snapshot"),
         ):
             if not right:

@@ -25,6 +25,19 @@ def cohort_table() -> list[dict[str, Any]]:
         return [_row(connection, cohort, known.get(cohort.cohort)) for cohort in calendar().values()]
 
 
+def missing_now() -> list[tuple[str, date]]:
+    """Every (platform, business date) that some undecided cohort is owed by its latest intake."""
+    with warehouse.transaction() as connection:
+        known = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_cohorts")}
+        missing = {
+            feed
+            for cohort in calendar().values()
+            if (row := known.get(cohort.cohort)) and row["decision_status"] != "made"
+            for feed in _owed(connection, cohort, row["standing_as_of"])
+        }
+    return sorted(missing)
+
+
 def _row(connection: warehouse.Connection, cohort: Cohort, known: Any) -> dict[str, Any]:
     row = {
         "cohort": cohort.cohort,
@@ -55,8 +68,11 @@ def _missing(connection: warehouse.Connection, cohort: Cohort, known: Any) -> li
         return []
     if known["decision_status"] == "blocked":
         return list(known["missing_feeds"])
-    as_of: date | None = known["standing_as_of"]
+    return as_text(_owed(connection, cohort, known["standing_as_of"]))
+
+
+def _owed(connection: warehouse.Connection, cohort: Cohort, as_of: date | None) -> list[tuple[str, date]]:
     if as_of is None:
         return []
     last = min(cohort.last_business_date, as_of - timedelta(days=1))
-    return as_text(missing_feeds(connection, cohort.announced_on, last, as_of))
+    return missing_feeds(connection, cohort.announced_on, last, as_of)

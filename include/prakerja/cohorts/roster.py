@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import logging
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prakerja import landing, warehouse
 from prakerja.calendar import Cohort, calendar
+from prakerja.errors import PrakerjaError
 from prakerja.landing import File, RejectedError
 from prakerja.settings import Settings
 
@@ -90,6 +92,16 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
                 )
                 log.error("rejected %s", intake.rejected[-1])
                 continue
+            except warehouse.UnavailableError:
+                raise
+            except Exception as defect:
+                # One that we cannot load keeps no other out. Its error's own text may quote a row.
+                kind = str(defect) if isinstance(defect, PrakerjaError) else type(defect).__name__
+                intake.rejected.append(
+                    f"roster of gelombang-{delivered.cohort}: could not be loaded ({kind}): a defect"
+                )
+                log.error("%s", intake.rejected[-1])
+                continue
             if rows is not None:
                 intake.accepted[delivered.cohort] = rows
                 log.info("accepted the roster of gelombang-%d: %d recipients", delivered.cohort, rows)
@@ -139,7 +151,8 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
                 "recipient_in_another_cohort",
                 "once in a lifetime: "
                 + "; ".join(
-                    f"gelombang-{row['cohort']} has {row['count']} of these ({_lines(row['lines'])})" for row in clashes
+                    f"gelombang-{row['cohort']} has {row['count']} of these ({_lines(data, row['lines'])})"
+                    for row in clashes
                 ),
             )
         warehouse.execute(connection, "cohorts/insert_recipients", roster_id=roster_id, cohort=cohort.cohort)
@@ -179,7 +192,7 @@ def _read(data: bytes, file: File) -> pd.DataFrame:
         )
     if len(frame) != file.rows:
         raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found {len(frame)}")
-    frame["line"] = frame.index + 2
+    frame["line"] = frame.index  # the row's position; `_lines` finds the file's line where one is to be told
     for column, what, digits in (
         ("card_number", "card number", 16),
         ("nik", "NIK", 16),
@@ -187,11 +200,13 @@ def _read(data: bytes, file: File) -> pd.DataFrame:
     ):
         malformed = frame.loc[~frame[column].str.fullmatch(f"[0-9]{{{digits}}}"), "line"]
         if len(malformed):
-            raise RejectedError("recipient_malformed", f"no {what} of {digits} digits in {_lines(malformed.tolist())}")
+            raise RejectedError(
+                "recipient_malformed", f"no {what} of {digits} digits in {_lines(data, malformed.tolist())}"
+            )
     for column, what in (("card_number", "card number"), ("nik", "NIK")):
         repeated = frame.loc[frame[column].duplicated(keep=False), "line"]
         if len(repeated):
-            raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(repeated.tolist())}")
+            raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(data, repeated.tolist())}")
     return frame
 
 
@@ -222,6 +237,16 @@ def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: Reje
         )
 
 
-def _lines(lines: list[int]) -> str:
-    shown = ", ".join(str(line) for line in lines[:LINES_SHOWN])
-    return f"lines {shown}{f' and {len(lines) - LINES_SHOWN} more' if len(lines) > LINES_SHOWN else ''}"
+def _lines(data: bytes, positions: list[int]) -> str:
+    """The file's lines of the first few of these rows: a row may span lines, and some lines are empty."""
+    wanted, found = set(positions[:LINES_SHOWN]), []
+    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    starts, position = 1, -2  # the header is the row before the first
+    for row in reader:
+        if row:
+            position += 1
+            if position in wanted:
+                found.append(str(starts))
+        starts = reader.line_num + 1
+    more = f" and {len(positions) - LINES_SHOWN} more" if len(positions) > LINES_SHOWN else ""
+    return f"lines {', '.join(found)}{more}"

@@ -83,6 +83,8 @@ class Delivery:
         says = (document.get("platform"), document.get("business_date"), document.get("revision"))
         if says != (self.platform, self.business_date.isoformat(), self.revision) or type(says[2]) is not int:
             raise RejectedError("path_mismatch", f"the folder says {self.name}, the manifest something else")
+        if self.revision >= 2**40:
+            raise RejectedError("manifest_invalid", f"revision {self.revision} is out of bounds")
         generated_at = landing.instant_of(document.get("generated_at"))
         file = landing.file_of(document)
         return Manifest(self.platform, self.business_date, self.revision, generated_at, file)

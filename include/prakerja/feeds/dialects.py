@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +23,9 @@ import pandas as pd
 
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
+
+#: What JSON can write and no database text can hold: U+0000, and halves of a character.
+NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
 
 
 class Number(str):
@@ -153,28 +159,16 @@ def _json_record(line: int, document: Any, raw: str, paths: list[list[str]]) -> 
         value: Any = document
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        values.append(value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         if isinstance(value, bool | list | dict):
-            values[-1] = Number(values[-1])  # no text, and no whole number either: no field takes it
-    if "\\u" in raw and not all(map(_is_text, values)):
-        return Record(line, raw=raw)
+            value = Number(json.dumps(value))  # no text, and no whole number either: no field takes it
+        elif isinstance(value, str) and "\\u" in raw and not isinstance(value, Number):
+            value = NO_CHARACTER.sub("\ufffd", value)
+        values.append(value)
     return Record(line, tuple(values))
 
 
 def _read_xlsx(data: bytes, platform: Platform) -> Reading:
-    import python_calamine
-
-    try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        if platform.sheet not in book.sheet_names:
-            raise RejectedError("columns_missing", f"{platform.file} has no sheet {platform.sheet!r}")
-        sheet = book.get_sheet_by_name(platform.sheet)
-        start = sheet.start[0] if sheet.start else 0
-        table = sheet.to_python(skip_empty_area=True)
-    except RejectedError:
-        raise
-    except Exception:  # the reader has many kinds of error for a damaged file; all mean the same here
-        raise RejectedError("file_undecodable", f"{platform.file} is no readable XLSX file") from None
+    table, start = _table(data, platform)
     header = [str(cell) for cell in table[0]] if table else []
     positions, extra = _positions([name for name in header if name], platform, header)
     records = []
@@ -182,7 +176,55 @@ def _read_xlsx(data: bytes, platform: Platform) -> Reading:
         cells = [_cell(cell) for cell in row]
         if any(cell is not None for cell in cells):
             records.append(Record(line, tuple(cells[i] for i in positions)))
+    column = positions[FIELDS.index("occurred_at")]
+    if any(_is_midnight(row[column]) for row in table[1:]):
+        _unround(records, _table(_without_styles(data), platform)[0], column, start)
     return Reading(records, extra)
+
+
+def _table(data: bytes, platform: Platform) -> tuple[list[list[Any]], int]:
+    """The sheet's cells as Python values, and the number of empty rows above them."""
+    import python_calamine
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        if platform.sheet not in book.sheet_names:
+            raise RejectedError("columns_missing", f"{platform.file} has no sheet {platform.sheet!r}")
+        sheet = book.get_sheet_by_name(platform.sheet)
+        return sheet.to_python(skip_empty_area=True), sheet.start[0] if sheet.start else 0
+    except RejectedError:
+        raise
+    except Exception:  # the reader has many kinds of error for a damaged file; all mean the same here
+        raise RejectedError("file_undecodable", f"{platform.file} is no readable XLSX file") from None
+
+
+def _is_midnight(cell: Any) -> bool:
+    return isinstance(cell, date) and (not isinstance(cell, datetime) or cell.time() == time())
+
+
+def _unround(records: list[Record], serials: list[list[Any]], column: int, start: int) -> None:
+    """Take back where the reader has rounded a time up to midnight: 23:59:59.9999 is still that day.
+
+    It rounds date cells to milliseconds; `serials` are the same cells as the numbers that they are, in days.
+    """
+    place = FIELDS.index("occurred_at")
+    for record in records:
+        values = record.values or ()
+        serial = serials[record.line - start - 1][column]
+        if _is_midnight(values[place]) and isinstance(serial, float) and not serial.is_integer():
+            midnight = datetime.combine(values[place], time())
+            early = timedelta(microseconds=math.ceil((math.ceil(serial) - serial) * 86_400_000_000))
+            record.values = (*values[:place], midnight - early, *values[place + 1 :])
+
+
+def _without_styles(data: bytes) -> bytes:
+    """The workbook with no cell formatted as a date."""
+    plain = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(plain, "w") as after:
+        for entry in before.infolist():
+            if entry.filename != "xl/styles.xml":
+                after.writestr(entry.filename, before.read(entry))
+    return plain.getvalue()
 
 
 def _cell(cell: Any) -> Any:
@@ -201,21 +243,13 @@ def _positions(header: list[str], platform: Platform, cells: list[str] | None = 
     return [cells.index(name) for name in wanted], [name for name in header if name not in wanted]
 
 
-def _is_text(value: str | None) -> bool:
-    """Whether a database can hold it: JSON's escapes also write U+0000, and halves of a character."""
-    try:
-        return value is None or ("\0" not in value and value.encode() is not None)
-    except UnicodeEncodeError:
-        return False
-
-
 # -- forms -------------------------------------------------------------------------------------------------------------
 
 ISO8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
 DATE_FORMS = {
-    "YYYY-MM-DD HH:MM:SS": (re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)"), (0, 1, 2)),
-    "DD/MM/YYYY HH:MM:SS": (re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)"), (2, 1, 0)),
-    "YYYYMMDDHHMMSS": (re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)"), (0, 1, 2)),
+    "YYYY-MM-DD HH:MM:SS": (re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", re.ASCII), (0, 1, 2)),
+    "DD/MM/YYYY HH:MM:SS": (re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)", re.ASCII), (2, 1, 0)),
+    "YYYYMMDDHHMMSS": (re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII), (0, 1, 2)),
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WHOLE = re.compile(r"-?\d+", re.ASCII)
@@ -295,15 +329,15 @@ def _number(value: Any) -> tuple[int | None, bool]:
     """A JSON number or number cell that equals a whole number, however it is written (5e5, 500000.0)."""
     if not isinstance(value, Number):
         return None, False
-    if len(value) <= DIGITS_MAX:
-        if WHOLE.fullmatch(value):
-            return int(value), True
-        try:
-            as_float = float(value)
-        except ValueError:
-            return None, False
-        if as_float.is_integer() and abs(as_float) < 2**53:
-            return int(as_float), True
+    if WHOLE.fullmatch(value) and len(value) <= DIGITS_MAX:
+        return int(value), True
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None, False
+    # Not a float: that would take 5000.00000000000001 for whole, and lose the digits of a large one.
+    if number.is_finite() and number.adjusted() < DIGITS_MAX and number == number.to_integral_value():
+        return int(number), True
     return None, False
 
 

@@ -178,7 +178,8 @@ def judge(frame: pd.DataFrame, platform: Platform, business_date: date) -> Verdi
 def _for_judgement(frame: pd.DataFrame) -> pd.DataFrame:
     is_readable = frame["raw"].isna()
     has_id = frame["transaction_id"].str.strip().astype(bool)
-    content = pd.DataFrame({"id": frame["transaction_id"], "event": frame["event"].fillna(frame["event_delivered"])})
+    event = frame["event"].fillna("as delivered: " + frame["event_delivered"])
+    content = pd.DataFrame({"id": frame["transaction_id"], "event": event})
     # Repeats are gone: another row of the same transaction and event has other content, and nobody knows which is true.
     is_conflicting = is_readable & has_id & content.duplicated(keep=False)
     return pd.DataFrame(

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from prakerja import warehouse
+from prakerja.errors import PrakerjaError
 from prakerja.feeds import delivery as deliveries
 from prakerja.feeds.delivery import Delivery
 from prakerja.feeds.ledger import Entry, load, record
@@ -67,7 +68,16 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                 altered = True
             elif any(row["fingerprint"] == _fingerprint(delivery, delivery.file_mark()) for row in earlier):
                 continue  # rejected before, and nothing has been mended since
-            entry = _examine(delivery, clock, altered=altered)
+            try:
+                entry = _examine(delivery, clock, altered=altered)
+            except warehouse.UnavailableError:
+                raise
+            except Exception as defect:
+                # One that we cannot take in keeps nobody else out. Its error's own text may quote a row.
+                kind = str(defect) if isinstance(defect, PrakerjaError) else type(defect).__name__
+                intake.rejected.append(f"{delivery.name}: could not be taken in ({kind}): this is a defect, report it")
+                log.error("%s", intake.rejected[-1])
+                continue
             if entry.status == "rejected":
                 intake.rejected.append(f"{delivery.name}: {entry.reason}: {entry.detail}")
                 log.error("rejected %s", intake.rejected[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,7 +12,7 @@ CARD_MAX = 10**16 - 1
 #: Inclusive ranges of card numbers.
 Ranges = list[tuple[int, int]]
 
-SCIENTIFIC = re.compile(r"'?[+-]?(\d+)(?:[.,](\d+))?[eE]([+-]?\d{1,4})", re.ASCII)
+SCIENTIFIC = re.compile(r"'?[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d{1,4})", re.ASCII)
 FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
 
@@ -30,7 +31,7 @@ def cards_like(text: str, *, is_number: bool) -> Ranges:
     text = text.strip()
     if found := SCIENTIFIC.fullmatch(text):
         return _rounded_from(found[1], found[2] or "", int(found[3]))
-    digits = re.sub(r"[^0-9]", "", FINAL_ZEROS.sub("", text))
+    digits = re.sub(r"\D", "", FINAL_ZEROS.sub("", text))
     if not 1 <= len(digits) <= 16:
         return []
     card = int(digits)
@@ -49,7 +50,7 @@ def _rounded_from(whole: str, fraction: str, exponent: int) -> Ranges:
     # Just below a power of ten the same number of digits is ten times finer: 1.00000E+15 is rounded from 9.999995E+14.
     below = unit / 10 if str(mantissa).rstrip("0") == "1" else unit
     low, high = value - below / 2, value + unit / 2
-    first, last = max(0, -int(-low // 1)), min(CARD_MAX, int(high // 1))
+    first, last = max(0, math.ceil(low)), min(CARD_MAX, math.floor(high))
     return [(first, last)] if first <= last else []
 
 

@@ -12,15 +12,15 @@ from prakerja.calendar import Cohort, calendar, cohort
 from prakerja.occasion import Occasion, replaying
 from prakerja.reminders import sandbox
 from prakerja.settings import WIB, Settings
+from prakerja.workflow import NotTakenInError
 
 
 @dataclass
 class Played:
-    """What a replay did: the cohorts whose runs fell into it, the runs that ended red, and what those said."""
+    """What a replay did: how many runs, of which cohorts, and what the tasks that failed said."""
 
     cohorts: list[int] = field(default_factory=list)
     runs: int = 0
-    red: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
 
@@ -57,9 +57,10 @@ def play(
                     conf=due.occasion.conf(),
                 )
                 played.runs += 1
-                if ran.state != "success":
-                    played.red.append(ran.run_id)
-                    played.said += [line for line in ran.said if line not in played.said]
+                for error in ran.errors:
+                    # A feed that was missing on its day and came later is no problem; a cohort's table tells the rest.
+                    lines = error.rejected if isinstance(error, NotTakenInError) else str(error).splitlines()
+                    played.said += [line for line in lines if line not in played.said]
                 if due.occasion.cohort is not None and due.occasion.cohort not in played.cohorts:
                     played.cohorts.append(due.occasion.cohort)
             day += timedelta(days=1)
@@ -88,8 +89,10 @@ def _due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> l
 
 
 def problems(played: Played, table: list[dict[str, Any]], last: date) -> list[str]:
-    """What was rejected or left undecided, a line each: this is what makes a replay's answer a no."""
-    said = list(played.said)
+    """What was rejected or left undecided, a line each: this is what makes a replay's answer a no, each time again."""
+    with warehouse.transaction() as connection:
+        rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", known_by=last)]
+    said = rejected + [line for line in played.said if line not in rejected]
     for row in table:
         is_due = calendar()[row["cohort"]].decided_on <= last
         if row["status"] == "no_roster" and is_due:

@@ -24,11 +24,11 @@ USER = "replay"
 
 @dataclass
 class Ran:
-    """How a run ended: its `state`, and what the failed tasks said (one line or more each)."""
+    """How a run ended: its `state`, and the errors of the tasks that failed."""
 
     run_id: str
     state: str
-    said: list[str] = field(default_factory=list)
+    errors: list[PrakerjaError] = field(default_factory=list)
 
 
 class Runner:
@@ -144,12 +144,13 @@ class Runner:
                 session.commit()
             before = None if ready else now
             for instance in started:
-                ran.said += self._run_task(instance, dag.task_dict[instance.task_id])
+                if error := self._run_task(instance, dag.task_dict[instance.task_id]):
+                    ran.errors.append(error)
         ran.state = str(getattr(run.state, "value", run.state))
         return ran
 
-    def _run_task(self, instance: Any, task: Any) -> list[str]:
-        """Run one task; gives what it said if it failed."""
+    def _run_task(self, instance: Any, task: Any) -> PrakerjaError | None:
+        """Run one task; gives its error if it failed."""
         from airflow.models.taskinstance import TaskInstance
         from airflow.sdk import TaskInstanceState
         from airflow.sdk.execution_time.supervisor import run_task_in_process
@@ -177,11 +178,11 @@ class Runner:
             error = error or PrakerjaError(f"{instance.task_id} waits, and a replayed day does not")
             state = TaskInstanceState.FAILED
         if state != TaskInstanceState.FAILED:
-            return []
+            return None
         if isinstance(error, PrakerjaError):
-            return str(error).splitlines()
+            return error
         # Any other error's text may quote what it stumbled over; the log has its kind, and the run is red.
-        return [f"{instance.run_id}: the task {instance.task_id} failed ({type(error).__name__})"]
+        return PrakerjaError(f"{instance.run_id}: the task {instance.task_id} failed ({type(error).__name__})")
 
 
 def _states(run: Any, session: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ select
     d.status,
     d.reason,
     d.detail,
-    d.rows,
+    coalesce(d.rows, 0) as rows,
     d.loaded,
     d.quarantined_by_reason as quarantined,
     d.duplicates,
