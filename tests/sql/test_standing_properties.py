@@ -1,0 +1,131 @@
+"""The decision against a naive reading of its rules, over small worlds that nobody thought of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prakerja import warehouse
+from tests.sql.test_standing import END, START, WINDOW, World
+
+PEOPLE = (1, 2, 3)
+ANNOUNCED, DEADLINE = date(2021, 3, 5), date(2021, 3, 13)
+KNOWN_BY, LAST = date(2021, 3, 15), date(2021, 3, 14)
+INSTANTS = [
+    START - timedelta(days=2), START - timedelta(microseconds=1), START, START + timedelta(days=3),
+    END - timedelta(microseconds=1), END, END + timedelta(hours=20),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    card: int
+    event: str
+    at: datetime
+    transaction: str
+
+
+@dataclass(frozen=True)
+class Feed:
+    platform: str
+    day: date
+    revision: int
+    arrived_on: date
+    is_accepted: bool
+    rows: tuple[Row, ...]
+    damaged: tuple[int, ...]
+
+
+rows = st.builds(
+    Row,
+    card=st.sampled_from((*PEOPLE, 9)),
+    event=st.sampled_from(("PAID", "PAID", "PAID", "CANCELLED", "REFUNDED")),
+    at=st.sampled_from(INSTANTS),
+    transaction=st.sampled_from("abc"),
+)
+feeds = st.builds(
+    Feed,
+    platform=st.sampled_from(("tokopedia", "sisnaker")),
+    day=st.sampled_from([date(2021, 3, 4), ANNOUNCED, date(2021, 3, 8), DEADLINE, LAST, date(2021, 3, 15)]),
+    revision=st.integers(1, 12),
+    arrived_on=st.sampled_from([date(2021, 3, 10), KNOWN_BY, date(2021, 3, 16)]),
+    is_accepted=st.sampled_from((True, True, True, False)),
+    rows=st.lists(rows, max_size=5).map(tuple),
+    damaged=st.lists(st.sampled_from(PEOPLE), max_size=1).map(tuple),
+)
+worlds = st.lists(feeds, max_size=6, unique_by=lambda feed: (feed.platform, feed.day, feed.revision))
+
+
+def naive(world: list[Feed]) -> dict[int, str]:
+    """The rules as they are written, one person at a time."""
+    in_force: dict[tuple[str, date], Feed] = {}
+    for feed in sorted(world, key=lambda feed: feed.revision):
+        if feed.is_accepted and feed.arrived_on <= KNOWN_BY and feed.day <= LAST:
+            in_force[feed.platform, feed.day] = feed
+    outcomes = {}
+    for card in PEOPLE:
+        is_purchased = any(
+            row.card == card and row.event == "PAID" and START <= row.at < END
+            and not any(
+                undo.event != "PAID" and undo.transaction == row.transaction and undo.at < END
+                for other in in_force.values() if other.platform == feed.platform for undo in other.rows
+            )
+            for feed in in_force.values() for row in feed.rows
+        )  # fmt: skip
+        is_doubtful = any(card in feed.damaged and feed.day >= ANNOUNCED for feed in in_force.values())
+        outcomes[card] = "purchased" if is_purchased else "held" if is_doubtful else "overdue"
+    return outcomes
+
+
+def lay_down(world: World, feeds: list[Feed]) -> None:
+    for feed in feeds:
+        status = "accepted" if feed.is_accepted else "rejected"
+        delivery = world.delivery(
+            feed.day.isoformat(), feed.platform, feed.revision, feed.arrived_on.isoformat(), status
+        )
+        for row in feed.rows:
+            world.row(delivery, row.at, row.card, row.event, row.transaction)
+        for card in feed.damaged:
+            world.damaged(delivery, str(card))
+
+
+def decided(connection: warehouse.Connection) -> dict[int, str]:
+    found = connection.exec_driver_sql(
+        "select r.card_number, s.outcome::text"
+        " from standing(12, %s, %s, 1, %s, %s, %s) s join recipients r using (recipient_id)",
+        (ANNOUNCED, DEADLINE, LAST, KNOWN_BY, END),
+    )
+    return {card: outcome for card, outcome in found}  # noqa: C416 - rows, not pairs
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds, shuffled=st.randoms())
+@pytest.mark.usefixtures("home")
+def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
+    world: list[Feed], shuffled: object
+) -> None:
+    assert WINDOW["deadline_on"] == DEADLINE
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql("truncate deliveries, rosters restart identity cascade")
+        tables = World(connection)
+        for card in PEOPLE:
+            tables.recipient(card)
+        lay_down(tables, world)
+        first = decided(connection)
+        assert first == naive(world)
+        assert sum(Counter(first.values()).values()) == len(PEOPLE)
+        connection.exec_driver_sql("truncate deliveries restart identity cascade")
+        again = list(world)
+        shuffled.shuffle(again)  # type: ignore[attr-defined]
+        lay_down(tables, again)
+        assert decided(connection) == first
+
+
+def test_instants_are_on_both_sides_of_each_boundary() -> None:
+    assert [at.astimezone(UTC) < START for at in INSTANTS].count(True) == 2
+    assert [at.astimezone(UTC) >= END for at in INSTANTS].count(True) == 2

@@ -1,0 +1,65 @@
+"""The calendar that the project carries: the waves, their dates, which of them are estimates."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+import yaml
+
+from prakerja import calendar
+from prakerja.calendar import Cohort
+from prakerja.settings import INCLUDE, program
+
+ENTRIES = {entry["cohort"]: entry for entry in yaml.safe_load((INCLUDE / "cohorts.yaml").read_text())["cohorts"]}
+
+
+@pytest.fixture
+def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
+    monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
+    return calendar.calendar()
+
+
+def test_the_waves_are_those_whose_dates_are_known(waves: dict[int, Cohort]) -> None:
+    assert list(waves) == [6, *range(8, 23)]
+    announced = {8: "2020-09-17", 10: "2020-10-02", 11: "2020-11-10", 18: "2021-08-24", 21: "2021-09-22"}
+    deadlines = {
+        8: "2020-10-15",
+        10: "2020-10-31",
+        13: "2021-04-08",
+        16: "2021-04-29",
+        20: "2021-10-14",
+        21: "2021-10-21",
+    }
+    assert {n: waves[n].announced_on.isoformat() for n in announced} == announced
+    assert {n: waves[n].deadline_on.isoformat() for n in deadlines} == deadlines
+
+
+def test_estimates_are_marked(waves: dict[int, Cohort]) -> None:
+    estimated = {number: entry.get("estimated", []) for number, entry in ENTRIES.items()}
+    assert [number for number, dates in estimated.items() if not dates] == [8, 10, 11, 18, 19, 21]
+    assert estimated[12] == estimated[17] == ["announced_on", "deadline_on"]
+
+
+def test_all_but_wave_eight_have_thirty_days_and_nothing_is_computed(waves: dict[int, Cohort]) -> None:
+    window = timedelta(days=program()["window_days"] - 1)
+    assert [n for n, wave in waves.items() if wave.deadline_on != wave.announced_on + window] == [8]
+
+
+def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_given(
+    home: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "cohorts:\n- {cohort: 1, announced_on: 2021-03-05, deadline_on: 2021-03-20}\n"
+    path = calendar.Settings.from_environment().calendar
+    path.write_text(text)
+    calendar._read.cache_clear()
+    assert calendar.cohort(1).deadline_on == date(2021, 3, 20)
+    assert "not the thirtieth day, 2021-04-03" in caplog.text
+
+
+def test_fourteen_october_2021_is_a_deadline_and_a_reminder_date(waves: dict[int, Cohort]) -> None:
+    day = date(2021, 10, 14)
+    assert [(e.cohort, e.kind) for wave in waves.values() for e in wave.events() if e.on == day] == [
+        (20, "deadline"),
+        (21, "H-7"),
+    ]
