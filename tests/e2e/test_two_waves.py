@@ -36,7 +36,7 @@ def expected(home: Path) -> dict[str, Any]:
         assert intake.take_in(platform, last, is_replay=True).rejected == []
     for wave in calendar.calendar().values():
         made = decision.decide(wave, wave.decided_on)
-        revocation.require_approval(wave, made, "Siti", wave.decided_on)
+        revocation.require_approval(made, "Siti", wave.decided_on, in_advance=True)
         revocation.revoke(wave, made, wave.decided_on)
     shutil.copytree(home / "world" / "late", home / "landing", dirs_exist_ok=True)
     for platform in platforms():

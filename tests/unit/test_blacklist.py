@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_snapshot_and_delta_give_the_next_snapshot(listed: Path) -> None:
     publishing.publish("first", AT, DAY)
     revoke([6, 7])
     reinstate(2)
-    assert publishing.publish("second", AT, DAY) == 2
+    assert publishing.publish("second", AT, DAY + timedelta(days=1)) == 2
     delta = gzip.decompress((listed / "v000002" / "delta.csv.gz").read_bytes())
     changes = parsed_csv(Change, delta)
     assert sorted((change.op, change.reason) for change in changes) == [
@@ -108,6 +108,16 @@ def test_an_occasion_publishes_once_and_an_empty_delta_proves_that_the_day_was_l
     assert tree(listed) == before
     assert publishing.publish("second", AT, DAY) == 2
     assert gzip.decompress((listed / "v000002" / "delta.csv.gz").read_bytes()).count(b"\n") == 1
+
+
+def test_a_days_intake_leaves_its_own_days_revocations_to_the_deadline(listed: Path) -> None:
+    assert publishing.publish("daily", AT, DAY, only_changes=True) is None
+    assert publishing.publish("daily", AT, DAY - timedelta(days=9), only_changes=True) is None
+    assert publishing.publish("deadline", AT, DAY) == 1
+    reinstate(1)
+    assert publishing.publish("daily", AT, DAY, only_changes=True) is None, "that was a day later"
+    assert publishing.publish("daily", AT, DAY + timedelta(days=1), only_changes=True) == 2
+    assert publishing.publish("earlier", AT, DAY - timedelta(days=1), only_changes=True) is None
 
 
 def test_whoever_is_reinstated_before_the_first_list_never_appears(listed: Path) -> None:

@@ -38,32 +38,34 @@ from prakerja.settings import Settings, program
 log = logging.getLogger(__name__)
 
 
-def publish(occasion: str, at: datetime, known_by: date, *, only_changes: bool = False) -> int | None:
-    """Publish what was revoked and reinstated since the last version; gives the version that this occasion published.
+def publish(occasion: str, at: datetime, clock: date, *, only_changes: bool = False) -> int | None:
+    """Publish what was revoked and reinstated by `clock` and not yet; gives the version that this occasion published.
 
     An occasion publishes at least once, with an empty delta where nothing changed (it proves that the day was looked
-    at), unless `only_changes`; a second call finds nothing left to do. Two publishers take turns.
+    at). With `only_changes`, that of the daily intake, it does not, and leaves what is revoked on its own day to the
+    deadline's run, which comes after it. A second call finds nothing left to do. Two publishers take turns.
     """
     signer, subjects = signing_key(), subject_key()
     with warehouse.exclusive("publish"):
         root = UPath(Settings.from_environment().publish) / "blacklist"
         _materialise(root, signer, subjects)  # what an earlier publisher left unfinished
-        version = _next_version(occasion, at, known_by, only_changes=only_changes)
+        version = _next_version(occasion, at, clock, only_changes=only_changes)
         _materialise(root, signer, subjects)
     return version
 
 
-def _next_version(occasion: str, at: datetime, known_by: date, *, only_changes: bool) -> int | None:
+def _next_version(occasion: str, at: datetime, clock: date, *, only_changes: bool) -> int | None:
+    by = {"revoked_by": clock - timedelta(days=1) if only_changes else clock, "reinstated_by": clock}
     with warehouse.transaction(one_snapshot=True) as connection:
         published = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
-        changes = warehouse.execute(connection, "blacklist/count_pending").scalar_one()
+        changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
         if not changes and published:
             return int(published[0]["version"])
         if not changes and only_changes:
             return None
         data_as_of = {
             row["platform"]: row["business_date"].isoformat()
-            for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=known_by)
+            for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=clock)
         }
         version = int(
             warehouse.execute(
@@ -75,7 +77,7 @@ def _next_version(occasion: str, at: datetime, known_by: date, *, only_changes: 
                 data_as_of=json.dumps(data_as_of),
             ).scalar_one()
         )
-        warehouse.execute(connection, "blacklist/insert_changes", version=version)
+        warehouse.execute(connection, "blacklist/insert_changes", version=version, **by)
     return version
 
 

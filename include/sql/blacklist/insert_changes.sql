@@ -1,5 +1,5 @@
 -- Grain: one change per recipient of a version: revoked and not listed, or reinstated and listed.
--- Parameters: version.
+-- Parameters: version; revoked_by, reinstated_by: what happened later is for a later version.
 with listed as (
     select distinct on (recipient_id)
         recipient_id,
@@ -17,4 +17,6 @@ select
 from revocations as r
 left join reinstatements as e on r.recipient_id = e.recipient_id
 left join listed as l on r.recipient_id = l.recipient_id
-where (e.recipient_id is null) <> (l.op is not distinct from 'ADD')
+where
+    (e.recipient_id is null and r.revoked_on <= :revoked_by and l.op is distinct from 'ADD')
+    or (e.reinstated_on <= :reinstated_by and l.op = 'ADD')
