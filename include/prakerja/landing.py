@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from upath import UPath
@@ -20,6 +21,10 @@ from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB, program
 
 MANIFEST_BYTES_MAX = 1_000_000
+CELLS_MAX = 10_000_000
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]{1,9})(\d{1,9})["']""")
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -64,6 +69,12 @@ def read_manifest(folder: UPath) -> bytes | None:
     with path.open("rb") as file:
         data: bytes = file.read(MANIFEST_BYTES_MAX + 1)
     return data
+
+
+def strays(root: UPath) -> list[str]:
+    """What lies in the landing zone beside `feeds/` and `rosters/`, and in `feeds/` beside folders: nobody reads it."""
+    found = [path.name for path in listed(root) if path.name not in ("feeds", "rosters") or not path.is_dir()]
+    return found + [f"feeds/{path.name}" for path in listed(root / "feeds") if not path.is_dir()]
 
 
 def listed(folder: UPath) -> list[UPath]:
@@ -145,21 +156,30 @@ def checked_bytes(folder: UPath, file: File, compression: str | None, layout: st
     path = folder / file.name
     if not path.is_file():
         raise RejectedError("file_missing", f"{file.name} is not there")
+    if not is_inside(path, folder):
+        raise RejectedError("file_missing", f"{file.name} leads out of its folder")
+    cap = int(program()["feeds"]["opened_bytes_max"])
     size = path.stat().st_size
     if size != file.bytes:
         raise RejectedError("size_mismatch", f"{file.name}: expected {file.bytes} bytes, found {size}")
+    if size > cap:
+        raise RejectedError("too_large", f"{file.name} has more than {cap:,} bytes")
     data: bytes = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != file.sha256:
         raise RejectedError("sha256_mismatch", f"{file.name}: expected {file.sha256[:12]}…, found {found[:12]}…")
-    cap = int(program()["feeds"]["opened_bytes_max"])
     if compression == "gzip":
         return _gunzip(data, cap, file.name)
     if layout == "xlsx":
-        _check_archive(data, cap, file.name)
-    elif len(data) > cap:
-        raise RejectedError("too_large", f"{file.name} has more than {cap:,} bytes")
+        _check_workbook(data, cap, file.name)
     return data
+
+
+def is_inside(path: UPath, folder: UPath) -> bool:
+    """Whether a path, links followed, is still below the folder (an object store has no links)."""
+    if path.protocol not in ("", "file", "local"):
+        return True
+    return Path(path.path).resolve().is_relative_to(Path(folder.path).resolve())
 
 
 def _gunzip(data: bytes, cap: int, name: str) -> bytes:
@@ -173,21 +193,46 @@ def _gunzip(data: bytes, cap: int, name: str) -> bytes:
     return opened
 
 
-def _check_archive(data: bytes, cap: int, name: str) -> None:
-    """An XLSX must open within the cap: sizes are counted while inflating, since the archive's own figures may lie."""
+def _check_workbook(data: bytes, cap: int, name: str) -> None:
+    """An XLSX must open within the cap, to plain values in a table of a bearable size, before anything parses it.
+
+    Sizes are counted while inflating, since the archive's own figures may lie. The reader lays out a table from the
+    first to the last cell, so that two cells far apart would take all memory.
+    """
     total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
+                part = bytearray()
                 with archive.open(entry) as member:
                     for chunk in _chunks(member):
                         total += len(chunk)
                         if total > cap:
                             raise RejectedError("too_large", f"{name} opens to more than {cap:,} bytes")
+                        part += chunk
+                if entry.filename.endswith((".xml", ".rels")):
+                    _check_part(bytes(part), name, is_sheet="worksheets/" in entry.filename)
     except RejectedError:
         raise
     except Exception:  # zipfile raises a dozen kinds on a damaged archive; all mean the same here
         raise RejectedError("file_undecodable", f"{name} is no XLSX file, or is damaged") from None
+
+
+def _check_part(part: bytes, name: str, *, is_sheet: bool) -> None:
+    if part.startswith(UTF_16) or b"<!DOCTYPE" in part or b"<!ENTITY" in part:
+        raise RejectedError("file_undecodable", f"{name} holds XML that declares entities, or is no UTF-8")
+    if not is_sheet:
+        return
+    if FORMULA.search(part):
+        raise RejectedError("file_undecodable", f"{name} holds formulas: values are delivered as values")
+    columns = rows = 1
+    for letters, row in set(CELL.findall(part)):
+        column = 0
+        for letter in letters.upper():
+            column = column * 26 + letter - 64
+        columns, rows = max(columns, column), max(rows, int(row))
+    if columns * rows > CELLS_MAX:
+        raise RejectedError("too_large", f"{name} spans {columns:,} columns and {rows:,} rows")
 
 
 def sha256_of(path: UPath) -> str:

@@ -76,10 +76,13 @@ def test_a_delivery_that_breaks_a_rule_is_rejected_whole(home: Path, reason: str
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(2), **bent)
     taken = intake.take_in("tokopedia", CLOCK)
     revision = bent.get("revision", 1)
-    assert [line.split(": ")[:2] for line in taken.rejected] == [[f"tokopedia 2021-03-10 r{revision}", reason]]
+    assert [line.split(": ")[:2] for line in taken.rejected if line.startswith("tokopedia ")] == [
+        [f"tokopedia 2021-03-10 r{revision}", reason]
+    ]
     assert (only_delivery()["status"], only_delivery()["reason"]) == ("rejected", reason)
     assert ledger() == []
-    assert intake.take_in("tokopedia", CLOCK).rejected == [], "the same breach is told once"
+    again = intake.take_in("tokopedia", CLOCK).rejected
+    assert not [line for line in again if line.startswith("tokopedia ")], "the same breach is told once"
 
 
 def test_a_manifest_that_is_no_json_is_rejected(home: Path) -> None:

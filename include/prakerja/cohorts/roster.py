@@ -109,8 +109,8 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
 
 
 def _survey() -> tuple[list[Delivered], list[str]]:
-    found, strays = [], []
     root = landing.landing_zone(Settings.from_environment().landing)
+    found, strays = [], [f"{name} is neither feeds/ nor rosters/, nor in one of them" for name in landing.strays(root)]
     for folder in landing.listed(root / "rosters"):
         if not (named := FOLDER.fullmatch(folder.name)):
             strays.append(f"rosters/{folder.name} is no roster (gelombang-12)")

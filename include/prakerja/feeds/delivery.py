@@ -130,16 +130,28 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
                 path = f"feeds/{platform.name}/{day.name}/{revision.name}"
                 if not REVISION.fullmatch(revision.name):
                     strays.append(f"{path} is no revision (r1, r2, ...)")
+                elif not landing.is_inside(revision, landing.landing_zone(root)):
+                    strays.append(f"{path} leads out of the landing zone")
                 elif (manifest := landing.read_manifest(revision)) is not None:
+                    strays += [f"{path}/{name} is not in the manifest" for name in _unread(revision, manifest)]
                     deliveries.append(
                         Delivery(platform.name, business_date, int(revision.name[1:]), revision, manifest)
                     )
     return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), strays
 
 
+def _unread(folder: UPath, manifest: bytes) -> list[str]:
+    """Files beside the manifest that it does not name (where it names one legibly)."""
+    try:
+        named = landing.file_of(landing.document(manifest)).name
+    except RejectedError:
+        return []
+    return [path.name for path in landing.listed(folder) if path.name not in ("manifest.json", named)]
+
+
 def feed_folders(root: str) -> list[str]:
     """The names of the folders under `feeds/`, known platforms or not."""
-    return [folder.name for folder in landing.listed(landing.landing_zone(root) / "feeds")]
+    return [folder.name for folder in landing.listed(landing.landing_zone(root) / "feeds") if folder.is_dir()]
 
 
 def _date(text: str) -> date | None:
