@@ -29,7 +29,11 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The warehouse.", no_args_is_help=True)
 blacklist = typer.Typer(help="The published blacklist.", no_args_is_help=True)
+feeds = typer.Typer(
+    help="The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."
+)
 app.add_typer(db, name="db")
+app.add_typer(feeds, name="feeds")
 app.add_typer(blacklist, name="blacklist")
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -186,9 +190,11 @@ def explain(
         raise typer.Exit(1)
 
 
-@app.command()
-def feeds(as_json: AsJson = False) -> None:
+@feeds.callback(invoke_without_command=True)
+def feeds_grid(context: typer.Context, as_json: AsJson = False) -> None:
     """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
+    if context.invoked_subcommand is not None:
+        return
     from prakerja import warehouse
     from prakerja.cohorts.overview import missing_now
     from prakerja.feeds import overview
@@ -214,6 +220,68 @@ def feeds(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(deliveries + owed, indent=2))
     else:
         _print_feeds(deliveries, missing)
+
+
+@feeds.command("quarantine")
+def feeds_quarantine(
+    platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="From this business date.")
+    ] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="To this business date.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only rows with this reason.")] = None,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Show values as delivered: they are personal data.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The quarantined rows in force: where each stands, why, and its values, masked."""
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.feeds import overview
+    from prakerja.platforms import platforms
+
+    if platform is not None and platform not in platforms():
+        raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
+    warehouse.require_schema()
+    rows = overview.list_quarantine(
+        platform, first and first.date(), last and last.date(), reason, is_masked=not unmask
+    )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("platform", "business date", "line", "reasons", "as delivered")
+    for row in rows:
+        told = ", ".join(f"{key} {value!r}" for key, value in row["delivered"].items() if key != "voucher_code")
+        where = f"{row['business_date']} r{row['revision']}"
+        table.add_row(row["platform"], where, str(row["line"]), ", ".join(row["reasons"]), told)
+    _print(table)
+    typer.echo(f"{len(rows):,} rows")
+
+
+@feeds.command("accept")
+def feeds_accept(
+    platform: Annotated[str, typer.Argument(metavar="PLATFORM")],
+    day: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"])],
+    because: Annotated[str, typer.Option(help="Why it may be taken in all the same.")],
+    name: Annotated[str | None, typer.Option("--as", help="Who answers for it; default: whoever is logged in.")] = None,
+) -> None:
+    """Accept a delivery that was rejected for its quarantine bound; recorded with who, when, why."""
+    import getpass
+
+    from prakerja import warehouse
+    from prakerja.feeds import intake
+    from prakerja.feeds.ledger import Waiver
+    from prakerja.settings import WIB
+
+    if not because.strip():
+        raise typer.BadParameter("say why", param_hint="--because")
+    warehouse.require_schema()
+    waiver = Waiver(name or getpass.getuser(), because.strip())
+    entry = intake.accept(platform, day.date(), waiver, datetime.now(WIB).date())
+    typer.echo(
+        f"accepted {platform} {entry.business_date} r{entry.revision}: {entry.loaded:,} loaded, "
+        f"{entry.quarantined:,} quarantined"
+    )
 
 
 # -- the blacklist -----------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ STATE = {
     " from transactions t join deliveries_in_force('infinity') f using (delivery_id)",
     "deliveries": "select platform, business_date, revision, status, reason, loaded, quarantined, duplicates,"
     " arrived_on from deliveries",
+    "restatements": "select d.platform, d.business_date, d.revision, r.added, r.vanished, r.changed"
+    " from restatements r join deliveries d using (delivery_id)",
     "quarantine": "select d.platform, d.business_date, d.revision, q.line, q.reasons, q.might_be::text"
     " from quarantine q join deliveries d using (delivery_id)",
     "standings": "select cohort, as_of, selected, purchased, held, at_risk, overdue, excluded from standings",

@@ -21,6 +21,7 @@ def commands() -> set[str]:
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
         found |= {f"{name} {sub}" for sub in inner} if inner else {name}
+        found |= {name} if getattr(command, "invoke_without_command", False) else set()
     return found
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
+from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake, overview
+from prakerja.feeds.ledger import Waiver
 from prakerja.settings import WIB
 from prakerja.simulation import writers
 from prakerja.simulation.writers import Row
@@ -193,6 +195,66 @@ def test_in_a_replay_a_delivery_arrives_on_the_day_that_it_was_generated(home: P
     assert intake.take_in("tokopedia", date(2021, 3, 15), is_replay=True).accepted == []
     assert len(intake.take_in("tokopedia", date(2021, 3, 16), is_replay=True).accepted) == 1
     assert only_delivery()["arrived_on"] == "2021-03-16"
+
+
+def test_a_restated_day_is_told_with_what_it_changed(home: Path) -> None:
+    landing = home / "landing"
+    deliver(landing, "tokopedia", "2021-03-10", rows(5))
+    deliver(landing, "tokopedia", "2021-03-10", [*rows(3), *rows(1, transaction_id="new"), rows(5)[4]], revision=3)
+    changed = Row("id-5", "PAID", NOON, f"{5:016}", 7000)
+    deliver(landing, "tokopedia", "2021-03-10", [*rows(3), changed], revision=7)
+    intake.take_in("tokopedia", CLOCK)
+    assert [d["restates"] for d in overview.list_deliveries()] == [
+        None,
+        {"revision": 1, "added": 1, "vanished": 1, "changed": 0},
+        {"revision": 3, "added": 0, "vanished": 1, "changed": 1},
+    ]
+
+
+def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Path) -> None:
+    landing = home / "landing"
+    deliver(landing, "tokopedia", "2021-03-10", [*rows(9), *rows(1, transaction_id="x", event="?")])
+    intake.take_in("tokopedia", CLOCK)
+    waiver = Waiver("Siti", "the platform cannot mend it")
+    for slug, day in (("tokopedia", date(2021, 3, 9)), ("bukalapak", date(2021, 3, 10))):
+        with pytest.raises(PrakerjaError, match="no delivery waits for it"):
+            intake.accept(slug, day, waiver, CLOCK)
+    accepted = intake.accept("tokopedia", date(2021, 3, 10), waiver, CLOCK)
+    assert (accepted.loaded, accepted.quarantined) == (9, 1)
+    assert len(ledger()) == 9
+    rejected, found = overview.list_deliveries()
+    assert (rejected["status"], found["status"]) == ("rejected", "accepted")
+    assert found["waiver"] == {"accepted_by": "Siti", "because": "the platform cannot mend it"}
+    assert intake.take_in("tokopedia", CLOCK) == intake.Intake()
+    with pytest.raises(PrakerjaError, match="no delivery waits for it"):
+        intake.accept("tokopedia", date(2021, 3, 10), waiver, CLOCK)
+
+
+def test_what_was_rejected_must_still_be_what_lies_there(home: Path) -> None:
+    deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(9), *rows(1, transaction_id="x", event="?")])
+    intake.take_in("tokopedia", CLOCK)
+    deliver(home / "landing", "tokopedia", "2021-03-10", rows(9, event="?"))
+    with pytest.raises(PrakerjaError, match="no longer lies there"):
+        intake.accept("tokopedia", date(2021, 3, 10), Waiver("Siti", "x"), CLOCK)
+    assert ledger() == []
+
+
+def test_quarantine_is_listed_masked(home: Path) -> None:
+    bad = [Row("INV-123456", "?", NOON, "7.77024E+14", 5000), Row("id-y", "PAID", NOON, "'0234567890123456", 5000)]
+    deliver(
+        home / "landing", "tokopedia", "2021-03-10", [*rows(58), *bad, Row("", "", "", "", 0, raw="a,0234567890123456")]
+    )
+    intake.take_in("tokopedia", CLOCK)
+    listed = overview.list_quarantine()
+    assert [row["line"] for row in listed] == [60, 61, 62]
+    assert "0234567890123456" not in json.dumps(listed)
+    assert "123456" not in json.dumps(listed)
+    assert listed[1]["delivered"]["card_number"] == "'••••••••••••3456"
+    assert listed[2]["delivered"] == {"raw": "(18 characters)"}
+    assert [row["line"] for row in overview.list_quarantine(reason="event_unknown")] == [60]
+    assert overview.list_quarantine(platform="sisnaker") == []
+    assert overview.list_quarantine(first=date(2021, 3, 11)) == []
+    assert "0234567890123456" in json.dumps(overview.list_quarantine(is_masked=False))
 
 
 def test_order_of_deliveries_does_not_change_the_ledger(home: Path) -> None:

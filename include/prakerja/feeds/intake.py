@@ -15,7 +15,7 @@ from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import delivery as deliveries
 from prakerja.feeds.delivery import Delivery
-from prakerja.feeds.ledger import Entry, load, record
+from prakerja.feeds.ledger import Entry, Waiver, load, record
 from prakerja.landing import RejectedError, landing_zone
 from prakerja.settings import Settings, program
 
@@ -102,6 +102,29 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
     return intake
 
 
+def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry:
+    """Take in a day's delivery that was rejected for its quarantine bound alone: a person answers for it.
+
+    Raises `PrakerjaError` where there is none, or where what lies there is no longer what was rejected.
+    """
+    where = f"{slug} {business_date}"
+    with warehouse.exclusive(f"intake {slug}"):
+        with warehouse.transaction() as connection:
+            found = warehouse.rows(connection, "feeds/find_over_bound", platform=slug, business_date=business_date)
+        if not found:
+            raise PrakerjaError(f"{where}: no delivery waits for it that was rejected for its quarantine bound")
+        for delivery in deliveries.survey(Settings.from_environment().landing, slug)[0]:
+            is_it = (delivery.business_date, delivery.revision) == (business_date, found[0]["revision"])
+            if is_it and _fingerprint(delivery, delivery.file_mark()) == found[0]["fingerprint"]:
+                entry = _examine(delivery, clock, waiver=waiver)
+                break
+        else:
+            raise PrakerjaError(f"{where}: what was rejected no longer lies there: run platform_feeds first")
+    if entry.status == "rejected":
+        raise PrakerjaError(f"{delivery.name}: {entry.reason}: {entry.detail}")
+    return entry
+
+
 def _known(slug: str) -> dict[tuple[date, int], list[Any]]:
     known: dict[tuple[date, int], list[Any]] = defaultdict(list)
     with warehouse.transaction() as connection:
@@ -122,13 +145,14 @@ def _fingerprint(delivery: Delivery, mark: str) -> str:
     return hashlib.sha256(f"{delivery.manifest_sha256} {mark}".encode()).hexdigest()
 
 
-def _examine(delivery: Delivery, clock: date, *, altered: bool) -> Entry:
+def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: Waiver | None = None) -> Entry:
     """Check, judge and load one delivery; gives it as recorded."""
+    mark = "altered" if altered else delivery.file_mark()
     entry = Entry(
         delivery.platform,
         delivery.business_date,
         delivery.revision,
-        fingerprint=_fingerprint(delivery, "altered" if altered else delivery.file_mark()),
+        fingerprint=_fingerprint(delivery, f"{mark} accepted by a person" if waiver else mark),
         arrived_on=min(delivery.arrived_on, clock),
         generated_at=delivery.generated_at,
     )
@@ -142,7 +166,7 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool) -> Entry:
         entry.generated_at, entry.sha256 = manifest.generated_at, manifest.file.sha256
         entry.bytes, entry.rows, entry.amount_idr = manifest.file.bytes, manifest.file.rows, manifest.file.amount_idr
         data = delivery.contents(platform, manifest, clock)
-        good, bad = _judged(data, platform, entry)
+        good, bad = _judged(data, platform, entry, is_bounded=waiver is None)
     except RejectedError as rejection:
         entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
         entry.loaded = entry.quarantined = entry.duplicates = 0
@@ -151,11 +175,11 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool) -> Entry:
             record(connection, entry)
         return entry
     with warehouse.transaction() as connection:
-        load(connection, entry, good, bad)
+        load(connection, entry, good, bad, waiver)
     return entry
 
 
-def _judged(data: bytes, platform: Platform, entry: Entry) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _judged(data: bytes, platform: Platform, entry: Entry, *, is_bounded: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The delivery's good rows and its quarantined ones (with `reasons`); fills in the entry's counts."""
     from prakerja.feeds import dialects, expectations
 
@@ -180,7 +204,7 @@ def _judged(data: bytes, platform: Platform, entry: Entry) -> tuple[pd.DataFrame
     entry.loaded = len(frame) - len(bad)
     entry.quarantined_by_reason, entry.verdict = verdict.counts, verdict.summary
     share = Fraction(str(program()["feeds"]["quarantined_share_max"]))  # exact: 5 of 100 is not more than 5 %
-    if entry.rows and len(bad) > share * entry.rows:
+    if is_bounded and entry.rows and len(bad) > share * entry.rows:
         raise RejectedError(
             "quarantine_bound_exceeded",
             f"{len(bad)} of {entry.rows} rows are quarantined, more than {float(share):.0%} "

@@ -50,7 +50,17 @@ def record(connection: Connection, entry: Entry) -> int | None:
     return None if delivery_id is None else int(delivery_id)
 
 
-def load(connection: Connection, entry: Entry, good: pd.DataFrame, bad: pd.DataFrame) -> int | None:
+@dataclass(frozen=True)
+class Waiver:
+    """A person who answers for a delivery over its quarantine bound, and why."""
+
+    accepted_by: str
+    because: str
+
+
+def load(
+    connection: Connection, entry: Entry, good: pd.DataFrame, bad: pd.DataFrame, waiver: Waiver | None = None
+) -> int | None:
     """Record an accepted delivery with its rows (`good`, canonical) and its quarantine (`bad`, with `reasons`)."""
     delivery_id = record(connection, entry)
     if delivery_id is None:
@@ -59,6 +69,9 @@ def load(connection: Connection, entry: Entry, good: pd.DataFrame, bad: pd.DataF
         warehouse.copy_into(connection, "transactions", _transactions(good, delivery_id))
     if len(bad):
         warehouse.copy_into(connection, "quarantine", _quarantine(bad, delivery_id))
+    warehouse.execute(connection, "feeds/insert_restatement", delivery_id=delivery_id)
+    if waiver is not None:
+        warehouse.execute(connection, "feeds/insert_waiver", delivery_id=delivery_id, **vars(waiver))
     return delivery_id
 
 

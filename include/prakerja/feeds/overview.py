@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -19,6 +20,51 @@ def list_deliveries() -> list[dict[str, Any]]:
             dict(row) | {"business_date": row["business_date"].isoformat(), "arrived_on": row["arrived_on"].isoformat()}
             for row in warehouse.rows(connection, "feeds/list_deliveries")
         ]
+
+
+def list_quarantine(
+    platform: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+    reason: str | None = None,
+    *,
+    is_masked: bool = True,
+) -> list[dict[str, Any]]:
+    """One mapping per quarantined row in force: where it stands, its reasons, and its values as delivered.
+
+    Masked, each run of four digits or more shows its last four, and an unreadable row nothing else: enough to tell two
+    apart and to see the damage, too little to know a person by.
+    """
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(
+            connection, "feeds/list_quarantine", platform=platform, first_date=first, last_date=last, reason=reason
+        )
+    return [
+        {
+            "platform": row["platform"],
+            "business_date": row["business_date"].isoformat(),
+            "revision": row["revision"],
+            "line": row["line"],
+            "reasons": list(row["reasons"]),
+            "delivered": {key: mask(key, value) for key, value in row["delivered"].items()}
+            if is_masked
+            else row["delivered"],
+        }
+        for row in rows
+    ]
+
+
+#: What says nothing about a person, and is needed to see what is wrong.
+UNMASKED = ("event", "occurred_at", "amount_idr", "course_id")
+
+
+def mask(field: str, value: str) -> str:
+    """A delivered value without what would tell whose it is."""
+    if field in UNMASKED:
+        return value
+    if field == "raw":
+        return f"({len(value)} characters)"
+    return re.sub(r"\d(?=(?:\D*\d){4})", "•", value)
 
 
 def count_unmatched() -> int:

@@ -12,7 +12,20 @@ select
     d.quarantined_by_reason as quarantined,
     d.duplicates,
     d.arrived_on,
-    f.delivery_id is not null as is_in_force
+    f.delivery_id is not null as is_in_force,
+    case
+        when r.delivery_id is not null
+            then
+                jsonb_build_object(
+                    'revision', s.revision, 'added', r.added, 'vanished', r.vanished, 'changed', r.changed
+                )
+    end as restates,
+    case
+        when w.delivery_id is not null then jsonb_build_object('accepted_by', w.accepted_by, 'because', w.because)
+    end as waiver
 from deliveries as d
+left join restatements as r on d.delivery_id = r.delivery_id
+left join deliveries as s on r.superseded_id = s.delivery_id
+left join waivers as w on d.delivery_id = w.delivery_id
 left join deliveries_in_force('infinity') as f on d.delivery_id = f.delivery_id
 order by d.business_date, d.platform, d.revision, d.delivery_id

@@ -1,0 +1,4 @@
+-- Grain: one waiver per delivery that a person accepted.
+-- Parameters: delivery_id, accepted_by, because.
+insert into waivers (delivery_id, accepted_by, because)
+values (:delivery_id, :accepted_by, :because)
