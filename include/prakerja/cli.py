@@ -134,17 +134,16 @@ def replay(
         bar.update(task, completed=(last - first).days + 1, day=last.date(), run=f"{played.runs} runs")
     from prakerja.cohorts import overview
 
-    shown = (
-        set(wanted)
-        if wanted
-        else {*played.cohorts, *(row["cohort"] for row in overview.cohort_table() if row["selected"])}
-    )
-    table = [row for row in overview.cohort_table() if row["cohort"] in shown]
+    table = [
+        row
+        for row in overview.cohort_table()
+        if (row["cohort"] in wanted if wanted else row["cohort"] in played.cohorts or row["selected"])
+    ]
     _print_cohorts(table)
     _print_published()
     problems = days.problems(played, table, last.date())
-    for problem in problems:
-        _say(problem)
+    for line in dict.fromkeys([*problems, *_waiting(table)]):
+        _say(line)
     if problems:
         raise typer.Exit(1)
 
@@ -162,8 +161,10 @@ def cohorts(as_json: AsJson = False) -> None:
     table = overview.cohort_table()
     if as_json:
         typer.echo(json.dumps(table, indent=2))
-    else:
-        _print_cohorts(table)
+        return
+    _print_cohorts(table)
+    for line in _waiting(table):
+        _say(line)
 
 
 @app.command()
@@ -382,13 +383,19 @@ def _print_cohorts(table: list[dict[str, Any]]) -> None:
     for row in table:
         shown.add_row(str(row["cohort"]), row["deadline_on"], row["status"], *(f"{row[name]:,}" for name in counts))
     _print(shown)
+
+
+def _waiting(table: list[dict[str, Any]]) -> list[str]:
+    """What blocks cohorts, and what they wait for, a line each."""
+    lines = []
     for row in table:
         if row["status"] == "blocked":
-            _say(f"gelombang-{row['cohort']} is blocked: {row['reason']}: {row['detail']}")
+            lines.append(f"gelombang-{row['cohort']} is blocked: {row['reason']}: {row['detail']}")
         elif row["missing_feeds"]:
-            feeds = row["missing_feeds"]
-            more = f" and {len(feeds) - 5} more" if len(feeds) > 5 else ""
-            _say(f"gelombang-{row['cohort']} waits for {', '.join(feeds[:5])}{more}")
+            owed = row["missing_feeds"]
+            more = f" and {len(owed) - 5} more" if len(owed) > 5 else ""
+            lines.append(f"gelombang-{row['cohort']} waits for {', '.join(owed[:5])}{more}")
+    return lines
 
 
 def _print_published() -> None:
