@@ -178,6 +178,30 @@ def test_a_rejected_revision_leaves_the_one_before_in_force_and_may_be_mended(ho
     assert {row[2] for row in ledger()} == {2}
 
 
+def still_rejected() -> list[str]:
+    with warehouse.transaction() as connection:
+        told = warehouse.rows(connection, "feeds/list_rejected", known_by=CLOCK)
+    return [row["told"].split(": ")[1] for row in told]
+
+
+def test_what_was_mended_or_answered_for_is_no_longer_told_as_rejected(home: Path) -> None:
+    landing = home / "landing"
+    folder = deliver(landing, "bukalapak", "2021-03-10", rows(2))
+    whole = (folder / "transactions.csv").read_bytes()
+    (folder / "transactions.csv").write_bytes(whole[:-5])
+    deliver(landing, "tokopedia", "2021-03-10", [*rows(9), *rows(1, transaction_id="x", event="?")])
+    for slug in ("bukalapak", "tokopedia"):
+        intake.take_in(slug, CLOCK)
+    assert sorted(still_rejected()) == ["quarantine_bound_exceeded", "size_mismatch"]
+    (folder / "transactions.csv").write_bytes(whole)
+    intake.take_in("bukalapak", CLOCK)
+    intake.accept("tokopedia", date(2021, 3, 10), Waiver("Siti", "x"), CLOCK)
+    assert still_rejected() == []
+    deliver(landing, "bukalapak", "2021-03-10", rows(1))
+    intake.take_in("bukalapak", CLOCK)
+    assert still_rejected() == ["revision_altered"]
+
+
 def test_an_accepted_revision_that_changes_is_a_breach_and_the_same_file_again_is_not(home: Path) -> None:
     landing = home / "landing"
     deliver(landing, "tokopedia", "2021-03-10", rows(3))
