@@ -37,7 +37,6 @@ app.add_typer(feeds, name="feeds")
 app.add_typer(blacklist, name="blacklist")
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 
 def main() -> None:

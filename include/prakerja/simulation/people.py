@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -40,11 +39,6 @@ class People:
         self._cards: set[str] = set()
         self._niks: set[str] = set()
         self._bands = iter(range(1000))
-
-    def take(self, count: int) -> Iterator[Person]:
-        """`count` recipients."""
-        for _ in range(count):
-            yield self.person(self.card())
 
     def person(self, card: str) -> Person:
         """A recipient with this card."""
