@@ -14,14 +14,9 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(
-                exception="prakerja.warehouse.UnavailableError",
+                exception="prakerja.errors.TransientError",
                 action=RetryAction.RETRY,
-                reason="the warehouse may come back",
-            ),
-            RetryRule(
-                exception="prakerja.reminders.channels.UnreachableError",
-                action=RetryAction.RETRY,
-                reason="the gateway may come back, and knows what it has accepted",
+                reason="what gave way may come back, and nothing is done twice",
             ),
             RetryRule(
                 exception="prakerja.errors.PrakerjaError",

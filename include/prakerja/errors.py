@@ -7,3 +7,7 @@ class PrakerjaError(Exception):
 
 class NotReadyError(PrakerjaError):
     """What is needed is not there yet, and waiting or another command brings it."""
+
+
+class TransientError(PrakerjaError):
+    """What is outside gave way (the warehouse, the storage, a gateway): trying again may do, and does nothing twice."""

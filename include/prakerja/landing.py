@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import re
-import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +17,10 @@ from typing import Any
 
 from upath import UPath
 
-from prakerja.errors import PrakerjaError
+from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import WIB, program
 
 MANIFEST_BYTES_MAX = 1_000_000
-CELLS_MAX = 10_000_000
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]{1,9})(\d{1,9})["']""")
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -35,6 +31,10 @@ class RejectedError(PrakerjaError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class StorageError(TransientError):
+    """The storage of the landing zone gave way: trying again may do."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_manifest(folder: UPath) -> bytes | None:
     path = folder / "manifest.json"
     if not path.is_file():
         return None
-    with path.open("rb") as file:
+    with _told_as_storage(path), path.open("rb") as file:
         data: bytes = file.read(MANIFEST_BYTES_MAX + 1)
     return data
 
@@ -81,7 +81,8 @@ def listed(folder: UPath) -> list[UPath]:
     """What lies in a folder, by name; hidden files and a folder that is not there give nothing."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+    with _told_as_storage(folder):
+        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
 
 
 # -- manifests ---------------------------------------------------------------------------------------------------------
@@ -151,28 +152,102 @@ def instant_of(text: object) -> datetime:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def checked_bytes(folder: UPath, file: File, compression: str | None, layout: str) -> bytes:
-    """The file's bytes, of the declared size and SHA-256, opened within the cap. Raises `RejectedError`."""
+class _Source(io.RawIOBase):
+    """A file's bytes as they lie there, hashed while they are read: what was hashed is what was read."""
+
+    def __init__(self, path: UPath) -> None:
+        self._path, self.digest, self.size = path, hashlib.sha256(), 0
+        with _told_as_storage(path):
+            self._file: Any = path.open("rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _told_as_storage(self._path):
+            count = int(self._file.readinto(buffer))
+        self.digest.update(memoryview(buffer)[:count])
+        self.size += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class OpenedFile:
+    """A delivered file, opened where it is compressed. `read` raises `RejectedError` past the cap, `StorageError`."""
+
+    def __init__(self, source: _Source, file: File, compression: str | None) -> None:
+        self._source, self._name, self._left = source, file.name, opened_bytes_max()
+        self._stream: Any = io.BufferedReader(source, 1 << 20)
+        if compression == "gzip":
+            self._stream = gzip.GzipFile(fileobj=self._stream)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, or all that are left."""
+        try:
+            data: bytes = self._stream.read(self._left + 1 if size < 0 else size)
+        except (OSError, EOFError, zlib.error):
+            raise RejectedError("file_undecodable", f"{self._name} is no gzip file, or is cut off") from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise RejectedError("too_large", f"{self._name} opens to more than {opened_bytes_max():,} bytes")
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as it lies there, once it was left."""
+        return self._source.digest.hexdigest()
+
+
+@contextlib.contextmanager
+def opened(folder: UPath, file: File, compression: str | None = None) -> Iterator[OpenedFile]:
+    """The file of a manifest, to be read once from its beginning.
+
+    Raises `RejectedError` where it is not there, too large, or, on leaving, not of the declared bytes: whatever else a
+    reader stumbled over in a file that is not the declared one, that is what is wrong with it.
+    """
     path = folder / file.name
     if not path.is_file():
         raise RejectedError("file_missing", f"{file.name} is not there")
     if not is_inside(path, folder):
         raise RejectedError("file_missing", f"{file.name} leads out of its folder")
-    cap = int(program()["feeds"]["opened_bytes_max"])
-    size = path.stat().st_size
+    with _told_as_storage(path):
+        size = path.stat().st_size
     if size != file.bytes:
         raise RejectedError("size_mismatch", f"{file.name}: expected {file.bytes} bytes, found {size}")
-    if size > cap:
-        raise RejectedError("too_large", f"{file.name} has more than {cap:,} bytes")
-    data: bytes = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != file.sha256:
+    if size > opened_bytes_max():
+        raise RejectedError("too_large", f"{file.name} has more than {opened_bytes_max():,} bytes")
+    with contextlib.closing(_Source(path)) as source:
+        try:
+            yield OpenedFile(source, file, compression)
+        except RejectedError:
+            _require_declared(source, file)
+            raise
+        _require_declared(source, file)
+
+
+def _require_declared(source: _Source, file: File) -> None:
+    for _ in _chunks(source):
+        pass  # to the end
+    if source.size != file.bytes:
+        raise RejectedError("size_mismatch", f"{file.name}: expected {file.bytes} bytes, found {source.size}")
+    if (found := source.digest.hexdigest()) != file.sha256:
         raise RejectedError("sha256_mismatch", f"{file.name}: expected {file.sha256[:12]}…, found {found[:12]}…")
-    if compression == "gzip":
-        return _gunzip(data, cap, file.name)
-    if layout == "xlsx":
-        _check_workbook(data, cap, file.name)
-    return data
+
+
+def opened_bytes_max() -> int:
+    """What a file may have, and open to."""
+    return int(program()["feeds"]["opened_bytes_max"])
+
+
+@contextlib.contextmanager
+def _told_as_storage(path: UPath) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path} could not be read ({type(error).__name__}): check the storage") from None
 
 
 def is_inside(path: UPath, folder: UPath) -> bool:
@@ -182,66 +257,12 @@ def is_inside(path: UPath, folder: UPath) -> bool:
     return Path(path.path).resolve().is_relative_to(Path(folder.path).resolve())
 
 
-def _gunzip(data: bytes, cap: int, name: str) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            opened = file.read(cap + 1)
-    except (OSError, EOFError, zlib.error):
-        raise RejectedError("file_undecodable", f"{name} is no gzip file, or is cut off") from None
-    if len(opened) > cap:
-        raise RejectedError("too_large", f"{name} opens to more than {cap:,} bytes")
-    return opened
-
-
-def _check_workbook(data: bytes, cap: int, name: str) -> None:
-    """An XLSX must open within the cap, to plain values in a table of a bearable size, before anything parses it.
-
-    Sizes are counted while inflating, since the archive's own figures may lie. The reader lays out a table from the
-    first to the last cell, so that two cells far apart would take all memory.
-    """
-    total = 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                part = bytearray()
-                with archive.open(entry) as member:
-                    for chunk in _chunks(member):
-                        total += len(chunk)
-                        if total > cap:
-                            raise RejectedError("too_large", f"{name} opens to more than {cap:,} bytes")
-                        part += chunk
-                if entry.filename.endswith((".xml", ".rels")):
-                    _check_part(bytes(part), name, is_sheet="worksheets/" in entry.filename)
-    except RejectedError:
-        raise
-    except Exception:  # zipfile raises a dozen kinds on a damaged archive; all mean the same here
-        raise RejectedError("file_undecodable", f"{name} is no XLSX file, or is damaged") from None
-
-
-def _check_part(part: bytes, name: str, *, is_sheet: bool) -> None:
-    if part.startswith(UTF_16) or b"<!DOCTYPE" in part or b"<!ENTITY" in part:
-        raise RejectedError("file_undecodable", f"{name} holds XML that declares entities, or is no UTF-8")
-    if not is_sheet:
-        return
-    if FORMULA.search(part):
-        raise RejectedError("file_undecodable", f"{name} holds formulas: values are delivered as values")
-    columns = rows = 1
-    for letters, row in set(CELL.findall(part)):
-        column = 0
-        for letter in letters.upper():
-            column = column * 26 + letter - 64
-        columns, rows = max(columns, column), max(rows, int(row))
-    if columns * rows > CELLS_MAX:
-        raise RejectedError("too_large", f"{name} spans {columns:,} columns and {rows:,} rows")
-
-
 def sha256_of(path: UPath) -> str:
-    """The SHA-256 of a file as it lies there, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for chunk in _chunks(file):
-            digest.update(chunk)
-    return digest.hexdigest()
+    """The SHA-256 of a file as it lies there, in hex. Raises `StorageError`."""
+    with contextlib.closing(_Source(path)) as source:
+        for _ in _chunks(source):
+            pass
+        return source.digest.hexdigest()
 
 
 def _chunks(file: Any) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja.settings import INCLUDE, Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SQL = INCLUDE / "sql"
 Connection = sa.Connection
 
 
-class UnavailableError(PrakerjaError):
+class UnavailableError(TransientError):
     """The warehouse cannot be reached, or broke off in the middle: trying again may do, and does nothing twice."""
 
 

@@ -111,7 +111,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
 ) -> None:
     assert WINDOW["deadline_on"] == DEADLINE
     with warehouse.transaction() as connection:
-        connection.exec_driver_sql("truncate deliveries, rosters restart identity cascade")
+        connection.exec_driver_sql("truncate transactions, quarantine, deliveries, rosters restart identity cascade")
         tables = World(connection)
         for card in PEOPLE:
             tables.recipient(card)
@@ -119,7 +119,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
         first = decided(connection)
         assert first == naive(world)
         assert sum(Counter(first.values()).values()) == len(PEOPLE)
-        connection.exec_driver_sql("truncate deliveries restart identity cascade")
+        connection.exec_driver_sql("truncate transactions, quarantine, deliveries restart identity cascade")
         again = list(world)
         shuffled.shuffle(again)  # type: ignore[attr-defined]
         lay_down(tables, again)

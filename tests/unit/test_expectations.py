@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from prakerja.feeds import dialects, expectations
+from prakerja.feeds import canonical, expectations, readers
 from prakerja.platforms import platforms
 from prakerja.settings import WIB
 from prakerja.simulation import writers
@@ -21,10 +22,19 @@ MINUTE = timedelta(minutes=1)
 
 
 def reasons_of(*rows: Row, platform: str = "tokopedia") -> list[list[str]]:
+    reasons, _ = judged(*rows, platform=platform)
+    return [reasons.get(position, []) for position in range(len(rows))]
+
+
+def judged(*rows: Row, platform: str = "tokopedia") -> tuple[dict[int, list[str]], expectations.Judge]:
     contract = platforms()[platform]
-    frame = dialects.canonical(dialects.read(writers.write(platform, list(rows)), contract), contract)
-    verdict = expectations.judge(frame, contract, DAY)
-    return [verdict.reasons.get(position, []) for position in range(len(rows))]
+    judge = expectations.Judge(contract, DAY)
+    with canonical.Rows() as kept:
+        for batch in readers.read(io.BytesIO(writers.write(platform, list(rows))), contract).batches:
+            kept.add(canonical.canonical(batch, contract)[0])
+        for table in kept.judgeable():
+            return judge.judge(table), judge
+    return {}, judge
 
 
 def row(**bent: Any) -> Row:
@@ -98,12 +108,10 @@ def test_a_number_is_no_card_number() -> None:
 
 
 def test_a_verdict_for_keeping_carries_no_value_of_any_row() -> None:
-    contract = platforms()["tokopedia"]
-    frame = dialects.canonical(dialects.read(writers.write("tokopedia", [row(card="7" * 15)]), contract), contract)
-    verdict = expectations.judge(frame, contract, DAY)
-    assert verdict.counts == {"card_number_malformed": 1}
-    assert "7" * 15 not in str(verdict.summary)
-    assert verdict.summary["success"] is False
+    _, judge = judged(row(card="7" * 15))
+    assert judge.counts == {"card_number_malformed": 1}
+    assert "7" * 15 not in str(judge.summary)
+    assert judge.summary["success"] is False
 
 
 def test_an_empty_delivery_is_judged_too() -> None:

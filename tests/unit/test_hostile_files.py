@@ -72,12 +72,28 @@ def sparse() -> bytes:
     return packed.getvalue()
 
 
+def long_lines(lines: int) -> bytes:
+    """A good file with as many lines of 100 kB after it, as gzip."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
+        file.write(gzip.decompress(writers.write("pijar-mahir", [])))
+        for _ in range(lines):
+            file.write(b"a" * 100_000 + b"\n")
+    return packed.getvalue()
+
+
 def entities(system: str) -> str:
     return f"<worksheet=><!DOCTYPE x [<!ENTITY e {system}>]><worksheet"
 
 
 HOSTILE = {
-    "gzip bomb": ("pijar-mahir", lambda: gzip.compress(b"a" * 500_000_000, 1), "too_large"),
+    "gzip bomb": ("pijar-mahir", lambda: long_lines(5000), "too_large"),
+    "gzip bomb of one line": ("pijar-mahir", lambda: gzip.compress(b"a" * 500_000_000, 1), "file_undecodable"),
+    "more rows than declared": (
+        "tokopedia",
+        lambda: writers.write("tokopedia", [ROW]) + b"a,b\n" * 20_000_000,
+        "row_count_mismatch",
+    ),
     "zip bomb": (XLSX, lambda: bomb(450_000_000), "file_undecodable"),
     "two cells a billion apart": (XLSX, sparse, "too_large"),
     "external entity": (XLSX, lambda: workbook(sheet1=entities('SYSTEM "file:///etc/passwd"')), "file_undecodable"),

@@ -290,7 +290,7 @@ def test_order_of_deliveries_does_not_change_the_ledger(home: Path) -> None:
         intake.take_in(slug, CLOCK)
     first = ledger()
     with warehouse.transaction() as connection:
-        connection.exec_driver_sql("truncate deliveries restart identity cascade")
+        connection.exec_driver_sql("truncate transactions, quarantine, deliveries restart identity cascade")
     hidden = home / "hidden"
     (landing / "feeds" / "tokopedia" / "2021-03-10" / "r1").rename(hidden)
     for slug in ("bukalapak", "tokopedia"):
@@ -337,15 +337,15 @@ def test_a_killed_load_leaves_nothing_and_the_next_one_loads_it(home: Path, monk
 def test_a_delivery_that_we_stumble_over_keeps_no_other_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for day in ("2021-03-09", "2021-03-10"):
         deliver(home / "landing", "tokopedia", day, rows(1, occurred_at=NOON - timedelta(days=1)))
-    from prakerja.feeds import dialects
+    from prakerja.feeds import readers
 
-    real = dialects.read
+    real = readers.read
 
     def stumbles(data: bytes, platform: Any) -> Any:
-        monkeypatch.setattr(dialects, "read", real)
+        monkeypatch.setattr(readers, "read", real)
         raise UnicodeEncodeError("utf-8", "0234567890123456", 0, 1, "secret")
 
-    monkeypatch.setattr(dialects, "read", stumbles)
+    monkeypatch.setattr(readers, "read", stumbles)
     taken = intake.take_in("tokopedia", CLOCK)
     assert [d["business_date"] for d in taken.accepted] == ["2021-03-10"]
     assert taken.rejected == [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prakerja import landing, warehouse
 from prakerja.calendar import Cohort, calendar
-from prakerja.errors import PrakerjaError
+from prakerja.errors import PrakerjaError, TransientError
 from prakerja.landing import File, RejectedError
 from prakerja.settings import Settings
 
@@ -54,7 +54,7 @@ class Delivered:
             name = landing.file_of(landing.document(self.manifest_bytes), has_amount=False).name
             file = self.folder / name
             mark = landing.sha256_of(file) if file.is_file() else "absent"
-        except (RejectedError, OSError):
+        except RejectedError:
             mark = "absent"
         return hashlib.sha256(self.manifest_bytes + b" " + mark.encode()).hexdigest()
 
@@ -92,7 +92,7 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
                 )
                 log.error("rejected %s", intake.rejected[-1])
                 continue
-            except warehouse.UnavailableError:
+            except TransientError:
                 raise
             except Exception as defect:
                 # One that we cannot load keeps no other out. Its error's own text may quote a row.
@@ -126,7 +126,8 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
         return None
     if accepted_sha256 is not None:
         raise RejectedError("roster_altered", "this cohort's roster is loaded already, and was another file")
-    data = landing.checked_bytes(delivered.folder, file, "gzip" if file.name.endswith(".gz") else None, "csv")
+    with landing.opened(delivered.folder, file, "gzip" if file.name.endswith(".gz") else None) as opened:
+        data = opened.read()
     frame = _read(data, file)
     with warehouse.transaction() as connection:
         roster_id = warehouse.execute(

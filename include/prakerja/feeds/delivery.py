@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from upath import UPath
 
 from prakerja import landing
-from prakerja.landing import File, RejectedError
+from prakerja.landing import File, OpenedFile, RejectedError
 from prakerja.platforms import Platform, platforms
 from prakerja.settings import WIB
 
@@ -74,7 +75,7 @@ class Delivery:
         try:
             file = self.folder / self.manifest().file.name
             return landing.sha256_of(file) if file.is_file() else "absent"
-        except (RejectedError, OSError):
+        except RejectedError:
             return "absent"
 
     def manifest(self) -> Manifest:
@@ -89,16 +90,17 @@ class Delivery:
         file = landing.file_of(document)
         return Manifest(self.platform, self.business_date, self.revision, generated_at, file)
 
-    def contents(self, platform: Platform, manifest: Manifest, today: date) -> bytes:
-        """The file's bytes, opened, after every check that needs no parsing. Raises `RejectedError`."""
+    def opened(self, platform: Platform, manifest: Manifest, today: date) -> AbstractContextManager[OpenedFile]:
+        """The file, after every check that needs no reading. Raises `RejectedError`."""
         if not platform.is_active_on(self.business_date):
             until = platform.active_to or "now"
             raise RejectedError(
-                "platform_not_active", f"{self.platform} is active from {platform.active_from} to {until}"
+                "platform_not_active",
+                f"expected a business date from {platform.active_from} to {until}, found {self.business_date}",
             )
         if self.business_date > today or manifest.generated_at.astimezone(WIB).date() < self.business_date:
             raise RejectedError("business_date_in_future", f"{self.business_date} had not begun when this was made")
-        return landing.checked_bytes(self.folder, manifest.file, platform.compression, platform.layout)
+        return landing.opened(self.folder, manifest.file, platform.compression)
 
 
 def known_platform(slug: str) -> Platform:

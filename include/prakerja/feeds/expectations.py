@@ -10,12 +10,13 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 for _name in ("great_expectations._docs_decorators", "great_expectations.expectations.registry"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # two hundred lines at import, otherwise
@@ -98,18 +99,6 @@ class RowToMatchRegex(RowVerdict, gxe.ExpectColumnValuesToMatchRegex):
     """Each row's value matches."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a suite found. `reasons`: the failed rows' positions, each with all its reasons; `counts`: rows per reason.
-
-    `summary` is the validation result for keeping: expectations, bounds and counts, no value of any row.
-    """
-
-    reasons: dict[int, list[str]]
-    counts: dict[str, int]
-    summary: dict[str, Any]
-
-
 @cache
 def suite(slug: str) -> ExpectationSuite:
     """The suite of one platform; the bounds of the business date are parameters of each validation."""
@@ -141,78 +130,96 @@ def suite(slug: str) -> ExpectationSuite:
     )
 
 
-def judge(frame: pd.DataFrame, platform: Platform, business_date: date) -> Verdict:
-    """Judge the rows of a delivery (`dialects.canonical`, repeats dropped, indexed from 0) by the platform's suite.
+class Judge:
+    """Judges the rows of one delivery by its platform's suite, some at once, and keeps count."""
 
-    Raises whatever keeps an expectation from being evaluated: a rule that did not run is not a rule that was met.
-    """
-    rows = _for_judgement(frame)
-    midnight = datetime.combine(business_date, time(), WIB)
-    bounds = {
-        "start": midnight - timedelta(days=int(program()["feeds"]["days_back"])),
-        "end": midnight + timedelta(days=1),
-    }
-    rules = suite(platform.platform)
-    validator = Validator(PandasExecutionEngine(), batches=[Batch(data=rows)])
-    validator.metrics_calculator.show_progress_bars = False
-    outcomes = validator.graph_validate(
-        validator.process_expectations_for_validation(rules.expectation_configurations, bounds),
-        runtime_configuration={
-            "result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0},
-            "catch_exceptions": False,
-        },
-    )
-    if len(outcomes) != len(rules.expectations):
-        raise RuntimeError("Great Expectations did not evaluate every expectation")
-    reasons: dict[int, list[str]] = {}
-    for outcome in outcomes:
-        reason = outcome.expectation_config.meta["reason"]
-        for position in outcome.result["unexpected_index_list"]:
-            given = reasons.setdefault(position, [])
-            if reason not in given:
-                given.append(reason)
-    counts = Counter(reason for given in reasons.values() for reason in given)
-    return Verdict(reasons, dict(sorted(counts.items())), _summary(rules, rows, outcomes))
-
-
-def _for_judgement(frame: pd.DataFrame) -> pd.DataFrame:
-    is_readable = frame["raw"].isna()
-    has_id = frame["transaction_id"].str.strip().astype(bool)
-    event = frame["event"].fillna("as delivered: " + frame["event_delivered"])
-    content = pd.DataFrame({"id": frame["transaction_id"], "event": event})
-    # Repeats are gone: another row of the same transaction and event has other content, and nobody knows which is true.
-    is_conflicting = is_readable & has_id & content.duplicated(keep=False)
-    return pd.DataFrame(
-        {
-            "is_readable": is_readable,
-            "transaction_id": frame["transaction_id"].where(has_id, None),
-            "event": frame["event"],
-            "occurred_at": pd.to_datetime(frame["occurred_at"], unit="us", utc=True),
-            # A card that came as a number has lost digits: it is malformed, however it looks.
-            "card_number": frame["card_number"].mask(frame["card_is_number"] | (frame["card_number"] == ""), None),
-            "amount_idr": frame["amount_idr"],
-            "is_conflicting": is_conflicting,
+    def __init__(self, platform: Platform, business_date: date) -> None:
+        midnight = datetime.combine(business_date, time(), WIB)
+        self._rules = suite(platform.platform)
+        self._bounds = {
+            "start": midnight - timedelta(days=int(program()["feeds"]["days_back"])),
+            "end": midnight + timedelta(days=1),
         }
-    ).astype(DTYPES)
+        self._outcomes: list[dict[str, Any]] = []
+        self.counts: Counter[str] = Counter()  # rows per reason
+
+    def judge(self, rows: pa.Table) -> dict[int, list[str]]:
+        """The failed rows' positions, each with all its reasons, of rows in the canonical columns without repeats.
+
+        Raises whatever keeps an expectation from being evaluated: a rule that did not run is not a rule that was met.
+        """
+        validator = Validator(PandasExecutionEngine(), batches=[Batch(data=_for_judgement(rows))])
+        validator.metrics_calculator.show_progress_bars = False
+        outcomes = validator.graph_validate(
+            validator.process_expectations_for_validation(self._rules.expectation_configurations, self._bounds),
+            runtime_configuration={
+                "result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0},
+                "catch_exceptions": False,
+            },
+        )
+        if len(outcomes) != len(self._rules.expectations):
+            raise RuntimeError("Great Expectations did not evaluate every expectation")
+        reasons: dict[int, list[str]] = {}
+        for outcome in outcomes:
+            reason = outcome.expectation_config.meta["reason"]
+            for position in outcome.result["unexpected_index_list"]:
+                given = reasons.setdefault(position, [])
+                if reason not in given:
+                    given.append(reason)
+        self.counts.update(reason for given in reasons.values() for reason in given)
+        self._add(outcomes)
+        return reasons
+
+    def _add(self, outcomes: list[Any]) -> None:
+        told = [_told(outcome) for outcome in outcomes]
+        for before, now in zip(self._outcomes, told, strict=False):
+            before["checked"] += now["checked"]
+            before["failed"] += now["failed"]
+        self._outcomes = self._outcomes or told
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The validation result for keeping: expectations, bounds and counts, no value of any row."""
+        return {
+            "suite": self._rules.name,
+            "success": not any(outcome["failed"] for outcome in self._outcomes),
+            "expectations": self._outcomes,
+        }
 
 
-def _summary(rules: ExpectationSuite, rows: pd.DataFrame, outcomes: list[Any]) -> dict[str, Any]:
-    return {
-        "suite": rules.name,
-        "rows": len(rows),
-        "success": all(outcome.success for outcome in outcomes),
-        "expectations": [
+def _for_judgement(rows: pa.Table) -> pd.DataFrame:
+    is_readable = rows["raw"].is_null()
+    has_id = pc.not_equal(pc.utf8_trim_whitespace(rows["transaction_id"]), "")
+    # A card that came as a number has lost digits: it is malformed, however it looks.
+    has_card = pc.and_not(pc.not_equal(rows["card_number"], ""), rows["card_is_number"])
+    nothing = pa.scalar(None, pa.string())
+    frame: pd.DataFrame = (
+        pa.table(
             {
-                "reason": outcome.expectation_config.meta["reason"],
-                "expectation": outcome.expectation_config.type,
-                "checked": outcome.result["element_count"],
-                "failed": outcome.result["unexpected_count"],
-                **{
-                    key: value.isoformat() if isinstance(value, datetime) else value
-                    for key, value in outcome.expectation_config.kwargs.items()
-                    if key not in {"batch_id", "row_condition"}
-                },
+                "is_readable": is_readable,
+                "transaction_id": pc.if_else(has_id, rows["transaction_id"], nothing),
+                "event": rows["event"],
+                "occurred_at": rows["occurred_at"],
+                "card_number": pc.if_else(has_card, rows["card_number"], nothing),
+                "amount_idr": rows["amount_idr"].cast(pa.float64(), safe=False),
+                "is_conflicting": rows["is_conflicting"],
             }
-            for outcome in outcomes
-        ],
+        )
+        .to_pandas()
+        .astype(DTYPES)
+    )
+    return frame
+
+
+def _told(outcome: Any) -> dict[str, Any]:
+    return {
+        "reason": outcome.expectation_config.meta["reason"],
+        "expectation": outcome.expectation_config.type,
+        "checked": outcome.result["element_count"],
+        "failed": outcome.result["unexpected_count"],
+        **{
+            key: value.isoformat() if isinstance(value, datetime) else value
+            for key, value in outcome.expectation_config.kwargs.items()
+            if key not in {"batch_id", "row_condition"}
+        },
     }

@@ -5,24 +5,25 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from prakerja import warehouse
-from prakerja.errors import PrakerjaError
+from prakerja.errors import PrakerjaError, TransientError
+from prakerja.feeds import canonical, readers
 from prakerja.feeds import delivery as deliveries
+from prakerja.feeds.canonical import Rows
 from prakerja.feeds.delivery import Delivery
-from prakerja.feeds.ledger import Entry, Waiver, load, record
-from prakerja.landing import RejectedError, landing_zone
+from prakerja.feeds.ledger import Entry, Judged, Waiver, load, record
+from prakerja.landing import OpenedFile, RejectedError, StorageError, landing_zone
+from prakerja.platforms import Platform
 from prakerja.settings import Settings, program
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from prakerja.platforms import Platform
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
         found, strays = deliveries.survey(Settings.from_environment().landing, slug)
         intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
         known = _known(slug)
+        storage: StorageError | None = None
         for delivery in found:
             if is_replay and delivery.arrived_on > clock:
                 continue
@@ -70,7 +72,10 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                 continue  # rejected before, and nothing has been mended since
             try:
                 entry = _examine(delivery, clock, altered=altered)
-            except warehouse.UnavailableError:
+            except StorageError as fault:
+                storage = fault  # the others may be readable; then the task fails, and is tried again
+                continue
+            except TransientError:
                 raise
             except Exception as defect:
                 # One that we cannot take in keeps nobody else out. Its error's own text may quote a row.
@@ -99,6 +104,8 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                     entry.quarantined,
                     entry.duplicates,
                 )
+        if storage is not None:
+            raise storage
     return intake
 
 
@@ -147,6 +154,7 @@ def _fingerprint(delivery: Delivery, mark: str) -> str:
 
 def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: Waiver | None = None) -> Entry:
     """Check, judge and load one delivery; gives it as recorded."""
+    # Marked before it is read: what changes meanwhile is then looked at again.
     mark = "altered" if altered else delivery.file_mark()
     entry = Entry(
         delivery.platform,
@@ -165,25 +173,29 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: 
         manifest = delivery.manifest()
         entry.generated_at, entry.sha256 = manifest.generated_at, manifest.file.sha256
         entry.bytes, entry.rows, entry.amount_idr = manifest.file.bytes, manifest.file.rows, manifest.file.amount_idr
-        data = delivery.contents(platform, manifest, clock)
-        good, bad = _judged(data, platform, entry, is_bounded=waiver is None)
+        with canonical.Rows() as rows:
+            with delivery.opened(platform, manifest, clock) as file:
+                _read(file, platform, rows, entry)
+            with warehouse.transaction() as connection:
+                load(connection, entry, _judged(rows, platform, entry, is_bounded=waiver is None), waiver)
     except RejectedError as rejection:
         entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
         entry.loaded = entry.quarantined = entry.duplicates = 0
         entry.quarantined_by_reason = {}
         with warehouse.transaction() as connection:
             record(connection, entry)
-        return entry
-    with warehouse.transaction() as connection:
-        load(connection, entry, good, bad, waiver)
     return entry
 
 
-def _judged(data: bytes, platform: Platform, entry: Entry, *, is_bounded: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The delivery's good rows and its quarantined ones (with `reasons`); fills in the entry's counts."""
-    from prakerja.feeds import dialects, expectations
-
-    reading = dialects.read(data, platform)
+def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> None:
+    """Lay the file's rows aside, and hold them against manifest and trailer. Raises `RejectedError`."""
+    reading, amount = readers.read(file, platform), 0
+    for batch in reading.batches:
+        table, adds = canonical.canonical(batch, platform)
+        rows.add(table)
+        amount += adds
+        if entry.rows is not None and rows.count > entry.rows:  # however many more there are
+            raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found at least {rows.count}")
     if reading.extra_columns:
         log.warning(
             "%s %s r%s: columns that are not in the contract are ignored: %s",
@@ -192,37 +204,42 @@ def _judged(data: bytes, platform: Platform, entry: Entry, *, is_bounded: bool) 
             entry.revision,
             ", ".join(sorted(reading.extra_columns)),
         )
-    frame = dialects.canonical(reading, platform)
-    _check_totals(frame, reading, entry)
-    is_repeat = frame.duplicated("content")
-    frame = frame[~is_repeat].reset_index(drop=True)
-    verdict = expectations.judge(frame, platform, entry.business_date)
-    is_bad = frame.index.isin(list(verdict.reasons))
-    bad = frame[is_bad].copy()
-    bad["reasons"] = [verdict.reasons[position] for position in bad.index]
-    entry.duplicates, entry.quarantined = int(is_repeat.sum()), len(bad)
-    entry.loaded = len(frame) - len(bad)
-    entry.quarantined_by_reason, entry.verdict = verdict.counts, verdict.summary
-    share = Fraction(str(program()["feeds"]["quarantined_share_max"]))  # exact: 5 of 100 is not more than 5 %
-    if is_bounded and entry.rows and len(bad) > share * entry.rows:
-        raise RejectedError(
-            "quarantine_bound_exceeded",
-            f"{len(bad)} of {entry.rows} rows are quarantined, more than {float(share):.0%} "
-            f"({', '.join(f'{reason} {n}' for reason, n in verdict.counts.items())})",
-        )
-    return frame[~is_bad], bad
-
-
-def _check_totals(frame: pd.DataFrame, reading: Any, entry: Entry) -> None:
-    rows, amount = len(frame), sum(frame["amount_counted"])
-    if rows != entry.rows:
-        raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found {rows}")
+    if rows.count != entry.rows:
+        raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found {rows.count}")
     if amount != entry.amount_idr:
         raise RejectedError("amount_mismatch", f"expected Rp {entry.amount_idr} in all, found Rp {amount}")
     if reading.trailer is not None:
         stated_rows, stated_amount = reading.trailer
-        if not (_whole(stated_rows) == rows and _whole(stated_amount) == amount):
-            raise RejectedError("trailer_mismatch", f"the trailer disagrees with {rows} rows and Rp {amount}")
+        if not (_whole(stated_rows) == rows.count and _whole(stated_amount) == amount):
+            raise RejectedError("trailer_mismatch", f"the trailer disagrees with {rows.count} rows and Rp {amount}")
+
+
+def _judged(rows: Rows, platform: Platform, entry: Entry, *, is_bounded: bool) -> Iterator[Judged]:
+    """The rows as they are judged; completes the entry's counts. Raises `RejectedError` over the quarantine bound."""
+    from prakerja.feeds import expectations
+
+    judge = expectations.Judge(platform, entry.business_date)
+    share = Fraction(str(program()["feeds"]["quarantined_share_max"]))  # exact: 5 of 100 is not more than 5 %
+    distinct = 0
+    for table in rows.judgeable():
+        reasons = judge.judge(table)
+        distinct += len(table)
+        entry.quarantined += len(reasons)
+        is_over = is_bounded and entry.quarantined > share * rows.count
+        if not is_over:  # past the bound, only the counts are wanted
+            is_bad = np.zeros(len(table), np.bool_)
+            is_bad[list(reasons)] = True
+            yield Judged(
+                table.filter(pa.array(~is_bad)), table.filter(pa.array(is_bad)), [reasons[at] for at in sorted(reasons)]
+            )
+    entry.loaded, entry.duplicates = distinct - entry.quarantined, rows.count - distinct
+    entry.quarantined_by_reason, entry.verdict = dict(sorted(judge.counts.items())), judge.summary
+    if is_bounded and entry.quarantined > share * rows.count:
+        raise RejectedError(
+            "quarantine_bound_exceeded",
+            f"{entry.quarantined} of {entry.rows} rows are quarantined, more than {float(share):.0%} "
+            f"({', '.join(f'{reason} {n}' for reason, n in entry.quarantined_by_reason.items())})",
+        )
 
 
 def _whole(text: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from prakerja.errors import PrakerjaError
+from prakerja.errors import TransientError
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +19,7 @@ class Receipt:
     failure: str | None = None
 
 
-class UnreachableError(PrakerjaError):
+class UnreachableError(TransientError):
     """The provider gave no answer: nothing is known of the message, and the run may be tried again."""
 
 

@@ -1,0 +1,239 @@
+"""Forms: what a delivered value means, as an instant or as an amount; what has no such meaning stays empty.
+
+Each form is read value by value, exactly. Its plain writing, which is nearly all that comes, goes through Arrow, whole
+columns at once; that must give what the exact reading gives, and leaves to it whatever else there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prakerja.feeds.readers import Column, Number
+from prakerja.platforms import Platform
+
+ISO8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
+DATE_FORMS = {
+    "YYYY-MM-DD HH:MM:SS": (re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", re.ASCII), (0, 1, 2)),
+    "DD/MM/YYYY HH:MM:SS": (re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)", re.ASCII), (2, 1, 0)),
+    "YYYYMMDDHHMMSS": (re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII), (0, 1, 2)),
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WHOLE = re.compile(r"-?\d+", re.ASCII)
+RUPIAH = re.compile(r"(-?)Rp(-?)(\d+|\d{1,3}(?:\.\d{3})+)", re.ASCII)
+GROUPED_RUPIAH = re.compile(r"Rp\d{1,3}(?:\.\d{3})*", re.ASCII)
+DIGITS_MAX = 30  # past this a whole number is no amount of money; and int() of a million digits takes minutes
+AMOUNT_MAX = 2**62
+
+# Plain writing, as Arrow's regular expressions have it, and the ISO 8601 that it is turned into.
+PLAIN_ISO8601 = r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)\z"
+PLAIN_DATES = {
+    "YYYY-MM-DD HH:MM:SS": (r"^(20\d\d)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)\z", r"\1-\2-\3T\4:\5:\6"),
+    "DD/MM/YYYY HH:MM:SS": (r"^(\d\d)/(\d\d)/(20\d\d) (\d\d):(\d\d):(\d\d)\z", r"\3-\2-\1T\4:\5:\6"),
+    "YYYYMMDDHHMMSS": (r"^(20\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\z", r"\1-\2-\3T\4:\5:\6"),
+}
+PLAIN_WHOLE = r"^-?\d{1,12}\z"
+PLAIN_RUPIAH = r"^Rp\d{1,3}(\.\d{3}){0,3}\z"
+
+
+# -- columns -----------------------------------------------------------------------------------------------------------
+
+
+def text_of(column: Column) -> pa.StringArray:
+    """The column as delivered, as text; nothing is an empty text."""
+    if isinstance(column, pa.Array):
+        return column
+    return pa.array(["" if value is None else str(value) for value in column], pa.string())
+
+
+def is_number(column: Column) -> pa.BooleanArray:
+    """Which values came as numbers, not as text."""
+    if isinstance(column, pa.Array):
+        return pa.repeat(pa.scalar(False), len(column))
+    return pa.array([isinstance(value, Number | int) for value in column], pa.bool_())
+
+
+def events(column: Column, platform: Platform) -> pa.StringArray:
+    """`PAID`, `CANCELLED`, `REFUNDED`, or nothing for a word that the platform does not have."""
+    words = pa.array(platform.events.keys(), pa.string())
+    meanings = pa.array(platform.events.values(), pa.string())
+    return meanings.take(pc.index_in(_texts(column), value_set=words))
+
+
+def instants(column: Column, platform: Platform) -> pa.TimestampArray:
+    """Instants in microseconds, UTC; nothing where a value is no time of the platform's form."""
+    form = platform.occurred_at["form"]
+    if form == "epoch_ms":
+        plain = pc.multiply(_wholes(column), 1000)
+    elif form == "iso8601":
+        plain = _cast(_matching(_texts(column), PLAIN_ISO8601), pa.timestamp("us", "UTC"))
+    else:
+        pattern, iso = PLAIN_DATES[form]
+        local = _cast(pc.replace_substring_regex(_matching(_texts(column), pattern), pattern, iso), pa.timestamp("us"))
+        plain = _in_zone(local, platform.occurred_at["zone"])
+    microseconds = _completed(plain.cast(pa.int64()), column, microseconds_of(platform))
+    return microseconds.cast(pa.timestamp("us", "UTC"))
+
+
+def amounts(column: Column, platform: Platform) -> tuple[pa.Int64Array, int]:
+    """Whole rupiah, nothing where a value is not of the exact form; and what the column adds up to as delivered."""
+    form, width = platform.amount_idr["form"], platform.amount_idr.get("width")
+    if form == "number":
+        plain = _wholes(column)
+    elif form == "rupiah":
+        plain = _cast(pc.replace_substring_regex(_matching(_texts(column), PLAIN_RUPIAH), r"[Rp.]", ""), pa.int64())
+    else:
+        plain = _cast(_matching(_texts(column), rf"^\d{{{width}}}\z" if width else PLAIN_WHOLE), pa.int64())
+    total = pc.sum(plain).as_py() or 0
+    to_amount = amount_of(platform)
+
+    def exact(value: Any) -> int | None:
+        nonlocal total
+        whole, is_exact = to_amount(value)
+        total += whole or 0
+        return whole if is_exact and whole is not None and abs(whole) < AMOUNT_MAX else None
+
+    return _completed(plain, column, exact), total
+
+
+def _texts(column: Column) -> pa.StringArray:
+    if isinstance(column, pa.Array):
+        return column
+    return pa.array([value if type(value) is str else None for value in column], pa.string())
+
+
+def _wholes(column: Column) -> pa.Int64Array:
+    if isinstance(column, pa.Array):
+        return pa.nulls(len(column), pa.int64())
+    return pa.array([value if type(value) is int else None for value in column], pa.int64())
+
+
+def _matching(texts: pa.StringArray, pattern: str) -> pa.StringArray:
+    return pc.if_else(pc.match_substring_regex(texts, pattern), texts, pa.scalar(None, pa.string()))
+
+
+def _cast(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:  # there is a 30 February among them: the exact reading tells which
+        return pa.nulls(len(texts), kind)
+
+
+def _in_zone(local: pa.TimestampArray, zone: str) -> pa.TimestampArray:
+    try:
+        return pc.assume_timezone(local, zone)
+    except pa.ArrowInvalid:  # an hour that the clocks skip or repeat is among them
+        return pa.nulls(len(local), pa.timestamp("us", zone))
+
+
+def _completed(plain: pa.Int64Array, column: Column, exact: Callable[[Any], int | None]) -> pa.Int64Array:
+    """The plain values, and the exact reading of all others."""
+    if not plain.null_count:
+        return plain
+    is_left = plain.is_null()
+    if isinstance(column, pa.Array):
+        left = column.filter(is_left).to_pylist()
+    else:
+        left = [value for value, is_one in zip(column, is_left.to_pylist(), strict=True) if is_one]
+    return pc.replace_with_mask(plain, is_left, pa.array([exact(value) for value in left], pa.int64()))
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+def microseconds_of(platform: Platform) -> Callable[[Any], int | None]:
+    """How this platform's times are read: microseconds since 1970 UTC, or nothing where the value is no time."""
+    form = platform.occurred_at["form"]
+    if form == "iso8601":
+        return _iso8601
+    if form == "epoch_ms":
+        return _epoch_ms
+    pattern, order = DATE_FORMS[form]
+    zone = ZoneInfo(platform.occurred_at["zone"])
+
+    def in_zone(value: Any) -> int | None:
+        if isinstance(value, date):  # a date cell; one at midnight comes without its time
+            instant = value if isinstance(value, datetime) else datetime.combine(value, time())
+            return _microseconds(instant.replace(tzinfo=zone))
+        if isinstance(value, Number) or not isinstance(value, str) or not (found := pattern.fullmatch(value)):
+            return None
+        parts = [int(part) for part in found.groups()]
+        year, month, day = (parts[i] for i in order)
+        try:
+            return _microseconds(datetime(year, month, day, parts[3], parts[4], parts[5], tzinfo=zone))
+        except ValueError:
+            return None
+
+    return in_zone
+
+
+def _iso8601(value: Any) -> int | None:
+    if isinstance(value, Number) or not isinstance(value, str) or not (found := ISO8601.fullmatch(value)):
+        return None
+    fraction = found["fraction"]
+    if fraction and len(fraction) > 7:  # cut off, never rounded up: 23:59:59.9999999 is still that day
+        value = value.replace(fraction, fraction[:7])
+    try:
+        return _microseconds(datetime.fromisoformat(value))
+    except ValueError:
+        return None
+
+
+def _epoch_ms(value: Any) -> int | None:
+    whole = _number(value)[0]
+    return whole * 1000 if whole is not None and abs(whole) < 10**14 else None
+
+
+def _microseconds(instant: datetime) -> int | None:
+    try:
+        return (instant - EPOCH) // timedelta(microseconds=1)
+    except OverflowError:
+        return None
+
+
+def amount_of(platform: Platform) -> Callable[[Any], tuple[int | None, bool]]:
+    """How this platform's amounts are read: the whole number that counts in totals, and whether it is in exact form."""
+    form = platform.amount_idr["form"]
+    width = platform.amount_idr.get("width")
+    if form == "number":
+        return _number
+    if form == "rupiah":
+        return _rupiah
+
+    def whole(value: Any) -> tuple[int | None, bool]:
+        if not isinstance(value, str) or not WHOLE.fullmatch(value) or len(value) > DIGITS_MAX:
+            return None, False
+        return int(value), width is None or len(value) == width
+
+    return whole
+
+
+def _number(value: Any) -> tuple[int | None, bool]:
+    """A JSON number or number cell that equals a whole number, however it is written (5e5, 500000.0)."""
+    if not isinstance(value, Number):
+        return None, False
+    if WHOLE.fullmatch(value) and len(value) <= DIGITS_MAX:
+        return int(value), True
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None, False
+    # Not a float: that would take 5000.00000000000001 for whole, and lose the digits of a large one.
+    if number.is_finite() and number.adjusted() < DIGITS_MAX and number == number.to_integral_value():
+        return int(number), True
+    return None, False
+
+
+def _rupiah(value: Any) -> tuple[int | None, bool]:
+    if not isinstance(value, str) or len(value) > DIGITS_MAX or not (found := RUPIAH.fullmatch(value)):
+        return None, False
+    negative = bool(found[1]) != bool(found[2])
+    whole = int(found[3].replace(".", ""))
+    return (-whole if negative else whole), GROUPED_RUPIAH.fullmatch(value) is not None
