@@ -6,6 +6,8 @@ platform by itself: wait for the day's manifest, and take in **everything of tha
 known yet**, whatever its date: so a late delivery or a restatement is picked up by the next run. Each delivery is
 checked against its manifest, judged by Great Expectations, and loaded or rejected as a whole.
 
+What was accepted is told as asset events (late or restated, rows), and Great Expectations' Data Docs are built.
+
 At the end every open cohort's standing is refreshed (purchased, held, at risk), and what the deliveries show about
 cohorts that were decided before is written down as proposals and cases.
 
@@ -78,20 +80,30 @@ def platform_feeds():
     @task.sensor(
         mode="reschedule",
         poke_interval=300,
-        outlets=[ACCEPTED],
         map_index_template="{{ platform }}",
     )
-    def take_in(platform: str, *, outlet_events=None) -> PokeReturnValue:
+    def take_in(platform: str, *, ti=None) -> PokeReturnValue:
         from prakerja import workflow
 
         get_current_context()["platform"] = platform
         if may_wait() and not workflow.has_arrived(platform, occasion()):
             return PokeReturnValue(is_done=False)
-        accepted = workflow.take_in(platform, occasion())
-        if accepted:
-            asset = Asset(f"feed_{platform}", uri=f"prakerja://feeds/{platform}")
-            outlet_events[ACCEPTED].add(asset, extra={"deliveries": accepted})
-        return PokeReturnValue(is_done=True, xcom_value=accepted)
+        taken = workflow.take_in(platform, occasion())
+        ti.xcom_push("accepted", taken.accepted)
+        taken.require_all()
+        return PokeReturnValue(is_done=True)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCEPTED])
+    def tell_of_feeds(platforms: list[str], *, ti=None, outlet_events=None) -> str:
+        from prakerja import workflow
+
+        # Here, not where they are taken in: only a task that succeeds tells, and one rejected delivery fails that one.
+        for index, platform in enumerate(platforms):
+            accepted = ti.xcom_pull(task_ids="take_in", key="accepted", map_indexes=index)
+            if accepted:
+                asset = Asset(f"feed_{platform}", uri=f"prakerja://feeds/{platform}")
+                outlet_events[ACCEPTED].add(asset, extra={"deliveries": accepted})
+        return workflow.build_data_docs()
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
@@ -115,6 +127,7 @@ def platform_feeds():
     all_is_in = EmptyOperator(task_id="all_is_in")
     rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
     [rosters, feeds] >> all_is_in
+    feeds >> tell_of_feeds(names) >> all_is_in
 
 
 platform_feeds()

@@ -284,6 +284,16 @@ def feeds_accept(
     )
 
 
+@feeds.command("docs")
+def feeds_docs() -> None:
+    """Build Great Expectations' Data Docs of the deliveries: a static site; gives the path of its first page."""
+    from prakerja import warehouse
+    from prakerja.feeds import data_docs
+
+    warehouse.require_schema()
+    typer.echo(str(data_docs.build()))
+
+
 # -- the blacklist -----------------------------------------------------------------------------------------------------
 
 
@@ -415,23 +425,27 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
 
     from prakerja.feeds.overview import count_unmatched, day_status
 
-    by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {feed: [] for feed in missing}
+    owed = set(missing)
+    by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for delivery in deliveries:
         by_cell.setdefault((delivery["platform"], delivery["business_date"]), []).append(delivery)
-    names = sorted({platform for platform, _ in by_cell})
-    grid = Table("business date", *names, caption="rows in force, (quarantined); r2: restated")
-    for day in sorted({day for _, day in by_cell}):
+    names = sorted({platform for platform, _ in by_cell.keys() | owed})
+    grid = Table(
+        "business date", *names, caption="rows in force, (quarantined); r2: restated; !: far from the usual number"
+    )
+    for day in sorted({day for _, day in by_cell.keys() | owed}):
         cells = []
         for name in names:
-            cell = by_cell.get((name, day))
-            status = "" if cell is None else day_status(name, date.fromisoformat(day), cell)
-            in_force = next((delivery for delivery in cell or [] if delivery["is_in_force"]), None)
+            cell = by_cell.get((name, day), [])
+            status = day_status(name, date.fromisoformat(day), cell, is_owed=(name, day) in owed)
+            in_force = next((delivery for delivery in cell if delivery["is_in_force"]), None)
             if in_force is None:
                 cells.append(f"[red]{status}[/red]" if status in {"missing", "rejected"} else status)
                 continue
             bad = in_force["rows"] - in_force["loaded"] - in_force["duplicates"]
             revision = f" r{in_force['revision']}" if status == "restated" else ""
-            cells.append(f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}")
+            warning = " [yellow]![/yellow]" if in_force["warnings"] else ""
+            cells.append(f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}{warning}")
         grid.add_row(day, *cells)
     _print(grid)
     typer.echo(f"{count_unmatched():,} cards stand in no loaded roster")

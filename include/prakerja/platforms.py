@@ -15,6 +15,7 @@ from prakerja.settings import INCLUDE
 
 FIELDS = ("transaction_id", "event", "occurred_at", "card_number", "course_id", "amount_idr", "voucher_code")
 LAYOUTS = ("csv", "json", "jsonl", "xlsx")
+VOLUME = ("days", "days_least", "rows_least", "share_least", "share_most")
 EVENTS = ("PAID", "CANCELLED", "REFUNDED")
 
 
@@ -23,7 +24,8 @@ class Platform:
     """How one platform writes its feed, and from when to when it may.
 
     `columns` maps each canonical field to the platform's column (a dotted path in JSON); `events` the platform's words
-    to `PAID`, `CANCELLED`, `REFUNDED`; `occurred_at` and `amount_idr` name the form of the value (see `dialects`).
+    to `PAID`, `CANCELLED`, `REFUNDED`; `occurred_at` and `amount_idr` name the form of the value (see `feeds.forms`).
+    `volume` bounds a day's rows by the platform's own median of `days` days; fewer days or rows than least say nothing.
     """
 
     platform: str
@@ -34,6 +36,7 @@ class Platform:
     events: dict[str, str]
     occurred_at: dict[str, Any]
     amount_idr: dict[str, Any]
+    volume: dict[str, Any]
     active_from: date
     active_to: date | None = None
     aliases: list[str] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Platform:
             (platform.platform != path.stem, f"is named {path.stem}, but says platform: {platform.platform}"),
             (platform.layout not in LAYOUTS, f"has layout {platform.layout}; known are {', '.join(LAYOUTS)}"),
             (set(platform.columns) != set(FIELDS), f"must map exactly the columns {', '.join(FIELDS)}"),
+            (set(platform.volume) != set(VOLUME), f"must bound its volume by {', '.join(VOLUME)}"),
             (not set(platform.events.values()) <= set(EVENTS), f"must map events to {', '.join(EVENTS)}"),
         ):
             if wrong:

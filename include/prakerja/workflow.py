@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prakerja.calendar import Cohort, cohort
@@ -50,12 +51,22 @@ def has_arrived(platform: str, occasion: Occasion) -> bool:
     return platform not in active_on(occasion.on) or intake.has_arrived(platform, occasion.on)
 
 
-def take_in(platform: str, occasion: Occasion) -> list[dict[str, Any]]:
-    """Take in what has arrived of a platform; gives the accepted deliveries, for the run to tell of.
+@dataclass(frozen=True)
+class TakenIn:
+    """What was taken in of a platform: the accepted deliveries, and why it is not all that was owed."""
 
-    Raises `NotTakenInError`, after everything else was taken in, where something was rejected, or where the day's
-    delivery is still owed to an open cohort.
-    """
+    accepted: list[dict[str, Any]]
+    rejected: list[str]
+    missing: list[str]
+
+    def require_all(self) -> None:
+        """Raises `NotTakenInError` where something was rejected, or is still owed to an open cohort."""
+        if self.rejected or self.missing:
+            raise NotTakenInError(self.rejected, self.missing)
+
+
+def take_in(platform: str, occasion: Occasion) -> TakenIn:
+    """Take in what has arrived of a platform."""
     from prakerja import warehouse
     from prakerja.cohorts.completeness import missing_feeds
     from prakerja.cohorts.standing import has_open_cohort
@@ -65,9 +76,16 @@ def take_in(platform: str, occasion: Occasion) -> list[dict[str, Any]]:
     with warehouse.transaction() as connection:
         missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
     is_owed = (platform, occasion.on) in missing and has_open_cohort(occasion.on)
-    if taken.rejected or is_owed:
-        raise NotTakenInError(taken.rejected, [f"{platform} {occasion.on}: no accepted delivery"] if is_owed else [])
-    return taken.accepted
+    return TakenIn(
+        taken.accepted, taken.rejected, [f"{platform} {occasion.on}: no accepted delivery"] if is_owed else []
+    )
+
+
+def build_data_docs() -> str:
+    """Write the Data Docs of what was judged; gives the path of their index."""
+    from prakerja.feeds import data_docs, expectations  # noqa: F401 - its import knows how to be quick
+
+    return str(data_docs.build())
 
 
 def refresh_standing(occasion: Occasion) -> dict[str, dict[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 from collections import Counter
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -28,6 +29,7 @@ from great_expectations import ExpectationSuite  # noqa: E402
 from great_expectations.core.batch import Batch  # noqa: E402
 from great_expectations.execution_engine import PandasExecutionEngine  # noqa: E402
 from great_expectations.expectations.expectation import Expectation  # noqa: E402
+from great_expectations.expectations.metadata_types import FailureSeverity  # noqa: E402
 from great_expectations.expectations.registry import get_metric_kwargs  # noqa: E402
 from great_expectations.expectations.row_conditions import Column  # noqa: E402
 from great_expectations.validator.metric_configuration import MetricConfiguration  # noqa: E402
@@ -130,17 +132,30 @@ def suite(slug: str) -> ExpectationSuite:
     )
 
 
+@cache
+def volume_suite(slug: str) -> ExpectationSuite:
+    """What a whole delivery of a platform looks like, against its own last weeks: to be warned of, not to be held."""
+    rows = gxe.ExpectTableRowCountToBeBetween(
+        min_value={"$PARAMETER": "least"},
+        max_value={"$PARAMETER": "most"},
+        severity=FailureSeverity.WARNING,
+        meta={"reason": "volume_unusual"},
+    )
+    return ExpectationSuite(name=f"{slug} volume", expectations=[rows])
+
+
 class Judge:
-    """Judges the rows of one delivery by its platform's suite, some at once, and keeps count."""
+    """Judges one delivery by its platform's suite, rows as they come, and keeps count."""
 
     def __init__(self, platform: Platform, business_date: date) -> None:
         midnight = datetime.combine(business_date, time(), WIB)
-        self._rules = suite(platform.platform)
+        self._platform, self._rules = platform, suite(platform.platform)
         self._bounds = {
             "start": midnight - timedelta(days=int(program()["feeds"]["days_back"])),
             "end": midnight + timedelta(days=1),
         }
         self._outcomes: list[dict[str, Any]] = []
+        self._volume: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter()  # rows per reason
 
     def judge(self, rows: pa.Table) -> dict[int, list[str]]:
@@ -148,17 +163,7 @@ class Judge:
 
         Raises whatever keeps an expectation from being evaluated: a rule that did not run is not a rule that was met.
         """
-        validator = Validator(PandasExecutionEngine(), batches=[Batch(data=_for_judgement(rows))])
-        validator.metrics_calculator.show_progress_bars = False
-        outcomes = validator.graph_validate(
-            validator.process_expectations_for_validation(self._rules.expectation_configurations, self._bounds),
-            runtime_configuration={
-                "result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0},
-                "catch_exceptions": False,
-            },
-        )
-        if len(outcomes) != len(self._rules.expectations):
-            raise RuntimeError("Great Expectations did not evaluate every expectation")
+        outcomes = _validated(_for_judgement(rows), self._rules, self._bounds)
         reasons: dict[int, list[str]] = {}
         for outcome in outcomes:
             reason = outcome.expectation_config.meta["reason"]
@@ -169,6 +174,26 @@ class Judge:
         self.counts.update(reason for given in reasons.values() for reason in given)
         self._add(outcomes)
         return reasons
+
+    def judge_volume(self, rows: int, usual: int) -> None:
+        """Hold the delivery's rows against what is usual for its platform."""
+        bounds = {
+            "least": math.ceil(self._platform.volume["share_least"] * usual),
+            "most": math.floor(self._platform.volume["share_most"] * usual),
+        }
+        (outcome,) = _validated(pd.DataFrame(index=range(rows)), volume_suite(self._platform.platform), bounds)
+        self._volume = [
+            {
+                "reason": outcome.expectation_config.meta["reason"],
+                "expectation": outcome.expectation_config.type,
+                "severity": "warning",
+                "success": bool(outcome.success),
+                "observed": rows,
+                "usual": usual,
+                "min_value": bounds["least"],
+                "max_value": bounds["most"],
+            }
+        ]
 
     def _add(self, outcomes: list[Any]) -> None:
         told = [_told(outcome) for outcome in outcomes]
@@ -183,8 +208,24 @@ class Judge:
         return {
             "suite": self._rules.name,
             "success": not any(outcome["failed"] for outcome in self._outcomes),
-            "expectations": self._outcomes,
+            "warnings": [outcome["reason"] for outcome in self._volume if not outcome["success"]],
+            "expectations": self._volume + self._outcomes,
         }
+
+
+def _validated(frame: pd.DataFrame, rules: ExpectationSuite, bounds: dict[str, Any]) -> list[Any]:
+    validator = Validator(PandasExecutionEngine(), batches=[Batch(data=frame)])
+    validator.metrics_calculator.show_progress_bars = False
+    outcomes: list[Any] = validator.graph_validate(
+        validator.process_expectations_for_validation(rules.expectation_configurations, bounds),
+        runtime_configuration={
+            "result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0},
+            "catch_exceptions": False,
+        },
+    )
+    if len(outcomes) != len(rules.expectations):
+        raise RuntimeError("Great Expectations did not evaluate every expectation")
+    return outcomes
 
 
 def _for_judgement(rows: pa.Table) -> pd.DataFrame:

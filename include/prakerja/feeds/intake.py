@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -92,6 +92,13 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                         "platform": slug,
                         "business_date": delivery.business_date.isoformat(),
                         "revision": delivery.revision,
+                        "is_restatement": any(
+                            row["status"] == "accepted"
+                            for (day, _), rows in known.items()
+                            if day == delivery.business_date
+                            for row in rows
+                        ),
+                        "is_late": delivery.arrived_on > delivery.business_date + timedelta(days=1),
                         "loaded": entry.loaded,
                         "quarantined": entry.quarantined,
                         "duplicates": entry.duplicates,
@@ -104,6 +111,8 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                     entry.quarantined,
                     entry.duplicates,
                 )
+                for warning in (entry.verdict or {}).get("warnings", []):
+                    log.warning("%s: %s: %d rows, see its Data Docs", delivery.name, warning, entry.rows)
         if storage is not None:
             raise storage
     return intake
@@ -177,7 +186,8 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: 
             with delivery.opened(platform, manifest, clock) as file:
                 _read(file, platform, rows, entry)
             with warehouse.transaction() as connection:
-                load(connection, entry, _judged(rows, platform, entry, is_bounded=waiver is None), waiver)
+                usual = _usual_rows(connection, platform, entry, clock)
+                load(connection, entry, _judged(rows, platform, entry, usual, is_bounded=waiver is None), waiver)
     except RejectedError as rejection:
         entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
         entry.loaded = entry.quarantined = entry.duplicates = 0
@@ -214,7 +224,23 @@ def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> Non
             raise RejectedError("trailer_mismatch", f"the trailer disagrees with {rows.count} rows and Rp {amount}")
 
 
-def _judged(rows: Rows, platform: Platform, entry: Entry, *, is_bounded: bool) -> Iterator[Judged]:
+def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Entry, clock: date) -> int | None:
+    """The median rows of the platform's last weeks; nothing where these are too few days, or rows, to say anything."""
+    (history,) = warehouse.rows(
+        connection,
+        "feeds/usual_rows",
+        platform=entry.platform,
+        first_date=entry.business_date - timedelta(days=platform.volume["days"]),
+        before=entry.business_date,
+        known_by=clock,
+    )
+    says_something = (
+        history["days"] >= platform.volume["days_least"] and history["rows"] >= platform.volume["rows_least"]
+    )
+    return int(history["rows"]) if says_something else None
+
+
+def _judged(rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, is_bounded: bool) -> Iterator[Judged]:
     """The rows as they are judged; completes the entry's counts. Raises `RejectedError` over the quarantine bound."""
     from prakerja.feeds import expectations
 
@@ -232,6 +258,8 @@ def _judged(rows: Rows, platform: Platform, entry: Entry, *, is_bounded: bool) -
             yield Judged(
                 table.filter(pa.array(~is_bad)), table.filter(pa.array(is_bad)), [reasons[at] for at in sorted(reasons)]
             )
+    if usual is not None:
+        judge.judge_volume(rows.count, usual)
     entry.loaded, entry.duplicates = distinct - entry.quarantined, rows.count - distinct
     entry.quarantined_by_reason, entry.verdict = dict(sorted(judge.counts.items())), judge.summary
     if is_bounded and entry.quarantined > share * rows.count:

@@ -7,19 +7,26 @@ from datetime import date
 from typing import Any
 
 from prakerja import warehouse
+from prakerja.feeds import data_docs
 from prakerja.platforms import platforms
 
 
 def list_deliveries() -> list[dict[str, Any]]:
     """One mapping per delivery, oldest first: `platform`, `business_date`, `revision`, `status`, `reason`, counts.
 
-    `status` is `accepted` or `rejected`; `is_in_force` tells the revision that counts of a restated day.
+    `status` is `accepted` or `rejected`; `is_in_force` tells the revision that counts of a restated day; `data_docs` is
+    the page of its validation result, where it was judged.
     """
     with warehouse.transaction() as connection:
-        return [
-            dict(row) | {"business_date": row["business_date"].isoformat(), "arrived_on": row["arrived_on"].isoformat()}
-            for row in warehouse.rows(connection, "feeds/list_deliveries")
-        ]
+        rows = warehouse.rows(connection, "feeds/list_deliveries")
+    deliveries = []
+    for row in rows:
+        delivery = dict(row)
+        page = str(data_docs.folder() / data_docs.page_of(row)) if delivery.pop("is_judged") else None
+        del delivery["delivery_id"]
+        dates = {name: row[name].isoformat() for name in ("business_date", "arrived_on")}
+        deliveries.append(delivery | dates | {"data_docs": page})
+    return deliveries
 
 
 def list_quarantine(
@@ -73,11 +80,13 @@ def count_unmatched() -> int:
         return int(warehouse.execute(connection, "feeds/count_unmatched", known_by="infinity").scalar_one())
 
 
-def day_status(platform: str, day: date, deliveries: list[dict[str, Any]]) -> str:
+def day_status(platform: str, day: date, deliveries: list[dict[str, Any]], *, is_owed: bool) -> str:
     """The status of a platform's business date, from its deliveries: the word that the table shows."""
     known = platforms().get(platform)
+    if not deliveries and known is not None and not known.is_active_on(day):
+        return "not active"
     if not deliveries:
-        return "missing" if known is not None and known.is_active_on(day) else "not active"
+        return "missing" if is_owed else ""
     accepted = {delivery["revision"] for delivery in deliveries if delivery["status"] == "accepted"}
     if not accepted:
         return "rejected"

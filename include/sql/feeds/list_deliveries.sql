@@ -12,6 +12,9 @@ select
     d.quarantined_by_reason as quarantined,
     d.duplicates,
     d.arrived_on,
+    coalesce(d.verdict -> 'warnings', '[]') as warnings,
+    d.delivery_id,
+    d.verdict is not null as is_judged,
     f.delivery_id is not null as is_in_force,
     case
         when r.delivery_id is not null

@@ -1,0 +1,7 @@
+-- Grain: one row per delivery asked for: its validation result.
+-- Parameters: delivery_ids.
+select
+    d.delivery_id,
+    d.verdict
+from deliveries as d
+where d.delivery_id = any(:delivery_ids)
