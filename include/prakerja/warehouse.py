@@ -8,6 +8,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,18 +100,31 @@ def _told_plainly() -> Iterator[None]:
         raise RefusedError(f"the warehouse refused a statement ({told})") from None
 
 
-def copy_into(connection: Connection, table: str, records: pa.Table) -> int:
-    """Load `records` into the table's columns of the same names with COPY, in the connection's transaction."""
-    from pyarrow import csv
+@dataclass(frozen=True)
+class CopyData:
+    """Rows as COPY takes them: made by one thread while another sends the ones before."""
 
-    buffer = io.BytesIO()
-    # Text is always quoted, so that an empty text stays one and only nothing is null.
-    csv.write_csv(records, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
-    with contextlib.closing(connection.connection.cursor()) as cursor:
-        columns = ", ".join(records.column_names)
-        with cursor.copy(f"copy {table} ({columns}) from stdin (format csv)") as copy:
-            copy.write(buffer.getbuffer())
-    return int(records.num_rows)
+    table: str
+    columns: list[str]
+    rows: int
+    csv: memoryview
+
+    @classmethod
+    def of(cls, table: str, records: pa.Table) -> CopyData:
+        """`records` for the table's columns of the same names."""
+        from pyarrow import csv
+
+        buffer = io.BytesIO()
+        # Text is always quoted, so that an empty text stays one and only nothing is null.
+        csv.write_csv(records, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
+        return cls(table, records.column_names, records.num_rows, buffer.getbuffer())
+
+
+def copy(connection: Connection, data: CopyData) -> None:
+    """Load rows with COPY, in the connection's transaction."""
+    statement = f"copy {data.table} ({', '.join(data.columns)}) from stdin (format csv)"
+    with contextlib.closing(connection.connection.cursor()) as cursor, cursor.copy(statement) as copying:
+        copying.write(data.csv)
 
 
 # -- schema ------------------------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ TAGS = {"prakerja", "feeds", "deadlines"}
 EDGES = {
     "platform_feeds": {
         "take_in_rosters": {"list_platforms", "all_is_in"},
-        "list_platforms": {"take_in"},
-        "take_in": {"refresh_standing", "all_is_in"},
+        "list_platforms": {"take_in", "tell_of_feeds"},
+        "take_in": {"tell_of_feeds", "refresh_standing", "all_is_in"},
+        "tell_of_feeds": {"all_is_in"},
         "refresh_standing": {"notice_late_truth"},
         "notice_late_truth": {"all_is_in"},
         "all_is_in": set(),
@@ -74,6 +75,7 @@ def test_policies(dags: dict[str, Any]) -> None:
         ("prakerja.workflow.NotTakenInError", "fail"),
         ("prakerja.revocations.decision.BlockedError", "fail"),
         ("prakerja.warehouse.UnavailableError", "retry"),
+        ("prakerja.landing.StorageError", "retry"),
         ("prakerja.reminders.channels.UnreachableError", "retry"),
     ],
 )

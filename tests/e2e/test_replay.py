@@ -48,6 +48,37 @@ def test_every_delivery_is_counted_as_it_was_made(replayed: Replayed, expected: 
     assert f"{expected['unmatched_cards']:,} cards stand in no loaded roster" in instance.run("feeds").stdout
 
 
+def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(replayed: Replayed) -> None:
+    instance, _ = replayed
+    deliveries = json.loads(instance.run("feeds", "--json").stdout)
+    accepted = {
+        (row["platform"], row["business_date"], row["revision"]): row["restates"] is not None
+        for row in deliveries
+        if row["status"] == "accepted"
+    }
+    with instance.database("airflow") as connection:
+        extras = connection.execute(
+            "select e.extra from asset_event e join asset a on a.id = e.asset_id where a.uri like 'prakerja://feeds/%'"
+        ).fetchall()
+    told = [delivery for (extra,) in extras for delivery in extra["deliveries"]]
+    keys = [(one["platform"], one["business_date"], one["revision"]) for one in told]
+    assert sorted(keys) == sorted(accepted)
+    # A revision that came before the one that it restates is no restatement when it comes: late, but superseded.
+    assert {key for key, one in zip(keys, told, strict=True) if one["is_restatement"]} >= {
+        key for key, restates in accepted.items() if restates
+    }
+    assert any(one["is_late"] for one in told)
+
+
+def test_every_judged_delivery_has_its_page(replayed: Replayed) -> None:
+    instance, _ = replayed
+    deliveries = json.loads(instance.run("feeds", "--json").stdout)
+    pages = [Path(row["data_docs"]) for row in deliveries if row["data_docs"]]
+    assert len(pages) == len(set(pages)) >= sum(row["status"] == "accepted" for row in deliveries)
+    assert all(page.is_file() for page in pages)
+    assert (pages[0].parents[1] / "index.html").is_file()
+
+
 def test_every_person_ends_where_they_were_made_to(replayed: Replayed, expected: dict[str, Any]) -> None:
     instance, _ = replayed
     cards = [person["card_number"] for person in instance.people()]

@@ -317,19 +317,19 @@ def test_an_eighth_platform_is_one_file(home: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_killed_load_leaves_nothing_and_the_next_one_loads_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(39), Row("id-x", "?", NOON, "1", 5000)])
-    real = warehouse.copy_into
+    real = warehouse.copy
 
-    def dies_at_the_quarantine(connection: Any, table: str, records: Any) -> int:
-        if table == "quarantine":
+    def dies_at_the_quarantine(connection: Any, data: warehouse.CopyData) -> None:
+        if data.table == "quarantine":
             raise KeyboardInterrupt
-        return real(connection, table, records)
+        real(connection, data)
 
-    monkeypatch.setattr(warehouse, "copy_into", dies_at_the_quarantine)
+    monkeypatch.setattr(warehouse, "copy", dies_at_the_quarantine)
     with pytest.raises(KeyboardInterrupt):
         intake.take_in("tokopedia", CLOCK)
     assert overview.list_deliveries() == []
     assert ledger() == []
-    monkeypatch.setattr(warehouse, "copy_into", real)
+    monkeypatch.setattr(warehouse, "copy", real)
     assert len(intake.take_in("tokopedia", CLOCK).accepted) == 1
     assert len(ledger()) == 39
 
@@ -374,3 +374,52 @@ def test_no_personal_data_in_what_is_logged_or_told(home: Path, caplog: pytest.L
     told = caplog.text + json.dumps(overview.list_deliveries()) + "".join(taken.rejected)
     assert card not in told
     assert card.lstrip("0") not in told
+
+
+def test_a_storage_that_gives_way_is_no_verdict_and_keeps_no_other_out(home: Path) -> None:
+    from upath import UPath
+
+    from prakerja.landing import StorageError
+
+    folder = deliver(home / "landing", "tokopedia", "2021-03-09", rows(1, occurred_at=NOON - timedelta(days=1)))
+    deliver(home / "landing", "tokopedia", "2021-03-10", rows(1))
+    real = UPath.open
+
+    def gives_way(path: Any, *given: Any, **more: Any) -> Any:
+        if path.name == "transactions.csv" and path.parent.parent.name == "2021-03-09":
+            raise TimeoutError("the storage is away")
+        return real(path, *given, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(UPath(folder)), "open", gives_way)
+        with pytest.raises(
+            StorageError, match=r"transactions\.csv could not be read \(TimeoutError\): check the storage"
+        ):
+            intake.take_in("tokopedia", CLOCK)
+    assert [row["business_date"] for row in overview.list_deliveries()] == ["2021-03-10"]
+    assert len(intake.take_in("tokopedia", CLOCK).accepted) == 1
+
+
+def test_what_was_hashed_is_what_was_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is exchanged between two looks at it is not the declared one, however good it is."""
+    folder = deliver(home / "landing", "tokopedia", "2021-03-10", rows(2))
+    whole = (folder / "transactions.csv").read_bytes()
+    from prakerja.feeds import readers
+
+    real = readers.read
+
+    def exchanged(stream: Any, platform: Any) -> Any:
+        (folder / "transactions.csv").write_bytes(whole.replace(b"5000", b"6000"))
+        return real(stream, platform)
+
+    monkeypatch.setattr(readers, "read", exchanged)
+    (line,) = intake.take_in("tokopedia", CLOCK).rejected
+    assert "sha256_mismatch" in line
+    assert ledger() == []
+
+
+def test_a_day_of_a_platform_that_is_not_active_owes_nothing() -> None:
+    day = date(2021, 3, 10)
+    assert overview.day_status("tokopedia", day, [], is_owed=True) == "missing"
+    assert overview.day_status("tokopedia", day, [], is_owed=False) == ""
+    assert overview.day_status("tokopedia", date(2020, 4, 10), [], is_owed=False) == "not active"

@@ -16,6 +16,7 @@ from prakerja.calendar import Cohort, calendar
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.landing import File, RejectedError
 from prakerja.settings import Settings
+from prakerja.warehouse import CopyData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +146,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
             arrived_on=min(delivered.announced_on, clock),
         ).scalar_one()
         warehouse.execute(connection, "cohorts/create_staged_recipients")
-        warehouse.copy_into(connection, "staged_recipients", _records(frame))
+        warehouse.copy(connection, CopyData.of("staged_recipients", _records(frame)))
         clashes = warehouse.rows(connection, "cohorts/list_clashes", lines_shown=LINES_SHOWN)
         if clashes:
             raise RejectedError(

@@ -57,7 +57,7 @@ def is_number(column: Column) -> pa.BooleanArray:
     """Which values came as numbers, not as text."""
     if isinstance(column, pa.Array):
         return pa.repeat(pa.scalar(False), len(column))
-    return pa.array([isinstance(value, Number | int) for value in column], pa.bool_())
+    return pa.array([isinstance(value, Number) or type(value) is int for value in column], pa.bool_())
 
 
 def events(column: Column, platform: Platform) -> pa.StringArray:

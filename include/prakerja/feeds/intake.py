@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections import defaultdict
@@ -200,12 +201,13 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: 
 def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> None:
     """Lay the file's rows aside, and hold them against manifest and trailer. Raises `RejectedError`."""
     reading, amount = readers.read(file, platform), 0
-    for batch in reading.batches:
-        table, adds = canonical.canonical(batch, platform)
-        rows.add(table)
-        amount += adds
-        if entry.rows is not None and rows.count > entry.rows:  # however many more there are
-            raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found at least {rows.count}")
+    with contextlib.closing(reading.batches):
+        for batch in reading.batches:
+            table, adds = canonical.canonical(batch, platform)
+            rows.add(table)
+            amount += adds
+            if entry.rows is not None and rows.count > entry.rows:  # however many more there are
+                raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found at least {rows.count}")
     if reading.extra_columns:
         log.warning(
             "%s %s r%s: columns that are not in the contract are ignored: %s",

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from prakerja import warehouse
 from prakerja.feeds.quarantine import Ranges, cards_in, cards_like, multirange
 from prakerja.platforms import FIELDS
+from prakerja.warehouse import CopyData
 
 if TYPE_CHECKING:
     from prakerja.warehouse import Connection
@@ -84,9 +85,11 @@ def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver:
     with ThreadPoolExecutor(1) as loader:
         loading: Future[None] | None = None
         for rows in judged:
+            data = CopyData.of("transactions", _transactions(rows.good, delivery_id))
+            bad = CopyData.of("quarantine", _quarantine(rows, delivery_id))
             if loading is not None:
                 loading.result()
-            loading = loader.submit(_copy, connection, rows, delivery_id)
+            loading = loader.submit(_copy, connection, data, bad)
         if loading is not None:
             loading.result()
     record(connection, entry, delivery_id)
@@ -95,11 +98,10 @@ def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver:
         warehouse.execute(connection, "feeds/insert_waiver", delivery_id=delivery_id, **vars(waiver))
 
 
-def _copy(connection: Connection, rows: Judged, delivery_id: int) -> None:
-    if len(rows.good):
-        warehouse.copy_into(connection, "transactions", _transactions(rows.good, delivery_id))
-    if len(rows.bad):
-        warehouse.copy_into(connection, "quarantine", _quarantine(rows, delivery_id))
+def _copy(connection: Connection, *tables: CopyData) -> None:
+    for data in tables:
+        if data.rows:
+            warehouse.copy(connection, data)
 
 
 def _transactions(good: pa.Table, delivery_id: int) -> pa.Table:

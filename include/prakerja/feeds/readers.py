@@ -10,7 +10,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Protocol, TypeAlias
@@ -73,12 +74,13 @@ class Batch:
 
 @dataclass
 class Reading:
-    """A file that is being read. What is not in a batch is known once the last batch was taken.
+    """A file that is being read, each batch while the one before is in use: close `batches` before the file.
 
-    `trailer` is (rows, amount) as the file's own last line states them.
+    What is not in a batch is known once the last was taken. `trailer` is (rows, amount) as the file's own last line
+    states them.
     """
 
-    batches: Iterator[Batch] = field(init=False)
+    batches: Generator[Batch] = field(init=False)
     extra_columns: list[str] = field(default_factory=list)
     trailer: tuple[str, str] | None = None
 
@@ -94,15 +96,19 @@ def read(stream: Source, platform: Platform) -> Reading:
         "xlsx": workbook.read_xlsx,
     }
     reading = Reading()
-    reading.batches = _only_text(readers[platform.layout](stream, platform, reading), platform)
+    reading.batches = _ahead(readers[platform.layout](stream, platform, reading), platform)
     return reading
 
 
-def _only_text(batches: Iterator[Batch], platform: Platform) -> Iterator[Batch]:
-    try:
-        yield from batches
-    except UnicodeDecodeError:
-        raise RejectedError("file_undecodable", f"{platform.file} is not UTF-8") from None
+def _ahead(batches: Iterator[Batch], platform: Platform) -> Generator[Batch]:
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        try:
+            while (batch := coming.result()) is not None:
+                coming = reader.submit(next, batches, None)
+                yield batch
+        except UnicodeDecodeError:
+            raise RejectedError("file_undecodable", f"{platform.file} is not UTF-8") from None
 
 
 def positions_of(header: list[str], platform: Platform, reading: Reading) -> list[int]:
@@ -227,7 +233,7 @@ def _plain(data: bytes, separator: str, width: int, positions: list[int]) -> lis
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
-            arrow_csv.ReadOptions(column_names=names, block_size=len(data) + 1),
+            arrow_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
             arrow_csv.ParseOptions(delimiter=separator, quote_char=False, newlines_in_values=False),
             arrow_csv.ConvertOptions(
                 include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False

@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from prakerja.feeds.readers import Batch, Number, Reading, Source, batched, positions_of
+from prakerja import landing
+from prakerja.feeds.readers import NO_CHARACTER, PLAIN_WHOLE_MAX, Batch, Number, Reading, Source, batched, positions_of
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
-from prakerja.settings import program
 
 CELLS_MAX = 10_000_000
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]{1,9})(\d{1,9})["']""")
+# Where a cell or row says that it stands. Near: up to column Z and row 99,999, as nearly every sheet is.
+FAR = re.compile(rb"""\br\s*=\s*["'](?![A-Z]?\d{1,5}["'])""")
+PLACE = re.compile(rb"""<[^<>]*?\sr\s*=\s*["']([^"']*)["']""")
+PLACE_FORM = re.compile(rb"([A-Za-z]{0,3})(\d{1,7})")
 OCCURRED_AT = FIELDS.index("occurred_at")
 
 
@@ -52,7 +55,7 @@ def _check_workbook(data: bytes, name: str) -> None:
     Sizes are counted while inflating, since the archive's own figures may lie. The parser lays out a table from the
     first to the last cell, so that two cells far apart would take all memory.
     """
-    cap, total = int(program()["feeds"]["opened_bytes_max"]), 0
+    cap, total = landing.opened_bytes_max(), 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
@@ -72,18 +75,22 @@ def _check_workbook(data: bytes, name: str) -> None:
 
 
 def _check_part(part: bytes, name: str, *, is_sheet: bool) -> None:
-    if part.startswith(UTF_16) or b"<!DOCTYPE" in part or b"<!ENTITY" in part:
-        raise RejectedError("file_undecodable", f"{name} holds XML that declares entities, or is no UTF-8")
+    if part.startswith(UTF_16) or b"<!DOCTYPE" in part or b"<!ENTITY" in part or b"\0" in part:
+        raise RejectedError("file_undecodable", f"{name} holds XML that declares entities, or is no UTF-8 text")
     if not is_sheet:
         return
     if FORMULA.search(part):
         raise RejectedError("file_undecodable", f"{name} holds formulas: values are delivered as values")
+    if FAR.search(part) is None:
+        return
     columns = rows = 1
-    for letters, row in set(CELL.findall(part)):
+    for place in set(PLACE.findall(part)):
+        if not (found := PLACE_FORM.fullmatch(place)):
+            raise RejectedError("file_undecodable", f"{name} has a cell that says no place")
         column = 0
-        for letter in letters.upper():
+        for letter in found[1].upper():
             column = column * 26 + letter - 64
-        columns, rows = max(columns, column), max(rows, int(row))
+        columns, rows = max(columns, column), max(rows, int(found[2]))
     if columns * rows > CELLS_MAX:
         raise RejectedError("too_large", f"{name} spans {columns:,} columns and {rows:,} rows")
 
@@ -130,6 +137,10 @@ def _without_styles(data: bytes) -> bytes:
 
 
 def _cell(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return NO_CHARACTER.sub("\ufffd", cell) or None
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        return None if cell == "" else cell
-    return Number(int(cell)) if float(cell).is_integer() else Number(cell)
+        return cell
+    if not float(cell).is_integer():
+        return Number(cell)
+    return int(cell) if 0 < cell < PLAIN_WHOLE_MAX else Number(int(cell))

@@ -6,6 +6,6 @@ insert into deliveries (
 )
 values (
     :delivery_id, :platform, :business_date, :revision, :fingerprint, :status, :reason, :detail, :generated_at,
-    :arrived_on, :sha256, :bytes, :rows, :amount_idr, :loaded, :quarantined, cast(:quarantined_by_reason as jsonb), :duplicates,
-    cast(:verdict as jsonb)
+    :arrived_on, :sha256, :bytes, :rows, :amount_idr, :loaded, :quarantined,
+    cast(:quarantined_by_reason as jsonb), :duplicates, cast(:verdict as jsonb)
 )
