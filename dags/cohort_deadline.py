@@ -6,7 +6,8 @@ same shape: wait for complete feeds, reconcile, branch.
 
 - **Before the deadline** it reminds whoever has not bought.
 - **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
-  once a person has approved; then the next version of the blacklist is published, also when nobody was revoked.
+  once a person has approved that very batch (`prakerja approve`); then the next version of the blacklist is
+  published, also when nobody was revoked.
 - Otherwise it ends in a task whose name says why there was nothing to do.
 
 **Red** before `revoke` means that nobody was revoked: `await_feeds` names the platforms and dates that are missing,
@@ -51,7 +52,6 @@ def occasion() -> Occasion:
     params={
         "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()]),
         "kind": Param(None, type=["null", "string"], description="H-7, ...; empty: the deadline"),
-        "approve_as": Param(None, type=["null", "string"], description="who approves the revocations, by name"),
     },
     tags=["prakerja", "deadlines"],
 )

@@ -190,6 +190,49 @@ def explain(
         raise typer.Exit(1)
 
 
+@app.command()
+def approve(
+    cohort: Annotated[int, typer.Argument(metavar="COHORT")],
+    digest: Annotated[
+        str | None, typer.Option(help="The batch that you approve: its digest, or the start of it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--as", help="Who approves.")] = None,
+) -> None:
+    """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
+    from prakerja import warehouse
+    from prakerja.calendar import cohort as cohort_of
+    from prakerja.revocations import approval
+    from prakerja.revocations.decision import made_decision
+    from prakerja.settings import WIB
+
+    if (digest is None) != (name is None) or not (name or "?").strip():
+        raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
+    wave = cohort_of(cohort)
+    warehouse.require_schema()
+    with warehouse.transaction() as connection:
+        made = made_decision(connection, wave.cohort)
+        waiting = approval.waiting(connection, made) if made else {}
+        if made is None or not waiting:
+            raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
+        if digest is None or name is None:
+            for subject, batch in waiting.items():
+                _print_batch(made, subject, batch, approval.review(connection, made, batch))
+            return
+        found = [subject for subject, batch in waiting.items() if approval.is_named(batch, digest)]
+        if not found:
+            raise PrakerjaError(
+                f"gelombang-{cohort}: no batch {digest} waits: `prakerja approve {cohort}` shows which do"
+            )
+        approval.approve(connection, waiting[found[0]], name.strip(), datetime.now(WIB).date())
+    then = {
+        "revocation": "clear the task approve_revocation",
+        "reinstatement": "the next platform_feeds carries it out",
+    }
+    typer.echo(
+        f"approved: {waiting[found[0]].people:,} {found[0]}s of gelombang-{cohort}, by {name.strip()}; {then[found[0]]}"
+    )
+
+
 @feeds.callback(invoke_without_command=True)
 def feeds_grid(context: typer.Context, as_json: AsJson = False) -> None:
     """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
@@ -455,6 +498,36 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
                 f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
                 f"{delivery['reason']}: {delivery['detail']}"
             )
+
+
+def _print_batch(made: Any, subject: str, batch: Any, review: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from prakerja.revocations.approval import SHOWN
+
+    doubts = review["doubts"]
+    typer.echo(f"gelombang-{made.cohort}: {batch.people:,} {subject}s")
+    typer.echo(f"  proposed by {batch.proposed_by} on {batch.proposed_on}")
+    typer.echo(
+        f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "
+        f"{made.excluded:,} excluded"
+    )
+    typer.echo(
+        f"  decided by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
+        f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound"
+    )
+    rates = Table("gelombang", "selected", "revoked", "rate", title="against earlier decisions")
+    here = {f"{made.cohort}, this batch": (made.selected, batch.people)}
+    for number, (selected, people) in {**review["rates"], **here}.items():
+        rates.add_row(str(number), f"{selected:,}", f"{people:,}", f"{people / selected:.1%}")
+    _print(rates)
+    sample = Table("card", "region", "because", "reminders", title="a sample of it")
+    for row in review["sample"]:
+        sample.add_row(f"•••• {row['card_ends']}", row["region_code"], row["because"], str(row["reminded"]))
+    _print(sample)
+    approved = f"approved by {', '.join(batch.approved_by)}; " if batch.approved_by else ""
+    command = f"prakerja approve {made.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
+    typer.echo(f"{approved}{batch.approvals_needed} needed: {command}")
 
 
 def _print_story(position: int, story: dict[str, Any]) -> None:

@@ -104,7 +104,7 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     from prakerja.revocations import late_truth
 
     late_truth.notice_late_truth(occasion.clock)
-    late_truth.reinstate(occasion.clock, occasion.approve_as, in_advance=occasion.is_replay)
+    late_truth.reinstate(occasion.clock, occasion.approve_as if occasion.is_replay else None)
     return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
 
 
@@ -171,13 +171,18 @@ def send_reminders(occasion: Occasion) -> dict[str, int]:
 
 
 def approve_revocation(occasion: Occasion) -> list[str]:
-    """Record an approval given in advance; gives who has approved. Raises `AwaitingApprovalError` where nobody has."""
+    """Propose the batch; gives who has approved it. Raises `AwaitingApprovalError` where approvals lack.
+
+    An approval given in advance, by the run's configuration, is for runs of the past only: replays and backfills.
+    """
     from prakerja.revocations import revocation
 
     wave = _cohort(occasion)
     made = _decision(wave)
     made.require_unmoved(wave)
-    return revocation.require_approval(made, occasion.approve_as, occasion.clock, in_advance=occasion.is_replay)
+    if occasion.approve_as and not occasion.is_replay and occasion.clock <= wave.decided_on:
+        raise PrakerjaError(f"approve_as is for runs of the past: look at `prakerja approve {wave.cohort}`")
+    return revocation.require_approval(made, occasion.approve_as, occasion.clock, in_advance=True)
 
 
 def revoke(occasion: Occasion) -> int:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,3 +128,19 @@ def test_a_calendar_that_is_no_yaml_is_one_clear_import_error(
     bag = DagBag(str(PROJECT / "dags"))
     (error,) = bag.import_errors.values()
     assert "is not YAML at line 1: correct it" in error
+
+
+def test_an_approval_given_in_advance_is_for_runs_of_the_past(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import datetime
+
+    from prakerja import workflow
+    from prakerja.errors import PrakerjaError
+    from prakerja.occasion import Occasion
+    from prakerja.settings import WIB
+
+    wave = calendar()[12]
+    monkeypatch.setattr(workflow, "_decision", lambda _: SimpleNamespace(require_unmoved=lambda _: None))
+    at = datetime.combine(wave.decided_on, datetime.min.time(), WIB)
+    today = Occasion("deadline", wave.deadline_on, at, 12, approve_as="Siti")
+    with pytest.raises(PrakerjaError, match="approve_as is for runs of the past: look at `prakerja approve 12`"):
+        workflow.approve_revocation(today)

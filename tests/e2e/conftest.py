@@ -37,7 +37,7 @@ STATE = {
     " from decisions",
     "outcomes": "select r.card_number, o.decision_id, o.outcome::text, o.because, o.line"
     " from outcomes o join recipients r using (recipient_id)",
-    "approvals": "select decision_id, subject, approved_by, approved_on, is_recorded_in_advance from approvals",
+    "approvals": "select digest, decision_id, subject, approved_by, approved_on, is_recorded_in_advance from approvals",
     "revocations": "select r.card_number, v.decision_id, v.effective_at, v.approved_by, v.revoked_on"
     " from revocations v join recipients r using (recipient_id)",
     "findings": "select r.card_number, f.kind, f.found_on, f.line"

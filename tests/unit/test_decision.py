@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from prakerja import warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts import overview, standing
 from prakerja.cohorts.roster import take_in_rosters
-from prakerja.errors import NotReadyError
+from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, late_truth, revocation
+from prakerja.revocations import approval, decision, late_truth, revocation
+from prakerja.revocations.approval import AwaitingApprovalError
 from prakerja.revocations.decision import BlockedError, implausible
-from prakerja.settings import WIB
+from prakerja.settings import WIB, program
 from prakerja.simulation.writers import Row
 from tests.landing_zone import deliver, deliver_roster, roster_line
 
@@ -99,10 +101,47 @@ def test_the_same_evidence_gives_the_same_id(wave: Cohort) -> None:
 
 def test_nobody_is_revoked_without_an_approval(wave: Cohort) -> None:
     made = decision.decide(wave, DECIDED_ON)
-    with pytest.raises(revocation.AwaitingApprovalError, match="2 revocations of 50 selected"):
+    with pytest.raises(
+        AwaitingApprovalError, match="awaits 1 approval: 2 revocations of 50 selected: prakerja approve 12"
+    ):
         revocation.revoke(wave, made, DECIDED_ON)
     assert revoked() == []
     assert overview.cohort_table()[0]["status"] == "awaiting_approval"
+
+
+def test_a_batch_that_changed_needs_an_approval_of_its_own(wave: Cohort, home: Path) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=False)
+    (batch,) = batches(made)
+    assert (batch.people, batch.approved_by, batch.approvals_needed) == (2, ["Siti"], 0)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
+    with pytest.raises(AwaitingApprovalError, match="1 revocations of 50"):
+        revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1))
+    assert revoked() == []
+    changed, same = batches(made)
+    assert (changed.people, changed.approved_by, same) == (1, [], batch)
+    revocation.require_approval(made, "Budi", DECIDED_ON + timedelta(days=1), in_advance=False)
+    assert revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1)) == 1
+    assert revoked() == [1]
+
+
+def test_four_eyes_and_two_approvers_for_many(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(program()["approvals"], "one_approver_up_to", 1)
+    made = decision.decide(wave, DECIDED_ON)
+    with pytest.raises(AwaitingApprovalError, match="awaits 2 approvals"):
+        revocation.require_approval(made, None, DECIDED_ON, in_advance=False)
+    with pytest.raises(PrakerjaError, match="cohort_deadline has proposed this batch: another person must"):
+        revocation.require_approval(made, "cohort_deadline", DECIDED_ON, in_advance=False)
+    for _ in range(2):
+        with pytest.raises(AwaitingApprovalError, match="awaits 1 approval"):
+            revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=False)
+    assert revocation.require_approval(made, "Budi", DECIDED_ON, in_advance=False) == ["Budi", "Siti"]
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+
+
+def batches(made: Any) -> list[approval.Batch]:
+    with warehouse.transaction() as connection:
+        return approval.batches(connection, made, "revocation")
 
 
 def test_revoking_twice_is_revoking_once(wave: Cohort) -> None:
@@ -201,7 +240,7 @@ def test_the_bound_itself_is_plausible_and_totals_must_add_up() -> None:
 def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(wave: Cohort, home: Path) -> None:
     made = decision.decide(wave, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
-    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    revocation.require_approval(made, "Siti", DECIDED_ON + timedelta(days=1), in_advance=True)
     revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1))
     assert revoked() == [1]
     assert findings() == [(2, "spared")]
@@ -271,3 +310,20 @@ def test_the_standing_is_the_number_of_the_day(wave: Cohort) -> None:
     assert counts == {"selected": 50, "purchased": 48, "held": 0, "at_risk": 2, "overdue": 0, "excluded": 0}
     assert standing.refresh_standings(date(2021, 3, 14))["gelombang-12"]["overdue"] == 2
     assert standing.refresh_standings(date(2021, 3, 14))["gelombang-12"]["overdue"] == 2
+
+
+def test_what_an_approver_sees_names_nobody(wave: Cohort) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    with pytest.raises(AwaitingApprovalError):
+        revocation.require_approval(made, None, DECIDED_ON, in_advance=False)
+    with warehouse.transaction() as connection:
+        ((subject, batch),) = approval.waiting(connection, made).items()
+        review = approval.review(connection, made, batch)
+    assert (subject, batch.people, batch.proposed_by) == ("revocation", 2, "cohort_deadline")
+    assert review["doubts"] == {"deliveries": 70, "unusual": 0, "waived": 0, "quarantined": 0}
+    assert [set(row) for row in review["sample"]] == [{"card_ends", "region_code", "because", "reminded"}] * 2
+    assert {row["card_ends"] for row in review["sample"]} == {"0001", "0002"}
+    assert "Nama" not in str(review)
+    assert not re.search(r"\d{5,}", str(review["sample"]))
+    assert approval.is_named(batch, batch.digest[:12])
+    assert not approval.is_named(batch, batch.digest[:11])

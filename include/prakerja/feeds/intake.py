@@ -95,9 +95,9 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                         "revision": delivery.revision,
                         "is_restatement": any(
                             row["status"] == "accepted"
-                            for (day, _), rows in known.items()
-                            if day == delivery.business_date
-                            for row in rows
+                            for (day, revision), looked_at in known.items()
+                            if day == delivery.business_date and revision < delivery.revision
+                            for row in looked_at
                         ),
                         "is_late": delivery.arrived_on > delivery.business_date + timedelta(days=1),
                         "loaded": entry.loaded,
@@ -112,6 +112,7 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                     entry.quarantined,
                     entry.duplicates,
                 )
+                earlier.append({"status": "accepted", "sha256": entry.sha256, "fingerprint": entry.fingerprint})
                 for warning in (entry.verdict or {}).get("warnings", []):
                     log.warning("%s: %s: %d rows, see its Data Docs", delivery.name, warning, entry.rows)
         if storage is not None:

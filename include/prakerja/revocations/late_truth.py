@@ -8,10 +8,13 @@ from datetime import date
 
 from prakerja import warehouse
 from prakerja.calendar import calendar
+from prakerja.revocations import approval
 from prakerja.revocations.decision import Decision, made_decision
-from prakerja.revocations.revocation import approve
 
 log = logging.getLogger(__name__)
+
+#: Who proposes what later deliveries show: the run, no person.
+PROPOSER = "platform_feeds"
 
 
 def notice_late_truth(clock: date) -> int:
@@ -32,10 +35,11 @@ def notice_late_truth(clock: date) -> int:
     return found
 
 
-def reinstate(clock: date, approve_as: str | None, *, in_advance: bool = True) -> int:
-    """Reinstate whoever's proposal is approved, by `approve_as` among others; gives how many were.
+def reinstate(clock: date, approve_as: str | None) -> int:
+    """Propose whoever may be reinstated, and reinstate whoever's batch is approved; gives how many were.
 
-    An approval covers what was proposed by its day, and a proposal that no longer holds is not carried out.
+    `approve_as` has approved in advance what is proposed now. An approved batch covers its own people: who was proposed
+    later needs another, and a proposal that no longer holds is not carried out.
     """
     reinstated = 0
     with warehouse.transaction() as connection:
@@ -43,11 +47,19 @@ def reinstate(clock: date, approve_as: str | None, *, in_advance: bool = True) -
             at = {"decision_id": decision.decision_id, "clock": clock}
             if not warehouse.execute(connection, "revocations/count_proposals", **at).scalar_one():
                 continue
-            if approve_as:
-                approve(connection, decision.decision_id, "reinstatement", approve_as, clock, in_advance=in_advance)
-            reinstated += warehouse.execute(
-                connection, "revocations/insert_reinstatements", **at, **decision.window
-            ).rowcount
+            batch = approval.propose(connection, decision, "reinstatement", clock, PROPOSER)
+            if batch is not None and approve_as:
+                approval.approve(connection, batch, approve_as, clock, in_advance=True)
+            for each in approval.batches(connection, decision, "reinstatement"):
+                if each.approvals_needed == 0:
+                    reinstated += warehouse.execute(
+                        connection,
+                        "revocations/insert_reinstatements",
+                        digest=each.digest,
+                        approved_by=", ".join(each.approved_by),
+                        clock=clock,
+                        **decision.window,
+                    ).rowcount
     if reinstated:
         log.info("%d reinstated", reinstated)
     return reinstated

@@ -1,5 +1,13 @@
--- Grain: one approval per decision, subject and person.
--- May run twice.
-insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance)
-values (:decision_id, :subject, :approved_by, :approved_on, :is_recorded_in_advance)
-on conflict do nothing
+-- Grain: one approval per batch and person; none by whoever proposed it (four eyes).
+-- May run twice. Parameters: digest, approved_by, approved_on, is_recorded_in_advance.
+insert into approvals (digest, decision_id, subject, approved_by, approved_on, is_recorded_in_advance)
+select
+    b.digest,
+    b.decision_id,
+    b.subject,
+    :approved_by,
+    :approved_on,
+    :is_recorded_in_advance
+from batches as b
+where b.digest = :digest and b.proposed_by <> :approved_by
+on conflict (digest, approved_by) do nothing

@@ -1,37 +1,23 @@
--- Grain: one reinstatement per revoked recipient whose proposal was approved on its day or later, and still holds.
+-- Grain: one reinstatement per member of an approved batch whose purchase still stands.
 -- May run twice: a recipient is reinstated once.
--- Parameters: decision_id, clock; cohort, announced_on, deadline_on, settlement_days as decided.
-insert into reinstatements (recipient_id, approved_by, reinstated_on)
+-- Parameters: digest, approved_by, clock; cohort, announced_on, deadline_on, settlement_days as decided.
+insert into reinstatements (recipient_id, digest, approved_by, reinstated_on)
 select
-    f.recipient_id,
-    (
-        select string_agg(distinct a.approved_by, ', ')
-        from approvals as a
-        where
-            a.decision_id = :decision_id
-            and a.subject = 'reinstatement'
-            and a.approved_on between f.found_on and :clock
-    ),
+    m.recipient_id,
+    b.digest,
+    :approved_by,
     :clock
-from late_findings as f
-inner join revocations as r on f.recipient_id = r.recipient_id
+from batches as b
+inner join batch_members as m on b.digest = m.digest
 inner join
     standing(
         :cohort, :announced_on, :deadline_on, :settlement_days, 'infinity', :clock,
         wib_midnight(cast(:deadline_on as date) + 1)
     ) as s
-    on f.recipient_id = s.recipient_id
+    on m.recipient_id = s.recipient_id
 where
-    f.kind = 'reinstatement_proposed'
-    and f.found_on <= :clock
-    and r.decision_id = :decision_id
+    b.digest = :digest
+    and b.subject = 'reinstatement'
     and s.outcome = 'purchased'
-    and exists (
-        select
-        from approvals as a
-        where
-            a.decision_id = :decision_id
-            and a.subject = 'reinstatement'
-            and a.approved_on between f.found_on and :clock
-    )
+    and exists (select from approvals as a where a.digest = b.digest)
 on conflict (recipient_id) do nothing

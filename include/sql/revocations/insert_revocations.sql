@@ -1,25 +1,18 @@
--- Grain: one revocation per overdue recipient of an approved decision.
--- May run twice: a recipient is revoked once. Whoever the deliveries known by now speak for is spared, though the
--- decision saw no purchase: it was made before they arrived.
--- Parameters: decision_id, cohort, announced_on, deadline_on, settlement_days, effective_at, clock, approved_by.
-insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)
+-- Grain: one revocation per member of an approved batch.
+-- May run twice: a recipient is revoked once. Parameters: digest, approved_by, effective_at, clock.
+insert into revocations (recipient_id, decision_id, digest, reason, effective_at, approved_by, revoked_on)
 select
-    o.recipient_id,
-    o.decision_id,
+    m.recipient_id,
+    b.decision_id,
+    b.digest,
     'NO_FIRST_PURCHASE',
     :effective_at,
     :approved_by,
     :clock
-from outcomes as o
-inner join
-    standing(
-        :cohort, :announced_on, :deadline_on, :settlement_days, 'infinity', :clock,
-        wib_midnight(cast(:deadline_on as date) + 1)
-    ) as s
-    on o.recipient_id = s.recipient_id
+from batches as b
+inner join batch_members as m on b.digest = m.digest
 where
-    o.decision_id = :decision_id
-    and o.outcome = 'overdue'
-    and s.outcome = 'overdue'
-    and exists (select from approvals as a where a.decision_id = :decision_id and a.subject = 'revocation')
+    b.digest = :digest
+    and b.subject = 'revocation'
+    and exists (select from approvals as a where a.digest = b.digest)
 on conflict (recipient_id) do nothing

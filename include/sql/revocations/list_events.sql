@@ -84,7 +84,10 @@ happened as (
         a.recipient_id,
         wib_midnight(v.revoked_on) + interval '6 hours',
         'revoked',
-        json_build_object('effective_at', v.effective_at, 'reason', v.reason, 'approved_by', v.approved_by)
+        json_build_object(
+            'effective_at', v.effective_at, 'reason', v.reason, 'approved_by', v.approved_by,
+            'batch', left(v.digest, 16)
+        )
     from asked as a
     inner join revocations as v on a.recipient_id = v.recipient_id
     union all

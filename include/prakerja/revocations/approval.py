@@ -1,0 +1,113 @@
+"""Approvals: a person answers for a batch, named by the digest of its exact content. Four eyes: never for one's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from prakerja import warehouse
+from prakerja.cohorts.overview import cohort_table
+from prakerja.errors import PrakerjaError
+from prakerja.revocations.decision import Decision
+from prakerja.settings import program
+
+#: How many hex digits of a digest a person is shown, and must give at least.
+SHOWN, NAMED = 16, 12
+#: How many people an approver is shown.
+SAMPLE = 5
+
+
+class AwaitingApprovalError(PrakerjaError):
+    """A batch lacks approvals. Nothing was revoked or reinstated."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """People to be revoked (`revocation`) or reinstated (`reinstatement`) together, and who has approved that."""
+
+    digest: str
+    people: int
+    proposed_by: str
+    proposed_on: date
+    approved_by: list[str]
+    is_approved_in_advance: bool
+
+    @property
+    def approvals_needed(self) -> int:
+        """How many approvals it lacks. One given in advance, for a replay of the past, stands for all."""
+        if self.is_approved_in_advance:
+            return 0
+        return max(0, approvers_for(self.people) - len(self.approved_by))
+
+
+def approvers_for(people: int) -> int:
+    """How many people must approve so many revocations or reinstatements."""
+    return 1 if people <= int(program()["approvals"]["one_approver_up_to"]) else 2
+
+
+def propose(
+    connection: warehouse.Connection, decision: Decision, subject: str, clock: date, proposed_by: str
+) -> Batch | None:
+    """The batch that stands to be approved by what is known at `clock`; nothing where nobody is concerned."""
+    found = warehouse.rows(
+        connection,
+        "revocations/propose_batch",
+        decision_id=decision.decision_id,
+        subject=subject,
+        **decision.window,
+        clock=clock,
+        proposed_by=proposed_by,
+    )
+    if not found:
+        return None
+    return next(batch for batch in batches(connection, decision, subject) if batch.digest == found[0]["digest"])
+
+
+def batches(connection: warehouse.Connection, decision: Decision, subject: str) -> list[Batch]:
+    """Every batch that was ever proposed of a decision, the latest first."""
+    rows = warehouse.rows(connection, "revocations/list_batches", decision_id=decision.decision_id, subject=subject)
+    return [Batch(**row) for row in rows]
+
+
+def is_named(batch: Batch, digest: str) -> bool:
+    """Whether a person means this batch by the start of a digest: long enough to be no other's."""
+    return len(digest) >= NAMED and batch.digest.startswith(digest.lower())
+
+
+def waiting(connection: warehouse.Connection, decision: Decision) -> dict[str, Batch]:
+    """The batches of a decision that lack approvals, by subject: only the latest of each can still be carried out."""
+    latest = {
+        subject: found[0]
+        for subject in ("revocation", "reinstatement")
+        if (found := batches(connection, decision, subject))
+    }
+    return {subject: batch for subject, batch in latest.items() if batch.approvals_needed}
+
+
+def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -> dict[str, Any]:
+    """What an approver must see: `doubts` of the deliveries, `rates` of earlier decisions, a `sample` without names."""
+    doubts = warehouse.rows(connection, "revocations/count_doubts", decision_id=decision.decision_id)[0]
+    rates = {
+        row["cohort"]: (row["selected"], row["revoked"])
+        for row in cohort_table()
+        if row["status"] == "decided" and row["cohort"] != decision.cohort and row["selected"]
+    }
+    sample = warehouse.rows(connection, "revocations/sample_batch", digest=batch.digest, count=SAMPLE)
+    return {"doubts": dict(doubts), "rates": rates, "sample": [dict(row) for row in sample]}
+
+
+def approve(
+    connection: warehouse.Connection, batch: Batch, approved_by: str, on: date, *, in_advance: bool = False
+) -> None:
+    """Record that a person approves a batch. Twice is once. Raises `PrakerjaError` for whoever proposed it."""
+    if approved_by == batch.proposed_by:
+        raise PrakerjaError(f"{approved_by} has proposed this batch: another person must approve it")
+    warehouse.execute(
+        connection,
+        "revocations/insert_approval",
+        digest=batch.digest,
+        approved_by=approved_by,
+        approved_on=on,
+        is_recorded_in_advance=in_advance,
+    )

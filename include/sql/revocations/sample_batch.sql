@@ -1,0 +1,13 @@
+-- Grain: one row per sampled member of a batch: the last digits of the card, the evidence's reason, reminders taken.
+-- Parameters: digest, count.
+select
+    right(r.card_number::text, 4) as card_ends,
+    r.region_code,
+    o.because,
+    (select count(*) from reminders as m where m.recipient_id = r.recipient_id and m.state = 'accepted') as reminded
+from batch_members as b
+inner join recipients as r on b.recipient_id = r.recipient_id
+inner join outcomes as o on b.recipient_id = o.recipient_id
+where b.digest = :digest
+order by md5(b.digest || r.recipient_id)
+limit :count
