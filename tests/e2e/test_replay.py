@@ -230,7 +230,7 @@ def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(world: Path, in
     done = instance.replay("--approve-as", "Siti", "--cohorts", "13")
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if "blocked" in line]
-    assert said == ["gelombang-13 is blocked: feeds_missing: pintaria 2021-03-15; sisnaker 2021-03-16"]
+    assert said == ["gelombang-13 is blocked: feeds_missing: pintaria 2021-03-15; sisnaker 2021-03-16"], done.stderr
     row = instance.cohorts()[13]
     assert (row["status"], row["missing_feeds"]) == ("blocked", ["pintaria 2021-03-15", "sisnaker 2021-03-16"])
     assert row["revoked"] == 0
