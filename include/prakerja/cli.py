@@ -29,10 +29,22 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The warehouse.", no_args_is_help=True)
 blacklist = typer.Typer(help="The published blacklist.", no_args_is_help=True)
+
+
+class ListByDefault(typer.core.TyperGroup):
+    """A group whose command `list` is meant where none is named: `prakerja holds 12`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if is_named else ["list", *args])
+
+
+holds = typer.Typer(cls=ListByDefault, help="The people whom decisions hold, and what is found out about them.")
 feeds = typer.Typer(
     help="The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."
 )
 app.add_typer(db, name="db")
+app.add_typer(holds, name="holds")
 app.add_typer(feeds, name="feeds")
 app.add_typer(blacklist, name="blacklist")
 
@@ -211,25 +223,90 @@ def approve(
     warehouse.require_schema()
     with warehouse.transaction() as connection:
         made = made_decision(connection, wave.cohort)
-        waiting = approval.waiting(connection, made) if made else {}
+        waiting = approval.waiting(connection, made) if made else []
         if made is None or not waiting:
             raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
         if digest is None or name is None:
-            for subject, batch in waiting.items():
-                _print_batch(made, subject, batch, approval.review(connection, made, batch))
+            for batch in waiting:
+                _print_batch(made, batch, approval.review(connection, made, batch))
             return
-        found = [subject for subject, batch in waiting.items() if approval.is_named(batch, digest)]
+        found = [batch for batch in waiting if approval.is_named(batch, digest)]
         if not found:
-            raise PrakerjaError(
-                f"gelombang-{cohort}: no batch {digest} waits: `prakerja approve {cohort}` shows which do"
-            )
-        approval.approve(connection, waiting[found[0]], name.strip(), datetime.now(WIB).date())
-    then = {
-        "revocation": "clear the task approve_revocation",
-        "reinstatement": "the next platform_feeds carries it out",
-    }
+            raise PrakerjaError(f"gelombang-{cohort}: no batch {digest} waits: see `prakerja approve {cohort}`")
+        (batch,) = found
+        approval.approve(connection, batch, name.strip(), datetime.now(WIB).date())
+    then = "clear the task approve_revocation" if batch.subject == "revocation" else "the next platform_feeds does it"
+    typer.echo(f"{name.strip()} approves {_people(batch)} of gelombang-{cohort}; {then}")
+
+
+@holds.command("list")
+def holds_list(
+    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]")] = None,
+    unmask: Annotated[
+        bool, typer.Option("--unmask", help="Show cards and values as delivered: personal data.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The people whom decisions hold: why, by which row, and what was found since. Masked."""
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.calendar import cohort as cohort_of
+    from prakerja.revocations.holds import list_holds
+
+    if cohort is not None:
+        cohort_of(cohort)
+    warehouse.require_schema()
+    found = list_holds(cohort, is_masked=not unmask)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("gelombang", "card", "because", "row", "reasons", "state", "found by")
+    for hold in found:
+        row, resolution = hold["row"], hold["resolution"]
+        table.add_row(
+            str(hold["cohort"]),
+            hold["card"],
+            hold["because"],
+            f"{row['platform']} {row['business_date']} r{row['revision']}, line {row['line']}" if row else "",
+            ", ".join(row["reasons"]) if row else "",
+            hold["state"],
+            f"{resolution['resolved_by']}: {resolution['because']}" if resolution else "",
+        )
+    _print(table)
+    still = sum(hold["state"] in {"open", "resolvable"} for hold in found)
+    typer.echo(f"{len(found):,} held, {still:,} of them to be looked into")
+
+
+@holds.command("resolve")
+def holds_resolve(
+    card: Annotated[str, typer.Argument(metavar="CARD")],
+    because: Annotated[str, typer.Option(help="What you found, and where.")],
+    name: Annotated[str, typer.Option("--as", help="Who answers for it.")],
+    is_purchased: Annotated[bool, typer.Option("--purchased/--not-purchased", help="Bought in time, or not.")],
+) -> None:
+    """Say what you found out about someone who is held. Not purchased: another person must approve the revocation."""
+    from prakerja import warehouse
+    from prakerja.revocations import holds as all_holds
+    from prakerja.revocations.approval import SHOWN
+    from prakerja.settings import WIB
+
+    if not because.strip() or not name.strip():
+        raise typer.BadParameter("say why, and who you are: --because and --as")
+    warehouse.require_schema()
+    batch = all_holds.resolve(
+        card,
+        is_purchased=is_purchased,
+        because=because.strip(),
+        resolved_by=name.strip(),
+        on=datetime.now(WIB).date(),
+    )
+    if batch is None:
+        typer.echo("resolved: purchased; the hold is lifted")
+        return
     typer.echo(
-        f"approved: {waiting[found[0]].people:,} {found[0]}s of gelombang-{cohort}, by {name.strip()}; {then[found[0]]}"
+        f"resolved: not purchased; another person must approve: "
+        f"prakerja approve {batch.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
     )
 
 
@@ -500,13 +577,18 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
             )
 
 
-def _print_batch(made: Any, subject: str, batch: Any, review: dict[str, Any]) -> None:
+def _people(batch: Any) -> str:
+    what = "revocation" if batch.subject == "hold" else batch.subject
+    return f"{batch.people:,} {what}{'' if batch.people == 1 else 's'}"
+
+
+def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
     from rich.table import Table
 
     from prakerja.revocations.approval import SHOWN
 
     doubts = review["doubts"]
-    typer.echo(f"gelombang-{made.cohort}: {batch.people:,} {subject}s")
+    typer.echo(f"gelombang-{made.cohort}: {_people(batch)}{' of someone held' if batch.subject == 'hold' else ''}")
     typer.echo(f"  proposed by {batch.proposed_by} on {batch.proposed_on}")
     typer.echo(
         f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "

@@ -96,14 +96,15 @@ def refresh_standing(occasion: Occasion) -> dict[str, dict[str, int]]:
 
 
 def notice_late_truth(occasion: Occasion) -> int | None:
-    """Write down what deliveries show about decided cohorts, reinstate whom a person has approved, and publish that.
+    """Write down what deliveries show about decided cohorts, carry out what people have approved, and publish that.
 
     Gives the version that was published, if one was.
     """
     from prakerja.blacklist import publishing
-    from prakerja.revocations import late_truth
+    from prakerja.revocations import holds, late_truth
 
     late_truth.notice_late_truth(occasion.clock)
+    holds.carry_out(occasion.clock)
     late_truth.reinstate(occasion.clock, occasion.approve_as if occasion.is_replay else None)
     return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
 

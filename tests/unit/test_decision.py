@@ -16,7 +16,7 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import approval, decision, late_truth, revocation
+from prakerja.revocations import approval, decision, explanation, holds, late_truth, revocation
 from prakerja.revocations.approval import AwaitingApprovalError
 from prakerja.revocations.decision import BlockedError, implausible
 from prakerja.settings import WIB, program
@@ -317,9 +317,9 @@ def test_what_an_approver_sees_names_nobody(wave: Cohort) -> None:
     with pytest.raises(AwaitingApprovalError):
         revocation.require_approval(made, None, DECIDED_ON, in_advance=False)
     with warehouse.transaction() as connection:
-        ((subject, batch),) = approval.waiting(connection, made).items()
+        (batch,) = approval.waiting(connection, made)
         review = approval.review(connection, made, batch)
-    assert (subject, batch.people, batch.proposed_by) == ("revocation", 2, "cohort_deadline")
+    assert (batch.subject, batch.people, batch.proposed_by) == ("revocation", 2, "cohort_deadline")
     assert review["doubts"] == {"deliveries": 70, "unusual": 0, "waived": 0, "quarantined": 0}
     assert [set(row) for row in review["sample"]] == [{"card_ends", "region_code", "because", "reminded"}] * 2
     assert {row["card_ends"] for row in review["sample"]} == {"0001", "0002"}
@@ -327,3 +327,82 @@ def test_what_an_approver_sees_names_nobody(wave: Cohort) -> None:
     assert not re.search(r"\d{5,}", str(review["sample"]))
     assert approval.is_named(batch, batch.digest[:12])
     assert not approval.is_named(batch, batch.digest[:11])
+
+
+def held_wave(wave: Cohort, home: Path) -> decision.Decision:
+    """Number 1 is held for a damaged row; number 2 is overdue, and revoked."""
+    restate(home, [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")])
+    clock = DECIDED_ON + timedelta(days=1)
+    made = decision.decide(wave, clock)
+    revocation.require_approval(made, "Siti", clock, in_advance=True)
+    assert revocation.revoke(wave, made, clock) == 1
+    return made
+
+
+FOUND: dict[str, Any] = {"because": "the platform says so", "resolved_by": "Budi", "on": date(2021, 3, 20)}
+
+
+def test_holds_are_listed_with_their_row_masked(wave: Cohort, home: Path) -> None:
+    held_wave(wave, home)
+    (hold,) = holds.list_holds(12)
+    assert (hold["cohort"], hold["because"], hold["state"], hold["resolution"]) == (12, "damaged_row", "open", None)
+    assert (hold["row"]["platform"], hold["row"]["reasons"]) == ("tokopedia", ["card_number_malformed"])
+    assert card(1) not in str(hold)
+    assert holds.list_holds(13) == []
+    assert card(1) in str(holds.list_holds(is_masked=False))
+
+
+def test_a_hold_found_to_be_a_purchase_is_lifted_at_once_and_for_good(wave: Cohort, home: Path) -> None:
+    held_wave(wave, home)
+    assert holds.resolve(card(1), is_purchased=True, **FOUND) is None
+    assert holds.carry_out(date(2021, 3, 21)) == 0
+    assert next(explanation.explain([card(1)]))["state"] == "purchased"
+    with pytest.raises(PrakerjaError, match="resolved already"):
+        holds.resolve(card(1), is_purchased=False, **FOUND)
+    late_truth.notice_late_truth(date(2021, 3, 21))
+    assert holds.list_holds()[0]["state"] == "purchased"
+    assert revoked() == [2]
+
+
+def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(wave: Cohort, home: Path) -> None:
+    made = held_wave(wave, home)
+    batch = holds.resolve(card(1), is_purchased=False, **FOUND)
+    assert batch is not None
+    assert (batch.subject, batch.people, batch.approvals_needed) == ("hold", 1, 1)
+    assert holds.carry_out(date(2021, 3, 21)) == 0
+    assert next(explanation.explain([card(1)]))["state"] == "held"
+    with warehouse.transaction() as connection:
+        assert approval.waiting(connection, made) == [batch]
+        with pytest.raises(PrakerjaError, match="Budi has proposed this batch: another person must approve it"):
+            approval.approve(connection, batch, "Budi", date(2021, 3, 21))
+        approval.approve(connection, batch, "Siti", date(2021, 3, 21))
+    assert holds.carry_out(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
+    assert holds.carry_out(date(2021, 3, 21)) == 1
+    assert holds.carry_out(date(2021, 3, 22)) == 0
+    assert revoked() == [1, 2]
+    story = next(explanation.explain([card(1)]))
+    assert story["state"] == "revoked"
+    assert [event["what"] for event in story["events"]][-2:] == ["hold_resolved", "revoked"]
+    with warehouse.transaction() as connection:
+        assert approval.waiting(connection, made) == []
+
+
+def test_a_delivery_that_speaks_for_the_held_comes_before_what_a_person_found(wave: Cohort, home: Path) -> None:
+    made = held_wave(wave, home)
+    batch = holds.resolve(card(1), is_purchased=False, **FOUND)
+    assert batch is not None
+    with warehouse.transaction() as connection:
+        approval.approve(connection, batch, "Siti", date(2021, 3, 21))
+    deliver(home / "landing", "bukalapak", "2021-03-08", [bought(1)], revision=2)
+    intake.take_in("bukalapak", date(2021, 3, 22))
+    assert holds.carry_out(date(2021, 3, 22)) == 0
+    assert revoked() == [2]
+    assert made.held == 1
+
+
+@pytest.mark.parametrize("asked", [card(2), card(3), "1234", "9" * 16])
+def test_only_the_held_can_be_resolved_and_no_card_is_repeated(wave: Cohort, home: Path, asked: str) -> None:
+    held_wave(wave, home)
+    with pytest.raises(PrakerjaError, match="this card is not held by any decision") as refusal:
+        holds.resolve(asked, is_purchased=True, **FOUND)
+    assert asked not in str(refusal.value)

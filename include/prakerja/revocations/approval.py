@@ -24,14 +24,20 @@ class AwaitingApprovalError(PrakerjaError):
 
 @dataclass(frozen=True)
 class Batch:
-    """People to be revoked (`revocation`) or reinstated (`reinstatement`) together, and who has approved that."""
+    """People to be revoked (`revocation`), reinstated (`reinstatement`), or one held person to be revoked (`hold`).
+
+    `is_carried_out` when everybody in it is revoked, or reinstated.
+    """
 
     digest: str
+    cohort: int
+    subject: str
     people: int
     proposed_by: str
     proposed_on: date
     approved_by: list[str]
     is_approved_in_advance: bool
+    is_carried_out: bool
 
     @property
     def approvals_needed(self) -> int:
@@ -47,9 +53,17 @@ def approvers_for(people: int) -> int:
 
 
 def propose(
-    connection: warehouse.Connection, decision: Decision, subject: str, clock: date, proposed_by: str
+    connection: warehouse.Connection,
+    decision: Decision,
+    subject: str,
+    clock: date,
+    proposed_by: str,
+    recipient_id: int | None = None,
 ) -> Batch | None:
-    """The batch that stands to be approved by what is known at `clock`; nothing where nobody is concerned."""
+    """The batch that stands to be approved by what is known at `clock`; nothing where nobody is concerned.
+
+    A `hold` is of one person, `recipient_id`.
+    """
     found = warehouse.rows(
         connection,
         "revocations/propose_batch",
@@ -58,6 +72,7 @@ def propose(
         **decision.window,
         clock=clock,
         proposed_by=proposed_by,
+        recipient_id=recipient_id,
     )
     if not found:
         return None
@@ -75,14 +90,11 @@ def is_named(batch: Batch, digest: str) -> bool:
     return len(digest) >= NAMED and batch.digest.startswith(digest.lower())
 
 
-def waiting(connection: warehouse.Connection, decision: Decision) -> dict[str, Batch]:
-    """The batches of a decision that lack approvals, by subject: only the latest of each can still be carried out."""
-    latest = {
-        subject: found[0]
-        for subject in ("revocation", "reinstatement")
-        if (found := batches(connection, decision, subject))
-    }
-    return {subject: batch for subject, batch in latest.items() if batch.approvals_needed}
+def waiting(connection: warehouse.Connection, decision: Decision) -> list[Batch]:
+    """The batches of a decision that lack approvals: of revocations and reinstatements the latest, of holds each."""
+    found = {subject: batches(connection, decision, subject) for subject in ("revocation", "reinstatement", "hold")}
+    latest = [*found["revocation"][:1], *found["reinstatement"][:1], *found["hold"]]
+    return [batch for batch in latest if batch.approvals_needed and not batch.is_carried_out]
 
 
 def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -> dict[str, Any]:

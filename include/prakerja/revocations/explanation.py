@@ -57,6 +57,8 @@ def _state(recipient: Any) -> tuple[str, str] | None:
         return "reinstated", "purchase"
     if recipient["is_revoked"]:
         return "revoked", "no_purchase"
+    if recipient["is_found_purchased"]:
+        return "purchased", "hold_resolved"
     if recipient["outcome"] is not None:
         return str(recipient["outcome"]), str(recipient["because"])
     return None

@@ -13,6 +13,6 @@ from batches as b
 inner join batch_members as m on b.digest = m.digest
 where
     b.digest = :digest
-    and b.subject = 'revocation'
+    and b.subject in ('revocation', 'hold')
     and exists (select from approvals as a where a.digest = b.digest)
 on conflict (recipient_id) do nothing

@@ -112,6 +112,14 @@ happened as (
     union all
     select
         a.recipient_id,
+        wib_midnight(h.resolved_on) + interval '1 hour',
+        'hold_resolved',
+        json_build_object('is_purchased', h.is_purchased, 'because', h.because, 'resolved_by', h.resolved_by)
+    from asked as a
+    inner join hold_resolutions as h on a.recipient_id = h.recipient_id
+    union all
+    select
+        a.recipient_id,
         v.created_at,
         case when c.op = 'ADD' then 'listed' else 'withdrawn_from_list' end,
         json_build_object('version', c.version)

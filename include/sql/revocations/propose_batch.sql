@@ -2,8 +2,9 @@
 -- May run twice: the same people of the same decision are the same batch, proposed once.
 -- Whoever the deliveries known by now speak for is in no batch of revocations, though the decision saw no purchase: it
 -- was made before they arrived. Once a decision was carried out, nobody is. A proof that was taken back reinstates
--- nobody.
--- Parameters: decision_id, subject, cohort, announced_on, deadline_on, settlement_days, clock, proposed_by.
+-- nobody. A hold is decided person by person.
+-- Parameters: decision_id, subject, cohort, announced_on, deadline_on, settlement_days, clock, proposed_by;
+-- recipient_id, of the one held person that a batch is about, else null.
 with now_standing as materialized (
     select
         recipient_id,
@@ -37,6 +38,18 @@ people as materialized (
         and f.found_on <= :clock
         and s.outcome = 'purchased'
         and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
+    union all
+    select h.recipient_id
+    from hold_resolutions as h
+    inner join outcomes as o on h.recipient_id = o.recipient_id
+    inner join now_standing as s on h.recipient_id = s.recipient_id
+    where
+        :subject = 'hold'
+        and o.decision_id = :decision_id
+        and h.recipient_id = :recipient_id
+        and not h.is_purchased
+        and s.outcome not in ('purchased', 'excluded')
+        and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
 ),
 
 content as materialized (

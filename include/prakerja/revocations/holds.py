@@ -1,0 +1,126 @@
+"""Holds: people whom a doubt keeps from being decided. Who looks into one resolves it; nothing resolves itself."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import Any
+
+from prakerja import warehouse
+from prakerja.calendar import calendar
+from prakerja.errors import PrakerjaError
+from prakerja.feeds.overview import mask
+from prakerja.revocations import approval
+from prakerja.revocations.approval import Batch
+from prakerja.revocations.decision import made_decision
+from prakerja.revocations.explanation import is_card
+
+log = logging.getLogger(__name__)
+
+
+def list_holds(cohort: int | None = None, *, is_masked: bool = True) -> list[dict[str, Any]]:
+    """One mapping per recipient whom a decision holds, the open ones of each cohort first.
+
+    `state` is `open`, `resolvable` (a later delivery shows a purchase), `purchased`, `not_purchased` (awaits approval)
+    or `revoked`; `row` is the damaged row that it is held for, where it is one.
+    """
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(connection, "revocations/list_holds", cohort=cohort)
+    return [_hold(row, is_masked=is_masked) for row in rows]
+
+
+def _hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
+    if row["is_revoked"]:
+        state = "revoked"
+    elif row["is_purchased"] is not None:
+        state = "purchased" if row["is_purchased"] else "not_purchased"
+    else:
+        state = "resolvable" if row["is_resolvable"] else "open"
+    hold: dict[str, Any] = {
+        "cohort": row["cohort"],
+        "card": mask("card_number", row["card_number"]) if is_masked else row["card_number"],
+        "because": row["because"],
+        "state": state,
+        "row": None,
+        "resolution": None,
+    }
+    if row["platform"] is not None:
+        hold["row"] = {
+            "platform": row["platform"],
+            "business_date": row["business_date"].isoformat(),
+            "revision": row["revision"],
+            "line": row["line"],
+            "reasons": list(row["reasons"] or []),
+            "delivered": {
+                key: mask(key, value) if is_masked else value for key, value in (row["delivered"] or {}).items()
+            },
+        }
+    if row["resolved_by"] is not None:
+        hold["resolution"] = {
+            "because": row["resolved_because"],
+            "resolved_by": row["resolved_by"],
+            "resolved_on": row["resolved_on"].isoformat(),
+        }
+    return hold
+
+
+def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on: date) -> Batch | None:
+    """Record what a person found out about someone who is held; gives the batch that now waits for another's approval.
+
+    None for a purchase: that clears the person at once. Raises `PrakerjaError` for whoever is not held, or resolved
+    already; the card is not repeated.
+    """
+    with warehouse.transaction() as connection:
+        asked = [int(card)] if is_card(card) else []
+        found = warehouse.rows(connection, "revocations/find_recipients", cards=asked)
+        if not found or found[0]["outcome"] != "held":
+            raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
+        recipient = found[0]
+        written = warehouse.execute(
+            connection,
+            "revocations/insert_hold_resolution",
+            recipient_id=recipient["recipient_id"],
+            is_purchased=is_purchased,
+            because=because,
+            resolved_by=resolved_by,
+            resolved_on=on,
+        ).rowcount
+        if not written:
+            raise PrakerjaError("this hold is resolved already: see `prakerja holds`")
+        if is_purchased:
+            return None
+        decision = made_decision(connection, recipient["cohort"])
+        assert decision is not None  # noqa: S101 - its outcome is there
+        batch = approval.propose(connection, decision, "hold", on, resolved_by, recipient["recipient_id"])
+        if batch is None:
+            raise PrakerjaError("a delivery shows a purchase in time: resolve it with --purchased")
+        return batch
+
+
+def carry_out(clock: date) -> int:
+    """Revoke the held who were found not to have bought, and for whom another person has approved; gives how many.
+
+    Whoever a delivery speaks for by now is left alone.
+    """
+    revoked = 0
+    with warehouse.transaction() as connection:
+        for number, cohort in calendar().items():
+            decision = made_decision(connection, number)
+            if decision is None:
+                continue
+            at = {"decision_id": decision.decision_id, "clock": clock}
+            for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
+                batch = approval.propose(connection, decision, "hold", clock, "platform_feeds", row["recipient_id"])
+                if batch is None or batch.approvals_needed:
+                    continue
+                revoked += warehouse.execute(
+                    connection,
+                    "revocations/insert_revocations",
+                    digest=batch.digest,
+                    approved_by=", ".join(batch.approved_by),
+                    effective_at=cohort.effective_at,
+                    clock=clock,
+                ).rowcount
+    if revoked:
+        log.info("%d held revoked", revoked)
+    return revoked

@@ -1,0 +1,11 @@
+-- Grain: one row per held recipient of a decision who was found not to have bought, by a day, and is not revoked.
+-- Parameters: decision_id, clock.
+select h.recipient_id
+from hold_resolutions as h
+inner join outcomes as o on h.recipient_id = o.recipient_id
+where
+    o.decision_id = :decision_id
+    and not h.is_purchased
+    and h.resolved_on <= :clock
+    and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
+order by h.recipient_id
