@@ -40,11 +40,13 @@ class ListByDefault(typer.core.TyperGroup):
 
 
 holds = typer.Typer(cls=ListByDefault, help="The people whom decisions hold, and what is found out about them.")
+appeal = typer.Typer(no_args_is_help=True, help="Appeals of people who are revoked.")
 feeds = typer.Typer(
     help="The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."
 )
 app.add_typer(db, name="db")
 app.add_typer(holds, name="holds")
+app.add_typer(appeal, name="appeal")
 app.add_typer(feeds, name="feeds")
 app.add_typer(blacklist, name="blacklist")
 
@@ -308,6 +310,74 @@ def holds_resolve(
         f"resolved: not purchased; another person must approve: "
         f"prakerja approve {batch.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
     )
+
+
+@appeal.command("open")
+def appeal_open(
+    card: Annotated[str, typer.Argument(metavar="CARD")],
+    file: Annotated[Path, typer.Option("--text-file", help="What the person says; - reads it from standard input.")],
+    name: Annotated[str, typer.Option("--as", help="Who takes it in.")],
+) -> None:
+    """Take in what a revoked person says (card or NIK)."""
+    from prakerja import warehouse
+    from prakerja.revocations.appeals import open_appeal
+    from prakerja.settings import WIB
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise PrakerjaError(f"{file} is no text that can be read: name a file in UTF-8") from None
+    warehouse.require_schema()
+    number = open_appeal(card, text, opened_by=name.strip() or "?", on=datetime.now(WIB).date())
+    typer.echo(f"appeal {number} is open: somebody who did not approve the revocation decides it")
+
+
+@appeal.command("list")
+def appeal_list(as_json: AsJson = False) -> None:
+    """The appeals, the open ones first. Their texts (with --json) are personal."""
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.revocations.appeals import list_appeals
+
+    warehouse.require_schema()
+    found = list_appeals()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("appeal", "gelombang", "card", "opened", "state", "decided by", "because")
+    for each in found:
+        table.add_row(
+            str(each["appeal_id"]),
+            str(each["cohort"]),
+            f"•••• {each['card_ends']}",
+            each["opened_on"],
+            each["state"],
+            each["decided_by"] or "",
+            each["because"] or "",
+        )
+    _print(table)
+
+
+@appeal.command("decide")
+def appeal_decide(
+    number: Annotated[int, typer.Argument(metavar="APPEAL")],
+    is_upheld: Annotated[bool, typer.Option("--uphold/--dismiss", help="Reinstate, or let the revocation stand.")],
+    because: Annotated[str, typer.Option(help="Why.")],
+    name: Annotated[str, typer.Option("--as", help="Who decides.")],
+) -> None:
+    """Decide an appeal, once and for all. Upheld, the next platform_feeds reinstates the person."""
+    from prakerja import warehouse
+    from prakerja.revocations import appeals
+    from prakerja.settings import WIB
+
+    if not because.strip() or not name.strip():
+        raise typer.BadParameter("say why, and who you are: --because and --as")
+    warehouse.require_schema()
+    on = datetime.now(WIB).date()
+    appeals.decide(number, is_upheld=is_upheld, because=because.strip(), decided_by=name.strip(), on=on)
+    then = "upheld: the next platform_feeds reinstates" if is_upheld else "dismissed: the revocation stands"
+    typer.echo(f"appeal {number} is {then}")
 
 
 @feeds.callback(invoke_without_command=True)

@@ -101,10 +101,11 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     Gives the version that was published, if one was.
     """
     from prakerja.blacklist import publishing
-    from prakerja.revocations import holds, late_truth
+    from prakerja.revocations import appeals, holds, late_truth
 
     late_truth.notice_late_truth(occasion.clock)
     holds.carry_out(occasion.clock)
+    appeals.carry_out(occasion.clock)
     late_truth.reinstate(occasion.clock, occasion.approve_as if occasion.is_replay else None)
     return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
 

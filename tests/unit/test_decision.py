@@ -16,7 +16,7 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import approval, decision, explanation, holds, late_truth, revocation
+from prakerja.revocations import appeals, approval, decision, explanation, holds, late_truth, revocation
 from prakerja.revocations.approval import AwaitingApprovalError
 from prakerja.revocations.decision import BlockedError, implausible
 from prakerja.settings import WIB, program
@@ -406,3 +406,48 @@ def test_only_the_held_can_be_resolved_and_no_card_is_repeated(wave: Cohort, hom
     with pytest.raises(PrakerjaError, match="this card is not held by any decision") as refusal:
         holds.resolve(asked, is_purchased=True, **FOUND)
     assert asked not in str(refusal.value)
+
+
+DECIDED: dict[str, Any] = {"because": "the voucher was redeemed", "on": date(2021, 3, 20)}
+
+
+def appealed(number: str = card(1)) -> int:
+    return appeals.open_appeal(number, "Saya sudah membeli.", opened_by="Ani", on=date(2021, 3, 18))
+
+
+def test_an_upheld_appeal_reinstates_and_a_dismissed_one_does_not(wave: Cohort, home: Path) -> None:
+    carry_out(wave)  # approved by Siti
+    first, second = appealed(), appealed(f"{31 * 10**14 + 2}")  # by card, and by NIK
+    with pytest.raises(PrakerjaError, match="Siti has approved this revocation: another person must decide"):
+        appeals.decide(first, is_upheld=True, decided_by="Siti", **DECIDED)
+    appeals.decide(first, is_upheld=True, decided_by="Budi", **DECIDED)
+    appeals.decide(second, is_upheld=False, decided_by="Budi", **DECIDED)
+    with pytest.raises(PrakerjaError, match=r"appeal 1 is upheld already, by Budi"):
+        appeals.decide(first, is_upheld=False, decided_by="Rina", **DECIDED)
+    assert appeals.carry_out(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
+    assert appeals.carry_out(date(2021, 3, 20)) == 1
+    assert appeals.carry_out(date(2021, 3, 21)) == 0
+    stories = list(explanation.explain([card(1), f"{31 * 10**14 + 2}"]))
+    assert [story["state"] for story in stories] == ["reinstated", "revoked"]
+    assert [event["what"] for event in stories[0]["events"]][-4:] == [
+        "revoked", "appealed", "appeal_upheld", "reinstated",
+    ]  # fmt: skip
+    assert "Saya sudah" not in str(stories), "what a person says is for whoever decides"
+    assert [(each["appeal_id"], each["state"]) for each in appeals.list_appeals()] == [(1, "upheld"), (2, "dismissed")]
+
+
+def test_only_the_revoked_appeal_and_one_appeal_at_a_time(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    for number in (card(3), "123", "9" * 16):
+        with pytest.raises(PrakerjaError, match="is not revoked, or has an open appeal") as refusal:
+            appealed(number)
+        assert number not in str(refusal.value)
+    first = appealed()
+    with pytest.raises(PrakerjaError, match="has an open appeal"):
+        appealed()
+    appeals.decide(first, is_upheld=False, decided_by="Budi", **DECIDED)
+    assert appealed() > first, "a new proof may be brought"
+    with pytest.raises(PrakerjaError, match="there is no appeal 99"):
+        appeals.decide(99, is_upheld=True, decided_by="Budi", **DECIDED)
+    with pytest.raises(PrakerjaError, match="a text of 1 to"):
+        appeals.open_appeal(card(2), " ", opened_by="Ani", on=date(2021, 3, 18))

@@ -14,7 +14,7 @@ CHUNK = 1000
 
 
 def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One mapping per card, in the order asked: `cohort`, `state`, `because`, and `events` in order of time.
+    """One mapping per card (or NIK), in the order asked: `cohort`, `state`, `because`, and `events` in order of time.
 
     `state` is `purchased`, `at_risk`, `held`, `overdue`, `revoked`, `reinstated`, `excluded`, or `unknown` for a card
     that stands in no loaded roster (or is no card number).
@@ -23,15 +23,14 @@ def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
         numbers = [int(card) if is_card(card) else None for card in cards[start : start + CHUNK]]
         with warehouse.transaction(one_snapshot=True) as connection:
             asked = [number for number in numbers if number is not None]
-            found = {
-                row["card_number"]: row
-                for row in warehouse.rows(connection, "revocations/find_recipients", cards=asked)
-            }
+            rows = warehouse.rows(connection, "revocations/find_recipients", numbers=asked)
+            # A number that is one person's card and another's NIK is a card: that is what is asked for.
+            found = {row["nik"]: row for row in rows} | {row["card_number"]: row for row in rows}
             events: dict[int, list[dict[str, Any]]] = defaultdict(list)
-            ids = [row["recipient_id"] for row in found.values()]
+            ids = [row["recipient_id"] for row in rows]
             for row in warehouse.rows(connection, "revocations/list_events", recipient_ids=ids):
                 events[row["recipient_id"]].append({"at": row["at"].isoformat(), "what": row["what"], **row["detail"]})
-            undecided = _standings(connection, [row for row in found.values() if row["outcome"] is None])
+            undecided = _standings(connection, [row for row in rows if row["outcome"] is None])
         for number in numbers:
             recipient = None if number is None else found.get(number)
             if recipient is None:
@@ -46,8 +45,14 @@ def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
             }
 
 
+def find_recipient(connection: warehouse.Connection, number: str) -> Any:
+    """The recipient of a card, else of a NIK; nothing where there is none."""
+    rows = warehouse.rows(connection, "revocations/find_recipients", numbers=[int(number)]) if is_card(number) else []
+    return min(rows, key=lambda row: row["card_number"] != int(number), default=None)
+
+
 def is_card(text: str) -> bool:
-    """Whether a text is a card number: sixteen digits."""
+    """Whether a text may be a card number or a NIK: sixteen digits."""
     return len(text) == 16 and text.isascii() and text.isdecimal()
 
 

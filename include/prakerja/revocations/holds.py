@@ -13,7 +13,7 @@ from prakerja.feeds.overview import mask
 from prakerja.revocations import approval
 from prakerja.revocations.approval import Batch
 from prakerja.revocations.decision import made_decision
-from prakerja.revocations.explanation import is_card
+from prakerja.revocations.explanation import find_recipient
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +71,9 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
     already; the card is not repeated.
     """
     with warehouse.transaction() as connection:
-        asked = [int(card)] if is_card(card) else []
-        found = warehouse.rows(connection, "revocations/find_recipients", cards=asked)
-        if not found or found[0]["outcome"] != "held":
+        recipient = find_recipient(connection, card)
+        if recipient is None or recipient["outcome"] != "held":
             raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
-        recipient = found[0]
         written = warehouse.execute(
             connection,
             "revocations/insert_hold_resolution",

@@ -1,8 +1,9 @@
--- Grain: one row per recipient of these cards, with the outcome if there is one.
--- Parameters: cards.
+-- Grain: one row per recipient whose card or NIK is among these numbers, with the outcome if there is one.
+-- Parameters: numbers.
 select
     r.recipient_id,
     r.card_number,
+    r.nik,
     r.cohort,
     o.decision_id,
     o.outcome,
@@ -16,4 +17,4 @@ left join outcomes as o on r.recipient_id = o.recipient_id
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
 left join hold_resolutions as h on r.recipient_id = h.recipient_id
-where r.card_number = any(cast(:cards as bigint[]))
+where r.card_number = any(cast(:numbers as bigint[])) or r.nik = any(cast(:numbers as bigint[]))

@@ -112,6 +112,23 @@ happened as (
     union all
     select
         a.recipient_id,
+        wib_midnight(p.opened_on),
+        'appealed',
+        json_build_object('appeal', p.appeal_id, 'opened_by', p.opened_by)
+    from asked as a
+    inner join appeals as p on a.recipient_id = p.recipient_id
+    union all
+    select
+        a.recipient_id,
+        wib_midnight(i.decided_on) + interval '1 hour',
+        case when i.is_upheld then 'appeal_upheld' else 'appeal_dismissed' end,
+        json_build_object('appeal', p.appeal_id, 'because', i.because, 'decided_by', i.decided_by)
+    from asked as a
+    inner join appeals as p on a.recipient_id = p.recipient_id
+    inner join appeal_decisions as i on p.appeal_id = i.appeal_id
+    union all
+    select
+        a.recipient_id,
         wib_midnight(h.resolved_on) + interval '1 hour',
         'hold_resolved',
         json_build_object('is_purchased', h.is_purchased, 'because', h.because, 'resolved_by', h.resolved_by)

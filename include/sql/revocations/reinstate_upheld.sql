@@ -1,0 +1,12 @@
+-- Grain: one reinstatement per recipient whose appeal was upheld by a day.
+-- May run twice: a recipient is reinstated once. Parameters: clock.
+insert into reinstatements (recipient_id, approved_by, reinstated_on)
+select
+    a.recipient_id,
+    min(d.decided_by),
+    :clock
+from appeals as a
+inner join appeal_decisions as d on a.appeal_id = d.appeal_id
+where d.is_upheld and d.decided_on <= :clock
+group by a.recipient_id
+on conflict (recipient_id) do nothing
