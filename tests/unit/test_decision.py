@@ -102,7 +102,7 @@ def test_the_same_evidence_gives_the_same_id(wave: Cohort) -> None:
 def test_nobody_is_revoked_without_an_approval(wave: Cohort) -> None:
     made = decision.decide(wave, DECIDED_ON)
     with pytest.raises(
-        AwaitingApprovalError, match="awaits 1 approval: 2 revocations of 50 selected: prakerja approve 12"
+        AwaitingApprovalError, match="awaits approval: 2 revocations of 50 selected, by 1 person: prakerja approve 12"
     ):
         revocation.revoke(wave, made, DECIDED_ON)
     assert revoked() == []
@@ -128,12 +128,12 @@ def test_a_batch_that_changed_needs_an_approval_of_its_own(wave: Cohort, home: P
 def test_four_eyes_and_two_approvers_for_many(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(program()["approvals"], "one_approver_up_to", 1)
     made = decision.decide(wave, DECIDED_ON)
-    with pytest.raises(AwaitingApprovalError, match="awaits 2 approvals"):
+    with pytest.raises(AwaitingApprovalError, match="by 2 people"):
         revocation.require_approval(made, None, DECIDED_ON, in_advance=False)
     with pytest.raises(PrakerjaError, match="cohort_deadline has proposed this batch: another person must"):
         revocation.require_approval(made, "cohort_deadline", DECIDED_ON, in_advance=False)
     for _ in range(2):
-        with pytest.raises(AwaitingApprovalError, match="awaits 1 approval"):
+        with pytest.raises(AwaitingApprovalError, match="by 1 person"):
             revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=False)
     assert revocation.require_approval(made, "Budi", DECIDED_ON, in_advance=False) == ["Budi", "Siti"]
     assert revocation.revoke(wave, made, DECIDED_ON) == 2
@@ -235,6 +235,12 @@ def test_the_bound_itself_is_plausible_and_totals_must_add_up() -> None:
     assert implausible(100, fine) == (None, None)
     assert implausible(100, fine | {"purchased": 87, "overdue": 13})[0] == "overdue_share_implausible"
     assert implausible(101, fine)[0] == "totals_do_not_add_up"
+    many = {"purchased": 899_999, "held": 0, "overdue": 100_000, "excluded": 1}
+    assert implausible(1_000_000, many) == (None, None)
+    assert implausible(1_000_000, many | {"overdue": 100_001, "excluded": 0}) == (
+        "overdue_too_many",
+        "100,001 are overdue, more than 100,000",
+    )
 
 
 def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(wave: Cohort, home: Path) -> None:

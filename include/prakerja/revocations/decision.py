@@ -131,6 +131,9 @@ def implausible(selected: int, totals: Mapping[str, int]) -> tuple[str | None, s
             f"{totals['overdue']} of {selected} are overdue ({totals['overdue'] / selected:.1%}), "
             f"more than {float(share):.0%}",
         )
+    most = int(program()["revocations"]["overdue_max"])
+    if totals["overdue"] > most:
+        return "overdue_too_many", f"{totals['overdue']:,} are overdue, more than {most:,}"
     return None, None
 
 

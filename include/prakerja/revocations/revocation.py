@@ -68,7 +68,7 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
 def _require_approved(decision: Decision, batch: Batch) -> None:
     if needed := batch.approvals_needed:
         raise AwaitingApprovalError(
-            f"gelombang-{decision.cohort} awaits {needed} {'approval' if needed == 1 else 'approvals'}: "
-            f"{batch.people} revocations of {decision.selected} selected: "
+            f"gelombang-{decision.cohort} awaits approval: {batch.people} revocations of {decision.selected} selected, "
+            f"by {needed} {'person' if needed == 1 else 'people'}: "
             f"prakerja approve {decision.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
         )
