@@ -53,6 +53,14 @@ def test_every_judged_delivery_has_a_page_and_the_index_leads_to_it(home: Path, 
     assert told == {page: (site / page).stat().st_mtime_ns for page in pages}, "what is written stays"
 
 
+def test_an_empty_day_is_judged_too(home: Path, site: Path) -> None:
+    deliver(home / "landing", "sisnaker", DAY, [])
+    assert intake.take_in("sisnaker", CLOCK).rejected == []
+    data_docs.build()
+    (found,) = overview.list_deliveries()
+    assert "12 of 12 expectations met" in Path(found["data_docs"]).read_text()
+
+
 def test_nothing_was_judged_yet(home: Path, site: Path) -> None:
     assert "<h1>Deliveries</h1>" in data_docs.build().read_text()
 

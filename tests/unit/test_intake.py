@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -423,3 +425,18 @@ def test_a_day_of_a_platform_that_is_not_active_owes_nothing() -> None:
     assert overview.day_status("tokopedia", day, [], is_owed=True) == "missing"
     assert overview.day_status("tokopedia", day, [], is_owed=False) == ""
     assert overview.day_status("tokopedia", date(2020, 4, 10), [], is_owed=False) == "not active"
+
+
+def test_a_home_without_room_is_no_verdict(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prakerja.feeds import canonical
+    from prakerja.landing import StorageError
+
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, "no room")
+
+    deliver(home / "landing", "tokopedia", "2021-03-10", rows(2))
+    monkeypatch.setattr(canonical.tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(StorageError, match=r"the home cannot take a delivery's rows \(OSError\): make room"):
+        intake.take_in("tokopedia", CLOCK)
+    assert overview.list_deliveries() == []

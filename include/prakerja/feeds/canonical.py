@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from prakerja.feeds import forms
 from prakerja.feeds.readers import Batch
+from prakerja.landing import StorageError
 from prakerja.platforms import FIELDS, Platform
 from prakerja.settings import Settings
 
@@ -89,14 +90,18 @@ class Rows:
         self._file.close()
 
     def add(self, table: pa.Table) -> None:
-        """Lay rows aside."""
-        self._writer.write_table(table)
+        """Lay rows aside. Raises `StorageError` where the home has no room for them."""
+        try:
+            self._writer.write_table(table)
+            self._file.flush()
+        except OSError as error:
+            raise StorageError(f"the home cannot take a delivery's rows ({type(error).__name__}): make room") from None
         self.count += len(table)
         keys = pc.coalesce(table["raw"], table["transaction_id"]).to_pylist()
         self._keys.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
 
     def judgeable(self) -> Iterator[pa.Table]:
-        """The rows without their repeats, some at once, with a column `is_conflicting`."""
+        """The rows without their repeats, some at once, with a column `is_conflicting`; at least once, if with none."""
         self._writer.close()
         is_repeat, is_conflicting = self._compared()
         start = 0
@@ -114,8 +119,8 @@ class Rows:
             if sum(map(len, held)) >= ROWS_AT_ONCE:
                 yield pa.Table.from_batches(held).combine_chunks()
                 held = []
-        if held:
-            yield pa.Table.from_batches(held).combine_chunks()
+        if held or not self.count:
+            yield pa.Table.from_batches(held, SCHEMA).combine_chunks()
 
     def _compared(self) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.bool_]]]:
         """For every row, whether it repeats an earlier one, and whether another has its transaction and event.
