@@ -432,7 +432,7 @@ def test_a_home_without_room_is_no_verdict(home: Path, monkeypatch: pytest.Monke
     from prakerja.landing import StorageError
 
     class Full(io.BytesIO):
-        def write(self, data: Any) -> int:
+        def write(self, data: Any) -> int:  # noqa: ARG002
             raise OSError(errno.ENOSPC, "no room")
 
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(2))
