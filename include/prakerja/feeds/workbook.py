@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from prakerja import landing
-from prakerja.feeds.readers import NO_CHARACTER, PLAIN_WHOLE_MAX, Batch, Number, Reading, Source, batched, positions_of
+from prakerja.feeds.readers import PLAIN_WHOLE_MAX, Batch, Number, Reading, Source, batched, positions_of
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
 
@@ -79,7 +79,7 @@ def _check_part(part: bytes, name: str, *, is_sheet: bool) -> None:
         raise RejectedError("file_undecodable", f"{name} holds XML that declares entities, or is no UTF-8 text")
     if not is_sheet:
         return
-    if FORMULA.search(part):
+    if (b"<f" in part or b":f" in part) and FORMULA.search(part):
         raise RejectedError("file_undecodable", f"{name} holds formulas: values are delivered as values")
     if FAR.search(part) is None:
         return
@@ -138,7 +138,7 @@ def _without_styles(data: bytes) -> bytes:
 
 def _cell(cell: Any) -> Any:
     if isinstance(cell, str):
-        return NO_CHARACTER.sub("\ufffd", cell) or None
+        return cell.replace("\0", "\ufffd") or None
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         return cell
     if not float(cell).is_integer():
