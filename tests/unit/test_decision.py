@@ -388,7 +388,7 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(wave:
     assert revoked() == [1, 2]
     story = next(explanation.explain([card(1)]))
     assert story["state"] == "revoked"
-    assert [event["what"] for event in story["events"]][-2:] == ["hold_resolved", "revoked"]
+    assert [event["what"] for event in story["events"]][-3:] == ["hold_resolved", "approved", "revoked"]
     with warehouse.transaction() as connection:
         assert approval.waiting(connection, made) == []
 
@@ -435,7 +435,9 @@ def test_an_upheld_appeal_reinstates_and_a_dismissed_one_does_not(wave: Cohort, 
     assert appeals.carry_out(date(2021, 3, 21)) == 0
     stories = list(explanation.explain([card(1), f"{31 * 10**14 + 2}"]))
     assert [story["state"] for story in stories] == ["reinstated", "revoked"]
-    assert [event["what"] for event in stories[0]["events"]][-4:] == [
+    assert [event["what"] for event in stories[0]["events"]][-6:] == [
+        "decided",
+        "approved",
         "revoked", "appealed", "appeal_upheld", "reinstated",
     ]  # fmt: skip
     assert "Saya sudah" not in str(stories), "what a person says is for whoever decides"

@@ -82,6 +82,18 @@ happened as (
     union all
     select
         a.recipient_id,
+        wib_midnight(p.approved_on) + make_interval(hours => case p.subject when 'revocation' then 6 else 2 end),
+        'approved',
+        json_build_object(
+            'subject', p.subject, 'approved_by', p.approved_by, 'batch', left(p.digest, 16),
+            'is_recorded_in_advance', p.is_recorded_in_advance
+        )
+    from asked as a
+    inner join batch_members as m on a.recipient_id = m.recipient_id
+    inner join approvals as p on m.digest = p.digest
+    union all
+    select
+        a.recipient_id,
         wib_midnight(v.revoked_on) + interval '6 hours',
         'revoked',
         json_build_object(
@@ -155,5 +167,5 @@ order by
     recipient_id,
     at,
     -- of one hour, causes come first
-    array_position(array['decided', 'reinstatement_proposed', 'revoked', 'reinstated'], what),
+    array_position(array['decided', 'reinstatement_proposed', 'approved', 'revoked', 'reinstated'], what),
     what

@@ -18,6 +18,8 @@ create table batch_members (
     primary key (digest, recipient_id)
 );
 
+create index batch_members_recipient on batch_members (recipient_id);
+
 -- Approvals before this were of a decision and subject; those that were carried out stay as they are.
 alter table approvals add column digest text references batches;
 alter table approvals drop constraint approvals_pkey;
