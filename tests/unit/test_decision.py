@@ -386,6 +386,8 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(wave:
     assert holds.carry_out(date(2021, 3, 21)) == 1
     assert holds.carry_out(date(2021, 3, 22)) == 0
     assert revoked() == [1, 2]
+    late_truth.notice_late_truth(date(2021, 3, 22))
+    assert findings() == [], "the row that held this one was looked into: it is no new case"
     story = next(explanation.explain([card(1)]))
     assert story["state"] == "revoked"
     assert [event["what"] for event in story["events"]][-3:] == ["hold_resolved", "approved", "revoked"]

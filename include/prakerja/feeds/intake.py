@@ -249,7 +249,7 @@ def _judged(rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, 
 
     judge = expectations.Judge(platform, entry.business_date)
     share = Fraction(str(program()["feeds"]["quarantined_share_max"]))  # exact: 5 of 100 is not more than 5 %
-    distinct = 0
+    distinct, is_over = 0, False
     for table in rows.judgeable():
         reasons = judge.judge(table)
         distinct += len(table)
@@ -265,7 +265,7 @@ def _judged(rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, 
         judge.judge_volume(rows.count, usual)
     entry.loaded, entry.duplicates = distinct - entry.quarantined, rows.count - distinct
     entry.quarantined_by_reason, entry.verdict = dict(sorted(judge.counts.items())), judge.summary
-    if is_bounded and entry.quarantined > share * rows.count:
+    if is_over:
         raise RejectedError(
             "quarantine_bound_exceeded",
             f"{entry.quarantined} of {entry.rows} rows are quarantined, more than {float(share):.0%} "

@@ -105,9 +105,8 @@ def _copy(connection: Connection, *tables: CopyData) -> None:
 
 
 def _transactions(good: pa.Table, delivery_id: int) -> pa.Table:
-    instants = (
-        good["occurred_at"].cast(pa.timestamp("us")).cast(pa.string())
-    )  # a fifth of the time of writing zoned ones
+    # As text without a zone: writing zoned instants takes five times as long.
+    instants = good["occurred_at"].cast(pa.timestamp("us")).cast(pa.string())
     table = pa.table(
         {
             "delivery_id": pa.repeat(delivery_id, len(good)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from prakerja import warehouse
@@ -74,9 +74,12 @@ def propose(
         proposed_by=proposed_by,
         recipient_id=recipient_id,
     )
-    if not found:
-        return None
-    return next(batch for batch in batches(connection, decision, subject) if batch.digest == found[0]["digest"])
+    return known(connection, decision, subject, found[0]["digest"]) if found else None
+
+
+def known(connection: warehouse.Connection, decision: Decision, subject: str, digest: str) -> Batch:
+    """A batch that was proposed, as it is approved by now."""
+    return next(batch for batch in batches(connection, decision, subject) if batch.digest == digest)
 
 
 def batches(connection: warehouse.Connection, decision: Decision, subject: str) -> list[Batch]:
@@ -107,6 +110,20 @@ def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -
     }
     sample = warehouse.rows(connection, "revocations/sample_batch", digest=batch.digest, count=SAMPLE)
     return {"doubts": dict(doubts), "rates": rates, "sample": [dict(row) for row in sample]}
+
+
+def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, clock: date) -> int:
+    """Revoke everybody in an approved batch, once; gives how many were."""
+    return int(
+        warehouse.execute(
+            connection,
+            "revocations/insert_revocations",
+            digest=batch.digest,
+            approved_by=", ".join(batch.approved_by),
+            effective_at=effective_at,
+            clock=clock,
+        ).rowcount
+    )
 
 
 def approve(

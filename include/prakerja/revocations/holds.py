@@ -14,6 +14,7 @@ from prakerja.revocations import approval
 from prakerja.revocations.approval import Batch
 from prakerja.revocations.decision import made_decision
 from prakerja.revocations.explanation import find_recipient
+from prakerja.revocations.late_truth import PROPOSER
 
 log = logging.getLogger(__name__)
 
@@ -108,17 +109,9 @@ def carry_out(clock: date) -> int:
                 continue
             at = {"decision_id": decision.decision_id, "clock": clock}
             for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
-                batch = approval.propose(connection, decision, "hold", clock, "platform_feeds", row["recipient_id"])
-                if batch is None or batch.approvals_needed:
-                    continue
-                revoked += warehouse.execute(
-                    connection,
-                    "revocations/insert_revocations",
-                    digest=batch.digest,
-                    approved_by=", ".join(batch.approved_by),
-                    effective_at=cohort.effective_at,
-                    clock=clock,
-                ).rowcount
+                batch = approval.propose(connection, decision, "hold", clock, PROPOSER, row["recipient_id"])
+                if batch is not None and not batch.approvals_needed:
+                    revoked += approval.carry_out(connection, batch, cohort.effective_at, clock)
     if revoked:
         log.info("%d held revoked", revoked)
     return revoked

@@ -51,7 +51,7 @@ def reinstate(clock: date, approve_as: str | None) -> int:
             if batch is not None and approve_as:
                 approval.approve(connection, batch, approve_as, clock, in_advance=True)
             for each in approval.batches(connection, decision, "reinstatement"):
-                if each.approvals_needed == 0:
+                if not each.approvals_needed and not each.is_carried_out:
                     reinstated += warehouse.execute(
                         connection,
                         "revocations/insert_reinstatements",

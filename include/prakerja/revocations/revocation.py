@@ -26,7 +26,7 @@ def require_approval(decision: Decision, approve_as: str | None, on: date, *, in
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
         if batch is not None and approve_as:
             approval.approve(connection, batch, approve_as, on, in_advance=in_advance)
-            batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
+            batch = approval.known(connection, decision, "revocation", batch.digest)
     if batch is None:
         return []
     _require_approved(decision, batch)
@@ -40,29 +40,28 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
     this very batch is not approved, `BlockedError` where the deadline has moved.
     """
     decision.require_unmoved(cohort)
-    at = {"decision_id": decision.decision_id, "clock": clock}
-    revoked = 0
     with warehouse.exclusive(f"revoke {cohort.cohort}"):
-        with warehouse.transaction() as connection:  # by itself: what lacks an approval stays proposed
-            approval.propose(connection, decision, "revocation", clock, PROPOSER)
-        with warehouse.transaction(one_snapshot=True) as connection:
-            batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
-            if batch is not None:
-                _require_approved(decision, batch)
-            if not warehouse.execute(connection, "revocations/insert_carrying_out", **at).rowcount:
-                return 0
-            if batch is not None:
-                revoked = warehouse.execute(
-                    connection,
-                    "revocations/insert_revocations",
-                    digest=batch.digest,
-                    approved_by=", ".join(batch.approved_by),
-                    effective_at=cohort.effective_at,
-                    clock=clock,
-                ).rowcount
-            spared = warehouse.execute(connection, "revocations/insert_spared", **at).rowcount
+        try:
+            revoked, spared = _carry_out(cohort, decision, clock)
+        except AwaitingApprovalError:
+            with warehouse.transaction() as connection:  # what lacks an approval stays proposed
+                approval.propose(connection, decision, "revocation", clock, PROPOSER)
+            raise
     log.info("gelombang-%d: %d revoked, %d spared", cohort.cohort, revoked, spared)
     return revoked
+
+
+def _carry_out(cohort: Cohort, decision: Decision, clock: date) -> tuple[int, int]:
+    """How many were revoked, and how many spared; none where that was done before."""
+    at = {"decision_id": decision.decision_id, "clock": clock}
+    with warehouse.transaction(one_snapshot=True) as connection:
+        batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
+        if batch is not None:
+            _require_approved(decision, batch)
+        if not warehouse.execute(connection, "revocations/insert_carrying_out", **at).rowcount:
+            return 0, 0
+        revoked = 0 if batch is None else approval.carry_out(connection, batch, cohort.effective_at, clock)
+        return revoked, warehouse.execute(connection, "revocations/insert_spared", **at).rowcount
 
 
 def _require_approved(decision: Decision, batch: Batch) -> None:

@@ -20,7 +20,8 @@ findings as (
         o.recipient_id,
         case
             when v.recipient_id is not null and n.outcome = 'purchased' then 'reinstatement_proposed'
-            when v.recipient_id is not null and n.because = 'damaged_row' then 'damaged_row'
+            -- Whoever was held for such a row, and revoked by a person who looked into it, is no new case.
+            when v.recipient_id is not null and o.outcome <> 'held' and n.because = 'damaged_row' then 'damaged_row'
             when o.outcome = 'held' and n.outcome = 'purchased' then 'hold_resolvable'
             when o.outcome = 'purchased' and u.because <> 'purchase' and u.because <> 'withdrawn' then 'purchase_gone'
         end as kind,
