@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -37,14 +37,37 @@ class CohortEvent(NamedTuple):
         return self.run_at.astimezone(UTC) + timedelta(microseconds=self.cohort)
 
 
+class Extension(NamedTuple):
+    """A deadline that was moved to a later day, from the day on which that was announced."""
+
+    announced_on: date
+    deadline_on: date
+    because: str
+
+
 @dataclass(frozen=True, order=True)
 class Cohort:
-    """One gelombang: both dates are WIB dates, the deadline is 23:59 of its day, that is before the next midnight."""
+    """One gelombang: both dates are WIB dates, the deadline is 23:59 of its day, that is before the next midnight.
+
+    `deadline_on` is the latest that was announced; `first_deadline_on` the one that the roster was announced with.
+    """
 
     announced_on: date
     cohort: int
     deadline_on: date
     recipients: int | None = field(default=None, compare=False)
+    extensions: tuple[Extension, ...] = field(default=(), compare=False)
+    first_deadline_on: date = field(default=date.min, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.first_deadline_on == date.min:
+            object.__setattr__(self, "first_deadline_on", self.deadline_on)
+
+    def as_known_on(self, day: date) -> Cohort:
+        """The cohort with the extensions that were announced by a day."""
+        announced = tuple(extension for extension in self.extensions if extension.announced_on <= day)
+        deadline_on = announced[-1].deadline_on if announced else self.first_deadline_on
+        return replace(self, deadline_on=deadline_on, extensions=announced)
 
     @property
     def settlement_days(self) -> int:
@@ -144,4 +167,27 @@ def _cohort(entry: Any, where: str) -> Cohort:
             where, number, deadline_on, expected,
         )  # fmt: skip
     recipients = entry.get("recipients")
-    return Cohort(announced_on, number, deadline_on, recipients if type(recipients) is int else None)
+    extensions = _extensions(entry.get("extensions") or [], deadline_on, f"{where} (cohort {number})")
+    return Cohort(
+        announced_on,
+        number,
+        extensions[-1].deadline_on if extensions else deadline_on,
+        recipients if type(recipients) is int else None,
+        extensions,
+        deadline_on,
+    )
+
+
+def _extensions(entries: Any, deadline_on: date, where: str) -> tuple[Extension, ...]:
+    found: list[Extension] = []
+    for entry in entries if isinstance(entries, list) else [None]:
+        given = entry if isinstance(entry, dict) else {}
+        announced, moved_to, because = (given.get(key) for key in ("announced_on", "deadline_on", "because"))
+        if type(announced) is not date or type(moved_to) is not date or not str(because or "").strip():
+            raise PrakerjaError(f"{where}: each of `extensions` has announced_on, deadline_on and because")
+        if moved_to <= (found[-1].deadline_on if found else deadline_on):
+            raise PrakerjaError(f"{where}: an extension to {moved_to} is not later: a deadline never moves forward")
+        if found and announced < found[-1].announced_on:
+            raise PrakerjaError(f"{where}: the extensions stand in the order of their announcement")
+        found.append(Extension(announced, moved_to, str(because).strip()))
+    return tuple(found)

@@ -189,6 +189,7 @@ def explain(
 ) -> None:
     """The evidence for recipients, in order of time. The card is not echoed."""
     from prakerja import warehouse
+    from prakerja.cohorts.people import is_card
     from prakerja.revocations import explanation
 
     warehouse.require_schema()
@@ -198,7 +199,7 @@ def explain(
             typer.echo(json.dumps(story))
         else:
             _print_story(position, story)
-    malformed = [n for n, card in enumerate(asked, 1) if not explanation.is_card(card)]
+    malformed = [n for n, card in enumerate(asked, 1) if not is_card(card)]
     if malformed:
         _say(f"no card number (sixteen digits) in place {', '.join(map(str, malformed[:10]))}: check what was asked")
         raise typer.Exit(1)

@@ -82,13 +82,13 @@ class Occasion:
         number = given.get("cohort", named and named["cohort"])
         if not re.fullmatch(r"\d{1,4}", str(number)):
             raise PrakerjaError(f'the run {run_id} names no cohort: trigger it with {{"cohort": 13}}')
-        wave = cohort(int(str(number)))
+        at, is_replay = _at(given, now)
+        wave = cohort(int(str(number))).as_known_on(at.astimezone(WIB).date())
         of_id = named and "cohort" not in given
         kind = str(given.get("kind", named["kind"] if of_id and named else "deadline"))
         on = given.get("on", named["on"] if of_id and named else None)
         for event in wave.events():
             if event.kind == kind and on in (None, event.on.isoformat()):
-                at, is_replay = _at(given, now)
                 return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"))
         known = ", ".join(f"{event.kind} on {event.on}" for event in wave.events())
         raise PrakerjaError(f"the run {run_id} is for nothing in the calendar: gelombang-{wave.cohort} has {known}")

@@ -101,12 +101,12 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     Gives the version that was published, if one was.
     """
     from prakerja.blacklist import publishing
-    from prakerja.revocations import appeals, holds, late_truth
+    from prakerja.revocations import appeals, holds, late_truth, reinstatement
 
     late_truth.notice_late_truth(occasion.clock)
     holds.carry_out(occasion.clock)
     appeals.carry_out(occasion.clock)
-    late_truth.reinstate(occasion.clock, occasion.approve_as if occasion.is_replay else None)
+    reinstatement.reinstate(occasion.clock, occasion.approve_as if occasion.is_replay else None)
     return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
 
 
@@ -208,7 +208,7 @@ def publish_blacklist(occasion: Occasion) -> int:
 def _cohort(occasion: Occasion) -> Cohort:
     if occasion.cohort is None:
         raise PrakerjaError(f"the run {occasion.name} names no cohort")
-    return cohort(occasion.cohort)
+    return cohort(occasion.cohort).as_known_on(occasion.clock)
 
 
 def _has_roster(wave: Cohort) -> bool:

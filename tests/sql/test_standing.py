@@ -65,9 +65,11 @@ class World:
         )
 
     def outcome(self, known_by: str = "2021-03-15", last: str = "2021-03-14", undone_before: Any = END) -> str:
+        self.connection.exec_driver_sql(
+            "select refresh_evidence(12, '2021-03-05', '2021-03-13', 1, %s, %s, %s)", (last, known_by, undone_before)
+        )
         rows = self.connection.exec_driver_sql(
-            "select outcome::text from standing(12, '2021-03-05', '2021-03-13', 1, %s, %s, %s)",
-            (last, known_by, undone_before),
+            "select outcome::text from standing(12, '2021-03-13', %s)", (known_by,)
         ).scalars().all()  # fmt: skip
         assert len(rows) == 1
         return str(rows[0])
@@ -196,7 +198,15 @@ def test_a_purchase_outweighs_a_doubt_and_a_withdrawn_doubt_holds_nobody(world: 
 def test_suspended_at_the_deadline_is_held(
     world: World, suspended_on: str, lifted_on: str | None, outcome: str
 ) -> None:
-    world.connection.exec_driver_sql("insert into suspensions values (1, %s, %s, 'fraud')", (suspended_on, lifted_on))
+    world.connection.exec_driver_sql(
+        "insert into suspensions (recipient_id, suspended_on, because, is_permanent, suspended_by)"
+        " values (1, %s, 'fraud', false, 'Ani')",
+        (suspended_on,),
+    )
+    if lifted_on:
+        world.connection.exec_driver_sql(
+            "insert into suspension_lifts values (1, %s, %s, 'cleared', 'Budi')", (suspended_on, lifted_on)
+        )
     assert world.outcome() == outcome
     world.row(world.delivery("2021-03-10"))
     assert world.outcome() == "purchased"
@@ -204,7 +214,9 @@ def test_suspended_at_the_deadline_is_held(
 
 def test_withdrawn_is_excluded_even_after_a_purchase(world: World) -> None:
     world.row(world.delivery("2021-03-10"))
-    world.connection.exec_driver_sql("insert into withdrawals values (1, '2021-03-12', 'wish')")
+    world.connection.exec_driver_sql(
+        "insert into withdrawals (recipient_id, withdrawn_on, because, recorded_by) values (1, '2021-03-12', 'w', 'Ani')"
+    )
     assert world.outcome() == "excluded"
 
 

@@ -94,11 +94,53 @@ def lay_down(world: World, feeds: list[Feed]) -> None:
             world.damaged(delivery, str(card))
 
 
+TABLES = "transactions, quarantine, deliveries, evidence, evidence_deliveries, evidence_bases"
+
+#: A horizon: the last business date and the last arrival that are known, and before when a purchase was undone.
+horizons = st.tuples(
+    st.sampled_from([ANNOUNCED, date(2021, 3, 8), LAST, date(2021, 3, 20)]),
+    st.sampled_from([date(2021, 3, 10), KNOWN_BY, date(2021, 3, 16)]),
+    st.sampled_from([END, END + timedelta(hours=20), END + timedelta(days=9)]),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds, way=st.lists(horizons, max_size=4))
+@pytest.mark.usefixtures("home")
+def test_evidence_is_the_same_whatever_way_it_came(world: list[Feed], way: list[tuple[date, date, datetime]]) -> None:
+    with warehouse.transaction() as connection:
+        connection.exec_driver_sql(f"truncate {TABLES}, rosters restart identity cascade")
+        tables = World(connection)
+        for card in PEOPLE:
+            tables.recipient(card)
+        half = len(world) // 2
+        lay_down(tables, world[:half])
+        for number, horizon in enumerate(way):
+            if number == 1:
+                lay_down(tables, world[half:])
+            connection.exec_driver_sql(
+                "select refresh_evidence(12, %s, %s, 1, %s, %s, %s)", (ANNOUNCED, DEADLINE, *horizon)
+            )
+            anew = connection.exec_driver_sql(
+                "select * from evidence_of("
+                " array(select recipient_id from recipients),"
+                " array(select delivery_id from deliveries_in_force(%s) where business_date <= %s), %s, %s, 1, %s)",
+                (horizon[1], horizon[0], ANNOUNCED, DEADLINE, horizon[2]),
+            )
+            kept = connection.exec_driver_sql(
+                "select recipient_id, purchase_delivery_id, purchase_line, purchase_key, doubt_delivery_id, doubt_line"
+                " from evidence where purchase_line is not null or doubt_line is not null"
+            )
+            assert sorted(map(repr, anew)) == sorted(map(repr, kept))
+
+
 def decided(connection: warehouse.Connection) -> dict[int, str]:
+    connection.exec_driver_sql(
+        "select refresh_evidence(12, %s, %s, 1, %s, %s, %s)", (ANNOUNCED, DEADLINE, LAST, KNOWN_BY, END)
+    )
     found = connection.exec_driver_sql(
-        "select r.card_number, s.outcome::text"
-        " from standing(12, %s, %s, 1, %s, %s, %s) s join recipients r using (recipient_id)",
-        (ANNOUNCED, DEADLINE, LAST, KNOWN_BY, END),
+        "select r.card_number, s.outcome::text from standing(12, %s, %s) s join recipients r using (recipient_id)",
+        (DEADLINE, KNOWN_BY),
     )
     return {card: outcome for card, outcome in found}  # noqa: C416 - rows, not pairs
 
@@ -111,7 +153,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
 ) -> None:
     assert WINDOW["deadline_on"] == DEADLINE
     with warehouse.transaction() as connection:
-        connection.exec_driver_sql("truncate transactions, quarantine, deliveries, rosters restart identity cascade")
+        connection.exec_driver_sql(f"truncate {TABLES}, rosters restart identity cascade")
         tables = World(connection)
         for card in PEOPLE:
             tables.recipient(card)
@@ -119,7 +161,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
         first = decided(connection)
         assert first == naive(world)
         assert sum(Counter(first.values()).values()) == len(PEOPLE)
-        connection.exec_driver_sql("truncate transactions, quarantine, deliveries restart identity cascade")
+        connection.exec_driver_sql(f"truncate {TABLES} restart identity cascade")
         again = list(world)
         shuffled.shuffle(again)  # type: ignore[attr-defined]
         lay_down(tables, again)

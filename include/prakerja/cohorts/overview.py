@@ -11,7 +11,7 @@ from prakerja.cohorts.completeness import as_text, missing_feeds
 
 COUNTS = (
     "selected", "purchased", "held", "at_risk", "overdue", "excluded", "revoked", "reinstated",
-    "reinstatements_proposed", "cases", "holds_resolvable", "reminded",
+    "reinstatements_proposed", "cases", "holds_resolvable", "late_purchases", "reminded",
 )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
             reason=None,
             detail=None,
             announced_on=cohort.announced_on,
-            deadline_on=cohort.deadline_on,
+            deadline_on=cohort.first_deadline_on,
             sha256=file.sha256,
             rows=file.rows,
             arrived_on=min(delivered.announced_on, clock),
@@ -172,7 +172,7 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
     cohort = calendar().get(delivered.cohort)
     if cohort is None:
         raise RejectedError("cohort_unknown", f"the calendar has no cohort {delivered.cohort}")
-    for key, expected in (("announced_on", cohort.announced_on), ("deadline_on", cohort.deadline_on)):
+    for key, expected in (("announced_on", cohort.announced_on), ("deadline_on", cohort.first_deadline_on)):
         if manifest.get(key) != expected.isoformat():
             raise RejectedError("calendar_mismatch", f"the calendar says {key} {expected}, the manifest something else")
     return cohort, file

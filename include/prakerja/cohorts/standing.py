@@ -8,12 +8,13 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar
+from prakerja.cohorts import evidence
 
 log = logging.getLogger(__name__)
 
 
-def standing_parameters(cohort: Cohort) -> dict[str, Any]:
-    """What the warehouse's `standing` function takes from the calendar."""
+def window_of(cohort: Cohort) -> dict[str, Any]:
+    """What the warehouse's functions take from the calendar."""
     return {
         "cohort": cohort.cohort,
         "announced_on": cohort.announced_on,
@@ -33,14 +34,19 @@ def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
     with warehouse.transaction() as connection:
         for known in warehouse.rows(connection, "cohorts/known_cohorts"):
             cohort = calendar().get(known["cohort"])
-            is_decided = known["decided_as_of"] is not None and known["decided_as_of"] < clock
-            if cohort is None or known["arrived_on"] > clock or is_decided:
+            if cohort is None or known["arrived_on"] > clock:
                 continue
+            cohort = cohort.as_known_on(clock)
+            record_extensions(connection, cohort)
+            is_decided = known["decided_as_of"] is not None and known["decided_as_of"] < clock
+            if is_decided and known["decided_deadline_on"] >= cohort.deadline_on:
+                continue
+            evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
             row = warehouse.rows(
                 connection,
                 "cohorts/upsert_standing",
-                **standing_parameters(cohort),
-                last_business_date=cohort.last_business_date,
+                cohort=cohort.cohort,
+                deadline_on=cohort.deadline_on,
                 as_of=clock,
             )[0]
             refreshed[f"gelombang-{cohort.cohort}"] = dict(row)
@@ -48,6 +54,19 @@ def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
                 "gelombang-%d on %s: %s", cohort.cohort, clock, ", ".join(f"{n} {name}" for name, n in row.items())
             )
     return refreshed
+
+
+def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
+    """Write down the extensions that a cohort has, as known: what was promised once is not taken back."""
+    for extension in cohort.extensions:
+        warehouse.execute(
+            connection,
+            "cohorts/insert_extension",
+            cohort=cohort.cohort,
+            deadline_on=extension.deadline_on,
+            announced_on=extension.announced_on,
+            because=extension.because,
+        )
 
 
 def has_open_cohort(business_date: date) -> bool:

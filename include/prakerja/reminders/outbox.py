@@ -9,7 +9,8 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
-from prakerja.cohorts.standing import standing_parameters
+from prakerja.cohorts import evidence
+from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
 from prakerja.reminders.channels import Channel, SmsGateway
 from prakerja.settings import INCLUDE, Settings
@@ -54,12 +55,13 @@ def send_reminders(cohort: Cohort, remind_on: date, clock: date) -> dict[str, in
     ):
         channel = SmsGateway(client)
         with warehouse.transaction() as connection:
+            evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
             warehouse.execute(
                 connection,
                 "reminders/queue_reminders",
-                **standing_parameters(cohort),
+                cohort=cohort.cohort,
+                deadline_on=cohort.deadline_on,
                 clock=clock,
-                last_business_date=cohort.last_business_date,
                 remind_on=remind_on,
                 channel=channel.name,
             )

@@ -81,7 +81,9 @@ def _due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> l
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
     intake = Occasion("daily", yesterday, now, is_replay=True, approve_as=approve_as)
     due = [_Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
-    for event in sorted(event for wave in cohorts for event in wave.events() if event.run_at.date() == day):
+    for event in sorted(
+        event for wave in cohorts for event in wave.as_known_on(day).events() if event.run_at.date() == day
+    ):
         occasion = Occasion(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
         at = event.logical_date
         due.append(_Due("cohort_deadline", event.name, at, (at, at), occasion))
@@ -94,7 +96,7 @@ def problems(played: Played, table: list[dict[str, Any]], last: date) -> list[st
         rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", known_by=last)]
     said = rejected + [line for line in played.said if line not in rejected]
     for row in table:
-        is_due = calendar()[row["cohort"]].decided_on <= last
+        is_due = calendar()[row["cohort"]].as_known_on(last).decided_on <= last
         if row["status"] == "no_roster" and is_due:
             said.append(f"gelombang-{row['cohort']} has no roster: deliver rosters/gelombang-{row['cohort']}")
         elif row["reinstatements_proposed"]:

@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any
 
 from prakerja import warehouse
+from prakerja.cohorts.people import find_recipient
 from prakerja.errors import PrakerjaError
-from prakerja.revocations.explanation import find_recipient
 
 log = logging.getLogger(__name__)
 
@@ -22,17 +22,17 @@ def open_appeal(number: str, text: str, *, opened_by: str, on: date) -> int:
     with warehouse.transaction() as connection:
         recipient = find_recipient(connection, number)
         appeal = (
-            recipient
+            recipient is not None
             and warehouse.execute(
                 connection,
                 "revocations/insert_appeal",
-                recipient_id=recipient["recipient_id"],
+                recipient_id=recipient,
                 text=text.strip(),
                 opened_by=opened_by,
                 opened_on=on,
             ).scalar()
         )
-    if appeal is None:
+    if not appeal:
         raise PrakerjaError("this person is not revoked, or has an open appeal: see `prakerja appeal list`")
     return int(appeal)
 

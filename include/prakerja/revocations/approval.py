@@ -9,6 +9,7 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
+from prakerja.revocations import late_truth
 from prakerja.revocations.decision import Decision
 from prakerja.settings import program
 
@@ -64,12 +65,14 @@ def propose(
 
     A `hold` is of one person, `recipient_id`.
     """
+    late_truth.notice(connection, decision, clock)
     found = warehouse.rows(
         connection,
         "revocations/propose_batch",
         decision_id=decision.decision_id,
+        as_of=decision.as_of,
         subject=subject,
-        **decision.window,
+        **late_truth.window_now(decision, clock),
         clock=clock,
         proposed_by=proposed_by,
         recipient_id=recipient_id,
@@ -129,9 +132,14 @@ def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: date
 def approve(
     connection: warehouse.Connection, batch: Batch, approved_by: str, on: date, *, in_advance: bool = False
 ) -> None:
-    """Record that a person approves a batch. Twice is once. Raises `PrakerjaError` for whoever proposed it."""
+    """Record that a person approves a batch. Twice is once.
+
+    Raises `PrakerjaError` for whoever proposed it, and for whoever overrode a breaker of its decision.
+    """
     if approved_by == batch.proposed_by:
         raise PrakerjaError(f"{approved_by} has proposed this batch: another person must approve it")
+    if warehouse.rows(connection, "revocations/has_overridden", digest=batch.digest, person=approved_by):
+        raise PrakerjaError(f"{approved_by} has overridden what stopped this decision: another person must approve it")
     warehouse.execute(
         connection,
         "revocations/insert_approval",

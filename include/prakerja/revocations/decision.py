@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
+from prakerja.cohorts import evidence
 from prakerja.cohorts.completeness import as_text, missing_for, sentence
-from prakerja.cohorts.standing import standing_parameters
+from prakerja.cohorts.standing import record_extensions, window_of
 from prakerja.errors import NotReadyError, PrakerjaError
-from prakerja.settings import program
+from prakerja.settings import WIB, program
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +41,16 @@ class Decision:
     held: int
     overdue: int
     excluded: int
+    is_carried_out: bool
+
+    @property
+    def effective_at(self) -> datetime:
+        """The end of the deadline day, when a revocation takes effect."""
+        return datetime.combine(self.deadline_on + timedelta(days=1), time(), WIB)
 
     @property
     def window(self) -> dict[str, Any]:
-        """What the warehouse's `standing` function takes: the window as it stood, whatever the calendar says by now."""
+        """The window as it was decided, whatever the calendar says by now."""
         return {
             "cohort": self.cohort,
             "announced_on": self.announced_on,
@@ -66,136 +73,204 @@ def made_decision(connection: warehouse.Connection, cohort: int) -> Decision | N
     return Decision(cohort=cohort, **rows[0]) if rows else None
 
 
+def is_decided(connection: warehouse.Connection, cohort: Cohort) -> bool:
+    """Whether there is nothing left to decide: a decision of this deadline or a later one, or one that was carried out.
+
+    A deadline that was extended before anybody was revoked is decided anew.
+    """
+    made = made_decision(connection, cohort.cohort)
+    return made is not None and (made.is_carried_out or made.deadline_on >= cohort.deadline_on)
+
+
 def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
     """The gate: fail closed while one delivery of the window or the settlement days is missing (R1 needs evidence).
 
     Records the blocked attempt and raises `BlockedError`, naming platforms and dates; before the day of the decision it
-    records nothing and raises `NotReadyError`. A decided cohort passes.
+    records nothing and raises `NotReadyError`. A decided cohort passes, and one whose gap a person answers for.
     """
     with warehouse.transaction(one_snapshot=True) as connection:
-        if made_decision(connection, cohort.cohort) is not None:
+        if is_decided(connection, cohort):
             return
         if as_of < cohort.decided_on:
             raise NotReadyError(f"gelombang-{cohort.cohort} is decided on {cohort.decided_on}, not before: wait")
-        roster = _roster(connection, cohort)
-        missing = missing_for(connection, cohort, as_of)
-        if missing:
-            totals = {"purchased": 0, "held": 0, "overdue": 0, "excluded": 0}
-            _record(connection, cohort, roster, as_of, totals, [], "feeds_missing", sentence(missing), as_text(missing))
-    if missing:
-        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: feeds_missing: {sentence(missing)}")
+        gap = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of).gap()
+    if gap is not None:
+        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {gap}")
 
 
 def decide(cohort: Cohort, as_of: date) -> Decision:
     """Decide the cohort by the deliveries known at `as_of`; gives the decision, or the one that was made before.
 
     One transaction over one snapshot: the deliveries that it cites are those that it saw. Raises `BlockedError` where
-    feeds are missing or the result is implausible.
+    feeds are missing or the result is implausible, and nobody has answered for that.
     """
     require_complete_feeds(cohort, as_of)
-    reason = detail = None
+    stopped = None
     with warehouse.exclusive(f"decide {cohort.cohort}"), warehouse.transaction(one_snapshot=True) as connection:
-        if made_decision(connection, cohort.cohort) is None:
-            roster = _roster(connection, cohort)
-            horizon = {"last_business_date": cohort.last_business_date, "as_of": as_of}
-            warehouse.execute(connection, "revocations/create_decided", **standing_parameters(cohort), **horizon)
-            totals = dict(warehouse.rows(connection, "revocations/count_decided")[0])
-            evidence = warehouse.rows(
-                connection, "revocations/list_evidence", announced_on=cohort.announced_on, **horizon
-            )
-            reason, detail = implausible(int(roster["selected"]), totals)
-            decision_id = _record(connection, cohort, roster, as_of, totals, evidence, reason, detail, [])
-            if reason is None:
-                warehouse.execute(connection, "revocations/insert_outcomes", decision_id=decision_id)
-                log.info("gelombang-%d decided: %s", cohort.cohort, totals)
+        if not is_decided(connection, cohort):
+            record_extensions(connection, cohort)
+            attempt = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
+            stopped = attempt.gap() or attempt.decide()
         made = made_decision(connection, cohort.cohort)
-    if made is None:
-        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {reason}: {detail}")
+    if stopped is not None or made is None:
+        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
     with warehouse.transaction() as connection:
         warehouse.execute(connection, "cohorts/analyze_tables")
     return made
 
 
-def implausible(selected: int, totals: Mapping[str, int]) -> tuple[str | None, str | None]:
-    """Why a result must not be carried out (a reason code and a sentence), or nothing.
+class Breaker(NamedTuple):
+    """What stops a decision before anything is revoked: a reason code, and a sentence."""
+
+    reason: str
+    detail: str
+
+
+def implausible(selected: int, totals: Mapping[str, int]) -> Iterator[Breaker]:
+    """Why a result must not be carried out.
 
     Bounds come from `program.yaml`; history runs from 1.5 to 7.8 % revoked.
     """
     if selected != sum(totals.values()):
         told = " + ".join(f"{count} {name}" for name, count in totals.items())
-        return "totals_do_not_add_up", f"{selected} selected, but {told}"
+        yield Breaker("totals_do_not_add_up", f"{selected} selected, but {told}")
     share = Fraction(str(program()["revocations"]["overdue_share_max"]))
     if totals["overdue"] > share * selected:
-        return (
+        yield Breaker(
             "overdue_share_implausible",
             f"{totals['overdue']} of {selected} are overdue ({totals['overdue'] / selected:.1%}), "
             f"more than {float(share):.0%}",
         )
     most = int(program()["revocations"]["overdue_max"])
     if totals["overdue"] > most:
-        return "overdue_too_many", f"{totals['overdue']:,} are overdue, more than {most:,}"
-    return None, None
+        yield Breaker("overdue_too_many", f"{totals['overdue']:,} are overdue, more than {most:,}")
 
 
-def _roster(connection: warehouse.Connection, cohort: Cohort) -> Any:
+class _Attempt:
+    """One try at a decision, in one transaction. Each breaker that trips is recorded, and may have been overridden."""
+
+    def __init__(self, connection: warehouse.Connection, cohort: Cohort, roster: Any, as_of: date) -> None:
+        self.connection, self.cohort, self.roster, self.as_of = connection, cohort, roster, as_of
+        self.overrides: list[str] = []
+
+    def gap(self) -> str | None:
+        """What is missing, as a sentence; nothing where all is there or a person has answered for it."""
+        missing = missing_for(self.connection, self.cohort, self.as_of)
+        if not missing:
+            return None
+        nobody = {"purchased": 0, "held": 0, "overdue": 0, "excluded": 0}
+        return self._stop(Breaker("feeds_missing", sentence(missing)), nobody, [], as_text(missing))
+
+    def decide(self) -> str | None:
+        """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
+        cohort, connection = self.cohort, self.connection
+        evidence.refresh(connection, window_of(cohort), self.as_of, is_decided=False)
+        at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": self.as_of}
+        totals = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
+        cited = warehouse.rows(
+            connection,
+            "revocations/list_evidence",
+            announced_on=cohort.announced_on,
+            last_business_date=cohort.last_business_date,
+            as_of=self.as_of,
+        )
+        for breaker in [*self._shrunk(cited), *implausible(int(self.roster["selected"]), totals)]:
+            if stopped := self._stop(breaker, totals, cited, []):
+                return stopped
+        self._record(None, totals, cited, [])
+        warehouse.execute(connection, "revocations/insert_outcomes", **at)
+        log.info("gelombang-%d decided: %s", cohort.cohort, totals)
+        return None
+
+    def _shrunk(self, cited: Any) -> list[Breaker]:
+        bounds = program()["revocations"]
+        shrunk = warehouse.rows(
+            self.connection,
+            "revocations/list_shrunk",
+            delivery_ids=[e["delivery_id"] for e in cited],
+            days_least=bounds["shrunk_days_least"],
+            rows_least=bounds["shrunk_rows_least"],
+            share_least=bounds["shrunk_share_least"],
+        )
+        if not shrunk:
+            return []
+        told = "; ".join(
+            f"{row['platform']} {row['business_date']} has {row['rows']:,} rows, usually {row['median_rows']:,.0f}"
+            for row in shrunk
+        )
+        return [Breaker("feed_shrank", told)]
+
+    def _stop(self, breaker: Breaker, totals: Mapping[str, int], cited: Any, missing: list[str]) -> str | None:
+        """Record that a breaker tripped; gives what to say, or nothing where a person has answered for it."""
+        attempt = self._record(breaker, totals, cited, missing)
+        is_overridden = warehouse.execute(
+            self.connection, "revocations/is_overridden", decision_id=attempt, clock=self.as_of
+        ).scalar_one()
+        if is_overridden and breaker.reason != "totals_do_not_add_up":
+            self.overrides.append(attempt)
+            return None
+        return f"{breaker.reason}: {breaker.detail}"
+
+    def _record(self, breaker: Breaker | None, totals: Mapping[str, int], cited: Any, missing: list[str]) -> str:
+        cohort = self.cohort
+        content = {
+            "cohort": cohort.cohort,
+            "announced_on": cohort.announced_on.isoformat(),
+            "deadline_on": cohort.deadline_on.isoformat(),
+            "settlement_days": cohort.settlement_days,
+            "roster": self.roster["roster_sha256"],
+            "deliveries": [[e["platform"], e["business_date"].isoformat(), e["revision"], e["sha256"]] for e in cited],
+            "totals": dict(totals),
+            "reason": breaker and breaker.reason,
+            "missing": missing,
+            "overrides": self.overrides,
+        }
+        # Same evidence, same calendar: same id, whenever and wherever it is decided. So no clock and no row id in it.
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        decision_id = f"gelombang-{cohort.cohort}-{digest[:24]}"
+        warehouse.execute(
+            self.connection,
+            "revocations/insert_decision",
+            decision_id=decision_id,
+            cohort=cohort.cohort,
+            roster_id=self.roster["roster_id"],
+            status="blocked" if breaker else "made",
+            reason=breaker and breaker.reason,
+            detail=breaker and breaker.detail,
+            announced_on=cohort.announced_on,
+            deadline_on=cohort.deadline_on,
+            settlement_days=cohort.settlement_days,
+            as_of=self.as_of,
+            selected=self.roster["selected"],
+            missing_feeds=missing,
+            overrides=self.overrides,
+            **totals,
+        )
+        warehouse.execute(
+            self.connection,
+            "revocations/insert_decision_deliveries",
+            decision_id=decision_id,
+            delivery_ids=[e["delivery_id"] for e in cited],
+        )
+        return decision_id
+
+
+def _roster(connection: warehouse.Connection, cohort: Cohort, known_by: date) -> Any:
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
         if known["cohort"] == cohort.cohort:
-            if (known["announced_on"], known["deadline_on"]) != (cohort.announced_on, cohort.deadline_on):
+            if (known["announced_on"], known["deadline_on"]) != (cohort.announced_on, cohort.first_deadline_on):
                 raise BlockedError(
                     f"gelombang-{cohort.cohort} is blocked: calendar_mismatch: its roster says "
                     f"{known['announced_on']} to {known['deadline_on']}, "
-                    f"the calendar {cohort.announced_on} to {cohort.deadline_on}"
+                    f"the calendar {cohort.announced_on} to {cohort.first_deadline_on}"
+                )
+            promised = warehouse.execute(
+                connection, "cohorts/promised_deadline", cohort=cohort.cohort, known_by=known_by
+            ).scalar()
+            if promised is not None and promised > cohort.deadline_on:
+                raise BlockedError(
+                    f"gelombang-{cohort.cohort} is blocked: calendar_mismatch: its deadline was moved to {promised}, "
+                    f"the calendar says {cohort.deadline_on}: put the extension back"
                 )
             return known
     raise NotReadyError(f"gelombang-{cohort.cohort} has no roster: deliver rosters/gelombang-{cohort.cohort}")
-
-
-def _record(
-    connection: warehouse.Connection,
-    cohort: Cohort,
-    roster: Any,
-    as_of: date,
-    totals: Mapping[str, int],
-    evidence: Any,
-    reason: str | None,
-    detail: str | None,
-    missing: list[str],
-) -> str:
-    content = {
-        "cohort": cohort.cohort,
-        "announced_on": cohort.announced_on.isoformat(),
-        "deadline_on": cohort.deadline_on.isoformat(),
-        "settlement_days": cohort.settlement_days,
-        "roster": roster["roster_sha256"],
-        "deliveries": [[e["platform"], e["business_date"].isoformat(), e["revision"], e["sha256"]] for e in evidence],
-        "totals": dict(totals),
-        "reason": reason,
-        "missing": missing,
-    }
-    # Same evidence, same calendar: same id, whenever and wherever it is decided. So no clock and no row id in it.
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    decision_id = f"gelombang-{cohort.cohort}-{digest[:24]}"
-    warehouse.execute(
-        connection,
-        "revocations/insert_decision",
-        decision_id=decision_id,
-        cohort=cohort.cohort,
-        roster_id=roster["roster_id"],
-        status="made" if reason is None else "blocked",
-        reason=reason,
-        detail=detail,
-        announced_on=cohort.announced_on,
-        deadline_on=cohort.deadline_on,
-        settlement_days=cohort.settlement_days,
-        as_of=as_of,
-        selected=roster["selected"],
-        missing_feeds=missing,
-        **totals,
-    )
-    warehouse.execute(
-        connection,
-        "revocations/insert_decision_deliveries",
-        decision_id=decision_id,
-        delivery_ids=[e["delivery_id"] for e in evidence],
-    )
-    return decision_id

@@ -8,7 +8,7 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import calendar
-from prakerja.cohorts.standing import standing_parameters
+from prakerja.cohorts.people import is_card
 
 CHUNK = 1000
 
@@ -45,21 +45,16 @@ def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
             }
 
 
-def find_recipient(connection: warehouse.Connection, number: str) -> Any:
-    """The recipient of a card, else of a NIK; nothing where there is none."""
+def outcome_of(connection: warehouse.Connection, number: str) -> Any:
+    """The recipient of a card, else of a NIK, with the outcome if there is one; nothing where there is none."""
     rows = warehouse.rows(connection, "revocations/find_recipients", numbers=[int(number)]) if is_card(number) else []
     return min(rows, key=lambda row: row["card_number"] != int(number), default=None)
 
 
-def is_card(text: str) -> bool:
-    """Whether a text may be a card number or a NIK: sixteen digits."""
-    return len(text) == 16 and text.isascii() and text.isdecimal()
-
-
 def _state(recipient: Any) -> tuple[str, str] | None:
     """Where a recipient of a decided cohort stands."""
-    if recipient["is_reinstated"]:
-        return "reinstated", "purchase"
+    if recipient["reinstated_because"] is not None:
+        return "reinstated", str(recipient["reinstated_because"])
     if recipient["is_revoked"]:
         return "revoked", "no_purchase"
     if recipient["is_found_purchased"]:
@@ -79,12 +74,12 @@ def _standings(connection: warehouse.Connection, recipients: Sequence[Any]) -> d
         rows = warehouse.rows(
             connection,
             "cohorts/list_standing",
-            **standing_parameters(cohort),
+            cohort=number,
+            deadline_on=cohort.as_known_on(as_of).deadline_on,
             as_of=as_of,
-            last_business_date=cohort.last_business_date,
             recipient_ids=[row["recipient_id"] for row in recipients if row["cohort"] == number],
         )
         for row in rows:
-            is_at_risk = row["outcome"] == "overdue" and as_of <= cohort.deadline_on
+            is_at_risk = row["outcome"] == "overdue" and as_of <= cohort.as_known_on(as_of).deadline_on
             found[row["recipient_id"]] = ("at_risk" if is_at_risk else row["outcome"], row["because"])
     return found

@@ -13,8 +13,9 @@ from prakerja.feeds.overview import mask
 from prakerja.revocations import approval
 from prakerja.revocations.approval import Batch
 from prakerja.revocations.decision import made_decision
-from prakerja.revocations.explanation import find_recipient
-from prakerja.revocations.late_truth import PROPOSER
+from prakerja.revocations.explanation import outcome_of
+from prakerja.revocations.freezes import FrozenError, require_no_freeze
+from prakerja.revocations.reinstatement import PROPOSER
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +73,14 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
     already; the card is not repeated.
     """
     with warehouse.transaction() as connection:
-        recipient = find_recipient(connection, card)
+        recipient = outcome_of(connection, card)
         if recipient is None or recipient["outcome"] != "held":
             raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
         written = warehouse.execute(
             connection,
             "revocations/insert_hold_resolution",
             recipient_id=recipient["recipient_id"],
+            deadline_on=recipient["decided_deadline_on"],
             is_purchased=is_purchased,
             because=because,
             resolved_by=resolved_by,
@@ -103,15 +105,20 @@ def carry_out(clock: date) -> int:
     """
     revoked = 0
     with warehouse.transaction() as connection:
-        for number, cohort in calendar().items():
+        for number in calendar():
             decision = made_decision(connection, number)
             if decision is None:
                 continue
-            at = {"decision_id": decision.decision_id, "clock": clock}
+            try:
+                require_no_freeze(connection, number, clock)
+            except FrozenError as frozen:
+                log.warning("%s", frozen)
+                continue
+            at = {"cohort": number, "deadline_on": decision.deadline_on, "clock": clock}
             for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
                 batch = approval.propose(connection, decision, "hold", clock, PROPOSER, row["recipient_id"])
                 if batch is not None and not batch.approvals_needed:
-                    revoked += approval.carry_out(connection, batch, cohort.effective_at, clock)
+                    revoked += approval.carry_out(connection, batch, decision.effective_at, clock)
     if revoked:
         log.info("%d held revoked", revoked)
     return revoked

@@ -10,6 +10,7 @@ from prakerja.calendar import Cohort
 from prakerja.revocations import approval
 from prakerja.revocations.approval import SHOWN, AwaitingApprovalError, Batch
 from prakerja.revocations.decision import Decision
+from prakerja.revocations.freezes import require_no_freeze
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ def require_approval(decision: Decision, approve_as: str | None, on: date, *, in
     Nobody, where nobody is left to be revoked. Raises `AwaitingApprovalError` where approvals lack.
     """
     with warehouse.transaction() as connection:
+        require_no_freeze(connection, decision.cohort, on)
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
         if batch is not None and approve_as:
             approval.approve(connection, batch, approve_as, on, in_advance=in_advance)
@@ -42,7 +44,7 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
     decision.require_unmoved(cohort)
     with warehouse.exclusive(f"revoke {cohort.cohort}"):
         try:
-            revoked, spared = _carry_out(cohort, decision, clock)
+            revoked, spared = _carry_out(decision, clock)
         except AwaitingApprovalError:
             with warehouse.transaction() as connection:  # what lacks an approval stays proposed
                 approval.propose(connection, decision, "revocation", clock, PROPOSER)
@@ -51,17 +53,21 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
     return revoked
 
 
-def _carry_out(cohort: Cohort, decision: Decision, clock: date) -> tuple[int, int]:
+def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
     """How many were revoked, and how many spared; none where that was done before."""
-    at = {"decision_id": decision.decision_id, "clock": clock}
+    of_deadline = {"cohort": decision.cohort, "deadline_on": decision.deadline_on}
     with warehouse.transaction(one_snapshot=True) as connection:
+        require_no_freeze(connection, decision.cohort, clock)
         batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
         if batch is not None:
             _require_approved(decision, batch)
-        if not warehouse.execute(connection, "revocations/insert_carrying_out", **at).rowcount:
+        if not warehouse.execute(
+            connection, "revocations/insert_carrying_out", decision_id=decision.decision_id, clock=clock
+        ).rowcount:
             return 0, 0
-        revoked = 0 if batch is None else approval.carry_out(connection, batch, cohort.effective_at, clock)
-        return revoked, warehouse.execute(connection, "revocations/insert_spared", **at).rowcount
+        revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, clock)
+        spared = warehouse.execute(connection, "revocations/insert_spared", **of_deadline, clock=clock).rowcount
+        return revoked, spared
 
 
 def _require_approved(decision: Decision, batch: Batch) -> None:

@@ -1,4 +1,5 @@
--- Grain: one row per cohort with a loaded roster, with its carried decision if there is one.
+-- Grain: one row per cohort with a loaded roster, with the day of its decision if there is one.
+-- Parameters: none.
 select
     r.cohort,
     r.roster_id,
@@ -7,9 +8,19 @@ select
     r.arrived_on,
     r.announced_on,
     r.deadline_on,
-    d.decision_id,
-    d.as_of as decided_as_of
+    d.as_of as decided_as_of,
+    d.deadline_on as decided_deadline_on
 from rosters as r
-left join decisions as d on r.cohort = d.cohort and d.status = 'made'
+left join
+    lateral (
+        select
+            m.as_of,
+            m.deadline_on
+        from decisions as m
+        where m.cohort = r.cohort and m.status = 'made'
+        order by m.deadline_on desc
+        limit 1
+    ) as d
+    on true
 where r.status = 'accepted'
 order by r.announced_on, r.cohort

@@ -8,7 +8,7 @@ with latest_standing as (
 latest_attempt as (
     select distinct on (cohort) *
     from decisions
-    order by cohort, (status = 'made') desc, attempt desc
+    order by cohort, (status = 'made') desc, deadline_on desc, attempt desc
 ),
 
 revoked as (
@@ -21,16 +21,17 @@ revoked as (
 
 findings as (
     select
-        o.decision_id,
-        count(*) filter (
-            where f.kind = 'reinstatement_proposed'
+        p.cohort,
+        count(distinct f.recipient_id) filter (
+            where f.kind in ('reinstatement_proposed', 'deadline_extended')
             and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
         ) as reinstatements_proposed,
         count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
-        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable
+        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable,
+        count(*) filter (where f.kind = 'late_purchase') as late_purchases
     from late_findings as f
-    inner join outcomes as o on f.recipient_id = o.recipient_id
-    group by o.decision_id
+    inner join recipients as p on f.recipient_id = p.recipient_id
+    group by p.cohort
 ),
 
 reinstated as (
@@ -76,12 +77,13 @@ select
     coalesce(f.reinstatements_proposed, 0) as reinstatements_proposed,
     coalesce(f.cases, 0) as cases,
     coalesce(f.holds_resolvable, 0) as holds_resolvable,
+    coalesce(f.late_purchases, 0) as late_purchases,
     coalesce(m.reminded, 0) as reminded
 from (select * from rosters where status = 'accepted') as ros
 full join latest_attempt as d on ros.cohort = d.cohort
 left join latest_standing as s on ros.cohort = s.cohort
 left join revoked as v on d.decision_id = v.decision_id
-left join findings as f on d.decision_id = f.decision_id
+left join findings as f on ros.cohort = f.cohort
 left join reinstated as e on d.decision_id = e.decision_id
 left join reminded as m on ros.cohort = m.cohort
 left join done as a on d.decision_id = a.decision_id

@@ -1,6 +1,6 @@
 -- Grain: one row per cohort and day, where the cohort stands at the end of that day's intake.
 -- May run twice: the day's row is written anew from the deliveries known by that day.
--- Parameters: cohort, announced_on, deadline_on, settlement_days, last_business_date, as_of.
+-- Parameters: cohort, deadline_on, as_of.
 insert into standings (cohort, as_of, selected, purchased, held, at_risk, overdue, excluded)
 select
     :cohort,
@@ -11,11 +11,7 @@ select
     count(*) filter (where s.outcome = 'overdue' and cast(:as_of as date) <= cast(:deadline_on as date)),
     count(*) filter (where s.outcome = 'overdue' and cast(:as_of as date) > cast(:deadline_on as date)),
     count(*) filter (where s.outcome = 'excluded')
-from
-    standing(
-        :cohort, :announced_on, :deadline_on, :settlement_days, :last_business_date, :as_of,
-        wib_midnight(cast(:deadline_on as date) + 1)
-    ) as s
+from standing(:cohort, :deadline_on, :as_of) as s
 on conflict (cohort, as_of) do update
     set
         selected = excluded.selected,

@@ -1,7 +1,8 @@
 -- Grain: one row, the totals of the decision being made.
+-- Parameters: cohort, deadline_on, as_of.
 select
     count(*) filter (where outcome = 'purchased') as purchased,
     count(*) filter (where outcome = 'held') as held,
     count(*) filter (where outcome = 'overdue') as overdue,
     count(*) filter (where outcome = 'excluded') as excluded
-from decided
+from standing(:cohort, :deadline_on, :as_of)

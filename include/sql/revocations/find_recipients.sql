@@ -5,15 +5,26 @@ select
     r.card_number,
     r.nik,
     r.cohort,
-    o.decision_id,
+    o.deadline_on as decided_deadline_on,
     o.outcome,
     o.because,
     v.recipient_id is not null as is_revoked,
-    e.recipient_id is not null as is_reinstated,
+    e.because as reinstated_because,
     h.is_purchased as is_found_purchased,
     (select max(s.as_of) from standings as s where s.cohort = r.cohort) as standing_as_of
 from recipients as r
-left join outcomes as o on r.recipient_id = o.recipient_id
+left join
+    lateral (
+        select
+            n.deadline_on,
+            n.outcome,
+            n.because
+        from outcomes as n
+        where n.recipient_id = r.recipient_id
+        order by n.deadline_on desc
+        limit 1
+    ) as o
+    on true
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
 left join hold_resolutions as h on r.recipient_id = h.recipient_id

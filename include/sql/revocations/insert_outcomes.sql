@@ -1,11 +1,12 @@
--- Grain: one outcome per recipient, ever: a second one breaks the primary key.
--- Parameters: decision_id.
-insert into outcomes (recipient_id, decision_id, outcome, because, delivery_id, line)
+-- Grain: one outcome per recipient and deadline: a second one breaks the primary key.
+-- Parameters: cohort, deadline_on, as_of.
+insert into outcomes (recipient_id, cohort, deadline_on, outcome, because, delivery_id, line)
 select
     recipient_id,
-    :decision_id,
+    :cohort,
+    :deadline_on,
     outcome,
     because,
     delivery_id,
     line
-from decided
+from standing(:cohort, :deadline_on, :as_of)

@@ -1,23 +1,32 @@
--- Grain: one reinstatement per member of an approved batch whose purchase still stands.
+-- Grain: one reinstatement per member of an approved batch whose purchase still stands, or whose deadline was extended.
 -- May run twice: a recipient is reinstated once.
--- Parameters: digest, approved_by, clock; cohort, announced_on, deadline_on, settlement_days as decided.
-insert into reinstatements (recipient_id, digest, approved_by, reinstated_on)
+-- Parameters: digest, approved_by, clock; announced_on, deadline_now, settlement_days: the window by now.
+insert into reinstatements (recipient_id, digest, because, approved_by, reinstated_on)
 select
     m.recipient_id,
     b.digest,
+    case when s.outcome = 'purchased' then 'purchase' else 'deadline_extended' end,
     :approved_by,
     :clock
 from batches as b
 inner join batch_members as m on b.digest = m.digest
 inner join
-    standing(
-        :cohort, :announced_on, :deadline_on, :settlement_days, 'infinity', :clock,
-        wib_midnight(cast(:deadline_on as date) + 1)
+    standing_of(
+        array(select n.recipient_id from batch_members as n where n.digest = :digest),
+        :announced_on, :deadline_now, :settlement_days, :clock
     ) as s
     on m.recipient_id = s.recipient_id
 where
     b.digest = :digest
     and b.subject = 'reinstatement'
-    and s.outcome = 'purchased'
+    and (
+        s.outcome = 'purchased'
+        or (
+            s.outcome <> 'excluded'
+            and exists (
+                select from late_findings as f where f.recipient_id = m.recipient_id and f.kind = 'deadline_extended'
+            )
+        )
+    )
     and exists (select from approvals as a where a.digest = b.digest)
 on conflict (recipient_id) do nothing

@@ -1,5 +1,5 @@
 -- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them.
--- May run twice. Parameters: decision_id, clock.
+-- May run twice. Parameters: cohort, deadline_on, clock.
 insert into late_findings (recipient_id, kind, found_on)
 select
     o.recipient_id,
@@ -7,7 +7,8 @@ select
     :clock
 from outcomes as o
 where
-    o.decision_id = :decision_id
+    o.cohort = :cohort
+    and o.deadline_on = :deadline_on
     and o.outcome = 'overdue'
     and not exists (select from revocations as r where r.recipient_id = o.recipient_id)
 on conflict (recipient_id, kind) do nothing

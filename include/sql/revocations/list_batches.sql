@@ -22,4 +22,4 @@ from batches as b
 left join approvals as a on b.digest = a.digest
 where b.decision_id = :decision_id and b.subject = :subject
 group by b.digest
-order by b.attempt desc
+order by (select max(p.proposal_id) from proposals as p where p.digest = b.digest) desc

@@ -63,9 +63,33 @@ happened as (
         a.recipient_id,
         wib_midnight(s.suspended_on),
         'suspended',
-        json_build_object('lifted_on', s.lifted_on)
+        json_build_object('because', s.because, 'is_permanent', s.is_permanent, 'suspended_by', s.suspended_by)
     from asked as a
     inner join suspensions as s on a.recipient_id = s.recipient_id
+    union all
+    select
+        a.recipient_id,
+        wib_midnight(l.lifted_on),
+        'suspension_lifted',
+        json_build_object('because', l.because, 'lifted_by', l.lifted_by)
+    from asked as a
+    inner join suspension_lifts as l on a.recipient_id = l.recipient_id
+    union all
+    select
+        a.recipient_id,
+        wib_midnight(w.withdrawn_on),
+        'withdrawn',
+        json_build_object('because', w.because, 'recorded_by', w.recorded_by)
+    from asked as a
+    inner join withdrawals as w on a.recipient_id = w.recipient_id
+    union all
+    select
+        a.recipient_id,
+        wib_midnight(x.announced_on),
+        'deadline_extended',
+        json_build_object('deadline_on', x.deadline_on, 'because', x.because)
+    from asked as a
+    inner join extensions as x on a.cohort = x.cohort
     union all
     select
         a.recipient_id,
@@ -74,11 +98,20 @@ happened as (
         json_build_object(
             'outcome', o.outcome, 'because', o.because, 'decision_id', d.decision_id, 'as_of', d.as_of,
             'deadline_on', d.deadline_on,
-            'deliveries', (select count(*) from decision_deliveries as c where c.decision_id = d.decision_id)
+            'deliveries', (select count(*) from decision_deliveries as c where c.decision_id = d.decision_id),
+            'overridden', (
+                select json_agg(json_build_object('reason', b.reason, 'by', v.overridden_by, 'because', v.because))
+                from overrides as v
+                inner join decisions as b on v.decision_id = b.decision_id
+                where v.decision_id = any(d.overrides)
+            ),
+            'reminders_accepted', (
+                select count(*) from reminders as m where m.recipient_id = a.recipient_id and m.state = 'accepted'
+            )
         )
     from asked as a
     inner join outcomes as o on a.recipient_id = o.recipient_id
-    inner join decisions as d on o.decision_id = d.decision_id
+    inner join decisions as d on o.cohort = d.cohort and o.deadline_on = d.deadline_on and d.status = 'made'
     union all
     select
         a.recipient_id,
@@ -106,7 +139,7 @@ happened as (
     select
         a.recipient_id,
         wib_midnight(l.found_on) + interval '2 hours',
-        l.kind,
+        case l.kind when 'deadline_extended' then 'reinstatement_proposed' else l.kind end,
         json_build_object(
             'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', l.line
         )
@@ -118,7 +151,7 @@ happened as (
         a.recipient_id,
         wib_midnight(e.reinstated_on) + interval '2 hours',
         'reinstated',
-        json_build_object('approved_by', e.approved_by)
+        json_build_object('because', e.because, 'approved_by', e.approved_by)
     from asked as a
     inner join reinstatements as e on a.recipient_id = e.recipient_id
     union all

@@ -1,7 +1,7 @@
 -- Grain: one row per recipient whom a decision holds, with the row that it was held for, and what was found since.
 -- Parameters: cohort, may be null for all.
 select
-    d.cohort,
+    o.cohort,
     lpad(r.card_number::text, 16, '0') as card_number,
     o.because,
     v.platform,
@@ -17,12 +17,17 @@ select
     h.resolved_on,
     c.recipient_id is not null as is_revoked
 from outcomes as o
-inner join decisions as d on o.decision_id = d.decision_id
 inner join recipients as r on o.recipient_id = r.recipient_id
 left join deliveries as v on o.delivery_id = v.delivery_id
 left join quarantine as q on o.delivery_id = q.delivery_id and o.line = q.line
 left join late_findings as f on o.recipient_id = f.recipient_id and f.kind = 'hold_resolvable'
 left join hold_resolutions as h on o.recipient_id = h.recipient_id
 left join revocations as c on o.recipient_id = c.recipient_id
-where o.outcome = 'held' and (cast(:cohort as integer) is null or d.cohort = :cohort)
-order by d.cohort, h.recipient_id is not null, v.business_date, v.platform, o.line, r.card_number
+where
+    o.outcome = 'held'
+    and (cast(:cohort as integer) is null or o.cohort = :cohort)
+    -- the decision of the latest deadline
+    and not exists (
+        select from outcomes as n where n.recipient_id = o.recipient_id and n.deadline_on > o.deadline_on
+    )
+order by o.cohort, h.recipient_id is not null, v.business_date, v.platform, o.line, r.card_number

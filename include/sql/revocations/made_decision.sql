@@ -1,15 +1,19 @@
--- Grain: one row, the carried decision of a cohort, or none.
+-- Grain: one row, the carried decision of a cohort, or none: of the latest deadline, where it was extended.
 -- Parameters: cohort.
 select
-    decision_id,
-    as_of,
-    announced_on,
-    deadline_on,
-    settlement_days,
-    selected,
-    purchased,
-    held,
-    overdue,
-    excluded
-from decisions
-where cohort = :cohort and status = 'made'
+    d.decision_id,
+    d.as_of,
+    d.announced_on,
+    d.deadline_on,
+    d.settlement_days,
+    d.selected,
+    d.purchased,
+    d.held,
+    d.overdue,
+    d.excluded,
+    c.decision_id is not null as is_carried_out
+from decisions as d
+left join carried_out as c on d.decision_id = c.decision_id
+where d.cohort = :cohort and d.status = 'made'
+order by d.deadline_on desc
+limit 1

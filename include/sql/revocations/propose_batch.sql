@@ -2,54 +2,72 @@
 -- May run twice: the same people of the same decision are the same batch, proposed once.
 -- Whoever the deliveries known by now speak for is in no batch of revocations, though the decision saw no purchase: it
 -- was made before they arrived. Once a decision was carried out, nobody is. A proof that was taken back reinstates
--- nobody. A hold is decided person by person.
--- Parameters: decision_id, subject, cohort, announced_on, deadline_on, settlement_days, clock, proposed_by;
--- recipient_id, of the one held person that a batch is about, else null.
-with now_standing as materialized (
+-- nobody. A hold is decided person by person. The evidence is fresh: whom it did not touch since stands as decided.
+-- Parameters: decision_id, as_of, cohort, deadline_on, as decided; subject, clock, proposed_by; the window by now:
+-- announced_on, deadline_now, settlement_days; recipient_id, of the one held person that a batch is about, else null.
+with candidates as materialized (
+    select
+        o.recipient_id,
+        array['overdue'] as if_standing
+    from outcomes as o
+    where
+        :subject = 'revocation'
+        and o.cohort = :cohort
+        and o.deadline_on = :deadline_on
+        and o.outcome = 'overdue'
+        and not exists (select from carried_out as c where c.decision_id = :decision_id)
+        and not exists (select from hold_resolutions as h where h.recipient_id = o.recipient_id and h.is_purchased)
+    union all
+    select
+        v.recipient_id,
+        case when bool_or(f.kind = 'deadline_extended') then array['overdue', 'held'] else '{}' end
+        || array['purchased']
+    from late_findings as f
+    inner join revocations as v on f.recipient_id = v.recipient_id
+    where
+        :subject = 'reinstatement'
+        and v.decision_id = :decision_id
+        and f.kind in ('reinstatement_proposed', 'deadline_extended')
+        and f.found_on <= :clock
+        and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
+    group by v.recipient_id
+    union all
+    select
+        h.recipient_id,
+        array['overdue', 'held']
+    from hold_resolutions as h
+    where
+        :subject = 'hold'
+        and h.recipient_id = :recipient_id
+        and not h.is_purchased
+        and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
+),
+
+now_standing as materialized (
     select
         recipient_id,
         outcome
     from
-        standing(
-            :cohort, :announced_on, :deadline_on, :settlement_days, 'infinity', :clock,
-            wib_midnight(cast(:deadline_on as date) + 1)
+        standing_of(
+            array(
+                select c.recipient_id
+                from candidates as c
+                inner join evidence as e on c.recipient_id = e.recipient_id
+                where
+                    :subject <> 'revocation'
+                    or e.touched_on >= :as_of
+                    or c.recipient_id in (select s.recipient_id from suspensions as s)
+                    or c.recipient_id in (select w.recipient_id from withdrawals as w)
+            ),
+            :announced_on, :deadline_now, :settlement_days, :clock
         )
 ),
 
 people as materialized (
-    select o.recipient_id
-    from outcomes as o
-    inner join now_standing as s on o.recipient_id = s.recipient_id
-    where
-        :subject = 'revocation'
-        and o.decision_id = :decision_id
-        and o.outcome = 'overdue'
-        and s.outcome = 'overdue'
-        and not exists (select from carried_out as c where c.decision_id = :decision_id)
-    union all
-    select f.recipient_id
-    from late_findings as f
-    inner join revocations as v on f.recipient_id = v.recipient_id
-    inner join now_standing as s on f.recipient_id = s.recipient_id
-    where
-        :subject = 'reinstatement'
-        and v.decision_id = :decision_id
-        and f.kind = 'reinstatement_proposed'
-        and f.found_on <= :clock
-        and s.outcome = 'purchased'
-        and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
-    union all
-    select h.recipient_id
-    from hold_resolutions as h
-    inner join outcomes as o on h.recipient_id = o.recipient_id
-    inner join now_standing as s on h.recipient_id = s.recipient_id
-    where
-        :subject = 'hold'
-        and o.decision_id = :decision_id
-        and h.recipient_id = :recipient_id
-        and not h.is_purchased
-        and s.outcome not in ('purchased', 'excluded')
-        and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
+    select c.recipient_id
+    from candidates as c
+    left join now_standing as s on c.recipient_id = s.recipient_id
+    where coalesce(s.outcome::text, 'overdue') = any(c.if_standing)
 ),
 
 content as materialized (
@@ -81,16 +99,39 @@ batch as (
         :clock
     from content
     on conflict (digest) do nothing
+    returning digest
 ),
 
 members as (
     insert into batch_members (digest, recipient_id)
     select
-        c.digest,
+        b.digest,
         p.recipient_id
-    from content as c
+    from batch as b
     cross join people as p
-    on conflict (digest, recipient_id) do nothing
+),
+
+-- The latest proposal is the one that stands: one that comes back after another is told again.
+latest as (
+    select p.digest
+    from proposals as p
+    inner join batches as b on p.digest = b.digest
+    where
+        b.decision_id = :decision_id
+        and b.subject = :subject
+        and (:subject <> 'hold' or b.digest = (select c.digest from content as c))
+    order by p.proposal_id desc
+    limit 1
+),
+
+proposal as (
+    insert into proposals (digest, proposed_by, proposed_on)
+    select
+        c.digest,
+        :proposed_by,
+        :clock
+    from content as c
+    where c.digest not in (select l.digest from latest as l)
 )
 
 select

@@ -1,8 +1,9 @@
 -- Grain: one reinstatement per recipient whose appeal was upheld by a day.
 -- May run twice: a recipient is reinstated once. Parameters: clock.
-insert into reinstatements (recipient_id, approved_by, reinstated_on)
+insert into reinstatements (recipient_id, because, approved_by, reinstated_on)
 select
     a.recipient_id,
+    'appeal',
     min(d.decided_by),
     :clock
 from appeals as a

@@ -7,7 +7,9 @@ select
     (select count(*) from reminders as m where m.recipient_id = r.recipient_id and m.state = 'accepted') as reminded
 from batch_members as b
 inner join recipients as r on b.recipient_id = r.recipient_id
-inner join outcomes as o on b.recipient_id = o.recipient_id
+inner join batches as a on b.digest = a.digest
+inner join decisions as d on a.decision_id = d.decision_id
+inner join outcomes as o on b.recipient_id = o.recipient_id and d.deadline_on = o.deadline_on
 where b.digest = :digest
 order by md5(b.digest || r.recipient_id)
 limit :count

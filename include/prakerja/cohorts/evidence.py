@@ -1,0 +1,22 @@
+"""The evidence: for each recipient the purchase that counts and the row that holds, kept as deliveries come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from prakerja import warehouse
+
+
+def refresh(
+    connection: warehouse.Connection, window: Mapping[str, Any], known_by: date, *, is_decided: bool
+) -> list[int]:
+    """Bring a cohort's evidence to the deliveries known by a day; gives whom those that came or went could touch.
+
+    `window` has cohort, announced_on, deadline_on, settlement_days.
+    """
+    touched: list[int] = warehouse.execute(
+        connection, "cohorts/refresh_evidence", **window, known_by=known_by, is_decided=is_decided
+    ).scalar_one()
+    return touched

@@ -1,0 +1,46 @@
+"""Reinstating whom later deliveries, or a later deadline, speak for: proposed by the run, carried out once approved."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+
+from prakerja import warehouse
+from prakerja.revocations import approval
+from prakerja.revocations.late_truth import decided_before, window_now
+
+log = logging.getLogger(__name__)
+
+#: Who proposes what later deliveries show: the run, no person.
+PROPOSER = "platform_feeds"
+
+
+def reinstate(clock: date, approve_as: str | None) -> int:
+    """Propose whoever may be reinstated, and reinstate whoever's batch is approved; gives how many were.
+
+    `approve_as` has approved in advance what is proposed now. An approved batch covers its own people: who was proposed
+    later needs another, and a proposal that no longer holds is not carried out.
+    """
+    reinstated = 0
+    with warehouse.transaction() as connection:
+        for decision in decided_before(connection, clock):
+            at = {"decision_id": decision.decision_id, "clock": clock}
+            if not warehouse.execute(connection, "revocations/count_proposals", **at).scalar_one():
+                continue
+            batch = approval.propose(connection, decision, "reinstatement", clock, PROPOSER)
+            if batch is not None and approve_as:
+                approval.approve(connection, batch, approve_as, clock, in_advance=True)
+            window = window_now(decision, clock)
+            for each in approval.batches(connection, decision, "reinstatement"):
+                if not each.approvals_needed and not each.is_carried_out:
+                    reinstated += warehouse.execute(
+                        connection,
+                        "revocations/insert_reinstatements",
+                        digest=each.digest,
+                        approved_by=", ".join(each.approved_by),
+                        clock=clock,
+                        **{name: window[name] for name in ("announced_on", "deadline_now", "settlement_days")},
+                    ).rowcount
+    if reinstated:
+        log.info("%d reinstated", reinstated)
+    return reinstated

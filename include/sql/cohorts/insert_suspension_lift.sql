@@ -1,0 +1,12 @@
+-- Grain: one end of the suspension that runs; none of one that is for good.
+-- Parameters: recipient_id, lifted_on, because, lifted_by.
+insert into suspension_lifts (recipient_id, suspended_on, lifted_on, because, lifted_by)
+select
+    s.recipient_id,
+    s.suspended_on,
+    :lifted_on,
+    :because,
+    :lifted_by
+from suspensions as s
+where s.recipient_id = :recipient_id and not s.is_permanent and s.suspended_on < :lifted_on
+on conflict (recipient_id, suspended_on) do nothing

@@ -1,0 +1,5 @@
+-- Grain: one withdrawal per recipient, ever.
+-- Parameters: recipient_id, withdrawn_on, because, recorded_by.
+insert into withdrawals (recipient_id, withdrawn_on, because, recorded_by)
+values (:recipient_id, :withdrawn_on, :because, :recorded_by)
+on conflict (recipient_id) do nothing

@@ -1,0 +1,13 @@
+-- Grain: one row, the latest attempt of a cohort's decision, with its override, if there is one.
+-- Parameters: cohort.
+select
+    d.decision_id,
+    d.status,
+    d.reason,
+    d.detail,
+    o.overridden_by
+from decisions as d
+left join overrides as o on d.decision_id = o.decision_id
+where d.cohort = :cohort
+order by d.attempt desc
+limit 1
