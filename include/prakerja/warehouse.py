@@ -8,6 +8,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from prakerja.settings import INCLUDE, Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
@@ -49,19 +52,36 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
     return execute(connection, name, **parameters).mappings().all()
 
 
+#: Who acts, for the audit log: a run and its task, or a command and a person.
+actor: ContextVar[str] = ContextVar("actor", default="prakerja")
+
+
 @contextlib.contextmanager
-def transaction(*, one_snapshot: bool = False) -> Iterator[Connection]:
+def transaction(*, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
 
+    Its facts are an entry of the audit log. It may add facts and change none, but `as_owner` of the schema.
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
     with _told_plainly():
-        engine = _engine(url())
-        if one_snapshot:
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with engine.begin() as connection:
+        engine = _engine(url(), as_owner=as_owner)
+        chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
+        with chosen.begin() as connection:
+            connection.execute(sa.text("select set_config('prakerja.actor', :actor, true)"), {"actor": actor.get()})
             yield connection
+            has_facts = connection.scalar(sa.text("select current_setting('prakerja.entry', true)"))
+        if has_facts:
+            _seal(engine)
+
+
+def _seal(engine: sa.Engine) -> None:
+    """Seal the log's open entries. The facts are kept already: whatever fails here is left to the next transaction."""
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("select seal_entries()"))
+    except sa.exc.DBAPIError as error:
+        log.warning("the audit log's last entries are not sealed yet (%s)", type(error.orig).__name__)
 
 
 @contextlib.contextmanager
@@ -74,7 +94,7 @@ def exclusive(name: str) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         with _told_plainly():
             # AUTOCOMMIT: a transaction open for as long as the lock would keep the tables from being cleaned up.
-            engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
+            engine = _engine(url(), as_owner=False).execution_options(isolation_level="AUTOCOMMIT")
             connection = held.enter_context(engine.connect())
             connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
         try:
@@ -139,9 +159,10 @@ def upgrade() -> str:
     config = Config()
     config.set_main_option("script_location", str(SQL / "migrations"))
     # Two upgrades at once: the second waits, and finds nothing left to do.
-    with exclusive("upgrade"), transaction() as connection:
+    with exclusive("upgrade"), transaction(as_owner=True) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    _engine(url(), as_owner=False).dispose()  # connections from before know nothing of a role that is new
     head = ScriptDirectory.from_config(config).get_current_head()
     return str(head)
 
@@ -179,8 +200,10 @@ def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
 
 
 @cache
-def _engine(address: sa.URL) -> sa.Engine:
+def _engine(address: sa.URL, *, as_owner: bool) -> sa.Engine:
     engine = sa.create_engine(address, pool_pre_ping=True, pool_size=2, hide_parameters=True)
+    if not as_owner:
+        sa.event.listen(engine, "connect", _become_application)
     try:
         with engine.connect():
             pass
@@ -190,6 +213,16 @@ def _engine(address: sa.URL) -> sa.Engine:
             f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
         ) from None
     return engine
+
+
+def _become_application(connection: Any, _: Any) -> None:
+    """Take the application's role, which can only add facts, where the schema has made it and we may."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config('role', rolname, false) from pg_roles"
+            " where rolname = 'prakerja_app' and pg_has_role(oid, 'member')"
+        )
+    connection.commit()
 
 
 def embedded_server(settings: Settings) -> Path:

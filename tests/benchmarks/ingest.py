@@ -155,12 +155,12 @@ def _child(what: str, zone: Path, platform: str) -> dict[str, float]:
 
 def _settle() -> None:
     os.sync()
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("checkpoint")
 
 
 def _empty() -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "truncate deliveries, transactions, quarantine, restatements, waivers restart identity cascade"
         )
@@ -189,7 +189,7 @@ def _peak_mb() -> float:
 
 def _bare_copy(zone: Path, platform: str) -> float:
     """The file's rows into typed columns without an index, by nothing but COPY."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("drop table if exists bare")
         connection.exec_driver_sql(
             "create table bare (transaction_id text, event transaction_event, occurred_at timestamptz,"

@@ -215,7 +215,8 @@ def test_suspended_at_the_deadline_is_held(
 def test_withdrawn_is_excluded_even_after_a_purchase(world: World) -> None:
     world.row(world.delivery("2021-03-10"))
     world.connection.exec_driver_sql(
-        "insert into withdrawals (recipient_id, withdrawn_on, because, recorded_by) values (1, '2021-03-12', 'w', 'Ani')"
+        "insert into withdrawals (recipient_id, withdrawn_on, because, recorded_by)"
+        " values (1, '2021-03-12', 'own wish', 'Ani')"
     )
     assert world.outcome() == "excluded"
 

@@ -108,7 +108,7 @@ horizons = st.tuples(
 @given(world=worlds, way=st.lists(horizons, max_size=4))
 @pytest.mark.usefixtures("home")
 def test_evidence_is_the_same_whatever_way_it_came(world: list[Feed], way: list[tuple[date, date, datetime]]) -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(f"truncate {TABLES}, rosters restart identity cascade")
         tables = World(connection)
         for card in PEOPLE:
@@ -152,7 +152,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
     world: list[Feed], shuffled: object
 ) -> None:
     assert WINDOW["deadline_on"] == DEADLINE
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(f"truncate {TABLES}, rosters restart identity cascade")
         tables = World(connection)
         for card in PEOPLE:

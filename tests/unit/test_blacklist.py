@@ -24,7 +24,7 @@ DAY = date(2021, 3, 15)
 @pytest.fixture
 def listed(home: Path) -> Path:
     """Ten people revoked in gelombang 12; gives the blacklist's folder."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "insert into rosters (cohort, fingerprint, status, announced_on, deadline_on, arrived_on)"
             " values (12, '', 'accepted', '2021-03-05', '2021-03-13', '2021-03-05')"
@@ -40,15 +40,14 @@ def listed(home: Path) -> Path:
             " '2021-03-05', '2021-03-13', 1, '2021-03-15', 10, 0, 0, 10, 0)"
         )
         connection.exec_driver_sql(
-            "insert into outcomes select n, 'gelombang-12-' || repeat('a', 24), 'overdue', 'no_purchase'"
-            " from generate_series(1, 10) as n"
+            "insert into outcomes select n, 12, '2021-03-13', 'overdue', 'no_purchase' from generate_series(1, 10) as n"
         )
     revoke(range(1, 6))
     return home / "publish" / "blacklist"
 
 
 def revoke(recipients: Any) -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)"
             " select n, 'gelombang-12-' || repeat('a', 24), 'NO_FIRST_PURCHASE', '2021-03-13 17:00Z', 'Siti',"
@@ -58,8 +57,12 @@ def revoke(recipients: Any) -> None:
 
 
 def reinstate(recipient: int) -> None:
-    with warehouse.transaction() as connection:
-        connection.exec_driver_sql("insert into reinstatements values (%s, 'Siti', '2021-03-16')", (recipient,))
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql(
+            "insert into reinstatements (recipient_id, because, approved_by, reinstated_on)"
+            " values (%s, 'purchase', 'Siti', '2021-03-16')",
+            (recipient,),
+        )
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -241,7 +244,7 @@ def test_a_key_that_was_lost_publishes_nothing_over_the_list(listed: Path, sessi
 
 def test_a_warehouse_that_does_not_belong_to_the_list_publishes_nothing_over_it(listed: Path) -> None:
     publishing.publish("first", AT, DAY)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("delete from blacklist_changes where recipient_id = 1")
     with pytest.raises(PrakerjaError, match="is not what this warehouse has published"):
         publishing.publish("second", AT, DAY)

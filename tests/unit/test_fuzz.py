@@ -219,7 +219,7 @@ def refuses(_: str) -> None:
 
 def in_force() -> list[tuple[Any, ...]]:
     """What the ledger says, without where it was read; and who might be meant by what it does not say."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         loaded = connection.exec_driver_sql(
             "select f.platform, f.business_date::text, t.event::text, t.occurred_at::text, t.card_number, t.amount_idr,"
             " t.transaction_id, t.course_id, t.voucher_code"
@@ -275,7 +275,7 @@ def test_order_repeats_and_revisions_do_not_change_the_ledger(
 
 def taken_in(home: Path, nights: list[list[tuple[str, str, list[Row], int]]]) -> None:
     """An empty warehouse, and every night's deliveries taken in after each other."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("truncate transactions, quarantine, deliveries restart identity cascade")
     root = Path(tempfile.mkdtemp(dir=home))
     with pytest.MonkeyPatch.context() as patch:

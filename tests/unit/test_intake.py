@@ -31,7 +31,7 @@ def rows(count: int, **bent: Any) -> list[Row]:
 
 def ledger() -> list[tuple[Any, ...]]:
     """The rows in force, without what depends on the order of loading."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         return sorted(
             tuple(row)
             for row in connection.exec_driver_sql(
@@ -132,7 +132,7 @@ def test_quarantine_keeps_line_reasons_and_whom_it_might_be_about(home: Path) ->
     bent = Row("id-x", "PAID", NOON, "7.77024E+14", "gratis")
     deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(39), bent])
     intake.take_in("tokopedia", CLOCK)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         (row,) = connection.exec_driver_sql(
             "select line, reasons, delivered, might_be::text from quarantine"
         ).mappings()
@@ -291,7 +291,7 @@ def test_order_of_deliveries_does_not_change_the_ledger(home: Path) -> None:
     for slug in ("tokopedia", "bukalapak"):
         intake.take_in(slug, CLOCK)
     first = ledger()
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("truncate transactions, quarantine, deliveries restart identity cascade")
     hidden = home / "hidden"
     (landing / "feeds" / "tokopedia" / "2021-03-10" / "r1").rename(hidden)

@@ -123,12 +123,12 @@ def test_a_proxy_of_the_environment_hears_nothing(wave: Cohort, inbox: Path, mon
 def test_without_a_gateway_nothing_is_queued(wave: Cohort) -> None:
     with pytest.raises(PrakerjaError, match="PRAKERJA_SANDBOX_URL"):
         outbox.send_reminders(wave, H7, H7)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         assert connection.exec_driver_sql("select count(*) from reminders").scalar_one() == 0
 
 
 def test_what_the_gateway_refuses_is_a_failure_and_kept(wave: Cohort, inbox: Path) -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update recipients set phone = '1' where recipient_id = 1")
     assert outbox.send_reminders(wave, H7, H7) == {"accepted": PEOPLE - 1, "failed": 1}
 

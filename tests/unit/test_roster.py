@@ -18,7 +18,7 @@ THIRTEEN = ("2021-03-08", "2021-03-16")
 
 
 def recipients() -> dict[int, int]:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction(as_owner=True) as connection:
         return dict(
             tuple(row) for row in connection.exec_driver_sql("select cohort, count(*) from recipients group by cohort")
         )

@@ -15,7 +15,7 @@ class FrozenError(PrakerjaError):
 
 def require_no_freeze(connection: warehouse.Connection, cohort: int, clock: date) -> None:
     """Raises `FrozenError` where a freeze runs for the cohort on this day."""
-    for freeze in warehouse.rows(connection, "revocations/list_freezes", cohort=cohort, day=clock):
+    for freeze in warehouse.rows(connection, "revocations/freezes_in_effect", cohort=cohort, day=clock):
         until = f"until {freeze['ends_on']}" if freeze["ends_on"] else "until it is lifted"
         raise FrozenError(
             f"gelombang-{cohort}: nobody is revoked {until}: freeze {freeze['freeze_id']}, {freeze['because']}"
@@ -59,4 +59,4 @@ def lift(freeze_id: int, *, because: str, lifted_by: str, on: date) -> None:
 def list_freezes() -> list[dict[str, Any]]:
     """One mapping per freeze, the latest first."""
     with warehouse.transaction() as connection:
-        return [dict(row) for row in warehouse.rows(connection, "revocations/all_freezes")]
+        return [dict(row) for row in warehouse.rows(connection, "revocations/list_freezes")]

@@ -1,6 +1,6 @@
 -- Grain: one outcome per recipient and deadline: a second one breaks the primary key.
 -- Parameters: cohort, deadline_on, as_of.
-insert into outcomes (recipient_id, cohort, deadline_on, outcome, because, delivery_id, line)
+insert into outcomes (recipient_id, cohort, deadline_on, outcome, because, delivery_id, line, entry)
 select
     recipient_id,
     :cohort,
@@ -8,5 +8,6 @@ select
     outcome,
     because,
     delivery_id,
-    line
+    line,
+    (select current_entry())
 from standing(:cohort, :deadline_on, :as_of)

@@ -6,7 +6,7 @@ inner join outcomes as o on h.recipient_id = o.recipient_id
 where
     o.cohort = :cohort
     and o.deadline_on = :deadline_on
-    and o.outcome <> 'purchased'
+    and o.outcome = 'held'
     and not h.is_purchased
     and h.resolved_on <= :clock
     and not exists (select from revocations as v where v.recipient_id = h.recipient_id)

@@ -87,20 +87,6 @@ create table freeze_lifts (
     recorded_at timestamptz not null default now()
 );
 
-create function freezes_on(of_cohort integer, day date) returns setof freezes
-language sql stable
-begin atomic
-    select f.*
-    from freezes as f
-    left join freeze_lifts as l on f.freeze_id = l.freeze_id
-    where
-        (f.cohort is null or f.cohort = of_cohort)
-        and f.starts_on <= day
-        and (f.ends_on is null or f.ends_on >= day)
-        and (l.lifted_on is null or l.lifted_on > day)
-    order by f.freeze_id;
-end;
-
 -- People --------------------------------------------------------------------------------------------------------------
 
 -- The evidence's functions come with the next revision; a suspension's end is a fact of its own.
