@@ -28,7 +28,7 @@ from airflow.sdk import Asset, Param, PokeReturnValue, TriggerRule, dag, get_cur
 from cohort_timetable import CohortTimetable
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
-from prakerja.settings import WIB
+from prakerja.settings import WIB, acting
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
@@ -37,6 +37,7 @@ BLACKLIST = Asset("blacklist", uri="prakerja://blacklist/latest")
 
 def occasion() -> Occasion:
     context: Any = get_current_context()
+    acting.set(f"{context['run_id']} {context['ti'].task_id}")
     event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
     return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
 

@@ -35,7 +35,7 @@ from airflow.sdk import (
 )
 
 from prakerja.occasion import Occasion
-from prakerja.settings import WIB
+from prakerja.settings import WIB, acting
 from task_policy import DEFAULT_ARGS
 
 # Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
@@ -45,6 +45,7 @@ PATIENCE = timedelta(hours=6)
 
 def occasion() -> Occasion:
     context: Any = get_current_context()
+    acting.set(f"{context['run_id']} {context['ti'].task_id}")
     start = context.get("data_interval_start")
     return Occasion.of_day(context["dag_run"].conf, start and start.astimezone(WIB).date(), datetime.now(WIB))
 

@@ -7,6 +7,7 @@ import binascii
 import os
 import secrets
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,9 @@ PROJECT = INCLUDE.parent
 
 #: Western Indonesian time. Business dates, announcements and deadlines are dates of this zone.
 WIB = ZoneInfo("Asia/Jakarta")
+
+#: Who acts, for the audit log: a run and its task, or a command and its user.
+acting: ContextVar[str] = ContextVar("acting", default="prakerja")
 
 
 @dataclass(frozen=True)

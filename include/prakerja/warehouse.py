@@ -8,7 +8,6 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
-from prakerja.settings import INCLUDE, Settings
+from prakerja.settings import INCLUDE, Settings, acting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,10 +51,6 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
     return execute(connection, name, **parameters).mappings().all()
 
 
-#: Who acts, for the audit log: a run and its task, or a command and a person.
-actor: ContextVar[str] = ContextVar("actor", default="prakerja")
-
-
 @contextlib.contextmanager
 def transaction(*, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
@@ -68,7 +63,7 @@ def transaction(*, one_snapshot: bool = False, as_owner: bool = False) -> Iterat
         engine = _engine(url(), as_owner=as_owner)
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection:
-            connection.execute(sa.text("select set_config('prakerja.actor', :actor, true)"), {"actor": actor.get()})
+            connection.execute(sa.text("select set_config('prakerja.actor', :actor, true)"), {"actor": acting.get()})
             yield connection
             has_facts = connection.scalar(sa.text("select current_setting('prakerja.entry', true)"))
         if has_facts:

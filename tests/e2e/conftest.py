@@ -35,7 +35,7 @@ STATE = {
     "standings": "select cohort, as_of, selected, purchased, held, at_risk, overdue, excluded from standings",
     "decisions": "select decision_id, status, reason, as_of, selected, purchased, held, overdue, excluded"
     " from decisions",
-    "outcomes": "select r.card_number, o.decision_id, o.outcome::text, o.because, o.line"
+    "outcomes": "select r.card_number, o.deadline_on, o.outcome::text, o.because, o.line"
     " from outcomes o join recipients r using (recipient_id)",
     "approvals": "select digest, decision_id, subject, approved_by, approved_on, is_recorded_in_advance from approvals",
     "revocations": "select r.card_number, v.decision_id, v.effective_at, v.approved_by, v.revoked_on"

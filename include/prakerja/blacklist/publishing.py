@@ -19,6 +19,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
+from prakerja.blacklist import audit
 from prakerja.blacklist.contract import (
     CONTRACT,
     Change,
@@ -177,6 +178,8 @@ def _write_version(root: UPath, row: Any, signer: SigningKey, subjects: SubjectK
     key = root / "keys" / f"{signer.public.key_id}.pem"
     if not key.exists():
         write_whole(key, signer.public.pem)
+    for name, data in audit.anchor_of(version, signer).items():
+        write_whole(audit.folder() / name, data)
     folder = root / f"v{version:06d}"
     for name, (data, _) in files.items():
         write_whole(folder / name, data)

@@ -44,6 +44,17 @@ create function states(of_recipients bigint[], without text, without_deadline da
 returns table (recipient_id bigint, state text)
 language sql stable
 begin atomic
+    with latest as (
+        select distinct on (n.recipient_id)
+            n.recipient_id,
+            n.outcome
+        from outcomes as n
+        where
+            n.recipient_id = any(of_recipients)
+            and (without <> 'outcomes' or n.deadline_on <> without_deadline)
+        order by n.recipient_id, n.deadline_on desc
+    )
+
     select
         a.recipient_id,
         case
@@ -55,17 +66,7 @@ begin atomic
             else coalesce(o.outcome::text, 'selected')
         end
     from unnest(of_recipients) as a (recipient_id)
-    left join
-        lateral (
-            select n.outcome
-            from outcomes as n
-            where
-                n.recipient_id = a.recipient_id
-                and (without <> 'outcomes' or n.deadline_on <> without_deadline)
-            order by n.deadline_on desc
-            limit 1
-        ) as o
-        on true
+    left join latest as o on a.recipient_id = o.recipient_id
     left join hold_resolutions as h on a.recipient_id = h.recipient_id and without <> 'hold_resolutions'
     left join late_findings as s
         on a.recipient_id = s.recipient_id and s.kind = 'spared' and without <> 'late_findings'

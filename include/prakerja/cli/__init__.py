@@ -1,0 +1,84 @@
+"""The command line: `prakerja`. Results on standard output, progress and messages on standard error.
+
+Exit codes: 0 done; 1 the answer is no, or something was refused, rejected or left undecided; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+
+import typer
+
+from prakerja.cli import appeals, approvals, audit, blacklist, db, feeds, holds, looking, people, worlds
+from prakerja.cli.common import say
+from prakerja.errors import PrakerjaError
+from prakerja.settings import Settings, acting
+
+app = typer.Typer(
+    name="prakerja",
+    help="Takes in the purchases of Kartu Prakerja, reminds, revokes and publishes the blacklist.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _tell_who_acts(context: typer.Context) -> None:
+    import getpass
+
+    acting.set(f"{getpass.getuser()}: prakerja {context.invoked_subcommand}")
+
+
+for command in (
+    worlds.simulate,
+    worlds.replay,
+    worlds.sandbox,
+    looking.cohorts,
+    looking.explain,
+    approvals.approve,
+    approvals.override,
+    people.withdraw,
+):
+    app.command()(command)
+for name, group in (
+    ("db", db.app),
+    ("feeds", feeds.app),
+    ("holds", holds.app),
+    ("freeze", approvals.freeze),
+    ("suspend", people.suspend),
+    ("appeal", appeals.app),
+    ("audit", audit.app),
+    ("blacklist", blacklist.app),
+):
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """The entry: whatever goes wrong is one line on standard error, never a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app(standalone_mode=True)
+    except PrakerjaError as error:
+        say(str(error))
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough of it
+        sys.exit(1)
+    except Exception as error:  # a defect of ours: kept for whoever mends it, without the error's own text
+        kept = _keep(error)
+        say(f"internal error ({type(error).__name__}): this is a defect; where it happened is kept in {kept}")
+        sys.exit(1)
+
+
+def _keep(error: Exception) -> Path:
+    """Keep where an unexpected error happened: files and lines only, since its text may quote personal data."""
+    path = Settings.from_environment().make_home() / "logs" / "defects.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}\n")
+    return path

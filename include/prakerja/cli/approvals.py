@@ -1,0 +1,185 @@
+"""`prakerja approve`, `override` and `freeze`: what people answer for before anybody is revoked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from prakerja.cli.common import AsJson, Because, ListByDefault, Name, answered, print_table, today
+from prakerja.errors import PrakerjaError
+
+freeze = typer.Typer(cls=ListByDefault, help="Days on which nobody is revoked.")
+
+
+def approve(
+    cohort: Annotated[int, typer.Argument(metavar="COHORT")],
+    digest: Annotated[
+        str | None, typer.Option(help="The batch that you approve: its digest, or the start of it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--as", help="Who approves.")] = None,
+) -> None:
+    """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
+    from prakerja import warehouse
+    from prakerja.calendar import cohort as cohort_of
+    from prakerja.revocations import approval
+    from prakerja.revocations.decision import made_decision
+
+    if (digest is None) != (name is None) or not (name or "?").strip():
+        raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
+    wave = cohort_of(cohort)
+    warehouse.require_schema()
+    with warehouse.transaction() as connection:
+        made = made_decision(connection, wave.cohort)
+        waiting = approval.waiting(connection, made) if made else []
+        if made is None or not waiting:
+            raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
+        if digest is None or name is None:
+            for batch in waiting:
+                _print_batch(made, batch, approval.review(connection, made, batch))
+            return
+        found = [batch for batch in waiting if approval.is_named(batch, digest)]
+        if not found:
+            raise PrakerjaError(f"gelombang-{cohort}: no batch {digest} waits: see `prakerja approve {cohort}`")
+        (batch,) = found
+        approval.approve(connection, batch, name.strip(), today())
+    then = "clear the task approve_revocation" if batch.subject == "revocation" else "the next platform_feeds does it"
+    typer.echo(f"{name.strip()} approves {_people(batch)} of gelombang-{cohort}; {then}")
+
+
+def override(
+    cohort: Annotated[int, typer.Argument(metavar="COHORT")],
+    attempt: Annotated[str | None, typer.Option(help="The stopped attempt that you answer for.")] = None,
+    because: Annotated[str | None, typer.Option(help="Why it may be carried on all the same.")] = None,
+    name: Annotated[str | None, typer.Option("--as", help="Who answers for it.")] = None,
+) -> None:
+    """Show what stops a cohort's decision; with --attempt, --because and --as, answer for carrying on."""
+    from prakerja import warehouse
+    from prakerja.calendar import cohort as cohort_of
+    from prakerja.revocations import overrides
+
+    wave = cohort_of(cohort)
+    warehouse.require_schema()
+    if attempt is None and because is None and name is None:
+        stopped = overrides.blocked_attempt(wave.cohort)
+        typer.echo(f"gelombang-{cohort} is stopped: {stopped['reason']}: {stopped['detail']}")
+        told = overrides.attempt_name(stopped["decision_id"])
+        typer.echo(
+            f"overridden by {stopped['overridden_by']}: clear the tasks from await_feeds on"
+            if stopped["overridden_by"]
+            else f"to answer for it: prakerja override {cohort} --attempt {told} --because WHY --as NAME"
+        )
+        return
+    if attempt is None or because is None or name is None:
+        raise typer.BadParameter("an override names attempt, reason and person: --attempt, --because, --as")
+    because, name = answered(because, name)
+    overrides.override(wave.cohort, attempt, because=because, overridden_by=name, on=today())
+    typer.echo(f"{name} answers for gelombang-{cohort}; clear the tasks from await_feeds on. Another person approves")
+
+
+@freeze.command("start")
+def freeze_start(
+    because: Because,
+    name: Name,
+    cohort: Annotated[int | None, typer.Option(help="Only this cohort; default all.")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (WIB); default today.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day; default until it is lifted.")
+    ] = None,
+) -> None:
+    """Revoke nobody from a day on. Feeds, reminders, decisions and reinstatements go on."""
+    from prakerja import warehouse
+    from prakerja.calendar import cohort as cohort_of
+    from prakerja.revocations import freezes
+
+    because, name = answered(because, name)
+    if cohort is not None:
+        cohort_of(cohort)
+    warehouse.require_schema()
+    starts_on, ends_on = first.date() if first else today(), last.date() if last else None
+    number = freezes.freeze(cohort, starts_on, ends_on, because=because, frozen_by=name, on=today())
+    whom = "anybody" if cohort is None else f"gelombang-{cohort}"
+    typer.echo(f"freeze {number}: {whom} is not revoked from {starts_on} {f'to {ends_on}' if ends_on else 'on'}")
+
+
+@freeze.command("lift")
+def freeze_lift(
+    number: Annotated[int, typer.Argument(metavar="FREEZE")],
+    because: Because,
+    name: Name,
+) -> None:
+    """End a freeze, from today on. What waited is revoked when its task is cleared, after an approval."""
+    from prakerja import warehouse
+    from prakerja.revocations import freezes
+
+    because, name = answered(because, name)
+    warehouse.require_schema()
+    freezes.lift(number, because=because, lifted_by=name, on=today())
+    typer.echo(f"freeze {number} is lifted")
+
+
+@freeze.command("list")
+def freeze_list(as_json: AsJson = False) -> None:
+    """The freezes, the latest first."""
+    import json
+
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.revocations import freezes
+
+    warehouse.require_schema()
+    found = freezes.list_freezes()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, default=str))
+        return
+    table = Table("freeze", "gelombang", "from", "to", "because", "by", "lifted")
+    for each in found:
+        table.add_row(
+            str(each["freeze_id"]),
+            str(each["cohort"] or "all"),
+            str(each["starts_on"]),
+            str(each["ends_on"] or ""),
+            each["because"],
+            each["frozen_by"],
+            f"{each['lifted_on']} by {each['lifted_by']}: {each['lifted_because']}" if each["lifted_on"] else "",
+        )
+    print_table(table)
+
+
+def _people(batch: Any) -> str:
+    what = "revocation" if batch.subject == "hold" else batch.subject
+    return f"{batch.people:,} {what}{'' if batch.people == 1 else 's'}"
+
+
+def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from prakerja.revocations.approval import SHOWN
+
+    doubts = review["doubts"]
+    typer.echo(f"gelombang-{made.cohort}: {_people(batch)}{' of someone held' if batch.subject == 'hold' else ''}")
+    typer.echo(f"  proposed by {batch.proposed_by} on {batch.proposed_on}")
+    typer.echo(
+        f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "
+        f"{made.excluded:,} excluded"
+    )
+    typer.echo(
+        f"  decided by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
+        f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound"
+    )
+    rates = Table("gelombang", "selected", "revoked", "rate", title="against earlier decisions")
+    here = {f"{made.cohort}, this batch": (made.selected, batch.people)}
+    for number, (selected, people) in {**review["rates"], **here}.items():
+        rates.add_row(str(number), f"{selected:,}", f"{people:,}", f"{people / selected:.1%}")
+    print_table(rates)
+    sample = Table("card", "region", "because", "reminders", title="a sample of it")
+    for row in review["sample"]:
+        sample.add_row(f"•••• {row['card_ends']}", row["region_code"], row["because"], str(row["reminded"]))
+    print_table(sample)
+    approved = f"approved by {', '.join(batch.approved_by)}; " if batch.approved_by else ""
+    command = f"prakerja approve {made.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
+    typer.echo(f"{approved}{batch.approvals_needed} needed: {command}")

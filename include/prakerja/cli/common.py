@@ -1,0 +1,77 @@
+"""What the commands share: how they speak, and the arguments that several of them take."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from prakerja.errors import PrakerjaError
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Card = Annotated[str, typer.Argument(metavar="CARD", help="A card number, or a NIK. It is not echoed.")]
+Because = Annotated[str, typer.Option(help="Why: it is kept, and told to whoever asks. No numbers of people in it.")]
+Name = Annotated[str, typer.Option("--as", help="Who answers for it.")]
+On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="From which day (WIB); default today.")]
+
+
+class ListByDefault(typer.core.TyperGroup):
+    """A group whose command `list` is meant where none is named: `prakerja holds 12`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if is_named else ["list", *args])
+
+
+def today() -> date:
+    """The WIB day."""
+    from prakerja.settings import WIB
+
+    return datetime.now(WIB).date()
+
+
+def answered(because: str, name: str) -> tuple[str, str]:
+    """The reason and the person of something that is kept for good; raises where one is empty or names a number."""
+    if not because.strip() or not name.strip():
+        raise typer.BadParameter("say why, and who you are: --because and --as")
+    for text in (because, name):
+        if re.search(r"\d{12,}", text):
+            raise PrakerjaError("--because and --as are read by many: leave cards, NIKs and phone numbers out")
+    return because.strip(), name.strip()
+
+
+def print_table(table: Any) -> None:
+    """A table on standard output, as wide as its reader's page."""
+    from rich.console import Console
+
+    # A pipe has no width: a table that is read by another program is not folded to eighty columns.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
+
+
+def lines_of_stdin() -> Iterable[str]:
+    """What stands on standard input, a line each, without the empty ones."""
+    return [line.strip() for line in sys.stdin if line.strip()]
+
+
+def numbers(text: str) -> list[int]:
+    """The cohorts of `12,13`."""
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no list of cohorts: give 12,13", param_hint="--cohorts") from None
+
+
+def say(line: str) -> None:
+    """A message, on standard error."""
+    typer.echo(line, err=True)
+
+
+def say_progress(line: str) -> None:
+    """A message for somebody who watches."""
+    if sys.stderr.isatty():
+        say(line)

@@ -1,0 +1,35 @@
+"""`prakerja db`: the warehouse."""
+
+from __future__ import annotations
+
+import typer
+
+from prakerja.cli.common import say
+
+app = typer.Typer(help="The warehouse.", no_args_is_help=True)
+
+
+@app.command("upgrade")
+def upgrade() -> None:
+    """Create or migrate the warehouse's schema."""
+    from prakerja import warehouse
+
+    typer.echo(f"the warehouse is at revision {warehouse.upgrade()}")
+
+
+@app.command("stop")
+def stop() -> None:
+    """Stop the embedded PostgreSQL of this home; the next command starts it again."""
+    from prakerja import warehouse
+
+    say("the embedded PostgreSQL is stopped" if warehouse.stop_embedded_server() else "none was running")
+
+
+@app.command("states")
+def states() -> None:
+    """The states of a recipient and what leads from one to another, as a Mermaid diagram."""
+    from prakerja import warehouse
+    from prakerja.revocations.states import diagram
+
+    warehouse.require_schema()
+    typer.echo(diagram())

@@ -1,0 +1,153 @@
+"""`prakerja feeds`: what the platforms delivered, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from prakerja.cli.common import AsJson, Because, answered, print_table, today
+from prakerja.errors import PrakerjaError
+
+HELP = "The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."
+app = typer.Typer(help=HELP)
+
+
+@app.callback(invoke_without_command=True)
+def grid(context: typer.Context, as_json: AsJson = False) -> None:
+    """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
+    if context.invoked_subcommand is not None:
+        return
+    from prakerja import warehouse
+    from prakerja.cohorts.overview import missing_now
+    from prakerja.feeds import overview
+
+    warehouse.require_schema()
+    deliveries = overview.list_deliveries()
+    missing = [(platform, day.isoformat()) for platform, day in missing_now()]
+    if as_json:
+        owed: list[dict[str, Any]] = [
+            {
+                "platform": platform,
+                "business_date": day,
+                "revision": None,
+                "status": "missing",
+                "reason": None,
+                "rows": 0,
+                "loaded": 0,
+                "quarantined": {},
+                "duplicates": 0,
+            }
+            for platform, day in missing
+        ]
+        typer.echo(json.dumps(deliveries + owed, indent=2))
+    else:
+        _print_feeds(deliveries, missing)
+
+
+@app.command("quarantine")
+def quarantine(
+    platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="From this business date.")
+    ] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="To this business date.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only rows with this reason.")] = None,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Show values as delivered: they are personal data.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The quarantined rows in force: where each stands, why, and its values, masked."""
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.feeds import overview
+    from prakerja.platforms import platforms
+
+    if platform is not None and platform not in platforms():
+        raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
+    warehouse.require_schema()
+    rows = overview.list_quarantine(
+        platform, first and first.date(), last and last.date(), reason, is_masked=not unmask
+    )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("platform", "business date", "line", "reasons", "as delivered")
+    for row in rows:
+        told = ", ".join(f"{key} {value!r}" for key, value in row["delivered"].items() if key != "voucher_code")
+        where = f"{row['business_date']} r{row['revision']}"
+        table.add_row(row["platform"], where, str(row["line"]), ", ".join(row["reasons"]), told)
+    print_table(table)
+    typer.echo(f"{len(rows):,} rows")
+
+
+@app.command("accept")
+def accept(
+    platform: Annotated[str, typer.Argument(metavar="PLATFORM")],
+    day: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"])],
+    because: Because,
+    name: Annotated[str | None, typer.Option("--as", help="Who answers for it; default: whoever is logged in.")] = None,
+) -> None:
+    """Accept a delivery that was rejected for its quarantine bound; recorded with who, when, why."""
+    import getpass
+
+    from prakerja import warehouse
+    from prakerja.feeds import intake
+    from prakerja.feeds.ledger import Waiver
+
+    because, name = answered(because, name or getpass.getuser())
+    warehouse.require_schema()
+    entry = intake.accept(platform, day.date(), Waiver(name, because), today())
+    typer.echo(
+        f"accepted {platform} {entry.business_date} r{entry.revision}: {entry.loaded:,} loaded, "
+        f"{entry.quarantined:,} quarantined"
+    )
+
+
+@app.command("docs")
+def docs() -> None:
+    """Build Great Expectations' Data Docs of the deliveries: a static site; gives the path of its first page."""
+    from prakerja import warehouse
+    from prakerja.feeds import data_docs
+
+    warehouse.require_schema()
+    typer.echo(str(data_docs.build()))
+
+
+def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+
+    from prakerja.feeds.overview import count_unmatched, day_status
+
+    owed = set(missing)
+    by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for delivery in deliveries:
+        by_cell.setdefault((delivery["platform"], delivery["business_date"]), []).append(delivery)
+    names = sorted({platform for platform, _ in by_cell.keys() | owed})
+    grid = Table(
+        "business date", *names, caption="rows in force, (quarantined); r2: restated; !: far from the usual number"
+    )
+    for day in sorted({day for _, day in by_cell.keys() | owed}):
+        cells = []
+        for name in names:
+            cell = by_cell.get((name, day), [])
+            status = day_status(name, date.fromisoformat(day), cell, is_owed=(name, day) in owed)
+            in_force = next((delivery for delivery in cell if delivery["is_in_force"]), None)
+            if in_force is None:
+                cells.append(f"[red]{status}[/red]" if status in {"missing", "rejected"} else status)
+                continue
+            bad = in_force["rows"] - in_force["loaded"] - in_force["duplicates"]
+            revision = f" r{in_force['revision']}" if status == "restated" else ""
+            warning = " [yellow]![/yellow]" if in_force["warnings"] else ""
+            cells.append(f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}{warning}")
+        grid.add_row(day, *cells)
+    print_table(grid)
+    typer.echo(f"{count_unmatched():,} cards stand in no loaded roster")
+    for delivery in deliveries:
+        if delivery["status"] == "rejected":
+            typer.echo(
+                f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
+                f"{delivery['reason']}: {delivery['detail']}"
+            )

@@ -1,0 +1,103 @@
+"""`prakerja cohorts` and `explain`: where everybody stands, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from prakerja.cli.common import AsJson, lines_of_stdin, print_table, say
+
+
+def cohorts(as_json: AsJson = False) -> None:
+    """The cohort table: where each gelombang stands, what was decided, what waits."""
+    from prakerja import warehouse
+    from prakerja.cohorts import overview
+
+    warehouse.require_schema()
+    table = overview.cohort_table()
+    if as_json:
+        typer.echo(json.dumps(table, indent=2))
+        return
+    print_cohorts(table)
+    for line in waiting(table):
+        say(line)
+
+
+def explain(
+    cards: Annotated[
+        list[str], typer.Argument(metavar="CARD...", help="Card numbers; - reads them from standard input.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """The evidence for recipients, in order of time. The card is not echoed."""
+    from prakerja import warehouse
+    from prakerja.cohorts.people import is_card
+    from prakerja.revocations import explanation
+
+    warehouse.require_schema()
+    asked = [card for given in cards for card in (lines_of_stdin() if given == "-" else [given])]
+    for position, story in enumerate(explanation.explain(asked), 1):
+        if as_json:
+            typer.echo(json.dumps(story))
+        else:
+            _print_story(position, story)
+    malformed = [n for n, card in enumerate(asked, 1) if not is_card(card)]
+    if malformed:
+        say(f"no card number (sixteen digits) in place {', '.join(map(str, malformed[:10]))}: check what was asked")
+        raise typer.Exit(1)
+
+
+def print_cohorts(table: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    counts = (
+        "selected",
+        "purchased",
+        "held",
+        "at_risk",
+        "overdue",
+        "excluded",
+        "revoked",
+        "reinstated",
+        "reinstatements_proposed",
+        "cases",
+        "reminded",
+    )
+    titles = {"reinstatements_proposed": "proposed", "at_risk": "at risk"}
+    shown = Table("gelombang", "deadline", "status")
+    for name in counts:
+        shown.add_column(titles.get(name, name), justify="right")
+    for row in table:
+        shown.add_row(str(row["cohort"]), row["deadline_on"], row["status"], *(f"{row[name]:,}" for name in counts))
+    print_table(shown)
+
+
+def waiting(table: list[dict[str, Any]]) -> list[str]:
+    """What blocks cohorts, and what they wait for, a line each."""
+    lines = []
+    for row in table:
+        if row["status"] == "blocked":
+            lines.append(f"gelombang-{row['cohort']} is blocked: {row['reason']}: {row['detail']}")
+        elif row["missing_feeds"]:
+            owed = row["missing_feeds"]
+            more = f" and {len(owed) - 5} more" if len(owed) > 5 else ""
+            lines.append(f"gelombang-{row['cohort']} waits for {', '.join(owed[:5])}{more}")
+    return lines
+
+
+def _print_story(position: int, story: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    where = f"gelombang-{story['cohort']}" if story["cohort"] is not None else "no cohort"
+    typer.echo(f"{position}. {where}: {story['state']} ({story['because']})")
+    if not story["events"]:
+        return
+    table = Table("at (UTC)", "what", "evidence")
+    for event in story["events"]:
+        told = ", ".join(
+            f"{key} {value}" for key, value in event.items() if key not in {"at", "what"} and value is not None
+        )
+        table.add_row(event["at"].replace("+00:00", "").replace("T", " "), event["what"], told)
+    print_table(table)

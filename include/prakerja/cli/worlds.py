@@ -1,0 +1,105 @@
+"""`prakerja simulate`, `replay` and `sandbox`: the past, and what never was, played for real."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prakerja.cli.common import numbers, say, say_progress
+from prakerja.cli.looking import print_cohorts, waiting
+from prakerja.settings import Settings
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="The folder to write: landing/, calendar.yaml, expected.json.")],
+    cohorts: Annotated[str, typer.Option(help="Cohorts of the calendar, as 12,13.")] = "12,13",
+    scale: Annotated[float, typer.Option(min=0.00001, max=1, help="Share of the cohorts' real size.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same world.")] = 7,
+    nasty: Annotated[bool, typer.Option(help="With damaged, late, restated, doubtful and borderline rows.")] = False,
+) -> None:
+    """Write a world: a landing zone, its calendar, and what must come out of it."""
+    from prakerja.simulation import world
+
+    written = world.write(numbers(cohorts), scale, seed, out, is_nasty=nasty, progress=say_progress)
+    typer.echo(f"{out}: {written.recipients:,} recipients, {written.deliveries} deliveries, {written.rows:,} rows")
+
+
+def replay(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day to play (WIB).")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day to play.")],
+    cohorts: Annotated[str | None, typer.Option(help="Only the runs of these cohorts, as 12,13.")] = None,
+    approve_as: Annotated[
+        str | None, typer.Option(help="Approve revocations and reinstatements in advance, as NAME.")
+    ] = None,
+) -> None:
+    """Run the real DAGs over the landing zone for past days, in order; print the cohort table."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    for day, option in ((first, "--from"), (last, "--to")):
+        if not 2000 <= day.year <= 2100:
+            raise typer.BadParameter(f"{day:%Y-%m-%d} is not in this century", param_hint=option)
+    if last < first:
+        raise typer.BadParameter(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", param_hint="--to")
+    wanted = None if cohorts is None else numbers(cohorts)
+    columns = (
+        TextColumn("replaying {task.fields[day]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[run]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=(last - first).days + 1, day=first.date(), run="starting")
+        from prakerja.replay import days
+
+        played = days.play(
+            first.date(),
+            last.date(),
+            wanted,
+            approve_as,
+            lambda day, run: bar.update(task, completed=(day - first.date()).days, day=day, run=run),
+        )
+        bar.update(task, completed=(last - first).days + 1, day=last.date(), run=f"{played.runs} runs")
+    from prakerja.cohorts import overview
+
+    table = [
+        row
+        for row in overview.cohort_table()
+        if (row["cohort"] in wanted if wanted else row["cohort"] in played.cohorts or row["selected"])
+    ]
+    print_cohorts(table)
+    _print_published()
+    problems = days.problems(played, table, last.date())
+    for line in dict.fromkeys([*problems, *waiting(table)]):
+        say(line)
+    if problems:
+        raise typer.Exit(1)
+
+
+def sandbox(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8095,
+) -> None:
+    """Run the SMS gateway that delivers to nobody; set PRAKERJA_SANDBOX_URL to its address."""
+    from prakerja.reminders import sandbox as gateway
+
+    home = Settings.from_environment().make_home()
+    say(f"the SMS sandbox listens on http://{host}:{port}; Ctrl-C stops it")
+    gateway.serve(home / "sandbox.sqlite", host, port)
+
+
+def _print_published() -> None:
+    from prakerja.blacklist import verification
+    from prakerja.errors import NotReadyError
+
+    try:
+        root = verification.blacklist_root(Settings.from_environment().publish)
+    except NotReadyError:
+        say("no list is published yet")
+        return
+    manifest, entries = verification.latest_entries(root)
+    typer.echo(f"published: version {manifest['version']} of the blacklist, {len(entries):,} entries, in {root}")

@@ -1,0 +1,8 @@
+-- Grain: one row, the log's entry that a version was recorded in.
+-- Parameters: version.
+select
+    l.position,
+    encode(l.hash, 'hex') as hash
+from blacklist_versions as v
+inner join audit_log as l on v.entry = l.entry
+where v.version = :version

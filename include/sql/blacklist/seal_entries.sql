@@ -1,0 +1,2 @@
+-- Grain: none; seals what an earlier process left open.
+select seal_entries()
