@@ -6,12 +6,13 @@ same shape: wait for complete feeds, reconcile, branch.
 
 - **Before the deadline** it reminds whoever has not bought.
 - **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
-  once a person has approved that very batch (`prakerja approve`); then the next version of the blacklist is
-  published, also when nobody was revoked.
+  once a person has approved that very batch: here, where `ask_approval` asks (*Required Actions*), or by
+  `prakerja approve`. Then the next version of the blacklist is published, also when nobody was revoked.
 - Otherwise it ends in a task whose name says why there was nothing to do.
 
 **Red** before `revoke` means that nobody was revoked: `await_feeds` names the platforms and dates that are missing,
-`reconcile` an implausible result, `approve_revocation` that nobody has approved. Clear the task once that is mended.
+`reconcile` an implausible result, `ask_approval` that somebody has rejected or nobody has answered for 24 hours,
+`approve_revocation` that an approval lacks. Clear the task once that is mended; clear `choose` to ask again.
 
 A run of the past is safe: it never waits, sends no reminder, and decides and revokes nobody twice.
 **Do not mark a task as successful** to get past a gate: what it guards takes a benefit away for life.
@@ -25,13 +26,15 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
 
+from batch_approval import BatchApprovalOperator
 from cohort_timetable import CohortTimetable
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
-from prakerja.settings import WIB, acting
+from prakerja.settings import WIB, Settings, acting, program
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
+QUESTION = "{{{{ ti.xcom_pull(task_ids='choose', key='question')['{}'] }}}}"
 BLACKLIST = Asset("blacklist", uri="prakerja://blacklist/latest")
 
 
@@ -73,7 +76,22 @@ def cohort_deadline():
     def choose() -> str:
         from prakerja import workflow
 
-        return workflow.choose(occasion())
+        following, question = workflow.choose(occasion())
+        if question:
+            get_current_context()["ti"].xcom_push(key="question", value=question)
+        return following
+
+    # No `notifiers`: who waits for an answer sees it under "Required Actions".
+    ask_approval = BatchApprovalOperator(
+        task_id="ask_approval",
+        digest=QUESTION.format("digest"),
+        subject=QUESTION.format("title"),
+        body=QUESTION.format("text"),
+        assigned_users=[{"id": user, "name": user} for user in Settings.from_environment().approvers()],
+        response_timeout=timedelta(hours=program()["approvals"]["answer_within_hours"]),
+        defaults=BatchApprovalOperator.REJECT,
+        fail_on_reject=True,  # a skipped revocation would look like a cohort where nobody is overdue
+    )
 
     @task
     def send_reminders() -> dict[str, int]:
@@ -81,11 +99,13 @@ def cohort_deadline():
 
         return workflow.send_reminders(occasion())
 
-    @task
+    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:
         from prakerja import workflow
 
-        return workflow.approve_revocation(occasion())
+        ti = get_current_context()["ti"]
+        asked, answer = ti.xcom_pull(task_ids="ask_approval", key="digest"), ti.xcom_pull(task_ids="ask_approval")
+        return workflow.approve_revocation(occasion(), asked, answer)
 
     @task
     def revoke() -> int:
@@ -104,11 +124,14 @@ def cohort_deadline():
     publish, approve = publish_blacklist(), approve_revocation()
     nobody_is_overdue = EmptyOperator(task_id="nobody_is_overdue")
     cohort_has_no_roster = EmptyOperator(task_id="cohort_has_no_roster")
+    cohort_was_decided = EmptyOperator(task_id="cohort_was_decided")
     reminder_date_is_over = EmptyOperator(task_id="reminder_date_is_over")
-    branches = [send_reminders(), reminder_date_is_over, cohort_has_no_roster, approve, nobody_is_overdue]
-    await_feeds() >> reconcile() >> choose() >> branches
-    approve >> revoke() >> publish
-    nobody_is_overdue >> publish
+    ends = [send_reminders(), reminder_date_is_over, cohort_has_no_roster]
+    choice = choose()
+    await_feeds() >> reconcile() >> choice >> ends
+    choice >> [ask_approval, approve, nobody_is_overdue, cohort_was_decided]
+    ask_approval >> approve >> revoke() >> publish
+    [nobody_is_overdue, cohort_was_decided] >> publish
 
 
 cohort_deadline()

@@ -23,6 +23,11 @@ DEFAULT_ARGS: dict[str, Any] = {
                 action=RetryAction.FAIL,
                 reason="what breaks a rule does not heal by itself",
             ),
+            RetryRule(
+                exception="airflow.providers.standard.exceptions.HITLRejectException",
+                action=RetryAction.FAIL,
+                reason="who rejects, or does not answer, is not asked again",
+            ),
         ]
     ),
 }

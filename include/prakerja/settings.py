@@ -64,6 +64,19 @@ class Settings:
             ) from None
         return self.home
 
+    def approvers(self) -> list[str]:
+        """The ids of the Airflow users who may approve there, from `PRAKERJA_APPROVERS`; none: who may act on the DAG.
+
+        Raises `PrakerjaError` for a list that names nobody: that is a slip, and must not let everybody in.
+        """
+        given = _env("PRAKERJA_APPROVERS")
+        if given is None:
+            return []
+        named = [name.strip() for name in given.split(",") if name.strip()]
+        if not named:
+            raise PrakerjaError("PRAKERJA_APPROVERS names nobody: give Airflow user ids, as siti,budi, or unset it")
+        return named
+
     def signing_key_pem(self) -> bytes:
         """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
         given = _env("PRAKERJA_SIGNING_KEY")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,14 +155,25 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     }
 
 
-def choose(occasion: Occasion) -> str:
-    """The task that comes next."""
+def choose(occasion: Occasion) -> tuple[str, dict[str, str] | None]:
+    """The task that comes next; for `ask_approval`, what it is to ask (`revocations.approval.question`)."""
+    from prakerja.revocations import revocation
+
     wave = _cohort(occasion)
     if not _has_roster(wave):
-        return "cohort_has_no_roster"
+        return "cohort_has_no_roster", None
     if occasion.kind != "deadline":
-        return "reminder_date_is_over" if occasion.is_late else "send_reminders"
-    return "approve_revocation" if _decision(wave).overdue else "nobody_is_overdue"
+        return "reminder_date_is_over" if occasion.is_late else "send_reminders", None
+    made = _decision(wave)
+    if made.is_carried_out and made.deadline_on < wave.deadline_on:
+        return "cohort_was_decided", None  # its deadline was extended afterwards: nobody is decided twice
+    if not made.overdue:
+        return "nobody_is_overdue", None
+    if occasion.is_replay or occasion.approve_as:  # nobody is there to answer, or the answer came along
+        return "approve_revocation", None
+    made.require_unmoved(wave)
+    question = revocation.question(made, occasion.clock)
+    return ("ask_approval", question) if question else ("approve_revocation", None)
 
 
 def send_reminders(occasion: Occasion) -> dict[str, int]:
@@ -172,10 +183,14 @@ def send_reminders(occasion: Occasion) -> dict[str, int]:
     return outbox.send_reminders(_cohort(occasion), occasion.on, occasion.clock)
 
 
-def approve_revocation(occasion: Occasion) -> list[str]:
+def approve_revocation(
+    occasion: Occasion, asked: str | None = None, answer: Mapping[str, Any] | None = None
+) -> list[str]:
     """Propose the batch; gives who has approved it. Raises `AwaitingApprovalError` where approvals lack.
 
-    An approval given in advance, by the run's configuration, is for runs of the past only: replays and backfills.
+    `answer` is what Airflow's approval operator passes on, `asked` the digest of the batch that it asked about: where
+    another batch stands by now, that one lacks the approval. An approval given in advance, by the run's configuration,
+    is for runs of the past only: replays and backfills.
     """
     from prakerja.revocations import revocation
 
@@ -184,6 +199,9 @@ def approve_revocation(occasion: Occasion) -> list[str]:
     made.require_unmoved(wave)
     if occasion.approve_as and not occasion.is_replay and occasion.clock <= wave.decided_on:
         raise PrakerjaError(f"approve_as is for runs of the past: look at `prakerja approve {wave.cohort}`")
+    by = answer and answer["responded_by_user"]  # nobody, where time ran out: what no person approved is not approved
+    if asked and answer and by and answer["chosen_options"] == ["Approve"]:
+        revocation.approve(made, asked, by["name"] or by["id"], occasion.clock)
     return revocation.require_approval(made, occasion.approve_as, occasion.clock, in_advance=True)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -34,15 +35,19 @@ EDGES = {
             "send_reminders",
             "reminder_date_is_over",
             "cohort_has_no_roster",
+            "ask_approval",
             "approve_revocation",
             "nobody_is_overdue",
+            "cohort_was_decided",
         },
         "send_reminders": set(),
         "reminder_date_is_over": set(),
         "cohort_has_no_roster": set(),
+        "ask_approval": {"approve_revocation"},
         "approve_revocation": {"revoke"},
         "revoke": {"publish_blacklist"},
         "nobody_is_overdue": {"publish_blacklist"},
+        "cohort_was_decided": {"publish_blacklist"},
         "publish_blacklist": set(),
     },
 }
@@ -73,6 +78,7 @@ def test_policies(dags: dict[str, Any]) -> None:
     ("error", "action"),
     [
         ("prakerja.landing.RejectedError", "fail"),
+        ("airflow.providers.standard.exceptions.HITLRejectException", "fail"),
         ("prakerja.workflow.NotTakenInError", "fail"),
         ("prakerja.revocations.decision.BlockedError", "fail"),
         ("prakerja.warehouse.UnavailableError", "retry"),
@@ -92,6 +98,62 @@ def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
     raised = kind("reason", "detail") if name == "RejectedError" else kind(["told"])
     decision = DEFAULT_ARGS["retry_policy"].evaluate(raised, try_number=1, max_tries=3)
     assert decision.action.value == action
+
+
+def test_who_does_not_answer_in_time_rejects_and_that_is_red(dags: dict[str, Any]) -> None:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    ask = dags["cohort_deadline"].get_task("ask_approval")
+    assert isinstance(ask, ApprovalOperator)
+    assert ask.defaults == ["Reject"]
+    assert ask.fail_on_reject is True
+    assert ask.response_timeout == timedelta(hours=24)
+    assert ask.execution_timeout is None
+    assert not ask.notifiers
+    assert not ask.assigned_users, "whoever may act on the DAG"
+    assert {"subject", "body", "digest"} <= set(ask.template_fields)
+
+
+def test_approvers_are_those_of_the_environment(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("PRAKERJA_APPROVERS", "siti, budi,")
+    bag = DagBag(str(PROJECT / "dags"))
+    ask = bag.dags["cohort_deadline"].get_task("ask_approval")
+    assert ask.assigned_users == [{"id": "siti", "name": "siti"}, {"id": "budi", "name": "budi"}]
+    monkeypatch.setenv("PRAKERJA_APPROVERS", " , ")
+    (error,) = DagBag(str(PROJECT / "dags")).import_errors.values()
+    assert "PRAKERJA_APPROVERS names nobody" in error
+
+
+@pytest.mark.parametrize(
+    ("subject", "users", "is_new"),
+    [
+        ("gelombang-12: ab12", ["siti"], True),
+        ("gelombang-12: cd34", ["siti"], False),
+        ("gelombang-12: ab12", ["siti", "left"], False),
+        ("gelombang-12: ab12", None, False),
+    ],
+)
+def test_an_answer_is_for_the_batch_that_was_shown(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, subject: str, users: list[str] | None, is_new: bool
+) -> None:
+    """Airflow shows a cleared task's first question again, whatever it asks now."""
+    from airflow.sdk.exceptions import TaskAwaitingInput
+    from airflow.sdk.execution_time import task_runner
+
+    from batch_approval import AskedBeforeError, BatchApprovalOperator
+
+    kept = SimpleNamespace(subject=subject, assigned_users=users and [SimpleNamespace(id=user) for user in users])
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=lambda **_: kept), raising=False)
+    ask = BatchApprovalOperator(
+        task_id="ask", subject="gelombang-12: ab12", digest="ab12cd", assigned_users={"id": "siti", "name": "siti"}
+    )
+    pushed: dict[str, str] = {}
+    ti = SimpleNamespace(id=uuid4(), xcom_push=lambda key, value: pushed.update({key: value}))
+    with pytest.raises(TaskAwaitingInput if is_new else AskedBeforeError):
+        ask.execute({"ti": ti, "task_instance": ti})
+    assert pushed == ({"digest": "ab12cd"} if is_new else {})
 
 
 def test_sensors_give_their_slot_back(dags: dict[str, Any]) -> None:

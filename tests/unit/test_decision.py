@@ -9,17 +9,20 @@ from typing import Any
 
 import pytest
 
-from prakerja import warehouse
+from prakerja import warehouse, workflow
 from prakerja.calendar import Cohort
 from prakerja.cohorts import overview, standing
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.feeds import intake
+from prakerja.occasion import Occasion
 from prakerja.revocations import appeals, approval, decision, explanation, holds, late_truth, reinstatement, revocation
 from prakerja.revocations.approval import AwaitingApprovalError
 from prakerja.revocations.decision import BlockedError, implausible
 from prakerja.settings import WIB, program
 from tests.landing_zone import deliver
 from tests.small_wave import DECIDED_ON, PEOPLE, bought, card, carry_out, findings, restate, revoked
+
+NEXT_MORNING = datetime(2021, 3, 16, 6, tzinfo=WIB)
 
 
 def test_one_decision_per_recipient_however_often(wave: Cohort) -> None:
@@ -47,6 +50,73 @@ def test_nobody_is_revoked_without_an_approval(wave: Cohort) -> None:
         revocation.revoke(wave, made, DECIDED_ON)
     assert revoked() == []
     assert overview.cohort_table()[0]["status"] == "awaiting_approval"
+
+
+def deadline_run(wave: Cohort, **bent: Any) -> Occasion:
+    return Occasion("deadline", wave.deadline_on, **({"at": NEXT_MORNING, "cohort": wave.cohort} | bent))
+
+
+def answered(chosen: str, name: str | None = "siti") -> dict[str, Any]:
+    """What Airflow's approval operator passes on."""
+    by = {"id": name, "name": name} if name else None
+    return {"chosen_options": [chosen], "params_input": {}, "responded_at": NEXT_MORNING, "responded_by_user": by}
+
+
+def test_who_answers_in_airflow_approves_the_batch_that_was_asked_about(wave: Cohort) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    run = deadline_run(wave)
+    following, question = workflow.choose(run)
+    assert (following, question and question["digest"]) == ("ask_approval", batches(made)[0].digest)
+    assert question
+    assert question["title"] == f"gelombang-12: revoke 2 of 50? ({question['digest'][:16]})"
+    assert "**2** of 50 selected" in question["text"]
+    assert not re.search(r"\d{9}", re.sub("[0-9a-f]{64}", "", question["text"])), "no card, no NIK"
+    # Marked as successful by hand, rejected, approved by nobody.
+    for answer in (None, answered("Reject"), answered("Approve", None)):
+        with pytest.raises(AwaitingApprovalError):
+            workflow.approve_revocation(run, question["digest"], answer)
+    assert workflow.approve_revocation(run, question["digest"], answered("Approve")) == ["siti"]
+    assert workflow.choose(run) == ("approve_revocation", None), "it has its approval"
+    assert workflow.approve_revocation(run) == ["siti"]
+    assert batches(made)[0].is_approved_in_advance is False
+
+
+def test_an_answer_does_not_slide_over_to_a_batch_that_changed(wave: Cohort, home: Path) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    run = deadline_run(wave)
+    _, asked = workflow.choose(run)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
+    _, question = workflow.choose(run)
+    assert asked
+    assert question
+    assert asked["digest"] != question["digest"]
+    with pytest.raises(AwaitingApprovalError, match="1 revocations of 50"):
+        workflow.approve_revocation(run, asked["digest"], answered("Approve"))
+    assert {batch.digest: batch.approved_by for batch in batches(made)} == {
+        asked["digest"]: ["siti"],
+        question["digest"]: [],
+    }
+
+
+def test_above_the_threshold_two_people_answer(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(program()["approvals"], "one_approver_up_to", 1)
+    decision.decide(wave, DECIDED_ON)
+    run = deadline_run(wave)
+    for _ in range(2):  # the same person twice is one
+        following, question = workflow.choose(run)
+        assert following == "ask_approval"
+        assert question is not None
+        with pytest.raises(AwaitingApprovalError, match="by 1 person"):
+            workflow.approve_revocation(run, question["digest"], answered("Approve"))
+    _, again = workflow.choose(run)
+    assert again == question, "Airflow shows a second person the first one's question"
+    assert workflow.approve_revocation(run, question["digest"], answered("Approve", "budi")) == ["budi", "siti"]
+
+
+@pytest.mark.parametrize("bent", [{"is_replay": True}, {"approve_as": "Siti"}])
+def test_nobody_is_asked_in_a_replay_or_where_the_answer_came_along(wave: Cohort, bent: dict[str, Any]) -> None:
+    decision.decide(wave, DECIDED_ON)
+    assert workflow.choose(deadline_run(wave, **bent)) == ("approve_revocation", None)
 
 
 def test_a_batch_that_changed_needs_an_approval_of_its_own(wave: Cohort, home: Path) -> None:

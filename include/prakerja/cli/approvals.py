@@ -44,7 +44,7 @@ def approve(
             raise PrakerjaError(f"gelombang-{cohort}: no batch {digest} waits: see `prakerja approve {cohort}`")
         (batch,) = found
         approval.approve(connection, batch, name.strip(), today())
-    then = "clear the task approve_revocation" if batch.subject == "revocation" else "the next platform_feeds does it"
+    then = "clear the task choose" if batch.subject == "revocation" else "the next platform_feeds does it"
     typer.echo(f"{name.strip()} approves {_people(batch)} of gelombang-{cohort}; {then}")
 
 

@@ -115,6 +115,37 @@ def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -
     return {"doubts": dict(doubts), "rates": rates, "sample": [dict(row) for row in sample]}
 
 
+def question(connection: warehouse.Connection, decision: Decision, batch: Batch) -> dict[str, str]:
+    """What Airflow asks an approver about a batch: `digest`, `title`, `text` (Markdown).
+
+    It says nothing of any person, since Airflow keeps it and shows it to whoever may see the run; and nothing of who
+    has approved, since Airflow shows it unchanged when it asks a second one.
+    """
+    seen = review(connection, decision, batch)
+    doubts = seen["doubts"]
+    rates = {**seen["rates"], f"**{decision.cohort}, this batch**": (decision.selected, batch.people)}
+    needed = approvers_for(batch.people)
+    lines = [
+        f"**{batch.people:,}** of {decision.selected:,} selected have bought nothing by the deadline. Once this is "
+        "approved, they are revoked, for life, and the blacklist is published.",
+        "",
+        f"- decided: {decision.purchased:,} purchased, {decision.held:,} held, {decision.overdue:,} overdue, "
+        f"{decision.excluded:,} excluded",
+        f"- by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
+        f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound",
+        "",
+        "| gelombang | selected | revoked | rate |",
+        "|---|--:|--:|--:|",
+        *(f"| {name} | {of:,} | {people:,} | {people / of:.1%} |" for name, (of, people) in rates.items()),
+        "",
+        f"It takes {'one person' if needed == 1 else 'two people'}; `prakerja approve {decision.cohort}` has a sample.",
+        "",
+        f"Batch `{batch.digest}`",
+    ]
+    title = f"gelombang-{decision.cohort}: revoke {batch.people:,} of {decision.selected:,}? ({batch.digest[:SHOWN]})"
+    return {"digest": batch.digest, "title": title, "text": "\n".join(lines)}
+
+
 def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, clock: date) -> int:
     """Revoke everybody in an approved batch, once; gives how many were."""
     return int(

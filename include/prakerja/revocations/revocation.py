@@ -18,6 +18,21 @@ log = logging.getLogger(__name__)
 PROPOSER = "cohort_deadline"
 
 
+def question(decision: Decision, on: date) -> dict[str, str] | None:
+    """Propose the revocations, and give what an approver is to be asked; nothing where no approval lacks."""
+    with warehouse.transaction() as connection:
+        require_no_freeze(connection, decision.cohort, on)
+        batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
+        return approval.question(connection, decision, batch) if batch is not None and batch.approvals_needed else None
+
+
+def approve(decision: Decision, digest: str, approved_by: str, on: date) -> None:
+    """Record that a person approves the batch that they were asked about, be it the latest or not."""
+    with warehouse.transaction() as connection:
+        asked = approval.known(connection, decision, "revocation", digest)
+        approval.approve(connection, asked, approved_by, on)
+
+
 def require_approval(decision: Decision, approve_as: str | None, on: date, *, in_advance: bool) -> list[str]:
     """Propose the revocations, and give who has approved them, now `approve_as` among them.
 
