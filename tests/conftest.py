@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -33,6 +33,22 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     warehouse.stop_embedded_server()
 
 
+def empty() -> None:
+    """Empty the warehouse, but for what its schema brings."""
+    with warehouse.transaction(as_owner=True) as connection:
+        tables = connection.exec_driver_sql(
+            "select string_agg(tablename, ', ') from pg_tables"
+            " where schemaname = 'public' and tablename not in ('alembic_version', 'transitions', 'audited')"
+        ).scalar_one()
+        connection.exec_driver_sql(f"truncate {tables} restart identity cascade")
+
+
+@pytest.fixture
+def empty_warehouse() -> Callable[[], None]:
+    """For tests that begin anew many times."""
+    return empty
+
+
 @pytest.fixture
 def home(session_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty warehouse, an empty landing zone, the short calendar; gives the test's own folder."""
@@ -43,12 +59,7 @@ def home(session_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "landing").mkdir()
     (tmp_path / "calendar.yaml").write_text(CALENDAR)
     calendar._read.cache_clear()
-    with warehouse.transaction(as_owner=True) as connection:
-        tables = connection.exec_driver_sql(
-            "select string_agg(tablename, ', ') from pg_tables"
-            " where schemaname = 'public' and tablename not in ('alembic_version', 'transitions', 'audited')"
-        ).scalar_one()
-        connection.exec_driver_sql(f"truncate {tables} restart identity cascade")
+    empty()
     return tmp_path
 
 
