@@ -58,6 +58,7 @@ class Cohort:
     recipients: int | None = field(default=None, compare=False)
     extensions: tuple[Extension, ...] = field(default=(), compare=False)
     first_deadline_on: date = field(default=date.min, compare=False)
+    revoked: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.first_deadline_on == date.min:
@@ -166,15 +167,18 @@ def _cohort(entry: Any, where: str) -> Cohort:
             "%s (cohort %s): the deadline %s is not the thirtieth day, %s; it is taken as given (a `note` says so)",
             where, number, deadline_on, expected,
         )  # fmt: skip
-    recipients = entry.get("recipients")
+    recipients, revoked = (
+        value if type(value := entry.get(key)) is int and value >= 0 else None for key in ("recipients", "revoked")
+    )
     extensions = _extensions(entry.get("extensions") or [], deadline_on, f"{where} (cohort {number})")
     return Cohort(
         announced_on,
         number,
         extensions[-1].deadline_on if extensions else deadline_on,
-        recipients if type(recipients) is int else None,
+        recipients,
         extensions,
         deadline_on,
+        revoked=revoked,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -44,6 +45,14 @@ def test_estimates_are_marked(waves: dict[int, Cohort]) -> None:
 def test_all_but_wave_eight_have_thirty_days_and_nothing_is_computed(waves: dict[int, Cohort]) -> None:
     window = timedelta(days=program()["window_days"] - 1)
     assert [n for n, wave in waves.items() if wave.deadline_on != wave.announced_on + window] == [8]
+
+
+def test_revoked_is_told_where_history_tells_it_and_takes_no_part_in_comparing(waves: dict[int, Cohort]) -> None:
+    told = {number: wave.revoked for number, wave in waves.items() if wave.revoked is not None}
+    assert told == {8: 34_747, 9: 28_786, 10: 9_123}
+    rates = {number: f"{revoked / (waves[number].recipients or 0):.1%}" for number, revoked in told.items()}
+    assert rates == {8: "4.3%", 9: "3.6%", 10: "7.8%"}
+    assert replace(waves[10], revoked=None) == waves[10]
 
 
 def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_given(

@@ -56,11 +56,28 @@ class Behaviours:
     # -- ordinary people -----------------------------------------------------------------------------------------------
 
     def ordinary(self, share_overdue: float) -> Truth:
-        """Someone who buys (most at once, a third of the late in the last week) or does not, or thinks better of it."""
+        """Someone who buys, or does not: by chance, so that a cohort has about this share of overdue."""
         person = self.people.person(self.people.card())
         chance = self.random.random()
         if chance < share_overdue:
             return Truth(person, "overdue")
+        return self._buyer(person, share_overdue, chance)
+
+    def counted(self, size: int, overdue: int) -> Iterator[Truth]:
+        """So many people, of whom exactly so many are overdue: for where history tells the figure."""
+        share = overdue / size
+        for number in range(size):
+            person = self.people.person(self.people.card())
+            if number < overdue:
+                yield Truth(person, "overdue")
+            else:
+                yield self._buyer(person, share, self.random.uniform(share, 1))
+
+    def _buyer(self, person: Person, share_overdue: float, chance: float) -> Truth:
+        """Someone who buys (most at once, a third of the late in the last week), or thinks better of it and buys again.
+
+        `chance` lies between the share of the overdue and 1.
+        """
         truth = Truth(person, "purchased")
         if chance < share_overdue * 1.5:
             day = self.cohort.deadline_on - timedelta(days=self.random.randrange(min(7, self.length)))

@@ -26,7 +26,7 @@ from prakerja.simulation.behaviour import PLATFORMS, Behaviours, Reported, Truth
 from prakerja.simulation.people import People
 from prakerja.simulation.writers import Row
 
-#: Overdue at the deadline; history runs from 1.5 to 7.8 %.
+#: Overdue at the deadline where the calendar does not tell how many were revoked; history runs from 1.5 to 7.8 %.
 SHARE_OVERDUE = 0.019
 #: Days from announcement to deadline that the cases need.
 SHORTEST_WINDOW = 8
@@ -122,7 +122,10 @@ class _World:
             behaviours = Behaviours(wave, self.people, self.random, self.ids)
             cases = [case for case in behaviours.nasty() for _ in range(TIMES)] if self.is_nasty else []
             truths = [case() for case in cases]
-            truths += [behaviours.ordinary(SHARE_OVERDUE) for _ in range(max(0, size - len(truths)))]
+            if wave.revoked is not None and not self.is_nasty:  # nobody is held, so who is overdue is revoked
+                truths += behaviours.counted(size, min(size, round(wave.revoked * self.scale)))
+            else:
+                truths += [behaviours.ordinary(SHARE_OVERDUE) for _ in range(max(0, size - len(truths)))]
             self.random.shuffle(truths)
             self.truths += [(wave, truth) for truth in truths]
         for _, truth in self.truths:

@@ -1,0 +1,105 @@
+"""Waves 8, 9 and 10 in their real size: simulated, played day by day, and held against the official revocations."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from prakerja import calendar, warehouse
+from prakerja.cohorts import overview
+from tests.benchmarks.ingest import _peak_mb
+from tests.day_by_day import Player, from_to
+
+WAVES = (8, 9, 10)
+#: What the official figures say were revoked of waves 1 to 9, and of waves 1 to 10.
+FIRST_NINE, FIRST_TEN = 373_745, 382_868
+DECIDING = ("has_complete_feeds", "reconcile", "choose", "approve_revocation", "revoke", "publish_blacklist")
+console = Console(stderr=True)
+
+
+def run(folder: Path, scale: float) -> None:
+    """Simulate, play, and print one table: what was revoked beside what should have been, and the seconds."""
+    official = {number: calendar.cohort(number) for number in WAVES}
+    world = folder / "world"
+    start = time.perf_counter()
+    _simulate(world, scale)
+    seconds = {"simulate": time.perf_counter() - start}
+    os.environ |= {"PRAKERJA_LANDING": str(world / "landing"), "PRAKERJA_CALENDAR": str(world / "calendar.yaml")}
+    warehouse.upgrade()
+    try:
+        player = Player("Siti")
+        first, last = official[8].announced_on, official[10].decided_on + timedelta(days=1)
+        start = time.perf_counter()
+        player.play(from_to(first, last), lambda day: _told(day, player))
+        seconds["play"] = time.perf_counter() - start
+        _report(world, scale, official, player, seconds)
+    finally:
+        warehouse.stop_embedded_server()
+
+
+def _simulate(world: Path, scale: float) -> None:
+    """In a process of its own, as its user would: a world of this size takes memory that is then given back."""
+    code = "import sys; from prakerja.cli import main; sys.argv[0] = 'prakerja'; main()"
+    waves = ",".join(map(str, WAVES))
+    arguments = ["simulate", "--cohorts", waves, "--scale", str(scale), "--out", str(world)]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def _told(day: date, player: Player) -> None:
+    took = player.took[day]
+    console.print(f"{day}: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in took.items() if seconds >= 0.1)}")
+
+
+def _report(
+    world: Path, scale: float, official: dict[int, calendar.Cohort], player: Player, seconds: dict[str, float]
+) -> None:
+    expected = json.loads((world / "expected.json").read_text("utf-8"))
+    truths = {truth["cohort"]: truth for truth in expected["cohorts"]}
+    found: dict[int, dict[str, Any]] = {row["cohort"]: row for row in overview.cohort_table()}
+    table = Table("figure", "official", "measured", "made of")
+    for number, wave in official.items():
+        row = found[number]
+        should_be = round((wave.revoked or 0) * scale)
+        assert row["revoked"] == truths[number]["overdue"] == should_be, (number, row["revoked"], should_be)
+        table.add_row(
+            f"revoked of wave {number}",
+            f"{wave.revoked:,}" if scale == 1 else f"{wave.revoked:,} x {scale:g} = {should_be:,}",
+            f"{row['revoked']:,}",
+            f"{row['selected']:,} selected, {row['revoked'] / row['selected']:.1%}",
+        )
+    if scale == 1:
+        before = FIRST_NINE - (official[8].revoked or 0) - (official[9].revoked or 0)
+        first_ten = before + sum(found[number]["revoked"] for number in WAVES)
+        assert first_ten == FIRST_TEN
+        told = f"with the official {before:,} of waves 1 to 7"
+        table.add_row("revoked of waves 1 to 10", f"{FIRST_TEN:,}", f"{first_ten:,}", told)
+    written = expected["written"]
+    rows = f"{written['recipients']:,} people, {written['deliveries']} deliveries, {written['rows']:,} rows"
+    table.add_row("simulate", "", f"{seconds['simulate']:.0f} s", rows)
+    days = {day: {name: s for name, s in took.items() if name not in DECIDING} for day, took in player.took.items()}
+    in_all = {name: sum(took[name] for took in days.values()) for name in days[min(days)]}
+    table.add_row("play", "", f"{seconds['play']:.0f} s", f"{len(days)} days, of which {_parts(in_all)}")
+    sums = {day: sum(took.values()) for day, took in days.items()}
+    longest = max(sums, key=lambda day: sums[day])
+    table.add_row("intake of a day: median", "", f"{statistics.median(sums.values()):.1f} s", "")
+    table.add_row("intake of a day: longest", "", f"{sums[longest]:.1f} s", f"{longest}: {_parts(days[longest])}")
+    for number, wave in official.items():
+        took = player.took[wave.decided_on]
+        deciding = {name: took[name] for name in DECIDING}
+        table.add_row(f"decision of wave {number}", "", f"{sum(deciding.values()):.1f} s", _parts(deciding))
+    table.add_row("peak memory of playing", "", f"{_peak_mb():.0f} MB", "")
+    Console(width=140).print(table)
+
+
+def _parts(took: dict[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in took.items() if seconds >= 0.05)

@@ -1,0 +1,55 @@
+"""How many of a simulated cohort are overdue: a count where the calendar tells one, else a share by chance."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from prakerja import calendar
+from prakerja.calendar import Cohort
+from prakerja.simulation.world import SHARE_OVERDUE, _World
+
+
+@pytest.fixture
+def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
+    monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
+    return calendar.calendar()
+
+
+def outcomes(wave: Cohort, scale: float, seed: int = 7, *, is_nasty: bool = False) -> Counter[str]:
+    made = _World([wave], scale, seed, is_nasty=is_nasty)
+    made.populate()
+    return Counter(truth.outcome for _, truth in made.truths)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("number", "scale", "selected", "overdue"),
+    [(8, 0.01, 8_000, 347), (9, 0.01, 8_000, 288), (10, 0.1, 11_626, 912), (10, 0.003, 349, 27), (10, 0.00001, 1, 0)],
+)
+def test_a_plain_world_has_the_official_count_whatever_its_seed(
+    waves: dict[int, Cohort], number: int, scale: float, selected: int, overdue: int, seed: int
+) -> None:
+    assert outcomes(waves[number], scale, seed) == Counter(overdue=overdue, purchased=selected - overdue)
+
+
+def test_the_overdue_stand_anywhere_in_the_roster(waves: dict[int, Cohort]) -> None:
+    made = _World([waves[10]], 0.05, 7, is_nasty=False)
+    made.populate()
+    halves = [Counter(truth.outcome for _, truth in part) for part in (made.truths[:2906], made.truths[2906:])]
+    assert min(half["overdue"] for half in halves) > 0.4 * 456
+
+
+def test_where_no_count_is_told_it_is_a_share_by_chance(waves: dict[int, Cohort]) -> None:
+    assert waves[12].revoked is None
+    found = {seed: outcomes(waves[12], 0.01, seed)["overdue"] for seed in (1, 2, 3)}
+    assert len(set(found.values())) > 1
+    assert all(abs(overdue - 6_000 * SHARE_OVERDUE) < 50 for overdue in found.values())
+
+
+def test_a_nasty_world_has_its_cases_and_no_official_count(waves: dict[int, Cohort]) -> None:
+    found = outcomes(waves[10], 0.01, is_nasty=True)
+    assert found.total() == 1_163
+    assert found["held"] > 0
+    assert found["overdue"] != 91
