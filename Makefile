@@ -49,7 +49,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
-bench: install ## what taking in costs, as ratios against references of the same run (minutes)
+bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks
 
 check: lint test ## what CI runs

@@ -1,6 +1,6 @@
-"""`make bench`: what taking in costs, as ratios against references that are measured in the same run.
+"""`make bench`: what taking in and deciding cost, as ratios against references that are measured in the same run.
 
-`python -m tests.benchmarks official` plays the waves 8, 9 and 10 instead, 1.7 million people at scale 1.
+One part alone: `python -m tests.benchmarks ingest`, or `deadline`, or `official` (waves 8 to 10 in their real sizes).
 """
 
 from __future__ import annotations
@@ -10,23 +10,27 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import ingest, official
+from tests.benchmarks import deadline, ingest, official
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("ingest", "official"), default="ingest")
-    parser.add_argument("--scale", type=float, default=1.0, help="1 is 500,000 and 2,000,000 rows; less is for a look")
-    parser.add_argument("--runs", type=int, default=3, help="each figure of the ingest is the median of so many")
+    parser.add_argument("what", nargs="?", choices=("ingest", "deadline", "official", "all"), default="all")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is the real size; less is for a look")
+    parser.add_argument("--runs", type=int, default=3, help="each figure is the median of so many")
     given = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("PRAKERJA_", "AIRFLOW"))]:
         del os.environ[name]
-    with tempfile.TemporaryDirectory(prefix="prakerja-bench-") as folder:
-        os.environ["PRAKERJA_HOME"] = str(Path(folder) / "home")
-        if given.what == "official":
-            official.run(Path(folder), given.scale)
-        else:
-            ingest.run(Path(folder), given.scale, given.runs)
+    parts = {
+        "ingest": lambda folder: ingest.run(folder, given.scale, given.runs),
+        "deadline": lambda folder: deadline.run(folder, given.scale, given.runs),
+        "official": lambda folder: official.run(folder, given.scale),
+    }
+    for name, part in parts.items():
+        if given.what in (name, "all"):
+            with tempfile.TemporaryDirectory(prefix="prakerja-bench-") as folder:
+                os.environ["PRAKERJA_HOME"] = str(Path(folder) / "home")
+                part(Path(folder))
 
 
 if __name__ == "__main__":

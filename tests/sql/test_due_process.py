@@ -46,11 +46,11 @@ def number(card: int) -> str:
 
 
 class Life(RuleBasedStateMachine):
-    """A cohort of five from its fifth day on. The model is the list of deliveries; the rest is asked of the product."""
+    """A cohort of five from its deadline day on. The model is the list of deliveries; all else is the product's."""
 
     def __init__(self, home: Path, truncate: Callable[[], None]) -> None:
         super().__init__()
-        self.home, self.clock = home, date(2021, 3, 10)
+        self.home, self.clock = home, FIRST_DEADLINE
         self.feeds: dict[tuple[str, date], tuple[int, list[Any], list[int]]] = {}
         self.extensions: list[tuple[date, date]] = []
         self.withheld: set[str] = set()
@@ -99,31 +99,6 @@ class Life(RuleBasedStateMachine):
     def runs_are_cleared(self) -> None:
         self._morning()
 
-    @rule(days=st.integers(1, 4))
-    def the_deadline_is_extended(self, days: int) -> None:
-        if len(self.extensions) < 2:
-            self.extensions.append((self.clock, self._deadline() + timedelta(days=days)))
-            self._write_calendar()
-
-    @rule(card=persons)
-    def somebody_is_suspended(self, card: int) -> None:
-        with contextlib.suppress(PrakerjaError):
-            people.suspend(number(card), self.clock, is_permanent=False, because="fraud", suspended_by="Ani")
-            if self.clock <= self._deadline():
-                self.suspended.add(card)
-
-    @rule(card=persons)
-    def somebody_withdraws(self, card: int) -> None:
-        with contextlib.suppress(PrakerjaError):
-            people.withdraw(number(card), self.clock, because="own wish", recorded_by="Ani")
-            self.withdrawn.add(card)
-
-    @rule(days=st.integers(0, 2))
-    def revocations_are_frozen(self, days: int) -> None:
-        freezes.freeze(
-            12, self.clock, self.clock + timedelta(days=days), because="flood", frozen_by="Ani", on=self.clock
-        )
-
     @rule(name=names)
     def somebody_approves_all_that_waits(self, name: str) -> None:
         self._approve(name)
@@ -135,21 +110,33 @@ class Life(RuleBasedStateMachine):
             if is_purchased:
                 self.cleared.add(card)
 
-    @rule(name=names)
-    def a_breaker_is_overridden(self, name: str) -> None:
+    @rule(what=st.sampled_from(("extend", "suspend", "withdraw", "freeze", "override")), card=persons, name=names)
+    def somebody_intervenes(self, what: str, card: int, name: str) -> None:
+        because = {"because": "they say why"}
         with contextlib.suppress(PrakerjaError):
-            attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
-            overrides.override(12, attempt, because="closed that day", overridden_by=name, on=self.clock)
+            if what == "extend" and len(self.extensions) < 2:
+                self.extensions.append((self.clock, self._deadline() + timedelta(days=card)))
+                self._write_calendar()
+            elif what == "suspend":
+                people.suspend(number(card), self.clock, is_permanent=False, suspended_by=name, **because)
+                if self.clock <= self._deadline():
+                    self.suspended.add(card)
+            elif what == "withdraw":
+                people.withdraw(number(card), self.clock, recorded_by=name, **because)
+                self.withdrawn.add(card)
+            elif what == "freeze":
+                freezes.freeze(
+                    12, self.clock, self.clock + timedelta(days=card - 1), frozen_by=name, on=self.clock, **because
+                )
+            else:
+                attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+                overrides.override(12, attempt, overridden_by=name, on=self.clock, **because)
 
     @precondition(lambda self: self.revoked)
-    @rule(card=persons)
-    def an_appeal_is_opened(self, card: int) -> None:
+    @rule(card=persons, name=names, is_upheld=st.booleans())
+    def a_revoked_person_appeals(self, card: int, name: str, is_upheld: bool) -> None:
         with contextlib.suppress(PrakerjaError):
             appeals.open_appeal(number(card), "Saya sudah membeli.", opened_by="Ani", on=self.clock)
-
-    @precondition(lambda self: self.revoked)
-    @rule(name=names, is_upheld=st.booleans())
-    def an_appeal_is_decided(self, name: str, is_upheld: bool) -> None:
         for appeal in appeals.list_appeals():
             with contextlib.suppress(PrakerjaError):
                 appeals.decide(appeal["appeal_id"], is_upheld=is_upheld, because="seen", decided_by=name, on=self.clock)
