@@ -17,7 +17,7 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.feeds.overview import count_unmatched, list_deliveries
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, late_truth, revocation
+from prakerja.revocations import decision, late_truth, reinstatement, revocation
 
 WORLD = Path(__file__).parents[1] / "worlds" / "two_waves.zip"
 
@@ -42,7 +42,7 @@ def expected(home: Path) -> dict[str, Any]:
     for platform in platforms():
         assert intake.take_in(platform, date(2021, 4, 16), is_replay=True).rejected == []
     late_truth.notice_late_truth(date(2021, 4, 16))
-    late_truth.reinstate(date(2021, 4, 16), "Siti")
+    reinstatement.reinstate(date(2021, 4, 16), "Siti")
     loaded: dict[str, Any] = json.loads((home / "world" / "expected.json").read_text())
     return loaded
 

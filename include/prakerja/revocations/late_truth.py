@@ -17,8 +17,13 @@ log = logging.getLogger(__name__)
 
 def notice_late_truth(clock: date) -> int:
     """Write down what the deliveries known at `clock` show about decided cohorts; gives the number of new findings."""
+    found = 0
     with warehouse.transaction() as connection:
-        return sum(notice(connection, decision, clock) for decision in decided_before(connection, clock))
+        for decision in decided_before(connection, clock):
+            found += notice(connection, decision, clock)
+            if decision.is_carried_out:
+                found += _notice_of_the_revoked(connection, decision, clock)
+    return found
 
 
 def notice(connection: warehouse.Connection, decision: Decision, clock: date) -> int:
@@ -31,16 +36,18 @@ def notice(connection: warehouse.Connection, decision: Decision, clock: date) ->
         found = warehouse.execute(
             connection, "revocations/insert_late_findings", touched=touched, **window, clock=clock
         ).rowcount
-    at = {"decision_id": decision.decision_id, "clock": clock}
-    if decision.is_carried_out:
-        deadline_now = window["deadline_now"]
-        found += warehouse.execute(
-            connection, "revocations/insert_late_purchases", deadline_now=deadline_now, **at
-        ).rowcount
-        if decision.deadline_on < deadline_now and clock <= deadline_now:
-            found += warehouse.execute(connection, "revocations/insert_extended", **at).rowcount
     if found:
         log.info("gelombang-%d: %d findings in deliveries after its decision", decision.cohort, found)
+    return found
+
+
+def _notice_of_the_revoked(connection: warehouse.Connection, decision: Decision, clock: date) -> int:
+    """Payments that platforms took from them after the deadline; and a deadline that was extended."""
+    deadline_now = window_now(decision, clock)["deadline_now"]
+    at = {"decision_id": decision.decision_id, "clock": clock}
+    found = warehouse.execute(connection, "revocations/insert_late_purchases", deadline_now=deadline_now, **at).rowcount
+    if decision.deadline_on < deadline_now and clock <= deadline_now:
+        found += warehouse.execute(connection, "revocations/insert_extended", **at).rowcount
     return found
 
 
