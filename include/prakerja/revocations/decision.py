@@ -115,7 +115,7 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
     if stopped is not None or made is None:
         raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
     with warehouse.transaction() as connection:
-        warehouse.execute(connection, "cohorts/analyze_tables")
+        warehouse.execute(connection, "revocations/analyze_outcomes")
     return made
 
 

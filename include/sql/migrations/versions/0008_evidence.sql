@@ -332,12 +332,17 @@ begin atomic
             coalesce(e.purchase_delivery_id, e.doubt_delivery_id) as row_delivery_id,
             coalesce(e.purchase_line, e.doubt_line) as row_line,
             because_of(
-                w.recipient_id is not null, e.purchase_line is not null, s.recipient_id is not null,
+                -- Few have withdrawn or are suspended: a look-up for each, not a join of the million.
+                e.recipient_id in (
+                    select w.recipient_id from withdrawals as w where w.withdrawn_on <= standing.known_by
+                ),
+                e.purchase_line is not null,
+                e.recipient_id in (
+                    select s.recipient_id from suspended_at(standing.deadline_on, standing.known_by) as s
+                ),
                 e.doubt_line is not null
             ) as why
         from evidence as e
-        left join suspended_at(standing.deadline_on, standing.known_by) as s on e.recipient_id = s.recipient_id
-        left join withdrawals as w on e.recipient_id = w.recipient_id and w.withdrawn_on <= standing.known_by
         where e.cohort = of_cohort
     )
 

@@ -43,6 +43,7 @@ insert into transitions (from_state, fact, to_state) values
 create function states(of_recipients bigint[], without text, without_deadline date)
 returns table (recipient_id bigint, state text)
 language sql stable
+set plan_cache_mode = 'force_custom_plan'
 begin atomic
     with latest as (
         select distinct on (n.recipient_id)
@@ -79,40 +80,52 @@ language plpgsql
 as $$
 declare
     moved bigint[];
+    cohorts integer[];
+    outcomes text[];
     of_deadline date;
+    last_deadline date;
     illegal record;
 begin
     if tg_table_name = 'outcomes' then
         -- A million at once, and all of them selected where this is their cohort's first decision.
-        if not exists (
+        select array_agg(a.cohort), array_agg(a.outcome::text), min(a.deadline_on), max(a.deadline_on)
+        into cohorts, outcomes, of_deadline, last_deadline
+        from (select distinct cohort, deadline_on, outcome from added) as a;
+        if of_deadline = last_deadline and not exists (
             select from decisions as d
-            where d.status = 'made' and (d.cohort, d.deadline_on) not in (select distinct cohort, deadline_on from added)
-                and d.cohort in (select distinct cohort from added)
+            where d.status = 'made' and d.cohort = any(cohorts) and d.deadline_on <> of_deadline
         ) then
-            if exists (
-                select distinct outcome from added
-                except
-                select to_state::outcome from transitions where from_state = 'selected' and fact = 'outcomes'
-            ) then
+            select 'selected' as from_state, o.to_state
+            into illegal
+            from unnest(outcomes) as o (to_state)
+            where not exists (
+                select from transitions as t
+                where t.from_state = 'selected' and t.fact = 'outcomes' and t.to_state = o.to_state
+            );
+            if found then
                 raise exception using errcode = 'check_violation', constraint = 'transitions',
-                    message = 'no such transition';
+                    message = 'outcomes: no transition from selected to ' || illegal.to_state;
             end if;
             return null;
         end if;
-        select min(deadline_on) into of_deadline from added;
     end if;
     if tg_table_name = 'late_findings' then
         moved := array(select recipient_id from added where kind = 'spared');
     else
         moved := array(select distinct recipient_id from added);
     end if;
-    select b.state as from_state, n.state as to_state
+    with moves as materialized (
+        select distinct b.state as from_state, n.state as to_state
+        from states(moved, tg_table_name, of_deadline) as b
+        inner join states(moved, '', null) as n on b.recipient_id = n.recipient_id
+    )
+
+    select m.from_state, m.to_state
     into illegal
-    from states(moved, tg_table_name, of_deadline) as b
-    inner join states(moved, '', null) as n on b.recipient_id = n.recipient_id
+    from moves as m
     where not exists (
         select from transitions as t
-        where t.from_state = b.state and t.fact = tg_table_name and t.to_state = n.state
+        where t.from_state = m.from_state and t.fact = tg_table_name and t.to_state = m.to_state
     )
     limit 1;
     if found then
@@ -133,6 +146,30 @@ create trigger refuse_illegal_transition after insert on revocations
 referencing new table as added for each statement execute function refuse_illegal_transition();
 create trigger refuse_illegal_transition after insert on reinstatements
 referencing new table as added for each statement execute function refuse_illegal_transition();
+
+-- A foreign key is checked by a query for each row: those of a whole batch are checked at once.
+alter table batch_members drop constraint batch_members_digest_fkey;
+alter table revocations
+drop constraint revocations_digest_fkey,
+drop constraint revocations_decision_id_fkey,
+drop constraint revocations_recipient_id_fkey;
+
+create function refuse_unknown_batch() returns trigger
+language plpgsql
+as $$
+begin
+    if exists (select distinct a.digest from added as a where a.digest is not null except select b.digest from batches as b)
+    then
+        raise exception using errcode = 'foreign_key_violation', constraint = tg_table_name || '_batch',
+            message = tg_table_name || ': no such batch';
+    end if;
+    return null;
+end;
+$$;
+create trigger refuse_unknown_batch after insert on batch_members
+referencing new table as added for each statement execute function refuse_unknown_batch();
+create trigger refuse_unknown_batch after insert on revocations
+referencing new table as added for each statement execute function refuse_unknown_batch();
 
 -- The audit log -------------------------------------------------------------------------------------------------------
 
@@ -216,8 +253,9 @@ language plpgsql security definer
 set search_path = public, pg_temp
 as $$
 begin
+    -- One row tells the entry of all: a statement that mixed them would leave strays, which are found.
     insert into audit_pending_facts
-    select distinct a.entry, tg_table_name from added as a
+    select a.entry, tg_table_name from added as a limit 1
     on conflict do nothing;
     return null;
 end;
@@ -227,9 +265,9 @@ $$;
 create function digest_of(fact text, of_entry bigint, columns text[])
 returns table (rows bigint, sha256 bytea)
 language plpgsql stable
+set work_mem = '256MB'
 set timezone = 'UTC'
 set datestyle = 'ISO'
-set work_mem = '256MB'
 as $$
 declare
     listed text := (select string_agg(format('t.%I', c), ', ') from unnest(columns) as c);
@@ -246,7 +284,8 @@ declare
     );
 begin
     return query execute format(
-        'select count(*), sha256(coalesce(string_agg(convert_to(row(%s)::text, ''UTF8''), ''\x0a'' order by %s), ''''))'
+        'select count(*),'
+        ' sha256(convert_to(coalesce(string_agg(row(%s)::text, chr(10) order by %s), ''''), ''UTF8''))'
         ' from %I as t where t.entry = $1',
         listed, ordered, digest_of.fact
     )
@@ -280,7 +319,7 @@ declare
     sealed_at timestamptz;
 begin
     for pending in
-        select p.entry, p.actor from audit_pending as p order by p.entry for update skip locked
+        select p.entry, p.actor from audit_pending as p order by p.entry for update
     loop
         select jsonb_object_agg(
             p.fact,
@@ -291,7 +330,7 @@ begin
         cross join lateral (
             select array_agg(i.column_name::text order by i.ordinal_position) as columns
             from information_schema.columns as i
-            where i.table_schema = 'public' and i.table_name = p.fact
+            where i.table_schema = 'public' and i.table_name = p.fact and i.column_name <> 'entry'
         ) as c
         cross join lateral digest_of(p.fact, p.entry, c.columns) as d
         where p.entry = pending.entry and d.rows > 0;
