@@ -50,7 +50,7 @@ def occasion() -> Occasion:
     # Before the first announcement: a run that lies before its DAG's start gets no tasks, and is called a success.
     start_date=datetime(2020, 4, 11, tzinfo=WIB),
     catchup=True,  # an event that fell into an outage is made up for
-    max_active_runs=4,
+    max_active_runs=32,  # one that waits for an answer keeps no reminder of another cohort waiting
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
     params={

@@ -178,9 +178,11 @@ class Life(RuleBasedStateMachine):
 
     def _morning(self) -> None:
         yesterday = self.clock - timedelta(days=1)
-        for platform in platforms():
-            if (platform, yesterday) not in self.feeds and platform not in self.withheld:
-                self._deliver(platform, yesterday, [], [])
+        for back in range(1, 5):  # what stayed out comes a day later
+            day = self.clock - timedelta(days=back)
+            for platform in platforms():
+                if (platform, day) not in self.feeds and platform not in self.withheld:
+                    self._deliver(platform, day, [], [])
         self.withheld.clear()
         occasion = Occasion("daily", yesterday, self._at(2))
         workflow.refresh_standing(occasion)
