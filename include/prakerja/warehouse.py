@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. What is
-#: asked of a year lies in memory, and a million rows are sorted there.
+#: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
+#: year's ledger lies in memory, and a million rows are sorted there.
 SESSION = {"prepare_threshold": None, "options": "-c work_mem=256MB -c random_page_cost=1.1 -c jit=off"}
 SQL = INCLUDE / "sql"
 Connection = sa.Connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -31,9 +32,11 @@ NAMES = ("Ani", "Budi", "Siti")
 persons = st.sampled_from(PEOPLE)
 names = st.sampled_from(NAMES)
 sources = st.sampled_from(("tokopedia", "sisnaker"))
-hours = st.integers(-30, 15 * 24)  # from the announcement
+hours = st.integers(-10, 11 * 24)  # from the announcement; the first deadline ends after 216
 rows = st.lists(
-    st.tuples(persons, st.sampled_from(("PAID", "PAID", "PAID", "CANCELLED")), hours, st.sampled_from("ab")), max_size=4
+    st.tuples(persons, st.sampled_from(("PAID", "PAID", "PAID", "CANCELLED")), hours, st.sampled_from("ab")),
+    min_size=1,
+    max_size=4,
 )
 
 
@@ -48,8 +51,9 @@ def number(card: int) -> str:
 class Life(RuleBasedStateMachine):
     """A cohort of five from its deadline day on. The model is the list of deliveries; all else is the product's."""
 
-    def __init__(self, home: Path, truncate: Callable[[], None]) -> None:
+    def __init__(self, home: Path, truncate: Callable[[], None], seen: Counter[str]) -> None:
         super().__init__()
+        self.seen = seen
         self.home, self.clock = home, FIRST_DEADLINE
         self.feeds: dict[tuple[str, date], tuple[int, list[Any], list[int]]] = {}
         self.extensions: list[tuple[date, date]] = []
@@ -66,6 +70,7 @@ class Life(RuleBasedStateMachine):
             world = World(connection)
             for card in PEOPLE:
                 world.recipient(card)
+            connection.exec_driver_sql("update rosters set rows = %s", (len(PEOPLE),))
         day = ANNOUNCED
         while day < self.clock:
             for platform in platforms():
@@ -83,20 +88,19 @@ class Life(RuleBasedStateMachine):
     def tomorrows_feed_stays_out(self, platform: str) -> None:
         self.withheld.add(platform)
 
-    @rule()
-    def a_day_passes(self) -> None:
+    @rule(approved_by=st.one_of(st.none(), names))
+    def a_day_passes(self, approved_by: str | None) -> None:
         self.clock += timedelta(days=1)
         self._morning()
+        if approved_by:
+            self._approve(approved_by)
+            self._morning()
 
     @rule(statements=st.integers(1, 40))
     def a_day_passes_and_a_process_dies(self, statements: int) -> None:
         self.clock += timedelta(days=1)
         with contextlib.suppress(KilledError), fuse(statements):
             self._morning()
-        self._morning()
-
-    @rule()
-    def runs_are_cleared(self) -> None:
         self._morning()
 
     @rule(name=names)
@@ -173,6 +177,12 @@ class Life(RuleBasedStateMachine):
         _, entries = verification.latest_entries(verification.blacklist_root(str(self.home / "publish")))
         assert len(entries) == len(stays)
         assert audit.verify().problems == []
+        self.seen.update(
+            decided=bool(self._cards("outcomes")),
+            revoked=len(self._cards("revocations")),
+            reinstated=len(self._cards("reinstatements")),
+            resolved=len(self._cards("hold_resolutions")),
+        )
 
     # -- how -----------------------------------------------------------------------------------------------------------
 
@@ -312,17 +322,43 @@ def test_whatever_happens_the_invariants_hold(
 ) -> None:
     monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
 
+    seen: Counter[str] = Counter()
+
     def begin() -> Life:
         for file in sorted((home / "publish").rglob("*"), reverse=True):
             file.unlink() if file.is_file() else file.rmdir()
-        return Life(home, empty_warehouse)
+        return Life(home, empty_warehouse, seen)
 
     run_state_machine_as_test(
         begin,
         settings=settings(
             max_examples=20,
-            stateful_step_count=30,
+            stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert min(seen[what] for what in ("decided", "revoked")) > 0, f"idle lives: {seen}"
+
+
+def test_a_life_that_goes_all_the_way(
+    home: Path, empty_warehouse: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decided, revoked, reinstated by a late proof and by an appeal: the machine's parts do what they are called."""
+    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+    life = Life(home, empty_warehouse, Counter())
+    life.a_delivery_comes("sisnaker", 5, [], [5])
+    for _ in range(3):
+        life.a_day_passes(None)
+    assert life.revoked == set()
+    life.somebody_approves_all_that_waits("Siti")
+    life.a_day_passes(None)
+    assert life.revoked == {1, 2, 3, 4}
+    life.a_delivery_comes("tokopedia", 8, [(1, "PAID", 100, "a")], [])
+    life.a_day_passes("Siti")
+    life.a_revoked_person_appeals(2, "Budi", is_upheld=True)
+    life.a_hold_is_looked_into(5, is_purchased=False)
+    life.a_day_passes("Siti")
+    assert life._cards("reinstatements") == {1, 2}
+    assert life.revoked == {1, 2, 3, 4, 5}
+    life.teardown()
