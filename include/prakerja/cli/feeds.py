@@ -146,6 +146,11 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
     print_table(grid)
     typer.echo(f"{count_unmatched():,} cards stand in no loaded roster")
     for delivery in deliveries:
+        if taken := delivery["late_purchases"]:
+            typer.echo(
+                f"flagged {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
+                f"{taken:,} paid after the deadline with cards of people who are revoked"
+            )
         if delivery["status"] == "rejected":
             typer.echo(
                 f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "

@@ -21,14 +21,14 @@ def cohort_table() -> list[dict[str, Any]]:
     `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`.
     """
     with warehouse.transaction() as connection:
-        known = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_cohorts")}
+        known = _known(connection)
         return [_row(connection, cohort, known.get(cohort.cohort)) for cohort in calendar().values()]
 
 
 def missing_now() -> list[tuple[str, date]]:
     """Every (platform, business date) that some undecided cohort is owed by its latest intake."""
     with warehouse.transaction() as connection:
-        known = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_cohorts")}
+        known = _known(connection)
         missing = {
             feed
             for cohort in calendar().values()
@@ -36,6 +36,17 @@ def missing_now() -> list[tuple[str, date]]:
             for feed in _owed(connection, cohort, row["standing_as_of"])
         }
     return sorted(missing)
+
+
+def _known(connection: warehouse.Connection) -> dict[int, Any]:
+    waves = calendar().values()
+    rows = warehouse.rows(
+        connection,
+        "cohorts/list_cohorts",
+        cohorts=[wave.cohort for wave in waves],
+        deadlines=[wave.deadline_on for wave in waves],
+    )
+    return {row["cohort"]: row for row in rows}
 
 
 def _row(connection: warehouse.Connection, cohort: Cohort, known: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 -- Grain: one row per cohort that has a roster or a decision attempt: its latest standing, decision, and what followed.
+-- Parameters: cohorts, deadlines: the calendar's, as it stands.
 with latest_standing as (
     select distinct on (cohort) *
     from standings
@@ -6,9 +7,17 @@ with latest_standing as (
 ),
 
 latest_attempt as (
-    select distinct on (cohort) *
-    from decisions
-    order by cohort, (status = 'made') desc, deadline_on desc, attempt desc
+    -- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
+    select distinct on (d.cohort) d.*
+    from decisions as d
+    left join
+        unnest(cast(:cohorts as integer[]), cast(:deadlines as date[])) as k (cohort, deadline_on)
+        on d.cohort = k.cohort
+    where
+        k.deadline_on is null
+        or d.deadline_on >= k.deadline_on
+        or exists (select from carried_out as c where c.decision_id = d.decision_id)
+    order by d.cohort, (d.status = 'made') desc, d.deadline_on desc, d.attempt desc
 ),
 
 revoked as (

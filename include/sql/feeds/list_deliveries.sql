@@ -13,6 +13,10 @@ select
     d.duplicates,
     d.arrived_on,
     coalesce(d.verdict -> 'warnings', '[]') as warnings,
+    (
+        select count(*) from late_findings as l
+        where l.delivery_id = d.delivery_id and l.kind = 'late_purchase'
+    ) as late_purchases,
     d.delivery_id,
     d.verdict is not null as is_judged,
     f.delivery_id is not null as is_in_force,

@@ -334,17 +334,18 @@ begin
         ) as c
         cross join lateral digest_of(p.fact, p.entry, c.columns) as d
         where p.entry = pending.entry and d.rows > 0;
-        perform pg_advisory_xact_lock(hashtextextended('prakerja audit', 0));
-        select l.position, l.hash into last_position, last_hash from audit_log as l order by l.position desc limit 1;
-        last_position := coalesce(last_position, 0) + 1;
-        last_hash := coalesce(last_hash, '\x'::bytea);
-        digests := coalesce(digests, '{}');
-        sealed_at := clock_timestamp();
-        insert into audit_log (position, entry, at, actor, facts, previous, hash)
-        values (
-            last_position, pending.entry, sealed_at, pending.actor, digests, last_hash,
-            audit_hash(last_position, pending.entry, sealed_at, pending.actor, digests, last_hash)
-        );
+        if digests is not null then -- an insert that found everything there has drawn an entry, and added nothing
+            perform pg_advisory_xact_lock(hashtextextended('prakerja audit', 0));
+            select l.position, l.hash into last_position, last_hash from audit_log as l order by l.position desc limit 1;
+            last_position := coalesce(last_position, 0) + 1;
+            last_hash := coalesce(last_hash, '\x'::bytea);
+            sealed_at := clock_timestamp();
+            insert into audit_log (position, entry, at, actor, facts, previous, hash)
+            values (
+                last_position, pending.entry, sealed_at, pending.actor, digests, last_hash,
+                audit_hash(last_position, pending.entry, sealed_at, pending.actor, digests, last_hash)
+            );
+        end if;
         delete from audit_pending_facts as p where p.entry = pending.entry;
         delete from audit_pending as p where p.entry = pending.entry;
     end loop;
