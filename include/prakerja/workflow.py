@@ -165,8 +165,8 @@ def choose(occasion: Occasion) -> tuple[str, dict[str, str] | None]:
     if occasion.kind != "deadline":
         return "reminder_date_is_over" if occasion.is_late else "send_reminders", None
     made = _decision(wave)
-    if made.is_carried_out and made.deadline_on < wave.deadline_on:
-        return "cohort_was_decided", None  # its deadline was extended afterwards: nobody is decided twice
+    if made.deadline_on > wave.deadline_on or (made.is_carried_out and made.deadline_on < wave.deadline_on):
+        return "cohort_was_decided", None  # for another deadline, that was extended: nobody is decided twice
     if not made.overdue:
         return "nobody_is_overdue", None
     if occasion.is_replay or occasion.approve_as:  # nobody is there to answer, or the answer came along

@@ -166,9 +166,28 @@ REVOKE = (
 )
 def test_the_warehouse_refuses_what_may_not_follow(wave: Cohort, statement: str, why: str) -> None:
     decision.decide(wave, DECIDED_ON)
-    with pytest.raises(RefusedError, match=r"transitions|ForeignKey"), warehouse.transaction() as connection:
+    with (
+        pytest.raises(RefusedError, match=r"transitions|Foreign|approved"),
+        warehouse.transaction() as connection,
+    ):
         connection.exec_driver_sql(statement)
     assert revoked() == [], why
+
+
+def test_a_table_of_ones_own_does_not_fool_the_triggers(wave: Cohort) -> None:
+    decision.decide(wave, DECIDED_ON)
+    own = (
+        "create temp table transitions as select 'purchased' as from_state, 'revocations' as fact,"
+        " 'revoked' as to_state; "
+    )
+    with pytest.raises(RefusedError, match=r"transitions|approved"), warehouse.transaction() as connection:
+        connection.connection.driver_connection.execute(own + REVOKE.format(3))
+
+
+def test_nobody_is_revoked_without_an_approved_batch(wave: Cohort) -> None:
+    decision.decide(wave, DECIDED_ON)
+    with pytest.raises(RefusedError, match="revocations_approved"), warehouse.transaction() as connection:
+        connection.exec_driver_sql(REVOKE.format(1))
 
 
 def test_nobody_is_decided_anew_once_revoked(wave: Cohort) -> None:

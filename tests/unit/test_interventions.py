@@ -290,3 +290,136 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(wave: Cohort, home: Path
             (waiting,) = approval.waiting(connection, made)
         shown.append(waiting.people)
     assert shown == [2, 1, 2]
+
+
+def daily(clock: date) -> None:
+    """What the daily intake does after taking in."""
+    standing.refresh_standings(clock)
+    late_truth.notice_late_truth(clock)
+    holds.carry_out(clock)
+    reinstatement.reinstate(clock, None)
+
+
+def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_refresh_first(
+    wave: Cohort, home: Path
+) -> None:
+    carry_out(wave)
+    deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=2)
+    intake.take_in("tokopedia", DECIDED_ON)
+    daily(DECIDED_ON)
+    daily(DECIDED_ON + timedelta(days=1))
+    assert findings() == [(2, "reinstatement_proposed")]
+
+
+def test_a_delivery_of_before_the_decision_that_a_replay_finds_later_spares(wave: Cohort, home: Path) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    early = "2021-03-14T01:00:00+07:00"
+    rows = [bought(n) for n in range(2, PEOPLE + 1)]
+    deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2, generated_at=early)
+    intake.take_in("tokopedia", DECIDED_ON - timedelta(days=1), is_replay=True)
+    for clock in (DECIDED_ON - timedelta(days=1), DECIDED_ON):
+        standing.refresh_standings(clock)
+    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    revocation.revoke(wave, made, DECIDED_ON)
+    assert revoked() == [1]
+
+
+@pytest.fixture
+def held(wave: Cohort, home: Path) -> decision.Decision:
+    """Number 1 is suspended at the deadline, and held by a decision that nobody has carried out."""
+    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="Ani")
+    return decision.decide(wave, DECIDED_ON)
+
+
+def resolve(*, is_purchased: bool) -> Any:
+    return holds.resolve(card(1), is_purchased=is_purchased, because="asked", resolved_by="Budi", on=DECIDED_ON)
+
+
+def approve_all(made: decision.Decision, name: str, clock: date) -> None:
+    with warehouse.transaction() as connection:
+        for batch in approval.waiting(connection, made):
+            approval.approve(connection, batch, name, clock)
+
+
+def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.Decision, home: Path) -> None:
+    resolve(is_purchased=False)
+    approve_all(held, "Siti", DECIDED_ON)
+    extend(home, "2021-03-16")
+    daily(date(2021, 3, 16))
+    assert revoked() == []
+    empty_days("2021-03-15", "2021-03-21")
+    made = decision.decide(cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
+    assert (made.held, made.overdue) == (1, 1)
+    with warehouse.transaction() as connection:
+        waiting = [batch.subject for batch in approval.waiting(connection, made)]
+    assert waiting == []
+    assert holds.carry_out(date(2021, 3, 22)) == 0, "what was found out was about another deadline"
+
+
+def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision_anew(
+    held: decision.Decision, home: Path
+) -> None:
+    resolve(is_purchased=False)
+    approve_all(held, "Siti", DECIDED_ON)
+    assert holds.carry_out(DECIDED_ON) == 1
+    extend(home, "2021-03-17")
+    empty_days("2021-03-15", "2021-03-21")
+    daily(date(2021, 3, 17))
+    made = decision.decide(cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
+    assert (made.excluded, made.overdue, made.purchased) == (1, 1, 48)
+
+
+def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: Path, wave: Cohort) -> None:
+    assert resolve(is_purchased=True) is None
+    people.lift_suspension(card(1), date(2021, 3, 16), because="cleared", lifted_by="Budi")
+    known = extend(home, "2021-03-16").as_known_on(date(2021, 3, 22))
+    empty_days("2021-03-15", "2021-03-21")
+    made = decision.decide(known, date(2021, 3, 22))
+    revocation.require_approval(made, "Siti", date(2021, 3, 22), in_advance=True)
+    assert revocation.revoke(known, made, date(2021, 3, 22)) == 1
+    assert revoked() == [2]
+
+
+def test_an_extension_that_is_entered_late_proposes_whoever_bought_by_it(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    rows = [bought(1, occurred_at=datetime(2021, 3, 17, 9, tzinfo=WIB))]
+    deliver(home / "landing", "tokopedia", "2021-03-17", rows)
+    intake.take_in("tokopedia", date(2021, 3, 18))
+    daily(date(2021, 3, 18))
+    extend(home, "2021-03-12")
+    daily(date(2021, 3, 21))
+    assert (1, "reinstatement_proposed") in findings()
+
+
+def test_an_extension_cannot_be_taken_back_after_the_decision(wave: Cohort, home: Path) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    calendar_before = (home / "calendar.yaml").read_text()
+    extend(home, "2021-03-16")
+    daily(date(2021, 3, 16))
+    (home / "calendar.yaml").write_text(calendar_before)
+    calendar._read.cache_clear()
+    with pytest.raises(BlockedError, match="deadline_moved"):
+        revocation.require_approval(made, "Siti", date(2021, 3, 17), in_advance=True)
+    with pytest.raises(BlockedError, match="deadline_moved"):
+        revocation.revoke(cohort(12), made, date(2021, 3, 17))
+    assert revoked() == []
+
+
+def test_another_doubt_holds_again_whom_a_person_looked_into(held: decision.Decision, home: Path) -> None:
+    batch = resolve(is_purchased=False)
+    approve_all(held, "Siti", DECIDED_ON)
+    people.lift_suspension(card(1), date(2021, 3, 12), because="cleared", lifted_by="Budi")
+    rows = [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")]
+    deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2)
+    intake.take_in("tokopedia", DECIDED_ON + timedelta(days=1))
+    daily(DECIDED_ON + timedelta(days=1))
+    assert batch is not None
+    assert revoked() == []
+
+
+def test_who_is_revoked_and_leaves_keeps_the_proof(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    people.withdraw(card(2), DECIDED_ON + timedelta(days=1), because="own wish", recorded_by="Ani")
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)], DECIDED_ON + timedelta(days=2))
+    assert findings() == [(2, "reinstatement_proposed")]
+    assert reinstatement.reinstate(DECIDED_ON + timedelta(days=2), "Siti") == 1

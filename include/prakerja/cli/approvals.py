@@ -28,6 +28,8 @@ def approve(
 
     if (digest is None) != (name is None) or not (name or "?").strip():
         raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
+    if name is not None:
+        answered("approved", name)
     wave = cohort_of(cohort)
     warehouse.require_schema()
     with warehouse.transaction() as connection:

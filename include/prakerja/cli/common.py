@@ -39,7 +39,7 @@ def answered(because: str, name: str) -> tuple[str, str]:
     if not because.strip() or not name.strip():
         raise typer.BadParameter("say why, and who you are: --because and --as")
     for text in (because, name):
-        if re.search(r"\d{12,}", text):
+        if re.search(r"\d{12,}|\d{4}[ .-]\d{4}[ .-]\d{4}", text):
             raise PrakerjaError("--because and --as are read by many: leave cards, NIKs and phone numbers out")
     return because.strip(), name.strip()
 

@@ -9,14 +9,13 @@ from typing import Any
 from prakerja import warehouse
 
 
-def refresh(
-    connection: warehouse.Connection, window: Mapping[str, Any], known_by: date, *, is_decided: bool
-) -> list[int]:
-    """Bring a cohort's evidence to the deliveries known by a day; gives whom those that came or went could touch.
+def refresh(connection: warehouse.Connection, window: Mapping[str, Any], known_by: date, *, is_decided: bool) -> int:
+    """Bring a cohort's evidence to the deliveries known by a day; gives its generation.
 
-    `window` has cohort, announced_on, deadline_on, settlement_days.
+    Whoever was touched since an earlier generation bears a later one. `window` has cohort, announced_on, deadline_on,
+    settlement_days.
     """
-    touched: list[int] = warehouse.execute(
+    generation = warehouse.execute(
         connection, "cohorts/refresh_evidence", **window, known_by=known_by, is_decided=is_decided
     ).scalar_one()
-    return touched
+    return int(generation)

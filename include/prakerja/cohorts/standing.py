@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -39,7 +40,7 @@ def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
             cohort = cohort.as_known_on(clock)
             record_extensions(connection, cohort)
             is_decided = known["decided_as_of"] is not None and known["decided_as_of"] < clock
-            if is_decided and known["decided_deadline_on"] >= cohort.deadline_on:
+            if is_decided and (known["is_carried_out"] or known["decided_deadline_on"] >= cohort.deadline_on):
                 continue
             evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
             row = warehouse.rows(
@@ -67,6 +68,13 @@ def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
             announced_on=extension.announced_on,
             because=extension.because,
         )
+
+
+def as_promised(connection: warehouse.Connection, cohort: Cohort, clock: date) -> Cohort:
+    """The cohort as known on a day; a deadline that was promised once is not taken back with the calendar's entry."""
+    known = cohort.as_known_on(clock)
+    promised = warehouse.execute(connection, "cohorts/promised_deadline", cohort=cohort.cohort, known_by=clock).scalar()
+    return known if promised is None or promised <= known.deadline_on else replace(known, deadline_on=promised)
 
 
 def has_open_cohort(business_date: date) -> bool:

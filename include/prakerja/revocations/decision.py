@@ -42,6 +42,7 @@ class Decision:
     overdue: int
     excluded: int
     is_carried_out: bool
+    evidence_generation: int
 
     @property
     def effective_at(self) -> datetime:
@@ -152,6 +153,7 @@ class _Attempt:
     def __init__(self, connection: warehouse.Connection, cohort: Cohort, roster: Any, as_of: date) -> None:
         self.connection, self.cohort, self.roster, self.as_of = connection, cohort, roster, as_of
         self.overrides: list[str] = []
+        self.generation: int | None = None
 
     def gap(self) -> str | None:
         """What is missing, as a sentence; nothing where all is there or a person has answered for it."""
@@ -164,7 +166,7 @@ class _Attempt:
     def decide(self) -> str | None:
         """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
         cohort, connection = self.cohort, self.connection
-        evidence.refresh(connection, window_of(cohort), self.as_of, is_decided=False)
+        self.generation = evidence.refresh(connection, window_of(cohort), self.as_of, is_decided=False)
         at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": self.as_of}
         totals = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
         cited = warehouse.rows(
@@ -244,6 +246,7 @@ class _Attempt:
             selected=self.roster["selected"],
             missing_feeds=missing,
             overrides=self.overrides,
+            evidence_generation=self.generation,
             **totals,
         )
         warehouse.execute(

@@ -10,12 +10,11 @@ from prakerja import warehouse
 from prakerja.calendar import calendar
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
-from prakerja.revocations import approval
+from prakerja.revocations import approval, late_truth
 from prakerja.revocations.approval import Batch
 from prakerja.revocations.decision import made_decision
 from prakerja.revocations.explanation import outcome_of
 from prakerja.revocations.freezes import FrozenError, require_no_freeze
-from prakerja.revocations.reinstatement import PROPOSER
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +75,10 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
         recipient = outcome_of(connection, card)
         if recipient is None or recipient["outcome"] != "held":
             raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
+        decision = made_decision(connection, recipient["cohort"])
+        assert decision is not None  # noqa: S101 - its outcome is there
+        if not is_purchased and late_truth.is_moved(connection, decision, on):
+            raise PrakerjaError("the deadline was extended: whoever is held may still buy; see `prakerja cohorts`")
         written = warehouse.execute(
             connection,
             "revocations/insert_hold_resolution",
@@ -90,8 +93,6 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
             raise PrakerjaError("this hold is resolved already: see `prakerja holds`")
         if is_purchased:
             return None
-        decision = made_decision(connection, recipient["cohort"])
-        assert decision is not None  # noqa: S101 - its outcome is there
         batch = approval.propose(connection, decision, "hold", on, resolved_by, recipient["recipient_id"])
         if batch is None:
             raise PrakerjaError("a delivery shows a purchase in time: resolve it with --purchased")
@@ -114,9 +115,11 @@ def carry_out(clock: date) -> int:
             except FrozenError as frozen:
                 log.warning("%s", frozen)
                 continue
+            if late_truth.is_moved(connection, decision, clock):
+                continue
             at = {"cohort": number, "deadline_on": decision.deadline_on, "clock": clock}
             for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
-                batch = approval.propose(connection, decision, "hold", clock, PROPOSER, row["recipient_id"])
+                batch = approval.propose(connection, decision, "hold", clock, row["resolved_by"], row["recipient_id"])
                 if batch is not None and not batch.approvals_needed:
                     revoked += approval.carry_out(connection, batch, decision.effective_at, clock)
     if revoked:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import calendar
 from prakerja.cohorts import evidence
+from prakerja.cohorts.standing import as_promised
 from prakerja.revocations.decision import Decision, made_decision
 
 log = logging.getLogger(__name__)
@@ -28,14 +29,21 @@ def notice_late_truth(clock: date) -> int:
 
 def notice(connection: warehouse.Connection, decision: Decision, clock: date) -> int:
     """Bring a decided cohort's evidence up to date, and write down what is new about its people; gives how much."""
-    window = window_now(decision, clock)
+    window = window_now(connection, decision, clock)
     by_now = {key: window[key] for key in ("cohort", "announced_on", "settlement_days")}
-    touched = evidence.refresh(connection, by_now | {"deadline_on": window["deadline_now"]}, clock, is_decided=True)
+    evidence.refresh(connection, by_now | {"deadline_on": window["deadline_now"]}, clock, is_decided=True)
+    since = {"cohort": decision.cohort, "evidence_generation": decision.evidence_generation}
     found = 0
-    if touched:
+    # Whoever refreshed the evidence meanwhile: nobody whom it touched is passed over.
+    if warehouse.execute(connection, "revocations/is_touched", **since).scalar_one():
         found = warehouse.execute(
-            connection, "revocations/insert_late_findings", touched=touched, **window, clock=clock
+            connection,
+            "revocations/insert_late_findings",
+            evidence_generation=decision.evidence_generation,
+            **window,
+            clock=clock,
         ).rowcount
+        warehouse.execute(connection, "revocations/mark_noticed", cohort=decision.cohort)
     if found:
         log.info("gelombang-%d: %d findings in deliveries after its decision", decision.cohort, found)
     return found
@@ -43,7 +51,7 @@ def notice(connection: warehouse.Connection, decision: Decision, clock: date) ->
 
 def _notice_of_the_revoked(connection: warehouse.Connection, decision: Decision, clock: date) -> int:
     """Payments that platforms took from them after the deadline; and a deadline that was extended."""
-    deadline_now = window_now(decision, clock)["deadline_now"]
+    deadline_now = window_now(connection, decision, clock)["deadline_now"]
     at = {"decision_id": decision.decision_id, "clock": clock}
     found = warehouse.execute(connection, "revocations/insert_late_purchases", deadline_now=deadline_now, **at).rowcount
     if decision.deadline_on < deadline_now and clock <= deadline_now:
@@ -51,11 +59,21 @@ def _notice_of_the_revoked(connection: warehouse.Connection, decision: Decision,
     return found
 
 
-def window_now(decision: Decision, clock: date) -> dict[str, Any]:
+def window_now(connection: warehouse.Connection, decision: Decision, clock: date) -> dict[str, Any]:
     """The window as decided, with `deadline_now`: a deadline that was extended since is later."""
     cohort = calendar().get(decision.cohort)
-    known = cohort.as_known_on(clock).deadline_on if cohort else decision.deadline_on
+    known = as_promised(connection, cohort, clock).deadline_on if cohort else decision.deadline_on
     return decision.window | {"deadline_now": max(known, decision.deadline_on)}
+
+
+def is_moved(connection: warehouse.Connection, decision: Decision, clock: date) -> bool:
+    """Whether the deadline was extended, and the days until its decision are not over: nobody is revoked meanwhile.
+
+    One that was not carried out is decided anew.
+    """
+    deadline_now: date = window_now(connection, decision, clock)["deadline_now"]
+    is_over = clock > deadline_now + timedelta(days=decision.settlement_days)
+    return deadline_now > decision.deadline_on and not (decision.is_carried_out and is_over)
 
 
 def decided_before(connection: warehouse.Connection, clock: date) -> Iterator[Decision]:

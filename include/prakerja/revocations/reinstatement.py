@@ -30,7 +30,7 @@ def reinstate(clock: date, approve_as: str | None) -> int:
             batch = approval.propose(connection, decision, "reinstatement", clock, PROPOSER)
             if batch is not None and approve_as:
                 approval.approve(connection, batch, approve_as, clock, in_advance=True)
-            window = window_now(decision, clock)
+            window = window_now(connection, decision, clock)
             for each in approval.batches(connection, decision, "reinstatement"):
                 if not each.approvals_needed and not each.is_carried_out:
                     reinstated += warehouse.execute(

@@ -7,9 +7,9 @@ from datetime import date
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
-from prakerja.revocations import approval
+from prakerja.revocations import approval, late_truth
 from prakerja.revocations.approval import SHOWN, AwaitingApprovalError, Batch
-from prakerja.revocations.decision import Decision
+from prakerja.revocations.decision import BlockedError, Decision
 from prakerja.revocations.freezes import require_no_freeze
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def require_approval(decision: Decision, approve_as: str | None, on: date, *, in
     """
     with warehouse.transaction() as connection:
         require_no_freeze(connection, decision.cohort, on)
+        _require_unmoved(connection, decision, on)
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
         if batch is not None and approve_as:
             approval.approve(connection, batch, approve_as, on, in_advance=in_advance)
@@ -73,6 +74,7 @@ def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
     of_deadline = {"cohort": decision.cohort, "deadline_on": decision.deadline_on}
     with warehouse.transaction(one_snapshot=True) as connection:
         require_no_freeze(connection, decision.cohort, clock)
+        _require_unmoved(connection, decision, clock)
         batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
         if batch is not None:
             _require_approved(decision, batch)
@@ -83,6 +85,15 @@ def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
         revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, clock)
         spared = warehouse.execute(connection, "revocations/insert_spared", **of_deadline, clock=clock).rowcount
         return revoked, spared
+
+
+def _require_unmoved(connection: warehouse.Connection, decision: Decision, clock: date) -> None:
+    """A deadline that was promised, and is no more in the calendar, has moved all the same."""
+    if not decision.is_carried_out and late_truth.is_moved(connection, decision, clock):
+        raise BlockedError(
+            f"gelombang-{decision.cohort} is blocked: deadline_moved: it was decided for {decision.deadline_on}, "
+            "and extended since: it is decided anew"
+        )
 
 
 def _require_approved(decision: Decision, batch: Batch) -> None:

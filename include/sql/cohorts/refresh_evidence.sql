@@ -1,4 +1,4 @@
--- Grain: one array, the recipients whom deliveries that came or went could have touched; their evidence is new.
+-- Grain: one number, the generation of the cohort's evidence: whom deliveries that came or went could touch has it.
 -- May run twice: the second time touches nobody. Before the decision it sees what the decision will see: business dates
 -- up to the settlement days, purchases undone before the deadline's end; after it every delivery, undone at any time.
 -- Parameters: cohort, announced_on, deadline_on, settlement_days, known_by, is_decided.

@@ -1,6 +1,7 @@
 -- Grain: one finding per decided recipient and kind: what deliveries known by now show that the decision did not see.
 -- May run twice: a finding is written once, with the day and the row that first showed it.
--- Parameters: touched, by deliveries that came or went; cohort, deadline_on, as decided, clock; the window by now:
+-- Of whom deliveries that came or went could touch since it was last looked for, and since the decision.
+-- Parameters: evidence_generation, cohort, deadline_on, as decided; clock; the window by now:
 -- announced_on, deadline_now, settlement_days.
 with asked as materialized (
     select
@@ -11,7 +12,12 @@ with asked as materialized (
         v.recipient_id is not null as is_revoked
     from outcomes as o
     left join revocations as v on o.recipient_id = v.recipient_id
-    where o.recipient_id = any(cast(:touched as bigint[])) and o.deadline_on = :deadline_on
+    inner join evidence as e on o.recipient_id = e.recipient_id
+    inner join evidence_bases as b on e.cohort = b.cohort
+    where
+        e.cohort = :cohort
+        and o.deadline_on = :deadline_on
+        and e.touched_in > greatest(b.noticed, :evidence_generation)
 ),
 
 now_standing as materialized (

@@ -10,5 +10,6 @@ where
     o.cohort = :cohort
     and o.deadline_on = :deadline_on
     and o.outcome = 'overdue'
+    and not exists (select from hold_resolutions as h where h.recipient_id = o.recipient_id and h.is_purchased)
     and not exists (select from revocations as r where r.recipient_id = o.recipient_id)
 on conflict (recipient_id, kind) do nothing

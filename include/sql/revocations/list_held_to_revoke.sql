@@ -1,12 +1,15 @@
 -- Grain: one row per held recipient of a decision who was found not to have bought, by a day, and is not revoked.
 -- Parameters: cohort, deadline_on, clock.
-select h.recipient_id
+select
+    h.recipient_id,
+    h.resolved_by
 from hold_resolutions as h
 inner join outcomes as o on h.recipient_id = o.recipient_id
 where
     o.cohort = :cohort
     and o.deadline_on = :deadline_on
     and o.outcome = 'held'
+    and h.deadline_on = o.deadline_on
     and not h.is_purchased
     and h.resolved_on <= :clock
     and not exists (select from revocations as v where v.recipient_id = h.recipient_id)

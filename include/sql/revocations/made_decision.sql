@@ -11,6 +11,7 @@ select
     d.held,
     d.overdue,
     d.excluded,
+    coalesce(d.evidence_generation, 0) as evidence_generation,
     c.decision_id is not null as is_carried_out
 from decisions as d
 left join carried_out as c on d.decision_id = c.decision_id

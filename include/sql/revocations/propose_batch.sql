@@ -3,12 +3,14 @@
 -- Whoever the deliveries known by now speak for is in no batch of revocations, though the decision saw no purchase: it
 -- was made before they arrived. Once a decision was carried out, nobody is. A proof that was taken back reinstates
 -- nobody. A hold is decided person by person. The evidence is fresh: whom it did not touch since stands as decided.
--- Parameters: decision_id, as_of, cohort, deadline_on, as decided; subject, clock, proposed_by; the window by now:
--- announced_on, deadline_now, settlement_days; recipient_id, of the one held person that a batch is about, else null.
+-- Parameters: decision_id, evidence_generation, cohort, deadline_on, as decided; subject, clock, proposed_by;
+-- announced_on, deadline_now, settlement_days, the window by now; recipient_id, of the one held person that a batch is
+-- about, else null.
 with candidates as materialized (
     select
         o.recipient_id,
-        array['overdue'] as if_standing
+        array['overdue'] as if_standing,
+        null as doubt
     from outcomes as o
     where
         :subject = 'revocation'
@@ -21,7 +23,8 @@ with candidates as materialized (
     select
         v.recipient_id,
         case when bool_or(f.kind = 'deadline_extended') then array['overdue', 'held'] else '{}' end
-        || array['purchased']
+        || array['purchased'],
+        null
     from late_findings as f
     inner join revocations as v on f.recipient_id = v.recipient_id
     where
@@ -34,10 +37,13 @@ with candidates as materialized (
     union all
     select
         h.recipient_id,
-        array['overdue', 'held']
+        array['overdue', 'held'],
+        row(o.because, o.delivery_id, o.line)::text
     from hold_resolutions as h
+    inner join outcomes as o on h.recipient_id = o.recipient_id and h.deadline_on = o.deadline_on
     where
         :subject = 'hold'
+        and h.deadline_on = :deadline_on
         and h.recipient_id = :recipient_id
         and not h.is_purchased
         and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
@@ -46,7 +52,8 @@ with candidates as materialized (
 now_standing as materialized (
     select
         recipient_id,
-        outcome
+        outcome,
+        row(because, delivery_id, line)::text as doubt
     from
         standing_of(
             array(
@@ -55,7 +62,7 @@ now_standing as materialized (
                 inner join evidence as e on c.recipient_id = e.recipient_id
                 where
                     :subject <> 'revocation'
-                    or e.touched_on >= :as_of
+                    or e.touched_in > :evidence_generation
                     or c.recipient_id in (select s.recipient_id from suspensions as s)
                     or c.recipient_id in (select w.recipient_id from withdrawals as w)
             ),
@@ -67,7 +74,10 @@ people as materialized (
     select c.recipient_id
     from candidates as c
     left join now_standing as s on c.recipient_id = s.recipient_id
-    where coalesce(s.outcome::text, 'overdue') = any(c.if_standing)
+    where
+        coalesce(s.outcome::text, 'overdue') = any(c.if_standing)
+        -- What a person looked into is one doubt, another one holds again.
+        and (c.doubt is null or s.outcome <> 'held' or s.doubt = c.doubt)
 ),
 
 content as materialized (

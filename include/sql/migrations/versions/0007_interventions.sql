@@ -120,6 +120,13 @@ alter table suspensions alter column is_permanent drop default, alter column sus
 alter table withdrawals add column recorded_by text not null default 'unknown';
 alter table withdrawals alter column recorded_by drop default;
 
+-- A resolution is of the doubt that a decision had; found not to have bought, it holds for that decision alone.
+alter table hold_resolutions add column deadline_on date;
+update hold_resolutions as h
+set deadline_on = o.deadline_on
+from outcomes as o
+where h.recipient_id = o.recipient_id;
+
 -- What deliveries show later, and why somebody was reinstated ---------------------------------------------------------
 
 alter table late_findings drop constraint late_findings_kind_check;

@@ -11,11 +11,11 @@ create table evidence (
     purchase_key bigint,
     doubt_delivery_id bigint,
     doubt_line bigint,
-    touched_on date not null default '-infinity'
+    touched_in bigint not null default 0
 ) with (fillfactor = 60);
 comment on table evidence is 'a row is written once and changed about once: room for that in its own page';
-comment on column evidence.touched_on
-is 'the last day whose deliveries could have changed it: whoever was not touched since stands as before';
+comment on column evidence.touched_in
+is 'the last generation whose deliveries could have changed it: whoever was not touched since stands as before';
 create index evidence_cohort on evidence (cohort);
 
 create table evidence_bases (
@@ -23,8 +23,14 @@ create table evidence_bases (
     announced_on date not null,
     deadline_on date not null,
     settlement_days integer not null,
-    undone_before timestamptz not null
+    undone_before timestamptz not null,
+    -- Counts the refreshes that touched anybody; not by days, since a replay may come back to an earlier one.
+    generation bigint not null default 0,
+    -- Up to where late truth has been looked for.
+    noticed bigint not null default 0
 );
+alter table decisions add column evidence_generation bigint;
+comment on column decisions.evidence_generation is 'whoever was touched after it must be asked again';
 
 create table evidence_deliveries (
     cohort integer not null references evidence_bases,
@@ -143,7 +149,8 @@ begin atomic
 end;
 
 -- Brings a cohort's evidence to the deliveries known by `known_by` with a business date up to `last_business_date`: who
--- could be touched by one that came or went is judged anew. Gives them. Forwards, backwards, and from nothing alike.
+-- could be touched by one that came or went is judged anew, and marked with the generation, which it gives.
+-- Forwards, backwards, and from nothing alike.
 create function refresh_evidence(
     of_cohort integer,
     announced_on date,
@@ -153,7 +160,7 @@ create function refresh_evidence(
     known_by date,
     undone_before timestamptz
 )
-returns bigint[]
+returns bigint
 language plpgsql
 set work_mem = '128MB'
 set random_page_cost = 1.1
@@ -177,23 +184,26 @@ begin
         from recipients as r
         where r.cohort = of_cohort;
         if not found then
-            return '{}';
+            return 0;
         end if;
     elsif (base.announced_on, base.deadline_on, base.settlement_days) is distinct from
         (refresh_evidence.announced_on, refresh_evidence.deadline_on, refresh_evidence.settlement_days) then
         delete from evidence_deliveries as f where f.cohort = of_cohort;
         update evidence as e
         set purchase_delivery_id = null, purchase_line = null, purchase_key = null, doubt_delivery_id = null,
-            doubt_line = null, touched_on = greatest(e.touched_on, refresh_evidence.known_by)
+            doubt_line = null, touched_in = base.generation + 1
         where e.cohort = of_cohort;
+        base.generation := base.generation + 1;
     end if;
     insert into evidence_bases as b
     values (of_cohort, refresh_evidence.announced_on, refresh_evidence.deadline_on, refresh_evidence.settlement_days,
-        refresh_evidence.undone_before)
+        refresh_evidence.undone_before, 0, 0)
     on conflict (cohort) do update
     set announced_on = excluded.announced_on, deadline_on = excluded.deadline_on,
-        settlement_days = excluded.settlement_days, undone_before = excluded.undone_before
-    where b is distinct from excluded;
+        settlement_days = excluded.settlement_days, undone_before = excluded.undone_before,
+        generation = base.generation
+    where (b.announced_on, b.deadline_on, b.settlement_days, b.undone_before, b.generation) is distinct from
+    (excluded.announced_on, excluded.deadline_on, excluded.settlement_days, excluded.undone_before, base.generation);
 
     in_force := array(
         select f.delivery_id
@@ -207,7 +217,7 @@ begin
         select f.delivery_id from evidence_deliveries as f where f.cohort = of_cohort except select unnest(in_force)
     );
     if cardinality(entering || leaving) = 0 and base.undone_before = refresh_evidence.undone_before then
-        return '{}';
+        return base.generation;
     end if;
 
     touched := array(
@@ -276,7 +286,7 @@ begin
     update evidence as e
     set purchase_delivery_id = v.purchase_delivery_id, purchase_line = v.purchase_line, purchase_key = v.purchase_key,
         doubt_delivery_id = v.doubt_delivery_id, doubt_line = v.doubt_line,
-        touched_on = greatest(e.touched_on, refresh_evidence.known_by)
+        touched_in = coalesce(base.generation, 0) + 1
     from (select distinct unnest(touched)) as a (recipient_id)
     left join evidence_of(
         touched, in_force, refresh_evidence.announced_on, refresh_evidence.deadline_on,
@@ -285,7 +295,11 @@ begin
     where e.recipient_id = a.recipient_id;
     delete from evidence_deliveries as f where f.cohort = of_cohort and f.delivery_id = any(leaving);
     insert into evidence_deliveries select of_cohort, unnest(entering);
-    return touched;
+    if cardinality(touched) = 0 then
+        return coalesce(base.generation, 0);
+    end if;
+    update evidence_bases as b set generation = coalesce(base.generation, 0) + 1 where b.cohort = of_cohort;
+    return coalesce(base.generation, 0) + 1;
 end;
 $$;
 
@@ -305,6 +319,7 @@ create function outcome_of(because text) returns outcome
 language sql immutable parallel safe
 return case because
     when 'withdrawn' then 'excluded'::outcome
+    when 'revoked_earlier' then 'excluded'
     when 'purchase' then 'purchased'
     when 'no_purchase' then 'overdue'
     else 'held'
@@ -331,7 +346,12 @@ begin atomic
             e.recipient_id,
             coalesce(e.purchase_delivery_id, e.doubt_delivery_id) as row_delivery_id,
             coalesce(e.purchase_line, e.doubt_line) as row_line,
-            because_of(
+            case when e.recipient_id in (
+                select v.recipient_id
+                from revocations as v
+                inner join decisions as d on v.decision_id = d.decision_id
+                where d.cohort = of_cohort and d.deadline_on < standing.deadline_on
+            ) then 'revoked_earlier' else because_of(
                 -- Few have withdrawn or are suspended: a look-up for each, not a join of the million.
                 e.recipient_id in (
                     select w.recipient_id from withdrawals as w where w.withdrawn_on <= standing.known_by
@@ -341,7 +361,7 @@ begin atomic
                     select s.recipient_id from suspended_at(standing.deadline_on, standing.known_by) as s
                 ),
                 e.doubt_line is not null
-            ) as why
+            ) end as why
         from evidence as e
         where e.cohort = of_cohort
     )
@@ -378,7 +398,12 @@ begin atomic
             wib_midnight(standing_of.deadline_on + 1)
         ) as e on a.recipient_id = e.recipient_id
         left join suspended_at(standing_of.deadline_on, standing_of.known_by) as s on a.recipient_id = s.recipient_id
-        left join withdrawals as w on a.recipient_id = w.recipient_id and w.withdrawn_on <= standing_of.known_by
+        -- Who was revoked and leaves then has not lost the proof of a purchase.
+        left join withdrawals as w
+            on
+                a.recipient_id = w.recipient_id
+                and w.withdrawn_on <= standing_of.known_by
+                and not exists (select from revocations as v where v.recipient_id = a.recipient_id)
     )
 
     select

@@ -28,6 +28,9 @@ insert into transitions (from_state, fact, to_state) values
 ('overdue', 'outcomes', 'excluded'),
 ('excluded', 'outcomes', 'excluded'),
 ('cleared', 'outcomes', 'cleared'),
+('revoked', 'outcomes', 'revoked'),
+('reinstated', 'outcomes', 'reinstated'),
+('not_purchased', 'outcomes', 'held'),
 ('not_purchased', 'outcomes', 'purchased'),
 ('not_purchased', 'outcomes', 'not_purchased'),
 ('not_purchased', 'outcomes', 'overdue'),
@@ -48,7 +51,8 @@ begin atomic
     with latest as (
         select distinct on (n.recipient_id)
             n.recipient_id,
-            n.outcome
+            n.outcome,
+            n.deadline_on
         from outcomes as n
         where
             n.recipient_id = any(of_recipients)
@@ -63,7 +67,7 @@ begin atomic
             when v.recipient_id is not null then 'revoked'
             when s.recipient_id is not null then 'spared'
             when h.is_purchased then 'cleared'
-            when o.outcome = 'held' and not h.is_purchased then 'not_purchased'
+            when o.outcome = 'held' and not h.is_purchased and h.deadline_on = o.deadline_on then 'not_purchased'
             else coalesce(o.outcome::text, 'selected')
         end
     from unnest(of_recipients) as a (recipient_id)
@@ -77,6 +81,7 @@ end;
 
 create function refuse_illegal_transition() returns trigger
 language plpgsql
+set search_path = public, pg_temp
 as $$
 declare
     moved bigint[];
@@ -91,6 +96,14 @@ begin
         select array_agg(a.cohort), array_agg(a.outcome::text), min(a.deadline_on), max(a.deadline_on)
         into cohorts, outcomes, of_deadline, last_deadline
         from (select distinct cohort, deadline_on, outcome from added) as a;
+        if exists (
+            select from carried_out as c
+            inner join decisions as d on c.decision_id = d.decision_id
+            where d.cohort = any(cohorts)
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'transitions',
+                message = 'outcomes: this cohort''s decision was carried out';
+        end if;
         if of_deadline = last_deadline and not exists (
             select from decisions as d
             where d.status = 'made' and d.cohort = any(cohorts) and d.deadline_on <> of_deadline
@@ -156,8 +169,20 @@ drop constraint revocations_recipient_id_fkey;
 
 create function refuse_unknown_batch() returns trigger
 language plpgsql
+set search_path = public, pg_temp
 as $$
 begin
+    if tg_table_name = 'revocations' then
+        if exists (
+            select from added as a
+            left join batches as b on a.digest = b.digest and a.decision_id = b.decision_id
+            left join batch_members as m on b.digest = m.digest and a.recipient_id = m.recipient_id
+            where m.recipient_id is null or not exists (select from approvals as p where p.digest = b.digest)
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'revocations_approved',
+                message = 'revocations: in no approved batch of this decision';
+        end if;
+    end if;
     if exists (select distinct a.digest from added as a where a.digest is not null except select b.digest from batches as b)
     then
         raise exception using errcode = 'foreign_key_violation', constraint = tg_table_name || '_batch',
