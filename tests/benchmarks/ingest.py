@@ -198,7 +198,7 @@ def _bare_copy(zone: Path, platform: str) -> float:
     _settle()
     start = time.perf_counter()
     with (
-        warehouse.transaction() as connection,
+        warehouse.transaction(as_owner=True) as connection,
         _file(zone, platform).open("rb") as file,
         connection.connection.cursor() as cursor,
         cursor.copy("copy bare from stdin (format csv, header)") as copy,
