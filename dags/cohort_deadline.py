@@ -4,7 +4,7 @@
 The run's id says what it is: `gelombang-13__H-7__2021-04-01`, `gelombang-13__deadline__2021-04-08`. Every run has the
 same shape: wait for complete feeds, reconcile, branch.
 
-- **Before the deadline** it reminds whoever has not bought.
+- **Before the deadline** it reminds whoever has not bought: by SMS, else by e-mail, in the recipient's own daytime.
 - **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
   once a person has approved that very batch: here, where `ask_approval` asks (*Required Actions*), or by
   `prakerja approve`. Then the next version of the blacklist is published, also when nobody was revoked.
@@ -12,7 +12,9 @@ same shape: wait for complete feeds, reconcile, branch.
 
 **Red** before `revoke` means that nobody was revoked: `await_feeds` names the platforms and dates that are missing,
 `reconcile` an implausible result, `ask_approval` that somebody has rejected or nobody has answered for 24 hours,
-`approve_revocation` that an approval lacks. Clear the task once that is mended; clear `choose` to ask again.
+`approve_revocation` that an approval lacks. `send_reminders` is red where no provider answers, or where some messages
+have failed for now: cleared, it sends those and no other. Clear the task once that is mended; clear `choose` to
+ask again.
 
 A run of the past is safe: it never waits, sends no reminder, and decides and revokes nobody twice.
 **Do not mark a task as successful** to get past a gate: what it guards takes a benefit away for life.
@@ -28,6 +30,7 @@ from airflow.sdk import Asset, Param, PokeReturnValue, TriggerRule, dag, get_cur
 
 from batch_approval import BatchApprovalOperator
 from cohort_timetable import CohortTimetable
+from message_connections import message_connections
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings, acting, program
@@ -93,11 +96,15 @@ def cohort_deadline():
         fail_on_reject=True,  # a skipped revocation would look like a cohort where nobody is overdue
     )
 
-    @task
-    def send_reminders() -> dict[str, int]:
+    # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.
+    @task.sensor(mode="reschedule", poke_interval=300, timeout=timedelta(hours=48).total_seconds())
+    def send_reminders() -> PokeReturnValue:
         from prakerja import workflow
 
-        return workflow.send_reminders(occasion())
+        # A replay writes to its sandbox, and to nobody else.
+        connections = {} if occasion().is_replay else message_connections()
+        is_done, counts = workflow.send_reminders(occasion(), connections)
+        return PokeReturnValue(is_done=is_done, xcom_value=counts)
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:

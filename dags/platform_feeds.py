@@ -122,6 +122,13 @@ def platform_feeds():
             outlet_events[PUBLISHED].add(asset, extra={"version": version})
         return version
 
+    @task
+    def close_reminders() -> dict[str, int]:
+        from prakerja import workflow
+
+        return workflow.close_reminders(occasion())
+
+    close_reminders()
     rosters, names = take_in_rosters(), list_platforms()
     feeds = take_in.expand(platform=names)
     # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.

@@ -38,7 +38,8 @@ def empty() -> None:
     with warehouse.transaction(as_owner=True) as connection:
         tables = connection.exec_driver_sql(
             "select string_agg(tablename, ', ') from pg_tables"
-            " where schemaname = 'public' and tablename not in ('alembic_version', 'transitions', 'audited')"
+            " where schemaname = 'public'"
+            " and tablename not in ('alembic_version', 'transitions', 'message_transitions', 'audited')"
         ).scalar_one()
         connection.exec_driver_sql(f"truncate {tables} restart identity cascade")
 

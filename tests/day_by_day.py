@@ -14,7 +14,7 @@ from typing import TypeVar
 from prakerja import workflow
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
-from prakerja.replay.days import _due_on
+from prakerja.replay.days import due_on
 
 Result = TypeVar("Result")
 
@@ -38,7 +38,7 @@ class Player:
     def play(self, days: Iterable[date], progress: Callable[[date], None] = lambda _: None) -> None:
         """Everything must succeed: whatever is rejected, missing, blocked or not approved raises."""
         for day in days:
-            for due in _due_on(day, list(calendar().values()), self.approve_as):
+            for due in due_on(day, list(calendar().values()), self.approve_as):
                 if due.occasion.kind == "daily":
                     self._platform_feeds(due.occasion)
                 elif due.occasion.kind == "deadline":

@@ -50,6 +50,7 @@ class Cohort:
     """One gelombang: both dates are WIB dates, the deadline is 23:59 of its day, that is before the next midnight.
 
     `deadline_on` is the latest that was announced; `first_deadline_on` the one that the roster was announced with.
+    `reminder_days` (before the deadline) and `audience` of reminders are the program's, where the cohort has none.
     """
 
     announced_on: date
@@ -59,6 +60,8 @@ class Cohort:
     extensions: tuple[Extension, ...] = field(default=(), compare=False)
     first_deadline_on: date = field(default=date.min, compare=False)
     revoked: int | None = field(default=None, compare=False)
+    reminder_days: tuple[int, ...] = field(default=(), compare=False)
+    audience: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.first_deadline_on == date.min:
@@ -95,8 +98,8 @@ class Cohort:
         return self.announced_on <= business_date <= self.last_business_date
 
     def events(self) -> list[CohortEvent]:
-        """The cohort's runs, in order: a reminder on each day that the program names, then the deadline's."""
-        days = sorted(program()["reminder_days"], reverse=True)
+        """The cohort's runs, in order: its reminders, then the deadline's."""
+        days = sorted(self.reminder_days or program()["reminders"]["days"], reverse=True)
         at = time(int(program()["reminders"]["at_hour"]))
         reminders = [(self.deadline_on - timedelta(days=n), f"H-{n}") for n in days]
         return [
@@ -179,7 +182,21 @@ def _cohort(entry: Any, where: str) -> Cohort:
         extensions,
         deadline_on,
         revoked=revoked,
+        reminder_days=_reminder_days(entry.get("reminder_days") or [], f"{where} (cohort {number})"),
+        audience=_audience(entry.get("audience"), f"{where} (cohort {number})"),
     )
+
+
+def _reminder_days(entries: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(entries, list) or any(type(days) is not int or not 0 <= days <= 29 for days in entries):
+        raise PrakerjaError(f"{where}: `reminder_days` is a list of days before the deadline, as [7, 3, 1]")
+    return tuple(dict.fromkeys(entries))
+
+
+def _audience(given: Any, where: str) -> str | None:
+    if given not in (None, "not_purchased", "all"):
+        raise PrakerjaError(f"{where}: `audience` is not_purchased or all")
+    return str(given) if given else None
 
 
 def _extensions(entries: Any, deadline_on: date, where: str) -> tuple[Extension, ...]:

@@ -52,6 +52,10 @@ class Occasion:
         """The WIB day of `at`."""
         return self.at.astimezone(WIB).date()
 
+    def now(self) -> datetime:
+        """The instant that it is by now: a replayed run's stands still, so that it comes to the same each time."""
+        return self.at if self.is_replay else datetime.now(WIB)
+
     @property
     def name(self) -> str:
         """The readable name, also the run id: `gelombang-13__deadline__2021-04-08`."""

@@ -35,7 +35,11 @@ class Settings:
     publish: str
     calendar: Path
     database_url: str | None
-    sandbox_url: str | None
+    sms_url: str | None
+    sms_fallback_url: str | None
+    smtp_url: str | None
+    mail_from: str
+    receipts_url: str | None
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -47,7 +51,11 @@ class Settings:
             publish=_env("PRAKERJA_PUBLISH") or str(home / "publish"),
             calendar=Path(_env("PRAKERJA_CALENDAR") or INCLUDE / "cohorts.yaml").expanduser().absolute(),
             database_url=_env("PRAKERJA_DATABASE_URL"),
-            sandbox_url=_env("PRAKERJA_SANDBOX_URL"),
+            sms_url=_env("PRAKERJA_SMS_URL"),
+            sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
+            smtp_url=_env("PRAKERJA_SMTP_URL"),
+            mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
+            receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
         )
 
     def make_home(self) -> Path:
@@ -99,13 +107,25 @@ class Settings:
     def subject_key(self) -> bytes:
         """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""
         given = _env("PRAKERJA_SUBJECT_KEY")
-        encoded = given.encode() if given else self._generated_once("subject_key.b64", _new_subject_key)
+        encoded = given.encode() if given else self._generated_once("subject_key.b64", _new_random_key)
         try:
             key = base64.b64decode(encoded.strip(), validate=True)
         except binascii.Error:
             raise PrakerjaError("PRAKERJA_SUBJECT_KEY is not base64: give at least 16 random bytes in base64") from None
         if len(key) < 16:
             raise PrakerjaError("PRAKERJA_SUBJECT_KEY is too short: give at least 16 random bytes in base64")
+        return key
+
+    def receipts_secret(self) -> bytes:
+        """The key that providers sign their receipts with, from `PRAKERJA_RECEIPTS_SECRET` (base64, `whsec_...`)."""
+        given = _env("PRAKERJA_RECEIPTS_SECRET")
+        encoded = given.encode() if given else self._generated_once("receipts_secret.b64", _new_random_key)
+        try:
+            key = base64.b64decode(encoded.strip().removeprefix(b"whsec_"), validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) < 16:
+            raise PrakerjaError("PRAKERJA_RECEIPTS_SECRET is too short or no base64: give at least 16 random bytes")
         return key
 
     def _generated_once(self, name: str, make: Callable[[], bytes]) -> bytes:
@@ -141,7 +161,7 @@ def _env(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
-def _new_subject_key() -> bytes:
+def _new_random_key() -> bytes:
     return base64.b64encode(secrets.token_bytes(32)) + b"\n"
 
 

@@ -110,6 +110,14 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
 
 
+def close_reminders(occasion: Occasion) -> dict[str, int]:
+    """Close the reminders that are too late to send, and forget the addresses that are too old to keep."""
+    from prakerja.reminders import outbox
+
+    closed, forgotten = outbox.close(occasion.at)
+    return {"closed": closed, "forgotten": forgotten}
+
+
 # -- cohort_deadline ---------------------------------------------------------------------------------------------------
 
 
@@ -176,11 +184,29 @@ def choose(occasion: Occasion) -> tuple[str, dict[str, str] | None]:
     return ("ask_approval", question) if question else ("approve_revocation", None)
 
 
-def send_reminders(occasion: Occasion) -> dict[str, int]:
-    """Remind whoever has not bought; gives counts by state."""
-    from prakerja.reminders import outbox
+def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = None) -> tuple[bool, dict[str, int]]:
+    """Remind whom the run is for, as far as may leave now; gives whether that is all, and people by how it ended.
 
-    return outbox.send_reminders(_cohort(occasion), occasion.on, occasion.clock)
+    `connections` are the providers' URLs (`reminders.channels.Accounts`); none: those of the environment. A replay goes
+    by the environment, which its player has pointed at a sandbox, and waits for the receipts itself.
+    """
+    import time
+
+    from prakerja.reminders import sending
+    from prakerja.reminders.channels import Accounts
+
+    accounts = Accounts.of({} if occasion.is_replay else connections or {})
+
+    def send() -> sending.Progress:
+        return sending.send_reminders(_cohort(occasion), occasion.on, accounts, occasion.now)
+
+    progress = send()
+    if occasion.is_replay:
+        patience = time.monotonic() + 30
+        while progress.waiting.get("awaiting_receipt") and time.monotonic() < patience:
+            time.sleep(0.05)
+            progress = send()
+    return progress.is_done, progress.counts
 
 
 def approve_revocation(

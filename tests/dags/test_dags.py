@@ -27,6 +27,7 @@ EDGES = {
         "refresh_standing": {"notice_late_truth"},
         "notice_late_truth": {"all_is_in"},
         "all_is_in": set(),
+        "close_reminders": set(),
     },
     "cohort_deadline": {
         "await_feeds": {"reconcile"},
@@ -84,6 +85,8 @@ def test_policies(dags: dict[str, Any]) -> None:
         ("prakerja.warehouse.UnavailableError", "retry"),
         ("prakerja.landing.StorageError", "retry"),
         ("prakerja.reminders.channels.UnreachableError", "retry"),
+        ("prakerja.reminders.channels.ProviderRefusesError", "fail"),
+        ("prakerja.reminders.sending.PartialError", "fail"),
     ],
 )
 def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(

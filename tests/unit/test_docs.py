@@ -11,7 +11,7 @@ from prakerja import cli, platforms, settings
 from prakerja.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
-COMMANDS = sorted(set(re.findall(r"^\| `prakerja ([a-z ]+?)(?: [A-Z\[-].*)?`", README, re.MULTILINE)))
+COMMANDS = sorted(set(re.findall(r"^\| `prakerja ([a-z -]+?)(?: [A-Z\[-].*)?`", README, re.MULTILINE)))
 
 
 def commands() -> set[str]:

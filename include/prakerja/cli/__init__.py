@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from prakerja.cli import appeals, approvals, audit, blacklist, db, feeds, holds, looking, people, worlds
+from prakerja.cli import appeals, approvals, audit, blacklist, db, feeds, holds, looking, people, reminders, worlds
 from prakerja.cli.common import say
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings, acting
@@ -38,6 +38,7 @@ for command in (
     worlds.simulate,
     worlds.replay,
     worlds.sandbox,
+    reminders.receipts,
     looking.cohorts,
     looking.explain,
     approvals.approve,
@@ -52,6 +53,7 @@ for name, group in (
     ("freeze", approvals.freeze),
     ("suspend", people.suspend),
     ("appeal", appeals.app),
+    ("reminders", reminders.app),
     ("audit", audit.app),
     ("blacklist", blacklist.app),
 ):

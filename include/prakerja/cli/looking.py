@@ -14,14 +14,18 @@ def cohorts(as_json: AsJson = False) -> None:
     """The cohort table: where each gelombang stands, what was decided, what waits."""
     from prakerja import warehouse
     from prakerja.cohorts import overview
+    from prakerja.reminders import overview as reminded
 
     warehouse.require_schema()
     table = overview.cohort_table()
+    runs = reminded.list_runs()
     if as_json:
+        for row in table:
+            row["reminder_runs"] = [run for run in runs if run["cohort"] == row["cohort"]]
         typer.echo(json.dumps(table, indent=2))
         return
     print_cohorts(table)
-    for line in waiting(table):
+    for line in [*waiting(table), *reminded.partial(runs)]:
         say(line)
 
 

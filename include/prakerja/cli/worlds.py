@@ -82,14 +82,19 @@ def replay(
 
 def sandbox(
     host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8095,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the SMS gateway and the page.")] = 8095,
+    smtp_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the mail server.")] = 8025,
 ) -> None:
-    """Run the SMS gateway that delivers to nobody; set PRAKERJA_SANDBOX_URL to its address."""
-    from prakerja.reminders import sandbox as gateway
+    """Run an SMS gateway and a mail server that deliver to nobody; their inbox is a page."""
+    from prakerja.sandbox import running
 
-    home = Settings.from_environment().make_home()
-    say(f"the SMS sandbox listens on http://{host}:{port}; Ctrl-C stops it")
-    gateway.serve(home / "sandbox.sqlite", host, port)
+    settings = Settings.from_environment()
+    at = running.Addresses.of("127.0.0.1" if host == "0.0.0.0" else host, port, smtp_port)  # noqa: S104
+    say(f"the sandbox's inbox: {at.page}   (Ctrl-C stops it)")
+    say("for whoever sends:")
+    for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
+        say(f"  export PRAKERJA_{name}={url}")
+    running.serve(settings.make_home() / "sandbox.sqlite", settings.receipts_secret(), host, port, smtp_port)
 
 
 def _print_published() -> None:

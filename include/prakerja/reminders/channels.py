@@ -1,61 +1,297 @@
-"""Channels: how a message leaves. Each submits under an idempotency key and says whether it was taken."""
+"""Channels: how a message leaves, and what its provider's answer means.
+
+Every answer is one of: `accepted`, `temporary_failure`, `permanent_failure`, `unknown` (it may have been taken: never
+to be sent again on a guess) and `queued` (it never left).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
 
-from prakerja.errors import TransientError
+from prakerja.errors import PrakerjaError, TransientError
+from prakerja.settings import Settings
 
 if TYPE_CHECKING:
-    import httpx
+    import aiohttp
+    import aiosmtplib
 
-
-@dataclass(frozen=True)
-class Receipt:
-    """The provider's answer: its id of an accepted message, or why it refused for good."""
-
-    provider_id: str | None = None
-    failure: str | None = None
+TIMEOUT = 10.0  # seconds that a provider has to answer
+CODE = re.compile(r"[a-z][a-z0-9_]{1,39}")
 
 
 class UnreachableError(TransientError):
-    """The provider gave no answer: nothing is known of the message, and the run may be tried again."""
+    """No provider gives an answer: what has not left stays queued, and the run may be tried again."""
+
+
+class ProviderRefusesError(PrakerjaError):
+    """The provider refuses us rather than a message: an address, a login or our own form is wrong."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One submission. `key` is the same whenever the same submission is repeated, and unlike any other."""
+
+    to: str
+    body: str
+    key: str
+    subject: str | None = None
+    unsubscribe_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a submission. `pause` are the seconds that the provider asks for before the next one."""
+
+    state: str
+    provider_id: str | None = None
+    failure: str | None = None
+    is_providers_fault: bool = False
+    pause: float = 0.0
 
 
 class Channel(Protocol):
-    """A way to reach a recipient. `name` is part of what makes a reminder unique."""
+    """A provider that takes messages. Each is a context that holds its connections."""
 
     name: str
+    in_flight_max: int
 
-    def submit(self, to: str, text: str, idempotency_key: str) -> Receipt:
-        """Hand over one message. Raises `UnreachableError` where there is no answer."""
+    async def submit(self, message: Message) -> Answer:
+        """Hand over one message. Raises `ProviderRefusesError` where no message would be taken."""
         ...
 
 
+@dataclass(frozen=True)
+class Accounts:
+    """Where the providers are, with their secrets: URLs as `https://:TOKEN@sms.example/v1`, `smtp://user:pass@host:587`."""
+
+    sms: str | None = None
+    sms_fallback: str | None = None
+    smtp: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> Accounts:
+        """`PRAKERJA_SMS_URL`, `PRAKERJA_SMS_FALLBACK_URL`, `PRAKERJA_SMTP_URL`."""
+        settings = Settings.from_environment()
+        return cls(settings.sms_url, settings.sms_fallback_url, settings.smtp_url)
+
+    @classmethod
+    def of(cls, connections: Mapping[str, str]) -> Accounts:
+        """Of `sms`, `sms_fallback` and `smtp` where given; none given: those of the environment."""
+        return cls(**connections) if connections else cls.from_environment()
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[dict[str, list[Channel]]]:
+        """The channels by name, each with its providers in the order of preference."""
+        async with contextlib.AsyncExitStack() as stack:
+            found: dict[str, list[Channel]] = {}
+            for name, url in (("sms", self.sms), ("sms_fallback", self.sms_fallback)):
+                if url:
+                    found.setdefault("sms", []).append(await stack.enter_async_context(SmsGateway(name, url)))
+            if self.smtp:
+                found["email"] = [await stack.enter_async_context(MailServer(self.smtp))]
+            yield found
+
+
 class SmsGateway:
-    """SMS over HTTP: `POST /v1/messages` with an `Idempotency-Key`; the same key twice is one message."""
+    """By HTTP: `POST messages` with a bearer token and an `Idempotency-Key`; the same key twice is one message."""
 
-    name = "sms"
+    in_flight_max = 192
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._base, token = _without_secret(url, ("http", "https"))
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        receipts_url = Settings.from_environment().receipts_url
+        self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts"} if receipts_url else {}
+        self._session: aiohttp.ClientSession
 
-    def submit(self, to: str, text: str, idempotency_key: str) -> Receipt:
-        import httpx
+    async def __aenter__(self) -> SmsGateway:
+        import aiohttp
+
+        # It asks no proxy of the environment, which must not hear of phones and names.
+        self._session = aiohttp.ClientSession(
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=5.0),
+            connector=aiohttp.TCPConnector(limit=self.in_flight_max),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def submit(self, message: Message) -> Answer:
+        import aiohttp
+
+        asked = {"to": message.to, "text": message.body, "reference": message.key, **self._receipts}
+        try:
+            async with self._session.post(
+                f"{self._base}messages", json=asked, headers={"Idempotency-Key": message.key}, allow_redirects=False
+            ) as answer:
+                return self._told(answer.status, answer.headers.get("Retry-After", ""), await answer.read())
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return Answer("queued", failure=_kind(error), is_providers_fault=True)
+        except (aiohttp.ClientError, TimeoutError) as error:  # it broke off after something had been sent
+            return Answer("unknown", failure=_kind(error), is_providers_fault=True)
+
+    def _told(self, status: int, pause: str, content: bytes) -> Answer:
+        try:
+            body = json.loads(content) if content else {}
+        except ValueError:
+            body = {}
+        told = body if isinstance(body, dict) else {}
+        if status in (200, 201, 202):
+            if isinstance(told.get("id"), str) and 0 < len(told["id"]) <= 100:
+                return Answer("accepted", provider_id=told["id"])
+            return Answer("unknown", failure="answer_without_id", is_providers_fault=True)
+        if status in (400, 422):
+            code = told.get("code")
+            known = isinstance(code, str) and CODE.fullmatch(code)  # its own words could quote the number
+            return Answer("permanent_failure", failure=str(code) if known else f"http_{status}")
+        if status in (408, 425, 429, 503):
+            seconds = min(float(pause), 300.0) if pause.isascii() and pause.isdecimal() else 0.0
+            # Overload, said in so many words, is no fault to run away from, but a pace to keep.
+            return Answer("temporary_failure", None, f"http_{status}", status != 429, seconds)
+        if status >= 500:
+            return Answer("unknown", failure=f"http_{status}", is_providers_fault=True)
+        raise ProviderRefusesError(
+            f"the SMS gateway {urlsplit(self._base).hostname} ({self.name}) answers {status}: "
+            "check its address and token"
+        )
+
+
+class MailServer:
+    """E-mail by SMTP, a few connections at once; each recipient's answer told apart."""
+
+    name = "email"
+    in_flight_max = 8
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
+        if self._url.scheme not in ("smtp", "smtps") or not self._url.hostname:
+            raise PrakerjaError("the mail server's address is no smtp:// or smtps:// URL with a host")
+        self._sender = Settings.from_environment().mail_from
+        self._idle: list[aiosmtplib.SMTP] = []
+
+    async def __aenter__(self) -> MailServer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        import aiosmtplib
+
+        for client in self._idle:
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit()
+
+    async def submit(self, message: Message) -> Answer:
+        import aiosmtplib
 
         try:
-            answer = self._client.post(
-                "/v1/messages", json={"to": to, "text": text}, headers={"Idempotency-Key": idempotency_key}
-            )
-        except httpx.TransportError as error:
-            # The error's own text could quote the request: only its kind is told.
-            raise UnreachableError(
-                f"the SMS gateway {self._client.base_url} gives no answer ({type(error).__name__})"
+            client = self._idle.pop() if self._idle else await self._connected()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise ProviderRefusesError(
+                f"the mail server {self._url.hostname} refuses the login ({error.code}): check PRAKERJA_SMTP_URL"
             ) from None
-        if answer.status_code == httpx.codes.ACCEPTED:
-            return Receipt(provider_id=answer.json()["id"])
-        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
-            return Receipt(failure=f"HTTP {answer.status_code}")
-        # Anything else (a wrong address, a refused login, overload) is about the gateway, not about this message.
-        raise UnreachableError(f"the SMS gateway {self._client.base_url} answers {answer.status_code}")
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            return Answer("queued", failure=_kind(error), is_providers_fault=True)
+        answer = await self._handed_over(client, message)
+        if client.is_connected and answer.state != "unknown":
+            self._idle.append(client)
+        else:
+            client.close()
+        return answer
+
+    async def _handed_over(self, client: aiosmtplib.SMTP, message: Message) -> Answer:
+        import aiosmtplib
+
+        try:
+            await client.mail(_address(self._sender))
+            await client.rcpt(message.to)
+        except (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPSenderRefused) as refused:
+            # The sender refused for good is our own fault, and everybody's.
+            if isinstance(refused, aiosmtplib.SMTPSenderRefused) and refused.code >= 500:
+                raise ProviderRefusesError(
+                    f"the mail server {self._url.hostname} refuses our sender ({refused.code}): "
+                    "check PRAKERJA_MAIL_FROM"
+                ) from None
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.rset()
+            return _refused(refused.code)
+        except aiosmtplib.SMTPResponseException as refused:
+            client.close()
+            return _refused(refused.code)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            client.close()
+            return Answer("temporary_failure", failure=_kind(error), is_providers_fault=True)
+        try:
+            answered = await client.data(self._written(message))
+        except aiosmtplib.SMTPDataError as refused:
+            return _refused(refused.code)
+        except (aiosmtplib.SMTPException, OSError) as error:  # the text was on its way
+            return Answer("unknown", failure=_kind(error), is_providers_fault=True)
+        queue_id = re.search(r"[A-Za-z0-9.-]{6,60}$", answered.message.strip())
+        return Answer("accepted", provider_id=queue_id[0] if queue_id else None)
+
+    async def _connected(self) -> aiosmtplib.SMTP:
+        import aiosmtplib
+
+        client = aiosmtplib.SMTP(
+            hostname=self._url.hostname,
+            port=self._url.port,
+            use_tls=self._url.scheme == "smtps",
+            username=unquote(self._url.username) if self._url.username else None,
+            password=unquote(self._url.password) if self._url.password else None,
+            timeout=TIMEOUT,
+        )
+        await client.connect()
+        return client
+
+    def _written(self, message: Message) -> bytes:
+        from email.policy import SMTP
+
+        written = EmailMessage(policy=SMTP)
+        written["From"] = self._sender
+        written["To"] = message.to
+        written["Subject"] = message.subject or ""
+        written["Date"] = formatdate()
+        written["Message-ID"] = f"<{message.key}@{_address(self._sender).partition('@')[2]}>"
+        written["Auto-Submitted"] = "auto-generated"
+        if message.unsubscribe_url:
+            written["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+            written["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        written.set_content(message.body)
+        return bytes(written)
+
+
+def _refused(code: int) -> Answer:
+    """By the code alone: the server's own words could quote the address."""
+    if code == 421:  # the server itself goes away
+        return Answer("temporary_failure", failure="smtp_421", is_providers_fault=True)
+    return Answer("permanent_failure" if code >= 500 else "temporary_failure", failure=f"smtp_{code}")
+
+
+def _kind(error: BaseException) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(error).__name__).lower()
+
+
+def _address(sender: str) -> str:
+    from email.utils import parseaddr
+
+    return parseaddr(sender)[1]
+
+
+def _without_secret(url: str, schemes: tuple[str, ...]) -> tuple[str, str | None]:
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise PrakerjaError(f"the SMS gateway's address is no {' or '.join(schemes)} URL with a host")
+    place = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    token = unquote(parts.password or parts.username or "") or None
+    return f"{parts.scheme}://{place}{parts.path.rstrip('/')}/", token

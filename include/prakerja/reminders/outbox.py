@@ -1,128 +1,245 @@
-"""The outbox: reminders are written first, unique in the database, and then submitted, each once."""
+"""The outbox: what is to be sent is written first, unique in the database, and moves by its statements alone."""
 
 from __future__ import annotations
 
-import logging
-from datetime import date
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence
 from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
-from prakerja.reminders.channels import Channel, SmsGateway
-from prakerja.settings import INCLUDE, Settings
-
-log = logging.getLogger(__name__)
-
-BATCH = 200
-MONTHS = (
-    "Januari",
-    "Februari",
-    "Maret",
-    "April",
-    "Mei",
-    "Juni",
-    "Juli",
-    "Agustus",
-    "September",
-    "Oktober",
-    "November",
-    "Desember",
-)
+from prakerja.reminders.channels import Answer
+from prakerja.reminders.texts import Texts
+from prakerja.settings import WIB, program
 
 
-def send_reminders(cohort: Cohort, remind_on: date, clock: date) -> dict[str, int]:
-    """Remind everyone of the cohort who has not bought by the deliveries known at `clock`; gives counts by state.
+@dataclass(frozen=True)
+class Run:
+    """A reminder run: one cohort, one date, and what it was begun with."""
 
-    Twice is once, two at once take turns, and a killed run is taken up where it stopped. A date that is over sends
-    nothing. Raises `PrakerjaError` where no gateway is set, `UnreachableError` where it does not answer.
+    cohort: Cohort
+    remind_on: date
+    audience: str
+    texts: Texts
+
+    @property
+    def name(self) -> str:
+        """For people: `gelombang-13 H-7`."""
+        return f"gelombang-{self.cohort.cohort} H-{self.days_left}"
+
+    @property
+    def days_left(self) -> int:
+        """From the reminder date to the deadline."""
+        return (self.cohort.deadline_on - self.remind_on).days
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What its statements take."""
+        return {"cohort": self.cohort.cohort, "remind_on": self.remind_on}
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A message that was due. Only one that is `sending` is to be submitted."""
+
+    reminder_id: int
+    state: str
+    was_unknown: bool
+    attempts: int
+    round: int
+    address: str
+    full_name: str
+    template: str
+    lacks: str
+    provider: str | None
+    idempotency_key: UUID
+
+    @property
+    def key(self) -> str:
+        """The same for the same submission: of a message that failed at the provider the next has another."""
+        return f"{self.idempotency_key}.{self.round}"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a submission came to."""
+
+    message: Claimed
+    answer: Answer
+    segments: int | None
+
+
+def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
+    """Queue everybody whom the run is for, once: who is meant is settled when it begins.
+
+    Gives the run; nothing where its date is over and it never began. Raises `PrakerjaError` where its texts changed.
     """
-    import httpx
-
-    if clock > remind_on:
-        log.info("gelombang-%d: %s is over, nothing is sent", cohort.cohort, remind_on)
-        return {}
-    gateway = Settings.from_environment().sandbox_url
-    if gateway is None:
-        raise PrakerjaError("no gateway is set for reminders: start `prakerja sandbox` and set PRAKERJA_SANDBOX_URL")
-    # trust_env: a proxy of the environment must not hear of phones and names.
-    with (
-        warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"),
-        httpx.Client(base_url=gateway, trust_env=False) as client,
-    ):
-        channel = SmsGateway(client)
-        with warehouse.transaction() as connection:
-            evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
-            warehouse.execute(
-                connection,
-                "reminders/queue_reminders",
-                cohort=cohort.cohort,
-                deadline_on=cohort.deadline_on,
-                clock=clock,
-                remind_on=remind_on,
-                channel=channel.name,
-            )
-        _submit(cohort, remind_on, channel)
+    rules = program()["reminders"]
     with warehouse.transaction() as connection:
-        rows = warehouse.rows(connection, "reminders/count_reminders", cohort=cohort.cohort, remind_on=remind_on)
-    counts = {row["state"]: row["reminders"] for row in rows}
-    log.info("gelombang-%d on %s: %s", cohort.cohort, remind_on, counts or "nobody to remind")
-    return counts
-
-
-def _submit(cohort: Cohort, remind_on: date, channel: Channel) -> None:
-    after = 0
-    while True:
-        with warehouse.transaction() as connection:
-            claimed = warehouse.rows(
+        if at.astimezone(WIB).date() <= remind_on:
+            texts = Texts(rules["texts"])
+            audience = cohort.audience or rules["audience"]
+            is_new = warehouse.execute(
                 connection,
-                "reminders/claim_reminders",
+                "reminders/insert_run",
                 cohort=cohort.cohort,
                 remind_on=remind_on,
-                channel=channel.name,
-                after=after,
-                batch=BATCH,
-            )
-        if not claimed:
-            return
-        # No transaction is open while the gateway takes its time.
-        for reminder in claimed:
-            receipt = channel.submit(
-                reminder["phone"],
-                text_of(reminder["template"], reminder["full_name"], cohort, remind_on),
-                str(reminder["idempotency_key"]),
-            )
-            with warehouse.transaction() as connection:
+                deadline_on=cohort.deadline_on,
+                audience=audience,
+                texts=texts.version,
+                texts_sha256=texts.sha256,
+                at=at,
+            ).rowcount
+            if is_new:
+                texts.require_whole(cohort.deadline_on)
+                known_by = at.astimezone(WIB).date()
+                evidence.refresh(connection, window_of(cohort), known_by, is_decided=False)
                 warehouse.execute(
                     connection,
-                    "reminders/settle_reminder",
-                    reminder_id=reminder["reminder_id"],
-                    state="failed" if receipt.failure else "accepted",
-                    provider_id=receipt.provider_id,
-                    failure=receipt.failure,
+                    "reminders/queue_messages",
+                    cohort=cohort.cohort,
+                    deadline_on=cohort.deadline_on,
+                    known_by=known_by,
+                    audience=audience,
+                    remind_on=remind_on,
+                    at=at,
                 )
-        after = claimed[-1]["reminder_id"]
-
-
-def text_of(template: str, full_name: str, cohort: Cohort, remind_on: date) -> str:
-    """The text of a reminder, in Indonesian; it carries no card number and no NIK."""
-    deadline = cohort.deadline_on
-    return str(
-        _template(template).render(
-            first_name=full_name.split()[0] if full_name.split() else "Peserta",
-            deadline=f"{deadline.day} {MONTHS[deadline.month - 1]} {deadline.year}",
-            days_left=(deadline - remind_on).days,
+        found = warehouse.rows(connection, "reminders/find_run", cohort=cohort.cohort, remind_on=remind_on)
+    if not found:
+        return None
+    begun = found[0]
+    if begun["deadline_on"] != cohort.deadline_on:
+        raise PrakerjaError(
+            f"gelombang-{cohort.cohort} on {remind_on}: its deadline moved to {cohort.deadline_on} since it began; "
+            "its texts name the old one, and nothing more is sent"
         )
-    ).strip()
+    texts = Texts(begun["texts"])
+    if texts.sha256 != begun["texts_sha256"]:
+        raise PrakerjaError(
+            f"the texts {texts.version} were changed since gelombang-{cohort.cohort} on {remind_on} began: "
+            "put them back, and write the new ones into a version of their own"
+        )
+    return Run(cohort, remind_on, begun["audience"], texts)
 
 
-@cache
-def _template(name: str) -> Any:
-    from jinja2 import Environment, StrictUndefined
+def take_over(run: Run, at: datetime) -> None:
+    """Before anything leaves: what a dead sender left is unknown, and what is too late closed."""
+    with warehouse.transaction() as connection:
+        warehouse.execute(connection, "reminders/mark_orphans", **run.key, at=at)
+        warehouse.execute(connection, "reminders/close_overdue", **run.key, at=at)
 
-    source = (INCLUDE / "messages" / f"{name}.txt.j2").read_text(encoding="utf-8")
-    # Plain text for a phone: there is no HTML to escape.
-    return Environment(undefined=StrictUndefined, autoescape=False).from_string(source)  # noqa: S701
+
+def escalate(run: Run, at: datetime) -> None:
+    """Queue an e-mail for whoever an SMS cannot reach, while there is time."""
+    with warehouse.transaction() as connection:
+        warehouse.execute(connection, "reminders/queue_escalations", **run.key, at=at)
+
+
+def settle(settled: Sequence[Settled], at: datetime) -> None:
+    """Write down what submissions came to."""
+    with warehouse.transaction() as connection:
+        _settle(connection, settled, at)
+
+
+def exchange(
+    run: Run, channel: str, settled: Sequence[Settled], at: datetime, *, provider: str, after: int, batch: int
+) -> tuple[list[Claimed], float]:
+    """Write down what submissions came to, and claim the next messages that are due, after the one of this id.
+
+    Gives them, and the seconds after which the provider is free for more, by its pace and for all senders.
+    """
+    rules = program()["reminders"]
+    window = window_of(run.cohort)
+    with warehouse.transaction() as connection:
+        if settled:
+            _settle(connection, settled, at)
+        rows = warehouse.rows(
+            connection,
+            "reminders/claim_messages",
+            remind_on=run.remind_on,
+            channel=channel,
+            provider=provider,
+            after=after,
+            batch=batch,
+            at=at,
+            known_by=at.astimezone(WIB).date(),
+            audience=run.audience,
+            opens=rules["leave_from_hour"],
+            closes=rules["leave_until_hour"],
+            attempts_max=rules["attempts_max"],
+            per_number_max=rules["per_number_a_day"],
+            **window,
+        )
+        claimed = [Claimed(**row) for row in rows]
+        seconds = sum(each.state == "sending" for each in claimed) / rules[channel]["per_second"]
+        return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
+
+
+def pause(provider: str, seconds: float) -> None:
+    """Give a provider the rest that it asks for, from all senders."""
+    with warehouse.transaction() as connection:
+        _reserve(connection, provider, seconds)
+
+
+def _reserve(connection: warehouse.Connection, provider: str, seconds: float) -> float:
+    now = datetime.now(UTC)  # the provider's own time, whatever day is being replayed
+    return float(
+        warehouse.execute(
+            connection, "reminders/reserve_pace", provider=provider, now=now, seconds=seconds
+        ).scalar_one()
+    )
+
+
+def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: datetime) -> None:
+    wait = float(program()["reminders"]["try_again_after_seconds"])
+    warehouse.execute(
+        connection,
+        "reminders/settle_messages",
+        reminder_ids=[each.message.reminder_id for each in settled],
+        attempts=[each.message.attempts for each in settled],
+        rounds=[each.message.round for each in settled],
+        states=[each.answer.state for each in settled],
+        provider_ids=[each.answer.provider_id for each in settled],
+        failures=[each.answer.failure for each in settled],
+        segments=[each.segments for each in settled],
+        try_afters=[at + timedelta(seconds=wait * 2 ** (each.message.attempts - 1)) for each in settled],
+        at=at,
+    )
+
+
+def renew_attempts(run: Run, at: datetime) -> None:
+    """What failed for now may be tried again, from the start."""
+    with warehouse.transaction() as connection:
+        warehouse.execute(connection, "reminders/renew_attempts", **run.key, at=at)
+
+
+def waiting(run: Run, at: datetime) -> dict[str, int]:
+    """How many messages move by themselves, by what they wait for."""
+    rules = program()["reminders"]
+    with warehouse.transaction() as connection:
+        return dict(
+            warehouse.rows(
+                connection,
+                "reminders/count_waiting",
+                **run.key,
+                at=at,
+                attempts_max=rules["attempts_max"],
+                receipts_since=at - timedelta(minutes=rules["receipts_within_minutes"]),
+            )[0]
+        )
+
+
+def close(at: datetime) -> tuple[int, int]:
+    """Close what is too late, forget addresses that are too old; gives how many of each. For every run, daily."""
+    keep = timedelta(days=program()["reminders"]["keep_addresses_days"])
+    with warehouse.transaction() as connection:
+        closed = warehouse.execute(connection, "reminders/close_overdue", cohort=None, remind_on=None, at=at).rowcount
+        forgotten = warehouse.execute(
+            connection, "reminders/forget_addresses", before=at.astimezone(WIB).date() - keep
+        ).rowcount
+    return closed, forgotten

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 from prakerja import landing, warehouse
 from prakerja.calendar import Cohort, calendar, cohort
 from prakerja.occasion import Occasion, replaying
-from prakerja.reminders import sandbox
 from prakerja.settings import WIB, Settings
 from prakerja.workflow import NotTakenInError
 
@@ -39,7 +41,7 @@ def play(
     settings = Settings.from_environment()
     landing.landing_zone(settings.landing)
     home = settings.make_home()
-    with warehouse.exclusive("replay"), sandbox.running(home / "sandbox.sqlite"), replaying():
+    with warehouse.exclusive("replay"), _messages_go_nowhere(home), replaying():
         from prakerja.replay.runs import Runner
 
         warehouse.upgrade()
@@ -47,7 +49,7 @@ def play(
         played = Played()
         day = first
         while day <= last:
-            for due in _due_on(day, chosen, approve_as):
+            for due in due_on(day, chosen, approve_as):
                 progress(day, due.occasion.name)
                 ran = runner.run(
                     due.dag_id,
@@ -67,8 +69,38 @@ def play(
     return played
 
 
+@contextlib.contextmanager
+def _messages_go_nowhere(home: Path) -> Iterator[None]:
+    """A sandbox and our own receiver of receipts, and nothing else, are where this process sends messages."""
+    from prakerja import serving
+    from prakerja.reminders import receipts
+    from prakerja.sandbox import running
+
+    secret = Settings.from_environment().receipts_secret()
+    with (
+        serving.in_thread(receipts.application()) as receipts_url,
+        running.running(home / "sandbox.sqlite", secret) as box,
+    ):
+        ours = {
+            "PRAKERJA_SMS_URL": box.sms,
+            "PRAKERJA_SMS_FALLBACK_URL": box.sms_fallback,
+            "PRAKERJA_SMTP_URL": box.smtp,
+            "PRAKERJA_RECEIPTS_URL": receipts_url,
+        }
+        before = {name: os.environ.get(name) for name in ours}
+        os.environ.update(ours)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
 @dataclass(frozen=True)
-class _Due:
+class Due:
     dag_id: str
     run_id: str
     logical_date: datetime
@@ -76,17 +108,17 @@ class _Due:
     occasion: Occasion
 
 
-def _due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[_Due]:
+def due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[Due]:
     """The day's intake at 02:00 WIB, then the cohorts' runs by their hour."""
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
     intake = Occasion("daily", yesterday, now, is_replay=True, approve_as=approve_as)
-    due = [_Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
+    due = [Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
     for event in sorted(
         event for wave in cohorts for event in wave.as_known_on(day).events() if event.run_at.date() == day
     ):
         occasion = Occasion(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
         at = event.logical_date
-        due.append(_Due("cohort_deadline", event.name, at, (at, at), occasion))
+        due.append(Due("cohort_deadline", event.name, at, (at, at), occasion))
     return due
 
 

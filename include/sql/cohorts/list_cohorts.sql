@@ -57,7 +57,7 @@ reminded as (
         cohort,
         count(distinct recipient_id) as reminded
     from reminders
-    where state = 'accepted'
+    where state in ('accepted', 'delivered')
     group by cohort
 ),
 

@@ -53,9 +53,12 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(m.remind_on) + interval '9 hours',
+        coalesce(m.submitted_at, wib_midnight(m.remind_on) + interval '9 hours'),
         'reminded',
-        json_build_object('channel', m.channel, 'state', m.state, 'text', m.template)
+        json_build_object(
+            'channel', m.channel, 'state', m.state, 'why', m.failure, 'provider', m.provider, 'text', m.template,
+            'lacks', nullif(m.lacks, 'nothing')
+        )
     from asked as a
     inner join reminders as m on a.recipient_id = m.recipient_id
     union all
@@ -106,7 +109,9 @@ happened as (
                 where v.decision_id = any(d.overrides)
             ),
             'reminders_accepted', (
-                select count(*) from reminders as m where m.recipient_id = a.recipient_id and m.state = 'accepted'
+                select count(*)
+                from reminders as m
+                where m.recipient_id = a.recipient_id and m.state in ('accepted', 'delivered')
             )
         )
     from asked as a

@@ -4,7 +4,11 @@ select
     right(r.card_number::text, 4) as card_ends,
     r.region_code,
     o.because,
-    (select count(*) from reminders as m where m.recipient_id = r.recipient_id and m.state = 'accepted') as reminded
+    (
+        select count(*)
+        from reminders as m
+        where m.recipient_id = r.recipient_id and m.state in ('accepted', 'delivered')
+    ) as reminded
 from batch_members as b
 inner join recipients as r on b.recipient_id = r.recipient_id
 inner join batches as a on b.digest = a.digest

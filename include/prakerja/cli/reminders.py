@@ -1,0 +1,152 @@
+"""`prakerja reminders` and `receipts`: who is written to, what it came to, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prakerja.cli.common import AsJson, Card, ListByDefault, Name, answered, print_table, say, today
+from prakerja.errors import PrakerjaError
+
+app = typer.Typer(cls=ListByDefault, help="Reminders: what they came to, what they would say, who wants none.")
+
+Cohort = Annotated[int, typer.Argument(metavar="COHORT")]
+RemindOn = Annotated[datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="The reminder date (WIB).")]
+
+
+@app.command("list")
+def list_(
+    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The reminder runs: how it ended for everybody who was meant, and what it cost."""
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.reminders import overview
+
+    warehouse.require_schema()
+    runs = overview.list_runs(cohort)
+    if as_json:
+        typer.echo(json.dumps(runs, indent=2))
+        return
+    table = Table("gelombang", "date", "status")
+    columns = ("targeted", "delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
+    for name in (*columns, "sms", "email", "cost_idr"):
+        table.add_column(name.replace("_", " ").replace("idr", "(Rp)"), justify="right")
+    for run in runs:
+        counts = (f"{run[name]:,}" for name in (*columns, "sms", "email", "cost_idr"))
+        table.add_row(str(run["cohort"]), f"H-{run['days_before']}  {run['remind_on']}", run["status"], *counts)
+    print_table(table)
+    for line in overview.partial(runs):
+        say(line)
+
+
+@app.command("preview")
+def preview(cohort: Cohort, on: RemindOn) -> None:
+    """What a reminder would say, to how many, by which channel, at what cost. Nothing is sent or written."""
+    from rich.table import Table
+
+    from prakerja import warehouse
+    from prakerja.reminders import preview as previews
+
+    wave, remind_on = _cohort_on(cohort, on.date()), on.date()
+    warehouse.require_schema()
+    found = previews.preview(wave, remind_on, today())
+    table = Table(
+        "channel", "wording", "lacks", "people", "segments", "cost (Rp)", title=f"gelombang-{cohort} on {remind_on}"
+    )
+    for row in found.rows:
+        table.add_row(
+            row.channel if row.refused is None else f"none: {row.refused}",
+            row.template, row.lacks, f"{row.people:,}", str(row.segments or ""), f"{row.cost_idr:,}",
+        )  # fmt: skip
+    print_table(table)
+    typer.echo(f"{found.people:,} people, {found.messages:,} messages, Rp {found.cost_idr:,}; texts {found.texts}")
+    for title, text in found.texts_shown.items():
+        typer.echo(f"\n{title}\n{text}")
+
+
+@app.command("retry")
+def retry(cohort: Cohort, on: RemindOn) -> None:
+    """Send what of a run has failed for now, and nothing else: as clearing its task does."""
+    from prakerja import warehouse
+    from prakerja.reminders import sending
+    from prakerja.reminders.channels import Accounts
+    from prakerja.settings import WIB
+
+    wave = _cohort_on(cohort, today())
+    warehouse.require_schema()
+    if not _was_begun(cohort, on.date()):
+        raise PrakerjaError(f"gelombang-{cohort} has no reminder run on {on.date()}: see `prakerja reminders`")
+    progress = sending.send_reminders(
+        wave, on.date(), Accounts.from_environment(), lambda: datetime.now(WIB), is_retry=True
+    )
+    typer.echo(", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.counts.items() if count))
+    later = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
+    if later:
+        say(f"not all yet: {later}; run it again later")
+        raise typer.Exit(1)
+
+
+@app.command("opt-out")
+def opt_out(
+    card: Card,
+    name: Name,
+    channel: Annotated[str, typer.Option(help="sms, email or both.")] = "both",
+    undo: Annotated[bool, typer.Option("--undo", help="They want reminders again.")] = False,
+) -> None:
+    """Somebody wants no reminders (or wants them again). Their deadline stays as it is."""
+    from prakerja import warehouse
+    from prakerja.reminders import choices
+
+    if channel not in ("sms", "email", "both"):
+        raise typer.BadParameter("sms, email or both", param_hint="--channel")
+    _, name = answered("asked", name)
+    warehouse.require_schema()
+    chosen = ("sms", "email") if channel == "both" else (channel,)
+    choices.choose(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)
+    typer.echo("reminders again" if undo else f"no more reminders by {' and '.join(chosen)}")
+
+
+@app.command("lacks")
+def lacks(file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: card_number,lacks")]) -> None:
+    """What recipients still lack, by the dashboard (videos, password, steps, nothing): reminders say what helps."""
+    from prakerja import warehouse
+    from prakerja.reminders import choices
+
+    warehouse.require_schema()
+    taken = choices.take_in_hindrances(file, today())
+    typer.echo(f"{taken.rows:,} rows, {taken.changed:,} changes")
+    if taken.unknown:
+        say(f"{taken.unknown:,} cards stand in no roster: they are left out")
+        raise typer.Exit(1)
+
+
+def receipts(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8096,
+) -> None:
+    """Take in the providers' receipts, signed, and recipients who unsubscribe; PRAKERJA_RECEIPTS_URL is its address."""
+    from prakerja import serving, warehouse
+    from prakerja.reminders import receipts as service
+
+    warehouse.require_schema()
+    say(f"receipts are taken in at http://{host}:{port}/v1/receipts   (Ctrl-C stops it)")
+    serving.serve(service.application(), host, port)
+
+
+def _cohort_on(number: int, day: date) -> Any:
+    from prakerja.calendar import cohort
+
+    return cohort(number).as_known_on(day)
+
+
+def _was_begun(cohort: int, remind_on: date) -> bool:
+    from prakerja.reminders import overview
+
+    return bool(overview.list_runs(cohort, remind_on))

@@ -1,0 +1,71 @@
+"""What is known of recipients for their reminders: who wants none, and what they still lack."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from prakerja import warehouse
+from prakerja.cohorts.people import NOBODY, find_recipient, is_card
+from prakerja.errors import PrakerjaError
+from prakerja.reminders.texts import LACKS
+
+
+def choose(number: str, channels: Sequence[str], *, is_opted_out: bool, on: date, recorded_by: str) -> None:
+    """Write down whether a recipient (card or NIK) wants reminders by these channels; what counts already is left."""
+    with warehouse.transaction() as connection:
+        recipient = find_recipient(connection, number)
+        if recipient is None:
+            raise PrakerjaError(NOBODY)
+        for channel in channels:
+            warehouse.execute(
+                connection,
+                "reminders/insert_opt_out",
+                recipient_id=recipient,
+                channel=channel,
+                is_opted_out=is_opted_out,
+                chosen_on=on,
+                recorded_by=recorded_by,
+            )
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """Of a report: its rows, how many said something new, how many are about nobody in a roster."""
+
+    rows: int
+    changed: int
+    unknown: int
+
+
+def take_in_hindrances(file: Path, on: date) -> TakenIn:
+    """Take in a report `card_number,lacks`, whole or not at all. Raises `PrakerjaError` naming lines, never a card."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.DictReader(opened)
+            if not {"card_number", "lacks"} <= set(reader.fieldnames or ()):
+                raise PrakerjaError(f"{file} has no header card_number,lacks: add it")
+            rows: dict[int, str] = {}
+            for row in reader:
+                card, lacks = str(row["card_number"] or ""), str(row["lacks"] or "")
+                if not is_card(card) or lacks not in LACKS or rows.get(int(card), lacks) != lacks:
+                    raise PrakerjaError(
+                        f"{file}, line {reader.line_num}: not a card of sixteen digits with one of {', '.join(LACKS)}, "
+                        "or a card with two answers: correct it; nothing was taken in"
+                    )
+                rows[int(card)] = lacks
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise PrakerjaError(f"{file} is no CSV that can be read: name a file in UTF-8") from None
+    with warehouse.transaction() as connection:
+        known = warehouse.execute(connection, "reminders/count_known_cards", card_numbers=list(rows)).scalar_one()
+        changed = warehouse.execute(
+            connection,
+            "reminders/insert_hindrances",
+            card_numbers=list(rows),
+            lacks=list(rows.values()),
+            reported_on=on,
+        ).rowcount
+    return TakenIn(len(rows), changed, len(rows) - known)

@@ -1,0 +1,258 @@
+"""Sending a run: claim a few messages, submit them at once, write down what came of it, until nothing is due.
+
+A message is `sending` in the database before its provider hears of it, so whatever is killed here is known afterwards
+as one whose fate is unknown. No transaction is open while a provider takes its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort
+from prakerja.errors import PrakerjaError
+from prakerja.reminders import outbox, overview
+from prakerja.reminders.channels import Accounts, Answer, Channel, Message, ProviderRefusesError, UnreachableError
+from prakerja.reminders.outbox import Claimed, Run, Settled
+from prakerja.reminders.texts import Text, template_for
+from prakerja.reminders.traffic import Traffic
+from prakerja.settings import Settings, program
+
+log = logging.getLogger(__name__)
+
+SAY_EVERY = 30.0  # seconds
+PAUSE_LEAST = 0.002  # seconds: less is not worth going to sleep for
+
+
+class PartialError(PrakerjaError):
+    """Some of a run's messages have failed for now, and will not be tried again by themselves."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: its counts (people, by how it ended), and what moves by itself later."""
+
+    counts: dict[str, int]
+    waiting: dict[str, int]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is to be waited for."""
+        return not any(self.waiting.values())
+
+
+def send_reminders(
+    cohort: Cohort, remind_on: date, accounts: Accounts, clock: Callable[[], datetime], *, is_retry: bool = False
+) -> Progress:
+    """Remind whoever the run is for, as far as may leave now; gives how far it came.
+
+    Twice is once, two at once take turns, and a killed one is taken up where it stopped. A date that is over begins
+    nothing. Raises `PartialError` where nothing moves any more and messages have failed for now, `UnreachableError`
+    where no provider answers, `PrakerjaError` where none is set.
+    """
+    if accounts.sms is None and accounts.smtp is None:
+        raise PrakerjaError(
+            "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL, or the Airflow connections "
+            "prakerja_sms and prakerja_smtp; `prakerja sandbox` delivers to nobody"
+        )
+    with warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"):
+        run = outbox.begin(cohort, remind_on, clock())
+        if run is None:
+            log.info("gelombang-%d: %s is over, nothing is sent", cohort.cohort, remind_on)
+            return Progress({}, {})
+        if is_retry:
+            outbox.renew_attempts(run, clock())
+        outbox.take_over(run, clock())
+        asyncio.run(_Sender(run, clock).send_all(accounts))
+        progress = Progress(overview.counts_of(run.cohort.cohort, remind_on), outbox.waiting(run, clock()))
+        if progress.is_done and progress.counts["unsettled"]:
+            outbox.renew_attempts(run, clock())  # whoever clears the task, or retries, begins anew
+    told = ", ".join(f"{count:,} {what}" for what, count in progress.counts.items() if count)
+    later = "; ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
+    log.info("%s: %s%s", run.name, told or "nobody to remind", f"; {later}" if later else "")
+    if progress.is_done and progress.counts["unsettled"]:
+        raise PartialError(
+            f"{run.name} is partial: {progress.counts['unsettled']:,} of {progress.counts['targeted']:,} have failed "
+            f"for now: clear send_reminders, or `prakerja reminders retry {cohort.cohort} --on {remind_on}`"
+        )
+    return progress
+
+
+class _Sender:
+    """One run's pass over its channels."""
+
+    def __init__(self, run: Run, clock: Callable[[], datetime]) -> None:
+        self._run = run
+        self._clock = clock
+        self._said_at = time.monotonic()
+        self._sent = 0
+        receipts_url = Settings.from_environment().receipts_url
+        self._unsubscribe = f"{receipts_url.rstrip('/')}/v1/unsubscribe/" if receipts_url else None
+
+    async def send_all(self, accounts: Accounts) -> None:
+        """SMS, then e-mail, also to whoever an SMS has just turned out not to reach; one's outage stops no other."""
+        outage: PrakerjaError | None = None
+        async with accounts.opened() as channels:
+            for channel, providers in channels.items():
+                await asyncio.to_thread(outbox.escalate, self._run, self._clock())
+                traffic = Traffic([p.name for p in providers], float(program()["reminders"]["slow_seconds"]))
+                is_through = False
+                while not is_through:
+                    came = await self._pass(channel, providers, traffic)
+                    if traffic.is_down or (came.has_returned and not came.went):
+                        outage = (
+                            outage
+                            or came.refusal
+                            or UnreachableError(
+                                f"{self._run.name}: {channel} gets no answer ({came.fault}); nothing is lost, try again"
+                            )
+                        )
+                        break
+                    is_through = not came.has_returned
+        if outage:
+            raise outage
+
+    async def _pass(self, channel: str, providers: Sequence[Channel], traffic: Traffic) -> _Came:
+        """Everything that is due, once and in order."""
+        came = _Came()
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._claim_and_submit(channel, providers, traffic, came, group)
+        except* PrakerjaError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            if came.settled:
+                await asyncio.to_thread(outbox.settle, came.settled, self._clock())
+        return came
+
+    async def _claim_and_submit(
+        self, channel: str, providers: Sequence[Channel], traffic: Traffic, came: _Came, group: asyncio.TaskGroup
+    ) -> None:
+        by_name = {provider.name: provider for provider in providers}
+        in_flight_max = max(provider.in_flight_max for provider in providers)
+        after = 0
+        while not traffic.is_down:
+            provider, batch = traffic.choose(time.monotonic(), in_flight_max // 2)
+            while came.in_flight > in_flight_max - batch:
+                await came.wait()
+            settled = came.take_settled()
+            claimed, pause = await asyncio.to_thread(
+                partial(
+                    outbox.exchange,
+                    self._run,
+                    channel,
+                    settled,
+                    self._clock(),
+                    provider=provider,
+                    after=after,
+                    batch=batch,
+                )
+            )
+            self._say(len(settled))
+            if not claimed:
+                return
+            after = claimed[-1].reminder_id
+            for message in claimed:
+                if message.state == "sending":
+                    came.in_flight += 1
+                    group.create_task(self._submit(message, channel, by_name, traffic, came))
+            if pause > PAUSE_LEAST:
+                await asyncio.sleep(pause)
+
+    def _say(self, submitted: int) -> None:
+        self._sent += submitted
+        if time.monotonic() > self._said_at + SAY_EVERY:
+            self._said_at = time.monotonic()
+            log.info("%s: %s submitted so far", self._run.name, f"{self._sent:,}")
+
+    async def _submit(
+        self, claimed: Claimed, channel: str, by_name: dict[str, Channel], traffic: Traffic, came: _Came
+    ) -> None:
+        text: Text | None = None
+        provider = by_name.get(claimed.provider or "")
+        if provider is None:  # the one that may have it is not set any more
+            answer = Answer("unknown", failure="provider_gone")
+        elif (address := _address(channel, claimed.address)) is None:
+            answer = Answer("permanent_failure", failure="address_impossible")
+        else:
+            text = self._text(channel, claimed)
+            unsubscribe = f"{self._unsubscribe}{claimed.idempotency_key}" if self._unsubscribe else None
+            began = time.monotonic()
+            try:
+                answer = await provider.submit(Message(address, text.body, claimed.key, text.subject, unsubscribe))
+            except ProviderRefusesError as refusal:
+                came.refusal = refusal
+                answer = Answer("queued", failure="provider_refuses", is_providers_fault=True)
+            now = time.monotonic()
+            traffic.record(provider.name, is_fault=answer.is_providers_fault, seconds=now - began, now=now)
+            if answer.pause:
+                await asyncio.to_thread(outbox.pause, provider.name, answer.pause)
+        if claimed.was_unknown and answer.state in ("queued", "temporary_failure"):
+            answer = replace(answer, state="unknown")  # this time it did not arrive: of the first nothing is known
+        came.through(Settled(claimed, answer, text.segments if text else None))
+
+    def _text(self, channel: str, claimed: Claimed) -> Text:
+        template = template_for(claimed.template, self._run.days_left)
+        render = self._run.texts.sms if channel == "sms" else self._run.texts.email
+        return render(template, claimed.lacks, claimed.full_name, self._run.cohort.deadline_on)
+
+
+class _Came:
+    """What a pass has come to so far."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.settled: list[Settled] = []
+        self.went = 0  # messages that a provider said something about
+        self.fault: str | None = None  # the last of a provider's own
+        self.has_returned = False  # whether some never left
+        self.refusal: ProviderRefusesError | None = None
+        self._moved = asyncio.Event()
+
+    def through(self, settled: Settled) -> None:
+        """A submission has ended."""
+        self.in_flight -= 1
+        self.settled.append(settled)
+        self.has_returned = self.has_returned or settled.answer.state == "queued"
+        if settled.answer.is_providers_fault:
+            self.fault = settled.answer.failure
+        else:
+            self.went += 1
+        self._moved.set()
+
+    def take_settled(self) -> list[Settled]:
+        """What has ended since the last time."""
+        taken, self.settled = self.settled, []
+        return taken
+
+    async def wait(self) -> None:
+        """Until a submission has ended, and whatever ends with it."""
+        self._moved.clear()
+        await self._moved.wait()
+        await asyncio.sleep(0.002)
+
+
+def _address(channel: str, given: str) -> str | None:
+    """The address as its provider takes it, a number in E.164; nothing where it cannot be one."""
+    if channel == "email":
+        return given if re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}", given) else None
+    import phonenumbers
+
+    if written := re.fullmatch(r"\+62([1-9][0-9]{4,13})", given):  # as nearly all are, and parsing takes its time
+        number = phonenumbers.PhoneNumber(country_code=62, national_number=int(written[1]))
+    else:
+        try:
+            number = phonenumbers.parse(given, "ID")
+        except phonenumbers.NumberParseException:
+            return None
+    # Whether it is in use is for the provider to say: the plan of numbers changes faster than anybody's copy of it.
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

@@ -1,0 +1,88 @@
+"""Which provider gets the next messages: the preferred one, unless it fails or is slow and another is not.
+
+With hysteresis: it takes more to be left than to be kept, a provider that was left is tried with few messages and gets
+the traffic back only once it does well, and nothing moves twice in a row. Where all are slow, nothing moves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+WINDOW = 60.0  # seconds that an answer counts for
+LEAST = 20  # answers without which nothing is said of a provider
+LEAVE_FAULTS, RETURN_FAULTS = 0.3, 0.05  # shares of the provider's own faults
+HOLD = 30.0  # seconds for which nothing moves again
+TRY_EVERY = 20  # of so many batches one goes to a provider that was left
+TRY_SIZE = 20  # messages in it
+
+
+@dataclass
+class _Seen:
+    answers: deque[tuple[float, bool, float]] = field(default_factory=lambda: deque(maxlen=200))
+    was_left: bool = False
+    faults_in_a_row: int = 0
+
+
+class Traffic:
+    """What the providers of one channel have answered of late. Times are monotonic seconds."""
+
+    def __init__(self, providers: Sequence[str], slow_seconds: float) -> None:
+        self._seen = {name: _Seen() for name in providers}
+        self._slow = slow_seconds
+        self._current = self._preferred = providers[0]
+        self._held_until = 0.0
+        self._batches = 0
+
+    def record(self, provider: str, *, is_fault: bool, seconds: float, now: float) -> None:
+        """What a submission came to."""
+        seen = self._seen[provider]
+        seen.answers.append((now, is_fault, seconds))
+        seen.faults_in_a_row = seen.faults_in_a_row + 1 if is_fault else 0
+
+    def choose(self, now: float, batch: int) -> tuple[str, int]:
+        """The provider of the next messages, and how many of them."""
+        if now >= self._held_until:
+            if self._is_bad(self._current, now):
+                others = [name for name, seen in self._seen.items() if name != self._current and not seen.was_left]
+                fit = [name for name in others if not self._is_bad(name, now)]
+                if fit:
+                    self._seen[self._current].was_left = True
+                    self._move_to(fit[0], now)
+            elif self._current != self._preferred and self._is_good(self._preferred):
+                self._move_to(self._preferred, now)
+        self._batches += 1
+        if self._current != self._preferred and self._batches % TRY_EVERY == 0:
+            return self._preferred, min(batch, TRY_SIZE)
+        return self._current, batch
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no provider has answered for a while: to go on would only burn through the queue."""
+        return all(seen.faults_in_a_row >= LEAST for seen in self._seen.values())
+
+    def _move_to(self, provider: str, now: float) -> None:
+        self._current, self._held_until = provider, now + HOLD
+        self._seen[provider].was_left = False
+
+    def _of_late(self, provider: str, now: float) -> list[tuple[float, bool, float]]:
+        return [answer for answer in self._seen[provider].answers if answer[0] > now - WINDOW]
+
+    def _is_bad(self, provider: str, now: float) -> bool:
+        answers = self._of_late(provider, now)
+        if len(answers) < LEAST:
+            return False
+        faults = sum(is_fault for _, is_fault, _ in answers) / len(answers)
+        return faults > LEAVE_FAULTS or median(seconds for *_, seconds in answers) > self._slow
+
+    def _is_good(self, provider: str) -> bool:
+        answers = list(self._seen[provider].answers)[-LEAST:]
+        faults = sum(is_fault for _, is_fault, _ in answers) / max(len(answers), 1)
+        return (
+            len(answers) >= LEAST
+            and answers[0][0] > self._held_until - HOLD  # all of them since it was left
+            and faults <= RETURN_FAULTS
+            and median(seconds for *_, seconds in answers) < self._slow / 2
+        )

@@ -1,0 +1,44 @@
+"""Receipts on their way: posted in batches, signed as Standard Webhooks, until they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from itertools import groupby
+from uuid import uuid4
+
+import httpx
+from standardwebhooks.webhooks import Webhook
+
+from prakerja.sandbox.inbox import Inbox
+
+BATCH = 200
+
+
+async def deliver(inbox: Inbox, secret: bytes) -> None:
+    """Post what is due, for ever. A receiver that does not answer is tried again after a second."""
+    signed = Webhook(secret)
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        while True:
+            due = inbox.due(BATCH)
+            await asyncio.sleep(0 if due else 0.05)
+            for to, group in groupby(due, key=lambda receipt: receipt["receipts_to"]):
+                receipts = list(group)
+                body = json.dumps({"receipts": [
+                    {"reference": each["key"], "status": each["status"], "code": each["code"]} for each in receipts
+                ]})  # fmt: skip
+                told, now = f"receipts_{uuid4()}", datetime.now(UTC)
+                headers = {
+                    "content-type": "application/json",
+                    "webhook-id": told,
+                    "webhook-timestamp": str(int(now.timestamp())),
+                    "webhook-signature": signed.sign(told, now, body),
+                }
+                try:
+                    answer = await client.post(to, content=body, headers=headers)
+                    answer.raise_for_status()
+                except httpx.HTTPError:
+                    await asyncio.sleep(1)
+                else:
+                    inbox.posted([each["id"] for each in receipts])

@@ -1,0 +1,74 @@
+"""Running the sandbox: as a process, or in threads of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prakerja import serving
+from prakerja.errors import PrakerjaError
+from prakerja.sandbox import mail
+from prakerja.sandbox.gateway import TOKEN, DroppingProtocol, application
+from prakerja.sandbox.inbox import Inbox
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where it listens, with the token, as senders take it."""
+
+    page: str
+    sms: str
+    sms_fallback: str
+    smtp: str
+
+    @classmethod
+    def of(cls, host: str, port: int, smtp_port: int) -> Addresses:
+        """Those of a host and its two ports."""
+        return cls(
+            page=f"http://{host}:{port}/",
+            sms=f"http://:{TOKEN}@{host}:{port}/sms/first",
+            sms_fallback=f"http://:{TOKEN}@{host}:{port}/sms/second",
+            smtp=f"smtp://{host}:{smtp_port}",
+        )
+
+
+def serve(path: Path, secret: bytes, host: str, port: int, smtp_port: int) -> None:
+    """Serve until stopped. Raises `PrakerjaError` where an address is taken."""
+    inbox = Inbox(path)
+    with _mail(inbox, host, smtp_port):
+        serving.serve(application(inbox, secret), host, port, http=DroppingProtocol)
+
+
+@contextlib.contextmanager
+def running(path: Path, secret: bytes) -> Iterator[Addresses]:
+    """A sandbox on free ports of this machine."""
+    inbox = Inbox(path)
+    smtp_port = _free_port()
+    with (
+        _mail(inbox, "127.0.0.1", smtp_port),
+        serving.in_thread(application(inbox, secret), http=DroppingProtocol) as url,
+    ):
+        yield Addresses.of("127.0.0.1", int(url.rpartition(":")[2]), smtp_port)
+
+
+@contextlib.contextmanager
+def _mail(inbox: Inbox, host: str, port: int) -> Iterator[None]:
+    controller = mail.controller(inbox, host, port)
+    try:
+        controller.start()
+    except OSError as error:
+        raise PrakerjaError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): choose another --smtp-port"
+        ) from None
+    try:
+        yield
+    finally:
+        controller.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])

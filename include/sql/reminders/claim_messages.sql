@@ -1,0 +1,75 @@
+-- Grain: one row per message that was due: it is `sending` before its provider hears of it, or it is not sent, and why.
+-- Purchase, suspension and opt-out are read here, right before the submission, from the ledger itself.
+-- One whose fate is unknown goes to the provider that may have it, under the same key, with the same words.
+-- Parameters: cohort, remind_on, channel, provider, after, batch, at, known_by, announced_on, deadline_on,
+-- settlement_days, audience, opens, closes, attempts_max, per_number_max.
+with due as materialized (
+    select *
+    from
+        due_messages(
+            :cohort, :remind_on, :channel, :after, :batch, :at, :deadline_on, :opens, :closes, :attempts_max
+        )
+),
+
+judged as materialized (
+    select
+        d.*,
+        case
+            when s.because in ('withdrawn', 'suspended') then s.because
+            when s.outcome = 'purchased' and :audience <> 'all' then 'purchased'
+            when opted_out(d.recipient_id, :channel) then 'opted_out'
+            when
+                (
+                    select count(*)
+                    from reminders as n
+                    where n.address = d.address and n.remind_on = :remind_on and n.reminder_id < d.reminder_id
+                ) >= :per_number_max
+                then 'number_limit'
+        end as refused,
+        case s.outcome when 'overdue' then 'not_purchased' else s.outcome::text end as fresh_template
+    from due as d
+    inner join
+        standing_of(
+            array(select due.recipient_id from due), :announced_on, :deadline_on, :settlement_days, :known_by
+        ) as s
+        on d.recipient_id = s.recipient_id
+),
+
+claimed as (
+    update reminders as m
+    set
+        state = case
+            when j.refused is null then 'sending'
+            when j.state = 'unknown' then 'permanent_failure'
+            when j.refused = 'number_limit' then 'permanent_failure'
+            else 'suppressed'
+        end,
+        failure = case when j.refused is not null and j.state = 'unknown' then 'fate_unknown' else j.refused end,
+        settled_at = case when j.refused is not null then cast(:at as timestamptz) end,
+        submitted_at = case when j.refused is null then cast(:at as timestamptz) else m.submitted_at end,
+        attempts = m.attempts + case when j.refused is null then 1 else 0 end,
+        template = case when m.submitted_at is null and j.refused is null then j.fresh_template else m.template end,
+        provider = case
+            when j.refused is not null then m.provider
+            when j.state = 'unknown' then coalesce(m.provider, :provider)
+            else :provider
+        end
+    from judged as j
+    where m.reminder_id = j.reminder_id
+    returning
+        m.reminder_id,
+        m.state,
+        j.state = 'unknown' as was_unknown,
+        m.attempts,
+        m.round,
+        m.address,
+        j.full_name,
+        m.template,
+        m.lacks,
+        m.provider,
+        m.idempotency_key
+)
+
+select *
+from claimed
+order by reminder_id

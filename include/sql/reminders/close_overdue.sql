@@ -1,0 +1,15 @@
+-- Grain: one message whose time is over: it was not sent, or nobody will ever know.
+-- Parameters: at, cohort, remind_on (nulls: of all runs).
+update reminders
+set
+    state = case when state in ('queued', 'temporary_failure') then 'expired' else 'permanent_failure' end,
+    failure = case when state in ('queued', 'temporary_failure') then failure else 'fate_unknown' end,
+    settled_at = :at
+where
+    send_before <= :at
+    and (cast(:cohort as integer) is null or (cohort = :cohort and remind_on = :remind_on))
+    and (
+        state in ('queued', 'temporary_failure', 'unknown')
+        -- a sender may be at it, for as long as a submission may take
+        or (state = 'sending' and send_before <= cast(:at as timestamptz) - interval '1 hour')
+    )

@@ -1,0 +1,5 @@
+-- Grain: one row: how many of these cards stand in a roster.
+-- Parameters: card_numbers.
+select count(*) as known
+from recipients
+where card_number = any(cast(:card_numbers as bigint[]))

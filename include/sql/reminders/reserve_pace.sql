@@ -1,0 +1,9 @@
+-- Grain: one provider's next free instant, moved on by what has just been claimed for it; gives the seconds until then.
+-- All senders of all runs share it, and a provider that asks for a pause gets it.
+-- Parameters: provider, now, seconds.
+insert into provider_pace (provider, free_at)
+values (:provider, cast(:now as timestamptz) + make_interval(secs => :seconds))
+on conflict (provider) do update
+    set
+        free_at = greatest(provider_pace.free_at, cast(:now as timestamptz)) + make_interval(secs => :seconds)
+returning extract(epoch from free_at - cast(:now as timestamptz)) as free_after

@@ -1,0 +1,37 @@
+-- Grain: one row per submission, what its provider answered. Of a receipt that was quicker only the state stays.
+-- Locked in the order of ids, as receipts lock theirs: in any other order the two would wait for each other.
+-- Parameters: reminder_ids, attempts, rounds, states, provider_ids, failures, segments, try_afters (arrays), at.
+with settled as materialized (
+    select s.*
+    from
+        unnest(
+            cast(:reminder_ids as bigint[]),
+            cast(:attempts as smallint[]),
+            cast(:rounds as smallint[]),
+            cast(:states as text[]),
+            cast(:provider_ids as text[]),
+            cast(:failures as text[]),
+            cast(:segments as smallint[]),
+            cast(:try_afters as timestamptz[])
+        ) as s (reminder_id, attempts, round, state, provider_id, failure, segments, try_after)
+    inner join reminders as m on s.reminder_id = m.reminder_id
+    order by s.reminder_id
+    for update of m
+)
+
+update reminders as m
+set
+    state = case when m.state = 'sending' then s.state else m.state end,
+    failure = case when m.state = 'sending' then s.failure else m.failure end,
+    -- what never left was no attempt
+    attempts = m.attempts - case when m.state = 'sending' and s.state = 'queued' then 1 else 0 end,
+    try_after = case when m.state = 'sending' then s.try_after else m.try_after end,
+    settled_at = case when m.state = 'sending' then cast(:at as timestamptz) else m.settled_at end,
+    provider_id = coalesce(s.provider_id, m.provider_id),
+    segments = coalesce(s.segments, m.segments)
+from settled as s
+where
+    m.reminder_id = s.reminder_id
+    and m.attempts = s.attempts
+    and m.round = s.round
+    and m.state in ('sending', 'delivered', 'permanent_failure')
