@@ -18,6 +18,10 @@ if [ -z "${PRAKERJA_SUBJECT_KEY:-}" ] && [ -f "$secrets/prakerja_subject_key" ];
     PRAKERJA_SUBJECT_KEY="$(cat "$secrets/prakerja_subject_key")"
     export PRAKERJA_SUBJECT_KEY
 fi
+if [ -z "${PRAKERJA_RECEIPTS_SECRET:-}" ] && [ -f "$secrets/prakerja_receipts_secret" ]; then
+    PRAKERJA_RECEIPTS_SECRET="$(cat "$secrets/prakerja_receipts_secret")"
+    export PRAKERJA_RECEIPTS_SECRET
+fi
 # The simple auth manager opens its password file for writing (to lock it), which a mounted secret
 # does not allow: it gets a private copy.
 if [ -f "$secrets/simple_auth_passwords" ]; then

@@ -10,6 +10,7 @@ import pytest
 from prakerja import warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
+from prakerja.reminders import overview
 from prakerja.revocations import appeals, decision, states
 from prakerja.settings import PROJECT, acting
 from prakerja.warehouse import RefusedError
@@ -207,4 +208,6 @@ def test_nobody_is_decided_anew_once_revoked(wave: Cohort) -> None:
 
 
 def test_the_picture_in_the_docs_is_the_warehouses(home: Path) -> None:
-    assert f"```mermaid\n{states.diagram()}\n```" in (PROJECT / "docs" / "states.md").read_text(encoding="utf-8")
+    drawn = (PROJECT / "docs" / "states.md").read_text(encoding="utf-8")
+    for diagram in (states.diagram(), overview.diagram()):
+        assert f"```mermaid\n{diagram}\n```" in drawn

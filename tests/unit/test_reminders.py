@@ -26,6 +26,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
 from prakerja.reminders import channels, choices, outbox, overview, preview, receipts, sending, texts
 from prakerja.reminders.channels import Accounts
+from prakerja.reminders.traffic import Traffic
 from prakerja.sandbox import running
 from prakerja.settings import PROJECT, WIB, Settings, program
 from tests.landing_zone import Row, deliver, deliver_roster
@@ -238,6 +239,7 @@ from threading import Thread
 from prakerja.calendar import cohort
 from prakerja.reminders import sending
 from prakerja.reminders.channels import Accounts
+from prakerja.reminders.traffic import Traffic
 def send():
     at = datetime.fromisoformat("2021-03-06T09:00:00+07:00")
     sending.send_reminders(cohort(12), date(2021, 3, 6), Accounts(*sys.argv[2:]), lambda: at)
@@ -459,6 +461,57 @@ def test_a_provider_with_errors_loses_the_traffic(desk: Desk) -> None:
     desk.mood("first")
     assert desk.until_done(NINE + timedelta(minutes=5)) == {"targeted": 400, "delivered": 400}
     assert len(desk.messages()) == 400
+
+
+class Minute:
+    """Answers by the second, as a sender gets them."""
+
+    def __init__(self) -> None:
+        self.traffic, self.now = Traffic(["one", "two"], slow_seconds=5), 1000.0
+
+    def passes(self, seconds: int, **behave: tuple[float, float]) -> list[str]:
+        """So many seconds of ten batches each; a provider behaves as (share of faults, seconds). Who took the traffic."""
+        took = []
+        for _ in range(seconds * 10):
+            provider, batch = self.traffic.choose(self.now, 32)
+            faults, slow = behave.get(provider, (0.0, 0.1))
+            for number in range(batch):
+                self.traffic.record(provider, is_fault=number < faults * batch, seconds=slow, now=self.now)
+            took.append(provider)
+            self.now += 0.1
+        return took
+
+
+@pytest.mark.parametrize("ill", [(0.5, 0.1), (1.0, 0.1), (0.0, 6.0)])
+def test_traffic_leaves_who_is_ill_and_comes_back_once_they_do_well(ill: tuple[float, float]) -> None:
+    minute = Minute()
+    assert set(minute.passes(60)) == {"one"}
+    away = minute.passes(120, one=ill)
+    assert away[-100:].count("two") >= 95, "but for a few that try it"
+    assert away[-100:].count("one") > 0
+    back = minute.passes(120)
+    assert set(back[-100:]) == {"one"}
+    assert sum(a != b for a, b in zip(back, back[1:], strict=False)) < 30
+
+
+@pytest.mark.parametrize("ill", [(0.5, 0.1), (0.0, 6.0)])
+def test_where_all_are_ill_nothing_moves(ill: tuple[float, float]) -> None:
+    minute = Minute()
+    minute.passes(60)
+    settled = minute.passes(300, one=ill, two=ill)[-1200:]
+    main = max(set(settled), key=settled.count)
+    assert settled.count(main) >= 0.94 * len(settled)
+
+
+def test_a_little_worse_is_no_reason_to_move() -> None:
+    minute = Minute()
+    assert set(minute.passes(300, one=(0.25, 4.9))) == {"one"}
+
+
+def test_who_is_left_does_not_get_the_traffic_back_for_doing_a_little_better() -> None:
+    minute = Minute()
+    minute.passes(120, one=(0.5, 0.1))
+    assert minute.passes(300, one=(0.15, 0.1)).count("two") >= 0.94 * 3000
 
 
 # -- quiet hours, limits -----------------------------------------------------------------------------------------------

@@ -27,9 +27,10 @@ def stop() -> None:
 
 @app.command("states")
 def states() -> None:
-    """The states of a recipient and what leads from one to another, as a Mermaid diagram."""
+    """What may become of a recipient, and of a message, as Mermaid diagrams."""
     from prakerja import warehouse
-    from prakerja.revocations.states import diagram
+    from prakerja.reminders import overview
+    from prakerja.revocations import states as recipients
 
     warehouse.require_schema()
-    typer.echo(diagram())
+    typer.echo(f"{recipients.diagram()}\n\n{overview.diagram()}")

@@ -39,6 +39,14 @@ def partial(runs: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def diagram() -> str:
+    """What may become of a message, as a Mermaid state diagram."""
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(connection, "reminders/list_transitions")
+    lines = [f"    {row['from_state']} --> {row['to_state']}" for row in rows]
+    return "\n".join(["stateDiagram-v2", "    [*] --> queued", *lines])
+
+
 def counts_of(cohort: int, remind_on: date) -> dict[str, int]:
     """One run's counts of people."""
     (row,) = list_runs(cohort, remind_on)
