@@ -1,7 +1,7 @@
 """Which provider gets the next messages: the preferred one, unless it fails or is slow and another is not.
 
-With hysteresis: it takes more to be left than to be kept, a provider that was left is tried with few messages and gets
-the traffic back only once it does well, and nothing moves twice in a row. Where all are slow, nothing moves.
+With hysteresis: it takes more to be left than to be kept, nobody gets the traffic who has not done well with a few
+messages first, and nothing moves twice in a row. Where all are slow, nothing moves.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ WINDOW = 60.0  # seconds that an answer counts for
 LEAST = 20  # answers without which nothing is said of a provider
 LEAVE_FAULTS, RETURN_FAULTS = 0.3, 0.05  # shares of the provider's own faults
 HOLD = 30.0  # seconds for which nothing moves again
-TRY_EVERY = 20  # of so many batches one goes to a provider that was left
-TRY_SIZE = 20  # messages in it
+TRY_EVERY = 20  # of so many batches one tries the preferred provider, when it was left; every other, when in need
+TRY_SIZE = 20  # messages in such a batch
 
 
 @dataclass
 class _Seen:
     answers: deque[tuple[float, bool, float]] = field(default_factory=lambda: deque(maxlen=200))
-    was_left: bool = False
     faults_in_a_row: int = 0
 
 
@@ -44,18 +43,19 @@ class Traffic:
 
     def choose(self, now: float, batch: int) -> tuple[str, int]:
         """The provider of the next messages, and how many of them."""
-        if now >= self._held_until:
-            if self._is_bad(self._current, now):
-                others = [name for name, seen in self._seen.items() if name != self._current and not seen.was_left]
-                fit = [name for name in others if not self._is_bad(name, now)]
-                if fit:
-                    self._seen[self._current].was_left = True
-                    self._move_to(fit[0], now)
-            elif self._current != self._preferred and self._is_good(self._preferred):
-                self._move_to(self._preferred, now)
         self._batches += 1
-        if self._current != self._preferred and self._batches % TRY_EVERY == 0:
-            return self._preferred, min(batch, TRY_SIZE)
+        if self._is_bad(self._current, now):
+            others = [name for name in self._seen if name != self._current and not self._is_bad(name, now)]
+            known = [name for name in others if len(self._of_late(name, now)) >= LEAST]
+            if known and now >= self._held_until:
+                self._move_to(known[0], now)
+            elif others and not known and self._batches % 2:
+                return others[0], min(batch, TRY_SIZE)
+        elif self._current != self._preferred:
+            if now >= self._held_until and self._is_good(self._preferred):
+                self._move_to(self._preferred, now)
+            elif self._batches % TRY_EVERY == 0:
+                return self._preferred, min(batch, TRY_SIZE)
         return self._current, batch
 
     @property
@@ -65,7 +65,6 @@ class Traffic:
 
     def _move_to(self, provider: str, now: float) -> None:
         self._current, self._held_until = provider, now + HOLD
-        self._seen[provider].was_left = False
 
     def _of_late(self, provider: str, now: float) -> list[tuple[float, bool, float]]:
         return [answer for answer in self._seen[provider].answers if answer[0] > now - WINDOW]
