@@ -209,3 +209,28 @@ def test_an_approval_given_in_advance_is_for_runs_of_the_past(home: Path, monkey
     today = Occasion("deadline", wave.deadline_on, at, 12, approve_as="Siti")
     with pytest.raises(PrakerjaError, match="approve_as is for runs of the past: look at `prakerja approve 12`"):
         workflow.approve_revocation(today)
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_mail", "url"),
+    [
+        ("http://:to%2Fken@sms.example:8095/https", False, "https://:to%2Fken@sms.example:8095"),
+        ("http://:token@sms.example/", False, "https://:token@sms.example"),
+        ('{"conn_type": "http", "host": "http://127.0.0.1/sms/first", "port": 80, "password": "t"}', False,
+         "http://:t@127.0.0.1:80/sms/first"),
+        ("smtp://anna:se%40cret@mail.example:465", True, "smtps://anna:se%40cret@mail.example:465"),
+        ("smtp://mail.example:25?disable_ssl=true", True, "smtp://mail.example:25"),
+    ],
+)  # fmt: skip
+def test_connections_become_the_urls_that_channels_take(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, uri: str, is_mail: bool, url: str
+) -> None:
+    from airflow.sdk import Connection
+
+    from message_connections import NAMES, _url
+
+    connection = (
+        Connection.from_json(uri, "prakerja_x") if uri.startswith("{") else Connection.from_uri(uri, "prakerja_x")
+    )
+    assert _url(connection, is_mail=is_mail) == url
+    assert NAMES == ("sms", "sms_fallback", "smtp")

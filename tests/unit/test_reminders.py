@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -470,7 +471,7 @@ class Minute:
         self.traffic, self.now = Traffic(["one", "two"], slow_seconds=5), 1000.0
 
     def passes(self, seconds: int, **behave: tuple[float, float]) -> list[str]:
-        """So many seconds of ten batches each; a provider behaves as (share of faults, seconds). Who took the traffic."""
+        """So many seconds of ten batches; a provider behaves as (share of faults, seconds). Gives who took them."""
         took = []
         for _ in range(seconds * 10):
             provider, batch = self.traffic.choose(self.now, 32)
@@ -491,7 +492,7 @@ def test_traffic_leaves_who_is_ill_and_comes_back_once_they_do_well(ill: tuple[f
     assert away[-100:].count("one") > 0
     back = minute.passes(120)
     assert set(back[-100:]) == {"one"}
-    assert sum(a != b for a, b in zip(back, back[1:], strict=False)) < 30
+    assert sum(a != b for a, b in pairwise(back)) < 30
 
 
 @pytest.mark.parametrize("ill", [(0.5, 0.1), (0.0, 6.0)])
@@ -611,8 +612,6 @@ def test_a_receipt_that_is_not_signed_or_is_rubbish_moves_nothing(desk: Desk) ->
 
 
 def test_every_order_of_receipts_ends_alike(many: Desk) -> None:
-    from itertools import permutations
-
     many.send()
     keys = [row[0] for row in many.rows("idempotency_key") for _ in (0,)]
     told = ["accepted", "temporary_failure", "permanent_failure", "delivered", "delivered"]
@@ -743,3 +742,52 @@ def test_an_e_mail_is_one_that_mail_servers_like(desk: Desk, monkeypatch: pytest
     assert re.fullmatch(r"<http://127.0.0.1:\d+/v1/unsubscribe/[0-9a-f-]{36}>", mail["List-Unsubscribe"].strip())
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Message-ID"].endswith("@prakerja.go.id>")
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    from typer.testing import CliRunner
+
+    from prakerja.cli import app
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, list(arguments))
+        told = done.output + (str(done.exception) if isinstance(done.exception, PrakerjaError) else "")
+        assert isinstance(done.exception, PrakerjaError | SystemExit | None), done.exception
+        assert not re.search(r"\d{10}", told)
+        return done.exit_code, told
+
+    card = str(10**15 + 1)
+    assert run("reminders", "opt-out", card, "--channel", "sms", "--as", "Ani") == (0, "no more reminders by sms\n")
+    many.until_done()
+    (shown,) = json.loads(run("reminders", "12", "--json")[1])
+    assert (shown["targeted"], shown["delivered"], shown["suppressed"], shown["status"]) == (
+        MANY,
+        MANY - 1,
+        1,
+        "complete",
+    )
+    assert f" {MANY} │" in run("reminders")[1]
+    (row,) = [row for row in json.loads(run("cohorts", "--json")[1]) if row["cohort"] == 12]
+    assert row["reminded"] == MANY - 1
+    assert row["reminder_runs"] == [shown]
+    assert "state suppressed, why opted_out" in run("explain", card)[1]
+    assert run("reminders", "opt-out", card, "--undo", "--as", "Ani") == (0, "reminders again\n")
+    code, told = run("reminders", "preview", "12", "--on", "2021-03-06")
+    assert (code, "30 people, 30 messages, Rp 18,000; texts v1" in told) == (0, True)
+    for wrong, why in (
+        (("reminders", "retry", "12", "--on", "2021-03-10"), "no reminder run on 2021-03-10"),
+        (("reminders", "retry", "99", "--on", "2021-03-06"), "cohort 99 is not in the calendar"),
+        (("reminders", "preview", "12", "--on", "2021-03-07"), "no reminder on 2021-03-07"),
+        (("reminders", "opt-out", "1234", "--as", "Ani"), "no roster has this card"),
+        (("reminders", "opt-out", card, "--channel", "pigeon", "--as", "Ani"), "sms, email or both"),
+        (("reminders", "opt-out", card, "--as", " "), "who you are"),
+        (("reminders", "lacks", str(many.folder)), "is no CSV that can be read"),
+    ):
+        code, told = run(*wrong)
+        assert code != 0
+        assert why in told

@@ -49,8 +49,8 @@ class Traffic:
             known = [name for name in others if len(self._of_late(name, now)) >= LEAST]
             if known and now >= self._held_until:
                 self._move_to(known[0], now)
-            elif others and not known and self._batches % 2:
-                return others[0], min(batch, TRY_SIZE)
+            elif others and not known:  # until one is known, neither gets many
+                return others[0] if self._batches % 2 else self._current, min(batch, TRY_SIZE)
         elif self._current != self._preferred:
             if now >= self._held_until and self._is_good(self._preferred):
                 self._move_to(self._preferred, now)
