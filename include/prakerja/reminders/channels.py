@@ -87,6 +87,11 @@ class Accounts:
         """Of `sms`, `sms_fallback` and `smtp` where given; none given: those of the environment."""
         return cls(**connections) if connections else cls.from_environment()
 
+    @property
+    def channels(self) -> list[str]:
+        """Those that have a provider, in the order in which they are tried."""
+        return [name for name, is_set in (("sms", self.sms or self.sms_fallback), ("email", self.smtp)) if is_set]
+
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[dict[str, list[Channel]]]:
         """The channels by name, each with its providers in the order of preference."""

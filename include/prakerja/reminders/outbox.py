@@ -15,7 +15,7 @@ from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
 from prakerja.reminders.channels import Answer
 from prakerja.reminders.texts import Texts
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB, Settings, program
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
             "its texts name the old one, and nothing more is sent"
         )
     texts = Texts(begun["texts"])
-    if texts.sha256 != begun["texts_sha256"]:
+    if begun["texts_sha256"] not in ("", texts.sha256):  # of runs from before versions nothing is known
         raise PrakerjaError(
             f"the texts {texts.version} were changed since gelombang-{cohort.cohort} on {remind_on} began: "
             "put them back, and write the new ones into a version of their own"
@@ -180,19 +180,24 @@ def exchange(
         return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
 
 
+def free_after(provider: str) -> float:
+    """The seconds until a provider is free, by what all senders have claimed for it, and by what it asked for."""
+    with warehouse.transaction() as connection:
+        return _reserve(connection, provider, 0.0)
+
+
 def pause(provider: str, seconds: float) -> None:
     """Give a provider the rest that it asks for, from all senders."""
     with warehouse.transaction() as connection:
-        _reserve(connection, provider, seconds)
+        warehouse.execute(
+            connection, "reminders/pause_provider", provider=provider, now=datetime.now(UTC), seconds=seconds
+        )
 
 
 def _reserve(connection: warehouse.Connection, provider: str, seconds: float) -> float:
     now = datetime.now(UTC)  # the provider's own time, whatever day is being replayed
-    return float(
-        warehouse.execute(
-            connection, "reminders/reserve_pace", provider=provider, now=now, seconds=seconds
-        ).scalar_one()
-    )
+    free = warehouse.execute(connection, "reminders/reserve_pace", provider=provider, now=now, seconds=seconds)
+    return max(float(free.scalar_one()), 0.0)
 
 
 def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: datetime) -> None:
@@ -218,8 +223,9 @@ def renew_attempts(run: Run, at: datetime) -> None:
         warehouse.execute(connection, "reminders/renew_attempts", **run.key, at=at)
 
 
-def waiting(run: Run, at: datetime) -> dict[str, int]:
-    """How many messages move by themselves, by what they wait for."""
+def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
+    """How many messages move by themselves, by what they wait for, where these channels have a provider."""
+    receipts = Settings.from_environment().receipts_url is not None
     rules = program()["reminders"]
     with warehouse.transaction() as connection:
         return dict(
@@ -229,7 +235,8 @@ def waiting(run: Run, at: datetime) -> dict[str, int]:
                 **run.key,
                 at=at,
                 attempts_max=rules["attempts_max"],
-                receipts_since=at - timedelta(minutes=rules["receipts_within_minutes"]),
+                receipts_since=at - timedelta(minutes=rules["receipts_within_minutes"] if receipts else 0),
+                channels=list(channels),
             )[0]
         )
 

@@ -57,7 +57,7 @@ def send_reminders(
     nothing. Raises `PartialError` where nothing moves any more and messages have failed for now, `UnreachableError`
     where no provider answers, `PrakerjaError` where none is set.
     """
-    if accounts.sms is None and accounts.smtp is None:
+    if not accounts.channels:
         raise PrakerjaError(
             "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL, or the Airflow connections "
             "prakerja_sms and prakerja_smtp; `prakerja sandbox` delivers to nobody"
@@ -71,16 +71,21 @@ def send_reminders(
             outbox.renew_attempts(run, clock())
         outbox.take_over(run, clock())
         asyncio.run(_Sender(run, clock).send_all(accounts))
-        progress = Progress(overview.counts_of(run.cohort.cohort, remind_on), outbox.waiting(run, clock()))
+        progress = Progress(
+            overview.counts_of(run.cohort.cohort, remind_on), outbox.waiting(run, clock(), accounts.channels)
+        )
         if progress.is_done and progress.counts["unsettled"]:
             outbox.renew_attempts(run, clock())  # whoever clears the task, or retries, begins anew
     told = ", ".join(f"{count:,} {what}" for what, count in progress.counts.items() if count)
     later = "; ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
     log.info("%s: %s%s", run.name, told or "nobody to remind", f"; {later}" if later else "")
     if progress.is_done and progress.counts["unsettled"]:
+        unset = "".join(
+            f" ({channel} has no provider)" for channel in ("sms", "email") if channel not in accounts.channels
+        )
         raise PartialError(
             f"{run.name} is partial: {progress.counts['unsettled']:,} of {progress.counts['targeted']:,} have failed "
-            f"for now: clear send_reminders, or `prakerja reminders retry {cohort.cohort} --on {remind_on}`"
+            f"for now{unset}: clear send_reminders, or `prakerja reminders retry {cohort.cohort} --on {remind_on}`"
         )
     return progress
 
@@ -138,6 +143,7 @@ class _Sender:
         by_name = {provider.name: provider for provider in providers}
         in_flight_max = max(provider.in_flight_max for provider in providers)
         after = 0
+        await asyncio.sleep(await asyncio.to_thread(outbox.free_after, providers[0].name))
         while not traffic.is_down:
             provider, batch = traffic.choose(time.monotonic(), in_flight_max // 2)
             while came.in_flight > in_flight_max - batch:

@@ -1,7 +1,7 @@
 -- Grain: one row: what of a run moves by itself, by what it waits for.
--- Parameters: cohort, remind_on, at, attempts_max, receipts_since.
+-- Parameters: cohort, remind_on, at, attempts_max, receipts_since, channels (array: those that have a provider).
 select
-    count(*) filter (where state = 'queued') as held_back,
+    count(*) filter (where state = 'queued' and channel = any(cast(:channels as text[]))) as held_back,
     count(*) filter (
         where attempts < :attempts_max
         and (state = 'temporary_failure' or (state = 'unknown' and channel = 'sms'))

@@ -1,5 +1,5 @@
 -- Grain: one provider's next free instant, moved on by what has just been claimed for it; gives the seconds until then.
--- All senders of all runs share it, and a provider that asks for a pause gets it.
+-- All senders of all runs share it; of no seconds it only tells.
 -- Parameters: provider, now, seconds.
 insert into provider_pace (provider, free_at)
 values (:provider, cast(:now as timestamptz) + make_interval(secs => :seconds))

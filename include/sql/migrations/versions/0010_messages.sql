@@ -111,11 +111,15 @@ select distinct
     m.remind_on,
     r.deadline_on,
     'not_purchased',
-    'before v1',
+    'v1',
     '',
     wib_midnight(m.remind_on)
 from reminders as m
 inner join rosters as r on m.cohort = r.cohort and r.status = 'accepted';
+update reminders as m
+set address = regexp_replace(r.phone, '^(\+62|0)', '+62')
+from recipients as r
+where m.recipient_id = r.recipient_id;
 
 -- What may become of a message. Nothing else may: the trigger below refuses it.
 create table message_transitions (
