@@ -206,6 +206,11 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
         while progress.waiting.get("awaiting_receipt") and time.monotonic() < patience:
             time.sleep(0.05)
             progress = send()
+        if not progress.is_done:
+            waits = ", ".join(
+                f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count
+            )
+            raise sending.PartialError(f"{occasion.name}: {waits}, and a replayed day does not wait")
     return progress.is_done, progress.counts
 
 

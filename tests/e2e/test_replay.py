@@ -126,7 +126,7 @@ def test_reminders_were_sent_once_each_and_only_before_the_deadline(replayed: Re
         late = connection.execute(
             "select count(*) from reminders m join rosters r using (cohort) where m.remind_on > r.deadline_on"
         ).fetchone()
-    with sqlite3.connect(instance.home / "sandbox.sqlite") as inbox:
+    with sqlite3.connect(instance.home / "inbox.sqlite") as inbox:
         received = inbox.execute("select count(*) from messages").fetchone()
     assert sent is not None
     assert received is not None

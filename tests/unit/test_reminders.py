@@ -84,7 +84,7 @@ class Desk:
         raise AssertionError(progress)
 
     def messages(self) -> list[tuple[str, str, str]]:
-        with sqlite3.connect(self.folder / "sandbox.sqlite") as inbox:
+        with sqlite3.connect(self.folder / "inbox.sqlite") as inbox:
             return inbox.execute("select provider, recipient, text from messages order by id").fetchall()
 
     def rows(self, what: str = "channel, state, failure") -> list[tuple[Any, ...]]:
@@ -103,7 +103,7 @@ def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     secret = Settings.from_environment().receipts_secret()
     with (
         serving.in_thread(receipts.application()) as url,
-        running.running(home / "sandbox.sqlite", secret) as at,
+        running.running(home / "inbox.sqlite", secret) as at,
     ):
         monkeypatch.setenv("PRAKERJA_RECEIPTS_URL", url)
         yield Desk(home, at)
@@ -373,7 +373,7 @@ def test_whatever_a_provider_does_everybody_is_accounted_for(desk: Desk) -> None
 
 def test_what_has_failed_for_now_can_be_tried_again_and_nothing_else(desk: Desk) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 6)] + [person(n, magic("04", n)) for n in range(6, 11)])
-    with sqlite3.connect(desk.folder / "sandbox.sqlite") as inbox:  # these five have a long way to go
+    with sqlite3.connect(desk.folder / "inbox.sqlite") as inbox:  # these five have a long way to go
         inbox.execute("create trigger late after insert on refusals begin update refusals set times = -3; end")
     at = NINE + timedelta(hours=5)
     for hours in range(4):
@@ -381,7 +381,7 @@ def test_what_has_failed_for_now_can_be_tried_again_and_nothing_else(desk: Desk)
     with pytest.raises(sending.PartialError, match="5 of 10 have failed for now"):
         desk.send(at)
     assert len(desk.messages()) == 5
-    with sqlite3.connect(desk.folder / "sandbox.sqlite") as inbox:
+    with sqlite3.connect(desk.folder / "inbox.sqlite") as inbox:
         inbox.execute("update refusals set times = 2")
     assert desk.send(at, is_retry=True).counts["unsettled"] == 0
     assert len(desk.messages()) == 10
@@ -729,7 +729,7 @@ def test_the_sandbox_takes_a_key_once_and_its_inbox_is_private(desk: Desk) -> No
         assert client.post(url, json=message, headers=given | {"Authorization": ""}).status_code == 401
         assert client.post(url, json=message, headers={"Authorization": "Bearer sandbox"}).status_code == 422
         assert "Sandbox inbox" in client.get(desk.at.page).text
-    assert (desk.folder / "sandbox.sqlite").stat().st_mode & 0o077 == 0
+    assert (desk.folder / "inbox.sqlite").stat().st_mode & 0o077 == 0
 
 
 def test_an_e_mail_is_one_that_mail_servers_like(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
