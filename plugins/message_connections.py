@@ -8,12 +8,13 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 NAMES = ("sms", "sms_fallback", "smtp")
+PROTOCOLS = ("http", "https")
 
 
 def message_connections() -> dict[str, str]:
     """The URLs of those that are defined, by name; where none is, the environment's are meant.
 
-    An HTTP connection's password is the bearer token, its schema (`http`) or host may name the protocol.
+    An HTTP connection's password is the bearer token.
     """
     found = {}
     for name in NAMES:
@@ -26,15 +27,17 @@ def message_connections() -> dict[str, str]:
 
 
 def _url(connection: Connection, *, is_mail: bool) -> str:
-    host = connection.host or ""
-    protocol, _, place = host.rpartition("://")
+    protocol, _, place = (connection.host or "").rpartition("://")
+    place, _, path = place.partition("/")
     if is_mail:
         # As the SMTP provider reads it: TLS from the start, unless it is switched off (then by STARTTLS where offered).
         is_plain = str(connection.extra_dejson.get("disable_ssl", False)).lower() == "true"
         protocol = protocol or ("smtp" if is_plain else "smtps")
     else:
-        protocol = protocol or connection.schema or "https"
-    place, slash, path = place.partition("/")
+        # Of a connection written as a URI, Airflow keeps the protocol as its type, and the path as its schema.
+        schema = connection.schema or ""
+        path = path or (schema if schema not in PROTOCOLS else "")
+        protocol = protocol or next((name for name in (schema, connection.conn_type) if name in PROTOCOLS), "https")
     login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
     port = f":{connection.port}" if connection.port else ""
-    return f"{protocol}://{login if len(login) > 2 else ''}{place}{port}{slash}{path}"
+    return f"{protocol}://{login if len(login) > 2 else ''}{place}{port}{'/' if path else ''}{path}"

@@ -215,7 +215,9 @@ def test_an_approval_given_in_advance_is_for_runs_of_the_past(home: Path, monkey
     ("uri", "is_mail", "url"),
     [
         ("http://:to%2Fken@sms.example:8095/https", False, "https://:to%2Fken@sms.example:8095"),
-        ("http://:token@sms.example/", False, "https://:token@sms.example"),
+        ("http://:token@sms.example/", False, "http://:token@sms.example"),
+        ("https://:token@sms.example/sms/v1", False, "https://:token@sms.example/sms/v1"),
+        ('{"conn_type": "http", "host": "sms.example", "schema": "https"}', False, "https://sms.example"),
         ('{"conn_type": "http", "host": "http://127.0.0.1/sms/first", "port": 80, "password": "t"}', False,
          "http://:t@127.0.0.1:80/sms/first"),
         ("smtp://anna:se%40cret@mail.example:465", True, "smtps://anna:se%40cret@mail.example:465"),

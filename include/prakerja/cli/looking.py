@@ -25,7 +25,7 @@ def cohorts(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(table, indent=2))
         return
     print_cohorts(table)
-    for line in [*waiting(table), *reminded.partial(runs)]:
+    for line in [*waiting(table), *filter(None, map(reminded.owed, runs))]:
         say(line)
 
 

@@ -42,7 +42,7 @@ def list_(
         counts = (f"{run[name]:,}" for name in (*columns, "sms", "email", "cost_idr"))
         table.add_row(str(run["cohort"]), f"H-{run['days_before']}  {run['remind_on']}", run["status"], *counts)
     print_table(table)
-    for line in overview.partial(runs):
+    for line in filter(None, map(overview.owed, runs)):
         say(line)
 
 

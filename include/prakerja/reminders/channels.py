@@ -112,7 +112,7 @@ class SmsGateway:
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name
-        self._base, token = _without_secret(url, ("http", "https"))
+        self._base, token = _without_secret(name, url)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         receipts_url = Settings.from_environment().receipts_url
         self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts"} if receipts_url else {}
@@ -293,10 +293,10 @@ def _address(sender: str) -> str:
     return parseaddr(sender)[1]
 
 
-def _without_secret(url: str, schemes: tuple[str, ...]) -> tuple[str, str | None]:
+def _without_secret(name: str, url: str) -> tuple[str, str | None]:
     parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise PrakerjaError(f"the SMS gateway's address is no {' or '.join(schemes)} URL with a host")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PrakerjaError(f"the address of the SMS gateway {name} is no http:// or https:// URL with a host")
     place = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
     token = unquote(parts.password or parts.username or "") or None
     return f"{parts.scheme}://{place}{parts.path.rstrip('/')}/", token

@@ -67,7 +67,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Settled:
-    """What a submission came to."""
+    """What a submission came to. `segments` of what the provider took, or may have taken; an e-mail is one."""
 
     message: Claimed
     answer: Answer
@@ -212,6 +212,7 @@ def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: da
         provider_ids=[each.answer.provider_id for each in settled],
         failures=[each.answer.failure for each in settled],
         segments=[each.segments for each in settled],
+        were_unknown=[each.message.was_unknown for each in settled],
         try_afters=[at + timedelta(seconds=wait * 2 ** (each.message.attempts - 1)) for each in settled],
         at=at,
     )

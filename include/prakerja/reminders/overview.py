@@ -28,15 +28,25 @@ def list_runs(cohort: int | None = None, remind_on: date | None = None) -> list[
     ]
 
 
-def partial(runs: list[dict[str, Any]]) -> list[str]:
-    """Of these runs those that owe somebody something, a line each."""
-    return [
-        f"gelombang-{run['cohort']} H-{run['days_before']} is partial: of {run['targeted']:,} "
-        f"{run['temporarily_failed']:,} have failed for now, of {run['unknown']:,} nobody knows: "
-        f"prakerja reminders retry {run['cohort']} --on {run['remind_on']}"
-        for run in runs
-        if run["unsettled"]
+def owed(run: dict[str, Any]) -> str:
+    """What a run still owes, and what may be done about it, in a line; nothing where everybody is accounted for."""
+    if not run["unsettled"]:
+        return ""
+    told = [
+        f"{run[name]:,} {what}"
+        for name, what in (
+            ("queued", "have not left yet"),
+            ("temporarily_failed", "have failed for now"),
+            ("unknown_sms", "may have arrived or not"),
+            ("unknown_email", "may have arrived or not by e-mail (never sent again on a guess; closed after the date)"),
+        )
+        if run[name]
     ]
+    again = f": clear send_reminders, or `prakerja reminders retry {run['cohort']} --on {run['remind_on']}`"
+    return (
+        f"gelombang-{run['cohort']} H-{run['days_before']} owes {run['unsettled']:,} of {run['targeted']:,}: "
+        f"{', '.join(told)}{again if run['unsettled'] > run['unknown_email'] else ''}"
+    )
 
 
 def diagram() -> str:
@@ -49,5 +59,10 @@ def diagram() -> str:
 
 def counts_of(cohort: int, remind_on: date) -> dict[str, int]:
     """One run's counts of people."""
-    (row,) = list_runs(cohort, remind_on)
-    return {end: row[end] for end in ENDS}
+    return {end: run_of(cohort, remind_on)[end] for end in ENDS}
+
+
+def run_of(cohort: int, remind_on: date) -> dict[str, Any]:
+    """One run."""
+    (run,) = list_runs(cohort, remind_on)
+    return run

@@ -59,8 +59,8 @@ def send_reminders(
     """
     if not accounts.channels:
         raise PrakerjaError(
-            "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL, or the Airflow connections "
-            "prakerja_sms and prakerja_smtp; `prakerja sandbox` delivers to nobody"
+            "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL here; for a DAG the Airflow "
+            "connections prakerja_sms and prakerja_smtp do as well (then clear its task)"
         )
     with warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"):
         run = outbox.begin(cohort, remind_on, clock())
@@ -80,13 +80,11 @@ def send_reminders(
     later = "; ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
     log.info("%s: %s%s", run.name, told or "nobody to remind", f"; {later}" if later else "")
     if progress.is_done and progress.counts["unsettled"]:
-        unset = "".join(
-            f" ({channel} has no provider)" for channel in ("sms", "email") if channel not in accounts.channels
+        unset = "; ".join(
+            f"no provider is set for {name}" for name in ("sms", "email") if name not in accounts.channels
         )
-        raise PartialError(
-            f"{run.name} is partial: {progress.counts['unsettled']:,} of {progress.counts['targeted']:,} have failed "
-            f"for now{unset}: clear send_reminders, or `prakerja reminders retry {cohort.cohort} --on {remind_on}`"
-        )
+        told = overview.owed(overview.run_of(run.cohort.cohort, remind_on))
+        raise PartialError(f"{told}; {unset}" if unset else told)
     return progress
 
 
@@ -112,13 +110,8 @@ class _Sender:
                 while not is_through:
                     came = await self._pass(channel, providers, traffic)
                     if traffic.is_down or (came.has_returned and not came.went):
-                        outage = (
-                            outage
-                            or came.refusal
-                            or UnreachableError(
-                                f"{self._run.name}: {channel} gets no answer ({came.fault}); nothing is lost, try again"
-                            )
-                        )
+                        silence = f"{channel} gets no answer ({came.fault}); nothing is lost, try again"
+                        outage = outage or came.refusal() or UnreachableError(f"{self._run.name}: {silence}")
                         break
                     is_through = not came.has_returned
         if outage:
@@ -145,7 +138,10 @@ class _Sender:
         after = 0
         await asyncio.sleep(await asyncio.to_thread(outbox.free_after, providers[0].name))
         while not traffic.is_down:
+            before = traffic.current
             provider, batch = traffic.choose(time.monotonic(), in_flight_max // 2)
+            if traffic.current != before:
+                log.warning("%s: the traffic moves from %s to %s", self._run.name, before, traffic.current)
             while came.in_flight > in_flight_max - batch:
                 await came.wait()
             settled = came.take_settled()
@@ -194,7 +190,7 @@ class _Sender:
             try:
                 answer = await provider.submit(Message(address, text.body, claimed.key, text.subject, unsubscribe))
             except ProviderRefusesError as refusal:
-                came.refusal = refusal
+                came.refuse(provider.name, refusal)
                 answer = Answer("queued", failure="provider_refuses", is_providers_fault=True)
             now = time.monotonic()
             traffic.record(provider.name, is_fault=answer.is_providers_fault, seconds=now - began, now=now)
@@ -202,7 +198,8 @@ class _Sender:
                 await asyncio.to_thread(outbox.pause, provider.name, answer.pause)
         if claimed.was_unknown and answer.state in ("queued", "temporary_failure"):
             answer = replace(answer, state="unknown")  # this time it did not arrive: of the first nothing is known
-        came.through(Settled(claimed, answer, text.segments if text else None))
+        is_taken = answer.state in ("accepted", "unknown") and text is not None
+        came.through(Settled(claimed, answer, (text.segments or 1) if text and is_taken else None))
 
     def _text(self, channel: str, claimed: Claimed) -> Text:
         template = template_for(claimed.template, self._run.days_left)
@@ -219,7 +216,7 @@ class _Came:
         self.went = 0  # messages that a provider said something about
         self.fault: str | None = None  # the last of a provider's own
         self.has_returned = False  # whether some never left
-        self.refusal: ProviderRefusesError | None = None
+        self._refusals: dict[str, ProviderRefusesError] = {}
         self._moved = asyncio.Event()
 
     def through(self, settled: Settled) -> None:
@@ -232,6 +229,16 @@ class _Came:
         else:
             self.went += 1
         self._moved.set()
+
+    def refuse(self, provider: str, refusal: ProviderRefusesError) -> None:
+        """A provider takes nothing from us: told, though another may take it all."""
+        if provider not in self._refusals:
+            log.warning("%s", refusal)
+        self._refusals[provider] = refusal
+
+    def refusal(self) -> ProviderRefusesError | None:
+        """What all of them say who take nothing from us."""
+        return ProviderRefusesError("; ".join(map(str, self._refusals.values()))) if self._refusals else None
 
     def take_settled(self) -> list[Settled]:
         """What has ended since the last time."""

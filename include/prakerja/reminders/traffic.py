@@ -31,7 +31,7 @@ class Traffic:
     def __init__(self, providers: Sequence[str], slow_seconds: float) -> None:
         self._seen = {name: _Seen() for name in providers}
         self._slow = slow_seconds
-        self._current = self._preferred = providers[0]
+        self.current = self._preferred = providers[0]
         self._held_until = 0.0
         self._batches = 0
 
@@ -44,19 +44,19 @@ class Traffic:
     def choose(self, now: float, batch: int) -> tuple[str, int]:
         """The provider of the next messages, and how many of them."""
         self._batches += 1
-        if self._is_bad(self._current, now):
-            others = [name for name in self._seen if name != self._current and not self._is_bad(name, now)]
+        if self._is_bad(self.current, now):
+            others = [name for name in self._seen if name != self.current and not self._is_bad(name, now)]
             known = [name for name in others if len(self._of_late(name, now)) >= LEAST]
             if known and now >= self._held_until:
                 self._move_to(known[0], now)
             elif others and not known:  # until one is known, neither gets many
-                return others[0] if self._batches % 2 else self._current, min(batch, TRY_SIZE)
-        elif self._current != self._preferred:
+                return others[0] if self._batches % 2 else self.current, min(batch, TRY_SIZE)
+        elif self.current != self._preferred:
             if now >= self._held_until and self._is_good(self._preferred):
                 self._move_to(self._preferred, now)
             elif self._batches % TRY_EVERY == 0:
                 return self._preferred, min(batch, TRY_SIZE)
-        return self._current, batch
+        return self.current, batch
 
     @property
     def is_down(self) -> bool:
@@ -64,7 +64,7 @@ class Traffic:
         return all(seen.faults_in_a_row >= LEAST for seen in self._seen.values())
 
     def _move_to(self, provider: str, now: float) -> None:
-        self._current, self._held_until = provider, now + HOLD
+        self.current, self._held_until = provider, now + HOLD
 
     def _of_late(self, provider: str, now: float) -> list[tuple[float, bool, float]]:
         return [answer for answer in self._seen[provider].answers if answer[0] > now - WINDOW]

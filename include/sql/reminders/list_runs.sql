@@ -13,8 +13,10 @@ select
     p.permanently_failed,
     p.expired,
     p.targeted - p.delivered - p.accepted - p.suppressed - p.permanently_failed - p.expired as unsettled,
-    p.unknown,
+    p.unknown_sms,
+    p.unknown_email,
     p.temporarily_failed,
+    p.queued,
     c.sms,
     c.segments,
     c.email
@@ -28,16 +30,19 @@ cross join
             count(*) filter (where state = 'suppressed') as suppressed,
             count(*) filter (where state = 'permanent_failure') as permanently_failed,
             count(*) filter (where state = 'expired') as expired,
-            count(*) filter (where state = 'unknown') as unknown,
-            count(*) filter (where state = 'temporary_failure') as temporarily_failed
+            count(*) filter (where state = 'unknown' and channel = 'sms') as unknown_sms,
+            count(*) filter (where state = 'unknown' and channel = 'email') as unknown_email,
+            count(*) filter (where state = 'temporary_failure') as temporarily_failed,
+            count(*) filter (where state in ('queued', 'sending')) as queued
         from reminded_people(r.cohort, r.remind_on)
     ) as p
 cross join
     lateral (
         select
-            count(*) filter (where m.channel = 'sms' and m.submitted_at is not null) as sms,
-            coalesce(sum(m.segments), 0) as segments,
-            count(*) filter (where m.channel = 'email' and m.submitted_at is not null) as email
+            -- what a provider took, or may have taken
+            count(*) filter (where m.channel = 'sms' and m.segments is not null) as sms,
+            coalesce(sum(m.segments) filter (where m.channel = 'sms'), 0) as segments,
+            coalesce(sum(m.segments) filter (where m.channel = 'email'), 0) as email
         from reminders as m
         where m.cohort = r.cohort and m.remind_on = r.remind_on
     ) as c

@@ -1,6 +1,7 @@
 -- Grain: one row per submission, what its provider answered. Of a receipt that was quicker only the state stays.
 -- Locked in the order of ids, as receipts lock theirs: in any other order the two would wait for each other.
--- Parameters: reminder_ids, attempts, rounds, states, provider_ids, failures, segments, try_afters (arrays), at.
+-- Parameters: reminder_ids, attempts, rounds, states, provider_ids, failures, segments, were_unknown,
+-- try_afters (arrays), at.
 with settled as materialized (
     select s.*
     from
@@ -12,8 +13,11 @@ with settled as materialized (
             cast(:provider_ids as text[]),
             cast(:failures as text[]),
             cast(:segments as smallint[]),
+            cast(:were_unknown as boolean[]),
             cast(:try_afters as timestamptz[])
-        ) as s (reminder_id, attempts, round, state, provider_id, failure, segments, try_after)
+        ) as s (
+            reminder_id, attempts, round, state, provider_id, failure, segments, was_unknown, try_after
+        )
     inner join reminders as m on s.reminder_id = m.reminder_id
     order by s.reminder_id
     for update of m
@@ -28,7 +32,10 @@ set
     try_after = case when m.state = 'sending' then s.try_after else m.try_after end,
     settled_at = case when m.state = 'sending' then cast(:at as timestamptz) else m.settled_at end,
     provider_id = coalesce(s.provider_id, m.provider_id),
-    segments = coalesce(s.segments, m.segments)
+    segments = case
+        when s.segments is null or (s.was_unknown and m.segments is not null) then m.segments
+        else coalesce(m.segments, 0) + s.segments
+    end
 from settled as s
 where
     m.reminder_id = s.reminder_id

@@ -88,6 +88,7 @@ add column submitted_at timestamptz,
 add column settled_at timestamptz,
 add column send_before timestamptz;
 comment on column reminders.address is 'taken away once the retention period is over, as the key';
+comment on column reminders.segments is 'of all that a provider took, or may have taken; an e-mail is one';
 comment on column reminders.attempts is 'submissions of this round; a person who tries again begins anew';
 comment on column reminders.round is 'counts what the provider took and could not deliver: each has its own key';
 update reminders set state = 'permanent_failure' where state = 'failed';
@@ -281,13 +282,13 @@ end;
 
 -- What a person of the run was told, or was not: of their messages the one that counts.
 create function reminded_people(of_cohort integer, of_date date)
-returns table (recipient_id bigint, state text, failure text)
+returns table (recipient_id bigint, channel text, state text)
 language sql stable
 begin atomic
     select distinct on (m.recipient_id)
         m.recipient_id,
-        m.state,
-        m.failure
+        m.channel,
+        m.state
     from reminders as m
     where m.cohort = of_cohort and m.remind_on = of_date
     order by m.recipient_id, (m.state = 'delivered') desc, (m.state = 'accepted') desc, (m.channel = 'email') desc;

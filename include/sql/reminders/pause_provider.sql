@@ -1,0 +1,7 @@
+-- Grain: one provider that asks for a rest: however many of its answers say so, it is one rest.
+-- Parameters: provider, now, seconds.
+insert into provider_pace (provider, free_at)
+values (:provider, cast(:now as timestamptz) + make_interval(secs => :seconds))
+on conflict (provider) do update
+    set
+        free_at = greatest(provider_pace.free_at, excluded.free_at)
