@@ -559,6 +559,8 @@ def test_what_the_night_holds_back_leaves_in_the_morning(desk: Desk) -> None:
     assert [to for _, to, _ in desk.messages()] == ["+6281234500001"]
     assert progress.waiting["held_back"] == 1
     assert not progress.is_done
+    while desk.rows("state")[0] == ("accepted",):  # its receipt is on its way
+        time.sleep(0.01)
     assert desk.until_done(evening + timedelta(hours=12)) == {"targeted": 2, "delivered": 2}
 
 
