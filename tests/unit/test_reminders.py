@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 import subprocess
@@ -419,11 +420,14 @@ def test_a_gateway_that_refuses_us_fails_nobodys_reminder(many: Desk, changed: C
     assert {row[1] for row in many.rows()} == {"queued"}
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://x", "http://", "smtp://u:se/cret@h:587", "http://h:99999", "http://[::1"]
+)
 def test_an_address_that_is_none_is_refused_before_anything(many: Desk, url: str) -> None:
     for name in ("sms", "smtp"):
-        with pytest.raises(PrakerjaError, match=r"is no .* URL with a host"):
+        with pytest.raises(PrakerjaError, match=r"is no .* URL with a host") as refused:
             many.send(**{name: url})
+        assert "cret" not in str(refused.value)
     assert many.messages() == []
 
 
@@ -452,7 +456,122 @@ def test_an_sms_does_not_wait_for_a_channel_that_is_not_set_and_that_is_told(
     assert [to for _, to, _ in desk.messages()] == ["+6281234500001"]
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["a:b;@x.example", "a<boss@x.example", "root;b@x.example", "siti;@gmail.com", '"a"@x.example', "a,b@x.example"],
+)
+def test_an_odd_address_reaches_nobody_else_and_stops_no_other(desk: Desk, address: str) -> None:
+    quoted = '"' + address.replace('"', '""') + '"'
+    desk.roster([person(1, email="a1@x.example"), person(2, email=quoted), person(3, email="a3@x.example")])
+    assert desk.send().counts["permanently_failed"] == 1
+    assert sorted(to for _, to, _ in desk.messages()) == ["a1@x.example", "a3@x.example"]
+
+
+def test_a_gateway_that_asks_for_a_rest_gets_one_and_nobodys_attempts_are_used_up(
+    many: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = channels.SmsGateway.submit, []
+
+    async def busy(self: channels.SmsGateway, message: channels.Message) -> channels.Answer:
+        asked.append(message.key)
+        if len(asked) <= 10:
+            return channels.Answer("queued", failure="http_429", pause=0.2)
+        return await real(self, message)
+
+    monkeypatch.setattr(channels.SmsGateway, "submit", busy)
+    assert many.send(sms_fallback=None).counts["unsettled"] == 0
+    assert set(many.rows("attempts")) == {(1,)}
+    assert len(many.messages()) == MANY
+
+
+@pytest.mark.parametrize("code", [None, "unknown_subscriber"])
+def test_a_permanent_failure_by_receipt_is_escalated_whatever_its_code(desk: Desk, code: str | None) -> None:
+    desk.roster([person(1, magic("10"), "a@x.example")])
+    desk.send()
+    (key,) = desk.rows("idempotency_key")[0]
+    receipts.apply([receipts.Receipt(reference=f"{key}.0", status="permanent_failure", code=code)])
+    assert desk.send(NINE + timedelta(minutes=5)).counts["accepted"] == 1
+    assert [row[:2] for row in desk.rows()] == [("sms", "permanent_failure"), ("email", "accepted")]
+
+
+def test_a_receipt_of_an_earlier_round_hides_none_of_this_one(desk: Desk) -> None:
+    desk.roster([person(1, magic("10"))])
+    desk.send()
+    (key,) = desk.rows("idempotency_key")[0]
+    receipts.apply([receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
+    desk.send(NINE + timedelta(hours=1))
+    old = receipts.Receipt(reference=f"{key}.0", status="permanent_failure")
+    receipts.apply([old, receipts.Receipt(reference=f"{key}.1", status="temporary_failure")])
+    assert desk.rows("state, round") == [("temporary_failure", 2)]
+
+
+def test_whoever_buys_between_two_attempts_reads_no_threat(desk: Desk) -> None:
+    """Audience all, and the first submission was refused: other words go under another key."""
+    (desk.folder / "calendar.yaml").write_text(
+        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, audience: all}\n"
+    )
+    from prakerja import calendar
+
+    calendar._read.cache_clear()
+    desk.roster([person(1, phone(1))])
+    desk.mood("first", status=503)
+    desk.send(sms_fallback=None)
+    desk.mood("first")
+    buys(desk, 1)
+    desk.send(NINE + timedelta(hours=1))
+    assert "sudah kami terima" in desk.messages()[0][2]
+    assert desk.rows("round") == [(1,)]
+
+
+def test_answers_that_came_are_written_down_whatever_fails_after(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.roster([person(n, email=f"a{n}@x.example") for n in range(1, 21)])
+    real, calls = outbox.exchange, []
+
+    def breaks(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 4:
+            raise warehouse.UnavailableError("the warehouse broke off")
+        return real(*given, **named)
+
+    monkeypatch.setattr(outbox, "exchange", breaks)
+    with pytest.raises(warehouse.UnavailableError):
+        desk.send()
+    monkeypatch.setattr(outbox, "exchange", real)
+    with contextlib.suppress(sending.PartialError):
+        desk.send(NINE + timedelta(minutes=5))
+    assert len([row for row in desk.rows() if row[1] == "unknown"]) <= channels.MailServer.in_flight_max // 2
+    assert max(Counter(to for _, to, _ in desk.messages()).values()) == 1
+
+
+def test_nothing_is_sent_before_its_day(many: Desk) -> None:
+    with pytest.raises(PrakerjaError, match="is reminded on 2021-03-10: nothing is sent before its day"):
+        many.send(on=date(2021, 3, 10))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PRAKERJA_RECEIPTS_URL", "receipts.example", "PRAKERJA_RECEIPTS_URL is no http:// or https:// URL"),
+        ("PRAKERJA_MAIL_FROM", "nonsense", "PRAKERJA_MAIL_FROM is no sender"),
+        ("PRAKERJA_MAIL_FROM", "A <a@b>\nBcc: c@d", "PRAKERJA_MAIL_FROM is no sender"),
+    ],
+)
+def test_a_setting_that_would_fail_everybody_fails_nobody(
+    many: Desk, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(PrakerjaError, match=told):
+        many.send()
+    assert {row[1] for row in many.rows()} == {"queued"}
+
+
 # -- failover ----------------------------------------------------------------------------------------------------------
+
+
+def test_few_messages_find_the_other_provider_as_well(desk: Desk) -> None:
+    desk.roster([person(n, phone(n)) for n in range(1, 6)])
+    assert desk.send(sms="http://:x@127.0.0.1:9/sms/first").counts["unsettled"] == 0
+    assert Counter(provider for provider, *_ in desk.messages()) == {"second": 5}
 
 
 def test_a_provider_that_is_down_loses_the_traffic_and_nothing_else(desk: Desk) -> None:
@@ -645,6 +764,7 @@ def test_a_link_in_an_e_mail_asks_before_it_unsubscribes(desk: Desk) -> None:
         assert not connection.exec_driver_sql("select opted_out(1, 'email')").scalar_one()
     for _ in range(2):
         assert httpx.post(url, content="List-Unsubscribe=One-Click").status_code == 200
+    assert httpx.post(url[:-8] + "00000000").status_code == 404
     with warehouse.transaction(as_owner=True) as connection:
         assert connection.exec_driver_sql("select count(*) from opt_outs where is_opted_out").scalar_one() == 1
 
@@ -671,6 +791,7 @@ def test_every_text_fits_and_carries_no_number_of_a_person_and_no_short_link() -
     [
         ("Putri Handayani", "Putri"),
         ("  ", "Peserta"),
+        ("bit.ly Siti", "bitly"),
         ("1000000000000001 Siti", "Peserta"),
         ("Zoë", "Zoe"),
         ("李", "Peserta"),

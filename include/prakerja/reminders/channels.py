@@ -10,11 +10,11 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import Settings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import aiosmtplib
 
 TIMEOUT = 10.0  # seconds that a provider has to answer
+EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,190}"  # what no parser reads as something else
 CODE = re.compile(r"[a-z][a-z0-9_]{1,39}")
 
 
@@ -84,8 +85,8 @@ class Accounts:
 
     @classmethod
     def of(cls, connections: Mapping[str, str]) -> Accounts:
-        """Of `sms`, `sms_fallback` and `smtp` where given; none given: those of the environment."""
-        return cls(**connections) if connections else cls.from_environment()
+        """Of `sms`, `sms_fallback` and `smtp` where given; of the others those of the environment."""
+        return replace(cls.from_environment(), **connections)
 
     @property
     def channels(self) -> list[str]:
@@ -115,6 +116,8 @@ class SmsGateway:
         self._base, token = _without_secret(name, url)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         receipts_url = Settings.from_environment().receipts_url
+        if receipts_url:
+            _parsed(receipts_url, ("http", "https"), "PRAKERJA_RECEIPTS_URL")
         self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts"} if receipts_url else {}
         self._session: aiohttp.ClientSession
 
@@ -154,17 +157,18 @@ class SmsGateway:
             body = {}
         told = body if isinstance(body, dict) else {}
         if status in (200, 201, 202):
-            if isinstance(told.get("id"), str) and 0 < len(told["id"]) <= 100:
+            if isinstance(told.get("id"), str) and re.fullmatch(r"[!-~]{1,100}", told["id"]):
                 return Answer("accepted", provider_id=told["id"])
             return Answer("unknown", failure="answer_without_id", is_providers_fault=True)
         if status in (400, 422):
             code = told.get("code")
             known = isinstance(code, str) and CODE.fullmatch(code)  # its own words could quote the number
             return Answer("permanent_failure", failure=str(code) if known else f"http_{status}")
-        if status in (408, 425, 429, 503):
-            seconds = min(float(pause), 300.0) if pause.isascii() and pause.isdecimal() else 0.0
-            # Overload, said in so many words, is no fault to run away from, but a pace to keep.
-            return Answer("temporary_failure", None, f"http_{status}", status != 429, seconds)
+        seconds = min(float(pause), 300.0) if pause.isascii() and pause.isdecimal() else 0.0
+        if status == 429:  # not taken, and nobody's fault: a pace to keep
+            return Answer("queued", failure="http_429", pause=max(seconds, 1.0))
+        if status in (408, 425, 503):
+            return Answer("temporary_failure", None, f"http_{status}", is_providers_fault=True, pause=seconds)
         if status >= 500:
             return Answer("unknown", failure=f"http_{status}", is_providers_fault=True)
         raise ProviderRefusesError(
@@ -180,10 +184,10 @@ class MailServer:
     in_flight_max = 8
 
     def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
-        if self._url.scheme not in ("smtp", "smtps") or not self._url.hostname:
-            raise PrakerjaError("the mail server's address is no smtp:// or smtps:// URL with a host")
+        self._url = _parsed(url, ("smtp", "smtps"), "the mail server's address")
         self._sender = Settings.from_environment().mail_from
+        if not re.fullmatch(rf"(?:[^<>@,;:\"\r\n]+ <{EMAIL}>|{EMAIL})", self._sender):
+            raise PrakerjaError("PRAKERJA_MAIL_FROM is no sender: write it as `Kartu Prakerja <pengingat@example.id>`")
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def __aenter__(self) -> MailServer:
@@ -223,6 +227,7 @@ class MailServer:
         except (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPSenderRefused) as refused:
             # The sender refused for good is our own fault, and everybody's.
             if isinstance(refused, aiosmtplib.SMTPSenderRefused) and refused.code >= 500:
+                client.close()
                 raise ProviderRefusesError(
                     f"the mail server {self._url.hostname} refuses our sender ({refused.code}): "
                     "check PRAKERJA_MAIL_FROM"
@@ -293,10 +298,22 @@ def _address(sender: str) -> str:
     return parseaddr(sender)[1]
 
 
+def _parsed(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
+    """A URL in its parts. Its own error would quote it, and with it the secret."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in schemes and parts.hostname and parts.port != 0:
+            parts.hostname.encode("idna")
+            return parts
+    except ValueError:
+        pass
+    raise PrakerjaError(f"{what} is no {' or '.join(f'{scheme}://' for scheme in schemes)} URL with a host")
+
+
 def _without_secret(name: str, url: str) -> tuple[str, str | None]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PrakerjaError(f"the address of the SMS gateway {name} is no http:// or https:// URL with a host")
-    place = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    parts = _parsed(url, ("http", "https"), f"the address of the SMS gateway {name}")
+    place = parts.netloc.rpartition("@")[2]
     token = unquote(parts.password or parts.username or "") or None
+    if token and not re.fullmatch(r"[!-~]+", token):
+        raise PrakerjaError(f"the token of the SMS gateway {name} has characters that no header can carry")
     return f"{parts.scheme}://{place}{parts.path.rstrip('/')}/", token

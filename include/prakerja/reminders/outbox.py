@@ -80,8 +80,11 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     Gives the run; nothing where its date is over and it never began. Raises `PrakerjaError` where its texts changed.
     """
     rules = program()["reminders"]
+    today = at.astimezone(WIB).date()
+    if today < remind_on:
+        raise PrakerjaError(f"gelombang-{cohort.cohort} is reminded on {remind_on}: nothing is sent before its day")
     with warehouse.transaction() as connection:
-        if at.astimezone(WIB).date() <= remind_on:
+        if today == remind_on:
             texts = Texts(rules["texts"])
             audience = cohort.audience or rules["audience"]
             is_new = warehouse.execute(
@@ -97,14 +100,13 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
             ).rowcount
             if is_new:
                 texts.require_whole(cohort.deadline_on)
-                known_by = at.astimezone(WIB).date()
-                evidence.refresh(connection, window_of(cohort), known_by, is_decided=False)
+                evidence.refresh(connection, window_of(cohort), today, is_decided=False)
                 warehouse.execute(
                     connection,
                     "reminders/queue_messages",
                     cohort=cohort.cohort,
                     deadline_on=cohort.deadline_on,
-                    known_by=known_by,
+                    known_by=today,
                     audience=audience,
                     remind_on=remind_on,
                     at=at,

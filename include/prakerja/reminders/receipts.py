@@ -81,7 +81,9 @@ def application() -> FastAPI:
 
     @app.post("/v1/unsubscribe/{key}")
     def unsubscribe(key: Annotated[UUID, Path()]) -> HTMLResponse:
-        opt_out_by_key(key, datetime.now(UTC))
+        if not opt_out_by_key(key, datetime.now(UTC)):
+            gone = "Tautan ini tidak berlaku lagi. Hubungi layanan pengaduan di prakerja.go.id."
+            return HTMLResponse(_page(gone, ""), status_code=404)
         return HTMLResponse(_page("Anda tidak akan menerima pengingat lewat e-mail lagi.", ""))
 
     @app.get("/healthz")
@@ -116,8 +118,8 @@ def apply(receipts: list[Receipt]) -> Taken:
     return Taken(moved=moved, unmoved=len(receipts) - moved)
 
 
-def opt_out_by_key(key: UUID, at: datetime) -> None:
-    """No more e-mail to whoever the message with this key was for; nothing where it is not (or no longer) known."""
+def opt_out_by_key(key: UUID, at: datetime) -> bool:
+    """No more e-mail to whoever the message with this key was for; whether it is (still) known."""
     acting.set("the link in an e-mail")
     with warehouse.transaction() as connection:
         recipient = warehouse.execute(connection, "reminders/recipient_of_key", key=key).scalar()
@@ -131,6 +133,7 @@ def opt_out_by_key(key: UUID, at: datetime) -> None:
                 chosen_on=at.astimezone(WIB).date(),
                 recorded_by="the link in an e-mail",
             )
+    return recipient is not None
 
 
 def _page(said: str, asked: str) -> str:

@@ -19,7 +19,15 @@ from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.errors import PrakerjaError
 from prakerja.reminders import outbox, overview
-from prakerja.reminders.channels import Accounts, Answer, Channel, Message, ProviderRefusesError, UnreachableError
+from prakerja.reminders.channels import (
+    EMAIL,
+    Accounts,
+    Answer,
+    Channel,
+    Message,
+    ProviderRefusesError,
+    UnreachableError,
+)
 from prakerja.reminders.outbox import Claimed, Run, Settled
 from prakerja.reminders.texts import Text, template_for
 from prakerja.reminders.traffic import Traffic
@@ -71,9 +79,9 @@ def send_reminders(
             outbox.renew_attempts(run, clock())
         outbox.take_over(run, clock())
         asyncio.run(_Sender(run, clock).send_all(accounts))
-        progress = Progress(
-            overview.counts_of(run.cohort.cohort, remind_on), outbox.waiting(run, clock(), accounts.channels)
-        )
+        # In this order: a receipt that comes in between is counted, where nothing is said to wait for it.
+        waits = outbox.waiting(run, clock(), accounts.channels)
+        progress = Progress(overview.counts_of(run.cohort.cohort, remind_on), waits)
         if progress.is_done and progress.counts["unsettled"]:
             outbox.renew_attempts(run, clock())  # whoever clears the task, or retries, begins anew
     told = ", ".join(f"{count:,} {what}" for what, count in progress.counts.items() if count)
@@ -109,7 +117,8 @@ class _Sender:
                 is_through = False
                 while not is_through:
                     came = await self._pass(channel, providers, traffic)
-                    if traffic.is_down or (came.has_returned and not came.went):
+                    is_stuck = came.has_returned and not came.went
+                    if traffic.is_down or (is_stuck and not traffic.turn_away(time.monotonic())):
                         silence = f"{channel} gets no answer ({came.fault}); nothing is lost, try again"
                         outage = outage or came.refusal() or UnreachableError(f"{self._run.name}: {silence}")
                         break
@@ -145,18 +154,22 @@ class _Sender:
             while came.in_flight > in_flight_max - batch:
                 await came.wait()
             settled = came.take_settled()
-            claimed, pause = await asyncio.to_thread(
-                partial(
-                    outbox.exchange,
-                    self._run,
-                    channel,
-                    settled,
-                    self._clock(),
-                    provider=provider,
-                    after=after,
-                    batch=batch,
+            try:
+                claimed, pause = await asyncio.to_thread(
+                    partial(
+                        outbox.exchange,
+                        self._run,
+                        channel,
+                        settled,
+                        self._clock(),
+                        provider=provider,
+                        after=after,
+                        batch=batch,
+                    )
                 )
-            )
+            except BaseException:
+                came.settled[:0] = settled  # what is known is written down, whatever failed here
+                raise
             self._say(len(settled))
             if not claimed:
                 return
@@ -224,7 +237,7 @@ class _Came:
         self.in_flight -= 1
         self.settled.append(settled)
         self.has_returned = self.has_returned or settled.answer.state == "queued"
-        if settled.answer.is_providers_fault:
+        if settled.answer.is_providers_fault or settled.answer.state == "queued":
             self.fault = settled.answer.failure
         else:
             self.went += 1
@@ -255,7 +268,7 @@ class _Came:
 def _address(channel: str, given: str) -> str | None:
     """The address as its provider takes it, a number in E.164; nothing where it cannot be one."""
     if channel == "email":
-        return given if re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}", given) else None
+        return given if re.fullmatch(EMAIL, given) else None
     import phonenumbers
 
     if written := re.fullmatch(r"\+62([1-9][0-9]{4,13})", given):  # as nearly all are, and parsing takes its time

@@ -84,7 +84,7 @@ def first_name(full_name: str) -> str:
     plain = full_name
     if not plain.isascii():
         plain = unicodedata.normalize("NFKD", full_name).encode("ascii", "ignore").decode()
-    first = re.sub(r"[^A-Za-z'.-]", "", (plain.split(maxsplit=1) or [""])[0])
+    first = re.sub(r"[^A-Za-z'-]", "", (plain.split(maxsplit=1) or [""])[0])
     return first[:NAME_MAX] if re.search(r"[A-Za-z]", first) else NOBODY
 
 

@@ -34,6 +34,7 @@ class Traffic:
         self.current = self._preferred = providers[0]
         self._held_until = 0.0
         self._batches = 0
+        self._turned_away: set[str] = set()
 
     def record(self, provider: str, *, is_fault: bool, seconds: float, now: float) -> None:
         """What a submission came to."""
@@ -62,6 +63,14 @@ class Traffic:
     def is_down(self) -> bool:
         """Whether no provider has answered for a while: to go on would only burn through the queue."""
         return all(seen.faults_in_a_row >= LEAST for seen in self._seen.values())
+
+    def turn_away(self, now: float) -> bool:
+        """Leave a provider of whom nobody got anything, however few they were; gives whether there is another."""
+        self._turned_away.add(self.current)
+        others = [name for name in self._seen if name not in self._turned_away]
+        if others:
+            self._move_to(others[0], now)
+        return bool(others)
 
     def _move_to(self, provider: str, now: float) -> None:
         self.current, self._held_until = provider, now + HOLD

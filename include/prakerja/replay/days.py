@@ -79,7 +79,7 @@ def _messages_go_nowhere(home: Path) -> Iterator[None]:
     secret = Settings.from_environment().receipts_secret()
     with (
         serving.in_thread(receipts.application()) as receipts_url,
-        running.running(home / "inbox.sqlite", secret) as box,
+        running.running(home / "inbox.sqlite", secret, f"{receipts_url}/v1/receipts") as box,
     ):
         ours = {
             "PRAKERJA_SMS_URL": box.sms,

@@ -111,6 +111,18 @@ class Inbox:
         with self._lock:
             self._database.executemany("update receipts set is_posted = 1 where id = ?", [(each,) for each in ids])
 
+    def redirect(self, receipts_to: str) -> None:
+        """What is still due goes here: who was to have it is gone."""
+        with self._lock:
+            self._database.execute("update receipts set receipts_to = ? where not is_posted", (receipts_to,))
+
+    def put_off(self, ids: Sequence[int], seconds: float) -> None:
+        """These have not arrived: others go first."""
+        with self._lock:
+            self._database.executemany(
+                "update receipts set due_at = ? where id = ?", [(time.time() + seconds, each) for each in ids]
+            )
+
     def count(self) -> int:
         """How many messages were taken."""
         return int(self._all("select count(*) from messages")[0][0])

@@ -38,7 +38,7 @@ async def deliver(inbox: Inbox, secret: bytes) -> None:
                 try:
                     answer = await client.post(to, content=body, headers=headers)
                     answer.raise_for_status()
-                except httpx.HTTPError:
-                    await asyncio.sleep(1)
+                except (httpx.HTTPError, httpx.InvalidURL):
+                    inbox.put_off([each["id"] for each in receipts], 5.0)
                 else:
                     inbox.posted([each["id"] for each in receipts])

@@ -43,9 +43,11 @@ def serve(path: Path, secret: bytes, host: str, port: int, smtp_port: int) -> No
 
 
 @contextlib.contextmanager
-def running(path: Path, secret: bytes) -> Iterator[Addresses]:
-    """A sandbox on free ports of this machine."""
+def running(path: Path, secret: bytes, receipts_to: str | None = None) -> Iterator[Addresses]:
+    """A sandbox on free ports of this machine; receipts that an earlier one still owes go to `receipts_to`."""
     inbox = Inbox(path)
+    if receipts_to:
+        inbox.redirect(receipts_to)
     smtp_port = _free_port()
     with (
         _mail(inbox, "127.0.0.1", smtp_port),

@@ -10,6 +10,7 @@ with told as materialized (
     from
         unnest(cast(:keys as uuid[]), cast(:rounds as smallint[]), cast(:states as text[]), cast(:failures as text[]))
             as t (key, round, state, failure)
+    inner join reminders as m on t.key = m.idempotency_key and (t.state = 'delivered' or t.round = m.round)
     order by t.key, array_position(array['delivered', 'permanent_failure', 'temporary_failure'], t.state), t.round desc
 ),
 

@@ -16,13 +16,18 @@ judged as materialized (
         d.*,
         case
             when s.because in ('withdrawn', 'suspended') then s.because
+            when
+                d.recipient_id in (select x.recipient_id from suspended_at(:deadline_on, :known_by) as x)
+                then 'suspended'
             when s.outcome = 'purchased' and :audience <> 'all' then 'purchased'
             when opted_out(d.recipient_id, :channel) then 'opted_out'
             when
                 (
                     select count(*)
                     from reminders as n
-                    where n.address = d.address and n.remind_on = :remind_on and n.reminder_id < d.reminder_id
+                    where
+                        n.address = d.address and n.remind_on = :remind_on and n.reminder_id < d.reminder_id
+                        and (n.submitted_at is not null or n.state = 'queued')
                 ) >= :per_number_max
                 then 'number_limit'
         end as refused,
@@ -48,7 +53,11 @@ claimed as (
         settled_at = case when j.refused is not null then cast(:at as timestamptz) end,
         submitted_at = case when j.refused is null then cast(:at as timestamptz) else m.submitted_at end,
         attempts = m.attempts + case when j.refused is null then 1 else 0 end,
-        template = case when m.submitted_at is null and j.refused is null then j.fresh_template else m.template end,
+        -- What a gateway may have keeps its words; other words are another submission, with another key.
+        template = case when j.state = 'unknown' or j.refused is not null then m.template else j.fresh_template end,
+        round = m.round + case
+            when j.refused is null and j.state = 'temporary_failure' and m.template <> j.fresh_template then 1 else 0
+        end,
         provider = case
             when j.refused is not null then m.provider
             when j.state = 'unknown' then coalesce(m.provider, :provider)

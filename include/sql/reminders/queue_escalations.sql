@@ -17,7 +17,7 @@ where
     and m.remind_on = :remind_on
     and m.channel = 'sms'
     and m.state = 'permanent_failure'
-    and m.failure <> 'fate_unknown'
+    and m.failure is distinct from 'fate_unknown'
     and m.send_before > :at
     and r.email <> ''
     and not opted_out(m.recipient_id, 'email')

@@ -29,6 +29,10 @@ set
     failure = case when m.state = 'sending' then s.failure else m.failure end,
     -- what never left was no attempt
     attempts = m.attempts - case when m.state = 'sending' and s.state = 'queued' then 1 else 0 end,
+    submitted_at = case
+        when m.state = 'sending' and s.state = 'queued' and m.attempts = 1 and m.round = 0 then null
+        else m.submitted_at
+    end,
     try_after = case when m.state = 'sending' then s.try_after else m.try_after end,
     settled_at = case when m.state = 'sending' then cast(:at as timestamptz) else m.settled_at end,
     provider_id = coalesce(s.provider_id, m.provider_id),

@@ -92,7 +92,7 @@ comment on column reminders.segments is 'of all that a provider took, or may hav
 comment on column reminders.attempts is 'submissions of this round; a person who tries again begins anew';
 comment on column reminders.round is 'counts what the provider took and could not deliver: each has its own key';
 update reminders set state = 'permanent_failure' where state = 'failed';
-update reminders set state = 'unknown' where state = 'sending';
+update reminders set state = 'permanent_failure', failure = 'fate_unknown' where state = 'sending';
 update reminders set send_before = wib_midnight(remind_on + 2);
 alter table reminders
 alter column send_before set not null,
@@ -184,6 +184,9 @@ begin atomic
             s.recipient_id,
             case s.outcome when 'overdue' then 'not_purchased' else s.outcome::text end as template,
             s.because,
+            s.recipient_id in (
+                select x.recipient_id from suspended_at(reminder_targets.deadline_on, reminder_targets.known_by) as x
+            ) as is_suspended,
             -- As the roster has it, 08... or +62...; whether it can be a number is asked before it is used.
             case when r.phone <> '' then regexp_replace(r.phone, '^(\+62|0)', '+62') end as phone,
             nullif(r.email, '') as email,
@@ -219,7 +222,7 @@ begin atomic
         c.template,
         c.lacks,
         case
-            when c.because = 'suspended' then 'suspended'
+            when c.because = 'suspended' or c.is_suspended then 'suspended'
             when
                 c.by_channel is null
                 then case when coalesce(c.phone, c.email) is null then 'no_address' else 'opted_out' end
