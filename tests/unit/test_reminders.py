@@ -586,7 +586,7 @@ def test_a_provider_with_errors_loses_the_traffic(desk: Desk) -> None:
     desk.mood("first", status=503)
     desk.send()
     taken = Counter(provider for provider, *_ in desk.messages())
-    assert taken["second"] > 200
+    assert taken["second"] > 100, "the rest is tried again"
     desk.mood("first")
     assert desk.until_done(NINE + timedelta(minutes=5)) == {"targeted": 400, "delivered": 400}
     assert len(desk.messages()) == 400

@@ -53,7 +53,7 @@ claimed as (
         settled_at = case when j.refused is not null then cast(:at as timestamptz) end,
         submitted_at = case when j.refused is null then cast(:at as timestamptz) else m.submitted_at end,
         attempts = m.attempts + case when j.refused is null then 1 else 0 end,
-        -- What a gateway may have keeps its words; other words are another submission, with another key.
+        -- What a gateway may have keeps its words. Other words are another submission, with another key.
         template = case when j.state = 'unknown' or j.refused is not null then m.template else j.fresh_template end,
         round = m.round + case
             when j.refused is null and j.state = 'temporary_failure' and m.template <> j.fresh_template then 1 else 0
