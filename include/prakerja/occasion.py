@@ -66,6 +66,11 @@ class Occasion:
         """Whether a reminder's date is over: such a run sends nothing."""
         return self.clock > self.on
 
+    @property
+    def approves_in_advance(self) -> str | None:
+        """Who answers in advance for whatever a replayed run proposes."""
+        return self.approve_as if self.is_replay else None
+
     def conf(self) -> dict[str, Any]:
         """A replayed run's configuration (`of_cohort` and `of_day` read it back)."""
         conf: dict[str, Any] = {"kind": self.kind, "on": self.on.isoformat(), "at": self.at.isoformat()}

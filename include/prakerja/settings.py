@@ -89,16 +89,16 @@ class Settings:
         """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
         given = _env("PRAKERJA_SIGNING_KEY")
         if given is None:
-            return self._generated_once("signing_key.pem", _new_signing_key)
-        if given.lstrip().startswith("-----BEGIN"):
-            return given.encode()
-        try:
-            return Path(given).expanduser().read_bytes()
-        except OSError as error:
-            raise PrakerjaError(
-                f"PRAKERJA_SIGNING_KEY names no readable file ({error.strerror}): "
-                "give an Ed25519 private key as PEM, or the path of one"
-            ) from None
+            return self._generated_once("signing_key.pem", new_signing_key)
+        return _pem(given, "PRAKERJA_SIGNING_KEY")
+
+    def next_signing_key_pem(self) -> bytes | None:
+        """The signing key that is announced and not used yet, from `PRAKERJA_SIGNING_KEY_NEXT` or the home."""
+        given = _env("PRAKERJA_SIGNING_KEY_NEXT")
+        if given is None:
+            path = self.home / "keys" / "signing_key_next.pem"
+            return path.read_bytes() if path.exists() else None
+        return _pem(given, "PRAKERJA_SIGNING_KEY_NEXT")
 
     def has_signing_key(self) -> bool:
         """Whether this home signs: a key is configured, or was generated."""
@@ -107,19 +107,45 @@ class Settings:
     def subject_key(self) -> bytes:
         """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""
         given = _env("PRAKERJA_SUBJECT_KEY")
-        encoded = given.encode() if given else self._generated_once("subject_key.b64", _new_random_key)
-        try:
-            key = base64.b64decode(encoded.strip(), validate=True)
-        except binascii.Error:
-            raise PrakerjaError("PRAKERJA_SUBJECT_KEY is not base64: give at least 16 random bytes in base64") from None
-        if len(key) < 16:
-            raise PrakerjaError("PRAKERJA_SUBJECT_KEY is too short: give at least 16 random bytes in base64")
-        return key
+        encoded = given.encode() if given else self._generated_once("subject_key.b64", new_random_key)
+        return _subject_key(encoded, "PRAKERJA_SUBJECT_KEY")
+
+    def has_subject_key(self) -> bool:
+        """Whether this home can tell subjects: a key is configured, or was generated."""
+        return _env("PRAKERJA_SUBJECT_KEY") is not None or (self.home / "keys" / "subject_key.b64").exists()
+
+    def previous_subject_key(self) -> bytes | None:
+        """The key before `subject_key`, while they overlap, from `PRAKERJA_SUBJECT_KEY_PREVIOUS` or the home."""
+        given = _env("PRAKERJA_SUBJECT_KEY_PREVIOUS")
+        path = self.home / "keys" / "subject_key_previous.b64"
+        if given is None and not path.exists():
+            return None
+        return _subject_key(given.encode() if given else path.read_bytes(), "PRAKERJA_SUBJECT_KEY_PREVIOUS")
+
+    def api_key(self) -> str | None:
+        """The key that a reader shows to a service, from `PRAKERJA_API_KEY`."""
+        return _env("PRAKERJA_API_KEY")
+
+    def replace_key(self, name: str, content: bytes, kept_as: str | None) -> None:
+        """Put a new key into the home's folder of keys; the one before, if it is asked for, stays under a name."""
+        folder = self.make_home() / "keys"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        aside = folder / f".{name}.{secrets.token_hex(4)}"
+        _write_secret(aside, content)
+        if kept_as and (folder / name).exists():
+            kept = folder / f".{kept_as}.{secrets.token_hex(4)}"
+            os.link(folder / name, kept)
+            kept.replace(folder / kept_as)
+        aside.replace(folder / name)
+
+    def drop_key(self, name: str) -> None:
+        """Take a key out of the home's folder of keys."""
+        (self.home / "keys" / name).unlink(missing_ok=True)
 
     def receipts_secret(self) -> bytes:
         """The key that providers sign their receipts with, from `PRAKERJA_RECEIPTS_SECRET` (base64, `whsec_...`)."""
         given = _env("PRAKERJA_RECEIPTS_SECRET")
-        encoded = given.encode() if given else self._generated_once("receipts_secret.b64", _new_random_key)
+        encoded = given.encode() if given else self._generated_once("receipts_secret.b64", new_random_key)
         try:
             key = base64.b64decode(encoded.strip().removeprefix(b"whsec_"), validate=True)
         except binascii.Error:
@@ -135,10 +161,7 @@ class Settings:
         if not path.exists():
             # Written aside and linked into place: of two processes at once one wins, and nobody reads half a key.
             aside = folder / f".{name}.{secrets.token_hex(4)}"
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(make())
-                file.flush()
-                os.fsync(file.fileno())
+            _write_secret(aside, make())
             try:
                 os.link(aside, path)
             except FileExistsError:
@@ -161,11 +184,42 @@ def _env(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
-def _new_random_key() -> bytes:
+def _pem(given: str, variable: str) -> bytes:
+    if given.lstrip().startswith("-----BEGIN"):
+        return given.encode()
+    try:
+        return Path(given).expanduser().read_bytes()
+    except OSError as error:
+        raise PrakerjaError(
+            f"{variable} names no readable file ({error.strerror}): "
+            "give an Ed25519 private key as PEM, or the path of one"
+        ) from None
+
+
+def _subject_key(encoded: bytes, variable: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        raise PrakerjaError(f"{variable} is not base64: give at least 16 random bytes in base64") from None
+    if len(key) < 16:
+        raise PrakerjaError(f"{variable} is too short: give at least 16 random bytes in base64")
+    return key
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def new_random_key() -> bytes:
+    """Thirty-two random bytes, in base64 with a line break."""
     return base64.b64encode(secrets.token_bytes(32)) + b"\n"
 
 
-def _new_signing_key() -> bytes:
+def new_signing_key() -> bytes:
+    """A new Ed25519 private key as PEM."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -143,6 +143,34 @@ def copy(connection: Connection, data: CopyData) -> None:
     statement = f"copy {data.table} ({', '.join(data.columns)}) from stdin (format csv)"
     with contextlib.closing(connection.connection.cursor()) as cursor, cursor.copy(statement) as copying:
         copying.write(data.csv)
+
+
+def table(connection: Connection, name: str, types: Mapping[str, str], **parameters: Any) -> pa.Table:
+    """The rows of the named statement as an Arrow table, by COPY: millions of them in seconds.
+
+    `types` are Arrow's, by column, in the statement's order. Parameters are numbers and dates, which are written out.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    written = statement(name).bindparams(**parameters)
+    selected = str(written.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+    buffer = io.BytesIO()
+    with (
+        contextlib.closing(connection.connection.cursor()) as cursor,
+        cursor.copy(f"copy ({selected.rstrip().rstrip(';')}) to stdout (format csv)".replace("%%", "%")) as copying,
+    ):
+        for piece in copying:
+            buffer.write(piece)
+    columns = {column: pa.type_for_alias(kind) for column, kind in types.items()}
+    if not buffer.tell():
+        return pa.schema(columns).empty_table()
+    return csv.read_csv(
+        pa.BufferReader(buffer.getbuffer()),
+        csv.ReadOptions(column_names=list(columns), block_size=1 << 24),
+        csv.ParseOptions(),
+        csv.ConvertOptions(column_types=columns),
+    )
 
 
 # -- schema ------------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def refresh_standing(occasion: Occasion) -> dict[str, dict[str, int]]:
 def notice_late_truth(occasion: Occasion) -> int | None:
     """Write down what deliveries show about decided cohorts, carry out what people have approved, and publish that.
 
-    Gives the version that was published, if one was.
+    Gives the version that was published: also without a change, once a day, so that readers see that it was looked at.
     """
     from prakerja.blacklist import publishing
     from prakerja.revocations import appeals, holds, late_truth, reinstatement
@@ -106,8 +106,10 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     late_truth.notice_late_truth(occasion.clock)
     holds.carry_out(occasion.clock)
     appeals.carry_out(occasion.clock)
-    reinstatement.reinstate(occasion.clock, occasion.approve_as if occasion.is_replay else None)
-    return publishing.publish(occasion.name, occasion.at, occasion.clock, only_changes=True)
+    reinstatement.reinstate(occasion.clock, occasion.approves_in_advance)
+    return publishing.publish(
+        occasion.name, occasion.at, occasion.clock, is_daily=True, approve_as=occasion.approves_in_advance
+    )
 
 
 def close_reminders(occasion: Occasion) -> dict[str, int]:
@@ -248,7 +250,7 @@ def publish_blacklist(occasion: Occasion) -> int:
     """Publish the list as it stands after this run; gives its version."""
     from prakerja.blacklist import publishing
 
-    version = publishing.publish(occasion.name, occasion.at, occasion.clock)
+    version = publishing.publish(occasion.name, occasion.at, occasion.clock, approve_as=occasion.approves_in_advance)
     if version is None:
         raise PrakerjaError(f"{occasion.name}: nothing was published")
     return version

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from prakerja import calendar, warehouse, workflow
 from prakerja.blacklist import audit, publishing, verification
+from prakerja.blacklist.sources import folder_of
 from prakerja.calendar import cohort
 from prakerja.cohorts import people
 from prakerja.errors import PrakerjaError
@@ -174,8 +175,8 @@ class Life(RuleBasedStateMachine):
         bought = {card for card in PEOPLE if self._has_bought(card, self._deadline())} - self.withdrawn
         assert not stays & bought
         publishing.publish(f"{self.clock}", self._at(9), self.clock)
-        _, entries = verification.latest_entries(verification.blacklist_root(str(self.home / "publish")))
-        assert len(entries) == len(stays)
+        published = verification.latest(folder_of(str(self.home / "publish")))
+        assert len(published.subjects) == len(stays)
         assert audit.verify().problems == []
         self.seen.update(
             decided=bool(self._cards("outcomes")),
@@ -206,7 +207,7 @@ class Life(RuleBasedStateMachine):
                     revocation.require_approval(made, None, self.clock, in_advance=False)
                 revocation.revoke(wave, made, self.clock)
             self._look_at_who_was_revoked()
-        publishing.publish(f"morning {self.clock}", self._at(6), self.clock, only_changes=True)
+        publishing.publish(f"morning {self.clock}", self._at(6), self.clock, is_daily=True)
 
     def _look_at_who_was_revoked(self) -> None:
         """Nobody who has bought, is suspended, has left, or was cleared; nobody without an approval, or in a freeze."""

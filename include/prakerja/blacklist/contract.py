@@ -1,104 +1,208 @@
-"""The published contract: its JSON Schemas, its canonical bytes, and the rows of a list."""
+"""The published contract, in one place: each document and row as a model.
+
+From here come the JSON Schemas that are shipped (`schemas/`, made by `python -m prakerja.blacklist.contract`), what is
+enforced at publishing and at reading, the lines of the canonical CSV, and the service's OpenAPI.
+"""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from prakerja.errors import PrakerjaError
 
-CONTRACT = "prakerja.blacklist/1"
+CONTRACT: Final = "prakerja.blacklist/1"
+KEYRING_CONTRACT: Final = "prakerja.keyring/1"
 SCHEMAS = Path(__file__).parent / "schemas"
 
-
-@dataclass(frozen=True, order=True)
-class Entry:
-    """One listed person. `effective_at` is UTC as `2021-04-08T17:00:00Z`."""
-
-    subject: str
-    cohort: int
-    reason: str
-    effective_at: str
-    decision_id: str
-
-
-@dataclass(frozen=True, order=True)
-class Change:
-    """One change since the previous version; `op` is `ADD` or `WITHDRAW`."""
-
-    op: str
-    subject: str
-    cohort: int
-    reason: str
-    effective_at: str
-    decision_id: str
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Instant = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+CohortNumber = Annotated[int, Field(ge=1, le=9999)]
+VersionNumber = Annotated[int, Field(ge=1, le=999_999_999)]
+Count = Annotated[int, Field(ge=0)]
+DecisionId = Annotated[str, Field(pattern=r"^gelombang-\d+-[0-9a-f]{24}$")]
+Subject = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="lower-case hex HMAC-SHA256(key, NIK)")]
 
 
 class DoesNotFitError(PrakerjaError):
     """A document does not fit its schema: it is not published, or not believed."""
 
 
-def canonical_csv(kind: type[Entry] | type[Change], rows: Iterable[Entry | Change]) -> bytes:
-    """The canonical bytes of a list or a delta: CSV, LF, header, sorted by subject."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(kind))
-    writer.writerows(astuple(row) for row in sorted(rows, key=lambda row: row.subject))
-    return text.getvalue().encode()
+class Document(BaseModel):
+    """What is published: nothing more than the schema says, and nothing of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def parsed_csv(kind: type[Entry] | type[Change], data: bytes) -> list[Any]:
-    """The rows of a canonical CSV. Raises `DoesNotFitError`."""
+class SnapshotRow(Document):
+    """One listed person. The list is sorted by `subject`."""
+
+    subject: Subject
+    cohort: CohortNumber
+    reason: Literal["NO_FIRST_PURCHASE"]
+    effective_at: Instant = Field(description="the deadline's end, UTC")
+    decision_id: DecisionId
+
+
+class DeltaRow(Document):
+    """One change since the previous version. The delta is sorted by `subject`."""
+
+    op: Literal["ADD", "WITHDRAW"]
+    subject: Subject
+    cohort: CohortNumber
+    reason: Literal["NO_FIRST_PURCHASE", "REINSTATED", "KEY_ROTATED"] = Field(description="of a WITHDRAW: why")
+    effective_at: Instant
+    decision_id: DecisionId
+
+
+class Latest(Document):
+    """The pointer, `latest.json`: the only file that is ever replaced."""
+
+    version: VersionNumber
+    manifest: str = Field(pattern=r"^v\d{6,9}/manifest\.json$")
+    sha256: Sha256 = Field(description="of the manifest")
+
+
+class Counts(Document):
+    """What a version counts."""
+
+    entries: Count
+    added: Count
+    withdrawn: Count
+    by_cohort: dict[Annotated[str, Field(pattern=r"^\d+$")], Count]
+
+
+class PublishedFile(Document):
+    """A file of a version."""
+
+    name: Literal["snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz"]
+    bytes: Annotated[int, Field(ge=0, lt=2**40)]
+    sha256: Sha256
+    rows: Annotated[int, Field(ge=0, lt=2**40)]
+
+
+class Manifest(Document):
+    """What a version of the blacklist is made of; `manifest.json.sig` signs its bytes."""
+
+    contract: Literal["prakerja.blacklist/1"]
+    version: VersionNumber
+    previous_version: VersionNumber | None
+    created_at: Instant
+    checked_at: Instant = Field(description="when it was last looked whether anything had changed")
+    changed_at: Instant = Field(description="when the list last changed")
+    expires_at: Instant = Field(description="a reader refuses the list afterwards")
+    data_as_of: dict[str, Day] = Field(description="platform: latest business date in force")
+    key_id: KeyId = Field(description="the HMAC key of the subjects")
+    signing_key_id: KeyId
+    counts: Counts
+    result_sha256: Sha256 = Field(description="of the uncompressed snapshot CSV")
+    files: Annotated[list[PublishedFile], Field(min_length=3, max_length=3)]
+
+    def file(self, name: str) -> PublishedFile:
+        """The file of that name. Raises `DoesNotFitError` where a name stands there twice instead."""
+        found = [file for file in self.files if file.name == name]
+        if len(found) != 1:
+            raise DoesNotFitError(f"v{self.version:06d}: the manifest does not name {name} once")
+        return found[0]
+
+
+class RingKey(Document):
+    """A key that signs, or has signed. One that was retired signs nothing after `last_version`."""
+
+    signing_key_id: KeyId
+    public_key: str = Field(description="PEM")
+    last_version: VersionNumber | None
+
+
+class RevokedKey(Document):
+    """A key that nothing is believed of any more."""
+
+    signing_key_id: KeyId
+    revoked_at: Instant
+
+
+class Keyring(Document):
+    """Which keys sign: `keys/keyring-000001.json`, ... Each is signed by a key of the one before it."""
+
+    contract: Literal["prakerja.keyring/1"]
+    number: Annotated[int, Field(ge=1, le=999_999)]
+    created_at: Instant
+    keys: Annotated[list[RingKey], Field(min_length=1, max_length=16)]
+    revoked: list[RevokedKey]
+
+
+class SignedKeyring(Document):
+    """A keyring as it is published: its bytes in base64, and signatures over them by key."""
+
+    keyring: str = Field(description="base64 of the keyring's bytes")
+    signatures: dict[KeyId, str] = Field(description="base64 of Ed25519 signatures over these bytes")
+
+
+PUBLISHED: dict[str, type[Document]] = {
+    "latest": Latest,
+    "manifest": Manifest,
+    "snapshot_row": SnapshotRow,
+    "delta_row": DeltaRow,
+    "keyring": Keyring,
+    "signed_keyring": SignedKeyring,
+}
+D = TypeVar("D", bound=Document)
+
+
+def parsed(model: type[D], data: bytes, name: str) -> D:
+    """A document from its JSON. Raises `DoesNotFitError`, naming the place and never the value."""
     try:
-        header, *lines = csv.reader(io.StringIO(data.decode()))
-    except (ValueError, csv.Error):
-        raise DoesNotFitError("a list is no CSV in UTF-8 with a header") from None
-    names = [field.name for field in fields(kind)]
-    if header != names or any(len(line) != len(names) for line in lines):
-        raise DoesNotFitError(f"a list must have the columns {', '.join(names)}")
-    number = names.index("cohort")
-    if not all(line[number].isascii() and line[number].isdecimal() for line in lines):
-        raise DoesNotFitError("a list names a cohort that is no number")
-    return [kind(*(int(cell) if i == number else cell for i, cell in enumerate(line))) for line in lines]  # type: ignore[arg-type]
+        return model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise DoesNotFitError(f"{name}: {_place(error)}") from None
+    except RecursionError:
+        raise DoesNotFitError(f"{name}: no JSON of this contract") from None
 
 
-def counts(entries: Sequence[Entry], changes: Sequence[Change]) -> dict[str, Any]:
-    """The manifest's counts of a list and the changes that led to it."""
-    by_cohort = Counter(entry.cohort for entry in entries)
-    return {
-        "entries": len(entries),
-        "added": sum(change.op == "ADD" for change in changes),
-        "withdrawn": sum(change.op == "WITHDRAW" for change in changes),
-        "by_cohort": {str(cohort): count for cohort, count in sorted(by_cohort.items())},
-    }
-
-
-def canonical_json(document: dict[str, Any]) -> bytes:
+def canonical_json(document: Document | Mapping[str, Any]) -> bytes:
     """The bytes that are signed and hashed: sorted keys, no spaces, a line break at the end."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    plain = document.model_dump() if isinstance(document, Document) else document
+    return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
-def require_fit(schema: str, documents: Sequence[dict[str, Any]]) -> None:
-    """Check documents against `schemas/<schema>.json`. Raises `DoesNotFitError`, naming the place and not the value."""
-    validator = _validator(schema)
-    for document in documents:
-        for error in validator.iter_errors(document):
-            place = "/".join(str(part) for part in error.absolute_path) or "the document"
-            raise DoesNotFitError(f"{place} does not fit {schema}.json ({error.validator})")
+def columns(row: type[Document]) -> list[str]:
+    """The names of a row's columns, in the order of the CSV."""
+    return list(row.model_fields)
 
 
-def sha256(data: bytes) -> str:
-    """The SHA-256 of bytes, in hex."""
-    return hashlib.sha256(data).hexdigest()
+def require_column(row: type[Document], name: str, values: list[Any]) -> None:
+    """Check a column's values against the row's schema: a row fits when each of its columns does.
+
+    Raises `DoesNotFitError`.
+    """
+    try:
+        _column(row, name).validate_python(values)
+    except ValidationError as error:
+        raise DoesNotFitError(f"{name} of a row {_place(error)}: it is not published") from None
+
+
+@cache
+def line_pattern(row: type[Document]) -> bytes:
+    """The regular expression of a row's line in the canonical CSV, its line break included."""
+    parts = []
+    for field in row.model_fields.values():
+        pattern = next((m.pattern for m in field.metadata if getattr(m, "pattern", None)), None)
+        if field.annotation is int:
+            parts.append("[1-9][0-9]{0,3}")
+        elif isinstance(pattern, str):
+            parts.append(pattern.removeprefix("^").removesuffix("$").replace(r"\d", "[0-9]"))
+        else:
+            parts.append("(?:" + "|".join(re.escape(str(value)) for value in get_args(field.annotation)) + ")")
+    return (",".join(parts) + "\n").encode()
 
 
 def utc_text(instant: datetime) -> str:
@@ -106,8 +210,38 @@ def utc_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@cache
-def _validator(schema: str) -> Any:
-    from jsonschema import Draft202012Validator
+def instant(text: str) -> datetime:
+    """An instant of the contract. Raises `DoesNotFitError` where it is none (`2021-99-99`)."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise DoesNotFitError("an instant is none") from None
 
-    return Draft202012Validator(json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8")))
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of a published document or row."""
+    made = TypeAdapter(PUBLISHED[name]).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def write_schemas() -> None:
+    """Write `schemas/` anew from the models."""
+    for name in PUBLISHED:
+        text = json.dumps(schema(name), indent=2) + "\n"
+        (SCHEMAS / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+@cache
+def _column(row: type[Document], name: str) -> TypeAdapter[Any]:
+    field = row.model_fields[name]
+    return TypeAdapter(list[Annotated[field.annotation, field]], config=ConfigDict(strict=True))  # type: ignore[name-defined]
+
+
+def _place(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = "/".join(str(part) for part in first["loc"]) or "the document"
+    return f"{place} does not fit its schema ({first['type']})"
+
+
+if __name__ == "__main__":
+    write_schemas()

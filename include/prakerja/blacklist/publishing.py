@@ -1,242 +1,444 @@
 """Publishing: an immutable folder per version, then one pointer, replaced atomically.
 
 The version is decided in the warehouse first. Its files follow from that row alone, byte for byte, so a publisher that
-died anywhere is finished by the next one; readers see the old list or the new one, never a mixture.
+died anywhere is finished by the next one; readers see the old list or the new one, never a mixture. Nothing is pointed
+at that does not follow from what was pointed at before.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import logging
-import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import audit
+from prakerja.blacklist import audit, keyring
 from prakerja.blacklist.contract import (
     CONTRACT,
-    Change,
-    Entry,
-    canonical_csv,
+    Counts,
+    DeltaRow,
+    Latest,
+    Manifest,
+    PublishedFile,
+    SnapshotRow,
     canonical_json,
-    counts,
-    require_fit,
-    sha256,
+    parsed,
     utc_text,
 )
-from prakerja.blacklist.signing import SigningKey, SubjectKey, signing_key, subject_key
-from prakerja.blacklist.verification import latest_entries
+from prakerja.blacklist.files import Rows, VersionFiles
+from prakerja.blacklist.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
+from prakerja.blacklist.snapshot import HEADER, sha256
+from prakerja.blacklist.sources import POINTER, under_key
+from prakerja.blacklist.storage import clear_leftovers, write_whole
+from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings, program
+from prakerja.settings import WIB, Settings, program
 
 log = logging.getLogger(__name__)
 
+SHOWN = 16  # hex digits of a digest that a person is shown, and gives
 
-def publish(occasion: str, at: datetime, clock: date, *, only_changes: bool = False) -> int | None:
+
+class OutOfBoundsError(PrakerjaError):
+    """The list would grow or shrink by more than it may without a person's word. Nothing is published."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """What a version would change, where that is out of bounds; `digest` names these very changes."""
+
+    digest: str
+    added: int
+    withdrawn: int
+    listed_before: int
+
+    def __str__(self) -> str:
+        return (
+            f"of {self.listed_before:,} listed, {self.added:,} would be added and {self.withdrawn:,} withdrawn: more "
+            f"than may change without approval: prakerja blacklist approve --digest {self.digest[:SHOWN]}"
+        )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a publisher holds. `subjects` are by their id, the current one first."""
+
+    signer: SigningKey
+    standby: SigningKey | None
+    subjects: dict[str, SubjectKey]
+
+    @classmethod
+    def configured(cls) -> Keys:
+        """From the settings. Raises `PrakerjaError`."""
+        return cls(signing_key(), next_signing_key(), {key.key_id: key for key in subject_keys()})
+
+    @property
+    def current(self) -> str:
+        """The id of the key that new versions have."""
+        return next(iter(self.subjects))
+
+    def of(self, version: Any) -> str:
+        """The id of a version's key."""
+        return str(version["key_id"] or list(self.subjects)[-1])
+
+
+def publish(
+    occasion: str, at: datetime, clock: date, *, is_daily: bool = False, approve_as: str | None = None
+) -> int | None:
     """Publish what was revoked and reinstated by `clock` and not yet; gives the version that this occasion published.
 
     An occasion publishes at least once, with an empty delta where nothing changed (it proves that the day was looked
-    at). With `only_changes`, that of the daily intake, it does not, and leaves what is revoked on its own day to the
-    deadline's run, which comes after it. A second call finds nothing left to do. Two publishers take turns.
+    at). The daily intake's does so where no version is of its day yet, once there is a list; and it leaves what is
+    revoked on its own day to the deadline's run, which comes after it. A second call finds nothing left to do. Two
+    publishers take turns. `approve_as` answers in advance for a list that jumps, in a replay.
+
+    Raises `OutOfBoundsError`, `PrakerjaError`.
     """
-    signer, subjects = signing_key(), subject_key()
+    keys = Keys.configured()
     with warehouse.exclusive("publish"):
-        root = UPath(Settings.from_environment().publish) / "blacklist"
-        _materialise(root, signer, subjects)  # what an earlier publisher left unfinished
-        version = _next_version(occasion, at, clock, only_changes=only_changes)
-        _materialise(root, signer, subjects)
+        root = _root()
+        _require_own_list(root, keys)
+        _materialise(root, keys)  # what an earlier publisher left unfinished
+        version = _next_version(occasion, at, clock, keys, is_daily=is_daily, approve_as=approve_as)
+        _materialise(root, keys)
     return version
 
 
-def _next_version(occasion: str, at: datetime, clock: date, *, only_changes: bool) -> int | None:
-    by = {"revoked_by": clock - timedelta(days=1) if only_changes else clock, "reinstated_by": clock}
-    with warehouse.transaction(one_snapshot=True) as connection:
-        published = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
-        changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
-        if not changes and published:
-            return int(published[0]["version"])
-        if not changes and only_changes:
+def waiting_jump(clock: date) -> Jump | None:
+    """What waits for approval because the list would jump, if anything does."""
+    try:
+        with warehouse.transaction(one_snapshot=True) as connection:
+            by = {"revoked_by": clock, "reinstated_by": clock}
+            jump = _jump(connection, _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True))
+            raise _LookedAtError(jump)  # takes the version back
+    except _LookedAtError as looked:
+        return looked.jump
+
+
+def approve_jump(digest: str, clock: date, *, because: str, approved_by: str) -> Jump:
+    """Record that a person answers for these very changes. Raises `PrakerjaError`."""
+    jump = waiting_jump(clock)
+    if jump is None or len(digest) < SHOWN or not jump.digest.startswith(digest.lower()):
+        raise PrakerjaError(f"no change {digest} of the list waits for approval: see `prakerja blacklist approve`")
+    _approve(jump, clock, because, approved_by, is_in_advance=False)
+    return jump
+
+
+def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> None:
+    """Let readers believe nothing of a signing key any more. Raises `PrakerjaError`."""
+    keys = Keys.configured()
+    with warehouse.exclusive("publish"):
+        root = _root()
+        version = _pointed_version(root) + 1
+        before = _trust(root, keys)
+        if key_id not in before.keys:
+            raise PrakerjaError(f"the list's readers believe no key {key_id}: see its keyring in {root / 'keys'}")
+        record_rotation("signing_revoked", key_id, because=because, answered_by=answered_by)
+        _write_keyring(root, keys, version, at, revoking=[key_id])
+
+
+def announce(at: datetime) -> None:
+    """Publish the keyring of the configured keys, if it says anything new."""
+    keys = Keys.configured()
+    with warehouse.exclusive("publish"):
+        root = _root()
+        _require_own_list(root, keys)
+        _write_keyring(root, keys, _pointed_version(root) + 1, at)
+
+
+def announced_at(key_id: str) -> str | None:
+    """When the first keyring with this key was published; nothing where it is in none."""
+    root = _root()
+    for number in range(1, keyring.KEYRINGS_AT_ONCE):
+        path = root / keyring.file_name(number)
+        if not path.is_file():
             return None
-        data_as_of = {
-            row["platform"]: row["business_date"].isoformat()
-            for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=clock)
-        }
-        version = int(
-            warehouse.execute(
-                connection,
-                "blacklist/insert_version",
-                occasion=occasion,
-                at=at,
-                has_changed=bool(changes),
-                data_as_of=json.dumps(data_as_of),
-            ).scalar_one()
+        ring = keyring.contents(path.read_bytes(), number)
+        if any(key.signing_key_id == key_id for key in ring.keys):
+            return ring.created_at
+    return None
+
+
+def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -> None:
+    """Record who changed which key, and why."""
+    with warehouse.transaction() as connection:
+        warehouse.execute(
+            connection, "blacklist/insert_rotation", kind=kind, key_id=key_id, because=because, answered_by=answered_by
         )
-        warehouse.execute(connection, "blacklist/insert_changes", version=version, **by)
+
+
+# -- the next version, in the warehouse --------------------------------------------------------------------------------
+
+
+class _LookedAtError(Exception):
+    def __init__(self, jump: Jump | None) -> None:
+        super().__init__()
+        self.jump = jump
+
+
+def _next_version(
+    occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
+) -> int | None:
+    by = {"revoked_by": clock - timedelta(days=1) if is_daily else clock, "reinstated_by": clock}
+    jump = None
+    try:
+        with warehouse.transaction(one_snapshot=True) as connection:
+            (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
+            changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
+            if not changes and published["version"]:
+                return int(published["version"])
+            last = published["last_created_at"]
+            every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
+            if not changes and is_daily and (last is None or clock < last.astimezone(WIB).date() + every):
+                return None
+            version = _insert(connection, occasion, at, by, keys.current, has_changed=bool(changes), known_by=clock)
+            jump = _jump(connection, version)
+            if jump and not approve_as:
+                raise OutOfBoundsError(f"{occasion}: {jump}")
+    finally:
+        if jump and approve_as:
+            _approve(jump, clock, "replayed", approve_as, is_in_advance=True)
     return version
 
 
-def _materialise(root: UPath, signer: SigningKey, subjects: SubjectKey) -> None:
-    """Write every version that the warehouse has and the pointer does not reach yet, in order."""
-    pointed = _pointed_version(root)
+def _insert(
+    connection: warehouse.Connection,
+    occasion: str,
+    at: datetime,
+    by: dict[str, date],
+    key_id: str,
+    *,
+    has_changed: bool,
+    known_by: date | None = None,
+) -> int:
+    data_as_of = {
+        row["platform"]: row["business_date"].isoformat()
+        for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=known_by or by["reinstated_by"])
+    }
+    version = int(
+        warehouse.execute(
+            connection,
+            "blacklist/insert_version",
+            occasion=occasion,
+            at=at,
+            has_changed=has_changed,
+            data_as_of=json.dumps(data_as_of),
+            key_id=key_id,
+        ).scalar_one()
+    )
+    warehouse.execute(connection, "blacklist/insert_changes", version=version, **by)
+    return version
+
+
+def _jump(connection: warehouse.Connection, version: int) -> Jump | None:
+    """What the version changes, where that is out of bounds and nobody answers for it."""
+    rules = program()["blacklist"]
+    (found,) = warehouse.rows(connection, "blacklist/measure_changes", version=version)
+    jump = Jump(**found)
+    if jump.added <= max(rules["grows_free"], rules["grows_share_max"] * jump.listed_before) and jump.withdrawn <= max(
+        rules["shrinks_free"], rules["shrinks_share_max"] * jump.listed_before
+    ):
+        return None
+    is_approved = warehouse.execute(connection, "blacklist/is_publication_approved", digest=jump.digest).scalar_one()
+    return None if is_approved else jump
+
+
+def _approve(jump: Jump, clock: date, because: str, approved_by: str, *, is_in_advance: bool) -> None:
     with warehouse.transaction() as connection:
-        versions = warehouse.rows(connection, "blacklist/list_versions")
-    newest = versions[-1]["version"] if versions else 0
+        warehouse.execute(
+            connection,
+            "blacklist/insert_publication_approval",
+            digest=jump.digest,
+            approved_by=approved_by,
+            because=because,
+            approved_on=clock,
+            is_in_advance=is_in_advance,
+        )
+
+
+# -- its files ---------------------------------------------------------------------------------------------------------
+
+
+def _root() -> UPath:
+    return UPath(Settings.from_environment().publish) / "blacklist"
+
+
+def _materialise(root: UPath, keys: Keys) -> None:
+    """Write every version that the warehouse has and the pointer does not reach yet, in order."""
+    pointed, versions = _pointed_version(root), _versions()
+    unfinished = [position for position, row in enumerate(versions) if row["version"] > pointed]
+    if unfinished:
+        clear_leftovers(root)
+    for position in unfinished:
+        _write_version(root, versions, position, keys)
+
+
+def _versions() -> Sequence[Any]:
+    with warehouse.transaction() as connection:
+        return warehouse.rows(connection, "blacklist/list_versions")
+
+
+def _require_own_list(root: UPath, keys: Keys) -> None:
+    """The list that is there must be ours, under our keys: the next version is the difference to it."""
+    pointed = _pointed_version(root)
+    if not pointed:
+        return
+    newest = max((row["version"] for row in _versions()), default=0)
     if pointed > newest:
         raise PrakerjaError(
             f"{root} holds version {pointed}, but this warehouse knows {newest}: it is another system's list; "
             "set PRAKERJA_PUBLISH to this one's folder, or an empty one"
         )
-    if pointed:
-        _require_same_list(root, pointed, signer, subjects)
-    for row in versions:
-        if row["version"] > pointed:
-            _write_version(root, row, signer, subjects)
-
-
-def _require_same_list(root: UPath, version: int, signer: SigningKey, subjects: SubjectKey) -> None:
-    """The list that is there must be this warehouse's, under these keys: the next version is the difference to it."""
-    manifest, entries = latest_entries(root)
-    keys = (manifest["key_id"], manifest["signing_key_id"])
-    if keys != (subjects.key_id, signer.public.key_id):
-        raise PrakerjaError(
-            f"the list in {root} was published under the keys {keys[0]} and {keys[1]}, these are {subjects.key_id} and "
-            f"{signer.public.key_id}: put PRAKERJA_SUBJECT_KEY and PRAKERJA_SIGNING_KEY back"
-        )
-    if canonical_csv(Entry, entries) != canonical_csv(Entry, _entries(version, subjects)):
-        raise PrakerjaError(
-            f"version {version} in {root} is not what this warehouse has published: restore the warehouse it belongs to"
-        )
-
-
-def _entries(version: int, subjects: SubjectKey) -> list[Entry]:
-    with warehouse.transaction() as connection:
-        return [
-            Entry(
-                subjects.subject(f"{row['nik']:016d}"),
-                row["cohort"],
-                row["reason"],
-                utc_text(row["effective_at"]),
-                row["decision_id"],
-            )
-            for row in warehouse.rows(connection, "blacklist/list_entries", version=version)
-        ]
-
-
-def _write_version(root: UPath, row: Any, signer: SigningKey, subjects: SubjectKey) -> None:
-    version = int(row["version"])
-    entries = _entries(version, subjects)
-    with warehouse.transaction() as connection:
-        changes = [
-            Change(
-                c["op"],
-                subjects.subject(f"{c['nik']:016d}"),
-                c["cohort"],
-                c["reason"],
-                utc_text(c["effective_at"]),
-                c["decision_id"],
-            )
-            for c in warehouse.rows(connection, "blacklist/list_changes", version=version)
-        ]
-    require_fit("snapshot_row", [asdict(entry) for entry in entries])
-    require_fit("delta_row", [asdict(change) for change in changes])
-    snapshot = canonical_csv(Entry, entries)
-    files = {
-        "snapshot.csv.gz": (_gzip(snapshot), len(entries)),
-        "snapshot.parquet": (_parquet(entries), len(entries)),
-        "delta.csv.gz": (_gzip(canonical_csv(Change, changes)), len(changes)),
-    }
-    created_at = row["created_at"]
-    manifest = {
-        "contract": CONTRACT,
-        "version": version,
-        "previous_version": version - 1 or None,
-        "created_at": utc_text(created_at),
-        "checked_at": utc_text(created_at),
-        "changed_at": utc_text(row["changed_at"]),
-        "expires_at": utc_text(created_at + timedelta(days=int(program()["blacklist"]["expires_after_days"]))),
-        "data_as_of": row["data_as_of"],
-        "key_id": subjects.key_id,
-        "signing_key_id": signer.public.key_id,
-        "counts": counts(entries, changes),
-        "result_sha256": sha256(snapshot),
-        "files": [
-            {"name": name, "bytes": len(data), "sha256": sha256(data), "rows": rows}
-            for name, (data, rows) in files.items()
-        ],
-    }
-    require_fit("manifest", [manifest])
-    manifest_bytes = canonical_json(manifest)
-    pointer = {"version": version, "manifest": f"v{version:06d}/manifest.json", "sha256": sha256(manifest_bytes)}
-    require_fit("latest", [pointer])
-    key = root / "keys" / f"{signer.public.key_id}.pem"
-    if not key.exists():
-        write_whole(key, signer.public.pem)
-    for name, data in audit.anchor_of(version, signer).items():
-        write_whole(audit.folder() / name, data)
-    folder = root / f"v{version:06d}"
-    for name, (data, _) in files.items():
-        write_whole(folder / name, data)
-    write_whole(folder / "manifest.json", manifest_bytes)
-    write_whole(folder / "manifest.json.sig", signer.signature(manifest_bytes))
-    write_whole(root / "latest.json", canonical_json(pointer))
-    log.info("published version %d: %d entries, %d changes", version, len(entries), len(changes))
-
-
-def write_whole(path: UPath, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all (an object store's put is that already)."""
+    path = root / f"v{pointed:06d}" / "manifest.json"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.protocol not in ("", "file", "local"):
-            path.write_bytes(data)
-            return
-        local = path.path  # of a file:// URL, too
-        aside = f"{local}.{os.getpid()}.tmp"
-        with open(aside, "wb") as file:  # noqa: PTH123 - a local path by now
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, local)  # noqa: PTH105
-    except OSError as error:
+        manifest = parsed(Manifest, path.read_bytes(), str(path))
+    except OSError:
+        raise PrakerjaError(f"{root} points at version {pointed}, which is not there: restore it") from None
+    known = {keys.signer.public.key_id}
+    if (root / keyring.file_name(1)).exists():
+        try:
+            known = set(_trust(root, keys).keys)
+        except keyring.UntrustedError:
+            known = set()
+    if manifest.key_id not in keys.subjects or manifest.signing_key_id not in known:
         raise PrakerjaError(
-            f"{path} cannot be written ({error.strerror}): check PRAKERJA_PUBLISH; the list before stays in force"
-        ) from None
+            f"the list in {root} was published under the keys {manifest.key_id} and {manifest.signing_key_id}, these "
+            f"are {keys.current} and {keys.signer.public.key_id}: put PRAKERJA_SUBJECT_KEY and PRAKERJA_SIGNING_KEY "
+            "back, or rotate them (docs/runbooks/blacklist.md)"
+        )
+
+
+def _write_version(root: UPath, versions: Sequence[Any], position: int, keys: Keys) -> None:
+    """Write a version's files: what readers believe, the list under an earlier key while that overlaps, the list."""
+    row = versions[position]
+    version, key_id = int(row["version"]), keys.of(row)
+    _write_keyring(root, keys, version, row["created_at"])
+    for name, data in audit.anchor_of(version, keys.signer).items():
+        write_whole(audit.folder() / name, data)
+    before = versions[position - 1] if position else None
+    earlier = _overlapping_key(versions, position, keys)
+    if earlier:
+        _write_list(under_key(root, earlier), root, row, earlier, earlier, keys)
+    _write_list(root, root, row, key_id, keys.of(before) if before else key_id, keys)
+
+
+def _write_list(root: UPath, main: UPath, row: Any, key_id: str, key_id_before: str, keys: Keys) -> None:
+    version = int(row["version"])
+    if _pointed_version(root) >= version:
+        return
+    for each in (key_id, key_id_before):
+        if each not in keys.subjects:
+            raise PrakerjaError(
+                f"v{version:06d} has subjects of the key {each}, which is not here: "
+                "set PRAKERJA_SUBJECT_KEY_PREVIOUS to it"
+            )
+    base_root = root if (root / POINTER).exists() else main
+    base = snapshot_of(base_root, version - 1) if version > 1 else HEADER
+    files = _rows(version, key_id, key_id_before, keys).written()
+    files.require_follows(base)
+    created_at = row["created_at"]
+    manifest = Manifest(
+        contract=CONTRACT,
+        version=version,
+        previous_version=version - 1 or None,
+        created_at=utc_text(created_at),
+        checked_at=utc_text(created_at),
+        changed_at=utc_text(row["changed_at"]),
+        expires_at=utc_text(created_at + timedelta(days=int(program()["blacklist"]["expires_after_days"]))),
+        data_as_of=row["data_as_of"],
+        key_id=key_id,
+        signing_key_id=keys.signer.public.key_id,
+        counts=Counts(**files.counts),
+        result_sha256=files.result_sha256,
+        files=[
+            PublishedFile(name=name, bytes=len(data), sha256=sha256(data), rows=rows)  # type: ignore[arg-type]
+            for name, (data, rows) in files.files.items()
+        ],
+    )
+    data = canonical_json(manifest)
+    pointer = Latest(version=version, manifest=f"v{version:06d}/manifest.json", sha256=sha256(data))
+    folder = root / f"v{version:06d}"
+    for name, (content, _) in files.files.items():
+        write_whole(folder / name, content)
+    write_whole(folder / "manifest.json", data)
+    write_whole(folder / "manifest.json.sig", keys.signer.signature(data))
+    if _pointed_version(root) < version:  # somebody who lost the lock in the middle must not turn it back
+        write_whole(root / POINTER, canonical_json(pointer))
+    log.info("published version %d: %d entries, %d changes", version, files.entries, files.changes)
+
+
+def _rows(version: int, key_id: str, key_id_before: str, keys: Keys) -> VersionFiles:
+    """The rows of a version's list and delta. A list that is re-issued under a new key withdraws and adds everybody."""
+    subjects = keys.subjects[key_id]
+    with warehouse.transaction(one_snapshot=True) as connection:
+        listed = Rows.of(SnapshotRow, _table(connection, "list_entries", version), subjects)
+        if key_id == key_id_before:
+            return VersionFiles(listed, Rows.of(DeltaRow, _table(connection, "list_changes", version), subjects))
+        before = _table(connection, "list_entries", version - 1)
+    withdrawn = Rows.of(SnapshotRow, before, keys.subjects[key_id_before])
+    return VersionFiles(listed, Rows.reissued(withdrawn, listed))
+
+
+def _table(connection: warehouse.Connection, name: str, version: int) -> Any:
+    types = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
+    if name == "list_changes":
+        types = {"op": "string", **types}
+    return warehouse.table(connection, f"blacklist/{name}", types, version=version)
+
+
+def _overlapping_key(versions: Sequence[Any], position: int, keys: Keys) -> str | None:
+    """The earlier key that a version is published under, too, while readers take over the new one."""
+    key_id = keys.of(versions[position])
+    first = position
+    while first and keys.of(versions[first - 1]) == key_id:
+        first -= 1
+    if not first:
+        return None
+    overlap = timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
+    if versions[position]["created_at"] >= versions[first]["created_at"] + overlap:
+        return None
+    earlier = keys.of(versions[first - 1])
+    if earlier not in keys.subjects:
+        log.warning("the list is no longer published under the key %s, which is not here any more", earlier)
+        return None
+    return earlier
+
+
+# -- the keys that readers believe -------------------------------------------------------------------------------------
+
+
+def _trust(root: UPath, keys: Keys) -> keyring.Trust:
+    pins = [keys.signer.public, *([keys.standby.public] if keys.standby else [])]
+
+    def read(name: str) -> bytes | None:
+        path = root / name
+        return path.read_bytes() if path.is_file() else None
+
+    return keyring.Trust.in_pins(pins).followed(read)
+
+
+def _write_keyring(root: UPath, keys: Keys, version: int, at: datetime, revoking: Sequence[str] = ()) -> None:
+    """Write the keyring of the keys that sign, if it says anything new; each key as PEM beside it."""
+    before = _trust(root, keys)
+    for key in (keys.signer, keys.standby):
+        path = root / "keys" / f"{key.public.key_id}.pem" if key else None
+        if key and path and not path.exists():
+            write_whole(path, key.public.pem)
+    made = keyring.made(before, keys.signer, keys.standby, version, at, revoking)
+    if made:
+        write_whole(root / keyring.file_name(before.number + 1), made)
 
 
 def _pointed_version(root: UPath) -> int:
-    pointer = root / "latest.json"
+    pointer = root / POINTER
     if not pointer.exists():
         return 0
     try:
-        return int(json.loads(pointer.read_bytes())["version"])
-    except (ValueError, KeyError, TypeError):
+        return parsed(Latest, pointer.read_bytes(), str(pointer)).version
+    except PrakerjaError:
         raise PrakerjaError(f"{pointer} is damaged: put back the last good one, then publish again") from None
-
-
-def _gzip(data: bytes) -> bytes:
-    return gzip.compress(data, mtime=0)  # no time of day: the same list gives the same bytes
-
-
-def _parquet(entries: Sequence[Entry]) -> bytes:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    types = {
-        "subject": pa.string(),
-        "cohort": pa.int32(),
-        "reason": pa.string(),
-        "effective_at": pa.string(),
-        "decision_id": pa.string(),
-    }
-    rows = sorted(entries)
-    buffer = io.BytesIO()
-    parquet.write_table(
-        pa.table({name: pa.array([getattr(row, name) for row in rows], kind) for name, kind in types.items()}), buffer
-    )
-    return buffer.getvalue()

@@ -6,8 +6,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
@@ -28,7 +30,31 @@ class SubjectKey:
 
     def subject(self, nik: str) -> str:
         """Lower-case hex HMAC-SHA256(key, NIK)."""
-        return hmac.new(self.key, nik.encode(), hashlib.sha256).hexdigest()
+        return self.digest(nik).hex()
+
+    def digest(self, nik: str) -> bytes:
+        """HMAC-SHA256(key, NIK), 32 bytes."""
+        return hmac.digest(self.key, nik.encode(), "sha256")
+
+    def subjects(self, niks: Iterable[int]) -> list[str]:
+        """The subjects of many NIKs, in order."""
+        return [digest.hex() for digest in self.digests(b"%016d" % nik for nik in niks)]
+
+    def digests(self, niks: Iterable[bytes]) -> list[bytes]:
+        """As `digest`, of many: three times as fast, since the key's two blocks are hashed once."""
+        inner, outer = self._blocks
+        found = []
+        for nik in niks:
+            first, second = inner.copy(), outer.copy()
+            first.update(nik)
+            second.update(first.digest())
+            found.append(second.digest())
+        return found
+
+    @cached_property
+    def _blocks(self) -> tuple[Any, Any]:
+        block = (hashlib.sha256(self.key).digest() if len(self.key) > 64 else self.key).ljust(64, b"\0")
+        return hashlib.sha256(bytes(b ^ 0x36 for b in block)), hashlib.sha256(bytes(b ^ 0x5C for b in block))
 
 
 class SigningKey:
@@ -91,19 +117,35 @@ class PublicKey:
 
 def signing_key() -> SigningKey:
     """The configured key, or the generated one. Raises `PrakerjaError` where it is no Ed25519 key."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    return _signing_key(Settings.from_environment().signing_key_pem(), "PRAKERJA_SIGNING_KEY")
 
-    try:
-        private = load_pem_private_key(Settings.from_environment().signing_key_pem(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        private = None
-    if not isinstance(private, Ed25519PrivateKey):
-        raise PrakerjaError("the signing key is no Ed25519 private key as PEM: correct PRAKERJA_SIGNING_KEY")
-    return SigningKey(private)
+
+def next_signing_key() -> SigningKey | None:
+    """The key that is announced to sign next, if there is one. Raises `PrakerjaError`."""
+    pem = Settings.from_environment().next_signing_key_pem()
+    return _signing_key(pem, "PRAKERJA_SIGNING_KEY_NEXT") if pem else None
 
 
 def subject_key() -> SubjectKey:
     """The configured key, or the generated one. Raises `PrakerjaError`."""
     return SubjectKey(Settings.from_environment().subject_key())
+
+
+def subject_keys() -> list[SubjectKey]:
+    """The key of the subjects, and the one before it where there is one. Raises `PrakerjaError`."""
+    previous = Settings.from_environment().previous_subject_key()
+    return [subject_key(), *([SubjectKey(previous)] if previous else [])]
+
+
+def _signing_key(pem: bytes, variable: str) -> SigningKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        private = None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise PrakerjaError(f"the signing key is no Ed25519 private key as PEM: correct {variable}")
+    return SigningKey(private)

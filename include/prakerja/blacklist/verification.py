@@ -3,117 +3,179 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 from upath import UPath
 
-from prakerja.blacklist.contract import (
-    Change,
-    DoesNotFitError,
-    Entry,
-    canonical_csv,
-    counts,
-    parsed_csv,
-    require_fit,
+from prakerja.blacklist.contract import DoesNotFitError, Latest, Manifest, SnapshotRow, parsed
+from prakerja.blacklist.keyring import Trust, UntrustedError, file_name
+from prakerja.blacklist.signing import PublicKey
+from prakerja.blacklist.snapshot import (
+    HEADER,
+    Lines,
+    NotCanonicalError,
+    Subjects,
+    parsed_delta,
+    result_sha256,
     sha256,
 )
-from prakerja.blacklist.signing import PublicKey
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.blacklist.sources import POINTER
+from prakerja.errors import PrakerjaError
+
+FIRST = 1
 
 
-def blacklist_root(folder: str) -> UPath:
-    """The folder of `latest.json`: the given one, or `blacklist` in it. Raises `NotReadyError` where there is none."""
-    for root in (UPath(folder), UPath(folder) / "blacklist"):
-        if (root / "latest.json").is_file():
-            return root
-    raise NotReadyError(f"no list is published in {folder}: a cohort_deadline run publishes one")
+@dataclass(frozen=True)
+class Version:
+    """A version that was verified, with its list's canonical bytes and its subjects."""
+
+    manifest: Manifest
+    snapshot: bytes
+    subjects: Subjects
 
 
-def verified_versions(root: UPath) -> Iterator[tuple[dict[str, Any], list[Entry]]]:
-    """Every version from the first to the one pointed at, verified; gives its manifest and its entries.
+def verified_versions(root: UPath, main: UPath | None = None) -> Iterator[Version]:
+    """Every version from the first to the one pointed at, verified.
 
-    Raises `PrakerjaError` at the first thing that is wrong, naming version and file.
+    A list under an earlier key begins where the `main` one got another. Raises `PrakerjaError` at the first thing that
+    is wrong, naming version and file.
     """
-    pointer = _json(root / "latest.json", "latest.json")
-    require_fit("latest", [pointer])
-    before = canonical_csv(Entry, [])
-    for version in range(1, pointer["version"] + 1):
-        manifest, files = _verified_manifest(root, version)
-        if version == pointer["version"] and sha256(_bytes(root / pointer["manifest"], version)) != pointer["sha256"]:
-            raise PrakerjaError(f"latest.json points at another manifest than v{version:06d}/manifest.json")
-        snapshot = _unzipped(files["snapshot.csv.gz"], version, "snapshot.csv.gz")
-        changes = parsed_csv(Change, _unzipped(files["delta.csv.gz"], version, "delta.csv.gz"))
-        entries = parsed_csv(Entry, snapshot)
-        require_fit("snapshot_row", [asdict(entry) for entry in entries])
-        require_fit("delta_row", [asdict(change) for change in changes])
+    pointer = _pointer(root)
+    first = FIRST if main is None else min(int(path.name[1:]) for path in root.glob("v[0-9]*"))
+    before = HEADER if first == FIRST or main is None else snapshot_of(main, first - 1)
+    trust = _trust(main or root)
+    for version in range(first, pointer.version + 1):
+        manifest, data = _manifest(root, main or root, version, trust)
+        if version == pointer.version:
+            _require_pointed(pointer, manifest, data, trust)
+        verified = _verified(root, manifest)
+        delta = parsed_delta(_unzipped(_file(root, manifest, "delta.csv.gz"), version, "delta.csv.gz"))
+        counts = manifest.counts
         for right, wrong in (
-            (sha256(snapshot) == manifest["result_sha256"], "the snapshot is not the one that result_sha256 names"),
-            (canonical_csv(Entry, entries) == snapshot, "the snapshot is not in canonical form"),
-            (applied(parsed_csv(Entry, before), changes) == snapshot, "the version before + delta is not the snapshot"),
-            (counts(entries, changes) == manifest["counts"], "the counts are not those of the snapshot and the delta"),
             (
-                {file["name"]: file["rows"] for file in manifest["files"]}
-                == {"snapshot.csv.gz": len(entries), "snapshot.parquet": len(entries), "delta.csv.gz": len(changes)},
+                _result(before, delta, version) == manifest.result_sha256,
+                "the version before + delta is not the snapshot",
+            ),
+            (
+                (counts.added, counts.withdrawn) == tuple(sum(c.op == op for c in delta) for op in ("ADD", "WITHDRAW")),
+                "the counts are not those of the delta",
+            ),
+            (counts.by_cohort == _by_cohort(verified.snapshot), "the counts are not those of the snapshot"),
+            (
+                {file.name: file.rows for file in manifest.files}
+                == {"snapshot.csv.gz": counts.entries, "snapshot.parquet": counts.entries, "delta.csv.gz": len(delta)},
                 "the files' rows are not as many as the manifest says",
             ),
-            (_parquet_rows(files["snapshot.parquet"]) == entries, "snapshot.parquet is not the snapshot"),
+            (_as_csv(_file(root, manifest, "snapshot.parquet")) == verified.snapshot, "the Parquet is another list"),
         ):
             if not right:
                 raise PrakerjaError(f"v{version:06d}: {wrong}")
-        before = snapshot
-        yield manifest, entries
+        before = verified.snapshot
+        yield verified
 
 
-def latest_entries(root: UPath) -> tuple[dict[str, Any], list[Entry]]:
+def latest(root: UPath) -> Version:
     """The list that is pointed at, its own files verified (not its history)."""
-    pointer = _json(root / "latest.json", "latest.json")
-    require_fit("latest", [pointer])
-    manifest, files = _verified_manifest(root, pointer["version"])
-    if sha256(_bytes(root / pointer["manifest"], pointer["version"])) != pointer["sha256"]:
-        raise PrakerjaError("latest.json points at another manifest than the one that lies there")
-    snapshot = _unzipped(files["snapshot.csv.gz"], pointer["version"], "snapshot.csv.gz")
-    if sha256(snapshot) != manifest["result_sha256"]:
-        raise PrakerjaError(f"v{pointer['version']:06d}: the snapshot is not the one that result_sha256 names")
-    return manifest, parsed_csv(Entry, snapshot)
+    pointer = _pointer(root)
+    trust = _trust(root)
+    manifest, data = _manifest(root, root, pointer.version, trust)
+    _require_pointed(pointer, manifest, data, trust)
+    return _verified(root, manifest)
 
 
-def applied(entries: list[Entry], changes: list[Change]) -> bytes:
-    """The canonical list after the changes. Raises `PrakerjaError` where one withdraws or adds what it cannot."""
-    listed = {entry.subject: entry for entry in entries}
-    for change in changes:
-        if (change.op == "ADD") == (change.subject in listed):
-            raise PrakerjaError("a delta adds who is listed, or withdraws who is not")
-        if change.op == "WITHDRAW":
-            del listed[change.subject]
-        else:
-            listed[change.subject] = Entry(
-                change.subject, change.cohort, change.reason, change.effective_at, change.decision_id
-            )
-    return canonical_csv(Entry, listed.values())
+def snapshot_of(root: UPath, version: int) -> bytes:
+    """The canonical bytes of a version's list, as they lie there. Raises `PrakerjaError`."""
+    return _unzipped(_bytes(root / f"v{version:06d}" / "snapshot.csv.gz", version), version, "snapshot.csv.gz")
 
 
-def _verified_manifest(root: UPath, version: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-    folder, name = root / f"v{version:06d}", f"v{version:06d}"
-    manifest = _json(folder / "manifest.json", f"{name}/manifest.json")
-    require_fit("manifest", [manifest])
-    if manifest["version"] != version or (manifest["previous_version"] or 0) != version - 1:
+def _verified(root: UPath, manifest: Manifest) -> Version:
+    version, name = manifest.version, "snapshot.csv.gz"
+    snapshot = _unzipped(_file(root, manifest, name), version, name)
+    if sha256(snapshot) != manifest.result_sha256:
+        raise PrakerjaError(f"v{version:06d}: the snapshot is not the one that result_sha256 names")
+    lines = Lines()
+    try:
+        subjects = lines.subjects_of(snapshot)
+        lines.require_end()
+    except NotCanonicalError as error:
+        raise PrakerjaError(f"v{version:06d}/{name}: {error}") from None
+    if lines.rows != manifest.counts.entries:
+        raise PrakerjaError(f"v{version:06d}: the counts are not those of the snapshot")
+    return Version(manifest, snapshot, Subjects(subjects))
+
+
+def _pointer(root: UPath) -> Latest:
+    try:
+        return parsed(Latest, (root / POINTER).read_bytes(), POINTER)
+    except OSError:
+        raise PrakerjaError(f"{POINTER} is missing in {root}") from None
+
+
+def _require_pointed(pointer: Latest, manifest: Manifest, data: bytes, trust: Trust) -> None:
+    name = f"v{pointer.version:06d}/manifest.json"
+    if pointer.manifest != name or sha256(data) != pointer.sha256:
+        raise PrakerjaError(f"{POINTER} points at another manifest than {name}")
+    if manifest.signing_key_id in trust.revoked:
+        raise PrakerjaError(f"v{pointer.version:06d} is signed by {manifest.signing_key_id}, a key that was revoked")
+
+
+def _trust(root: UPath) -> Trust:
+    """The keys beside the list, as its keyrings chain them from the first version's on: whether to believe them is for
+    who has pinned one."""
+    first = parsed(Manifest, _bytes(root / f"v{FIRST:06d}" / "manifest.json", FIRST), f"v{FIRST:06d}/manifest.json")
+    pin = PublicKey.from_pem(_bytes(root / "keys" / f"{first.signing_key_id}.pem", FIRST))
+
+    def read(name: str) -> bytes | None:
+        return (root / name).read_bytes() if (root / name).is_file() else None
+
+    return Trust.in_pins([pin]).followed(read)
+
+
+def _manifest(root: UPath, main: UPath, version: int, trust: Trust) -> tuple[Manifest, bytes]:
+    name = f"v{version:06d}"
+    data = _bytes(root / name / "manifest.json", version)
+    signature = _bytes(root / name / "manifest.json.sig", version)
+    manifest = parsed(Manifest, data, f"{name}/manifest.json")
+    if manifest.version != version or (manifest.previous_version or 0) != version - 1:
         raise PrakerjaError(f"{name}: the manifest is of another version")
-    key = PublicKey.from_pem(_bytes(root / "keys" / f"{manifest['signing_key_id']}.pem", version))
-    is_signed = key.has_signed(_bytes(folder / "manifest.json", version), _bytes(folder / "manifest.json.sig", version))
-    if key.key_id != manifest["signing_key_id"] or not is_signed:
-        raise PrakerjaError(f"{name}: the manifest's signature is wrong")
-    files = {}
-    for file in manifest["files"]:
-        data = files[file["name"]] = _bytes(folder / file["name"], version)
-        if len(data) != file["bytes"] or sha256(data) != file["sha256"]:
-            raise PrakerjaError(f"{name}/{file['name']}: size or SHA-256 is not the manifest's")
-    if len(files) != len(manifest["files"]):
-        raise PrakerjaError(f"{name}: the manifest names a file twice")
-    return manifest, files
+    for file in manifest.files:
+        manifest.file(file.name)
+    try:
+        if manifest.signing_key_id in trust.revoked:  # what it signed before is history, and stays
+            key = PublicKey.from_pem(_bytes(main / "keys" / f"{manifest.signing_key_id}.pem", version))
+            if key.key_id != manifest.signing_key_id or not key.has_signed(data, signature):
+                raise UntrustedError(f"{name}: the manifest's signature is wrong")
+        else:
+            trust.require_signed(manifest.signing_key_id, version, data, signature)
+    except UntrustedError as error:
+        hint = "" if (main / file_name(1)).exists() else " (this list has no keyring)"
+        raise PrakerjaError(f"{error}{hint}") from None
+    return manifest, data
+
+
+def _file(root: UPath, manifest: Manifest, name: str) -> bytes:
+    file = manifest.file(name)
+    data = _bytes(root / f"v{manifest.version:06d}" / name, manifest.version)
+    if len(data) != file.bytes or sha256(data) != file.sha256:
+        raise PrakerjaError(f"v{manifest.version:06d}/{name}: size or SHA-256 is not the manifest's")
+    return data
+
+
+def _result(before: bytes, delta: list[Any], version: int) -> str:
+    try:
+        return result_sha256(before, delta)
+    except NotCanonicalError as error:
+        raise PrakerjaError(f"v{version:06d}/delta.csv.gz: {error}") from None
+
+
+def _by_cohort(snapshot: bytes) -> dict[str, int]:
+    from collections import Counter
+
+    counted = Counter(line.split(b",", 2)[1].decode() for line in snapshot[len(HEADER) :].splitlines())
+    return dict(counted)
 
 
 def _bytes(path: UPath, version: int) -> bytes:
@@ -124,16 +186,6 @@ def _bytes(path: UPath, version: int) -> bytes:
     return data
 
 
-def _json(path: UPath, name: str) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        raise PrakerjaError(f"{name} is missing, or no JSON") from None
-    if not isinstance(document, dict):
-        raise DoesNotFitError(f"{name} is no JSON object")
-    return document
-
-
 def _unzipped(data: bytes, version: int, name: str) -> bytes:
     try:
         return gzip.decompress(data)
@@ -141,11 +193,13 @@ def _unzipped(data: bytes, version: int, name: str) -> bytes:
         raise PrakerjaError(f"v{version:06d}/{name} is no gzip file") from None
 
 
-def _parquet_rows(data: bytes) -> list[Entry]:
+def _as_csv(data: bytes) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
+    from prakerja.blacklist.files import Rows
+
     try:
-        return [Entry(**row) for row in parquet.read_table(pa.BufferReader(data)).to_pylist()]
-    except (pa.ArrowException, TypeError):
-        return []
+        return Rows(SnapshotRow, parquet.read_table(pa.BufferReader(data))).csv()
+    except (pa.ArrowException, DoesNotFitError):
+        return b""

@@ -98,13 +98,15 @@ def sandbox(
 
 
 def _print_published() -> None:
-    from prakerja.blacklist import verification
+    from prakerja.blacklist import sources, verification
     from prakerja.errors import NotReadyError
 
     try:
-        root = verification.blacklist_root(Settings.from_environment().publish)
+        root = sources.folder_of(Settings.from_environment().publish)
     except NotReadyError:
         say("no list is published yet")
         return
-    manifest, entries = verification.latest_entries(root)
-    typer.echo(f"published: version {manifest['version']} of the blacklist, {len(entries):,} entries, in {root}")
+    manifest = verification.latest(root).manifest
+    typer.echo(
+        f"published: version {manifest.version} of the blacklist, {manifest.counts.entries:,} entries, in {root}"
+    )

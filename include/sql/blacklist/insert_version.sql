@@ -1,11 +1,15 @@
 -- Grain: one version, one higher than the last.
--- Parameters: occasion, at, has_changed, data_as_of.
-insert into blacklist_versions (version, occasion, created_at, changed_at, data_as_of)
+-- Parameters: occasion, at, has_changed, data_as_of, key_id.
+insert into blacklist_versions (version, occasion, created_at, changed_at, data_as_of, key_id)
 select
-    coalesce(max(version), 0) + 1,
+    coalesce(max(v.version), 0) + 1,
     :occasion,
     :at,
-    case when :has_changed or max(version) is null then :at else max(changed_at) end,
-    cast(:data_as_of as jsonb)
-from blacklist_versions
+    case
+        when :has_changed or max(v.version) is null then :at
+        else (array_agg(v.changed_at order by v.version desc))[1]
+    end,
+    cast(:data_as_of as jsonb),
+    :key_id
+from blacklist_versions as v
 returning version

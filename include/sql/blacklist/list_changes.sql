@@ -5,7 +5,7 @@ select
     p.nik,
     p.cohort,
     c.reason,
-    r.effective_at,
+    extract(epoch from r.effective_at)::bigint as effective_at,
     r.decision_id
 from blacklist_changes as c
 inner join revocations as r on c.recipient_id = r.recipient_id

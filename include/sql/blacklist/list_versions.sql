@@ -4,6 +4,7 @@ select
     occasion,
     created_at,
     changed_at,
-    data_as_of
+    data_as_of,
+    key_id
 from blacklist_versions
 order by version

@@ -1,0 +1,51 @@
+"""How fresh a list is: when the next version is due, and from when a reader refuses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from upath import UPath
+
+from prakerja.blacklist.contract import Latest, Manifest, instant, parsed
+from prakerja.blacklist.sources import POINTER
+from prakerja.settings import WIB, program
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """A version, and what it is worth by now. `is_stale`: the next version is overdue; `is_expired`: not to be used."""
+
+    version: int
+    created_at: datetime
+    next_version_by: datetime
+    expires_at: datetime
+    data_as_of: dict[str, str]
+    is_stale: bool
+    is_expired: bool
+
+    @classmethod
+    def of(cls, version: int, created_at: str, expires_at: str, data_as_of: dict[str, str], now: datetime) -> Freshness:
+        """The freshness of a version, from its manifest's fields, at an instant."""
+        created = instant(created_at)
+        due = next_version_by(created)
+        return cls(version, created, due, instant(expires_at), data_as_of, now > due, now >= instant(expires_at))
+
+
+def published(root: UPath, now: datetime) -> Freshness:
+    """How fresh the list is that a folder points at, as its manifest says; its proof is for who reads the list."""
+    pointer = parsed(Latest, (root / POINTER).read_bytes(), POINTER)
+    manifest = parsed(Manifest, (root / pointer.manifest).read_bytes(), pointer.manifest)
+    return of_manifest(manifest, now)
+
+
+def of_manifest(manifest: Manifest, now: datetime) -> Freshness:
+    """How fresh a version is."""
+    return Freshness.of(manifest.version, manifest.created_at, manifest.expires_at, manifest.data_as_of, now)
+
+
+def next_version_by(created_at: datetime) -> datetime:
+    """The instant by which a version follows one of `created_at`: every day has one, in the morning of Jakarta."""
+    rules = program()["blacklist"]
+    day = created_at.astimezone(WIB).date() + timedelta(days=int(rules["publishes_every_days"]))
+    return datetime.combine(day, time(int(rules["publishes_by_hour"])), WIB)

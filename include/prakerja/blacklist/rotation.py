@@ -1,0 +1,63 @@
+"""Changing keys: of signatures with an announcement, so that readers know the new one first; of subjects at once.
+
+For keys that the home generated. Who sets them in the environment does the same there (docs/runbooks/blacklist.md).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from prakerja.blacklist import publishing, signing
+from prakerja.blacklist.contract import instant
+from prakerja.errors import PrakerjaError
+from prakerja.settings import WIB, Settings, new_random_key, new_signing_key, program
+
+
+def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:
+    """Announce a new key; once readers have had time to learn it, let it sign. Gives what was done."""
+    settings = _of_the_home("PRAKERJA_SIGNING_KEY", "PRAKERJA_SIGNING_KEY_NEXT")
+    standby = signing.next_signing_key()
+    if standby is None:
+        settings.replace_key("signing_key_next.pem", new_signing_key(), None)
+        standby = signing.next_signing_key()
+        assert standby is not None  # noqa: S101 - it was just written
+        publishing.record_rotation("signing_announced", standby.public.key_id, because=because, answered_by=answered_by)
+    publishing.announce(at)  # again, where somebody died before it was
+    announced = publishing.announced_at(standby.public.key_id)
+    if announced is None:
+        raise PrakerjaError("the new key is in no keyring yet: publish a list first")
+    may_sign = instant(announced) + timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
+    if at < may_sign and not at_once:
+        return (
+            f"{standby.public.key_id} is announced, and may sign from {may_sign.astimezone(WIB):%Y-%m-%d} on: "
+            "say this again then"
+        )
+    before = signing.signing_key().public.key_id
+    publishing.record_rotation("signing_changed", standby.public.key_id, because=because, answered_by=answered_by)
+    pem = settings.next_signing_key_pem()
+    assert pem is not None  # noqa: S101 - it was just read
+    settings.replace_key("signing_key.pem", pem, f"signing_key_retired_{before}.pem")
+    settings.drop_key("signing_key_next.pem")
+    return f"{standby.public.key_id} signs from the next version on; {before} is retired with it"
+
+
+def rotate_subject_key(*, because: str, answered_by: str) -> str:
+    """Make a new key of the subjects, and keep the one before while they overlap. Gives what was done."""
+    settings = _of_the_home("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
+    before = signing.subject_key()
+    settings.replace_key("subject_key.b64", new_random_key(), "subject_key_previous.b64")
+    after = signing.subject_key()
+    publishing.record_rotation("subject_changed", after.key_id, because=because, answered_by=answered_by)
+    days = program()["blacklist"]["key_overlap_days"]
+    return (
+        f"the next version is issued under {after.key_id}; {before.key_id} overlaps for {days} days. "
+        f"Give the new key to the readers: {settings.home / 'keys' / 'subject_key.b64'}"
+    )
+
+
+def _of_the_home(*variables: str) -> Settings:
+    for variable in variables:
+        if os.environ.get(variable):
+            raise PrakerjaError(f"{variable} is set: rotate it where it is kept (docs/runbooks/blacklist.md)")
+    return Settings.from_environment()

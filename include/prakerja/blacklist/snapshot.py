@@ -1,0 +1,249 @@
+"""The canonical list, as bytes: CSV, LF, header, sorted by subject. Sorted lines are their own index.
+
+So a change is applied by copying what lies between the changed lines, and a list of millions is never taken apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import isqrt
+from typing import Any
+
+from prakerja.blacklist.contract import DeltaRow, Document, SnapshotRow, columns, line_pattern
+from prakerja.errors import PrakerjaError
+
+SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
+HEX = 2 * SUBJECT_BYTES
+NEAR_BYTES = 1 << 18  # subjects are spread evenly: half a million lines stray about so far from where they would be
+LINE_BYTES_MAX = 192  # of any line that fits the contract
+HEADER = (",".join(columns(SnapshotRow)) + "\n").encode()
+DELTA_HEADER = (",".join(columns(DeltaRow)) + "\n").encode()
+
+
+class NotCanonicalError(PrakerjaError):
+    """A list or delta is not in canonical form, or a delta does not fit the list that it is applied to."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: `ADD` or `WITHDRAW`, the subject in hex, and the list's line that it is about, with its end."""
+
+    op: str
+    subject: bytes
+    line: bytes
+
+
+def sha256(data: Any) -> str:
+    """The SHA-256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def parsed_delta(data: bytes) -> list[Change]:
+    """The changes of a delta's canonical CSV, in order. Raises `NotCanonicalError`."""
+    if not data.startswith(DELTA_HEADER):
+        raise NotCanonicalError(f"a delta must have the columns {', '.join(columns(DeltaRow))}")
+    subjects = _subjects(DeltaRow, data, len(DELTA_HEADER), len(data))
+    if any(map(operator.gt, subjects, subjects[1:])):
+        raise NotCanonicalError("a delta is not sorted by subject")
+    changes = []
+    for line in data[len(DELTA_HEADER) :].splitlines(keepends=True):
+        op, _, entry = line.partition(b",")
+        changes.append(Change(op.decode(), entry[:HEX], entry))
+    return changes
+
+
+def net(deltas: Iterable[Sequence[Change]]) -> list[Change]:
+    """The changes of several deltas in a row as one: who was added and withdrawn again is in neither."""
+    effect: dict[bytes, list[Change]] = {}
+    for delta in deltas:
+        for change in delta:
+            steps = effect.setdefault(change.subject, [])
+            if steps and steps[-1].op == change.op:
+                raise NotCanonicalError("deltas in a row add or withdraw the same subject twice")
+            if len(steps) == 2 or (steps and change.op == "WITHDRAW"):
+                steps.pop()  # what it undoes
+            else:
+                steps.append(change)
+    return [change for _, steps in sorted(effect.items()) for change in steps]
+
+
+def applied(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
+    """The canonical list after the changes, in pieces; `base` is a list's bytes or a mapped file of them.
+
+    Raises `NotCanonicalError` where a change adds who is listed, or withdraws who is not.
+    """
+    view = memoryview(base)
+    position, place, pending = 0, (len(HEADER), len(HEADER)), b""
+    for change in changes:
+        if change.subject != pending:  # withdrawn and added anew, it stays in its place
+            place = _place(base, change.subject, max(place[1], len(HEADER)))
+        is_listed = place[0] < place[1] and change.subject != pending
+        if (change.op == "ADD") == is_listed:
+            raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
+        yield view[position : place[0]]
+        if change.op == "ADD":
+            yield change.line
+        position, pending = place[1], change.subject
+    yield view[position:]
+
+
+def result_sha256(base: Any, changes: Sequence[Change]) -> str:
+    """The SHA-256 of the list after the changes. Raises `NotCanonicalError`."""
+    digest = hashlib.sha256()
+    if len(changes) * 8 * LINE_BYTES_MAX < len(base):
+        for piece in applied(base, changes):
+            digest.update(piece)
+        return digest.hexdigest()
+    # Most of the list changes (it is re-issued under another key): taken apart, it is quicker.
+    lines = {line[:HEX]: line for line in bytes(base)[len(HEADER) :].splitlines(keepends=True)}
+    for change in changes:
+        if (change.op == "ADD") == (change.subject in lines):
+            raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
+        if change.op == "ADD":
+            lines[change.subject] = change.line
+        else:
+            del lines[change.subject]
+    digest.update(HEADER)
+    for _, line in sorted(lines.items()):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
+    """Where the subject's line begins and ends, or twice where it would begin; `low` is a line's beginning."""
+    end = len(base)
+    low, high = _narrowed(base, subject, low, end)
+    while low < high:
+        middle = (low + high) // 2
+        start = base.rfind(b"\n", low, middle) + 1 or low
+        if base[start : start + HEX] < subject:
+            low = base.find(b"\n", middle) + 1 or end
+        else:
+            high = start
+    if low < end and base[low : low + HEX] == subject:
+        return low, base.find(b"\n", low) + 1 or end
+    return low, low
+
+
+def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
+    """The beginnings of two lines that the subject is between, close together where subjects are spread evenly."""
+    expected = len(HEADER) + ((end - len(HEADER)) * int(subject[:8], 16) >> 32)
+    before = base.rfind(b"\n", low, max(expected - NEAR_BYTES, low)) + 1 or low
+    if base[before : before + HEX] > subject:
+        before = low
+    after = base.find(b"\n", min(expected + NEAR_BYTES, end)) + 1 or end
+    if after < end and base[after : after + HEX] < subject:
+        after = end
+    return before, after
+
+
+class Subjects(Sequence[bytes]):
+    """The subjects of a list in binary, sorted, in one buffer: 32 bytes each. Who is listed is found by bisection."""
+
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
+        self._count = len(buffer) // SUBJECT_BYTES
+        self._stray = 2 * isqrt(self._count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self[each] for each in range(*position.indices(self._count))]
+        if not 0 <= position < self._count:
+            raise IndexError(position)
+        start = position * SUBJECT_BYTES
+        return self.buffer[start : start + SUBJECT_BYTES]
+
+    def __contains__(self, subject: object) -> bool:
+        if not isinstance(subject, bytes):
+            return False
+        position = self.place(subject)
+        return position < self._count and bool(self[position] == subject)
+
+    def place(self, subject: bytes) -> int:
+        """The position of the subject, or where it would be."""
+        low, high, expected = 0, self._count, self._count * int.from_bytes(subject[:4], "big") >> 32
+        # Spread evenly, it is about there; where it is not, all of them are looked through.
+        if (near := expected - self._stray) > 0 and self[near] < subject:
+            low = near
+        if (near := expected + self._stray) < high and self[near] > subject:
+            high = near
+        return bisect_left(self, subject, low, high)
+
+    def applied(self, changes: Iterable[Change]) -> Iterator[Any]:
+        """The subjects after the changes, in pieces: as `applied` does to the lines."""
+        view, position = memoryview(self.buffer), 0
+        found, before = 0, b""
+        for change in changes:
+            subject = bytes.fromhex(change.subject.decode())
+            if subject != before:
+                found = self.place(subject)
+            yield view[position : found * SUBJECT_BYTES]
+            position = found * SUBJECT_BYTES
+            if change.op == "ADD":
+                yield subject
+            else:
+                found += 1
+                position = found * SUBJECT_BYTES
+            before = subject
+        yield view[position:]
+
+
+class Lines:
+    """The lines of a list that comes in chunks: hashed, held against the contract, and its subjects picked out."""
+
+    def __init__(self) -> None:
+        self.digest, self.rows = hashlib.sha256(), 0
+        self._left, self._last, self._has_header = b"", b"", False
+
+    def subjects_of(self, chunk: bytes) -> bytes:
+        """Take in the next chunk; gives the subjects that are whole by now, in binary. Raises `NotCanonicalError`."""
+        self.digest.update(chunk)
+        data = self._left + chunk
+        if not self._has_header:
+            if len(data) < len(HEADER) and HEADER.startswith(data):
+                self._left = data
+                return b""
+            if not data.startswith(HEADER):
+                raise NotCanonicalError(f"a list must have the columns {', '.join(columns(SnapshotRow))}")
+            data, self._has_header = data[len(HEADER) :], True
+        whole = data.rfind(b"\n") + 1
+        self._left = data[whole:]
+        if len(self._left) > LINE_BYTES_MAX:
+            raise NotCanonicalError("a list has a line that is longer than any of the contract")
+        subjects = _subjects(SnapshotRow, data, 0, whole)
+        _require_sorted([self._last, *subjects])
+        if subjects:
+            self._last, self.rows = subjects[-1], self.rows + len(subjects)
+        return bytes.fromhex(b"".join(subjects).decode())
+
+    def require_end(self) -> None:
+        """Raises `NotCanonicalError` where the list breaks off."""
+        if self._left or not self._has_header:
+            raise NotCanonicalError("a list breaks off")
+
+
+def _subjects(row: type[Document], data: bytes, start: int, end: int) -> list[bytes]:
+    """The subjects of whole lines, each of which must fit the contract: as many fit as there are."""
+    subjects: list[bytes] = _line(row).findall(data, start, end)
+    if len(subjects) != data.count(b"\n", start, end) or (start < end and data[end - 1 : end] != b"\n"):
+        raise NotCanonicalError("a list or delta has a line that does not fit the contract")
+    return subjects
+
+
+def _require_sorted(subjects: list[bytes]) -> None:
+    if any(map(operator.ge, subjects, subjects[1:])):
+        raise NotCanonicalError("a list or delta is not sorted by subject, or names one twice")
+
+
+@cache
+def _line(row: type[Document]) -> re.Pattern[bytes]:
+    return re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)

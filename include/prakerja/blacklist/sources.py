@@ -1,0 +1,152 @@
+"""Where a published list is read from: a folder (here or in an object storage), or the service. Nothing is believed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from upath import UPath
+
+from prakerja.errors import NotReadyError, PrakerjaError, TransientError
+
+CHUNK_BYTES = 1 << 20
+POINTER = "latest.json"
+
+
+class NotThereError(PrakerjaError):
+    """The source answers, and does not have this file."""
+
+
+class UnreachableError(TransientError):
+    """The source does not answer, or too slowly: trying again may do."""
+
+
+class TooLargeError(PrakerjaError):
+    """A file is larger than it may be: reading it was given up."""
+
+
+class Source(Protocol):
+    """Files of a published list by name, as `v000017/manifest.json`."""
+
+    def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
+        """A file's bytes. Raises `NotThereError`, `UnreachableError`, `TooLargeError`."""
+        ...
+
+    def under_key(self, key_id: str) -> Source:
+        """The same list under an earlier key of the subjects, while that overlaps."""
+        ...
+
+
+def read(source: Source, name: str, bytes_max: int) -> bytes:
+    """A small file, whole."""
+    return b"".join(source.chunks(name, bytes_max))
+
+
+class Folder:
+    """A published folder, the one of `latest.json`."""
+
+    def __init__(self, root: UPath) -> None:
+        self.root = root
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
+        """A file's bytes. Raises `NotThereError`, `UnreachableError`, `TooLargeError`."""
+        read_bytes = 0
+        try:
+            with (self.root / name).open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    read_bytes += len(chunk)
+                    if read_bytes > bytes_max:
+                        raise TooLargeError(f"{name} is larger than the {bytes_max:,} bytes that it may have")
+                    yield chunk
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotThereError(f"{name} is not there") from None
+        except OSError as error:
+            raise UnreachableError(f"{name} cannot be read ({type(error).__name__}): check the storage") from None
+
+    def under_key(self, key_id: str) -> Folder:
+        """The sibling folder of an earlier key."""
+        return Folder(under_key(self.root, key_id))
+
+
+class Service:
+    """The service over a published list, as `https://blacklist.example`, with an API key of the scope `list`."""
+
+    SECONDS_AT_LEAST, BYTES_PER_SECOND = 30.0, 50_000  # slower than that is a source that plays for time
+
+    def __init__(self, url: str, api_key: str, key_id: str | None = None) -> None:
+        self.url, self._api_key, self._key_id = url.rstrip("/"), api_key, key_id
+
+    def __str__(self) -> str:
+        return self.url
+
+    def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
+        """A file's bytes. Raises `NotThereError`, `UnreachableError`, `TooLargeError`."""
+        import httpx
+
+        patience = time.monotonic() + self.SECONDS_AT_LEAST + bytes_max / self.BYTES_PER_SECOND
+        read_bytes = 0
+        try:
+            with httpx.stream(
+                "GET",
+                self.url + _path(name),
+                params={"key_id": self._key_id} if self._key_id else {},
+                headers={"authorization": f"Bearer {self._api_key}"},
+                timeout=10,
+            ) as response:
+                if response.status_code in (404, 410):
+                    raise NotThereError(f"{name} is not there")
+                if response.status_code in (401, 403):
+                    raise PrakerjaError(f"{self.url} does not let this API key read the list: ask for one that may")
+                if response.status_code != 200:
+                    raise UnreachableError(f"{self.url} answers {response.status_code}: try again later")
+                for chunk in response.iter_bytes(CHUNK_BYTES):
+                    read_bytes += len(chunk)
+                    if read_bytes > bytes_max:
+                        raise TooLargeError(f"{name} is larger than the {bytes_max:,} bytes that it may have")
+                    if time.monotonic() > patience:
+                        raise UnreachableError(f"{self.url} sends {name} too slowly: try again later")
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"{self.url} does not answer ({type(error).__name__}): try again later") from None
+
+    def under_key(self, key_id: str) -> Service:
+        """The same service, asked for the list of an earlier key."""
+        return Service(self.url, self._api_key, key_id)
+
+
+def under_key(root: UPath, key_id: str) -> Any:
+    """The folder of the list under an earlier key of the subjects: beside the list, in the same form."""
+    return root.parent / f"blacklist-{key_id}"
+
+
+def folder_of(place: str) -> UPath:
+    """The folder of `latest.json`: the given one, or `blacklist` in it. Raises `NotReadyError` where there is none."""
+    try:
+        for root in (UPath(place), UPath(place) / "blacklist"):
+            if (root / POINTER).is_file():
+                return root
+    except (OSError, ImportError, ValueError) as error:
+        raise UnreachableError(f"{place} cannot be reached ({type(error).__name__}): check the storage") from None
+    raise NotReadyError(f"no list is published in {place}: a cohort_deadline run publishes one")
+
+
+def source_of(place: str, api_key: str | None) -> Source:
+    """A service where an API key comes with an http(s) URL, else a folder. Raises `PrakerjaError`."""
+    if place.startswith(("http://", "https://")):
+        if not api_key:
+            raise PrakerjaError(f"{place} asks for an API key: set PRAKERJA_API_KEY")
+        return Service(place, api_key)
+    return Folder(folder_of(place))
+
+
+def _path(name: str) -> str:
+    if name == POINTER:
+        return "/v1/blacklist/latest"
+    folder, _, file = name.partition("/")
+    if folder == "keys":
+        return f"/v1/blacklist/keys/{file}"
+    return f"/v1/blacklist/versions/{int(folder.removeprefix('v'))}/{file}"

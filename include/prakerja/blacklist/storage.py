@@ -1,0 +1,51 @@
+"""Writing a published folder: each file there whole or not at all, here or in an object storage."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from upath import UPath
+
+from prakerja.errors import PrakerjaError
+
+LOCAL = ("", "file", "local")
+
+
+def write_whole(path: UPath, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all (an object storage's put is that already)."""
+    try:
+        if path.protocol not in LOCAL:
+            path.write_bytes(data)
+            return
+        local = Path(path.path)  # of a file:// URL, too
+        local.parent.mkdir(parents=True, exist_ok=True)
+        aside = local.with_name(f".{local.name}.{os.getpid()}.tmp")
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, local)  # noqa: PTH105 - the tests count these
+        _sync_folder(local.parent)
+    except OSError as error:
+        raise PrakerjaError(
+            f"{path} cannot be written ({error.strerror or type(error).__name__}): check PRAKERJA_PUBLISH; "
+            "the list before stays in force"
+        ) from None
+
+
+def clear_leftovers(root: UPath) -> None:
+    """Take away what writers that died have left half written, below this folder of ours."""
+    if root.protocol not in LOCAL:
+        return
+    for leftover in Path(root.path).rglob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is on the disk once its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

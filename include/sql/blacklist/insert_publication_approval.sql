@@ -1,0 +1,5 @@
+-- Grain: one approval per set of changes. Twice is once.
+-- Parameters: digest, approved_by, because, approved_on, is_in_advance.
+insert into publication_approvals (digest, approved_by, because, approved_on, is_recorded_in_advance)
+values (:digest, :approved_by, :because, :approved_on, :is_in_advance)
+on conflict (digest) do nothing

@@ -1,0 +1,4 @@
+-- Grain: one change of a key.
+-- Parameters: kind, key_id, because, answered_by.
+insert into rotations (kind, key_id, because, answered_by)
+values (:kind, :key_id, :because, :answered_by)
