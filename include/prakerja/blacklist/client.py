@@ -128,11 +128,19 @@ class Client:
     """A reader with a folder of its own. `pins` are the public keys that it believes at first.
 
     With `subject_keys` it refuses a list whose subjects it could not compute; the first of its keys is preferred, and
-    an earlier one finds the list that is still published under it, while the keys overlap.
+    an earlier one finds the list that is still published under it, while the keys overlap. `takes_expired` is for who
+    tells others, in each answer, that the list has expired.
     """
 
-    def __init__(self, folder: Path, pins: Iterable[PublicKey] = (), subject_keys: Sequence[SubjectKey] = ()) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        pins: Iterable[PublicKey] = (),
+        subject_keys: Sequence[SubjectKey] = (),
+        *,
+        takes_expired: bool = False,
+    ) -> None:
+        self.folder, self.takes_expired = folder, takes_expired
         self.pins = list(pins)
         self.subject_keys = list(subject_keys)
 
@@ -233,7 +241,7 @@ class Client:
                 raise RefusedListError("rollback", f"{name} says that it is older than the version before it")
         if instant(manifest.created_at) > now + CLOCK_SKEW:
             raise RefusedListError("from_the_future", f"{name} says that it is of {manifest.created_at}")
-        if instant(manifest.expires_at) <= now:
+        if instant(manifest.expires_at) <= now and not self.takes_expired:
             raise RefusedListError(
                 "expired", f"the newest list, {name}, has expired at {manifest.expires_at}: ask the publisher"
             )

@@ -12,7 +12,20 @@ from pathlib import Path
 
 import typer
 
-from prakerja.cli import appeals, approvals, audit, blacklist, db, feeds, holds, looking, people, reminders, worlds
+from prakerja.cli import (
+    appeals,
+    approvals,
+    audit,
+    blacklist,
+    db,
+    feeds,
+    holds,
+    looking,
+    people,
+    reminders,
+    service,
+    worlds,
+)
 from prakerja.cli.common import say
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings, acting
@@ -39,6 +52,7 @@ for command in (
     worlds.replay,
     worlds.sandbox,
     reminders.receipts,
+    service.serve,
     looking.cohorts,
     looking.explain,
     approvals.approve,
@@ -56,6 +70,7 @@ for name, group in (
     ("reminders", reminders.app),
     ("audit", audit.app),
     ("blacklist", blacklist.app),
+    ("keys", service.keys),
 ):
     app.add_typer(group, name=name)
 

@@ -1,0 +1,454 @@
+"""The service's operations. What is asked often touches no database and no disk: a copy in memory, keys in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Header, Path, Query, Request, Security
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from prakerja.blacklist.client import DOCUMENT_BYTES_MAX, SIGNATURE_BYTES_MAX
+from prakerja.blacklist.contract import Latest, Manifest, SignedKeyring, VersionNumber, parsed
+from prakerja.blacklist.service.access import REFRESH_SECONDS, Access
+from prakerja.blacklist.service.bounds import Bounds
+from prakerja.blacklist.service.copy import Copies, Copy
+from prakerja.blacklist.service.lookups import Lookups
+from prakerja.blacklist.service.problems import ProblemDocument, ProblemError, documented, install, place_of
+from prakerja.blacklist.sources import POINTER, NotThereError, Source, read
+from prakerja.errors import PrakerjaError
+from prakerja.settings import program
+
+log = logging.getLogger(__name__)
+
+SYNC_SECONDS, LOAD_SECONDS = 10.0, 1.0
+NIKS_MAX = int(program()["blacklist"]["lookups_max"])
+FOR_EVER = "private, max-age=31536000, immutable"
+FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
+MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
+               "parquet": "application/vnd.apache.parquet"}  # fmt: skip
+
+Nik = Annotated[str, Field(pattern=r"^[0-9]{16}$", description="sixteen digits")]
+
+
+class Question(BaseModel):
+    """Who is asked about. Neither kept nor logged."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"example": {"niks": ["3171000000000001"]}}
+    )
+    niks: Annotated[list[Nik], Field(min_length=1, max_length=NIKS_MAX)]
+
+
+class About(BaseModel):
+    """The version that an answer is from. A reader refuses one that has expired."""
+
+    version: int
+    data_as_of: dict[str, str] = Field(description="platform: latest business date in force")
+    created_at: str
+    expires_at: str
+    is_expired: bool
+
+
+class Answers(About):
+    """Whether each is listed, in the order that was asked."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "version": 17,
+                "data_as_of": {"tokopedia": "2021-04-09"},
+                "created_at": "2021-04-09T23:00:00Z",
+                "expires_at": "2021-04-16T23:00:00Z",
+                "is_expired": False,
+                "listed": [True, False],
+            }
+        }
+    )
+    listed: list[bool]
+
+
+class RangeAnswer(About):
+    """What follows the prefix in every listed subject of the range, filled up to a constant number."""
+
+    suffixes: list[str] = Field(description="59 hex digits each, sorted; what fills the answer up is nobody's")
+    smallest_range: int = Field(description="how few listed subjects the smallest range of this version has")
+    largest_range: int
+
+
+class CohortStatistics(BaseModel):
+    """A cohort in numbers."""
+
+    cohort: int
+    selected: int
+    purchased: int
+    held: int
+    revoked: int
+    reinstated: int
+
+
+class Statistics(BaseModel):
+    """Every cohort that was selected, and when it was counted."""
+
+    counted_at: str
+    cohorts: list[CohortStatistics]
+
+
+class Readiness(BaseModel):
+    """Whether the list may be relied on, and why not."""
+
+    is_ready: bool
+    version: int
+    created_at: str
+    next_version_by: str
+    expires_at: str
+    data_as_of: dict[str, str]
+    is_stale: bool
+    is_expired: bool
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+@dataclass
+class Service:
+    """What the operations share."""
+
+    copies: Copies
+    lookups: Lookups
+    count_cohorts: Callable[[], list[dict[str, Any]]]
+    access: Access = field(default_factory=Access)
+    statistics: Statistics | None = None
+
+    def refresh_keys(self) -> None:
+        """Load keys and statistics anew."""
+        self.access.refresh()
+        rows = [row for row in self.count_cohorts() if row["status"] != "no_roster"]
+        self.statistics = Statistics(
+            counted_at=_utc(datetime.now(UTC)),
+            cohorts=[CohortStatistics(**{name: row[name] for name in CohortStatistics.model_fields}) for row in rows],
+        )
+
+
+bearer = HTTPBearer(auto_error=False, description="an API key, of `prakerja keys create`")
+#: Only tells the OpenAPI that a key is needed: operations ask `Access`, which knows what for.
+KEY_NEEDED = [Security(bearer)]
+KeyId = Annotated[
+    str | None,
+    Query(pattern=r"^[0-9a-f]{16}$", description="an earlier key of the subjects, while that overlaps"),
+]
+IfNoneMatch = Annotated[str | None, Header(description="an ETag that is known already")]
+Authorization = Annotated[str | None, Header(include_in_schema=False)]
+
+
+def application(service: Service) -> FastAPI:
+    """The application over a service."""
+    app = FastAPI(
+        title="Prakerja blacklist",
+        version="1",
+        description="The published blacklist of Kartu Prakerja: versions, lookups, statistics.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda _: _kept_up_to_date(service),
+    )
+    install(app)
+    app.add_middleware(Bounds)
+
+    @app.get("/healthz", operation_id="healthz", tags=["operation"])
+    async def healthz() -> Health:
+        """Whether the process answers."""
+        return Health()
+
+    @app.get("/readyz", operation_id="readyz", tags=["operation"], response_model=Readiness, responses=documented(503))
+    async def readyz() -> Response:
+        """Whether the list may be relied on: not without one, nor when it has expired."""
+        copy = service.copies.current()
+        if not service.access.is_loaded:
+            raise ProblemError(503, "the API keys are not loaded yet: is the warehouse there?", kind="no-keys")
+        fresh = copy.freshness()
+        if fresh.is_expired:
+            detail = f"version {fresh.version} has expired at {_utc(fresh.expires_at)}"
+            raise ProblemError(
+                503, f"{detail} ({service.copies.problem or 'nothing newer is published'})", kind="expired"
+            )
+        plain = {name: _utc(each) if isinstance(each, datetime) else each for name, each in asdict(fresh).items()}
+        return JSONResponse({"is_ready": True, **plain})
+
+    @app.get(
+        "/v1/statistics", operation_id="statistics", tags=["statistics"], response_model=Statistics,
+        responses=documented(503),
+    )  # fmt: skip
+    async def statistics() -> Any:
+        """Every cohort in numbers. No key is needed."""
+        if service.statistics is None:
+            raise ProblemError(503, "nothing was counted yet: is the warehouse there?", kind="no-statistics")
+        return JSONResponse(service.statistics.model_dump(), headers={"cache-control": "public, max-age=60"})
+
+    @app.get(
+        "/v1/blacklist/latest", operation_id="latest", tags=["list"], dependencies=KEY_NEEDED, response_model=Latest,
+        responses=documented(401, 403, 404, 422, 429, 503) | {304: {"description": "as it is known already"}},
+    )  # fmt: skip
+    async def latest(
+        key_id: KeyId = None, if_none_match: IfNoneMatch = None, authorization: Authorization = None
+    ) -> Response:
+        """The pointer to the newest version. Scope `list`."""
+        service.access.require(authorization, "list")
+        copy = service.copies.current()
+        data = copy.pointer
+        if key_id and key_id != copy.listed.trusted.key_id:
+            data = await run_in_threadpool(_read, _source(service, key_id), POINTER, DOCUMENT_BYTES_MAX)
+        return _whole(data, hashlib.sha256(data).hexdigest(), "application/json", "private, no-cache", if_none_match)
+
+    @app.get(
+        "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], dependencies=KEY_NEEDED,
+        response_class=Response,
+        responses=documented(401, 403, 404, 422, 429, 503) | {
+            200: {"description": "a keyring, or a key as PEM", "content": {
+                "application/json": {"schema": SignedKeyring.model_json_schema()},
+                "application/x-pem-file": {"schema": {"type": "string"}}}},
+            304: {"description": "as it is known already"},
+        },
+    )  # fmt: skip
+    async def keys(
+        name: Annotated[
+            str, Path(pattern=r"^(keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem)$", examples=["keyring-000001.json"])
+        ],
+        if_none_match: IfNoneMatch = None,
+        authorization: Authorization = None,
+    ) -> Response:
+        """Which keys sign the list. Scope `list`. Whom to believe at first, a reader is told by a person."""
+        service.access.require(authorization, "list")
+        data = await run_in_threadpool(_read, _source(service, None), f"keys/{name}", DOCUMENT_BYTES_MAX)
+        kind = "application/json" if name.endswith(".json") else "application/x-pem-file"
+        return _whole(data, hashlib.sha256(data).hexdigest(), kind, FOR_EVER, if_none_match)
+
+    @app.get(
+        "/v1/blacklist/versions/{version}/{file}", operation_id="file", tags=["list"], dependencies=KEY_NEEDED,
+        response_class=Response,
+        responses=documented(401, 403, 404, 422, 429, 503) | {
+            200: {"description": "the file", "content": {
+                "application/json": {"schema": Manifest.model_json_schema(ref_template="#/components/schemas/{model}")},
+                **{kind: {"schema": {"type": "string", "format": "binary"}}
+                   for name, kind in MEDIA_TYPES.items() if name != "json"}}},
+            304: {"description": "as it is known already"},
+        },
+    )  # fmt: skip
+    async def file(
+        version: Annotated[VersionNumber, Path(examples=[17])],
+        file: Annotated[Literal[FILES], Path(examples=["manifest.json"])],  # type: ignore[valid-type]
+        key_id: KeyId = None,
+        if_none_match: IfNoneMatch = None,
+        authorization: Authorization = None,
+    ) -> Response:
+        """A file of a version: it never changes. Scope `list`."""
+        service.access.require(authorization, "list")
+        if version > service.copies.current().version:
+            raise ProblemError(404, "there is no such version here")
+        source, folder = _source(service, key_id), f"v{version:06d}"
+        if file.startswith("manifest.json"):
+            limit = DOCUMENT_BYTES_MAX if file == "manifest.json" else SIGNATURE_BYTES_MAX
+            data = await run_in_threadpool(_read, source, f"{folder}/{file}", limit)
+            kind = MEDIA_TYPES[file.rsplit(".", 1)[1]]
+            return _whole(data, hashlib.sha256(data).hexdigest(), kind, FOR_EVER, if_none_match)
+        size, digest = await run_in_threadpool(_declared, source, version, file)
+        headers = {"etag": f'"{digest}"', "cache-control": FOR_EVER}
+        if _is_known(digest, if_none_match):
+            return Response(status_code=304, headers=headers)
+        chunks = await run_in_threadpool(_opened, source, f"{folder}/{file}", size)
+        return StreamingResponse(
+            iterate_in_threadpool(chunks),
+            headers={**headers, "content-length": str(size)},
+            media_type=MEDIA_TYPES[file.rsplit(".", 1)[1]],
+        )
+
+    @app.post(
+        "/v1/blacklist/check", operation_id="check", tags=["lookup"], dependencies=KEY_NEEDED, response_model=Answers,
+        responses=documented(401, 403, 408, 413, 422, 429, 503),
+        openapi_extra={"requestBody": {"required": True, "content": {
+            "application/json": {"schema": Question.model_json_schema()}}}},
+    )  # fmt: skip
+    async def check(request: Request) -> Response:
+        """Whether people are listed, in order. Scope `check`. NIKs are neither kept nor logged."""
+        access, copy = service.access, service.copies.current()
+        authorization = request.headers.get("authorization")
+        access.require(authorization, "check", 0)  # who may not ask need not send
+        niks = _asked(await request.body())
+        consumer = access.require(authorization, "check", len(niks))
+        digests = copy.key.digests([nik.encode() for nik in niks])
+        listed = [digest in copy.listed.subjects for digest in digests]
+        _note(service, consumer.api_key_id, "check", len(listed), sum(listed), copy)
+        return _about(copy, b'"listed":[' + b",".join(b"true" if each else b"false" for each in listed) + b"]")
+
+    @app.get(
+        "/v1/blacklist/range/{prefix}", operation_id="range", tags=["lookup"], dependencies=KEY_NEEDED,
+        response_model=RangeAnswer, responses=documented(401, 403, 404, 422, 429, 503),
+    )  # fmt: skip
+    async def range_(
+        prefix: Annotated[str, Path(pattern=r"^[0-9a-f]{5}$", examples=["0a1b2"], description="of a subject")],
+        authorization: Authorization = None,
+    ) -> Response:
+        """Every listed subject that begins so, without that beginning; filled up to a constant size. Scope `range`."""
+        consumer = service.access.require(authorization, "range")
+        copy = service.copies.current()
+        suffixes, found = copy.ranges.answer(prefix)
+        _note(service, consumer.api_key_id, "range", 1, found, copy)
+        about = {
+            "suffixes": suffixes,
+            "smallest_range": copy.ranges.smallest,
+            "largest_range": copy.ranges.largest,
+        }
+        return _about(copy, json.dumps(about, separators=(",", ":")).encode()[1:-1])
+
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _kept_up_to_date(service: Service) -> AsyncIterator[None]:
+    """Sync, load keys, write down lookups: behind the requests, each in a thread, none of them ending the service."""
+
+    async def every(seconds: float, work: Callable[[], None]) -> None:
+        told = ""
+        while True:
+            try:
+                await run_in_threadpool(work)
+                told = ""
+            except Exception as error:  # the next time may do: the requests go on meanwhile
+                line = str(error) if isinstance(error, PrakerjaError) else type(error).__name__
+                if line != told:
+                    log.warning("%s", line)
+                told = line
+            await asyncio.sleep(seconds)
+
+    jobs = [
+        asyncio.create_task(every(seconds, work))
+        for seconds, work in (
+            (SYNC_SECONDS, service.copies.refresh),
+            (REFRESH_SECONDS, service.refresh_keys),
+            (LOAD_SECONDS, service.lookups.load),
+        )
+    ]
+    try:
+        yield
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        with contextlib.suppress(PrakerjaError, OSError):  # what is left is loaded by the next service
+            await run_in_threadpool(service.lookups.close)
+
+
+_question = TypeAdapter(Question)
+
+
+def _asked(body: bytes) -> list[str]:
+    try:
+        return _question.validate_json(body, strict=True).niks
+    except ValidationError as error:
+        raise ProblemError(422, place_of(error.errors(include_url=False, include_input=False))) from None
+
+
+def _note(service: Service, api_key_id: str, operation: str, asked: int, listed: int, copy: Copy) -> None:
+    try:
+        service.lookups.note(api_key_id, operation, asked, listed, copy.version)
+    except OSError:
+        raise ProblemError(503, "this lookup cannot be accounted for: no room is left", kind="no-audit") from None
+
+
+def _about(copy: Copy, members: bytes) -> Response:
+    is_expired = b"true" if copy.freshness().is_expired else b"false"
+    return Response(
+        b"{" + copy.about + b',"is_expired":' + is_expired + b"," + members + b"}", media_type="application/json"
+    )
+
+
+def _source(service: Service, key_id: str | None) -> Source:
+    source = service.copies.source()
+    current = service.copies.current().listed.trusted.key_id
+    return source if key_id in (None, current) else source.under_key(str(key_id))
+
+
+def _read(source: Source, name: str, bytes_max: int) -> bytes:
+    with _told():
+        return read(source, name, bytes_max)
+
+
+def _opened(source: Source, name: str, size: int) -> Iterator[bytes]:
+    """A file's chunks, the first of them read: what is not there is told while that can still be said."""
+    with _told():
+        chunks = iter(source.chunks(name, size))
+        first = next(chunks, b"")
+
+    def rest() -> Iterator[bytes]:
+        yield first
+        yield from chunks
+
+    return rest()
+
+
+def _declared(source: Source, version: int, file: str) -> tuple[int, str]:
+    """A file's size and SHA-256, as its manifest says."""
+    data = _read(source, f"v{version:06d}/manifest.json", DOCUMENT_BYTES_MAX)
+    return _of_manifest(data, file)
+
+
+@lru_cache(maxsize=256)
+def _of_manifest(data: bytes, file: str) -> tuple[int, str]:
+    with _told():
+        found = parsed(Manifest, data, "manifest.json").file(file)
+    return found.bytes, found.sha256
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except NotThereError:
+        raise ProblemError(404, "there is no such file of the list here") from None
+    except PrakerjaError as error:
+        log.warning("%s", error)
+        raise ProblemError(503, "the published list cannot be read now", headers={"retry-after": "5"}) from None
+
+
+def _whole(data: bytes, digest: str, media_type: str, cache: str, if_none_match: str | None) -> Response:
+    headers = {"etag": f'"{digest}"', "cache-control": cache}
+    if _is_known(digest, if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type=media_type)
+
+
+def _is_known(digest: str, if_none_match: str | None) -> bool:
+    known = [each.strip().removeprefix("W/").strip('"') for each in (if_none_match or "").split(",")]
+    return digest in known or known == ["*"]
+
+
+def _utc(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI, with the problem document that every operation may answer."""
+    if app.openapi_schema is None:
+        from fastapi.openapi.utils import get_openapi
+
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        components["ProblemDocument"] = ProblemDocument.model_json_schema()
+        manifest = Manifest.model_json_schema(ref_template="#/components/schemas/{model}")
+        components.update(manifest.pop("$defs"))
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,106 @@
+"""What goes wrong, as RFC 9457 problem documents. Nothing that was asked is repeated in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="names the kind of problem", examples=["urn:prakerja:problem:unauthorized"])
+    title: str
+    status: int
+    detail: str
+
+
+class ProblemError(Exception):
+    """An answer that is a problem document. The kind is the status' own name, unless it is given."""
+
+    def __init__(
+        self, status: int, detail: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        phrase = HTTPStatus(status).phrase
+        self.status, self.headers = status, dict(headers or {})
+        self.document = ProblemDocument(
+            type=f"urn:prakerja:problem:{kind or phrase.lower().replace(' ', '-')}",
+            title=phrase,
+            status=status,
+            detail=detail,
+        )
+
+    def content(self) -> bytes:
+        """The document as JSON."""
+        return self.document.model_dump_json().encode()
+
+    def response(self) -> Response:
+        """The document as an answer."""
+        return Response(self.content(), self.status, self.headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of an application be a problem document."""
+
+    async def of_problem(_: Request, problem: Exception) -> Response:
+        assert isinstance(problem, ProblemError)  # noqa: S101 - as it was registered
+        return problem.response()
+
+    async def of_framework(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
+        headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow",)}
+        return ProblemError(
+            error.status_code, HTTPStatus(error.status_code).description or "no", headers=headers
+        ).response()
+
+    async def of_validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - as it was registered
+        return ProblemError(422, place_of(error.errors())).response()
+
+    async def of_defect(_: Request, error: Exception) -> Response:
+        return ProblemError(500, f"a defect of ours ({type(error).__name__})").response()
+
+    app.add_exception_handler(ProblemError, of_problem)
+    app.add_exception_handler(HTTPException, of_framework)
+    app.add_exception_handler(RequestValidationError, of_validation)
+    app.add_exception_handler(Exception, of_defect)
+
+
+def _of_status(status: int, headers: Mapping[str, str] | None = None) -> ProblemError:
+    return ProblemError(status, HTTPStatus(status).description or HTTPStatus(status).phrase, headers=headers)
+
+
+def place_of(errors: Any) -> str:
+    """Where the first of some validation errors is, and which; never the value."""
+    first = errors[0]
+    place = "/".join(str(part) for part in first["loc"]) or "the body"
+    return f"{place}: {first['type']}"
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of an operation, for its OpenAPI."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+                    "example": json.loads(
+                        ProblemError(status, HTTPStatus(status).description or "as it says").content()
+                    ),
+                }
+            },
+        }
+        for status in statuses
+    }
