@@ -1,4 +1,4 @@
-"""An object storage on this machine: moto's S3 in a process of its own, which ends with the tests' however that ends."""
+"""An object storage on this machine: moto's S3, in a process of its own that ends with the tests'."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,13 @@ def _endpoint(config: pytest.Config) -> str:
         config.add_cleanup(stop)
         config.stash[ENDPOINT] = f"http://127.0.0.1:{port}"
     return config.stash[ENDPOINT]
+
+
+def files() -> Any:
+    """The storage past whatever a process remembers of it."""
+    import s3fs
+
+    return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
 
 
 @pytest.fixture

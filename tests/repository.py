@@ -7,10 +7,12 @@ import copy
 import hashlib
 import itertools
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ from prakerja.blacklist import keyring
 from prakerja.blacklist.contract import (
     CONTRACT,
     KEYRING_CONTRACT,
-    DeltaRow,
     Latest,
     Manifest,
     RevokedKey,
@@ -36,7 +37,7 @@ from prakerja.blacklist.contract import (
 )
 from prakerja.blacklist.keyring import Trust
 from prakerja.blacklist.signing import PublicKey, SigningKey, SubjectKey
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, sha256
+from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, HEX, sha256
 from prakerja.blacklist.sources import POINTER, Folder, NotThereError, Source, TooLargeError, UnreachableError
 from prakerja.blacklist.sources import under_key as place_under_key
 
@@ -53,6 +54,12 @@ def signing_key(name: str) -> SigningKey:
 def subject_key(name: str) -> SubjectKey:
     """A key of subjects, always the same one for a name."""
     return SubjectKey(hashlib.sha256(name.encode()).digest())
+
+
+@cache
+def entry_of(key: SubjectKey, nik: int, cohort: int = 12) -> bytes:
+    """The list's line of a person."""
+    return line_of(key.digest(f"{nik:016d}").hex(), cohort)
 
 
 def line_of(subject: str, cohort: int = 12) -> bytes:
@@ -126,7 +133,8 @@ class Repository:
     def __init__(self, folder: Path, *, has_keyrings: bool = True) -> None:
         self.folder, self.root = folder, folder / "blacklist"
         self.at, self.version = AT, 0
-        self.signer, self.standby = signing_key("first"), None  # type: SigningKey, SigningKey | None
+        self.signer = signing_key("first")
+        self.standby: SigningKey | None = None
         self.subject_keys = [subject_key("first")]
         self.overlaps = True
         self.people: dict[int, int] = {}
@@ -145,14 +153,13 @@ class Repository:
 
     def listed(self, key: SubjectKey | None = None) -> dict[bytes, bytes]:
         """The list as it should be by now: lines by subject."""
-        key = key or self.subject_keys[0]
-        subjects = ((key.subject(f"{nik:016d}"), cohort) for nik, cohort in self.people.items())
-        return {subject.encode(): line_of(subject, cohort) for subject, cohort in subjects}
+        lines = [entry_of(key or self.subject_keys[0], nik, cohort) for nik, cohort in self.people.items()]
+        return {line[:HEX]: line for line in lines}
 
     def fork(self, folder: Path) -> Repository:
         """The same publisher, who goes on in another folder: a thief's, or a second history."""
         other = copy.copy(self)
-        shutil.copytree(self.folder, folder)
+        shutil.copytree(self.folder, folder, copy_function=os.link)  # no file is ever written to, but replaced
         other.folder, other.root = folder, folder / "blacklist"
         other.people, other.subject_keys = dict(self.people), list(self.subject_keys)
         other._lists = {folder / root.relative_to(self.folder): lines for root, lines in self._lists.items()}
@@ -300,7 +307,7 @@ class Repository:
         pointer = Latest(version=version, manifest=manifest_of(version), sha256=sha256(data))
         _write_file(root / POINTER, canonical_json(pointer))
 
-    def restate(self, version: int, by: SigningKey | None = None, **fields: Any) -> None:
+    def restate(self, version: int, /, by: SigningKey | None = None, **fields: Any) -> None:
         """Change what a manifest says, and sign it; where the pointer names it, it does so anew."""
         manifest = json.loads(self.data(manifest_of(version)))
         if by is not None:
@@ -327,6 +334,7 @@ class Repository:
     def put_keyring(
         self,
         number: int,
+        /,
         keys: Iterable[SigningKey | RingKey],
         by: Iterable[SigningKey],
         revoked: Iterable[SigningKey] = (),
@@ -360,13 +368,12 @@ class Watched:
     """A source that tells what it was asked for, and that fails or bends what a test names.
 
     `bent` has what becomes of a file's bytes (`None`: it is not there), by name. From the `breaks_at`-th file on (the
-    first is 1) nothing can be reached, which shows after `breaks_after` bytes.
+    first is 1) nothing can be reached, or that one file (`breaks_once`), which shows after `breaks_after` bytes.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.fetched: list[str] = []
-        self.bytes_read: dict[str, int] = {}
         self.bent: dict[str, Callable[[bytes], bytes | None]] = {}
         self.breaks_at: int | None = None
         self.breaks_once, self.breaks_after = False, 0
@@ -376,15 +383,11 @@ class Watched:
         """A file's bytes."""
         name, plain = self._prefix + name, name
         self.fetched.append(name)
-        number = len(self.fetched)
-        if self.breaks_at is not None and (number == self.breaks_at or (number > self.breaks_at and self._keeps())):
+        if self._is_broken(len(self.fetched)):
             if self.breaks_after:
-                with_some = next(iter(self.source.chunks(plain, bytes_max)), b"")
-                yield with_some[: self.breaks_after]
+                yield b"".join(self.source.chunks(plain, bytes_max))[: self.breaks_after]
             raise UnreachableError(f"{name} cannot be reached")
-        for chunk in self._found(plain, name, bytes_max):
-            self.bytes_read[name] = self.bytes_read.get(name, 0) + len(chunk)
-            yield chunk
+        yield from self._found(plain, name, bytes_max)
 
     def under_key(self, key_id: str) -> Watched:
         """The list under an earlier key, watched with this one; its files are named `blacklist-<key id>/...`."""
@@ -392,8 +395,10 @@ class Watched:
         other.source, other._prefix = self.source.under_key(key_id), f"blacklist-{key_id}/"
         return other
 
-    def _keeps(self) -> bool:
-        return not self.breaks_once
+    def _is_broken(self, number: int) -> bool:
+        if self.breaks_at is None:
+            return False
+        return number == self.breaks_at if self.breaks_once else number >= self.breaks_at
 
     def _found(self, plain: str, name: str, bytes_max: int) -> Iterator[bytes]:
         if name not in self.bent:
@@ -424,13 +429,14 @@ class Shelf:
         yield self.files[name]
 
     def under_key(self, key_id: str) -> Shelf:
-        """Nothing."""
-        return Shelf({})
+        """The list under an earlier key, where its files lie here as `blacklist-<key id>/...`."""
+        prefix = f"blacklist-{key_id}/"
+        return Shelf({name.removeprefix(prefix): data for name, data in self.files.items() if name.startswith(prefix)})
 
 
 def _write_file(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # whoever has it open or linked keeps what it was
+    path.unlink(missing_ok=True)
     path.write_bytes(data)
 
 

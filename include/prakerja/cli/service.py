@@ -69,7 +69,7 @@ def list_keys(as_json: AsJson = False) -> None:
     from prakerja.blacklist.service import access
 
     warehouse.require_schema()
-    found = access.keys()
+    found = access.list_keys()
     if as_json:
         typer.echo(json.dumps([{key: row[key] for key in row} for row in found], default=str))
         return

@@ -58,7 +58,7 @@ def revoke(api_key_id: str, *, because: str, revoked_by: str) -> None:
         raise PrakerjaError(f"there is no key {api_key_id}, or it is revoked already: see `prakerja keys list`")
 
 
-def keys() -> list[Any]:
+def list_keys() -> list[Any]:
     """Every key: api_key_id, consumer, scopes, per_minute, expires_on, created_by, created_at, revoked_at, and what was
     looked up with it: lookups, asked, last_used_at."""
     with warehouse.transaction() as connection:
@@ -107,21 +107,12 @@ class Access:
 
     def require(self, authorization: str | None, scope: str, cost: int = 1) -> Consumer:
         """The consumer of an `Authorization: Bearer` header, who may do this, now. Raises `ProblemError`."""
-        consumer = self._known(authorization)
-        if scope not in consumer.scopes:
-            raise ProblemError(403, f"this key has not the scope {scope}")
-        now = time.monotonic()
-        each = 60.0 / consumer.per_minute
-        free_at = max(consumer.free_at, now) + each * cost
-        if free_at - now > max(BURST_SECONDS, each * cost):
-            wait = max(1, int(free_at - now - BURST_SECONDS) + 1)
-            raise ProblemError(
-                429, f"this key may ask about {consumer.per_minute:,} a minute", headers={"retry-after": str(wait)}
-            )
-        consumer.free_at = free_at
+        consumer = self.known(authorization, scope)
+        spend(consumer, cost)
         return consumer
 
-    def _known(self, authorization: str | None) -> Consumer:
+    def known(self, authorization: str | None, scope: str) -> Consumer:
+        """The consumer of an `Authorization: Bearer` header, who may do this. Raises `ProblemError`."""
         kind, _, token = (authorization or "").partition(" ")
         api_key_id, _, secret = token.strip().partition(".")
         consumer = self._consumers.get(api_key_id) if kind.lower() == "bearer" else None
@@ -131,7 +122,22 @@ class Access:
             raise ProblemError(
                 401, f"this API key has expired on {consumer.expires_on}", headers={"www-authenticate": "Bearer"}
             )
+        if scope not in consumer.scopes:
+            raise ProblemError(403, f"this key has not the scope {scope}")
         return consumer
+
+
+def spend(consumer: Consumer, cost: int) -> None:
+    """Take from a consumer's rate. Raises `ProblemError` where it is used up."""
+    now = time.monotonic()
+    each = 60.0 / consumer.per_minute
+    free_at = max(consumer.free_at, now) + each * cost
+    if free_at - now > max(BURST_SECONDS, each * cost):
+        wait = max(1, int(free_at - now - BURST_SECONDS) + 1)
+        raise ProblemError(
+            429, f"this key may ask about {consumer.per_minute:,} a minute", headers={"retry-after": str(wait)}
+        )
+    consumer.free_at = free_at
 
 
 def _hash(secret: str) -> str:

@@ -7,22 +7,22 @@ import contextlib
 import hashlib
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Header, Path, Query, Request, Security
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI, Header, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from prakerja.blacklist.client import DOCUMENT_BYTES_MAX, SIGNATURE_BYTES_MAX
 from prakerja.blacklist.contract import Latest, Manifest, SignedKeyring, VersionNumber, parsed
-from prakerja.blacklist.service.access import REFRESH_SECONDS, Access
-from prakerja.blacklist.service.bounds import Bounds
+from prakerja.blacklist.service.access import REFRESH_SECONDS, Access, spend
+from prakerja.blacklist.service.bounds import BoundedStream, Places, bounded_body
 from prakerja.blacklist.service.copy import Copies, Copy
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.problems import ProblemDocument, ProblemError, documented, install, place_of
@@ -144,9 +144,8 @@ class Service:
         )
 
 
-bearer = HTTPBearer(auto_error=False, description="an API key, of `prakerja keys create`")
 #: Only tells the OpenAPI that a key is needed: operations ask `Access`, which knows what for.
-KEY_NEEDED = [Security(bearer)]
+KEY_NEEDED: dict[str, Any] = {"security": [{"api_key": []}]}
 KeyId = Annotated[
     str | None,
     Query(pattern=r"^[0-9a-f]{16}$", description="an earlier key of the subjects, while that overlaps"),
@@ -166,7 +165,24 @@ def application(service: Service) -> FastAPI:
         lifespan=lambda _: _kept_up_to_date(service),
     )
     install(app)
-    app.add_middleware(Bounds)
+    app.add_middleware(Places)
+
+    @app.post(
+        "/v1/blacklist/check", operation_id="check", tags=["lookup"], response_model=Answers,
+        openapi_extra=KEY_NEEDED | {"requestBody": {"required": True, "content": {
+            "application/json": {"schema": Question.model_json_schema()}}}},
+        responses=documented(401, 403, 408, 413, 422, 429, 503),
+    )  # fmt: skip
+    async def check(request: Request) -> Response:
+        """Whether people are listed, in order. Scope `check`. NIKs are neither kept nor logged."""
+        consumer = service.access.known(_authorization(request), "check")  # who may not ask need not send
+        copy = service.copies.current()
+        niks = _asked(await bounded_body(request))
+        spend(consumer, len(niks))
+        digests = copy.key.digests([nik.encode() for nik in niks])
+        listed = [digest in copy.listed.subjects for digest in digests]
+        _note(service, consumer.api_key_id, "check", len(listed), sum(listed), copy)
+        return _about(copy, b'"listed":[' + b",".join(b"true" if each else b"false" for each in listed) + b"]")
 
     @app.get("/healthz", operation_id="healthz", tags=["operation"])
     async def healthz() -> Health:
@@ -180,12 +196,11 @@ def application(service: Service) -> FastAPI:
         if not service.access.is_loaded:
             raise ProblemError(503, "the API keys are not loaded yet: is the warehouse there?", kind="no-keys")
         fresh = copy.freshness()
-        if fresh.is_expired:
-            detail = f"version {fresh.version} has expired at {_utc(fresh.expires_at)}"
-            raise ProblemError(
-                503, f"{detail} ({service.copies.problem or 'nothing newer is published'})", kind="expired"
-            )
         plain = {name: _utc(each) if isinstance(each, datetime) else each for name, each in asdict(fresh).items()}
+        if fresh.is_expired:
+            why = service.copies.problem or "nothing newer is published"
+            detail = f"version {fresh.version} has expired at {_utc(fresh.expires_at)} ({why})"
+            raise ProblemError(503, detail, kind="expired", members={"is_ready": False, **plain})
         return JSONResponse({"is_ready": True, **plain})
 
     @app.get(
@@ -199,7 +214,7 @@ def application(service: Service) -> FastAPI:
         return JSONResponse(service.statistics.model_dump(), headers={"cache-control": "public, max-age=60"})
 
     @app.get(
-        "/v1/blacklist/latest", operation_id="latest", tags=["list"], dependencies=KEY_NEEDED, response_model=Latest,
+        "/v1/blacklist/latest", operation_id="latest", tags=["list"], openapi_extra=KEY_NEEDED, response_model=Latest,
         responses=documented(401, 403, 404, 422, 429, 503) | {304: {"description": "as it is known already"}},
     )  # fmt: skip
     async def latest(
@@ -214,7 +229,7 @@ def application(service: Service) -> FastAPI:
         return _whole(data, hashlib.sha256(data).hexdigest(), "application/json", "private, no-cache", if_none_match)
 
     @app.get(
-        "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], dependencies=KEY_NEEDED,
+        "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], openapi_extra=KEY_NEEDED,
         response_class=Response,
         responses=documented(401, 403, 404, 422, 429, 503) | {
             200: {"description": "a keyring, or a key as PEM", "content": {
@@ -237,7 +252,7 @@ def application(service: Service) -> FastAPI:
         return _whole(data, hashlib.sha256(data).hexdigest(), kind, FOR_EVER, if_none_match)
 
     @app.get(
-        "/v1/blacklist/versions/{version}/{file}", operation_id="file", tags=["list"], dependencies=KEY_NEEDED,
+        "/v1/blacklist/versions/{version}/{file}", operation_id="file", tags=["list"], openapi_extra=KEY_NEEDED,
         response_class=Response,
         responses=documented(401, 403, 404, 422, 429, 503) | {
             200: {"description": "the file", "content": {
@@ -269,32 +284,14 @@ def application(service: Service) -> FastAPI:
         if _is_known(digest, if_none_match):
             return Response(status_code=304, headers=headers)
         chunks = await run_in_threadpool(_opened, source, f"{folder}/{file}", size)
-        return StreamingResponse(
+        return BoundedStream(
             iterate_in_threadpool(chunks),
             headers={**headers, "content-length": str(size)},
             media_type=MEDIA_TYPES[file.rsplit(".", 1)[1]],
         )
 
-    @app.post(
-        "/v1/blacklist/check", operation_id="check", tags=["lookup"], dependencies=KEY_NEEDED, response_model=Answers,
-        responses=documented(401, 403, 408, 413, 422, 429, 503),
-        openapi_extra={"requestBody": {"required": True, "content": {
-            "application/json": {"schema": Question.model_json_schema()}}}},
-    )  # fmt: skip
-    async def check(request: Request) -> Response:
-        """Whether people are listed, in order. Scope `check`. NIKs are neither kept nor logged."""
-        access, copy = service.access, service.copies.current()
-        authorization = request.headers.get("authorization")
-        access.require(authorization, "check", 0)  # who may not ask need not send
-        niks = _asked(await request.body())
-        consumer = access.require(authorization, "check", len(niks))
-        digests = copy.key.digests([nik.encode() for nik in niks])
-        listed = [digest in copy.listed.subjects for digest in digests]
-        _note(service, consumer.api_key_id, "check", len(listed), sum(listed), copy)
-        return _about(copy, b'"listed":[' + b",".join(b"true" if each else b"false" for each in listed) + b"]")
-
     @app.get(
-        "/v1/blacklist/range/{prefix}", operation_id="range", tags=["lookup"], dependencies=KEY_NEEDED,
+        "/v1/blacklist/range/{prefix}", operation_id="range", tags=["lookup"], openapi_extra=KEY_NEEDED,
         response_model=RangeAnswer, responses=documented(401, 403, 404, 422, 429, 503),
     )  # fmt: skip
     async def range_(
@@ -369,8 +366,15 @@ def _note(service: Service, api_key_id: str, operation: str, asked: int, listed:
         raise ProblemError(503, "this lookup cannot be accounted for: no room is left", kind="no-audit") from None
 
 
+def _authorization(request: Request) -> str | None:
+    for name, value in request.scope["headers"]:
+        if name == b"authorization":
+            return str(value, "latin-1")
+    return None
+
+
 def _about(copy: Copy, members: bytes) -> Response:
-    is_expired = b"true" if copy.freshness().is_expired else b"false"
+    is_expired = b"true" if time.time() >= copy.expires_at else b"false"
     return Response(
         b"{" + copy.about + b',"is_expired":' + is_expired + b"," + members + b"}", media_type="application/json"
     )
@@ -447,6 +451,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         components = schema.setdefault("components", {}).setdefault("schemas", {})
+        schema["components"]["securitySchemes"] = {
+            "api_key": {"type": "http", "scheme": "bearer", "description": "a key of `prakerja keys create`"}
+        }
         components["ProblemDocument"] = ProblemDocument.model_json_schema()
         manifest = Manifest.model_json_schema(ref_template="#/components/schemas/{model}")
         components.update(manifest.pop("$defs"))

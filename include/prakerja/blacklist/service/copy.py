@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prakerja.blacklist.client import Client, TrustedList
-from prakerja.blacklist.contract import Latest, canonical_json
+from prakerja.blacklist.contract import Latest, canonical_json, instant
 from prakerja.blacklist.freshness import Freshness
 from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
@@ -29,6 +29,7 @@ class Copy:
     ranges: Ranges
     pointer: bytes  # of the same bytes as the published one
     about: bytes  # the JSON members that answers have: version, data as of
+    expires_at: float  # seconds since 1970
 
     @property
     def version(self) -> int:
@@ -98,5 +99,6 @@ class Copies:
             Ranges(listed.subjects, key.digest(f"padding of {trusted.result_sha256}")),
             canonical_json(pointer),
             json.dumps(about, separators=(",", ":")).encode()[1:-1],
+            instant(trusted.expires_at).timestamp(),
         )
         log.info("serving version %d: %d entries", trusted.version, trusted.entries)

@@ -10,14 +10,16 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457."""
+    """RFC 9457. A kind may have members of its own."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="names the kind of problem", examples=["urn:prakerja:problem:unauthorized"])
     title: str
@@ -26,10 +28,16 @@ class ProblemDocument(BaseModel):
 
 
 class ProblemError(Exception):
-    """An answer that is a problem document. The kind is the status' own name, unless it is given."""
+    """An answer that is a problem document: of its status' kind or another one, and with members of its own."""
 
     def __init__(
-        self, status: int, detail: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        *,
+        kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         phrase = HTTPStatus(status).phrase
@@ -39,6 +47,7 @@ class ProblemError(Exception):
             title=phrase,
             status=status,
             detail=detail,
+            **(members or {}),
         )
 
     def content(self) -> bytes:
