@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import Asset, Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
+from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
 
 from batch_approval import BatchApprovalOperator
 from cohort_timetable import CohortTimetable
@@ -34,11 +34,11 @@ from message_connections import message_connections
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings, acting, program
+from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
 QUESTION = "{{{{ ti.xcom_pull(task_ids='choose', key='question')['{}'] }}}}"
-BLACKLIST = Asset("blacklist", uri="prakerja://blacklist/latest")
 
 
 def occasion() -> Occasion:

@@ -24,7 +24,6 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
-    Asset,
     AssetAlias,
     CronDataIntervalTimetable,
     PokeReturnValue,
@@ -36,6 +35,7 @@ from airflow.sdk import (
 
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, acting
+from prakerja_assets import BLACKLIST, feed_of
 from task_policy import DEFAULT_ARGS
 
 # Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
@@ -102,8 +102,7 @@ def platform_feeds():
         for index, platform in enumerate(platforms):
             accepted = ti.xcom_pull(task_ids="take_in", key="accepted", map_indexes=index)
             if accepted:
-                asset = Asset(f"feed_{platform}", uri=f"prakerja://feeds/{platform}")
-                outlet_events[ACCEPTED].add(asset, extra={"deliveries": accepted})
+                outlet_events[ACCEPTED].add(feed_of(platform), extra={"deliveries": accepted})
         return workflow.build_data_docs()
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -118,8 +117,7 @@ def platform_feeds():
 
         version = workflow.notice_late_truth(occasion())
         if version:
-            asset = Asset("blacklist", uri="prakerja://blacklist/latest")
-            outlet_events[PUBLISHED].add(asset, extra={"version": version})
+            outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
         return version
 
     @task

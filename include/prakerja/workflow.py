@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from prakerja.calendar import Cohort, cohort
-from prakerja.errors import PrakerjaError
+from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.occasion import Occasion
+from prakerja.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -254,6 +256,53 @@ def publish_blacklist(occasion: Occasion) -> int:
     if version is None:
         raise PrakerjaError(f"{occasion.name}: nothing was published")
     return version
+
+
+# -- blacklist_readers -------------------------------------------------------------------------------------------------
+
+
+def has_fresh_list(version: int = 0) -> bool:
+    """Whether a list is published, of this version at least, and the next one not overdue: for DAGs that await it."""
+    from prakerja.blacklist import freshness, sources
+
+    try:
+        published = freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC))
+    except NotReadyError:
+        return False
+    return published.version >= version and not published.is_stale
+
+
+def sync_list() -> dict[str, Any]:
+    """Bring the example reader's copy up to the published version; gives the version, how, and what deltas changed."""
+    from prakerja.blacklist import sources
+
+    synced = _reader().sync(sources.Folder(sources.folder_of(Settings.from_environment().publish)))
+    return {
+        "version": synced.trusted.version,
+        "how": synced.how,
+        "entries": synced.trusted.entries,
+        "added": sum(change.op == "ADD" for change in synced.changes),
+        "withdrawn": sum(change.op == "WITHDRAW" for change in synced.changes),
+    }
+
+
+def react_to_list() -> dict[str, int]:
+    """What the example registration does about the list that it trusts: applications refused, and taken up again."""
+    from prakerja.blacklist.registration import Registration
+
+    reader = _reader()
+    return Registration(reader.folder.parent / "applications.sqlite").react(reader.opened(), datetime.now(UTC))
+
+
+def _reader() -> Any:
+    from prakerja.blacklist import signing
+    from prakerja.blacklist.client import Client
+
+    folder = Settings.from_environment().make_home() / "readers" / "registration" / "list"
+    return Client(folder, [signing.signing_key().public], signing.subject_keys())
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def _cohort(occasion: Occasion) -> Cohort:

@@ -16,7 +16,7 @@ import pytest
 from prakerja.calendar import calendar
 from prakerja.settings import PROJECT
 
-TAGS = {"prakerja", "feeds", "deadlines"}
+TAGS = {"prakerja", "feeds", "deadlines", "blacklist"}
 
 EDGES = {
     "platform_feeds": {
@@ -51,6 +51,7 @@ EDGES = {
         "cohort_was_decided": {"publish_blacklist"},
         "publish_blacklist": set(),
     },
+    "blacklist_readers": {"await_list": {"sync_list"}, "sync_list": {"react"}, "react": set()},
 }
 
 
@@ -60,8 +61,9 @@ def test_exactly_these_dags_with_these_edges(dags: dict[str, Any]) -> None:
 
 
 def test_policies(dags: dict[str, Any]) -> None:
-    assert {name: dag.catchup for name, dag in dags.items()} == {"platform_feeds": False, "cohort_deadline": True}
-    assert dags["platform_feeds"].max_active_runs == 1
+    catchup = {"platform_feeds": False, "cohort_deadline": True, "blacklist_readers": False}
+    assert {name: dag.catchup for name, dag in dags.items()} == catchup
+    assert [dags[name].max_active_runs for name in ("platform_feeds", "blacklist_readers")] == [1, 1]
     for name, dag in dags.items():
         assert (PROJECT / "dags" / f"{name}.py").is_file(), "a DAG's file is called what the DAG is"
         assert (PROJECT / "docs" / "runbooks" / f"{name}.md").is_file(), "every DAG has a runbook"
@@ -87,6 +89,9 @@ def test_policies(dags: dict[str, Any]) -> None:
         ("prakerja.reminders.channels.UnreachableError", "retry"),
         ("prakerja.reminders.channels.ProviderRefusesError", "fail"),
         ("prakerja.reminders.sending.PartialError", "fail"),
+        ("prakerja.blacklist.sources.UnreachableError", "retry"),
+        ("prakerja.blacklist.keyring.UntrustedError", "fail"),
+        ("prakerja.blacklist.publishing.OutOfBoundsError", "fail"),
     ],
 )
 def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
@@ -174,7 +179,7 @@ def test_dag_files_are_short_and_import_nothing_heavy(session_home: Path) -> Non
         "from airflow.dag_processing.dagbag import DagBag\n"
         "before = set(sys.modules)\n"
         f"bag = DagBag({str(PROJECT / 'dags')!r})\n"
-        "assert bag.import_errors == {} and len(bag.dags) == 2\n"
+        "assert bag.import_errors == {} and len(bag.dags) == 3\n"
         "heavy = {'pandas', 'pyarrow', 'great_expectations', 'openpyxl', 'fastapi'} & (set(sys.modules) - before)\n"
         "assert not heavy, heavy\n"
     )

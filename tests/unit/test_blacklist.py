@@ -23,7 +23,12 @@ DAY = date(2021, 3, 15)
 
 @pytest.fixture
 def listed(home: Path) -> Path:
-    """Ten people revoked in gelombang 12; gives the blacklist's folder."""
+    """Ten people of gelombang 12, five of them revoked; gives the blacklist's folder."""
+    write_people()
+    return home / "publish" / "blacklist"
+
+
+def write_people() -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "insert into rosters (cohort, fingerprint, status, announced_on, deadline_on, arrived_on)"
@@ -43,7 +48,6 @@ def listed(home: Path) -> Path:
             "insert into outcomes select n, 12, '2021-03-13', 'overdue', 'no_purchase' from generate_series(1, 10) as n"
         )
     revoke(range(1, 6))
-    return home / "publish" / "blacklist"
 
 
 def revoke(recipients: Any) -> None:
