@@ -10,7 +10,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help install demo test bench check lint clean requirements secrets
+.PHONY: help install demo test bench check lint clean requirements schemas secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,10 @@ check: lint test ## what CI runs
 
 requirements: install ## pin requirements.in anew into requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --python-version 3.11 requirements.in --output-file requirements.txt
+
+schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
+	$(BIN)/python -m prakerja.blacklist.contract
+	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
 
 secrets: ## make ./secrets for docker compose; an existing one is never replaced
 	sh docker/make-secrets.sh secrets

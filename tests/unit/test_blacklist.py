@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import gzip
+import io
 import json
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -10,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, signing, sources, verification
+from prakerja.blacklist import contract, publishing, signing, sources, verification
 from prakerja.blacklist.snapshot import parsed_delta, sha256
 from prakerja.errors import NotReadyError, PrakerjaError
 
@@ -267,3 +271,53 @@ def test_a_wrong_key_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("PRAKERJA_SUBJECT_KEY", key)
         with pytest.raises(PrakerjaError, match="PRAKERJA_SUBJECT_KEY"):
             signing.subject_key()
+
+
+@pytest.mark.parametrize("name", sorted(contract.PUBLISHED))
+def test_the_schemas_that_are_shipped_are_those_that_are_enforced(name: str) -> None:
+    shipped = json.loads((contract.SCHEMAS / f"{name}.json").read_text())
+    assert shipped == contract.schema(name)
+    assert len(list(contract.SCHEMAS.glob("*.json"))) == len(contract.PUBLISHED)
+
+
+def test_everything_published_fits_the_shipped_schemas(listed: Path) -> None:
+    publishing.publish("first", AT, DAY)
+    revoke([6])
+    reinstate(1)
+    publishing.publish("second", AT, DAY + timedelta(days=1))
+
+    def require_fit(name: str, document: Any) -> None:
+        Draft202012Validator(json.loads((contract.SCHEMAS / f"{name}.json").read_text())).validate(document)
+
+    require_fit("latest", json.loads((listed / "latest.json").read_bytes()))
+    signed = json.loads((listed / "keys" / "keyring-000001.json").read_bytes())
+    require_fit("signed_keyring", signed)
+    require_fit("keyring", json.loads(base64.b64decode(signed["keyring"])))
+    for version in ("v000001", "v000002"):
+        require_fit("manifest", json.loads((listed / version / "manifest.json").read_bytes()))
+        for name in ("snapshot", "delta"):
+            text = gzip.decompress((listed / version / f"{name}.csv.gz").read_bytes()).decode()
+            for row in csv.DictReader(io.StringIO(text)):
+                require_fit(f"{name}_row", row | {"cohort": int(row["cohort"])})
+
+
+def test_what_does_not_fit_its_schema_is_not_published(listed: Path) -> None:
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql("update revocations set decision_id = 'x' where recipient_id = 1")
+    with pytest.raises(PrakerjaError, match=r"decision_id of a row .* it is not published"):
+        publishing.publish("first", AT, DAY)
+    assert not (listed / "latest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("subject", ["3100000000000001"]), ("subject", ["a" * 63 + "\n"]), ("reason", ["OTHER"]), ("cohort", ["12"]),
+        ("cohort", [0]), ("effective_at", ["2021-03-13"]), ("decision_id", ["gelombang-12-x"]), ("reason", [None]),
+    ],
+)  # fmt: skip
+def test_a_column_is_held_against_its_schema(name: str, values: list[Any]) -> None:
+    with pytest.raises(contract.DoesNotFitError, match=name) as refused:
+        contract.require_column(contract.SnapshotRow, name, values)
+    assert "3100000000000001" not in str(refused.value)

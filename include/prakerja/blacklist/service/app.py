@@ -314,6 +314,11 @@ def application(service: Service) -> FastAPI:
     return app
 
 
+def described() -> dict[str, Any]:
+    """The OpenAPI (docs/openapi.json), without a service."""
+    return application(Service(None, None, list)).openapi()  # type: ignore[arg-type]
+
+
 @contextlib.asynccontextmanager
 async def _kept_up_to_date(service: Service) -> AsyncIterator[None]:
     """Sync, load keys, write down lookups: behind the requests, each in a thread, none of them ending the service."""
