@@ -59,6 +59,7 @@ class Instance:
     home: Path
     landing: Path
     calendar: Path
+    command: Path = PROJECT / ".venv" / "bin" / "prakerja"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -71,13 +72,13 @@ class Instance:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [str(PROJECT / ".venv" / "bin" / "prakerja"), *arguments], env=self.environment, text=True,
+            [str(self.command), *arguments], env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
     def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [str(PROJECT / ".venv" / "bin" / "prakerja"), *arguments], env=self.environment, text=True, input=given,
+            [str(self.command), *arguments], env=self.environment, text=True, input=given,
             capture_output=True, timeout=600, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr + done.stdout
