@@ -51,11 +51,10 @@ from prakerja.blacklist.snapshot import (
     parsed_delta,
     sha256,
 )
-from prakerja.blacklist.sources import POINTER, NotThereError, Source, read
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
 from prakerja.errors import NotReadyError, PrakerjaError
 
 STATE = "trusted.json"
-DOCUMENT_BYTES_MAX = 1_000_000
 SIGNATURE_BYTES_MAX = 1_000
 DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead than that was not published, but made up
@@ -182,7 +181,9 @@ class Client:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
             before = self._before()
-            trust = (before.trust if before else self._pinned()).followed(lambda name: _read_if_there(source, name))
+            trust = (before.trust if before else self._pinned()).followed(
+                lambda name: read_if_there(source, name, DOCUMENT_BYTES_MAX)
+            )
             if before and before.signing_key_id in trust.revoked:
                 # What a stolen key has signed is no reason to refuse what the publisher says, however far ahead it was.
                 before = None
@@ -403,13 +404,6 @@ def _manifest(source: Source, trust: Trust, version: int) -> tuple[Manifest, byt
     if manifest.version != version or (manifest.previous_version or 0) != version - 1:
         raise RefusedListError("mixed", f"{name} is the manifest of another version")
     return manifest, data
-
-
-def _read_if_there(source: Source, name: str) -> bytes | None:
-    try:
-        return read(source, name, DOCUMENT_BYTES_MAX)
-    except NotThereError:
-        return None
 
 
 def _require_file(data: bytes, size: int, digest: str, name: str) -> bytes:

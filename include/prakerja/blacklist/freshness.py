@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from upath import UPath
 
 from prakerja.blacklist.contract import Latest, Manifest, instant, parsed
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, read
 from prakerja.settings import WIB, program
 
 
@@ -34,8 +34,9 @@ class Freshness:
 
 def published(root: UPath, now: datetime) -> Freshness:
     """How fresh the list is that a folder points at, as its manifest says; its proof is for who reads the list."""
-    pointer = parsed(Latest, (root / POINTER).read_bytes(), POINTER)
-    manifest = parsed(Manifest, (root / pointer.manifest).read_bytes(), pointer.manifest)
+    source = Folder(root)
+    pointer = parsed(Latest, read(source, POINTER, DOCUMENT_BYTES_MAX), POINTER)
+    manifest = parsed(Manifest, read(source, pointer.manifest, DOCUMENT_BYTES_MAX), pointer.manifest)
     return of_manifest(manifest, now)
 
 

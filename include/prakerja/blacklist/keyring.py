@@ -53,13 +53,13 @@ class Trust:
         """Trust in pinned keys."""
         return cls({key.key_id: _ring_key(key) for key in pins})
 
-    def followed(self, read: Callable[[str], bytes | None]) -> Trust:
-        """The trust after every newer keyring that `read` gives by name.
+    def followed(self, read: Callable[[str], bytes | None], at_most: int | None = KEYRINGS_AT_ONCE) -> Trust:
+        """The trust after every newer keyring that `read` gives by name, or so many of them.
 
         Keyrings from before a pinned key are passed over. Raises `UntrustedError`, `DoesNotFitError`.
         """
         trust, number = self, self.number
-        for _ in range(KEYRINGS_AT_ONCE):
+        while at_most is None or number < self.number + at_most:
             number += 1
             if (data := read(file_name(number))) is None:
                 if number > 1 and trust.number == 0:

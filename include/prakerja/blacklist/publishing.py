@@ -7,6 +7,7 @@ at that does not follow from what was pointed at before.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from prakerja.blacklist.contract import (
     CONTRACT,
     Counts,
     DeltaRow,
+    DoesNotFitError,
     Latest,
     Manifest,
     PublishedFile,
@@ -33,7 +35,7 @@ from prakerja.blacklist.contract import (
 from prakerja.blacklist.files import Rows, VersionFiles
 from prakerja.blacklist.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
 from prakerja.blacklist.snapshot import HEADER, sha256
-from prakerja.blacklist.sources import POINTER, under_key
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, keyrings_of, read_if_there, under_key
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
@@ -112,7 +114,8 @@ def publish(
 def waiting_jump(clock: date) -> Jump | None:
     """What waits for approval because the list would jump, if anything does."""
     try:
-        with warehouse.transaction(one_snapshot=True) as connection:
+        # With the publishers' lock: what is looked at has the number of the next version.
+        with warehouse.exclusive("publish"), warehouse.transaction(one_snapshot=True) as connection:
             by = {"revoked_by": clock, "reinstated_by": clock}
             jump = _jump(connection, _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True))
             raise _LookedAtError(jump)  # takes the version back
@@ -125,7 +128,8 @@ def approve_jump(digest: str, clock: date, *, because: str, approved_by: str) ->
     jump = waiting_jump(clock)
     if jump is None or len(digest) < SHOWN or not jump.digest.startswith(digest.lower()):
         raise PrakerjaError(f"no change {digest} of the list waits for approval: see `prakerja blacklist approve`")
-    _approve(jump, clock, because, approved_by, is_in_advance=False)
+    with warehouse.transaction() as connection:
+        _approve(connection, jump, clock, because, approved_by, is_in_advance=False)
     return jump
 
 
@@ -153,12 +157,12 @@ def announce(at: datetime) -> None:
 
 def announced_at(key_id: str) -> str | None:
     """When the first keyring with this key was published; nothing where it is in none."""
-    root = _root()
-    for number in range(1, keyring.KEYRINGS_AT_ONCE):
-        path = root / keyring.file_name(number)
-        if not path.is_file():
+    keyrings = keyrings_of(_root())
+    for number in itertools.count(1):
+        data = keyrings(keyring.file_name(number))
+        if data is None:
             return None
-        ring = keyring.contents(path.read_bytes(), number)
+        ring = keyring.contents(data, number)
         if any(key.signing_key_id == key_id for key in ring.keys):
             return ring.created_at
     return None
@@ -185,24 +189,20 @@ def _next_version(
     occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
 ) -> int | None:
     by = {"revoked_by": clock - timedelta(days=1) if is_daily else clock, "reinstated_by": clock}
-    jump = None
-    try:
-        with warehouse.transaction(one_snapshot=True) as connection:
-            (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
-            changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
-            if not changes and published["version"]:
-                return int(published["version"])
-            last = published["last_created_at"]
-            every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
-            if not changes and is_daily and (last is None or clock < last.astimezone(WIB).date() + every):
-                return None
-            version = _insert(connection, occasion, at, by, keys.current, has_changed=bool(changes), known_by=clock)
-            jump = _jump(connection, version)
-            if jump and not approve_as:
+    with warehouse.transaction(one_snapshot=True) as connection:
+        (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
+        changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
+        if not changes and published["version"]:
+            return int(published["version"])
+        last = published["last_created_at"]
+        every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
+        if not changes and is_daily and (last is None or clock < last.astimezone(WIB).date() + every):
+            return None
+        version = _insert(connection, occasion, at, by, keys.current, has_changed=bool(changes), known_by=clock)
+        if jump := _jump(connection, version):
+            if not approve_as:
                 raise OutOfBoundsError(f"{occasion}: {jump}")
-    finally:
-        if jump and approve_as:
-            _approve(jump, clock, "replayed", approve_as, is_in_advance=True)
+            _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
     return version
 
 
@@ -248,17 +248,18 @@ def _jump(connection: warehouse.Connection, version: int) -> Jump | None:
     return None if is_approved else jump
 
 
-def _approve(jump: Jump, clock: date, because: str, approved_by: str, *, is_in_advance: bool) -> None:
-    with warehouse.transaction() as connection:
-        warehouse.execute(
-            connection,
-            "blacklist/insert_publication_approval",
-            digest=jump.digest,
-            approved_by=approved_by,
-            because=because,
-            approved_on=clock,
-            is_in_advance=is_in_advance,
-        )
+def _approve(
+    connection: warehouse.Connection, jump: Jump, clock: date, because: str, approved_by: str, *, is_in_advance: bool
+) -> None:
+    warehouse.execute(
+        connection,
+        "blacklist/insert_publication_approval",
+        digest=jump.digest,
+        approved_by=approved_by,
+        because=because,
+        approved_on=clock,
+        is_in_advance=is_in_advance,
+    )
 
 
 # -- its files ---------------------------------------------------------------------------------------------------------
@@ -294,13 +295,12 @@ def _require_own_list(root: UPath, keys: Keys) -> None:
             f"{root} holds version {pointed}, but this warehouse knows {newest}: it is another system's list; "
             "set PRAKERJA_PUBLISH to this one's folder, or an empty one"
         )
-    path = root / f"v{pointed:06d}" / "manifest.json"
-    try:
-        manifest = parsed(Manifest, path.read_bytes(), str(path))
-    except OSError:
-        raise PrakerjaError(f"{root} points at version {pointed}, which is not there: restore it") from None
+    data = read_if_there(Folder(root), f"v{pointed:06d}/manifest.json", DOCUMENT_BYTES_MAX)
+    if data is None:
+        raise PrakerjaError(f"{root} points at version {pointed}, which is not there: restore it")
+    manifest = parsed(Manifest, data, f"v{pointed:06d}/manifest.json")
     known = {keys.signer.public.key_id}
-    if (root / keyring.file_name(1)).exists():
+    if keyrings_of(root)(keyring.file_name(1)) is not None:
         try:
             known = set(_trust(root, keys).keys)
         except keyring.UntrustedError:
@@ -337,7 +337,7 @@ def _write_list(root: UPath, main: UPath, row: Any, key_id: str, key_id_before: 
                 f"v{version:06d} has subjects of the key {each}, which is not here: "
                 "set PRAKERJA_SUBJECT_KEY_PREVIOUS to it"
             )
-    base_root = root if (root / POINTER).exists() else main
+    base_root = root if _pointed_version(root) else main
     base = snapshot_of(base_root, version - 1) if version > 1 else HEADER
     files = _rows(version, key_id, key_id_before, keys).written()
     files.require_follows(base)
@@ -414,31 +414,25 @@ def _overlapping_key(versions: Sequence[Any], position: int, keys: Keys) -> str 
 
 def _trust(root: UPath, keys: Keys) -> keyring.Trust:
     pins = [keys.signer.public, *([keys.standby.public] if keys.standby else [])]
-
-    def read(name: str) -> bytes | None:
-        path = root / name
-        return path.read_bytes() if path.is_file() else None
-
-    return keyring.Trust.in_pins(pins).followed(read)
+    return keyring.Trust.in_pins(pins).followed(keyrings_of(root), at_most=None)
 
 
 def _write_keyring(root: UPath, keys: Keys, version: int, at: datetime, revoking: Sequence[str] = ()) -> None:
     """Write the keyring of the keys that sign, if it says anything new; each key as PEM beside it."""
     before = _trust(root, keys)
     for key in (keys.signer, keys.standby):
-        path = root / "keys" / f"{key.public.key_id}.pem" if key else None
-        if key and path and not path.exists():
-            write_whole(path, key.public.pem)
+        if key and read_if_there(Folder(root), name := f"keys/{key.public.key_id}.pem", DOCUMENT_BYTES_MAX) is None:
+            write_whole(root / name, key.public.pem)
     made = keyring.made(before, keys.signer, keys.standby, version, at, revoking)
     if made:
         write_whole(root / keyring.file_name(before.number + 1), made)
 
 
 def _pointed_version(root: UPath) -> int:
-    pointer = root / POINTER
-    if not pointer.exists():
+    data = read_if_there(Folder(root), POINTER, DOCUMENT_BYTES_MAX)
+    if data is None:
         return 0
     try:
-        return parsed(Latest, pointer.read_bytes(), str(pointer)).version
-    except PrakerjaError:
-        raise PrakerjaError(f"{pointer} is damaged: put back the last good one, then publish again") from None
+        return parsed(Latest, data, POINTER).version
+    except DoesNotFitError:
+        raise PrakerjaError(f"{root / POINTER} is damaged: put back the last good one, then publish again") from None

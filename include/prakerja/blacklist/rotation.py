@@ -5,11 +5,13 @@ For keys that the home generated. Who sets them in the environment does the same
 
 from __future__ import annotations
 
+import base64
 import os
 from datetime import datetime, timedelta
 
 from prakerja.blacklist import publishing, signing
 from prakerja.blacklist.contract import instant
+from prakerja.blacklist.signing import SubjectKey
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB, Settings, new_random_key, new_signing_key, program
 
@@ -17,7 +19,10 @@ from prakerja.settings import WIB, Settings, new_random_key, new_signing_key, pr
 def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:
     """Announce a new key; once readers have had time to learn it, let it sign. Gives what was done."""
     settings = _of_the_home("PRAKERJA_SIGNING_KEY", "PRAKERJA_SIGNING_KEY_NEXT")
-    standby = signing.next_signing_key()
+    standby, before = signing.next_signing_key(), signing.signing_key().public.key_id
+    if standby and standby.public.key_id == before:  # whoever let it sign died before the announcement was put away
+        settings.drop_key("signing_key_next.pem")
+        return f"{before} signs from the next version on"
     if standby is None:
         settings.replace_key("signing_key_next.pem", new_signing_key(), None)
         standby = signing.next_signing_key()
@@ -33,7 +38,6 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
             f"{standby.public.key_id} is announced, and may sign from {may_sign.astimezone(WIB):%Y-%m-%d} on: "
             "say this again then"
         )
-    before = signing.signing_key().public.key_id
     publishing.record_rotation("signing_changed", standby.public.key_id, because=because, answered_by=answered_by)
     pem = settings.next_signing_key_pem()
     assert pem is not None  # noqa: S101 - it was just read
@@ -45,10 +49,10 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
 def rotate_subject_key(*, because: str, answered_by: str) -> str:
     """Make a new key of the subjects, and keep the one before while they overlap. Gives what was done."""
     settings = _of_the_home("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
-    before = signing.subject_key()
-    settings.replace_key("subject_key.b64", new_random_key(), "subject_key_previous.b64")
-    after = signing.subject_key()
+    before, made = signing.subject_key(), new_random_key()
+    after = SubjectKey(base64.b64decode(made))
     publishing.record_rotation("subject_changed", after.key_id, because=because, answered_by=answered_by)
+    settings.replace_key("subject_key.b64", made, "subject_key_previous.b64")
     days = program()["blacklist"]["key_overlap_days"]
     return (
         f"the next version is issued under {after.key_id}; {before.key_id} overlaps for {days} days. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from upath import UPath
@@ -11,6 +11,7 @@ from upath import UPath
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 
 CHUNK_BYTES = 1 << 20
+DOCUMENT_BYTES_MAX = 1_000_000
 POINTER = "latest.json"
 
 
@@ -43,6 +44,14 @@ def read(source: Source, name: str, bytes_max: int) -> bytes:
     return b"".join(source.chunks(name, bytes_max))
 
 
+def read_if_there(source: Source, name: str, bytes_max: int) -> bytes | None:
+    """A small file, whole; nothing where the source answers that it is not there. Raises `UnreachableError`."""
+    try:
+        return read(source, name, bytes_max)
+    except NotThereError:
+        return None
+
+
 class Folder:
     """A published folder, the one of `latest.json`."""
 
@@ -64,7 +73,9 @@ class Folder:
                     yield chunk
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotThereError(f"{name} is not there") from None
-        except OSError as error:
+        except TooLargeError:
+            raise
+        except Exception as error:  # an object storage's client has errors of its own
             raise UnreachableError(f"{name} cannot be read ({type(error).__name__}): check the storage") from None
 
     def under_key(self, key_id: str) -> Folder:
@@ -123,14 +134,20 @@ def under_key(root: UPath, key_id: str) -> Any:
     return root.parent / f"blacklist-{key_id}"
 
 
+def keyrings_of(root: UPath) -> Callable[[str], bytes | None]:
+    """The keyrings of a published folder, by name, for `keyring.Trust.followed`."""
+    return lambda name: read_if_there(Folder(root), name, DOCUMENT_BYTES_MAX)
+
+
 def folder_of(place: str) -> UPath:
     """The folder of `latest.json`: the given one, or `blacklist` in it. Raises `NotReadyError` where there is none."""
     try:
-        for root in (UPath(place), UPath(place) / "blacklist"):
-            if (root / POINTER).is_file():
-                return root
-    except (OSError, ImportError, ValueError) as error:
-        raise UnreachableError(f"{place} cannot be reached ({type(error).__name__}): check the storage") from None
+        roots = (UPath(place), UPath(place) / "blacklist")
+    except (ImportError, ValueError) as error:
+        raise PrakerjaError(f"{place} is no place to read from ({type(error).__name__}): give a folder") from None
+    for root in roots:
+        if read_if_there(Folder(root), POINTER, DOCUMENT_BYTES_MAX) is not None:
+            return root
     raise NotReadyError(f"no list is published in {place}: a cohort_deadline run publishes one")
 
 

@@ -7,17 +7,24 @@ from pathlib import Path
 
 from upath import UPath
 
+from prakerja.blacklist.sources import UnreachableError
 from prakerja.errors import PrakerjaError
 
 LOCAL = ("", "file", "local")
 
 
 def write_whole(path: UPath, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all (an object storage's put is that already)."""
-    try:
-        if path.protocol not in LOCAL:
+    """Write a file so that it is there whole or not at all (an object storage's put is that already).
+
+    Raises `PrakerjaError`; for an object storage `UnreachableError`, since trying again may do.
+    """
+    if path.protocol not in LOCAL:
+        try:
             path.write_bytes(data)
-            return
+        except Exception as error:  # an object storage's client has errors of its own
+            raise UnreachableError(_told(path, type(error).__name__)) from None
+        return
+    try:
         local = Path(path.path)  # of a file:// URL, too
         local.parent.mkdir(parents=True, exist_ok=True)
         aside = local.with_name(f".{local.name}.{os.getpid()}.tmp")
@@ -28,10 +35,7 @@ def write_whole(path: UPath, data: bytes) -> None:
         os.replace(aside, local)  # noqa: PTH105 - the tests count these
         _sync_folder(local.parent)
     except OSError as error:
-        raise PrakerjaError(
-            f"{path} cannot be written ({error.strerror or type(error).__name__}): check PRAKERJA_PUBLISH; "
-            "the list before stays in force"
-        ) from None
+        raise PrakerjaError(_told(path, error.strerror or type(error).__name__)) from None
 
 
 def clear_leftovers(root: UPath) -> None:
@@ -40,6 +44,10 @@ def clear_leftovers(root: UPath) -> None:
         return
     for leftover in Path(root.path).rglob(".*.tmp"):
         leftover.unlink(missing_ok=True)
+
+
+def _told(path: UPath, why: str) -> str:
+    return f"{path} cannot be written ({why}): check PRAKERJA_PUBLISH; the list before stays in force"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja.blacklist.contract import DoesNotFitError, Latest, Manifest, SnapshotRow, parsed
-from prakerja.blacklist.keyring import Trust, UntrustedError, file_name
+from prakerja.blacklist.keyring import Trust, UntrustedError
 from prakerja.blacklist.signing import PublicKey
 from prakerja.blacklist.snapshot import (
     HEADER,
@@ -22,10 +22,11 @@ from prakerja.blacklist.snapshot import (
     result_sha256,
     sha256,
 )
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, keyrings_of, read_if_there
 from prakerja.errors import PrakerjaError
 
 FIRST = 1
+FILE_BYTES_MAX = 2**32
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,10 @@ def _verified(root: UPath, manifest: Manifest) -> Version:
 
 
 def _pointer(root: UPath) -> Latest:
-    try:
-        return parsed(Latest, (root / POINTER).read_bytes(), POINTER)
-    except OSError:
-        raise PrakerjaError(f"{POINTER} is missing in {root}") from None
+    data = read_if_there(Folder(root), POINTER, DOCUMENT_BYTES_MAX)
+    if data is None:
+        raise PrakerjaError(f"{POINTER} is missing in {root}")
+    return parsed(Latest, data, POINTER)
 
 
 def _require_pointed(pointer: Latest, manifest: Manifest, data: bytes, trust: Trust) -> None:
@@ -127,11 +128,7 @@ def _trust(root: UPath) -> Trust:
     who has pinned one."""
     first = parsed(Manifest, _bytes(root / f"v{FIRST:06d}" / "manifest.json", FIRST), f"v{FIRST:06d}/manifest.json")
     pin = PublicKey.from_pem(_bytes(root / "keys" / f"{first.signing_key_id}.pem", FIRST))
-
-    def read(name: str) -> bytes | None:
-        return (root / name).read_bytes() if (root / name).is_file() else None
-
-    return Trust.in_pins([pin]).followed(read)
+    return Trust.in_pins([pin]).followed(keyrings_of(root), at_most=None)
 
 
 def _manifest(root: UPath, main: UPath, version: int, trust: Trust) -> tuple[Manifest, bytes]:
@@ -151,8 +148,7 @@ def _manifest(root: UPath, main: UPath, version: int, trust: Trust) -> tuple[Man
         else:
             trust.require_signed(manifest.signing_key_id, version, data, signature)
     except UntrustedError as error:
-        hint = "" if (main / file_name(1)).exists() else " (this list has no keyring)"
-        raise PrakerjaError(f"{error}{hint}") from None
+        raise PrakerjaError(str(error)) from None
     return manifest, data
 
 
@@ -179,10 +175,9 @@ def _by_cohort(snapshot: bytes) -> dict[str, int]:
 
 
 def _bytes(path: UPath, version: int) -> bytes:
-    try:
-        data: bytes = path.read_bytes()
-    except OSError:
-        raise PrakerjaError(f"v{version:06d}: {path.name} is not there") from None
+    data = read_if_there(Folder(path.parent), path.name, FILE_BYTES_MAX)
+    if data is None:
+        raise PrakerjaError(f"v{version:06d}: {path.name} is not there")
     return data
 
 

@@ -19,14 +19,14 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from prakerja.blacklist.client import DOCUMENT_BYTES_MAX, SIGNATURE_BYTES_MAX
+from prakerja.blacklist.client import SIGNATURE_BYTES_MAX
 from prakerja.blacklist.contract import Latest, Manifest, SignedKeyring, VersionNumber, parsed
 from prakerja.blacklist.service.access import REFRESH_SECONDS, Access, spend
 from prakerja.blacklist.service.bounds import BoundedStream, Places, bounded_body
 from prakerja.blacklist.service.copy import Copies, Copy
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.problems import ProblemDocument, ProblemError, documented, install, place_of
-from prakerja.blacklist.sources import POINTER, NotThereError, Source, read
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read
 from prakerja.errors import PrakerjaError
 from prakerja.settings import program
 
