@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -546,5 +545,9 @@ def test_every_operation_is_described_with_an_example_and_its_problems(api: Api)
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
                     assert response["content"]["application/problem+json"]["example"]["status"] == int(status)
+            schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema", {})
+            if "$ref" in schema:
+                assert described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["example"], path
             assert ("401" in operation["responses"]) == ("security" in operation) == ("blacklist" in path)
-    assert "example" in json.dumps(paths["/v1/blacklist/check"])
+    question = paths["/v1/blacklist/check"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert question["example"] == {"niks": ["3171000000000001"]}

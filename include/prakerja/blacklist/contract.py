@@ -67,6 +67,10 @@ class DeltaRow(Document):
 class Latest(Document):
     """The pointer, `latest.json`: the only file that is ever replaced."""
 
+    model_config = ConfigDict(
+        **Document.model_config,
+        json_schema_extra={"example": {"version": 17, "manifest": "v000017/manifest.json", "sha256": "0c" * 32}},
+    )
     version: VersionNumber
     manifest: str = Field(pattern=r"^v\d{6,9}/manifest\.json$")
     sha256: Sha256 = Field(description="of the manifest")
