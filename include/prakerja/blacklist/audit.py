@@ -14,6 +14,7 @@ from upath import UPath
 from prakerja import warehouse
 from prakerja.blacklist.contract import canonical_json
 from prakerja.blacklist.signing import PublicKey, SigningKey
+from prakerja.blacklist.sources import place_of
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import Settings
 
@@ -53,7 +54,7 @@ def anchor_of(version: int, signer: SigningKey) -> dict[str, bytes]:
 
 def folder() -> UPath:
     """Where the anchors lie."""
-    return UPath(Settings.from_environment().publish) / "audit"
+    return place_of(Settings.from_environment().publish) / "audit"
 
 
 def verify() -> Verified:

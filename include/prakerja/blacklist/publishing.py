@@ -35,7 +35,15 @@ from prakerja.blacklist.contract import (
 from prakerja.blacklist.files import Rows, VersionFiles
 from prakerja.blacklist.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
 from prakerja.blacklist.snapshot import HEADER, sha256
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, keyrings_of, read_if_there, under_key
+from prakerja.blacklist.sources import (
+    DOCUMENT_BYTES_MAX,
+    POINTER,
+    Folder,
+    keyrings_of,
+    place_of,
+    read_if_there,
+    under_key,
+)
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
@@ -111,26 +119,30 @@ def publish(
     return version
 
 
-def waiting_jump(clock: date) -> Jump | None:
-    """What waits for approval because the list would jump, if anything does."""
-    try:
-        # With the publishers' lock: what is looked at has the number of the next version.
-        with warehouse.exclusive("publish"), warehouse.transaction(one_snapshot=True) as connection:
-            by = {"revoked_by": clock, "reinstated_by": clock}
-            jump = _jump(connection, _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True))
-            raise _LookedAtError(jump)  # takes the version back
-    except _LookedAtError as looked:
-        return looked.jump
+def waiting_jumps(clock: date) -> list[Jump]:
+    """What waits for approval because the list would jump: by the daily publication, or by a deadline's of that day."""
+    found: dict[str, Jump] = {}
+    for is_daily in (True, False):
+        try:
+            # With the publishers' lock: what is looked at has the number of the next version.
+            with warehouse.exclusive("publish"), warehouse.transaction(one_snapshot=True) as connection:
+                by = _known_by(clock, is_daily=is_daily)
+                version = _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True)
+                raise _LookedAtError(_jump(connection, version))  # takes the version back
+        except _LookedAtError as looked:
+            if looked.jump:
+                found[looked.jump.digest] = looked.jump
+    return list(found.values())
 
 
 def approve_jump(digest: str, clock: date, *, because: str, approved_by: str) -> Jump:
     """Record that a person answers for these very changes. Raises `PrakerjaError`."""
-    jump = waiting_jump(clock)
-    if jump is None or len(digest) < SHOWN or not jump.digest.startswith(digest.lower()):
+    jumps = [jump for jump in waiting_jumps(clock) if jump.digest.startswith(digest.lower())]
+    if len(digest) < SHOWN or len(jumps) != 1:
         raise PrakerjaError(f"no change {digest} of the list waits for approval: see `prakerja blacklist approve`")
     with warehouse.transaction() as connection:
-        _approve(connection, jump, clock, because, approved_by, is_in_advance=False)
-    return jump
+        _approve(connection, jumps[0], clock, because, approved_by, is_in_advance=False)
+    return jumps[0]
 
 
 def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> None:
@@ -138,12 +150,14 @@ def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> 
     keys = Keys.configured()
     with warehouse.exclusive("publish"):
         root = _root()
-        version = _pointed_version(root) + 1
-        before = _trust(root, keys)
+        _materialise(root, keys)
+        version, before = _pointed_version(root) + 1, _trust(root, keys)
         if key_id not in before.keys:
             raise PrakerjaError(f"the list's readers believe no key {key_id}: see its keyring in {root / 'keys'}")
+        made = keyring.made(before, keys.signer, keys.standby, version, at, [key_id])
+        assert made is not None  # noqa: S101 - it says that the key is revoked
         record_rotation("signing_revoked", key_id, because=because, answered_by=answered_by)
-        _write_keyring(root, keys, version, at, revoking=[key_id])
+        write_whole(root / keyring.file_name(before.number + 1), made)
 
 
 def announce(at: datetime) -> None:
@@ -152,7 +166,15 @@ def announce(at: datetime) -> None:
     with warehouse.exclusive("publish"):
         root = _root()
         _require_own_list(root, keys)
+        _materialise(root, keys)  # under the keys that it was begun with
         _write_keyring(root, keys, _pointed_version(root) + 1, at)
+
+
+def listed_key_id() -> str | None:
+    """The key of the subjects of the list that is published; nothing where none is."""
+    root = _root()
+    data = read_if_there(Folder(root), f"v{_pointed_version(root):06d}/manifest.json", DOCUMENT_BYTES_MAX)
+    return parsed(Manifest, data, "manifest.json").key_id if data else None
 
 
 def announced_at(key_id: str) -> str | None:
@@ -188,7 +210,7 @@ class _LookedAtError(Exception):
 def _next_version(
     occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
 ) -> int | None:
-    by = {"revoked_by": clock - timedelta(days=1) if is_daily else clock, "reinstated_by": clock}
+    by = _known_by(clock, is_daily=is_daily)
     with warehouse.transaction(one_snapshot=True) as connection:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
@@ -204,6 +226,10 @@ def _next_version(
                 raise OutOfBoundsError(f"{occasion}: {jump}")
             _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
     return version
+
+
+def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:
+    return {"revoked_by": clock - timedelta(days=1) if is_daily else clock, "reinstated_by": clock}
 
 
 def _insert(
@@ -266,17 +292,20 @@ def _approve(
 
 
 def _root() -> UPath:
-    return UPath(Settings.from_environment().publish) / "blacklist"
+    return place_of(Settings.from_environment().publish) / "blacklist"
 
 
 def _materialise(root: UPath, keys: Keys) -> None:
-    """Write every version that the warehouse has and the pointer does not reach yet, in order."""
-    pointed, versions = _pointed_version(root), _versions()
-    unfinished = [position for position, row in enumerate(versions) if row["version"] > pointed]
-    if unfinished:
-        clear_leftovers(root)
-    for position in unfinished:
-        _write_version(root, versions, position, keys)
+    """Write every version that the warehouse has and the pointer does not reach yet, in order.
+
+    Until it does: somebody who has lost the lock in the middle may have turned the pointer back meanwhile.
+    """
+    versions = _versions()
+    while unfinished := range(_pointed_version(root), len(versions)):  # versions are numbered from one, without a gap
+        clear_leftovers(root.parent)
+        for position in unfinished:
+            _write_version(root, versions, position, keys)
+        versions = _versions()
 
 
 def _versions() -> Sequence[Any]:
@@ -302,7 +331,8 @@ def _require_own_list(root: UPath, keys: Keys) -> None:
     known = {keys.signer.public.key_id}
     if keyrings_of(root)(keyring.file_name(1)) is not None:
         try:
-            known = set(_trust(root, keys).keys)
+            trust = _trust(root, keys)
+            known = {*trust.keys, *trust.revoked}
         except keyring.UntrustedError:
             known = set()
     if manifest.key_id not in keys.subjects or manifest.signing_key_id not in known:
@@ -314,62 +344,97 @@ def _require_own_list(root: UPath, keys: Keys) -> None:
 
 
 def _write_version(root: UPath, versions: Sequence[Any], position: int, keys: Keys) -> None:
-    """Write a version's files: what readers believe, the list under an earlier key while that overlaps, the list."""
-    row = versions[position]
-    version, key_id = int(row["version"]), keys.of(row)
-    _write_keyring(root, keys, version, row["created_at"])
-    for name, data in audit.anchor_of(version, keys.signer).items():
+    """Write a version's files: what readers believe, the list under an earlier key while that overlaps, the list.
+
+    Nothing is written before it is known that the list follows from the one that is there.
+    """
+    row, key_id = versions[position], keys.of(versions[position])
+    before = keys.of(versions[position - 1]) if position else key_id
+    made = _List.made(root, root, row, key_id, before, keys)
+    _write_keyring(root, keys, int(row["version"]), row["created_at"])
+    for name, data in audit.anchor_of(int(row["version"]), keys.signer).items():
         write_whole(audit.folder() / name, data)
-    before = versions[position - 1] if position else None
-    earlier = _overlapping_key(versions, position, keys)
-    if earlier:
-        _write_list(under_key(root, earlier), root, row, earlier, earlier, keys)
-    _write_list(root, root, row, key_id, keys.of(before) if before else key_id, keys)
+    _write_earlier_list(root, versions, position, keys)
+    made.write()
 
 
-def _write_list(root: UPath, main: UPath, row: Any, key_id: str, key_id_before: str, keys: Keys) -> None:
-    version = int(row["version"])
-    if _pointed_version(root) >= version:
+def _write_earlier_list(root: UPath, versions: Sequence[Any], position: int, keys: Keys) -> None:
+    """Bring the list under an earlier key up to a version, while that key overlaps. It keeps nobody waiting."""
+    first = position
+    while first and keys.of(versions[first - 1]) == keys.of(versions[position]):
+        first -= 1
+    overlap = timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
+    if not first or versions[position]["created_at"] >= versions[first]["created_at"] + overlap:
         return
-    for each in (key_id, key_id_before):
-        if each not in keys.subjects:
-            raise PrakerjaError(
-                f"v{version:06d} has subjects of the key {each}, which is not here: "
-                "set PRAKERJA_SUBJECT_KEY_PREVIOUS to it"
-            )
-    base_root = root if _pointed_version(root) else main
-    base = snapshot_of(base_root, version - 1) if version > 1 else HEADER
-    files = _rows(version, key_id, key_id_before, keys).written()
-    files.require_follows(base)
-    created_at = row["created_at"]
-    manifest = Manifest(
-        contract=CONTRACT,
-        version=version,
-        previous_version=version - 1 or None,
-        created_at=utc_text(created_at),
-        checked_at=utc_text(created_at),
-        changed_at=utc_text(row["changed_at"]),
-        expires_at=utc_text(created_at + timedelta(days=int(program()["blacklist"]["expires_after_days"]))),
-        data_as_of=row["data_as_of"],
-        key_id=key_id,
-        signing_key_id=keys.signer.public.key_id,
-        counts=Counts(**files.counts),
-        result_sha256=files.result_sha256,
-        files=[
-            PublishedFile(name=name, bytes=len(data), sha256=sha256(data), rows=rows)  # type: ignore[arg-type]
-            for name, (data, rows) in files.files.items()
-        ],
-    )
-    data = canonical_json(manifest)
-    pointer = Latest(version=version, manifest=f"v{version:06d}/manifest.json", sha256=sha256(data))
-    folder = root / f"v{version:06d}"
-    for name, (content, _) in files.files.items():
-        write_whole(folder / name, content)
-    write_whole(folder / "manifest.json", data)
-    write_whole(folder / "manifest.json.sig", keys.signer.signature(data))
-    if _pointed_version(root) < version:  # somebody who lost the lock in the middle must not turn it back
-        write_whole(root / POINTER, canonical_json(pointer))
-    log.info("published version %d: %d entries, %d changes", version, files.entries, files.changes)
+    key_id = keys.of(versions[first - 1])
+    if key_id not in keys.subjects:
+        log.warning("the list is no longer published under the key %s, which is not here any more", key_id)
+        return
+    earlier = under_key(root, key_id)
+    try:
+        pointed = _pointed_version(earlier)
+        for row in versions[first : position + 1]:
+            if row["version"] > pointed:
+                _List.made(earlier, earlier if row["version"] > versions[first]["version"] else root,
+                           row, key_id, key_id, keys).write()  # fmt: skip
+    except PrakerjaError as error:
+        log.warning("the list under the key %s stays behind: %s", key_id, error)
+
+
+@dataclass(frozen=True)
+class _List:
+    """A version of a list, ready to be written."""
+
+    root: UPath
+    files: VersionFiles
+    manifest: Manifest
+    signer: SigningKey
+
+    @classmethod
+    def made(cls, root: UPath, base: UPath, row: Any, key_id: str, key_id_before: str, keys: Keys) -> _List:
+        """The version of `row` under a key, which must follow from the version before, in `base`. Raises where not."""
+        version = int(row["version"])
+        for each in (key_id, key_id_before):
+            if each not in keys.subjects:
+                raise PrakerjaError(
+                    f"v{version:06d} has subjects of the key {each}, which is not here: "
+                    "set PRAKERJA_SUBJECT_KEY_PREVIOUS to it"
+                )
+        files = _rows(version, key_id, key_id_before, keys).written()
+        files.require_follows(snapshot_of(base, version - 1) if version > 1 else HEADER)
+        created_at = row["created_at"]
+        manifest = Manifest(
+            contract=CONTRACT,
+            version=version,
+            previous_version=version - 1 or None,
+            created_at=utc_text(created_at),
+            checked_at=utc_text(created_at),
+            changed_at=utc_text(row["changed_at"]),
+            expires_at=utc_text(created_at + timedelta(days=int(program()["blacklist"]["expires_after_days"]))),
+            data_as_of=row["data_as_of"],
+            key_id=key_id,
+            signing_key_id=keys.signer.public.key_id,
+            counts=Counts(**files.counts),
+            result_sha256=files.result_sha256,
+            files=[
+                PublishedFile(name=name, bytes=len(data), sha256=sha256(data), rows=rows)  # type: ignore[arg-type]
+                for name, (data, rows) in files.files.items()
+            ],
+        )
+        return cls(root, files, manifest, keys.signer)
+
+    def write(self) -> None:
+        """Write the files, then the pointer at them."""
+        version, data = self.manifest.version, canonical_json(self.manifest)
+        pointer = Latest(version=version, manifest=f"v{version:06d}/manifest.json", sha256=sha256(data))
+        folder = self.root / f"v{version:06d}"
+        for name, (content, _) in self.files.files.items():
+            write_whole(folder / name, content)
+        write_whole(folder / "manifest.json", data)
+        write_whole(folder / "manifest.json.sig", self.signer.signature(data))
+        if _pointed_version(self.root) < version:  # somebody who lost the lock in the middle must not turn it back
+            write_whole(self.root / POINTER, canonical_json(pointer))
+        log.info("published version %d: %d entries, %d changes", version, self.files.entries, self.files.changes)
 
 
 def _rows(version: int, key_id: str, key_id_before: str, keys: Keys) -> VersionFiles:
@@ -391,24 +456,6 @@ def _table(connection: warehouse.Connection, name: str, version: int) -> Any:
     return warehouse.table(connection, f"blacklist/{name}", types, version=version)
 
 
-def _overlapping_key(versions: Sequence[Any], position: int, keys: Keys) -> str | None:
-    """The earlier key that a version is published under, too, while readers take over the new one."""
-    key_id = keys.of(versions[position])
-    first = position
-    while first and keys.of(versions[first - 1]) == key_id:
-        first -= 1
-    if not first:
-        return None
-    overlap = timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
-    if versions[position]["created_at"] >= versions[first]["created_at"] + overlap:
-        return None
-    earlier = keys.of(versions[first - 1])
-    if earlier not in keys.subjects:
-        log.warning("the list is no longer published under the key %s, which is not here any more", earlier)
-        return None
-    return earlier
-
-
 # -- the keys that readers believe -------------------------------------------------------------------------------------
 
 
@@ -417,13 +464,13 @@ def _trust(root: UPath, keys: Keys) -> keyring.Trust:
     return keyring.Trust.in_pins(pins).followed(keyrings_of(root), at_most=None)
 
 
-def _write_keyring(root: UPath, keys: Keys, version: int, at: datetime, revoking: Sequence[str] = ()) -> None:
+def _write_keyring(root: UPath, keys: Keys, version: int, at: datetime) -> None:
     """Write the keyring of the keys that sign, if it says anything new; each key as PEM beside it."""
     before = _trust(root, keys)
     for key in (keys.signer, keys.standby):
         if key and read_if_there(Folder(root), name := f"keys/{key.public.key_id}.pem", DOCUMENT_BYTES_MAX) is None:
             write_whole(root / name, key.public.pem)
-    made = keyring.made(before, keys.signer, keys.standby, version, at, revoking)
+    made = keyring.made(before, keys.signer, keys.standby, version, at)
     if made:
         write_whole(root / keyring.file_name(before.number + 1), made)
 

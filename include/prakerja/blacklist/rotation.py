@@ -24,10 +24,10 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
         settings.drop_key("signing_key_next.pem")
         return f"{before} signs from the next version on"
     if standby is None:
-        settings.replace_key("signing_key_next.pem", new_signing_key(), None)
-        standby = signing.next_signing_key()
-        assert standby is not None  # noqa: S101 - it was just written
+        made = new_signing_key()
+        standby = signing.signing_key_of(made)
         publishing.record_rotation("signing_announced", standby.public.key_id, because=because, answered_by=answered_by)
+        settings.replace_key("signing_key_next.pem", made, None)
     publishing.announce(at)  # again, where somebody died before it was
     announced = publishing.announced_at(standby.public.key_id)
     if announced is None:
@@ -50,6 +50,8 @@ def rotate_subject_key(*, because: str, answered_by: str) -> str:
     """Make a new key of the subjects, and keep the one before while they overlap. Gives what was done."""
     settings = _of_the_home("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
     before, made = signing.subject_key(), new_random_key()
+    if publishing.listed_key_id() not in (None, before.key_id):
+        raise PrakerjaError(f"the list is not issued under {before.key_id} yet: publish it first")
     after = SubjectKey(base64.b64decode(made))
     publishing.record_rotation("subject_changed", after.key_id, because=because, answered_by=answered_by)
     settings.replace_key("subject_key.b64", made, "subject_key_previous.b64")

@@ -117,13 +117,13 @@ class PublicKey:
 
 def signing_key() -> SigningKey:
     """The configured key, or the generated one. Raises `PrakerjaError` where it is no Ed25519 key."""
-    return _signing_key(Settings.from_environment().signing_key_pem(), "PRAKERJA_SIGNING_KEY")
+    return signing_key_of(Settings.from_environment().signing_key_pem())
 
 
 def next_signing_key() -> SigningKey | None:
     """The key that is announced to sign next, if there is one. Raises `PrakerjaError`."""
     pem = Settings.from_environment().next_signing_key_pem()
-    return _signing_key(pem, "PRAKERJA_SIGNING_KEY_NEXT") if pem else None
+    return signing_key_of(pem, "PRAKERJA_SIGNING_KEY_NEXT") if pem else None
 
 
 def subject_key() -> SubjectKey:
@@ -137,7 +137,8 @@ def subject_keys() -> list[SubjectKey]:
     return [subject_key(), *([SubjectKey(previous)] if previous else [])]
 
 
-def _signing_key(pem: bytes, variable: str) -> SigningKey:
+def signing_key_of(pem: bytes, variable: str = "PRAKERJA_SIGNING_KEY") -> SigningKey:
+    """The key of a PEM. Raises `PrakerjaError`, naming where it came from."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -10,6 +10,7 @@ from upath import UPath
 
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 
+LOCAL = ("", "file", "local")  # protocols of this machine's own files
 CHUNK_BYTES = 1 << 20
 DOCUMENT_BYTES_MAX = 1_000_000
 POINTER = "latest.json"
@@ -56,7 +57,7 @@ class Folder:
     """A published folder, the one of `latest.json`."""
 
     def __init__(self, root: UPath) -> None:
-        self.root = root
+        self.root = place_of(root)
 
     def __str__(self) -> str:
         return str(self.root)
@@ -134,6 +135,14 @@ def under_key(root: UPath, key_id: str) -> Any:
     return root.parent / f"blacklist-{key_id}"
 
 
+def place_of(url: str | UPath) -> UPath:
+    """A folder, here or in an object storage; of the latter nothing is remembered that another may have changed."""
+    path = UPath(url)
+    if path.protocol in LOCAL:
+        return path
+    return UPath(str(path), **{**path.storage_options, "use_listings_cache": False})
+
+
 def keyrings_of(root: UPath) -> Callable[[str], bytes | None]:
     """The keyrings of a published folder, by name, for `keyring.Trust.followed`."""
     return lambda name: read_if_there(Folder(root), name, DOCUMENT_BYTES_MAX)
@@ -142,7 +151,7 @@ def keyrings_of(root: UPath) -> Callable[[str], bytes | None]:
 def folder_of(place: str) -> UPath:
     """The folder of `latest.json`: the given one, or `blacklist` in it. Raises `NotReadyError` where there is none."""
     try:
-        roots = (UPath(place), UPath(place) / "blacklist")
+        roots = (place_of(place), place_of(place) / "blacklist")
     except (ImportError, ValueError) as error:
         raise PrakerjaError(f"{place} is no place to read from ({type(error).__name__}): give a folder") from None
     for root in roots:

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from upath import UPath
 
-from prakerja.blacklist.sources import UnreachableError
+from prakerja.blacklist.sources import LOCAL, UnreachableError
 from prakerja.errors import PrakerjaError
-
-LOCAL = ("", "file", "local")
 
 
 def write_whole(path: UPath, data: bytes) -> None:

@@ -158,8 +158,11 @@ def approve(
 
     warehouse.require_schema()
     if digest is None and because is None and name is None:
-        jump = publishing.waiting_jump(today())
-        typer.echo(f"{jump} --because WHY --as NAME" if jump else "no change of the list waits for approval")
+        jumps = publishing.waiting_jumps(today())
+        for jump in jumps:
+            typer.echo(f"{jump} --because WHY --as NAME")
+        if not jumps:
+            typer.echo("no change of the list waits for approval")
         return
     if digest is None or because is None or name is None:
         raise typer.BadParameter("an approval names change, reason and person: --digest, --because, --as")
