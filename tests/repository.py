@@ -90,6 +90,7 @@ def list_of(lines: Mapping[bytes, bytes]) -> bytes:
     return HEADER + b"".join(line for _, line in sorted(lines.items()))
 
 
+@cache
 def gzipped(data: bytes) -> bytes:
     """As gzip, without a time of day."""
     pack = zlib.compressobj(6, zlib.DEFLATED, 31)
@@ -232,7 +233,7 @@ class Repository:
         delta = changes_between(before, after, reason)
         files = {
             "snapshot.csv.gz": (gzipped(list_of(after)), len(after)),
-            "snapshot.parquet": (_parquet(after), len(after)),
+            "snapshot.parquet": (_parquet(list_of(after)), len(after)),
             "delta.csv.gz": (gzipped(DELTA_HEADER + b"".join(delta)), len(delta)),
         }
         for name, (data, _) in files.items():
@@ -365,7 +366,7 @@ def ring_key(key: PublicKey, last_version: int | None = None, name: str | None =
 
 
 class Watched:
-    """A source that tells what it was asked for, and that fails or bends what a test names.
+    """A source that tells what it was asked for, with which bounds, and that fails or bends what a test names.
 
     `bent` has what becomes of a file's bytes (`None`: it is not there), by name. From the `breaks_at`-th file on (the
     first is 1) nothing can be reached, or that one file (`breaks_once`), which shows after `breaks_after` bytes.
@@ -374,6 +375,7 @@ class Watched:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.fetched: list[str] = []
+        self.bounds: dict[str, int] = {}
         self.bent: dict[str, Callable[[bytes], bytes | None]] = {}
         self.breaks_at: int | None = None
         self.breaks_once, self.breaks_after = False, 0
@@ -383,6 +385,7 @@ class Watched:
         """A file's bytes."""
         name, plain = self._prefix + name, name
         self.fetched.append(name)
+        self.bounds[name] = bytes_max
         if self._is_broken(len(self.fetched)):
             if self.breaks_after:
                 yield b"".join(self.source.chunks(plain, bytes_max))[: self.breaks_after]
@@ -440,17 +443,12 @@ def _write_file(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _parquet(lines: Mapping[bytes, bytes]) -> bytes:
-    rows = [line.decode().rstrip("\n").split(",") for _, line in sorted(lines.items())]
-    values = dict(zip(columns(SnapshotRow), zip(*rows, strict=True), strict=False)) if rows else {}
-    table = pa.table(
-        {
-            name: pa.array([int(v) for v in values.get(name, ())], pa.int32())
-            if name == "cohort"
-            else pa.array(values.get(name, ()), pa.string())
-            for name in columns(SnapshotRow)
-        }
-    )
+@cache
+def _parquet(data: bytes) -> bytes:
+    rows = [line.split(",") for line in data.decode().splitlines()[1:]]
+    texts = dict(zip(columns(SnapshotRow), zip(*rows, strict=True), strict=False)) if rows else {}
     buffer = pa.BufferOutputStream()
-    parquet.write_table(table, buffer)
+    parquet.write_table(
+        pa.table({name: pa.array(texts.get(name, ()), pa.string()) for name in columns(SnapshotRow)}), buffer
+    )
     return buffer.getvalue().to_pybytes()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
+import gzip
 import io
 import itertools
 import json
@@ -26,7 +28,7 @@ from hypothesis import strategies as st
 from prakerja.blacklist import client as client_module
 from prakerja.blacklist import verification
 from prakerja.blacklist.client import Client, RefusedListError, Synced
-from prakerja.blacklist.contract import DoesNotFitError, Manifest, canonical_json, utc_text
+from prakerja.blacklist.contract import DoesNotFitError, Manifest, RingKey, canonical_json, utc_text
 from prakerja.blacklist.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
 from prakerja.blacklist.signing import PublicKey, SubjectKey
 from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, Lines, NotCanonicalError
@@ -55,6 +57,7 @@ from tests.repository import (
 FIRST, SECOND, THIRD, STRANGER = (signing_key(name) for name in ("first", "second", "third", "stranger"))
 OLD_SUBJECTS, NEW_SUBJECTS, NEWEST_SUBJECTS = (subject_key(name) for name in ("first", "second", "third"))
 PEOPLE = range(1, 301)
+MEMORY = Path("/dev/shm")  # noqa: S108 - where folders of their own are made
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -123,9 +126,23 @@ def subjects_of(repository: Repository, key: SubjectKey | None = None) -> list[b
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def memory() -> Iterator[Path]:
+    """A folder in memory, where there is one: five hundred publishers and their readers are many files."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def tmp_path(memory: Path) -> Iterator[Path]:
+    """The test's own folder."""
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def origin(memory: Path) -> Reader:
     """Version 1, with three hundred people, and a reader that has synced it."""
-    folder = tmp_path_factory.mktemp("origin")
+    folder = memory / "origin"
     made = Reader(folder / "reader", Repository(folder / "published"))
     made.repository.publish(PEOPLE)
     made.sync()
@@ -256,14 +273,17 @@ def test_a_list_may_become_empty_and_full_again(reader: Reader, repository: Repo
     assert reader.subjects() == subjects_of(repository)
 
 
-@pytest.mark.parametrize(("behind", "how"), [(64, "delta"), (65, "full")])
-def test_so_far_behind_the_whole_list_is_less_work(
-    reader: Reader, repository: Repository, behind: int, how: str
+def test_more_than_64_versions_behind_the_whole_list_is_less_work(
+    origin: Reader, reader: Reader, repository: Repository, tmp_path: Path
 ) -> None:
-    for _ in range(behind):
+    for _ in range(64):
         repository.publish(after=timedelta(minutes=1))
-    assert reader.sync().how == how
-    assert len([name for name in reader.fetched if "delta" in name]) == (behind if how == "delta" else 0)
+    assert reader.sync().how == "delta"
+    assert reader.fetched.count(delta_of(2)) == reader.fetched.count(delta_of(65)) == 1
+    repository.publish()
+    other = origin.fork(tmp_path / "other", repository)
+    assert other.sync().how == "full"
+    assert not [name for name in other.fetched if "delta" in name]
 
 
 def test_deltas_larger_than_the_list_are_not_fetched(reader: Reader, repository: Repository) -> None:
@@ -286,6 +306,16 @@ def test_an_expired_list_of_ones_own_is_still_what_a_delta_is_applied_to(
     repository.publish([301], after=EXPIRES_AFTER * 3)
     assert reader.client.trusted().freshness(repository.now).is_expired
     assert reader.sync().how == "delta"
+
+
+#: What begins as a public key does, of a kind that no library here knows.
+UNKNOWN_KIND = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2V5AyEA" + b"A" * 43 + b"=\n-----END PUBLIC KEY-----\n"
+
+
+@pytest.mark.parametrize("pem", [b"", b"no key", b"\xff", FIRST.public.pem[:60], UNKNOWN_KIND], ids=range(5))
+def test_what_is_no_public_key_cannot_be_pinned(pem: bytes) -> None:
+    with pytest.raises(PrakerjaError, match="no Ed25519 key"):
+        PublicKey.from_pem(pem)
 
 
 def test_nothing_is_believed_without_a_pin_and_nothing_opened_before_a_sync(
@@ -338,6 +368,7 @@ UNFIT_DELTAS: dict[str, Callable[[Repository, Reader], Any]] = {
     "missing": lambda r, _: r.drop(delta_of(2)),
     "bent": lambda r, _: r.flip(delta_of(2)),
     "the last one is bent": lambda r, _: r.flip(delta_of(3)),
+    "packed at another time of day": lambda r, _: r.flip(delta_of(2), 4),
     "cut off": lambda r, _: cut(r, delta_of(2)),
     "longer": lambda r, _: lengthen(r, delta_of(2)),
     "endless": lambda r, _: r.put_endless(delta_of(2)),
@@ -558,6 +589,11 @@ MIXED: dict[str, tuple[Callable[[Repository], Any], type[Exception], str]] = {
         RefusedListError,
         "mixed",
     ),
+    "the pointer writes its version otherwise": (
+        lambda r: r.put(POINTER, r.data(POINTER).replace(b"v000002", b"v0000002")),
+        RefusedListError,
+        "mixed",
+    ),
     "an earlier version's manifest, pointed at": (
         lambda r: (r.swap(manifest_of(2), manifest_of(1)), r.swap(signature_of(2), signature_of(1)), r.point(2)),
         RefusedListError,
@@ -566,6 +602,7 @@ MIXED: dict[str, tuple[Callable[[Repository], Any], type[Exception], str]] = {
     "another version's signature": (lambda r: r.swap(signature_of(2), signature_of(3)), UntrustedError, "wrong"),
     "a later version's list": (lambda r: r.swap(snapshot_of(2), snapshot_of(3)), TooLargeError, "snapshot.csv.gz"),
     "an empty list": (lambda r: r.put(snapshot_of(2), gzipped(HEADER)), RefusedListError, "tampered"),
+    "a manifest that says another version": (lambda r: r.restate(2, version=3), RefusedListError, "mixed"),
     "a previous version that is none": (lambda r: r.restate(2, previous_version=7), RefusedListError, "mixed"),
     "a manifest of the same version, not pointed at": (
         lambda r: (r.restate(2, data_as_of={}), r.put(POINTER, r.data(POINTER).replace(sha_in(r, 2), b"0" * 64))),
@@ -702,6 +739,18 @@ def test_a_size_that_is_not_the_signed_one_is_refused(anyone: Reader, repository
 ENDLESS = [POINTER, manifest_of(2), signature_of(2), file_name(2), snapshot_of(2)]
 
 
+def test_every_file_is_asked_for_with_a_bound(reader: Reader, newcomer: Reader, repository: Repository) -> None:
+    repository.publish([301], [7])
+    reader.sync()
+    newcomer.sync()
+    assert reader.source.bounds | newcomer.source.bounds == {
+        **dict.fromkeys([file_name(1), file_name(2), POINTER, manifest_of(2)], 1_000_000),
+        signature_of(2): 1_000,
+        delta_of(2): len(repository.data(delta_of(2))),
+        snapshot_of(2): len(repository.data(snapshot_of(2))),
+    }
+
+
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_file_without_end_is_cut_off(anyone: Reader, repository: Repository, name: str) -> None:
     repository.put_endless(name)
@@ -738,11 +787,16 @@ def test_a_list_that_opens_to_more_than_its_rows_is_refused_though_signed(
 
 
 def test_a_bomb_is_cut_off() -> None:
-    opened = 0
+    opened = client_module._inflated(io.BytesIO(gzipped(bytes(32 << 20))), 5 << 20, "a bomb")
+    assert sum(len(next(opened)) for _ in range(5)) == 5 << 20
     with pytest.raises(RefusedListError, match="more than its rows"):
-        for chunk in client_module._inflated(io.BytesIO(gzipped(bytes(64 << 20))), 5 << 20, "a bomb"):
-            opened += len(chunk)
-    assert opened <= 5 << 20
+        next(opened)
+
+
+def gzipped_to(size: int, data: bytes) -> bytes:
+    """As a gzip file of that size: its name makes up for what is missing."""
+    packed = gzipped(data)[10:]
+    return b"\x1f\x8b\x08\x08\0\0\0\0\0\xff" + b"n" * (size - 11 - len(packed)) + b"\0" + packed
 
 
 UNFIT_GZIPS: dict[str, Callable[[bytes], bytes]] = {
@@ -756,6 +810,7 @@ UNFIT_GZIPS: dict[str, Callable[[bytes], bytes]] = {
     "a second member": lambda data: gzipped(data) + gzipped(b""),
     "two members": lambda data: gzipped(data[:5000]) + gzipped(data[5000:]),
     "far more behind its end": lambda data: gzipped(data) + b"\0" * (1 << 20),
+    "more behind its end, where a chunk ends, too": lambda data: gzipped_to(1 << 18, data) + b"more",
     "zlib": lambda data: zlib.compress(data),
 }
 
@@ -814,6 +869,19 @@ def test_a_list_without_a_whole_header_is_refused_though_signed(
 ) -> None:
     repository.declare_list(2, data, 0)
     with anyone.refusing(NotCanonicalError):
+        anyone.sync()
+
+
+def test_a_list_that_is_packed_otherwise_is_taken(anyone: Reader, repository: Repository) -> None:
+    for packed in (gzipped_to(1 << 18, list_of(repository.listed())), gzip.compress(list_of(repository.listed()), 1)):
+        repository.declare(snapshot_of(2), packed)
+        assert anyone.sync().trusted.version == 2
+        shutil.rmtree(anyone.folder)
+
+
+def test_a_list_of_another_hash_than_signed_is_refused(anyone: Reader, repository: Repository) -> None:
+    repository.restate(2, result_sha256="0" * 64)
+    with anyone.refusing(said="tampered"):
         anyone.sync()
 
 
@@ -1080,12 +1148,22 @@ RINGS: dict[str, tuple[Callable[[Repository], Any], type[Exception], str]] = {
     "no key": (lambda r: r.put_keyring(2, [], [FIRST]), DoesNotFitError, "keys"),
     "a thousand keys": (lambda r: r.put_keyring(2, [FIRST] * 1000, [FIRST]), DoesNotFitError, "keys"),
     "a key that is none": (
-        lambda r: r.put_keyring(2, [ring_key(FIRST.public).model_copy(update={"public_key": "no key"})], [FIRST]),
+        lambda r: r.put_keyring(2, [named("no key")], [FIRST]),
+        PrakerjaError,
+        "no Ed25519 key",
+    ),
+    "a key of an unknown kind": (
+        lambda r: r.put_keyring(2, [named(UNKNOWN_KIND.decode())], [FIRST]),
         PrakerjaError,
         "no Ed25519 key",
     ),
     "no base64": (
         lambda r: r.put(file_name(2), canonical_json({"keyring": "no base64!", "signatures": {}})),
+        DoesNotFitError,
+        "no base64",
+    ),
+    "no ASCII": (
+        lambda r: r.put(file_name(2), canonical_json({"keyring": "é", "signatures": {}})),
         DoesNotFitError,
         "no base64",
     ),
@@ -1106,6 +1184,10 @@ RINGS: dict[str, tuple[Callable[[Repository], Any], type[Exception], str]] = {
         "signed by no key",
     ),
 }  # fmt: skip
+
+
+def named(public_key: str) -> RingKey:
+    return RingKey(signing_key_id=FIRST.public.key_id, public_key=public_key, last_version=None)
 
 
 def ring_in(repository: Repository, number: int, by: Any = FIRST) -> dict[str, Any]:
@@ -1411,6 +1493,16 @@ def test_the_list_under_the_earlier_key_is_held_to_all_that_the_list_is(reissued
         reader.sync()
 
 
+def test_a_list_under_another_key_is_none_under_the_earlier_one(reissued: Repository, tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "reader", reissued, subject_keys=[OLD_SUBJECTS])
+    reader.sync()
+    reissued.publish([303])
+    shutil.rmtree(reissued.folder / f"blacklist-{OLD_SUBJECTS.key_id}")
+    shutil.copytree(reissued.root, reissued.folder / f"blacklist-{OLD_SUBJECTS.key_id}")
+    with reader.refusing(said="key_rotated"):
+        reader.sync()
+
+
 @pytest.mark.parametrize("is_left_there", [False, True], ids=["folder is gone", "folder is left there"])
 def test_once_the_keys_do_not_overlap_a_reader_with_the_old_one_is_told_which_to_ask_for(
     reissued: Repository, tmp_path: Path, is_left_there: bool
@@ -1489,6 +1581,47 @@ def test_a_reader_that_is_killed_anywhere_holds_the_old_list_or_the_new_one(
         assert reader.subjects() == new
         assert tree(reader) == clean_tree(reader), f"killed at step {step}"
     assert step > (2 if journey in ("nothing", "a keyring") else 6)
+
+
+def test_a_reader_that_is_killed_while_it_mends_its_list_tells_of_the_damage_or_has_mended_it(
+    reader: Reader, repository: Repository, tmp_path: Path
+) -> None:
+    bend_own(reader, "subjects.bin", lambda data: data[:-32])
+    for step in itertools.count(1):
+        other = reader.fork(tmp_path / f"reader {step}", repository)
+        was_killed = killed_at(step, other.sync)
+        with contextlib.suppress(RefusedListError):
+            assert other.subjects() == subjects_of(repository)
+        if not was_killed:
+            break
+        other.sync()
+        assert other.subjects() == subjects_of(repository)
+        assert tree(other) == clean_tree(other), f"killed at step {step}"
+    assert step > 6
+
+
+@pytest.mark.parametrize("how", ["delta", "full"])
+def test_a_list_is_on_the_disk_before_the_state_names_it(
+    reader: Reader, repository: Repository, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    repository.publish([301], [7])
+    if how == "full":
+        repository.drop(delta_of(2))
+    synced_until_then: list[int] = []
+    synced, replace = [], os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+
+    def replaced(*paths: Any) -> None:
+        synced_until_then.extend(synced)
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    assert reader.sync().how == how
+    folder = reader.folder / reader.client.trusted().folder
+    state = reader.folder / "trusted.json"
+    for path in (state, folder / "list.csv", folder / "subjects.bin", folder, reader.folder):
+        assert path.stat().st_ino in synced_until_then, path.name
+    assert synced[-1] == reader.folder.stat().st_ino, "a rename is on the disk once its folder is"
 
 
 def test_clients_at_once_in_one_folder_end_at_the_same_list(reader: Reader, repository: Repository) -> None:
@@ -1587,7 +1720,7 @@ def test_a_damaged_state_is_told_and_nothing_is_forgotten_over_it(
 # -- anything at all ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Offered:
     """Version 3 is published, under a second key; `files` are all that a reader may ask for."""
 
@@ -1596,9 +1729,9 @@ class Offered:
 
 
 @pytest.fixture(scope="module")
-def offered(origin: Reader, tmp_path_factory: pytest.TempPathFactory) -> Offered:
+def offered(origin: Reader, memory: Path) -> Offered:
     """What a source offers, before it is bent."""
-    repository = origin.repository.fork(tmp_path_factory.mktemp("offered") / "published")
+    repository = origin.repository.fork(memory / "offered")
     repository.announce(SECOND)
     repository.publish([301], [7])
     repository.rotate()
@@ -1612,10 +1745,15 @@ ANYTHING = settings(
 )
 
 
+SPLINTERS = st.sampled_from(
+    [b"\0", b"\n", b" ", b'"', b"\\", b"\\u0000", b"\\ud800", b"\xff", "é".encode(), "٣".encode(), b"{", b"[", b"]"]
+) | st.binary(min_size=1, max_size=9)  # fmt: skip
+
+
 @given(data=st.data(), is_new=st.booleans())
 @ANYTHING
 def test_whatever_the_source_offers_a_reader_holds_the_old_list_or_the_new_one(
-    origin: Reader, offered: Offered, data: st.DataObject, is_new: bool
+    memory: Path, origin: Reader, offered: Offered, data: st.DataObject, is_new: bool
 ) -> None:
     source = Shelf(offered.files)
     for name in data.draw(st.lists(st.sampled_from(sorted(offered.files)), min_size=1, max_size=4, unique=True)):
@@ -1629,10 +1767,10 @@ def test_whatever_the_source_offers_a_reader_holds_the_old_list_or_the_new_one(
             case "drop":
                 del source.files[name]
             case "insert":
-                source.files[name] = right[:place] + data.draw(st.binary(min_size=1, max_size=9)) + right[place:]
+                source.files[name] = right[:place] + data.draw(SPLINTERS) + right[place:]
             case "swap":
                 source.files[name] = offered.files[data.draw(st.sampled_from(sorted(offered.files)))]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
         reader = Reader(Path(folder), offered.repository)
         if not is_new:
             shutil.copytree(origin.folder, folder, dirs_exist_ok=True)
@@ -1660,34 +1798,48 @@ JSON = st.recursive(
 )
 
 
-@given(field=st.sampled_from(sorted(Manifest.model_fields)), value=JSON, data=st.data())
+def bent_somewhere(document: Any, data: st.DataObject) -> Any:
+    """With something else in one place, however deep."""
+    if not isinstance(document, dict | list) or not document or data.draw(st.integers(0, 3)) == 0:
+        return data.draw(JSON)
+    place = data.draw(st.sampled_from(sorted(document) if isinstance(document, dict) else range(len(document))))
+    document[place] = bent_somewhere(document[place], data)
+    return document
+
+
+def json_bytes(document: Any) -> bytes:
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+@given(what=st.sampled_from(["pointer", "manifest", "keyring", "signed keyring"]), data=st.data())
 @ANYTHING
-def test_whatever_the_publisher_signs_is_taken_or_refused_in_one_line(
-    origin: Reader, offered: Offered, field: str, value: Any, data: st.DataObject
+def test_whatever_a_document_says_it_is_taken_or_refused_in_one_line(
+    memory: Path, origin: Reader, offered: Offered, what: str, data: st.DataObject
 ) -> None:
-    manifest = json.loads(offered.files[manifest_of(3)])
-    inner = manifest[field]
-    if isinstance(inner, list):
-        inner = data.draw(st.sampled_from(inner))
-    if isinstance(inner, dict) and data.draw(st.booleans()):
-        inner[data.draw(st.sampled_from(sorted(inner)))] = value
-    else:
-        manifest[field] = value
-    signed = canonical_json(manifest)
-    pointer = {"version": 3, "manifest": manifest_of(3), "sha256": client_module.sha256(signed)}
-    source = Shelf(
-        offered.files
-        | {manifest_of(3): signed, signature_of(3): SECOND.signature(signed), POINTER: canonical_json(pointer)}
-    )
-    with tempfile.TemporaryDirectory() as folder:
+    source = Shelf(offered.files)
+    match what:
+        case "pointer":
+            source.files[POINTER] = json_bytes(bent_somewhere(json.loads(offered.files[POINTER]), data))
+        case "manifest":
+            signed = json_bytes(bent_somewhere(json.loads(offered.files[manifest_of(3)]), data))
+            pointer = json.loads(offered.files[POINTER]) | {"sha256": client_module.sha256(signed)}
+            source.files |= {manifest_of(3): signed, signature_of(3): SECOND.signature(signed)}
+            source.files[POINTER] = json_bytes(pointer)
+        case "keyring":
+            name = data.draw(st.sampled_from([file_name(2), file_name(3)]))
+            source.files[name] = json_bytes(bent_somewhere(json.loads(offered.files[name]), data))
+        case "signed keyring":
+            ring = json.loads(base64.b64decode(json.loads(offered.files[file_name(2)])["keyring"]))
+            signed = json_bytes(bent_somewhere(ring, data))
+            source.files[file_name(2)] = json_bytes(
+                {
+                    "keyring": base64.b64encode(signed).decode(),
+                    "signatures": {FIRST.public.key_id: FIRST.signature(signed).decode().strip()},
+                }
+            )
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
         shutil.copytree(origin.folder, folder, dirs_exist_ok=True)
         client = Client(Path(folder), [FIRST.public])
         with contextlib.suppress(PrakerjaError):
             client.sync(source, offered.repository.now)
         assert client.opened().trusted.freshness(offered.repository.now).version in (1, 3)
-
-
-def test_a_pin_is_a_public_key() -> None:
-    assert PublicKey.from_pem(FIRST.public.pem).key_id == FIRST.public.key_id
-    with pytest.raises(PrakerjaError, match="no Ed25519 key"):
-        PublicKey.from_pem(b"no key")

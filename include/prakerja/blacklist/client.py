@@ -52,9 +52,10 @@ from prakerja.blacklist.snapshot import (
     sha256,
 )
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
+from prakerja.blacklist.storage import sync_folder
 from prakerja.errors import NotReadyError, PrakerjaError
 
-STATE = "trusted.json"
+STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
 SIGNATURE_BYTES_MAX = 1_000
 DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead than that was not published, but made up
@@ -156,12 +157,15 @@ class Client:
     def opened(self) -> TrustedList:
         """The trusted list, verified as it lies there. Raises `NotReadyError`, `RefusedListError`."""
         trusted = self.trusted()
-        if trusted is None:
-            raise NotReadyError(f"{self.folder} holds no list yet: sync it first")
-        buffer = _mapped(self.folder / trusted.folder / "subjects.bin")
-        if sha256(buffer) != trusted.subjects_sha256:
-            raise RefusedListError("damaged", f"the list in {self.folder} is not the one that was trusted: sync it")
-        return TrustedList(trusted, Subjects(buffer))
+        while trusted:
+            with contextlib.suppress(OSError):
+                buffer = _mapped(self.folder / trusted.folder / SUBJECTS)
+                if sha256(buffer) == trusted.subjects_sha256:
+                    return TrustedList(trusted, Subjects(buffer))
+            before, trusted = trusted, self.trusted()
+            if trusted == before:  # it was not exchanged meanwhile
+                raise RefusedListError("damaged", f"the list in {self.folder} is not the one that was trusted: sync it")
+        raise NotReadyError(f"{self.folder} holds no list yet: sync it first")
 
     def key_of(self, trusted: Trusted) -> SubjectKey:
         """The key of the list's subjects. Raises `RefusedListError` where this reader does not have it."""
@@ -180,6 +184,7 @@ class Client:
         now = now or datetime.now(UTC)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
+            self._clear()
             before = self._before()
             trust = (before.trust if before else self._pinned()).followed(
                 lambda name: read_if_there(source, name, DOCUMENT_BYTES_MAX)
@@ -188,20 +193,35 @@ class Client:
                 # What a stolen key has signed is no reason to refuse what the publisher says, however far ahead it was.
                 before = None
             source, pointer, manifest, manifest_bytes = self._offered(source, trust, before, now)
-            if before and before.manifest_sha256 == pointer.sha256 and self._is_there(before):
+            if before and before.manifest_sha256 == pointer.sha256 and self._is_whole(before):
                 kept = self._kept(before, trust, now)
                 return Synced(kept, "unchanged", [])
-            how, changes = "full", list[Change]()
             aside = self.folder / f".{os.getpid()}.new"
-            shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            if before and before.key_id == manifest.key_id and before.version < manifest.version:
-                with contextlib.suppress(_DeltasDoNotDoError):
-                    changes = self._from_deltas(source, trust, before, manifest, aside)
-                    how = "delta"
-            if how == "full":
-                self._from_snapshot(source, manifest, aside)
-            return Synced(self._swapped(aside, manifest, manifest_bytes, trust, now), how, changes)
+            try:
+                how, changes = self._fetched(source, trust, before, manifest, aside)
+                return Synced(self._swapped(aside, manifest, manifest_bytes, trust, now), how, changes)
+            finally:
+                self._clear()
+
+    def _fetched(
+        self, source: Source, trust: Trust, before: Trusted | None, manifest: Manifest, aside: Path
+    ) -> tuple[str, Sequence[Change]]:
+        """The new list, written aside: by deltas where they do, else the whole of it, once."""
+        if before and before.key_id == manifest.key_id and before.version < manifest.version:
+            with contextlib.suppress(_DeltasDoNotDoError):
+                return "delta", self._from_deltas(source, trust, before, manifest, aside)
+        self._from_snapshot(source, manifest, aside)
+        return "full", []
+
+    def _clear(self) -> None:
+        """Take away earlier lists, and what somebody left who died."""
+        trusted = self.trusted()
+        for leftover in [*self.folder.glob("v*"), *self.folder.glob(".*.new"), *self.folder.glob(f".{STATE}.*")]:
+            if leftover.is_file():
+                leftover.unlink()
+            elif trusted is None or leftover.name != trusted.folder:
+                shutil.rmtree(leftover, ignore_errors=True)
 
     def _before(self) -> Trusted | None:
         """What was trusted; nothing where the publisher's key was pinned anew, since a lost one has no heir."""
@@ -223,7 +243,7 @@ class Client:
         pointer, manifest, data = _pointed(source, trust)
         ours = {key.key_id for key in self.subject_keys}
         if ours and manifest.key_id not in ours:
-            source, pointer, manifest, data = self._under_earlier_key(source, trust, manifest)
+            source, pointer, manifest, data = self._under_earlier_key(source, trust, manifest, now)
         name = f"v{manifest.version:06d}"
         if before:
             if manifest.version < before.version:
@@ -249,27 +269,29 @@ class Client:
         return source, pointer, manifest, data
 
     def _under_earlier_key(
-        self, source: Source, trust: Trust, newest: Manifest
+        self, source: Source, trust: Trust, newest: Manifest, now: datetime
     ) -> tuple[Source, Latest, Manifest, bytes]:
         for key in self.subject_keys:
             earlier = source.under_key(key.key_id)
             with contextlib.suppress(NotThereError):
                 pointer, manifest, data = _pointed(earlier, trust)
-                if manifest.key_id == key.key_id:
+                is_over = instant(manifest.expires_at) <= now < instant(newest.expires_at)
+                if manifest.key_id == key.key_id and not is_over:
                     return earlier, pointer, manifest, data
         raise RefusedListError("key_rotated", _ask_for(newest.key_id))
 
-    def _is_there(self, trusted: Trusted) -> bool:
+    def _is_whole(self, trusted: Trusted) -> bool:
+        """Whether the subjects are those that were trusted; the lines are held against the next version's hash."""
         folder = self.folder / trusted.folder
-        subjects = folder / "subjects.bin"
-        is_there = (folder / "list.csv").is_file() and subjects.is_file()
-        return is_there and subjects.stat().st_size == trusted.entries * SUBJECT_BYTES
+        with contextlib.suppress(OSError):
+            return (folder / LINES).is_file() and sha256(_mapped(folder / SUBJECTS)) == trusted.subjects_sha256
+        return False
 
     def _from_deltas(
         self, source: Source, trust: Trust, before: Trusted, manifest: Manifest, aside: Path
     ) -> list[Change]:
         versions = range(before.version + 1, manifest.version + 1)
-        if len(versions) > DELTAS_AT_ONCE:
+        if len(versions) > DELTAS_AT_ONCE or not self._is_whole(before):
             raise _DeltasDoNotDoError
         bytes_left = manifest.file("snapshot.csv.gz").bytes
         deltas = []
@@ -284,16 +306,16 @@ class Client:
                 data = _require_file(read(source, name, file.bytes), file.bytes, file.sha256, name)
                 deltas.append(parsed_delta(_unzipped(data, len(DELTA_HEADER) + file.rows * LINE_BYTES_MAX, name)))
             changes = net(deltas)
-            base = _mapped(self.folder / before.folder / "list.csv")
+            base = _mapped(self.folder / before.folder / LINES)
             digest = hashlib.sha256()
-            with _new_file(aside / "list.csv") as out:
+            with _new_file(aside / LINES) as out:
                 for piece in applied(base, changes):
                     digest.update(piece)
                     out.write(piece)
             if digest.hexdigest() != manifest.result_sha256:
                 raise NotCanonicalError("the trusted list and the deltas do not give the new list")
-            subjects = Subjects(_mapped(self.folder / before.folder / "subjects.bin"))
-            with _new_file(aside / "subjects.bin") as out:
+            subjects = Subjects(_mapped(self.folder / before.folder / SUBJECTS))
+            with _new_file(aside / SUBJECTS) as out:
                 out.writelines(subjects.applied(changes))
         except (PrakerjaError, OSError):
             # Whatever is wrong with them: the whole list is tried, once.
@@ -318,8 +340,8 @@ class Client:
         lines = Lines()
         with (
             download.open("rb") as packed,
-            _new_file(aside / "list.csv") as listed,
-            _new_file(aside / "subjects.bin") as subjects,
+            _new_file(aside / LINES) as listed,
+            _new_file(aside / SUBJECTS) as subjects,
         ):
             for chunk in _inflated(packed, len(HEADER) + file.rows * LINE_BYTES_MAX, name):
                 subjects.write(lines.subjects_of(chunk))
@@ -330,7 +352,7 @@ class Client:
         download.unlink()
 
     def _swapped(self, aside: Path, manifest: Manifest, manifest_bytes: bytes, trust: Trust, now: datetime) -> Trusted:
-        subjects = aside / "subjects.bin"
+        subjects = aside / SUBJECTS
         if subjects.stat().st_size != manifest.counts.entries * SUBJECT_BYTES:
             raise RefusedListError("tampered", f"v{manifest.version:06d} does not list as many as its manifest says")
         folder = f"v{manifest.version:06d}-{sha256(manifest_bytes)[:16]}"
@@ -349,12 +371,11 @@ class Client:
             synced_at=utc_text(now),
             **_ring(trust),
         )
+        sync_folder(aside)
         shutil.rmtree(self.folder / folder, ignore_errors=True)
         aside.rename(self.folder / folder)
+        sync_folder(self.folder)
         self._write_state(trusted)
-        for leftover in [*self.folder.glob("v*"), *self.folder.glob(".*.new")]:
-            if leftover.name != folder:  # an earlier list, or what somebody left who died
-                shutil.rmtree(leftover, ignore_errors=True)
         return trusted
 
     def _kept(self, before: Trusted, trust: Trust, now: datetime) -> Trusted:
@@ -367,6 +388,7 @@ class Client:
         with _new_file(aside) as out:
             out.write(canonical_json(trusted))
         aside.replace(self.folder / STATE)
+        sync_folder(self.folder)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

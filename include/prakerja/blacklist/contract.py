@@ -29,7 +29,7 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 CohortNumber = Annotated[int, Field(ge=1, le=9999)]
 VersionNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 Count = Annotated[int, Field(ge=0)]
-DecisionId = Annotated[str, Field(pattern=r"^gelombang-\d+-[0-9a-f]{24}$")]
+DecisionId = Annotated[str, Field(pattern=r"^gelombang-\d{1,4}-[0-9a-f]{24}$")]
 Subject = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="lower-case hex HMAC-SHA256(key, NIK)")]
 
 
@@ -140,7 +140,7 @@ class Keyring(Document):
     contract: Literal["prakerja.keyring/1"]
     number: Annotated[int, Field(ge=1, le=999_999)]
     created_at: Instant
-    keys: Annotated[list[RingKey], Field(min_length=1, max_length=16)]
+    keys: Annotated[list[RingKey], Field(min_length=1, max_length=256)]
     revoked: list[RevokedKey]
 
 

@@ -9,7 +9,6 @@ none. Without any keyring a reader believes the key that it has pinned, and no o
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +27,7 @@ from prakerja.blacklist.contract import (
 from prakerja.blacklist.signing import PublicKey, SigningKey
 from prakerja.errors import PrakerjaError
 
-KEYRINGS_AT_ONCE = 64  # a reader follows no endless chain
+KEYRINGS_AT_ONCE = 256  # a reader follows no endless chain
 
 
 class UntrustedError(PrakerjaError):
@@ -62,15 +61,16 @@ class Trust:
         while at_most is None or number < self.number + at_most:
             number += 1
             if (data := read(file_name(number))) is None:
-                if number > 1 and trust.number == 0:
-                    raise UntrustedError("no keyring of this list is signed by a pinned key: pin the publisher's")
-                return trust
+                number -= 1
+                break
             if (ring := trust._believed(number, data)) is not None:
                 trust = Trust(
                     {key.signing_key_id: key for key in ring.keys},
                     number,
                     {key.signing_key_id: key for key in ring.revoked},
                 )
+        if number and trust.number == 0:
+            raise UntrustedError("no keyring of this list is signed by a pinned key: pin the publisher's")
         return trust
 
     def require_signed(self, key_id: str, version: int, data: bytes, signature: bytes) -> None:
@@ -91,7 +91,7 @@ class Trust:
         if not any(
             PublicKey.from_pem(key.public_key.encode()).has_signed(inner, signed.signatures[name].encode())
             for name, key in self.keys.items()
-            if name in signed.signatures and key.last_version is None
+            if name in signed.signatures and key.last_version is None and name not in self.revoked
         ):
             if self.number == 0:
                 return None
@@ -167,7 +167,7 @@ def _opened(data: bytes, number: int) -> tuple[SignedKeyring, bytes]:
     signed = parsed(SignedKeyring, data, f"the keyring {number}")
     try:
         return signed, base64.b64decode(signed.keyring, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise DoesNotFitError(f"the keyring {number} is no base64") from None
 
 

@@ -81,12 +81,13 @@ class PublicKey:
     @classmethod
     def from_pem(cls, pem: bytes) -> PublicKey:
         """Read a PEM. Raises `PrakerjaError`."""
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
             public = load_pem_public_key(pem)
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             public = None
         if not isinstance(public, Ed25519PublicKey):
             raise PrakerjaError("the public key is no Ed25519 key as PEM")

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import isqrt
 from typing import Any
 
@@ -55,6 +56,13 @@ def parsed_delta(data: bytes) -> list[Change]:
     for line in data[len(DELTA_HEADER) :].splitlines(keepends=True):
         op, _, entry = line.partition(b",")
         changes.append(Change(op.decode(), entry[:HEX], entry))
+    if any(
+        before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD")
+        for before, after in pairwise(changes)
+    ):
+        raise NotCanonicalError("a delta names a subject twice")
+    added = b"".join(change.line for change in changes if change.op == "ADD")
+    _subjects(SnapshotRow, added, 0, len(added))  # what it adds stands in the list, and must fit there
     return changes
 
 
@@ -79,17 +87,20 @@ def applied(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
     Raises `NotCanonicalError` where a change adds who is listed, or withdraws who is not.
     """
     view = memoryview(base)
-    position, place, pending = 0, (len(HEADER), len(HEADER)), b""
+    position, place = 0, (len(HEADER), len(HEADER))
+    before: Change | None = None
     for change in changes:
-        if change.subject != pending:  # withdrawn and added anew, it stays in its place
+        if before and change.subject == before.subject:
+            if (before.op, change.op) != ("WITHDRAW", "ADD"):
+                raise NotCanonicalError("a delta names a subject twice")
+        else:
             place = _place(base, change.subject, max(place[1], len(HEADER)))
-        is_listed = place[0] < place[1] and change.subject != pending
-        if (change.op == "ADD") == is_listed:
-            raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
+            if (change.op == "ADD") == (place[0] < place[1]):
+                raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
         yield view[position : place[0]]
         if change.op == "ADD":
             yield change.line
-        position, pending = place[1], change.subject
+        position, before = place[1], change
     yield view[position:]
 
 

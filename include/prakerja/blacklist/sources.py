@@ -140,7 +140,8 @@ def place_of(url: str | UPath) -> UPath:
     path = UPath(url)
     if path.protocol in LOCAL:
         return path
-    return UPath(str(path), **{**path.storage_options, "use_listings_cache": False})
+    remote: UPath = UPath(str(path), **{**path.storage_options, "use_listings_cache": False})
+    return remote
 
 
 def keyrings_of(root: UPath) -> Callable[[str], bytes | None]:

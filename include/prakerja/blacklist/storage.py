@@ -31,7 +31,7 @@ def write_whole(path: UPath, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, local)  # noqa: PTH105 - the tests count these
-        _sync_folder(local.parent)
+        sync_folder(local.parent)
     except OSError as error:
         raise PrakerjaError(_told(path, error.strerror or type(error).__name__)) from None
 
@@ -48,7 +48,7 @@ def _told(path: UPath, why: str) -> str:
     return f"{path} cannot be written ({why}): check PRAKERJA_PUBLISH; the list before stays in force"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A rename is on the disk once its folder is."""
     handle = os.open(folder, os.O_RDONLY)
     try:
