@@ -95,12 +95,14 @@ class Reader:
         return list(self.client.opened().subjects)
 
     def held(self) -> dict[str, bytes]:
-        """What the folder holds: the state, and the list that it names."""
+        """What the folder holds: the list, and its state but for the keys, which are learnt all the same."""
         trusted = self.client.trusted()
         if trusted is None:
             return {}
-        paths = [self.folder / "trusted.json", *(self.folder / trusted.folder).iterdir()]
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+        state = trusted.model_copy(update={"keyring": 0, "keys": [], "revoked": []})
+        paths = (self.folder / trusted.folder).iterdir()
+        files = {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+        return {"trusted.json": canonical_json(state), **files}
 
     @contextlib.contextmanager
     def refusing(self, error: type[Exception] = RefusedListError, said: str = "") -> Iterator[None]:
@@ -1090,8 +1092,7 @@ def test_a_keyring_that_is_withheld_takes_nothing_back(reader: Reader, repositor
     reader.sync()
     for name in map(file_name, (1, 2, 3, 4)):
         repository.drop(name)
-    repository.version += 1
-    repository.restate(2, by=FIRST, version=3, previous_version=2)
+    repository.restate(2, by=FIRST)
     with reader.refusing(UntrustedError, "was revoked"):
         reader.sync()
 
@@ -1210,6 +1211,21 @@ def test_a_keyring_after_a_gap_is_not_looked_for(reader: Reader, repository: Rep
     repository.restate(1, by=SECOND)
     with reader.refusing(UntrustedError, "not trusted here"):
         reader.sync()
+
+
+def test_a_revocation_is_learnt_though_the_list_is_refused(reader: Reader, repository: Repository) -> None:
+    """Whoever holds the stolen key cannot withhold it again."""
+    repository.put_keyring(2, [SECOND], [FIRST], revoked=[FIRST])
+    learnt = repository.data(file_name(2))
+    with reader.refusing(UntrustedError, "was revoked"):
+        reader.sync()
+    repository.drop(file_name(2))
+    repository.publish([301])
+    with reader.refusing(UntrustedError, "was revoked"):
+        reader.sync()
+    repository.put(file_name(2), learnt)
+    repository.restate(2, by=SECOND)
+    assert reader.sync().trusted.signing_key_id == SECOND.public.key_id
 
 
 def test_a_keyring_that_takes_back_a_revocation_is_refused(reader: Reader, repository: Repository) -> None:

@@ -179,16 +179,29 @@ class Client:
     def sync(self, source: Source, now: datetime | None = None) -> Synced:
         """Bring the folder up to the source's version, or leave it as it is.
 
-        Raises `RefusedListError`, `UntrustedError`, `DoesNotFitError`, `UnreachableError`.
+        Raises `PrakerjaError`: `RefusedListError`, `UntrustedError`, `NotCanonicalError` or `DoesNotFitError` where the
+        list is refused, `UnreachableError` where trying again may do. Which keys are believed is learnt all the same.
         """
-        now = now or datetime.now(UTC)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._synced(source, now or datetime.now(UTC))
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise PrakerjaError(
+                f"{self.folder} cannot be written ({why}): make room; the list before is kept"
+            ) from None
+
+    def _synced(self, source: Source, now: datetime) -> Synced:
         with self._alone():
             self._clear()
             before = self._before()
             trust = (before.trust if before else self._pinned()).followed(
                 lambda name: read_if_there(source, name, DOCUMENT_BYTES_MAX)
             )
+            if before and trust.number > before.keyring:
+                # Kept whatever becomes of the list: a revocation that was learnt cannot be withheld afterwards.
+                before = before.model_copy(update=_ring(trust))
+                self._write_state(before)
             if before and before.signing_key_id in trust.revoked:
                 # What a stolen key has signed is no reason to refuse what the publisher says, however far ahead it was.
                 before = None

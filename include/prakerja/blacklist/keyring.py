@@ -79,7 +79,9 @@ class Trust:
         if key_id in self.revoked:
             raise UntrustedError(f"v{version:06d} is signed by {key_id}, a key that was revoked")
         if key is None:
-            raise UntrustedError(f"v{version:06d} is signed by {key_id}, a key that is not trusted here: pin it first")
+            raise UntrustedError(
+                f"v{version:06d} is signed by {key_id}, a key that is not trusted here: pin it instead of the old one"
+            )
         if key.last_version is not None and version > key.last_version:
             raise UntrustedError(f"v{version:06d} is signed by {key_id}, a key that was retired before it")
         if not PublicKey.from_pem(key.public_key.encode()).has_signed(data, signature):

@@ -74,7 +74,7 @@ def net(deltas: Iterable[Sequence[Change]]) -> list[Change]:
             steps = effect.setdefault(change.subject, [])
             if steps and steps[-1].op == change.op:
                 raise NotCanonicalError("deltas in a row add or withdraw the same subject twice")
-            if len(steps) == 2 or (steps and change.op == "WITHDRAW"):
+            if steps and change.op == "WITHDRAW":
                 steps.pop()  # what it undoes
             else:
                 steps.append(change)
