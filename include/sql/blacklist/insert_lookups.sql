@@ -10,13 +10,14 @@ select
     n.asked,
     n.listed,
     n.version
-from unnest(
-    cast(:lines as bigint []),
-    cast(:api_key_ids as text []),
-    cast(:instants as timestamptz []),
-    cast(:operations as text []),
-    cast(:asked as integer []),
-    cast(:listed as integer []),
-    cast(:versions as bigint [])
-) as n (line, api_key_id, looked_up_at, operation, asked, listed, version)
+from
+    unnest(
+        cast(:lines as bigint[]),
+        cast(:api_key_ids as text[]),
+        cast(:instants as timestamptz[]),
+        cast(:operations as text[]),
+        cast(:asked as integer[]),
+        cast(:listed as integer[]),
+        cast(:versions as bigint[])
+    ) as n (line, api_key_id, looked_up_at, operation, asked, listed, version)
 on conflict (spool, line) do nothing

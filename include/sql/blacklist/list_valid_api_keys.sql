@@ -6,8 +6,9 @@ select
     k.per_minute,
     k.expires_on
 from api_keys as k
-where not exists (
-    select from api_key_revocations as r
-    where r.api_key_id = k.api_key_id
-)
+where
+    not exists (
+        select from api_key_revocations as r
+        where r.api_key_id = k.api_key_id
+    )
 order by k.api_key_id
