@@ -236,7 +236,7 @@ def _world(people: int) -> None:
         connection.exec_driver_sql(
             "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
             " select 1, 12, n, 3100000000000000 + n, 'N', '08', '', '31'"
-            f" from generate_series(1, {people}) as n order by mod(n * 7919, 1000003)"
+            f" from generate_series(1, {people}) as n order by mod(n::bigint * 7919, 1000003)"
         )
         connection.exec_driver_sql(
             "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on, settlement_days,"

@@ -1635,7 +1635,7 @@ def test_a_list_is_on_the_disk_before_the_state_names_it(
     assert reader.sync().how == how
     folder = reader.folder / reader.client.trusted().folder
     state = reader.folder / "trusted.json"
-    for path in (state, folder / "list.csv", folder / "subjects.bin", folder, reader.folder):
+    for path in (state, folder / "subjects.bin", folder, reader.folder):  # the lines may get lost: they answer nobody
         assert path.stat().st_ino in synced_until_then, path.name
     assert synced[-1] == reader.folder.stat().st_ino, "a rename is on the disk once its folder is"
 

@@ -14,6 +14,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,6 +58,7 @@ from prakerja.errors import NotReadyError, PrakerjaError
 
 STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
 SIGNATURE_BYTES_MAX = 1_000
+BATCH_BYTES = 4 << 20
 DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead than that was not published, but made up
 CLOCK_SKEW = timedelta(hours=1)
@@ -294,7 +296,11 @@ class Client:
         raise RefusedListError("key_rotated", _ask_for(newest.key_id))
 
     def _is_whole(self, trusted: Trusted) -> bool:
-        """Whether the subjects are those that were trusted; the lines are held against the next version's hash."""
+        """Whether the subjects are those that were trusted.
+
+        The lines answer nobody: with the next delta they must give the next version's hash, or the whole list is
+        fetched. So a power cut may take them, and they are not waited for on their way to the disk.
+        """
         folder = self.folder / trusted.folder
         with contextlib.suppress(OSError):
             return (folder / LINES).is_file() and sha256(_mapped(folder / SUBJECTS)) == trusted.subjects_sha256
@@ -320,12 +326,7 @@ class Client:
                 deltas.append(parsed_delta(_unzipped(data, len(DELTA_HEADER) + file.rows * LINE_BYTES_MAX, name)))
             changes = net(deltas)
             base = _mapped(self.folder / before.folder / LINES)
-            digest = hashlib.sha256()
-            with _new_file(aside / LINES) as out:
-                for piece in applied(base, changes):
-                    digest.update(piece)
-                    out.write(piece)
-            if digest.hexdigest() != manifest.result_sha256:
+            if _written(aside / LINES, applied(base, changes)) != manifest.result_sha256:
                 raise NotCanonicalError("the trusted list and the deltas do not give the new list")
             subjects = Subjects(_mapped(self.folder / before.folder / SUBJECTS))
             with _new_file(aside / SUBJECTS) as out:
@@ -341,7 +342,7 @@ class Client:
         download = aside / "download"
         digest, size = hashlib.sha256(), 0
         try:
-            with _new_file(download) as out:
+            with download.open("wb") as out:
                 for chunk in source.chunks(name, file.bytes):
                     digest.update(chunk)
                     size += len(chunk)
@@ -353,7 +354,7 @@ class Client:
         lines = Lines()
         with (
             download.open("rb") as packed,
-            _new_file(aside / LINES) as listed,
+            (aside / LINES).open("wb") as listed,
             _new_file(aside / SUBJECTS) as subjects,
         ):
             for chunk in _inflated(packed, len(HEADER) + file.rows * LINE_BYTES_MAX, name):
@@ -478,6 +479,33 @@ def _mapped(path: Path) -> Any:
         if path.stat().st_size == 0:
             return b""
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _written(path: Path, pieces: Iterable[Any]) -> str:
+    """Write a file that need not be on the disk at once (see `Client._is_whole`); gives its SHA-256.
+
+    One thread hashes while the other writes: each is as long as the other, and neither needs the interpreter.
+    """
+    digest = hashlib.sha256()
+
+    def hashed(batch: list[Any]) -> None:
+        for piece in batch:
+            digest.update(piece)
+
+    with path.open("wb") as out, ThreadPoolExecutor(1) as pool:
+        batch, size, jobs = list[Any](), 0, list[Future[None]]()
+        for piece in pieces:
+            batch.append(piece)
+            size += len(piece)
+            if size > BATCH_BYTES:
+                jobs.append(pool.submit(hashed, batch))
+                out.writelines(batch)
+                batch, size = [], 0
+        jobs.append(pool.submit(hashed, batch))
+        out.writelines(batch)
+        for job in jobs:
+            job.result()
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

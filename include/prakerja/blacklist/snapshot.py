@@ -8,19 +8,20 @@ from __future__ import annotations
 import hashlib
 import operator
 import re
-from bisect import bisect_left
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
-from math import isqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from prakerja.blacklist.contract import DeltaRow, Document, SnapshotRow, columns, line_pattern
 from prakerja.errors import PrakerjaError
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
+HEAD_BYTES = 8
 NEAR_BYTES = 1 << 18  # subjects are spread evenly: half a million lines stray about so far from where they would be
 LINE_BYTES_MAX = 192  # of any line that fits the contract
 HEADER = (",".join(columns(SnapshotRow)) + "\n").encode()
@@ -31,8 +32,7 @@ class NotCanonicalError(PrakerjaError):
     """A list or delta is not in canonical form, or a delta does not fit the list that it is applied to."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One change: `ADD` or `WITHDRAW`, the subject in hex, and the list's line that it is about, with its end."""
 
     op: str
@@ -53,9 +53,9 @@ def parsed_delta(data: bytes) -> list[Change]:
     if any(map(operator.gt, subjects, subjects[1:])):
         raise NotCanonicalError("a delta is not sorted by subject")
     changes = []
-    for line in data[len(DELTA_HEADER) :].splitlines(keepends=True):
-        op, _, entry = line.partition(b",")
-        changes.append(Change(op.decode(), entry[:HEX], entry))
+    for subject, line in zip(subjects, data[len(DELTA_HEADER) :].splitlines(keepends=True), strict=True):
+        op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
+        changes.append(Change(op, subject, line[len(op) + 1 :]))
     if any(
         before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD")
         for before, after in pairwise(changes)
@@ -160,7 +160,6 @@ class Subjects(Sequence[bytes]):
     def __init__(self, buffer: Any) -> None:
         self.buffer = buffer
         self._count = len(buffer) // SUBJECT_BYTES
-        self._stray = 2 * isqrt(self._count)
 
     def __len__(self) -> int:
         return self._count
@@ -181,13 +180,22 @@ class Subjects(Sequence[bytes]):
 
     def place(self, subject: bytes) -> int:
         """The position of the subject, or where it would be."""
-        low, high, expected = 0, self._count, self._count * int.from_bytes(subject[:4], "big") >> 32
-        # Spread evenly, it is about there; where it is not, all of them are looked through.
-        if (near := expected - self._stray) > 0 and self[near] < subject:
-            low = near
-        if (near := expected + self._stray) < high and self[near] > subject:
-            high = near
-        return bisect_left(self, subject, low, high)
+        heads = self._heads
+        head = int.from_bytes(subject[:HEAD_BYTES], "big")
+        first = bisect_left(heads, head)
+        if first == self._count or heads[first] != head:
+            return first
+        return bisect_left(self, subject, first, bisect_right(heads, head, first))
+
+    @cached_property
+    def _heads(self) -> array[int]:
+        """The first eight bytes of each subject, as numbers: few subjects share them, and numbers are found at once."""
+        heads = array("Q")
+        if self._count:
+            heads.frombytes(memoryview(self.buffer).cast("B").cast("Q")[:: SUBJECT_BYTES // HEAD_BYTES].tobytes())
+        if sys.byteorder == "little":
+            heads.byteswap()
+        return heads
 
     def applied(self, changes: Iterable[Change]) -> Iterator[Any]:
         """The subjects after the changes, in pieces: as `applied` does to the lines."""

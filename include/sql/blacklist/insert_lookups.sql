@@ -1,23 +1,15 @@
--- Grain: one row per line of a service's spool. A line that was loaded before is not loaded again.
--- Parameters: spool; lines, api_key_ids, instants, operations, asked, listed, versions, of the same length.
+-- Grain: one row per line of a service's spool: instant, key, operation, asked, listed, version. A line that was loaded
+-- before is not loaded again.
+-- Parameters: spool, first_line (the number of the first of these lines), lines.
 insert into lookups (spool, line, api_key_id, looked_up_at, operation, asked, listed, version)
 select
     :spool,
-    n.line,
-    n.api_key_id,
-    n.looked_up_at,
-    n.operation,
-    n.asked,
-    n.listed,
-    n.version
-from
-    unnest(
-        cast(:lines as bigint[]),
-        cast(:api_key_ids as text[]),
-        cast(:instants as timestamptz[]),
-        cast(:operations as text[]),
-        cast(:asked as integer[]),
-        cast(:listed as integer[]),
-        cast(:versions as bigint[])
-    ) as n (line, api_key_id, looked_up_at, operation, asked, listed, version)
+    :first_line + n.place - 1,
+    split_part(n.line, ' ', 2),
+    to_timestamp(cast(split_part(n.line, ' ', 1) as double precision)),
+    split_part(n.line, ' ', 3),
+    cast(split_part(n.line, ' ', 4) as integer),
+    cast(split_part(n.line, ' ', 5) as integer),
+    cast(split_part(n.line, ' ', 6) as bigint)
+from string_to_table(:lines, chr(10)) with ordinality as n (line, place)
 on conflict (spool, line) do nothing

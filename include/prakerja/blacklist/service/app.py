@@ -413,11 +413,17 @@ def _authorization(request: Request) -> str | None:
     return None
 
 
+class _Answer(Response):
+    """JSON that is written already. Its headers, too: the framework's own way to them takes as long as a lookup."""
+
+    def __init__(self, body: bytes) -> None:
+        self.status_code, self.background, self.body = 200, None, body
+        self.raw_headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+
 def _about(copy: Copy, members: bytes) -> Response:
     is_expired = b"true" if time.time() >= copy.expires_at else b"false"
-    return Response(
-        b"{" + copy.about + b',"is_expired":' + is_expired + b"," + members + b"}", media_type="application/json"
-    )
+    return _Answer(b'{%b,"is_expired":%b,%b}' % (copy.about, is_expired, members))
 
 
 def _source(service: Service, key_id: str | None) -> Source:

@@ -11,12 +11,12 @@ import fcntl
 import os
 import secrets
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from prakerja import warehouse
 
 SPOOL_BYTES_MAX = 16 << 20
+LOAD_BYTES_MAX = 1 << 20  # in one statement
 
 
 class Lookups:
@@ -45,52 +45,45 @@ class Lookups:
         for spool in sorted(self.folder.glob("*.spool")):
             if spool != self.path and not _is_alive(spool):
                 with contextlib.suppress(FileNotFoundError):  # two who find the same: each line is one row all the same
-                    _load(spool, 0, 0)
+                    _load_all(spool, 0, 0)
                     spool.unlink()
-        if self._loaded < self._lines:
-            self._loaded, self._offset = _load(self.path, self._loaded, self._offset)
         if self._size > SPOOL_BYTES_MAX:
             full, loaded, offset, handle = self.path, self._loaded, self._offset, self._handle
             self._open()
             os.close(handle)
-            _load(full, loaded, offset)
+            _load_all(full, loaded, offset)
             full.unlink()
+        self._loaded, self._offset = _load_all(self.path, self._loaded, self._offset)
 
     def close(self) -> None:
         """Load the rest. What cannot be loaded now is by the next service."""
         os.close(self._handle)
-        _load(self.path, self._loaded, self._offset)
+        _load_all(self.path, self._loaded, self._offset)
         self.path.unlink()
+
+
+def _load_all(spool: Path, line: int, offset: int) -> tuple[int, int]:
+    while (end := _load(spool, line, offset)) != (line, offset):
+        line, offset = end
+    return end
 
 
 def _load(spool: Path, line: int, offset: int) -> tuple[int, int]:
     """Load a spool's lines from one on; gives the next line and its offset."""
     with spool.open("rb") as file:
         file.seek(offset)
-        data = file.read()
+        data = file.read(LOAD_BYTES_MAX)
     whole = data[: data.rfind(b"\n") + 1]
-    found = []
-    for number, text in enumerate(whole.decode().splitlines(), line):
-        at, api_key_id, operation, asked, listed, version = text.split(" ")
-        found.append((number, api_key_id, datetime.fromtimestamp(float(at), UTC), operation, asked, listed, version))
-    for start in range(0, len(found), 10_000):
-        numbers, names, instants, operations, asked_, listed_, versions = zip(
-            *found[start : start + 10_000], strict=True
-        )
+    if whole:
         with warehouse.transaction() as connection:
             warehouse.execute(
                 connection,
                 "blacklist/insert_lookups",
                 spool=spool.stem,
-                lines=list(numbers),
-                api_key_ids=list(names),
-                instants=list(instants),
-                operations=list(operations),
-                asked=[int(each) for each in asked_],
-                listed=[int(each) for each in listed_],
-                versions=[int(each) for each in versions],
+                first_line=line,
+                lines=whole.decode().rstrip("\n"),
             )
-    return line + len(found), offset + len(whole)
+    return line + whole.count(b"\n"), offset + len(whole)
 
 
 def _is_alive(spool: Path) -> bool:

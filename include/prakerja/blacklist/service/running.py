@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from prakerja import serving
 from prakerja.blacklist import signing
 from prakerja.blacklist.client import Client
@@ -27,4 +29,6 @@ def configured(place: str | None, pin: bytes | None) -> Service:
 
 def serve(service: Service, host: str, port: int) -> None:
     """Serve until stopped. Raises `PrakerjaError` where the address is taken."""
+    # What goes on behind the requests must give way to them: by default a thread keeps the interpreter for 5 ms.
+    sys.setswitchinterval(0.0005)
     serving.serve(application(service), host, port, http=PromptProtocol, timeout_graceful_shutdown=30)
