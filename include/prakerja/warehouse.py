@@ -146,27 +146,29 @@ def copy(connection: Connection, data: CopyData) -> None:
 
 
 def table(connection: Connection, name: str, types: Mapping[str, str], **parameters: Any) -> pa.Table:
-    """The rows of the named statement as an Arrow table, by COPY: millions of them in seconds.
+    """The rows of the named statement as an Arrow table: millions of them in seconds.
 
-    `types` are Arrow's, by column, in the statement's order. Parameters are numbers and dates, which are written out.
+    `types` are Arrow's, by the statement's columns. No value may be null, or have a comma or a line break. The server
+    joins rows to pages of text: row by row, the driver takes longer than all the rest.
     """
     import pyarrow as pa
     from pyarrow import csv
 
-    written = statement(name).bindparams(**parameters)
-    selected = str(written.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
-    buffer = io.BytesIO()
-    with (
-        contextlib.closing(connection.connection.cursor()) as cursor,
-        cursor.copy(f"copy ({selected.rstrip().rstrip(';')}) to stdout (format csv)".replace("%%", "%")) as copying,
-    ):
-        for piece in copying:
-            buffer.write(piece)
+    selected = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    pages = connection.execute(
+        sa.text(
+            f"select string_agg(concat_ws(',', {', '.join(types)}), chr(10)) as page"  # noqa: S608 - our own columns
+            f" from (select q.*, row_number() over () / 50000 as page_number from ({selected}) as q) as r"
+            " group by page_number"
+        ),
+        parameters,
+    ).scalars()
     columns = {column: pa.type_for_alias(kind) for column, kind in types.items()}
-    if not buffer.tell():
+    text = "\n".join(pages).encode()
+    if not text:
         return pa.schema(columns).empty_table()
     return csv.read_csv(
-        pa.BufferReader(buffer.getbuffer()),
+        pa.BufferReader(text),
         csv.ReadOptions(column_names=list(columns), block_size=1 << 24),
         csv.ParseOptions(),
         csv.ConvertOptions(column_types=columns),

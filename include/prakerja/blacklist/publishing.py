@@ -213,14 +213,14 @@ def _next_version(
     by = _known_by(clock, is_daily=is_daily)
     with warehouse.transaction(one_snapshot=True) as connection:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
-        changes = warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one()
-        if not changes and published["version"]:
+        has_changed = bool(warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one())
+        if not has_changed and published["version"]:
             return int(published["version"])
         last = published["last_created_at"]
         every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
-        if not changes and is_daily and (last is None or clock < last.astimezone(WIB).date() + every):
+        if not has_changed and is_daily and (last is None or clock < last.astimezone(WIB).date() + every):
             return None
-        version = _insert(connection, occasion, at, by, keys.current, has_changed=bool(changes), known_by=clock)
+        version = _insert(connection, occasion, at, by, keys.current, has_changed=has_changed, known_by=clock)
         if jump := _jump(connection, version):
             if not approve_as:
                 raise OutOfBoundsError(f"{occasion}: {jump}")
@@ -258,6 +258,7 @@ def _insert(
         ).scalar_one()
     )
     warehouse.execute(connection, "blacklist/insert_changes", version=version, **by)
+    warehouse.execute(connection, "blacklist/analyze_changes")
     return version
 
 

@@ -1,18 +1,26 @@
--- Grain: one number, the recipients who must be added or withdrawn since the last version.
+-- Grain: one number, the recipients who must be added or withdrawn since the last version: those of `insert_changes`.
 -- Parameters: revoked_by, reinstated_by: what happened later is for a later version.
-with listed as (
-    select c.recipient_id
-    from blacklist_changes as c
-    where c.op = 'ADD' and not exists (
-        select from blacklist_changes as l
-        where l.recipient_id = c.recipient_id and l.version > c.version
-    )
+with pending as (
+    select r.recipient_id
+    from revocations as r
+    where
+        r.revoked_on <= :revoked_by
+        and not exists (select from reinstatements as e where e.recipient_id = r.recipient_id)
+        and not exists (
+            select from blacklist_changes as c
+            where c.recipient_id = r.recipient_id and c.op = 'ADD'
+        )
+    union all
+    select e.recipient_id
+    from reinstatements as e
+    inner join blacklist_changes as c on e.recipient_id = c.recipient_id and c.op = 'ADD'
+    where
+        e.reinstated_on <= :reinstated_by
+        and not exists (
+            select from blacklist_changes as w
+            where w.recipient_id = e.recipient_id and w.op = 'WITHDRAW'
+        )
 )
 
 select count(*)
-from revocations as r
-left join reinstatements as e on r.recipient_id = e.recipient_id
-left join listed as l on r.recipient_id = l.recipient_id
-where
-    (e.recipient_id is null and r.revoked_on <= :revoked_by and l.recipient_id is null)
-    or (e.reinstated_on <= :reinstated_by and l.recipient_id is not null)
+from pending

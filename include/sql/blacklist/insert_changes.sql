@@ -1,23 +1,31 @@
--- Grain: one change per recipient of a version: revoked and not listed, or reinstated and listed.
+-- Grain: one change per recipient of a version: revoked and not listed, or reinstated and listed. Nobody is revoked
+-- twice, so who was withdrawn is never added again.
 -- Parameters: version; revoked_by, reinstated_by: what happened later is for a later version.
-with listed as (
-    select c.recipient_id
-    from blacklist_changes as c
-    where c.op = 'ADD' and not exists (
-        select from blacklist_changes as l
-        where l.recipient_id = c.recipient_id and l.version > c.version
-    )
-)
-
 insert into blacklist_changes (version, op, recipient_id, reason)
 select
     :version,
-    case when e.recipient_id is null then 'ADD' else 'WITHDRAW' end,
+    'ADD',
     r.recipient_id,
-    case when e.recipient_id is null then r.reason else 'REINSTATED' end
+    r.reason
 from revocations as r
-left join reinstatements as e on r.recipient_id = e.recipient_id
-left join listed as l on r.recipient_id = l.recipient_id
 where
-    (e.recipient_id is null and r.revoked_on <= :revoked_by and l.recipient_id is null)
-    or (e.reinstated_on <= :reinstated_by and l.recipient_id is not null)
+    r.revoked_on <= :revoked_by
+    and not exists (select from reinstatements as e where e.recipient_id = r.recipient_id)
+    and not exists (
+        select from blacklist_changes as c
+        where c.recipient_id = r.recipient_id and c.op = 'ADD'
+    )
+union all
+select
+    :version,
+    'WITHDRAW',
+    e.recipient_id,
+    'REINSTATED'
+from reinstatements as e
+inner join blacklist_changes as c on e.recipient_id = c.recipient_id and c.op = 'ADD'
+where
+    e.reinstated_on <= :reinstated_by
+    and not exists (
+        select from blacklist_changes as w
+        where w.recipient_id = e.recipient_id and w.op = 'WITHDRAW'
+    )

@@ -12,6 +12,6 @@ inner join recipients as p on c.recipient_id = p.recipient_id
 where
     c.op = 'ADD' and c.version <= :version
     and not exists (
-        select from blacklist_changes as l
-        where l.recipient_id = c.recipient_id and l.version > c.version and l.version <= :version
+        select from blacklist_changes as w
+        where w.recipient_id = c.recipient_id and w.op = 'WITHDRAW' and w.version <= :version
     )
