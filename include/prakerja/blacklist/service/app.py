@@ -148,7 +148,7 @@ def application(service: Service) -> FastAPI:
         copy = service.copies.current()
         data = copy.pointer
         if key_id and key_id != copy.listed.trusted.key_id:
-            data = await run_in_threadpool(_read, _source(service, key_id), POINTER, DOCUMENT_BYTES_MAX)
+            data = await run_in_threadpool(_read, await _source(service, key_id), POINTER, DOCUMENT_BYTES_MAX)
         return _whole(data, hashlib.sha256(data).hexdigest(), "application/json", "private, no-cache", if_none_match)
 
     @app.get(
@@ -170,7 +170,7 @@ def application(service: Service) -> FastAPI:
     ) -> Response:
         """Which keys sign the list. Scope `list`. Whom to believe at first, a reader is told by a person."""
         service.access.require(authorization, "list")
-        data = await run_in_threadpool(_read, _source(service, None), f"keys/{name}", DOCUMENT_BYTES_MAX)
+        data = await run_in_threadpool(_read, await _source(service, None), f"keys/{name}", DOCUMENT_BYTES_MAX)
         kind = "application/json" if name.endswith(".json") else "application/x-pem-file"
         return _whole(data, hashlib.sha256(data).hexdigest(), kind, FOR_EVER, if_none_match)
 
@@ -196,7 +196,7 @@ def application(service: Service) -> FastAPI:
         service.access.require(authorization, "list")
         if version > service.copies.current().version:
             raise ProblemError(404, "there is no such version here")
-        source, folder = _source(service, key_id), f"v{version:06d}"
+        source, folder = await _source(service, key_id), f"v{version:06d}"
         if file.startswith("manifest.json"):
             limit = DOCUMENT_BYTES_MAX if file == "manifest.json" else SIGNATURE_BYTES_MAX
             data = await run_in_threadpool(_read, source, f"{folder}/{file}", limit)
@@ -314,10 +314,15 @@ def _about(copy: Copy, members: bytes) -> Response:
     return _Answer(b'{%b,"is_expired":%b,%b}' % (copy.about, is_expired, members))
 
 
-def _source(service: Service, key_id: str | None) -> Source:
-    source = service.copies.source()
+async def _source(service: Service, key_id: str | None) -> Source:
+    source = await run_in_threadpool(_found, service)  # it asks the storage: not between other requests
     current = service.copies.current().listed.trusted.key_id
     return source if key_id in (None, current) else source.under_key(str(key_id))
+
+
+def _found(service: Service) -> Source:
+    with _told():
+        return service.copies.source()
 
 
 def _read(source: Source, name: str, bytes_max: int) -> bytes:

@@ -93,7 +93,9 @@ def _of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem
 def place_of(errors: Any) -> str:
     """Where the first of some validation errors is, and which; never the value."""
     first = errors[0]
-    place = "/".join(str(part) for part in first["loc"]) or "the body"
+    # A member that is too many has a name of the asker's own choosing: it could be a NIK.
+    known = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
+    place = "/".join(str(part) for part in known) or "the body"
     return f"{place}: {first['type']}"
 
 
