@@ -103,7 +103,7 @@ def test_the_list_is_who_is_revoked_and_not_reinstated(replayed: Replayed, expec
     assert instance.list_of_cards() == listed
     verified = instance.run("blacklist", "verify")
     assert verified.returncode == 0
-    assert "7 versions are whole and signed" in verified.stdout, "one a day from the first on, and one for each deadline"
+    assert "7 versions are whole and signed" in verified.stdout, "one a day from the first on, one for each deadline"
 
 
 def test_what_was_rejected_is_one_line_each_and_the_answer_is_no(replayed: Replayed, expected: dict[str, Any]) -> None:
