@@ -22,9 +22,19 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, keyring, publishing, rotation, signing, sources, storage, verification
+from prakerja.blacklist import (
+    audit,
+    keyring,
+    publishing,
+    rotation,
+    signing,
+    snapshot,
+    sources,
+    storage,
+    verification,
+)
 from prakerja.blacklist.client import Client, RefusedListError
-from prakerja.blacklist.contract import Manifest, parsed
+from prakerja.blacklist.contract import Manifest, canonical_json, parsed
 from prakerja.blacklist.keyring import UntrustedError
 from prakerja.blacklist.publishing import OutOfBoundsError
 from prakerja.blacklist.snapshot import parsed_delta
@@ -82,6 +92,8 @@ def steps(case: str, *, halves: bool = True) -> list[str]:
     for file in WRITES[case]:
         if file == ANCHOR[0]:
             found.append("before seal_entries")
+        if file.endswith(POINTER):
+            found.append("before insert_published_list")
         found += [f"before {file}", *([f"in the middle of {file}"] if halves else [])]
         found += [f"after {file}"] if file.endswith(POINTER) else []
     return found
@@ -427,8 +439,8 @@ def test_a_list_that_has_more_versions_than_the_warehouse_is_another_systems(lat
     published("second", NEXT)
     before = tree(later)
     with warehouse.transaction(as_owner=True) as connection:  # what a warehouse looks like that published once
-        connection.exec_driver_sql("delete from blacklist_changes where version = 2")
-        connection.exec_driver_sql("delete from blacklist_versions where version = 2")
+        for table in ("blacklist_changes", "published_lists", "blacklist_versions"):
+            connection.exec_driver_sql(f"delete from {table} where version = 2")
     with pytest.raises(PrakerjaError, match="holds version 2, but this warehouse knows 1: it is another system's"):
         published("third", NEXT)
     assert tree(later) == before
@@ -441,6 +453,7 @@ def test_two_warehouses_cannot_share_a_folder(later: Path, home: Path, knows: in
     before = tree(home / "publish")
     with warehouse.transaction(as_owner=True) as connection:  # the other warehouse: of other people
         connection.exec_driver_sql("update blacklist_changes set recipient_id = 6 where recipient_id = 1")
+        connection.exec_driver_sql("delete from published_lists")
     monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "elsewhere"))
     for number in range(2, knows + 1):
         assert published(f"of its own {number}") == number
@@ -448,6 +461,41 @@ def test_two_warehouses_cannot_share_a_folder(later: Path, home: Path, knows: in
     with pytest.raises(PrakerjaError, match="is not what this warehouse has published"):
         published("another", NEXT)
     assert tree(home / "publish") == before
+
+
+def test_a_warehouse_that_no_longer_gives_the_list_that_it_has_published_publishes_no_other(
+    later: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("update blacklist_changes set recipient_id = 6 where recipient_id = 1")
+    monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "elsewhere"))
+    with pytest.raises(PrakerjaError, match="another list than this warehouse has published as version 1"):
+        published("second", NEXT)
+    assert not (home / "elsewhere" / "blacklist" / POINTER).exists()
+
+
+def test_nobody_is_listed_by_what_was_put_into_the_list_before_with_the_right_signature(later: Path) -> None:
+    """Whoever holds the signing key may write a list; the next one is made from what this warehouse has published."""
+    folder = later / "v000001"
+    data = (folder / "manifest.json").read_bytes()
+    bent = gzip.decompress((folder / "snapshot.csv.gz").read_bytes()).replace(b",12,", b",13,", 1)
+    (folder / "snapshot.csv.gz").write_bytes(gzip.compress(bent))
+    contents = json.loads(data) | {"result_sha256": snapshot.sha256(bent)}
+    data = canonical_json(Manifest(**contents))
+    (folder / "manifest.json").write_bytes(data)
+    (folder / "manifest.json.sig").write_bytes(signing.signing_key().signature(data))
+    before = tree(later)
+    with pytest.raises(PrakerjaError, match="is not what this warehouse has published"):
+        published("second", NEXT)
+    assert tree(later) == before
+
+
+def test_a_list_from_before_digests_were_kept_is_held_against_everybody(later: Path, home: Path) -> None:
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("delete from published_lists")
+    published("second", NEXT)
+    assert verified(later) == [1, 2]
+    assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
 
 
 # -- an object storage -------------------------------------------------------------------------------------------------

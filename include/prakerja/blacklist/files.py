@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prakerja.blacklist.contract import DeltaRow, Document, SnapshotRow, columns, require_column, utc_text
 from prakerja.blacklist.signing import SubjectKey
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, NotCanonicalError, parsed_delta, result_sha256, sha256
-from prakerja.errors import PrakerjaError
+from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, parsed_delta, result, sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,79 +65,80 @@ class Rows:
             csv.write_csv(self.table, buffer, csv.WriteOptions(include_header=False, quoting_style="none"))
         return buffer.getvalue()
 
-    def parquet(self) -> bytes:
-        """The same as Parquet."""
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        buffer = pa.BufferOutputStream()
-        # Subjects are all different: a dictionary of them would be a second list.
-        others = [name for name in self.table.column_names if name != "subject"]
-        parquet.write_table(self.table, buffer, use_dictionary=others)
-        data: bytes = buffer.getvalue().to_pybytes()
-        return data
-
 
 @dataclass
 class VersionFiles:
     """The files of a version by name, each with its rows; and what the manifest says of them."""
 
-    listed: Rows
-    changed: Rows
+    snapshot: bytes  # the canonical list, and the canonical delta that led to it
+    delta: bytes
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     result_sha256: str = ""
-    _delta: bytes = b""
+
+    @classmethod
+    def following(cls, before: bytes, changed: Rows) -> VersionFiles:
+        """Of the list that a delta makes of the one before. Raises `NotCanonicalError` where it does not fit that."""
+        delta = changed.csv()
+        return cls(result(before, parsed_delta(delta)), delta)
 
     @property
     def entries(self) -> int:
         """How many are listed."""
-        return int(self.listed.table.num_rows)
+        return self.snapshot.count(b"\n") - 1
 
     @property
     def changes(self) -> int:
         """How many changes the delta has."""
-        return int(self.changed.table.num_rows)
+        return self.delta.count(b"\n") - 1
 
     def written(self) -> VersionFiles:
         """Make the files' contents; gives itself."""
-        snapshot, self._delta = self.listed.csv(), self.changed.csv()
+        listed = _table(self.snapshot)
         with ThreadPoolExecutor(2) as pool:  # they let go of the interpreter
             jobs: list[Callable[[], Any]] = [
-                lambda: _gzip(snapshot),
-                self.listed.parquet,
-                lambda: sha256(snapshot),
+                lambda: _gzip(self.snapshot),
+                lambda: _parquet(listed),
+                lambda: sha256(self.snapshot),
             ]
             packed, parquet, self.result_sha256 = pool.map(lambda job: job(), jobs)
         self.files = {
             "snapshot.csv.gz": (packed, self.entries),
             "snapshot.parquet": (parquet, self.entries),
-            "delta.csv.gz": (_gzip(self._delta), self.changes),
+            "delta.csv.gz": (_gzip(self.delta), self.changes),
         }
-        by_cohort = self.listed.table["cohort"].value_counts().to_pylist()
-        ops = {each["values"]: each["counts"] for each in self.changed.table["op"].value_counts().to_pylist()}
+        by_cohort = listed["cohort"].value_counts().to_pylist()
         self.counts = {
             "entries": self.entries,
-            "added": ops.get("ADD", 0),
-            "withdrawn": ops.get("WITHDRAW", 0),
+            "added": self.delta.count(b"\nADD,"),
+            "withdrawn": self.delta.count(b"\nWITHDRAW,"),
             "by_cohort": {str(each["values"]): each["counts"] for each in sorted(by_cohort, key=lambda e: e["values"])},
         }
         return self
 
-    def require_follows(self, base: bytes) -> None:
-        """Check that the list before, with the delta, is the list: a chain that broke is never published.
 
-        Raises `PrakerjaError`.
-        """
-        try:
-            follows = result_sha256(base, parsed_delta(self._delta)) == self.result_sha256
-        except NotCanonicalError:
-            follows = False
-        if not follows:
-            raise PrakerjaError(
-                "the list that is published is not what this warehouse has published: restore the warehouse it belongs "
-                "to, or publish into another folder"
-            )
+def _table(snapshot: bytes) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    types = {name: pa.int32() if name == "cohort" else pa.string() for name in columns(SnapshotRow)}
+    return csv.read_csv(
+        pa.BufferReader(snapshot),
+        parse_options=csv.ParseOptions(quote_char=False),
+        convert_options=csv.ConvertOptions(column_types=types),
+    ).combine_chunks()
+
+
+def _parquet(listed: pa.Table) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    buffer = pa.BufferOutputStream()
+    # Subjects are all different: a dictionary of them would be a second list.
+    others = [name for name in listed.column_names if name != "subject"]
+    parquet.write_table(listed, buffer, use_dictionary=others)
+    data: bytes = buffer.getvalue().to_pybytes()
+    return data
 
 
 def _with_instants(table: pa.Table) -> pa.Table:

@@ -34,7 +34,7 @@ from prakerja.blacklist.contract import (
 )
 from prakerja.blacklist.files import Rows, VersionFiles
 from prakerja.blacklist.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
-from prakerja.blacklist.snapshot import HEADER, sha256
+from prakerja.blacklist.snapshot import HEADER, NotCanonicalError, sha256
 from prakerja.blacklist.sources import (
     DOCUMENT_BYTES_MAX,
     POINTER,
@@ -401,8 +401,7 @@ class _List:
                     f"v{version:06d} has subjects of the key {each}, which is not here: "
                     "set PRAKERJA_SUBJECT_KEY_PREVIOUS to it"
                 )
-        files = _rows(version, key_id, key_id_before, keys).written()
-        files.require_follows(snapshot_of(base, version - 1) if version > 1 else HEADER)
+        files = _files(base, version, key_id, key_id_before, keys).written()
         created_at = row["created_at"]
         manifest = Manifest(
             contract=CONTRACT,
@@ -433,24 +432,66 @@ class _List:
             write_whole(folder / name, content)
         write_whole(folder / "manifest.json", data)
         write_whole(folder / "manifest.json.sig", self.signer.signature(data))
+        self._record()
         if _pointed_version(self.root) < version:  # somebody who lost the lock in the middle must not turn it back
             write_whole(self.root / POINTER, canonical_json(pointer))
         log.info("published version %d: %d entries, %d changes", version, self.files.entries, self.files.changes)
 
+    def _record(self) -> None:
+        """Let the warehouse keep the digest of what is published from it. Raises where it has published another."""
+        of = {"version": self.manifest.version, "key_id": self.manifest.key_id}
+        with warehouse.transaction() as connection:
+            digest = self.manifest.result_sha256
+            warehouse.execute(connection, "blacklist/insert_published_list", **of, result_sha256=digest)
+            if warehouse.execute(connection, "blacklist/digest_of_list", **of).scalar_one() != digest:
+                raise PrakerjaError(
+                    f"this is another list than this warehouse has published as version {self.manifest.version}: "
+                    "restore the warehouse"
+                )
 
-def _rows(version: int, key_id: str, key_id_before: str, keys: Keys) -> VersionFiles:
-    """The rows of a version's list and delta. A list that is re-issued under a new key withdraws and adds everybody."""
-    subjects = keys.subjects[key_id]
+
+def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Keys) -> VersionFiles:
+    """A version's list, which is the list before with what the warehouse has changed since, and that delta.
+
+    The list before must be the very one that this warehouse has published, whose digest it keeps. Raises where not.
+    """
+    before = snapshot_of(base, version - 1) if version > 1 else HEADER
     with warehouse.transaction(one_snapshot=True) as connection:
-        listed = Rows.of(SnapshotRow, _table(connection, "list_entries", version), subjects)
+        digest = warehouse.execute(
+            connection, "blacklist/digest_of_list", version=version - 1, key_id=key_id_before
+        ).scalar_one_or_none()
+        entries = warehouse.execute(connection, "blacklist/count_listed", version=version).scalar_one()
         if key_id == key_id_before:
-            return VersionFiles(listed, Rows.of(DeltaRow, _table(connection, "list_changes", version), subjects))
-        before = _table(connection, "list_entries", version - 1)
-    withdrawn = Rows.of(SnapshotRow, before, keys.subjects[key_id_before])
-    return VersionFiles(listed, Rows.reissued(withdrawn, listed))
+            changed = Rows.of(DeltaRow, _people(connection, "list_changes", version), keys.subjects[key_id])
+        else:
+            changed = Rows.reissued(
+                _listed(connection, version - 1, keys.subjects[key_id_before]),
+                _listed(connection, version, keys.subjects[key_id]),
+            )
+        # A list from before digests were kept is held against everybody.
+        everybody = None if digest or version == 1 else _listed(connection, version, keys.subjects[key_id]).csv()
+    try:
+        files = VersionFiles.following(before, changed)
+    except NotCanonicalError:
+        files = None
+    if (
+        files is None
+        or files.entries != entries
+        or (digest or sha256(before)) != sha256(before)
+        or (everybody or files.snapshot) != files.snapshot
+    ):
+        raise PrakerjaError(
+            "the list that is published is not what this warehouse has published: restore the warehouse it belongs "
+            "to, or publish into another folder"
+        )
+    return files
 
 
-def _table(connection: warehouse.Connection, name: str, version: int) -> Any:
+def _listed(connection: warehouse.Connection, version: int, key: SubjectKey) -> Rows:
+    return Rows.of(SnapshotRow, _people(connection, "list_entries", version), key)
+
+
+def _people(connection: warehouse.Connection, name: str, version: int) -> Any:
     types = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
     if name == "list_changes":
         types = {"op": "string", **types}

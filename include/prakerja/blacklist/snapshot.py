@@ -6,6 +6,7 @@ So a change is applied by copying what lies between the changed lines, and a lis
 from __future__ import annotations
 
 import hashlib
+import itertools
 import operator
 import re
 import sys
@@ -13,7 +14,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from prakerja.blacklist.contract import DeltaRow, Document, SnapshotRow, columns, line_pattern
@@ -58,7 +58,7 @@ def parsed_delta(data: bytes) -> list[Change]:
         changes.append(Change(op, subject, line[len(op) + 1 :]))
     if any(
         before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD")
-        for before, after in pairwise(changes)
+        for before, after in itertools.pairwise(changes)
     ):
         raise NotCanonicalError("a delta names a subject twice")
     added = b"".join(change.line for change in changes if change.op == "ADD")
@@ -104,14 +104,23 @@ def applied(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
     yield view[position:]
 
 
+def result(base: Any, changes: Sequence[Change]) -> bytes:
+    """The list after the changes. Raises `NotCanonicalError`."""
+    return b"".join(_pieces(base, changes))
+
+
 def result_sha256(base: Any, changes: Sequence[Change]) -> str:
     """The SHA-256 of the list after the changes. Raises `NotCanonicalError`."""
     digest = hashlib.sha256()
+    for piece in _pieces(base, changes):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
     if len(changes) * 8 * LINE_BYTES_MAX < len(base):
-        for piece in applied(base, changes):
-            digest.update(piece)
-        return digest.hexdigest()
-    # Most of the list changes (it is re-issued under another key): taken apart, it is quicker.
+        return applied(base, changes)
+    # Most of the list changes (it is the first, or re-issued under another key): taken apart, it is quicker.
     lines = {line[:HEX]: line for line in bytes(base)[len(HEADER) :].splitlines(keepends=True)}
     for change in changes:
         if (change.op == "ADD") == (change.subject in lines):
@@ -120,10 +129,7 @@ def result_sha256(base: Any, changes: Sequence[Change]) -> str:
             lines[change.subject] = change.line
         else:
             del lines[change.subject]
-    digest.update(HEADER)
-    for _, line in sorted(lines.items()):
-        digest.update(line)
-    return digest.hexdigest()
+    return itertools.chain([HEADER], (line for _, line in sorted(lines.items())))
 
 
 def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
