@@ -39,7 +39,7 @@ demo: install ## a simulated world of gelombang 12 and 13 through the real DAGs
 	@echo "    $(BIN)/prakerja replay --from 2021-03-05 --to 2021-04-12 --cohorts 12,13 --approve-as \"Your Name\""
 
 test: install ## the tests, on a real embedded PostgreSQL and the real DAGs
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/ruff check .
