@@ -16,6 +16,9 @@ same shape: wait for complete feeds, reconcile, branch.
 have failed for now: cleared, it sends those and no other. Clear the task once that is mended; clear `choose` to
 ask again.
 
+**To try what a run would do**, trigger it with a cohort and `rehearsal`: `reconcile` decides by what is known today and
+reports the counts and what would stop them, and nothing of it is kept; nobody is reminded, revoked or listed.
+
 A run of the past is safe: it never waits, sends no reminder, and decides and revokes nobody twice.
 **Do not mark a task as successful** to get past a gate: what it guards takes a benefit away for life.
 """
@@ -38,6 +41,7 @@ from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
+KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
 QUESTION = "{{{{ ti.xcom_pull(task_ids='choose', key='question')['{}'] }}}}"
 
 
@@ -57,8 +61,19 @@ def occasion() -> Occasion:
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
     params={
-        "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()]),
-        "kind": Param(None, type=["null", "string"], description="H-7, ...; empty: the deadline"),
+        "cohort": Param(
+            None,
+            type=["null", "integer"],
+            enum=[None, *calendar()],
+            values_display={number: f"gelombang-{number}, {wave.deadline_on}" for number, wave in calendar().items()},
+            description="whose run it is; a scheduled run has its own",
+        ),
+        "kind": Param(
+            None, type=["null", "string"], enum=[None, *KINDS], description="which of its runs; empty: the deadline"
+        ),
+        "rehearsal": Param(
+            False, type="boolean", description="decide and report, and change nothing: nobody is reminded or revoked"
+        ),
     },
     tags=["prakerja", "deadlines"],
 )
@@ -133,7 +148,8 @@ def cohort_deadline():
     cohort_has_no_roster = EmptyOperator(task_id="cohort_has_no_roster")
     cohort_was_decided = EmptyOperator(task_id="cohort_was_decided")
     reminder_date_is_over = EmptyOperator(task_id="reminder_date_is_over")
-    ends = [send_reminders(), reminder_date_is_over, cohort_has_no_roster]
+    rehearsal_is_over = EmptyOperator(task_id="rehearsal_is_over")
+    ends = [send_reminders(), reminder_date_is_over, rehearsal_is_over, cohort_has_no_roster]
     choice = choose()
     await_feeds() >> reconcile() >> choice >> ends
     choice >> [ask_approval, approve, nobody_is_overdue, cohort_was_decided]

@@ -7,10 +7,12 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from prakerja.settings import Settings
+
 #: Default arguments of every DAG's tasks. The first rule that fits counts.
 DEFAULT_ARGS: dict[str, Any] = {
     "retries": 3,
-    "retry_delay": timedelta(minutes=5),
+    "retry_delay": timedelta(seconds=Settings.from_environment().retry_seconds),
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(

@@ -46,6 +46,7 @@ class Occasion:
     cohort: int | None = None
     is_replay: bool = False
     approve_as: str | None = None
+    is_rehearsal: bool = False  # it decides and reports, and changes nothing
 
     @property
     def clock(self) -> date:
@@ -98,7 +99,8 @@ class Occasion:
         on = given.get("on", named["on"] if of_id and named else None)
         for event in wave.events():
             if event.kind == kind and on in (None, event.on.isoformat()):
-                return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"))
+                is_rehearsal = bool(given.get("rehearsal", False))
+                return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"), is_rehearsal)
         known = ", ".join(f"{event.kind} on {event.on}" for event in wave.events())
         raise PrakerjaError(f"the run {run_id} is for nothing in the calendar: gelombang-{wave.cohort} has {known}")
 

@@ -40,6 +40,7 @@ class Settings:
     smtp_url: str | None
     mail_from: str
     receipts_url: str | None
+    retry_seconds: int
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -56,6 +57,7 @@ class Settings:
             smtp_url=_env("PRAKERJA_SMTP_URL"),
             mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
             receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
+            retry_seconds=_whole_number("PRAKERJA_RETRY_SECONDS", 300),
         )
 
     def make_home(self) -> Path:
@@ -89,7 +91,7 @@ class Settings:
         """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
         given = _env("PRAKERJA_SIGNING_KEY")
         if given is None:
-            return self._generated_once("signing_key.pem", new_signing_key)
+            return self.generated_once("signing_key.pem", new_signing_key)
         return _pem(given, "PRAKERJA_SIGNING_KEY")
 
     def next_signing_key_pem(self) -> bytes | None:
@@ -107,7 +109,7 @@ class Settings:
     def subject_key(self) -> bytes:
         """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""
         given = _env("PRAKERJA_SUBJECT_KEY")
-        encoded = given.encode() if given else self._generated_once("subject_key.b64", new_random_key)
+        encoded = given.encode() if given else self.generated_once("subject_key.b64", new_random_key)
         return _subject_key(encoded, "PRAKERJA_SUBJECT_KEY")
 
     def has_subject_key(self) -> bool:
@@ -145,7 +147,7 @@ class Settings:
     def receipts_secret(self) -> bytes:
         """The key that providers sign their receipts with, from `PRAKERJA_RECEIPTS_SECRET` (base64, `whsec_...`)."""
         given = _env("PRAKERJA_RECEIPTS_SECRET")
-        encoded = given.encode() if given else self._generated_once("receipts_secret.b64", new_random_key)
+        encoded = given.encode() if given else self.generated_once("receipts_secret.b64", new_random_key)
         try:
             key = base64.b64decode(encoded.strip().removeprefix(b"whsec_"), validate=True)
         except binascii.Error:
@@ -154,7 +156,8 @@ class Settings:
             raise PrakerjaError("PRAKERJA_RECEIPTS_SECRET is too short or no base64: give at least 16 random bytes")
         return key
 
-    def _generated_once(self, name: str, make: Callable[[], bytes]) -> bytes:
+    def generated_once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The contents of a file in the home's folder of keys, made by the first who asks."""
         folder = self.make_home() / "keys"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / name
@@ -182,6 +185,13 @@ def program() -> dict[str, Any]:
 
 def _env(name: str) -> str | None:
     return os.environ.get(name) or None
+
+
+def _whole_number(name: str, default: int) -> int:
+    given = _env(name) or str(default)
+    if not given.isascii() or not given.isdigit():
+        raise PrakerjaError(f"{name} is no whole number: give {default}, or unset it")
+    return int(given)
 
 
 def _pem(given: str, variable: str) -> bytes:

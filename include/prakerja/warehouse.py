@@ -276,6 +276,23 @@ def stop_embedded_server() -> bool:
     return True
 
 
+def keep_embedded_server() -> None:
+    """Run the embedded PostgreSQL of this home: until it dies, we are stopped, or who has started us is gone."""
+    import signal
+    import time
+
+    settings, parent = Settings.from_environment(), os.getppid()
+    stopped = list[int]()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stopped.append(number))
+    embedded_server(settings)
+    while not stopped and os.getppid() == parent:
+        if _running_socket(settings.home / "postgres") is None:
+            raise UnavailableError(f"the embedded PostgreSQL has died: see {settings.home / 'postgres' / 'log'}")
+        time.sleep(0.2)
+    stop_embedded_server()
+
+
 def _start_server(home: Path, data: Path) -> Path:
     import fcntl
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, CohortEvent, cohort
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.occasion import Occasion
 from prakerja.settings import Settings
+
+if TYPE_CHECKING:
+    from prakerja.revocations.run_audit import SeenRuns
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +137,7 @@ def has_complete_feeds(occasion: Occasion) -> bool:
     from prakerja.revocations import decision
 
     wave = _cohort(occasion)
-    if occasion.kind != "deadline" or not _has_roster(wave):
+    if occasion.kind != "deadline" or occasion.is_rehearsal or not _has_roster(wave):
         return True
     try:
         decision.require_complete_feeds(wave, occasion.clock)
@@ -147,13 +150,18 @@ def has_complete_feeds(occasion: Occasion) -> bool:
 
 
 def reconcile(occasion: Occasion) -> dict[str, Any]:
-    """Where the cohort's recipients stand: before the deadline counts, after it the decision."""
+    """Where the cohort's recipients stand: before the deadline counts, after it the decision.
+
+    A rehearsal's is what would be decided today, with what would stop that.
+    """
     from prakerja.cohorts import standing
     from prakerja.revocations import decision
 
     wave = _cohort(occasion)
     if not _has_roster(wave):
         return {}
+    if occasion.is_rehearsal:
+        return decision.rehearse(wave, occasion.clock)
     if occasion.kind != "deadline":
         return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
     made = decision.decide(wave, occasion.clock)
@@ -174,6 +182,8 @@ def choose(occasion: Occasion) -> tuple[str, dict[str, str] | None]:
     wave = _cohort(occasion)
     if not _has_roster(wave):
         return "cohort_has_no_roster", None
+    if occasion.is_rehearsal:
+        return "rehearsal_is_over", None
     if occasion.kind != "deadline":
         return "reminder_date_is_over" if occasion.is_late else "send_reminders", None
     made = _decision(wave)
@@ -199,6 +209,7 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
 
+    _require_real(occasion)
     accounts = Accounts.of({} if occasion.is_replay else connections or {})
 
     def send() -> sending.Progress:
@@ -229,6 +240,7 @@ def approve_revocation(
     """
     from prakerja.revocations import revocation
 
+    _require_real(occasion)
     wave = _cohort(occasion)
     made = _decision(wave)
     made.require_unmoved(wave)
@@ -244,6 +256,7 @@ def revoke(occasion: Occasion) -> int:
     """Revoke the overdue of the approved decision; gives how many this run revoked."""
     from prakerja.revocations import revocation
 
+    _require_real(occasion)
     wave = _cohort(occasion)
     return revocation.revoke(wave, _decision(wave), occasion.clock)
 
@@ -252,10 +265,41 @@ def publish_blacklist(occasion: Occasion) -> int:
     """Publish the list as it stands after this run; gives its version."""
     from prakerja.blacklist import publishing
 
+    _require_real(occasion)
     version = publishing.publish(occasion.name, occasion.at, occasion.clock, approve_as=occasion.approves_in_advance)
     if version is None:
         raise PrakerjaError(f"{occasion.name}: nothing was published")
     return version
+
+
+def _require_real(occasion: Occasion) -> None:
+    if occasion.is_rehearsal:
+        raise PrakerjaError(f"{occasion.name} is a rehearsal: it ends with its report")
+
+
+# -- daily_audit -------------------------------------------------------------------------------------------------------
+
+
+def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+    """What lacks among the cohorts' runs, a mapping each: `kind`, `told`, and `repair`, the run that mends it."""
+    from prakerja.revocations import run_audit
+
+    found = []
+    for finding in run_audit.audit(now, seen):
+        log.warning("%s", finding.told)
+        repair = {
+            "trigger_run_id": run_audit.repair_run_id(finding.event, now),
+            "conf": {"cohort": finding.event.cohort, "kind": finding.event.kind},
+            "note": finding.told,
+        }
+        found.append({"kind": finding.kind, "told": finding.told, "repair": repair if finding.is_repairable else None})
+    return found
+
+
+def report_audit(found: list[dict[str, Any]]) -> None:
+    """Raises `PrakerjaError` where something was found that no run mends: a person is needed."""
+    if left := [finding["told"] for finding in found if not finding["repair"]]:
+        raise PrakerjaError("\n".join(left))
 
 
 # -- blacklist_readers -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,20 @@ class Instance:
     landing: Path
     calendar: Path
     command: Path = PROJECT / ".venv" / "bin" / "prakerja"
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if not name.startswith(("PRAKERJA_", "AIRFLOW"))} | {
-            "PRAKERJA_HOME": str(self.home),
-            "PRAKERJA_LANDING": str(self.landing),
-            "PRAKERJA_CALENDAR": str(self.calendar),
-            "COLUMNS": "200",
-        }
+        return (
+            {name: value for name, value in os.environ.items() if not name.startswith(("PRAKERJA_", "AIRFLOW"))}
+            | {
+                "PRAKERJA_HOME": str(self.home),
+                "PRAKERJA_LANDING": str(self.landing),
+                "PRAKERJA_CALENDAR": str(self.calendar),
+                "COLUMNS": "200",
+            }
+            | self.more
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

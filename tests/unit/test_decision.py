@@ -472,3 +472,45 @@ def test_only_the_revoked_appeal_and_one_appeal_at_a_time(wave: Cohort, home: Pa
         appeals.decide(99, is_upheld=True, decided_by="Budi", **DECIDED)
     with pytest.raises(PrakerjaError, match="a text of 1 to"):
         appeals.open_appeal(card(2), " ", opened_by="Ani", on=date(2021, 3, 18))
+
+
+def rehearsal(wave: Cohort, **bent: Any) -> Occasion:
+    return deadline_run(wave, is_rehearsal=True, **bent)
+
+
+def test_a_rehearsal_decides_and_keeps_nothing(wave: Cohort) -> None:
+    def kept() -> list[Any]:
+        with warehouse.transaction() as connection:
+            names = connection.exec_driver_sql(
+                "select tablename from pg_tables where schemaname = 'public' order by tablename"
+            ).scalars()
+            counted = " union all ".join(f"select '{name}', count(*) from {name}" for name in names)
+            return list(connection.exec_driver_sql(counted))
+
+    before = kept()
+    told = workflow.reconcile(rehearsal(wave))
+    assert told["stops"] == []
+    assert (told["selected"], told["purchased"], told["overdue"]) == (PEOPLE, PEOPLE - 2, 2)
+    assert workflow.choose(rehearsal(wave)) == ("rehearsal_is_over", None)
+    assert kept() == before
+
+    made = workflow.reconcile(deadline_run(wave))
+    assert {name: made[name] for name in ("purchased", "held", "overdue", "excluded")} == {
+        name: told[name] for name in ("purchased", "held", "overdue", "excluded")
+    }
+    assert workflow.reconcile(rehearsal(wave))["is_decided"]
+
+
+def test_a_rehearsal_tells_what_is_missing_still_and_never_waits(wave: Cohort) -> None:
+    early = rehearsal(wave, at=datetime(2021, 3, 10, 12, tzinfo=WIB))
+    assert workflow.has_complete_feeds(early)
+    told = workflow.reconcile(early)
+    assert told["stops"][0].startswith("feeds_missing: ")
+    assert told["as_of"] == "2021-03-10"
+
+
+@pytest.mark.parametrize("task", ["send_reminders", "approve_revocation", "revoke", "publish_blacklist"])
+def test_no_task_of_a_rehearsal_does_anything(wave: Cohort, task: str) -> None:
+    decision.decide(wave, DECIDED_ON)
+    with pytest.raises(PrakerjaError, match="is a rehearsal"):
+        getattr(workflow, task)(rehearsal(wave))

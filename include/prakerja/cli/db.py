@@ -25,6 +25,14 @@ def stop() -> None:
     say("the embedded PostgreSQL is stopped" if warehouse.stop_embedded_server() else "none was running")
 
 
+@app.command("serve")
+def serve() -> None:
+    """Run the embedded PostgreSQL of this home until stopped: for a supervisor, which starts it again."""
+    from prakerja import warehouse
+
+    warehouse.keep_embedded_server()
+
+
 @app.command("states")
 def states() -> None:
     """What may become of a recipient, and of a message, as Mermaid diagrams."""

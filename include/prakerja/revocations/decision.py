@@ -120,6 +120,31 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
     return made
 
 
+def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
+    """What `decide` would come to by the deliveries known at `as_of`, whatever is missing still; nothing of it is kept.
+
+    Gives the counts, `stops` (what would stop it, a sentence each), and `is_decided`: then they are the decision's.
+    """
+    at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": as_of}
+    with warehouse.transaction(one_snapshot=True) as connection:
+        roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
+        undone, stops = connection.begin_nested(), list[str]()
+        if has_decision and (made := made_decision(connection, cohort.cohort)):
+            counts = {name: getattr(made, name) for name in ("purchased", "held", "overdue", "excluded")}
+        else:
+            attempt = _Attempt(connection, cohort, roster, as_of)
+            stops = [stop for stop in (attempt.gap(), attempt.decide()) if stop]
+            counts = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
+        undone.rollback()
+    return {
+        "as_of": as_of.isoformat(),
+        "is_decided": has_decision,
+        "selected": roster["selected"],
+        **counts,
+        "stops": stops,
+    }
+
+
 class Breaker(NamedTuple):
     """What stops a decision before anything is revoked: a reason code, and a sentence."""
 

@@ -1,0 +1,82 @@
+"""
+### Has every cohort had its run?
+
+Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar, the decisions and the runs:
+
+- an event that was due and has **no run** (a cohort that was added late, a scheduler that was down, a backfill that
+  passed over it), or a **run without tasks**,
+- a cohort whose **deadline moved** after its run,
+- a cohort that is **not decided** though all its feeds are in by now, or whose revocations nobody was **asked** about.
+
+Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a
+day at most. It decides, asks and revokes as any other: nobody is revoked by the audit.
+
+**Red** means that a person is needed: `report` names the cohorts that are blocked, and why; `repair` that
+`cohort_deadline` is paused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, get_current_context, task
+
+from prakerja.calendar import CohortEvent
+from prakerja.settings import WIB, acting
+from task_policy import DEFAULT_ARGS
+
+AUDITED = "cohort_deadline"
+
+
+def seen(event: CohortEvent, now: datetime) -> Any:
+    """What Airflow knows of an event's runs: the scheduled one and a backfill's by their date, repairs by their ids."""
+    from prakerja.revocations.run_audit import SeenRuns, repair_run_ids
+
+    ti = get_current_context()["ti"]
+    by = [{"logical_dates": [event.logical_date]}, {"run_ids": repair_run_ids(event, now)}]
+    return SeenRuns(
+        all=sum(ti.get_dr_count(AUDITED, **which) for which in by),
+        active=sum(ti.get_dr_count(AUDITED, states=["queued", "running"], **which) for which in by),
+        with_tasks=sum(len(ti.get_task_states(AUDITED, **which)) for which in by),
+    )
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 7 * * *", timezone="Asia/Jakarta"),
+    start_date=datetime(2020, 4, 11, tzinfo=WIB),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["prakerja", "deadlines"],
+)
+def daily_audit():
+    @task
+    def find() -> list[dict[str, Any]]:
+        from prakerja import workflow
+
+        context: Any = get_current_context()
+        acting.set(f"{context['run_id']} {context['ti'].task_id}")
+        now = datetime.now(WIB)
+        return workflow.audit_runs(now, lambda event: seen(event, now))
+
+    @task
+    def list_repairs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [finding["repair"] for finding in found if finding["repair"]]
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def report(found: list[dict[str, Any]]) -> None:
+        from prakerja import workflow
+
+        workflow.report_audit(found)
+
+    found = find()
+    repair = TriggerDagRunOperator.partial(
+        task_id="repair", trigger_dag_id=AUDITED, skip_when_already_exists=True, fail_when_dag_is_paused=True
+    ).expand_kwargs(list_repairs(found))
+    repair >> report(found)
+
+
+daily_audit()

@@ -1,0 +1,1 @@
+"""The whole system on one machine: its processes, under a supervisor, with what they need from the environment."""

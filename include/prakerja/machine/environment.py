@@ -1,0 +1,110 @@
+"""What the processes on one machine are told by their environment: ports, addresses, users, keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from prakerja import airflow_home, warehouse
+from prakerja.errors import PrakerjaError
+from prakerja.settings import Settings, new_random_key
+
+#: Who may log in, each with a role of Airflow's simple auth manager: all, running things, looking.
+USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Ports in a row, on this machine alone."""
+
+    airflow: int
+    sandbox: int
+    smtp: int
+    receipts: int
+    blacklist: int
+
+    @classmethod
+    def configured(cls) -> Ports:
+        """From `PRAKERJA_PORT`, the first of them. Raises `PrakerjaError`."""
+        given = os.environ.get("PRAKERJA_PORT") or "8080"
+        count = len(cls.__dataclass_fields__)
+        if not given.isascii() or not given.isdigit() or not 1024 <= int(given) <= 65536 - count:
+            raise PrakerjaError(f"PRAKERJA_PORT is no port: give the first of {count} free ports in a row, as 8080")
+        return cls(*range(int(given), int(given) + count))
+
+    def require_free(self) -> None:
+        """Raises `PrakerjaError` where somebody listens on one of them."""
+        for name, port in vars(self).items():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise PrakerjaError(
+                        f"port {port} ({name}) cannot be listened on ({error.strerror}): set PRAKERJA_PORT to the "
+                        f"first of {len(vars(self))} free ports in a row"
+                    ) from None
+
+
+def configure(ports: Ports) -> None:
+    """Set the environment of this process, and so of its children; what is set already stays."""
+    airflow_home.configure()
+    # Told where it is, no process starts the embedded server by itself: the supervisor does.
+    os.environ.setdefault("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
+    url = f"http://{HOST}:{ports.airflow}"
+    defaults = {
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": str(2 * (os.cpu_count() or 1)),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": _generated("airflow_fernet_key.txt"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file()),
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(ports.airflow),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__WORKER_TIMEOUT": "10",  # so long it waits for open requests when it is stopped
+        "AIRFLOW__API__SECRET_KEY": _generated("airflow_api_secret.txt"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": _generated("airflow_jwt_secret.txt"),
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        # A task outlives an API server or a database that is started again meanwhile.
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "15",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "2",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
+        # What a scheduler that died has left is taken up by the next in a minute, not in five.
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
+        "PRAKERJA_SMS_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/first",
+        "PRAKERJA_SMS_FALLBACK_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/second",
+        "PRAKERJA_SMTP_URL": f"smtp://{HOST}:{ports.smtp}",
+        "PRAKERJA_RECEIPTS_URL": f"http://{HOST}:{ports.receipts}",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def logins() -> dict[str, str]:
+    """The users that can log in, with their passwords; empty where others are configured."""
+    path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return {user: found[user] for user in USERS if user in found}
+
+
+def _generated(name: str) -> str:
+    # URL-safe, as Fernet wants it.
+    return Settings.from_environment().generated_once(name, new_random_key).decode().strip().translate(_URL_SAFE)
+
+
+def _passwords_file() -> Path:
+    settings, name = Settings.from_environment(), "airflow_passwords.json"
+    passwords = {user: secrets.token_urlsafe(9) for user in USERS}
+    settings.generated_once(name, lambda: json.dumps(passwords).encode())
+    return settings.home / "keys" / name
+
+
+_URL_SAFE = str.maketrans("+/", "-_")

@@ -1,0 +1,53 @@
+"""Whether the machine's parts are well: each is asked where it answers."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from prakerja.machine.environment import HOST, Ports
+
+AIRFLOW = {
+    "scheduler": "scheduler",
+    "dag-processor": "dag_processor",
+    "triggerer": "triggerer",
+    "postgres": "metadatabase",
+}
+SERVICES = {"sandbox": "sandbox", "receipts": "receipts", "blacklist": "blacklist"}
+
+
+def asked(ports: Ports) -> dict[str, bool]:
+    """Whether each process is well, by its name."""
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda port: _is_well(getattr(ports, port)), SERVICES.values())
+        airflow = pool.submit(_airflow, ports.airflow).result()
+    told = {name: airflow.get(part, {}).get("status") == "healthy" for name, part in AIRFLOW.items()}
+    return {"api-server": bool(airflow), **told, **dict(zip(SERVICES, answers, strict=True))}
+
+
+def addresses(ports: Ports) -> dict[str, str]:
+    """Where a person may look, by process."""
+    pages = {"api-server": ports.airflow, "sandbox": ports.sandbox}
+    return {
+        **{name: f"http://{HOST}:{port}/" for name, port in pages.items()},
+        "receipts": f"http://{HOST}:{ports.receipts}/healthz",
+        "blacklist": f"http://{HOST}:{ports.blacklist}/openapi.json",
+    }
+
+
+def _is_well(port: int) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5).status_code == 200
+    return False
+
+
+def _airflow(port: int) -> dict[str, Any]:
+    with contextlib.suppress(httpx.HTTPError, ValueError):
+        answer = httpx.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5)
+        if answer.status_code == 200:
+            told: dict[str, Any] = answer.json()
+            return told
+    return {}

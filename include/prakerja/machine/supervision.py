@@ -1,0 +1,197 @@
+"""The machine's processes under supervisord: what they are, starting them, and what becomes of them.
+
+supervisord restarts what dies. Each process has a keeper between (see there), so that nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.machine import keeper
+from prakerja.machine.environment import HOST, Ports
+from prakerja.settings import PROJECT, Settings
+
+BIN = Path(sys.executable).parent
+STOP_SECONDS = 40  # a keeper stops its process in less
+
+
+def commands(ports: Ports, *, has_own_server: bool) -> dict[str, list[str]]:
+    """The processes by name, each with its command."""
+    prakerja, airflow = str(BIN / "prakerja"), str(BIN / "airflow")
+    found = {
+        "api-server": [airflow, "api-server"],
+        "scheduler": [airflow, "scheduler", "--skip-serve-logs"],  # the logs are on this machine
+        "dag-processor": [airflow, "dag-processor"],
+        "triggerer": [airflow, "triggerer", "--skip-serve-logs"],
+        "sandbox": [prakerja, "sandbox", "--port", str(ports.sandbox), "--smtp-port", str(ports.smtp)],
+        "receipts": [prakerja, "receipts", "--port", str(ports.receipts)],
+        "blacklist": [prakerja, "serve", "--port", str(ports.blacklist)],
+    }
+    return {"postgres": [prakerja, "db", "serve"], **found} if has_own_server else found
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process as the supervisor sees it."""
+
+    name: str
+    state: str
+    pid: int
+    since: datetime | None
+    memory: int  # bytes of it and its children, each page once
+    told: str
+
+
+@contextlib.contextmanager
+def supervised(ports: Ports, *, has_own_server: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """supervisord with all processes, until left: then all of them are stopped."""
+    path = _write_configuration(commands(ports, has_own_server=has_own_server))
+    # A keeper for the supervisor, too: when we are killed, it stops, and its processes with it.
+    command = [sys.executable, keeper.__file__, str(BIN / "supervisord"), "--nodaemon", "--configuration", str(path)]
+    supervisor = subprocess.Popen(  # noqa: S603 - our own
+        command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
+    )  # fmt: skip
+    try:
+        yield supervisor
+    finally:
+        supervisor.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            supervisor.wait(2 * STOP_SECONDS)
+        supervisor.kill()
+        supervisor.wait()
+        _socket().unlink(missing_ok=True)
+
+
+def processes(*, with_memory: bool = True) -> list[Process]:
+    """What the supervisor of this home runs. Raises `NotReadyError` where nothing runs."""
+    return [
+        Process(
+            name=each["name"],
+            state=each["statename"],
+            pid=each["pid"],
+            since=datetime.fromtimestamp(each["start"], UTC) if each["pid"] else None,
+            memory=_memory(each["pid"], is_server=each["name"] == "postgres") if with_memory else 0,
+            told=each["spawnerr"] or ("" if each["pid"] else each["description"]),
+        )
+        for each in _call("getAllProcessInfo")
+    ]
+
+
+def stop(told: Callable[[], None]) -> None:
+    """Stop all that runs in this home, and wait for it. Raises `NotReadyError`, `PrakerjaError`."""
+    pid = _call("getPID")
+    _call("shutdown")
+    told()
+    until = time.monotonic() + 2 * STOP_SECONDS
+    while psutil.pid_exists(pid):
+        if time.monotonic() > until:
+            raise PrakerjaError(f"the supervisor (process {pid}) does not stop: see {logs() / 'supervisord.log'}")
+        time.sleep(0.1)
+
+
+def is_running() -> bool:
+    """Whether a supervisor of this home runs."""
+    try:
+        _call("getPID")
+    except NotReadyError:
+        return False
+    return True
+
+
+def logs() -> Path:
+    """The folder of the processes' logs."""
+    return Settings.from_environment().home / "logs" / "machine"
+
+
+def _write_configuration(of: dict[str, list[str]]) -> Path:
+    home = Settings.from_environment().make_home()
+    logs().mkdir(mode=0o700, parents=True, exist_ok=True)
+    configuration = configparser.RawConfigParser()
+    configuration["unix_http_server"] = {"file": str(_socket()), "chmod": "0700"}
+    configuration["supervisord"] = {
+        "logfile": str(logs() / "supervisord.log"),
+        "pidfile": str(home / "supervisord.pid"),
+        "childlogdir": str(logs()),
+        "umask": "077",
+        "identifier": "prakerja",
+    }
+    if os.geteuid() == 0:
+        configuration["supervisord"]["user"] = "root"  # as we are told: a container, or a machine of one's own
+    configuration["rpcinterface:supervisor"] = {
+        "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+    }
+    for name, command in of.items():
+        kept = command if name == "postgres" else [sys.executable, keeper.__file__, *command]
+        configuration[f"program:{name}"] = {
+            "command": " ".join(part.replace("%", "%%") for part in kept),
+            "directory": str(PROJECT),
+            "autorestart": "true",
+            "startsecs": "10",  # longer than Airflow needs to fail at its start
+            "startretries": "10",
+            "stopwaitsecs": str(STOP_SECONDS),
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": str(logs() / f"{name}.log"),
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": "5",
+        }
+    together = [name for name in of if name != "postgres"]
+    configuration["group:prakerja"] = {"programs": ",".join(together), "priority": "2"}  # stopped at once
+    if "postgres" in of:
+        configuration["program:postgres"]["priority"] = "1"  # started first, stopped last
+    path = home / "supervisord.conf"
+    with path.open("w", encoding="utf-8") as file:
+        configuration.write(file)
+    return path
+
+
+def _socket() -> Path:
+    # Not in the home: a socket's path has 107 characters at most.
+    home = hashlib.sha256(str(Settings.from_environment().home).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"prakerja-{os.geteuid()}-{home}.sock"
+
+
+def _call(method: str) -> Any:
+    from supervisor.xmlrpc import SupervisorTransport
+
+    proxy = xmlrpc.client.ServerProxy(f"http://{HOST}", SupervisorTransport(serverurl=f"unix://{_socket()}"))
+    try:
+        return getattr(proxy.supervisor, method)()
+    except (OSError, HTTPException, xmlrpc.client.ProtocolError):
+        raise NotReadyError(f"nothing runs in {Settings.from_environment().home}: `make up` starts it") from None
+
+
+def _memory(pid: int, *, is_server: bool) -> int:
+    """What a process and those below it hold, shared pages told by halves: proportionally."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(_postmaster() or pid if is_server else pid)
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += each.memory_full_info().pss
+    return total
+
+
+def _postmaster() -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int((Settings.from_environment().home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    return None

@@ -1,0 +1,112 @@
+"""The daily audit of runs: each event of the calendar that is due has had its run, and the run has done its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort, CohortEvent, calendar
+from prakerja.errors import PrakerjaError
+from prakerja.revocations import decision
+from prakerja.settings import WIB
+
+PATIENCE = timedelta(hours=1)  # so long after its hour a run may begin
+LOOKS_BACK = timedelta(days=400)  # what lies further back is for a person
+
+
+@dataclass(frozen=True)
+class SeenRuns:
+    """What Airflow knows of an event's runs: how many, how many go on, how many have tasks."""
+
+    all: int
+    active: int
+    with_tasks: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that lacks: `kind` is `no_run`, `run_without_tasks`, `deadline_moved`, `not_decided`, `not_carried_out`
+    or `blocked`. All but the last are repaired by a run of `event`."""
+
+    kind: str
+    event: CohortEvent
+    told: str
+
+    @property
+    def is_repairable(self) -> bool:
+        """Whether another run mends it."""
+        return self.kind != "blocked"
+
+
+def repair_run_id(event: CohortEvent, on: datetime) -> str:
+    """The id of the run that repairs an event on a day: one a day at most."""
+    return f"{event.name}__audit-{on.astimezone(WIB).date()}"
+
+
+def repair_run_ids(event: CohortEvent, now: datetime) -> list[str]:
+    """The ids that repairs of an event have had until now."""
+    days = min((now - event.run_at).days + 1, LOOKS_BACK.days)
+    return [repair_run_id(event, now - timedelta(days=day)) for day in range(days + 1)]
+
+
+def audit(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Finding]:
+    """Compare the calendar, the decisions and the runs; gives what lacks, by cohort.
+
+    A cohort without a roster has nothing to run for. A reminder is worth its run on its own day only.
+    """
+    today = now.astimezone(WIB).date()
+    with warehouse.transaction() as connection:
+        with_roster = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
+    found: list[Finding] = []
+    for cohort in calendar().values():
+        if cohort.cohort not in with_roster:
+            continue
+        wave = cohort.as_known_on(today)
+        for event in wave.events():
+            if not event.run_at + PATIENCE <= now <= event.run_at + LOOKS_BACK:
+                continue
+            if event.kind == "deadline":
+                found += _audited_deadline(wave, event, now, seen)
+            elif event.on == today:
+                found += _audited_reminder(event, seen(event))
+    return found
+
+
+def _audited_reminder(event: CohortEvent, runs: SeenRuns) -> list[Finding]:
+    if not runs.all:
+        return [Finding("no_run", event, f"{event.name} has no run")]
+    if not runs.active and not runs.with_tasks:
+        return [Finding("run_without_tasks", event, f"{event.name} has a run without tasks")]
+    return []
+
+
+def _audited_deadline(
+    wave: Cohort, event: CohortEvent, now: datetime, seen: Callable[[CohortEvent], SeenRuns]
+) -> list[Finding]:
+    with warehouse.transaction() as connection:
+        made = decision.made_decision(connection, wave.cohort)
+        has_decision = decision.is_decided(connection, wave)
+    if has_decision and made and (made.is_carried_out or not made.overdue):
+        return []
+    runs = seen(event)
+    if runs.active:
+        return []
+    if has_decision and made:
+        told = f"gelombang-{wave.cohort} is decided, and its {made.overdue:,} overdue are not: no run asks for approval"
+        return [Finding("not_carried_out", event, told)]
+    if not runs.all:
+        if made or wave.deadline_on != wave.first_deadline_on:
+            told = f"gelombang-{wave.cohort} has got the deadline {wave.deadline_on}, and no run for it"
+            return [Finding("deadline_moved", event, told)]
+        return [Finding("no_run", event, f"{event.name} has no run")]
+    if not runs.with_tasks:
+        return [Finding("run_without_tasks", event, f"{event.name} has a run without tasks")]
+    try:
+        stops = decision.rehearse(wave, now.astimezone(WIB).date())["stops"]
+    except PrakerjaError as error:  # its calendar is another than its roster's, for one
+        stops = [str(error)]
+    if stops:
+        return [Finding("blocked", event, f"gelombang-{wave.cohort} is not decided: {'; '.join(stops)}")]
+    return [Finding("not_decided", event, f"gelombang-{wave.cohort} is not decided, and all is there by now")]
