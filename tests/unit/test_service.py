@@ -473,7 +473,7 @@ def test_a_lost_warehouse_loses_no_lookup(home: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_full_spool_is_followed_by_another(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prakerja.blacklist.service.lookups.SPOOL_BYTES_MAX", 100)
+    monkeypatch.setattr("prakerja.blacklist.service.lookups.SPOOL_BYTES", 100)
     spool = Lookups(home / "lookups")
     for number in range(10):
         spool.note("key", "check", number, 0, 1)
@@ -504,6 +504,28 @@ def test_a_killed_services_lookups_are_loaded_by_the_next_and_a_living_ones_are_
     assert [row[2] for row in lookups()] == [0, 1, 2, 3, 4]
     living.load()
     assert [row[2] for row in lookups()] == [0, 1, 2, 3, 4, 7]
+
+
+def test_a_line_that_was_torn_is_no_lookup_and_those_before_it_are(home: Path) -> None:
+    folder = home / "lookups"
+    folder.mkdir()
+    line = b"1616122800.000 key check 3 0 1\n"
+    for name, torn in (("a", line[:9]), ("b", line[:9] + b"\0" * 9 + line[18:])):
+        (folder / f"{name}.spool").write_bytes((line + torn).ljust(4096, b"\0"))
+    Lookups(folder).load()
+    assert [row[2] for row in lookups()] == [3, 3]
+
+
+def test_a_service_without_room_for_its_lookups_says_so_and_leaves_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(PrakerjaError, match=r"lookups cannot be written \(No space left on device\)"):
+        Lookups(home / "lookups")
+    assert list((home / "lookups").iterdir()) == []
 
 
 def test_who_cannot_be_accounted_for_is_not_answered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -310,8 +310,22 @@ class Client:
         self, source: Source, trust: Trust, before: Trusted, manifest: Manifest, aside: Path
     ) -> list[Change]:
         versions = range(before.version + 1, manifest.version + 1)
-        if len(versions) > DELTAS_AT_ONCE or not self._is_whole(before):
+        if len(versions) > DELTAS_AT_ONCE:
             raise _DeltasDoNotDoError
+        with ThreadPoolExecutor(1) as pool:  # for what needs no interpreter: hashes, and the disk
+            return self._applied_deltas(source, trust, before, manifest, versions, aside, pool)
+
+    def _applied_deltas(
+        self,
+        source: Source,
+        trust: Trust,
+        before: Trusted,
+        manifest: Manifest,
+        versions: range,
+        aside: Path,
+        pool: ThreadPoolExecutor,
+    ) -> list[Change]:
+        is_whole = pool.submit(self._is_whole, before)
         bytes_left = manifest.file("snapshot.csv.gz").bytes
         deltas = []
         try:
@@ -325,12 +339,17 @@ class Client:
                 data = _require_file(read(source, name, file.bytes), file.bytes, file.sha256, name)
                 deltas.append(parsed_delta(_unzipped(data, len(DELTA_HEADER) + file.rows * LINE_BYTES_MAX, name)))
             changes = net(deltas)
+            if not is_whole.result():
+                raise _DeltasDoNotDoError
             base = _mapped(self.folder / before.folder / LINES)
-            if _written(aside / LINES, applied(base, changes)) != manifest.result_sha256:
-                raise NotCanonicalError("the trusted list and the deltas do not give the new list")
             subjects = Subjects(_mapped(self.folder / before.folder / SUBJECTS))
-            with _new_file(aside / SUBJECTS) as out:
+            with (aside / SUBJECTS).open("wb") as out:
                 out.writelines(subjects.applied(changes))
+                out.flush()
+                is_on_disk = pool.submit(os.fsync, out.fileno())  # which takes as long as all the lines
+                if _written(aside / LINES, applied(base, changes)) != manifest.result_sha256:
+                    raise NotCanonicalError("the trusted list and the deltas do not give the new list")
+                is_on_disk.result()
         except (PrakerjaError, OSError):
             # Whatever is wrong with them: the whole list is tried, once.
             raise _DeltasDoNotDoError from None

@@ -462,7 +462,7 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
         ).scalar_one_or_none()
         entries = warehouse.execute(connection, "blacklist/count_listed", version=version).scalar_one()
         if key_id == key_id_before:
-            changed = Rows.of(DeltaRow, _people(connection, "list_changes", version), keys.subjects[key_id])
+            changed = Rows.of(DeltaRow, _people(connection, "blacklist/list_changes", version), keys.subjects[key_id])
         else:
             changed = Rows.reissued(
                 _listed(connection, version - 1, keys.subjects[key_id_before]),
@@ -488,14 +488,14 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
 
 
 def _listed(connection: warehouse.Connection, version: int, key: SubjectKey) -> Rows:
-    return Rows.of(SnapshotRow, _people(connection, "list_entries", version), key)
+    return Rows.of(SnapshotRow, _people(connection, "blacklist/list_entries", version), key)
 
 
 def _people(connection: warehouse.Connection, name: str, version: int) -> Any:
     types = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
-    if name == "list_changes":
+    if name.endswith("changes"):
         types = {"op": "string", **types}
-    return warehouse.table(connection, f"blacklist/{name}", types, version=version)
+    return warehouse.table(connection, name, types, version=version)
 
 
 # -- the keys that readers believe -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import json
 import logging
@@ -40,7 +41,7 @@ from prakerja.errors import PrakerjaError
 
 log = logging.getLogger(__name__)
 
-SYNC_SECONDS, LOAD_SECONDS = 10.0, 1.0
+SYNC_SECONDS, LOAD_SECONDS = 10.0, 5.0
 FOR_EVER = "private, max-age=31536000, immutable"
 FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
@@ -267,6 +268,7 @@ async def _kept_up_to_date(service: Service) -> AsyncIterator[None]:
             (LOAD_SECONDS, service.lookups.load),
         )
     ]
+    gc.freeze()  # what is there by now stays: looking through it again and again would keep requests waiting
     try:
         yield
     finally:

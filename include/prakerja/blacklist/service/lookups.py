@@ -8,15 +8,50 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import mmap
 import os
 import secrets
 import time
 from pathlib import Path
 
 from prakerja import warehouse
+from prakerja.errors import PrakerjaError
 
-SPOOL_BYTES_MAX = 16 << 20
+SPOOL_BYTES = 16 << 20
 LOAD_BYTES_MAX = 1 << 20  # in one statement
+
+
+class _Spool:
+    """A file of lines, whole from the start and mapped: what is written into it outlives the process at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{secrets.token_hex(8)}.spool"
+        with self.path.open("xb+") as file:
+            os.fchmod(file.fileno(), 0o600)
+            try:
+                os.posix_fallocate(file.fileno(), 0, SPOOL_BYTES)  # no room is an error here, and a signal later
+            except OSError:
+                self.path.unlink()
+                raise
+            self._map = mmap.mmap(file.fileno(), SPOOL_BYTES)
+            self._lock = os.dup(file.fileno())
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # as long as we live: others leave it alone
+        self.size = 0
+        self.loaded = (0, 0)  # lines, and their bytes
+
+    def write(self, line: bytes) -> bool:
+        """Write a line, if there is room for it."""
+        end = self.size + len(line)
+        if end > SPOOL_BYTES:
+            return False
+        self._map[self.size : end] = line
+        self.size = end
+        return True
+
+    def close(self) -> None:
+        """Leave it to whoever loads."""
+        self._map.close()
+        os.close(self._lock)
 
 
 class Lookups:
@@ -24,62 +59,63 @@ class Lookups:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._open()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._spool = _Spool(folder)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise PrakerjaError(f"{folder} cannot be written ({why}): no lookup could be accounted for") from None
 
-    def _open(self) -> None:
-        self.path = self.folder / f"{secrets.token_hex(8)}.spool"
-        self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(self._handle, fcntl.LOCK_EX)  # as long as we live: others leave it alone
-        self._lines = self._loaded = self._size = self._offset = 0
+    @property
+    def path(self) -> Path:
+        """The spool that is written into."""
+        return self._spool.path
 
     def note(self, api_key_id: str, operation: str, asked: int, listed: int, version: int) -> None:
         """Write a lookup down. Raises `OSError` where that fails: who cannot account for an answer gives none."""
         line = f"{time.time():.3f} {api_key_id} {operation} {asked} {listed} {version}\n".encode()
-        os.write(self._handle, line)
-        self._lines += 1
-        self._size += len(line)
+        if not self._spool.write(line):
+            full, self._spool = self._spool, _Spool(self.folder)
+            full.close()
+            self._spool.write(line)
 
     def load(self) -> None:
-        """Take what is written down into the warehouse; spools of services that have died, too. By one thread."""
-        for spool in sorted(self.folder.glob("*.spool")):
-            if spool != self.path and not _is_alive(spool):
+        """Take what is written down into the warehouse; spools that are full or whose service has died, too. By one
+        thread."""
+        ours = self._spool
+        for path in sorted(self.folder.glob("*.spool")):
+            if path != ours.path and not _is_alive(path):
                 with contextlib.suppress(FileNotFoundError):  # two who find the same: each line is one row all the same
-                    _load_all(spool, 0, 0)
-                    spool.unlink()
-        if self._size > SPOOL_BYTES_MAX:
-            full, loaded, offset, handle = self.path, self._loaded, self._offset, self._handle
-            self._open()
-            os.close(handle)
-            _load_all(full, loaded, offset)
-            full.unlink()
-        self._loaded, self._offset = _load_all(self.path, self._loaded, self._offset)
+                    _load_all(path, (0, 0), SPOOL_BYTES)
+                    path.unlink()
+        ours.loaded = _load_all(ours.path, ours.loaded, ours.size)
 
     def close(self) -> None:
         """Load the rest. What cannot be loaded now is by the next service."""
-        os.close(self._handle)
-        _load_all(self.path, self._loaded, self._offset)
-        self.path.unlink()
+        self._spool.close()
+        _load_all(self._spool.path, self._spool.loaded, self._spool.size)
+        self._spool.path.unlink()
 
 
-def _load_all(spool: Path, line: int, offset: int) -> tuple[int, int]:
-    while (end := _load(spool, line, offset)) != (line, offset):
-        line, offset = end
-    return end
+def _load_all(path: Path, loaded: tuple[int, int], size: int) -> tuple[int, int]:
+    while (end := _load(path, *loaded, size)) != loaded:
+        loaded = end
+    return loaded
 
 
-def _load(spool: Path, line: int, offset: int) -> tuple[int, int]:
-    """Load a spool's lines from one on; gives the next line and its offset."""
-    with spool.open("rb") as file:
+def _load(path: Path, line: int, offset: int, size: int) -> tuple[int, int]:
+    """Load a spool's lines from one on, up to a size; gives the next line and its offset."""
+    with path.open("rb") as file:
         file.seek(offset)
-        data = file.read(LOAD_BYTES_MAX)
-    whole = data[: data.rfind(b"\n") + 1]
+        data = file.read(min(LOAD_BYTES_MAX, size - offset))
+    written = data.partition(b"\0")[0]  # behind the lines, and in one that was torn
+    whole = written[: written.rfind(b"\n") + 1]
     if whole:
         with warehouse.transaction() as connection:
             warehouse.execute(
                 connection,
                 "blacklist/insert_lookups",
-                spool=spool.stem,
+                spool=path.stem,
                 first_line=line,
                 lines=whole.decode().rstrip("\n"),
             )
