@@ -10,7 +10,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help install demo test bench check lint clean requirements schemas secrets
+.PHONY: help install demo up down status logs test bench check lint clean requirements schemas secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,18 @@ demo: install ## a simulated world of gelombang 12 and 13 through the real DAGs
 	@echo "  a world of damaged, late and restated feeds, in a home of its own"
 	@echo "    export PRAKERJA_HOME=/tmp/nasty; $(BIN)/prakerja simulate --nasty --scale 0.002 --out /tmp/nasty"
 	@echo "    $(BIN)/prakerja replay --from 2021-03-05 --to 2021-04-12 --cohorts 12,13 --approve-as \"Your Name\""
+
+up: install ## the whole system on this machine, in .prakerja or PRAKERJA_HOME, until Ctrl-C
+	@$(BIN)/prakerja up
+
+down: install ## stop it from elsewhere
+	@$(BIN)/prakerja down
+
+status: install ## how each of its processes is
+	@$(BIN)/prakerja status
+
+logs: install ## what they write, as they write it
+	@$(BIN)/prakerja logs
 
 test: install ## the tests, on a real embedded PostgreSQL and the real DAGs
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -41,6 +41,7 @@ from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
+COHORTS = {number: f"gelombang-{number}, until {wave.deadline_on}" for number, wave in calendar().items()}
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
 QUESTION = "{{{{ ti.xcom_pull(task_ids='choose', key='question')['{}'] }}}}"
 
@@ -61,19 +62,9 @@ def occasion() -> Occasion:
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
     params={
-        "cohort": Param(
-            None,
-            type=["null", "integer"],
-            enum=[None, *calendar()],
-            values_display={number: f"gelombang-{number}, {wave.deadline_on}" for number, wave in calendar().items()},
-            description="whose run it is; a scheduled run has its own",
-        ),
-        "kind": Param(
-            None, type=["null", "string"], enum=[None, *KINDS], description="which of its runs; empty: the deadline"
-        ),
-        "rehearsal": Param(
-            False, type="boolean", description="decide and report, and change nothing: nobody is reminded or revoked"
-        ),
+        "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()], values_display=COHORTS),
+        "kind": Param(None, type=["null", "string"], enum=[None, *KINDS], description="empty: the deadline"),
+        "rehearsal": Param(False, type="boolean", description="decide and report, and change nothing"),
     },
     tags=["prakerja", "deadlines"],
 )

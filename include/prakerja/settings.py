@@ -41,6 +41,7 @@ class Settings:
     mail_from: str
     receipts_url: str | None
     retry_seconds: int
+    port: int
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -57,7 +58,8 @@ class Settings:
             smtp_url=_env("PRAKERJA_SMTP_URL"),
             mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
             receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
-            retry_seconds=_whole_number("PRAKERJA_RETRY_SECONDS", 300),
+            retry_seconds=_whole_number(_env("PRAKERJA_RETRY_SECONDS") or "300", "PRAKERJA_RETRY_SECONDS"),
+            port=_whole_number(_env("PRAKERJA_PORT") or "8080", "PRAKERJA_PORT"),
         )
 
     def make_home(self) -> Path:
@@ -187,10 +189,9 @@ def _env(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
-def _whole_number(name: str, default: int) -> int:
-    given = _env(name) or str(default)
-    if not given.isascii() or not given.isdigit():
-        raise PrakerjaError(f"{name} is no whole number: give {default}, or unset it")
+def _whole_number(given: str, variable: str) -> int:
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
+        raise PrakerjaError(f"{variable} is no whole number: give one, or unset it")
     return int(given)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from prakerja.settings import PROJECT
 from tests.e2e.conftest import Instance
-from tests.running_machine import BIN, Machine, processes_of, running
+from tests.running_machine import Machine, processes_of, running
 
 PROCESSES = {
     "postgres", "api-server", "scheduler", "dag-processor", "triggerer", "sandbox", "receipts", "blacklist",
@@ -145,16 +145,14 @@ def test_two_side_by_side_and_whoever_is_killed_takes_everybody_along(machine: M
     machine.await_health()
 
 
-def test_down_stops_it_from_elsewhere(tmp_path: Path, calendar_file: Path) -> None:
-    (tmp_path / "landing").mkdir()
-    instance = Instance(tmp_path / "home", tmp_path / "landing", calendar_file)
-    nothing = instance.run("down")
-    assert (nothing.returncode, nothing.stderr.strip()) == (
-        1, f"nothing runs in {instance.home}: `make up` starts it",
+def test_down_stops_it_from_elsewhere(machine: Machine, tmp_path: Path) -> None:
+    done = machine.instance.run("down")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "everything is stopped")
+    _, said = machine.process.communicate(timeout=60)
+    assert machine.process.returncode == 0, said
+    assert "healthy after" in said
+    assert processes_of(machine.instance) == []
+    again = machine.instance.run("down")
+    assert (again.returncode, again.stderr.strip()) == (
+        1, f"nothing runs in {machine.instance.home}: `make up` starts it",
     )  # fmt: skip
-    with running(instance) as machine:
-        assert instance.run("down").returncode == 0
-        assert machine.process.wait(60) == 0
-        assert processes_of(instance) == []
-        assert "healthy after" in (machine.process.stderr.read() if machine.process.stderr else "")
-    assert BIN.exists()

@@ -31,11 +31,10 @@ class Ports:
     @classmethod
     def configured(cls) -> Ports:
         """From `PRAKERJA_PORT`, the first of them. Raises `PrakerjaError`."""
-        given = os.environ.get("PRAKERJA_PORT") or "8080"
-        count = len(cls.__dataclass_fields__)
-        if not given.isascii() or not given.isdigit() or not 1024 <= int(given) <= 65536 - count:
+        first, count = Settings.from_environment().port, len(cls.__dataclass_fields__)
+        if not 1024 <= first <= 65536 - count:
             raise PrakerjaError(f"PRAKERJA_PORT is no port: give the first of {count} free ports in a row, as 8080")
-        return cls(*range(int(given), int(given) + count))
+        return cls(*range(first, first + count))
 
     def require_free(self) -> None:
         """Raises `PrakerjaError` where somebody listens on one of them."""

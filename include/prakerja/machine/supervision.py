@@ -176,7 +176,7 @@ def _call(method: str) -> Any:
     proxy = xmlrpc.client.ServerProxy(f"http://{HOST}", SupervisorTransport(serverurl=f"unix://{_socket()}"))
     try:
         return getattr(proxy.supervisor, method)()
-    except (OSError, HTTPException, xmlrpc.client.ProtocolError):
+    except (OSError, HTTPException, xmlrpc.client.ProtocolError, xmlrpc.client.Fault):  # the last: it is stopping
         raise NotReadyError(f"nothing runs in {Settings.from_environment().home}: `make up` starts it") from None
 
 
