@@ -24,6 +24,7 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
+from alerts import FAILURE, Alert
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
@@ -36,6 +37,7 @@ from task_policy import DEFAULT_ARGS
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
+    on_failure_callback=Alert(event=FAILURE),
     tags=["prakerja", "blacklist"],
 )
 def blacklist_readers():

@@ -31,6 +31,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
 
+from alerts import APPROVAL, FAILURE, Alert
 from batch_approval import BatchApprovalOperator
 from cohort_timetable import CohortTimetable
 from message_connections import message_connections
@@ -61,6 +62,7 @@ def occasion() -> Occasion:
     max_active_runs=32,  # one that waits for an answer keeps no reminder of another cohort waiting
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
+    on_failure_callback=Alert(event=FAILURE),
     params={
         "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()], values_display=COHORTS),
         "kind": Param(None, type=["null", "string"], enum=[None, *KINDS], description="empty: the deadline"),
@@ -90,7 +92,6 @@ def cohort_deadline():
             get_current_context()["ti"].xcom_push(key="question", value=question)
         return following
 
-    # No `notifiers`: who waits for an answer sees it under "Required Actions".
     ask_approval = BatchApprovalOperator(
         task_id="ask_approval",
         digest=QUESTION.format("digest"),
@@ -99,6 +100,7 @@ def cohort_deadline():
         assigned_users=[{"id": user, "name": user} for user in Settings.from_environment().approvers()],
         response_timeout=timedelta(hours=program()["approvals"]["answer_within_hours"]),
         defaults=BatchApprovalOperator.REJECT,
+        notifiers=[Alert(event=APPROVAL, text=QUESTION.format("title"))],
         fail_on_reject=True,  # a skipped revocation would look like a cohort where nobody is overdue
     )
 

@@ -23,6 +23,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, get_current_context, task
 
+from alerts import FAILURE, Alert
 from prakerja.calendar import CohortEvent
 from prakerja.settings import WIB, acting
 from task_policy import DEFAULT_ARGS
@@ -50,6 +51,7 @@ def seen(event: CohortEvent, now: datetime) -> Any:
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
+    on_failure_callback=Alert(event=FAILURE),
     tags=["prakerja", "deadlines"],
 )
 def daily_audit():

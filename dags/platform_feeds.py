@@ -33,6 +33,7 @@ from airflow.sdk import (
     task,
 )
 
+from alerts import FAILURE, Alert, deadline_alert
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, acting
 from prakerja_assets import BLACKLIST, feed_of
@@ -41,6 +42,7 @@ from task_policy import DEFAULT_ARGS
 # Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
 ACCEPTED, PUBLISHED = AssetAlias("accepted_delivery"), AssetAlias("published_blacklist")
 PATIENCE = timedelta(hours=6)
+LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are asked for
 
 
 def occasion() -> Occasion:
@@ -63,6 +65,8 @@ def may_wait() -> bool:
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
+    on_failure_callback=Alert(event=FAILURE),
+    deadline=deadline_alert(LATE_AFTER, "the intake of platform feeds"),
     tags=["prakerja", "feeds"],
 )
 def platform_feeds():

@@ -198,15 +198,33 @@ def upgrade() -> str:
 def require_schema() -> None:
     """Fail with one line where the schema is not this version's; an embedded warehouse is brought up to it."""
     newest = max(path.name.split("_")[0] for path in (SQL / "migrations" / "versions").glob("*.py"))
-    with transaction() as connection:
-        has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
-        found = connection.scalar(sa.text("select version_num from alembic_version")) if has_schema else "none"
+    found = revision()
     if found == newest:
         return
     if Settings.from_environment().database_url is None:
         upgrade()
         return
     raise NotReadyError(f"the warehouse is at revision {found}, this is {newest}: run `prakerja db upgrade`")
+
+
+def revision() -> str:
+    """The schema's revision, `none` where there is no schema."""
+    with transaction() as connection:
+        has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
+        return str(connection.scalar(sa.text("select version_num from alembic_version"))) if has_schema else "none"
+
+
+def make_application_role() -> None:
+    """Make the role that can only add facts, where it is not there: roles belong to the server, not to a database."""
+    with transaction(as_owner=True) as connection:
+        connection.execute(statement("server/make_application_role"))
+
+
+def program_of_server(name: str) -> Path:
+    """One of PostgreSQL's own programs, as `pg_dump`, of the embedded server's version."""
+    with _quiet_server_package() as package:
+        server = package.postgres_server
+        return Path(server.POSTGRES_VERSIONS[server.TARGET_POSTGRES_VERSION]) / name
 
 
 # -- connections -------------------------------------------------------------------------------------------------------

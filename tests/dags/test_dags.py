@@ -125,7 +125,7 @@ def test_who_does_not_answer_in_time_rejects_and_that_is_red(dags: dict[str, Any
     assert ask.fail_on_reject is True
     assert ask.response_timeout == timedelta(hours=24)
     assert ask.execution_timeout is None
-    assert not ask.notifiers
+    assert [notifier.event for notifier in ask.notifiers] == ["approval"]
     assert not ask.assigned_users, "whoever may act on the DAG"
     assert {"subject", "body", "digest"} <= set(ask.template_fields)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -180,6 +181,40 @@ def test_without_an_approval_nothing_is_revoked_and_with_one_it_is_as_if_never_w
     instance.replay("--approve-as", "Siti")
     assert instance.state() == reference.state()
     assert instance.list_of_cards() == reference.list_of_cards()
+
+
+def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_the_list(
+    replayed: Replayed, instances: Any, tmp_path: Path
+) -> None:
+    reference, _ = replayed
+    made = reference.run("backup", str(tmp_path / "backup"), "--with-keys")
+    assert made.returncode == 0, made.stderr
+    again = reference.run("backup", str(tmp_path / "backup"))
+    assert (again.returncode, again.stderr.strip()) == (
+        1, f"{tmp_path / 'backup'} is there already: name a new folder",
+    )  # fmt: skip
+    restored = instances()
+    restored.more["PRAKERJA_PUBLISH"] = str(reference.home / "publish")
+    done = restored.run("restore", str(tmp_path / "backup"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"[1-9]\d* anchors and [1-9]\d* published lists held against them", done.stdout)
+    assert restored.state() == reference.state()
+    assert restored.cohorts() == reference.cohorts()
+    assert restored.list_of_cards() == reference.list_of_cards()
+    before = reference.published()
+    assert restored.replay("--approve-as", "Siti").returncode == reference.replay("--approve-as", "Siti").returncode
+    assert reference.published() == before, "the next run goes on from the restored state"
+
+    full = restored.run("restore", str(tmp_path / "backup"))
+    assert (full.returncode, full.stderr.strip()) == (
+        1, f"the database warehouse of {restored.home} is not empty: restore into an empty home",
+    )  # fmt: skip
+    bent = tmp_path / "backup" / "warehouse.dump"
+    bent.write_bytes(bent.read_bytes()[:-1])
+    refused = instances().run("restore", str(tmp_path / "backup"))
+    assert (refused.returncode, refused.stderr.strip()) == (
+        1, f"{bent} is not as it was backed up: take another backup",
+    )  # fmt: skip
 
 
 #: Moments to be killed at, and what shows that they have come.

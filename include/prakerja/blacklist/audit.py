@@ -12,9 +12,9 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.contract import canonical_json
+from prakerja.blacklist.contract import Manifest, canonical_json, parsed
 from prakerja.blacklist.signing import PublicKey, SigningKey
-from prakerja.blacklist.sources import place_of
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import Settings
 
@@ -23,11 +23,12 @@ CONTRACT = "prakerja.anchor/1"
 
 @dataclass
 class Verified:
-    """What was verified: log entries, rows of facts, anchors; and a line per problem."""
+    """What was verified: log entries, rows of facts, anchors, published lists; and a line per problem."""
 
     entries: int = 0
     rows: int = 0
     anchors: int = 0
+    lists: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -72,6 +73,10 @@ def verify() -> Verified:
         for file in sorted(folder().glob("v*.json")) if folder().exists() else []:
             found.anchors += 1
             found.problems += _anchor_problems(connection, file)
+        root = place_of(Settings.from_environment().publish) / "blacklist"
+        for row in warehouse.rows(connection, "blacklist/list_published"):
+            found.lists += 1
+            found.problems += _list_problems(root, row)
     return found
 
 
@@ -90,6 +95,20 @@ def _anchor_problems(connection: warehouse.Connection, file: UPath) -> list[str]
     if not warehouse.execute(connection, "blacklist/has_anchor", **asked).scalar_one():
         return [f"the log lacks position {asked['position']} as the anchor {file.name} has it: it was cut or rewritten"]
     return []
+
+
+def _list_problems(root: UPath, row: Any) -> list[str]:
+    """Whether a version's list lies there as this warehouse has published it."""
+    name = f"v{row['version']:06d}"
+    for folder in (root, under_key(root, row["key_id"])):
+        data = read_if_there(Folder(folder), f"{name}/manifest.json", DOCUMENT_BYTES_MAX)
+        if data is None:
+            continue
+        manifest = parsed(Manifest, data, f"{name}/manifest.json")
+        if manifest.key_id == row["key_id"]:
+            is_ours = manifest.result_sha256 == row["result_sha256"]
+            return [] if is_ours else [f"{name} in {folder} is not the list that this warehouse has published"]
+    return [f"{name} under the key {row['key_id']} does not lie in {root.parent} any more"]
 
 
 def list_entries(last: int) -> list[Any]:

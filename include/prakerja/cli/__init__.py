@@ -56,6 +56,8 @@ for command in (
     machine.down,
     machine.status,
     machine.logs,
+    machine.backup,
+    machine.restore,
     reminders.receipts,
     service.serve,
     looking.cohorts,

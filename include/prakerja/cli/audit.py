@@ -23,7 +23,7 @@ def verify() -> None:
         raise typer.Exit(1)
     typer.echo(
         f"{found.entries:,} entries are whole and in order, {found.rows:,} facts are as they were sealed, "
-        f"{found.anchors:,} anchors agree"
+        f"{found.anchors:,} anchors and {found.lists:,} published lists agree"
     )
 
 

@@ -106,6 +106,39 @@ def _written_to(path: Path) -> Iterator[None]:
         yield
 
 
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for it.")],
+    with_keys: Annotated[bool, typer.Option(help="Take the home's keys along: then keep it as you keep keys.")] = False,
+) -> None:
+    """Back up the warehouse, and Airflow's metadata where they are embedded, while everything goes on."""
+    from prakerja import warehouse
+    from prakerja.machine import backup as backups
+
+    warehouse.require_schema()
+    made = backups.back_up(folder, with_keys=with_keys)
+    typer.echo(f"{folder}: {len(made.files):,} files, {made.size:,} bytes, of {made.at}, revision {made.revision}")
+    if not with_keys:
+        say("without the keys: keep those apart (--with-keys takes them along)")
+
+
+def restore(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `prakerja backup` has written.")]) -> None:
+    """Restore a backup into an empty home, then verify the audit log and the published list against it."""
+    from prakerja.blacklist import audit
+    from prakerja.machine import backup as backups
+
+    made = backups.restore(folder)
+    typer.echo(f"restored the state of {made.at}")
+    found = audit.verify()
+    for problem in found.problems:
+        say(problem)
+    typer.echo(
+        f"{found.entries:,} entries of the audit log and {found.rows:,} facts verified, {found.anchors:,} anchors and "
+        f"{found.lists:,} published lists held against them"
+    )
+    if found.problems:
+        raise typer.Exit(1)
+
+
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 

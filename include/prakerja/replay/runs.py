@@ -59,6 +59,7 @@ class Runner:
         sync_bag_to_db(bag, bundle.name, bundle.version)
         # After the sync, so that the recorded DAG keeps its retries: a replayed day does not wait for a better one.
         for dag in bag.dags.values():
+            dag.deadline = None  # a played day is late for nobody
             for task in dag.tasks:
                 settings = task.partial_kwargs if hasattr(task, "partial_kwargs") else vars(task)
                 settings["retries"], settings["retry_delay"] = 0, timedelta(0)

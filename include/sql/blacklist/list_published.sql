@@ -1,0 +1,7 @@
+-- Grain: one row per list that was published, in order.
+select
+    version,
+    key_id,
+    result_sha256
+from published_lists
+order by version, key_id
