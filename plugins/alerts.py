@@ -12,6 +12,7 @@ import html
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import make_msgid
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
@@ -132,7 +133,12 @@ def _mail(connection: Connection, told: dict[str, str]) -> None:
     text, url, run = (html.escape(told[name]) for name in ("text", "url", "run"))
     body = f"<p>{text}</p><p><a href='{url}'>{run}</a></p>"
     with SmtpHook(smtp_conn_id=connection.conn_id) as hook:
-        hook.send_email_smtp(to=to, subject=f"[prakerja] {told['event']}: {told['text'][:120]}", html_content=body)
+        hook.send_email_smtp(
+            to=to,
+            subject=f"[prakerja] {told['event']}: {told['text'][:120]}",
+            html_content=body,
+            custom_headers={"Message-ID": make_msgid(domain="prakerja.invalid")},
+        )
 
 
 def _post(connection: Connection, told: dict[str, str]) -> None:

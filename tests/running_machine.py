@@ -104,6 +104,11 @@ class Machine:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.call("GET", path)["value"]
 
+    def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Airflow's own command line, in the machine's environment."""
+        command, environment = [str(BIN / "airflow"), *arguments], psutil.Process(self.pid("scheduler")).environ()
+        return subprocess.run(command, env=environment, text=True, capture_output=True, check=False, timeout=120)
+
     def trigger(self, dag_id: str, **conf: Any) -> str:
         made = self.call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
         return str(made["dag_run_id"])

@@ -333,7 +333,7 @@ def test_whatever_happens_the_invariants_hold(
     run_state_machine_as_test(
         begin,
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -104,7 +104,7 @@ horizons = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds, way=st.lists(horizons, max_size=4))
 @pytest.mark.usefixtures("home")
 def test_evidence_is_the_same_whatever_way_it_came(world: list[Feed], way: list[tuple[date, date, datetime]]) -> None:
@@ -145,7 +145,7 @@ def decided(connection: warehouse.Connection) -> dict[int, str]:
     return {card: outcome for card, outcome in found}  # noqa: C416 - rows, not pairs
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds, shuffled=st.randoms())
 @pytest.mark.usefixtures("home")
 def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(

@@ -36,7 +36,7 @@ from tests.landing_zone import deliver
 DAY, CLOCK = date(2021, 3, 10), date(2021, 3, 11)
 NOON = datetime(2021, 3, 10, 12, tzinfo=WIB)
 PLATFORMS = sorted(platforms())
-INPUTS = 3_000  # for each of seven dialects
+INPUTS = 1_500  # for each of seven dialects
 
 
 def at_length(examples: int) -> settings:

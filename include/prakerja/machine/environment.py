@@ -16,6 +16,7 @@ from prakerja.settings import Settings, new_random_key
 #: Who may log in, each with a role of Airflow's simple auth manager: all, running things, looking.
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 HOST = "127.0.0.1"
+OPERATORS = "operators@sandbox.invalid"  # whom alerts go to, in the sandbox's inbox
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ def configure(ports: Ports) -> None:
         "PRAKERJA_SMTP_URL": f"smtp://{HOST}:{ports.smtp}",
         "PRAKERJA_RECEIPTS_URL": f"http://{HOST}:{ports.receipts}",
     }
+    alerts = {"disable_ssl": True, "disable_tls": True, "to": OPERATORS, "from_email": "airflow@sandbox.invalid"}
+    defaults["AIRFLOW_CONN_PRAKERJA_ALERTS"] = json.dumps(
+        {"conn_type": "smtp", "host": HOST, "port": ports.smtp, "extra": alerts}
+    )
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 
