@@ -217,7 +217,9 @@ def revision() -> str:
 def make_application_role() -> None:
     """Make the role that can only add facts, where it is not there: roles belong to the server, not to a database."""
     with transaction(as_owner=True) as connection:
-        connection.execute(statement("server/make_application_role"))
+        if not connection.scalar(sa.text("select exists (select from pg_roles where rolname = 'prakerja_app')")):
+            connection.execute(sa.text("create role prakerja_app nologin"))
+        connection.execute(sa.text("grant prakerja_app to session_user"))
 
 
 def program_of_server(name: str) -> Path:

@@ -21,7 +21,7 @@ PROCESSES = {
     "postgres", "api-server", "scheduler", "dag-processor", "triggerer", "sandbox", "receipts", "blacklist",
 }  # fmt: skip
 #: Days that are backfilled: the first takes in whatever lies in the landing zone.
-FIRST_DAY, LAST_DAY, DAYS = "2021-03-05", "2021-03-09T23:59", 5
+FIRST_DAY, LAST_DAY, DAYS = "2021-03-05", "2021-03-07T23:59", 3
 EVENTS = 8  # three reminders and a deadline, of two cohorts
 BACKFILLS = {
     "platform_feeds": ("--from-date", FIRST_DAY, "--to-date", LAST_DAY, "--max-active-runs", "2"),

@@ -15,7 +15,6 @@ Replayed = tuple[Instance, subprocess.CompletedProcess[str]]
 #: Moments to be killed at, and what shows that they have come.
 MOMENTS = {
     "first feeds": "select count(*) from deliveries",
-    "mid-window": "select count(*) from standings where as_of = '2021-03-10'",
     "approved": "select count(*) from approvals",
     "revoked": "select count(*) from carried_out",
     "a version decided": "select count(*) from blacklist_versions",
