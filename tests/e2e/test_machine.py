@@ -43,9 +43,10 @@ def machine(instance: Instance) -> Iterator[Machine]:
 
 
 def test_it_is_healthy_and_says_where(machine: Machine) -> None:
+    machine.await_health()  # a busy machine's scheduler may be late with a heartbeat
     status = {each["process"]: each for each in machine.status()}
     assert set(status) == PROCESSES
-    assert all(each["is_well"] and each["state"] == "RUNNING" and each["memory_bytes"] for each in status.values())
+    assert {name for name, each in status.items() if each["state"] != "RUNNING" or not each["memory_bytes"]} == set()
 
 
 def test_three_users_may_do_what_their_roles_say(machine: Machine) -> None:
