@@ -477,7 +477,7 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
     if (
         files is None
         or files.entries != entries
-        or (digest or sha256(before)) != sha256(before)
+        or digest not in (None, sha256(before))
         or (everybody or files.snapshot) != files.snapshot
     ):
         raise PrakerjaError(

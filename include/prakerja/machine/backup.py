@@ -98,15 +98,15 @@ def restore(folder: Path) -> Backup:
     for database in databases:
         if not _is_empty(database):
             raise PrakerjaError(f"the database {database} of {settings.home} is not empty: restore into an empty home")
-    keys = settings.make_home() / "keys"
-    if (folder / "keys").is_dir():
-        if keys.exists():
-            raise PrakerjaError(f"{keys} is there already: restore into an empty home")
-        shutil.copytree(folder / "keys", keys)
+    keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
+    if has_keys and keys.exists():
+        raise PrakerjaError(f"{keys} is there already: restore into an empty home")
     warehouse.make_application_role()
     for database in databases:
         dump = f"{folder / database}.dump"
         _run("pg_restore", database, "--no-owner", "--exit-on-error", "--single-transaction", dump)
+    if has_keys:  # last: a restore that failed may be tried again
+        shutil.copytree(folder / "keys", keys)
     warehouse.upgrade()  # a backup of an earlier version is brought up to this one
     return backup
 

@@ -95,7 +95,10 @@ def configure(ports: Ports) -> None:
 def logins() -> dict[str, str]:
     """The users that can log in, with their passwords; empty where others are configured."""
     path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
     return {user: found[user] for user in USERS if user in found}
 
 
