@@ -24,7 +24,7 @@ def up() -> None:
     from rich.console import Console
 
     from prakerja import airflow_home, warehouse
-    from prakerja.machine import environment, supervision
+    from prakerja.machine import environment, health, supervision
     from prakerja.settings import Settings
 
     started = time.monotonic()
@@ -44,7 +44,7 @@ def up() -> None:
                 airflow_home.upgrade_metadata()
         with supervision.supervised(ports, has_own_server=has_own_server) as supervisor:
             _await_health(ports, supervisor, started)
-            print_table(_table(ports))
+            print_table(_table(ports, supervision.processes(), health.asked(ports)))
             _say_where(ports)
             _watch(supervisor)
     except KeyboardInterrupt:
@@ -66,17 +66,17 @@ def status(as_json: AsJson = False) -> None:
     from prakerja.machine import environment, health, supervision
 
     ports = environment.Ports.configured()
-    is_well = health.asked(ports)
+    processes, is_well = supervision.processes(), health.asked(ports)
     if as_json:
         found = [
             {"process": each.name, "state": each.state, "pid": each.pid, "is_well": is_well[each.name],
              "since": each.since and each.since.isoformat(), "memory_bytes": each.memory}
-            for each in supervision.processes()
+            for each in processes
         ]  # fmt: skip
         typer.echo(json.dumps(found, indent=2))
     else:
-        print_table(_table(ports))
-    if not all(is_well[each.name] for each in supervision.processes()):
+        print_table(_table(ports, processes, is_well))
+    if not all(is_well[each.name] for each in processes):
         raise typer.Exit(1)
 
 
@@ -189,16 +189,15 @@ def _require_supervisor(supervisor: Any) -> None:
         raise PrakerjaError(f"the supervisor has ended ({code}): see {supervision.logs() / 'supervisord.log'}")
 
 
-def _table(ports: Any) -> Any:
+def _table(ports: Any, processes: list[Any], is_well: dict[str, bool]) -> Any:
     from rich.table import Table
 
-    from prakerja.machine import health, supervision
+    from prakerja.machine import health
 
     addresses = health.addresses(ports)
-    is_well = health.asked(ports)
     table = Table("process", "state", "well", "since (UTC)", "memory", "address")
     total = 0
-    for each in supervision.processes():
+    for each in processes:
         total += each.memory
         table.add_row(
             each.name, each.state.lower(), "yes" if is_well[each.name] else "no",
