@@ -5,11 +5,15 @@ set -eu
 umask 0027
 secrets="${SECRETS_DIR:-/run/secrets}"
 
-if [ -z "${PRAKERJA_DATABASE_URL:-}" ] && [ -f "$secrets/warehouse_db_password" ]; then
-    PRAKERJA_DATABASE_URL="$(sh /opt/prakerja/docker/secret-url.sh \
-        postgresql warehouse warehouse_db_password "${PRAKERJA_DATABASE_HOST:-postgres:5432}/warehouse")"
-    export PRAKERJA_DATABASE_URL
-fi
+# A container has the password of one login: of the one that it works as.
+for login in warehouse:warehouse_db_password warehouse_service:service_db_password \
+    warehouse_receipts:receipts_db_password; do
+    if [ -z "${PRAKERJA_DATABASE_URL:-}" ] && [ -f "$secrets/${login#*:}" ]; then
+        PRAKERJA_DATABASE_URL="$(sh /opt/prakerja/docker/secret-url.sh \
+            postgresql "${login%:*}" "${login#*:}" "${PRAKERJA_DATABASE_HOST:-postgres:5432}/warehouse")"
+        export PRAKERJA_DATABASE_URL
+    fi
+done
 if [ -z "${PRAKERJA_SIGNING_KEY:-}" ] && [ -f "$secrets/prakerja_signing_key" ]; then
     PRAKERJA_SIGNING_KEY="$(cat "$secrets/prakerja_signing_key")"
     export PRAKERJA_SIGNING_KEY

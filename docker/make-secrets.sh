@@ -10,8 +10,8 @@ mkdir -p landing # what the workers read; platforms and the PMO deliver into it
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
     [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
 }
-for name in postgres_password airflow_db_password warehouse_db_password redis_password \
-    airflow_jwt_secret airflow_api_secret_key; do
+for name in postgres_password airflow_db_password warehouse_db_password service_db_password receipts_db_password \
+    reader_db_password redis_password airflow_jwt_secret airflow_api_secret_key; do
     openssl rand -hex 32 | keep "$name"
 done
 openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the blacklist's manifests
@@ -19,4 +19,5 @@ openssl pkey -in "$dir/prakerja_signing_key.txt" -pubout | keep prakerja_signing
 openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK into a subject
 openssl rand -base64 32 | keep prakerja_receipts_secret        # what providers sign their receipts with
 openssl rand -base64 32 | tr '+/' '-_' | keep airflow_fernet_key # url-safe base64 of 32 bytes
-printf '{"admin": "%s"}' "$(openssl rand -hex 16)" | keep simple_auth_passwords
+printf '{"admin": "%s", "operator": "%s", "viewer": "%s"}' "$(openssl rand -hex 16)" "$(openssl rand -hex 16)" \
+    "$(openssl rand -hex 16)" | keep simple_auth_passwords

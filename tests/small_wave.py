@@ -41,7 +41,7 @@ def wave(home: Path) -> Cohort:
     deliver(landing, "tokopedia", "2021-03-08", [bought(n) for n in range(3, PEOPLE + 1)])
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
     # Empty days everywhere else, without the time that judging them takes.
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         connection.exec_driver_sql(
             "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
             " select platform, day, 1, '', 'accepted', day, 'empty', 0"

@@ -42,6 +42,7 @@ class Settings:
     receipts_url: str | None
     retry_seconds: int
     port: int
+    workers: int
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -60,6 +61,7 @@ class Settings:
             receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
             retry_seconds=_whole_number(_env("PRAKERJA_RETRY_SECONDS") or "300", "PRAKERJA_RETRY_SECONDS"),
             port=_whole_number(_env("PRAKERJA_PORT") or "8080", "PRAKERJA_PORT"),
+            workers=_whole_number(_env("PRAKERJA_WORKERS") or "2", "PRAKERJA_WORKERS"),
         )
 
     def make_home(self) -> Path:

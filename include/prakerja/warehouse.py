@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -26,6 +26,14 @@ log = logging.getLogger(__name__)
 #: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
 #: year's ledger lies in memory, and a million rows are sorted there.
 SESSION = {"prepare_threshold": None, "options": "-c work_mem=256MB -c random_page_cost=1.1 -c jit=off"}
+#: Who acts; and the role of the duty, where the schema has made it and we may take it.
+BEGIN = sa.text(
+    "select set_config('prakerja.actor', :actor, true),"
+    " (select set_config('role', rolname, true) from pg_roles"
+    " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
+)
+#: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
+Duty = Literal["ingest", "decide", "remind", "publish", "serve", "read"]
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 
@@ -55,18 +63,19 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 
 
 @contextlib.contextmanager
-def transaction(*, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
+def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
 
-    Its facts are an entry of the audit log. It may add facts and change none, but `as_owner` of the schema.
+    Its facts are an entry of the audit log. It may add the facts of its duty and change none, but `as_owner` of the
+    schema.
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
     with _told_plainly():
-        engine = _engine(url(), as_owner=as_owner)
+        engine = _engine(url())
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection:
-            connection.execute(sa.text("select set_config('prakerja.actor', :actor, true)"), {"actor": acting.get()})
+            connection.execute(BEGIN, {"actor": acting.get(), "role": None if as_owner else f"prakerja_{duty}"})
             yield connection
             has_facts = connection.scalar(sa.text("select current_setting('prakerja.entry', true)"))
         if has_facts:
@@ -92,7 +101,7 @@ def exclusive(name: str) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         with _told_plainly():
             # AUTOCOMMIT: a transaction open for as long as the lock would keep the tables from being cleaned up.
-            engine = _engine(url(), as_owner=False).execution_options(isolation_level="AUTOCOMMIT")
+            engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
             connection = held.enter_context(engine.connect())
             connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
         try:
@@ -190,7 +199,6 @@ def upgrade() -> str:
     with exclusive("upgrade"), transaction(as_owner=True) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    _engine(url(), as_owner=False).dispose()  # connections from before know nothing of a role that is new
     head = ScriptDirectory.from_config(config).get_current_head()
     return str(head)
 
@@ -214,12 +222,14 @@ def revision() -> str:
         return str(connection.scalar(sa.text("select version_num from alembic_version"))) if has_schema else "none"
 
 
-def make_application_role() -> None:
-    """Make the role that can only add facts, where it is not there: roles belong to the server, not to a database."""
+def make_roles() -> None:
+    """Make the duties' roles, where they are not there: roles belong to the server, not to a database."""
     with transaction(as_owner=True) as connection:
-        if not connection.scalar(sa.text("select exists (select from pg_roles where rolname = 'prakerja_app')")):
-            connection.execute(sa.text("create role prakerja_app nologin"))
-        connection.execute(sa.text("grant prakerja_app to session_user"))
+        there = set(connection.execute(sa.text("select rolname from pg_roles")).scalars())
+        for role in ("prakerja_app", *(f"prakerja_{duty}" for duty in get_args(Duty))):
+            if role not in there:
+                connection.execute(sa.text(f"create role {role} nologin"))
+            connection.execute(sa.text(f"grant {role} to session_user"))
 
 
 def program_of_server(name: str) -> Path:
@@ -248,10 +258,8 @@ def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
 
 
 @cache
-def _engine(address: sa.URL, *, as_owner: bool) -> sa.Engine:
+def _engine(address: sa.URL) -> sa.Engine:
     engine = sa.create_engine(address, pool_pre_ping=True, pool_size=2, hide_parameters=True, connect_args=SESSION)
-    if not as_owner:
-        sa.event.listen(engine, "connect", _become_application)
     try:
         with engine.connect():
             pass
@@ -261,16 +269,6 @@ def _engine(address: sa.URL, *, as_owner: bool) -> sa.Engine:
             f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
         ) from None
     return engine
-
-
-def _become_application(connection: Any, _: Any) -> None:
-    """Take the application's role, which can only add facts, where the schema has made it and we may."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select set_config('role', rolname, false) from pg_roles"
-            " where rolname = 'prakerja_app' and pg_has_role(oid, 'member')"
-        )
-    connection.commit()
 
 
 def embedded_server(settings: Settings) -> Path:

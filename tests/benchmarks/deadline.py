@@ -41,7 +41,7 @@ def run(folder: Path, scale: float, runs: int) -> None:
 
 def _report(folder: Path, runs: int) -> None:
     took = _keep_up_to_date()
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         warehouse.execute(connection, "cohorts/analyze_tables")
     _vacuum()
     window = standing.window_of(WAVE)
@@ -92,7 +92,7 @@ def _anti_join(folder: Path) -> tuple[int, int]:
 
 def _decide(window: dict[str, Any], at: dict[str, Any]) -> dict[str, int]:
     """The decision: the evidence is brought to what is known, and everybody judged by it."""
-    with warehouse.transaction(one_snapshot=True) as connection:
+    with warehouse.transaction("decide", one_snapshot=True) as connection:
         evidence.refresh(connection, window, DECIDED_ON, is_decided=False)
         return dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
 

@@ -150,7 +150,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def totals_add_up(self) -> None:
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("decide") as connection:
             made = decision.made_decision(connection, 12)
         assert made is None or made.selected == made.purchased + made.held + made.overdue + made.excluded == len(PEOPLE)
 
@@ -215,7 +215,7 @@ class Life(RuleBasedStateMachine):
         for card in now - self.revoked:
             assert not self._has_bought(card, self._deadline()), card
             assert card not in self.withdrawn | self.cleared
-            with warehouse.transaction() as connection:
+            with warehouse.transaction("decide") as connection:
                 (outcome, approvals, frozen), = connection.exec_driver_sql(
                     "select (select o.outcome::text from outcomes o where o.recipient_id = v.recipient_id"
                     " order by deadline_on desc limit 1),"
@@ -229,7 +229,7 @@ class Life(RuleBasedStateMachine):
         self.revoked = now
 
     def _approve(self, name: str) -> None:
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("decide") as connection:
             made = decision.made_decision(connection, 12)
             for batch in approval.waiting(connection, made) if made else []:
                 with contextlib.suppress(PrakerjaError):
@@ -281,7 +281,7 @@ class Life(RuleBasedStateMachine):
 
     @staticmethod
     def _cards(table: str) -> set[int]:
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("decide") as connection:
             return set(
                 connection.exec_driver_sql(
                     f"select r.card_number from {table} join recipients r using (recipient_id)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -123,9 +124,44 @@ def test_an_anchor_that_is_bent_is_found(told: Path) -> None:
     ],
 )
 def test_the_application_can_only_add(told: Path, statement: str) -> None:
-    with pytest.raises(RefusedError, match="InsufficientPrivilege"), warehouse.transaction() as connection:
-        connection.exec_driver_sql(statement)
+    for duty in get_args(warehouse.Duty):
+        with pytest.raises(RefusedError, match="InsufficientPrivilege"), warehouse.transaction(duty) as connection:
+            connection.exec_driver_sql(statement)
     assert problems() == ""
+
+
+#: Whose duty it is to add to a table; whatever is not here nobody may add to.
+ADDS = {
+    "ingest": "deliveries evidence evidence_bases evidence_deliveries extensions quarantine recipients restatements"
+    " rosters standings transactions waivers",
+    "decide": "appeal_decisions appeals approvals batch_members batches carried_out decision_deliveries decisions"
+    " evidence evidence_bases evidence_deliveries extensions freeze_lifts freezes hold_resolutions late_findings"
+    " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions withdrawals",
+    "remind": "evidence evidence_bases evidence_deliveries hindrances opt_outs provider_pace reminder_runs reminders",
+    "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
+    " published_lists rotations",
+    "serve": "lookups",
+    "read": "",
+}
+
+
+@pytest.mark.parametrize("duty", get_args(warehouse.Duty))
+def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.Duty) -> None:
+    with warehouse.transaction(duty) as connection:
+        added, changed, seen = (
+            {
+                table
+                for (table,) in connection.exec_driver_sql(
+                    "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+                    " and has_table_privilege(oid, %s)", (privilege,),
+                )
+            }
+            for privilege in ("insert", "update, delete, truncate", "select")
+        )  # fmt: skip
+    assert added == set(ADDS[duty].split())
+    assert changed <= {"standings", "evidence", "evidence_bases", "evidence_deliveries", "reminders", "provider_pace"}
+    if duty == "serve":  # the process that others reach knows of no person
+        assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "revocations", "reminders"}
 
 
 def test_who_dies_before_sealing_leaves_it_to_the_next(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +205,7 @@ def test_the_warehouse_refuses_what_may_not_follow(wave: Cohort, statement: str,
     decision.decide(wave, DECIDED_ON)
     with (
         pytest.raises(RefusedError, match=r"transitions|Foreign|approved"),
-        warehouse.transaction() as connection,
+        warehouse.transaction("decide") as connection,
     ):
         connection.exec_driver_sql(statement)
     assert revoked() == [], why
@@ -181,26 +217,26 @@ def test_a_table_of_ones_own_does_not_fool_the_triggers(wave: Cohort) -> None:
         "create temp table transitions as select 'purchased' as from_state, 'revocations' as fact,"
         " 'revoked' as to_state; "
     )
-    with pytest.raises(RefusedError, match=r"transitions|approved"), warehouse.transaction() as connection:
+    with pytest.raises(RefusedError, match=r"transitions|approved"), warehouse.transaction("decide") as connection:
         connection.connection.driver_connection.execute(own + REVOKE.format(3))
 
 
 def test_nobody_is_revoked_without_an_approved_batch(wave: Cohort) -> None:
     decision.decide(wave, DECIDED_ON)
-    with pytest.raises(RefusedError, match="revocations_approved"), warehouse.transaction() as connection:
+    with pytest.raises(RefusedError, match="revocations_approved"), warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(REVOKE.format(1))
 
 
 def test_nobody_is_decided_anew_once_revoked(wave: Cohort) -> None:
     carry_out(wave)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(
             "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on, settlement_days,"
             " as_of, selected, purchased, held, overdue, excluded)"
             " select decision_id || 'x', cohort, roster_id, status, announced_on, deadline_on + 7, settlement_days,"
             " as_of, selected, purchased, held, overdue, excluded from decisions"
         )
-    with pytest.raises(RefusedError, match="transitions"), warehouse.transaction() as connection:
+    with pytest.raises(RefusedError, match="transitions"), warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(
             "insert into outcomes (recipient_id, cohort, deadline_on, outcome, because)"
             " select recipient_id, cohort, deadline_on + 7, 'overdue', 'no_purchase' from outcomes"

@@ -333,7 +333,7 @@ def test_what_an_approver_sees_names_nobody(wave: Cohort) -> None:
     made = decision.decide(wave, DECIDED_ON)
     with pytest.raises(AwaitingApprovalError):
         revocation.require_approval(made, None, DECIDED_ON, in_advance=False)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         (batch,) = approval.waiting(connection, made)
         review = approval.review(connection, made, batch)
     assert (batch.subject, batch.people, batch.proposed_by) == ("revocation", 2, "cohort_deadline")
@@ -388,7 +388,7 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(wave:
     assert (batch.subject, batch.people, batch.approvals_needed) == ("hold", 1, 1)
     assert holds.carry_out(date(2021, 3, 21)) == 0
     assert next(explanation.explain([card(1)]))["state"] == "held"
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         assert approval.waiting(connection, made) == [batch]
         with pytest.raises(PrakerjaError, match="Budi has proposed this batch: another person must approve it"):
             approval.approve(connection, batch, "Budi", date(2021, 3, 21))
@@ -402,7 +402,7 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(wave:
     story = next(explanation.explain([card(1)]))
     assert story["state"] == "revoked"
     assert [event["what"] for event in story["events"]][-3:] == ["hold_resolved", "approved", "revoked"]
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         assert approval.waiting(connection, made) == []
 
 
@@ -410,7 +410,7 @@ def test_a_delivery_that_speaks_for_the_held_comes_before_what_a_person_found(wa
     made = held_wave(wave, home)
     batch = holds.resolve(card(1), is_purchased=False, **FOUND)
     assert batch is not None
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         approval.approve(connection, batch, "Siti", date(2021, 3, 21))
     deliver(home / "landing", "bukalapak", "2021-03-08", [bought(1)], revision=2)
     intake.take_in("bukalapak", date(2021, 3, 22))
@@ -480,7 +480,7 @@ def rehearsal(wave: Cohort, **bent: Any) -> Occasion:
 
 def test_a_rehearsal_decides_and_keeps_nothing(wave: Cohort) -> None:
     def kept() -> list[Any]:
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("decide") as connection:
             names = connection.exec_driver_sql(
                 "select tablename from pg_tables where schemaname = 'public' order by tablename"
             ).scalars()

@@ -46,7 +46,7 @@ def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Co
 
 
 def empty_days(first: str, last: str) -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         connection.exec_driver_sql(
             "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
             " select platform, cast(day as date), 1, '', 'accepted', cast(day as date) + 1, 'empty', 0"
@@ -77,7 +77,7 @@ def test_a_freeze_of_all_lasts_until_it_is_lifted_and_holds_the_held(wave: Cohor
     made = decision.decide(wave, clock)
     batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="Budi", on=clock)
     assert batch is not None
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         approval.approve(connection, batch, "Siti", clock)
     number = freezes.freeze(None, clock, None, **BECAUSE)
     with pytest.raises(FrozenError, match="until it is lifted"):
@@ -286,7 +286,7 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(wave: Cohort, home: Path
         intake.take_in("tokopedia", clock)
         with pytest.raises(AwaitingApprovalError):
             revocation.require_approval(made, None, clock, in_advance=False)
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("decide") as connection:
             (waiting,) = approval.waiting(connection, made)
         shown.append(waiting.people)
     assert shown == [2, 1, 2]
@@ -336,7 +336,7 @@ def resolve(*, is_purchased: bool) -> Any:
 
 
 def approve_all(made: decision.Decision, name: str, clock: date) -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         for batch in approval.waiting(connection, made):
             approval.approve(connection, batch, name, clock)
 
@@ -350,7 +350,7 @@ def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.D
     empty_days("2021-03-15", "2021-03-21")
     made = decision.decide(cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
     assert (made.held, made.overdue) == (1, 1)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         waiting = [batch.subject for batch in approval.waiting(connection, made)]
     assert waiting == []
     assert holds.carry_out(date(2021, 3, 22)) == 0, "what was found out was about another deadline"

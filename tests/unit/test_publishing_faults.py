@@ -118,9 +118,9 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
             yield
 
     @contextlib.contextmanager
-    def transaction_(**how: Any) -> Iterator[Any]:
+    def transaction_(*duty: Any, **how: Any) -> Iterator[Any]:
         stated.clear()
-        with transaction(**how) as connection:
+        with transaction(*duty, **how) as connection:
             yield connection
             if "insert_version" in stated:
                 reached("before the commit")

@@ -227,14 +227,17 @@ def test_the_database_keeps_one_per_recipient_date_and_channel(many: Desk) -> No
         " values (1, 12, %s, 'sms', 'held', now())"
     )
     with pytest.raises(warehouse.RefusedError, match="reminders_recipient_id_cohort_remind_on_channel_key"), \
-            warehouse.transaction() as connection:  # fmt: skip
+            warehouse.transaction("remind") as connection:  # fmt: skip
         connection.exec_driver_sql(again, (H7,))
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "accepted", "suppressed"])
 def test_the_database_lets_no_delivered_message_begin_anew(many: Desk, state: str) -> None:
     many.until_done()
-    with pytest.raises(warehouse.RefusedError, match="message_transitions"), warehouse.transaction() as connection:
+    with (
+        pytest.raises(warehouse.RefusedError, match="message_transitions"),
+        warehouse.transaction("remind") as connection,
+    ):
         connection.exec_driver_sql("update reminders set state = %s where reminder_id = 1", (state,))
 
 
@@ -762,7 +765,7 @@ def test_a_link_in_an_e_mail_asks_before_it_unsubscribes(desk: Desk) -> None:
     url = f"{Settings.from_environment().receipts_url}/v1/unsubscribe/{key}"
     assert "Berhenti" in httpx.get(url).text
     assert httpx.get(url + "x").status_code == 422
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         assert not connection.exec_driver_sql("select opted_out(1, 'email')").scalar_one()
     for _ in range(2):
         assert httpx.post(url, content="List-Unsubscribe=One-Click").status_code == 200

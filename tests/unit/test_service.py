@@ -463,7 +463,7 @@ def test_a_lost_warehouse_loses_no_lookup(home: Path, monkeypatch: pytest.Monkey
     spool = Lookups(home / "lookups")
     spool.note("key", "check", 1, 0, 1)
     with monkeypatch.context() as away:
-        away.setattr(warehouse, "transaction", lambda: (_ for _ in ()).throw(warehouse.UnavailableError("away")))
+        away.setattr(warehouse, "transaction", lambda *_: (_ for _ in ()).throw(warehouse.UnavailableError("away")))
         with pytest.raises(warehouse.UnavailableError):
             spool.load()
     spool.note("key", "check", 2, 0, 1)

@@ -125,7 +125,7 @@ def waiting_jumps(clock: date) -> list[Jump]:
     for is_daily in (True, False):
         try:
             # With the publishers' lock: what is looked at has the number of the next version.
-            with warehouse.exclusive("publish"), warehouse.transaction(one_snapshot=True) as connection:
+            with warehouse.exclusive("publish"), warehouse.transaction("publish", one_snapshot=True) as connection:
                 by = _known_by(clock, is_daily=is_daily)
                 version = _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True)
                 raise _LookedAtError(_jump(connection, version))  # takes the version back
@@ -140,7 +140,7 @@ def approve_jump(digest: str, clock: date, *, because: str, approved_by: str) ->
     jumps = [jump for jump in waiting_jumps(clock) if jump.digest.startswith(digest.lower())]
     if len(digest) < SHOWN or len(jumps) != 1:
         raise PrakerjaError(f"no change {digest} of the list waits for approval: see `prakerja blacklist approve`")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         _approve(connection, jumps[0], clock, because, approved_by, is_in_advance=False)
     return jumps[0]
 
@@ -192,7 +192,7 @@ def announced_at(key_id: str) -> str | None:
 
 def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -> None:
     """Record who changed which key, and why."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         warehouse.execute(
             connection, "blacklist/insert_rotation", kind=kind, key_id=key_id, because=because, answered_by=answered_by
         )
@@ -211,7 +211,7 @@ def _next_version(
     occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
 ) -> int | None:
     by = _known_by(clock, is_daily=is_daily)
-    with warehouse.transaction(one_snapshot=True) as connection:
+    with warehouse.transaction("publish", one_snapshot=True) as connection:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         has_changed = bool(warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one())
         if not has_changed and published["version"]:
@@ -310,7 +310,7 @@ def _materialise(root: UPath, keys: Keys) -> None:
 
 
 def _versions() -> Sequence[Any]:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         return warehouse.rows(connection, "blacklist/list_versions")
 
 
@@ -440,7 +440,7 @@ class _List:
     def _record(self) -> None:
         """Let the warehouse keep the digest of what is published from it. Raises where it has published another."""
         of = {"version": self.manifest.version, "key_id": self.manifest.key_id}
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("publish") as connection:
             digest = self.manifest.result_sha256
             warehouse.execute(connection, "blacklist/insert_published_list", **of, result_sha256=digest)
             if warehouse.execute(connection, "blacklist/digest_of_list", **of).scalar_one() != digest:
@@ -456,7 +456,7 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
     The list before must be the very one that this warehouse has published, whose digest it keeps. Raises where not.
     """
     before = snapshot_of(base, version - 1) if version > 1 else HEADER
-    with warehouse.transaction(one_snapshot=True) as connection:
+    with warehouse.transaction("publish", one_snapshot=True) as connection:
         digest = warehouse.execute(
             connection, "blacklist/digest_of_list", version=version - 1, key_id=key_id_before
         ).scalar_one_or_none()

@@ -69,14 +69,14 @@ def status(as_json: AsJson = False) -> None:
     processes, is_well = supervision.processes(), health.asked(ports)
     if as_json:
         found = [
-            {"process": each.name, "state": each.state, "pid": each.pid, "is_well": is_well[each.name],
+            {"process": each.name, "state": each.state, "pid": each.pid, "is_well": is_well.get(each.name, False),
              "since": each.since and each.since.isoformat(), "memory_bytes": each.memory}
             for each in processes
         ]  # fmt: skip
         typer.echo(json.dumps(found, indent=2))
     else:
         print_table(_table(ports, processes, is_well))
-    if not all(is_well[each.name] for each in processes):
+    if not all(is_well.get(each.name, False) for each in processes):
         raise typer.Exit(1)
 
 
@@ -200,7 +200,7 @@ def _table(ports: Any, processes: list[Any], is_well: dict[str, bool]) -> Any:
     for each in processes:
         total += each.memory
         table.add_row(
-            each.name, each.state.lower(), "yes" if is_well[each.name] else "no",
+            each.name, each.state.lower(), "yes" if is_well.get(each.name, False) else "no",
             f"{each.since:%H:%M:%S}" if each.since else "", f"{each.memory >> 20:,} MB", addresses.get(each.name, ""),
         )  # fmt: skip
     table.add_row("together", "", "", "", f"{total >> 20:,} MB", "")

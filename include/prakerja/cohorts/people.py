@@ -12,7 +12,7 @@ NOBODY = "no roster has this card: check the number"
 
 def suspend(number: str, on: date, *, is_permanent: bool, because: str, suspended_by: str) -> None:
     """Suspend a recipient (card or NIK) from a day on. A suspended person without a purchase is held, never revoked."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,
             "cohorts/insert_suspension",
@@ -28,7 +28,7 @@ def suspend(number: str, on: date, *, is_permanent: bool, because: str, suspende
 
 def lift_suspension(number: str, on: date, *, because: str, lifted_by: str) -> None:
     """End the suspension that runs, from a day on. Raises `PrakerjaError` where none runs, or it is for good."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,
             "cohorts/insert_suspension_lift",
@@ -43,7 +43,7 @@ def lift_suspension(number: str, on: date, *, because: str, lifted_by: str) -> N
 
 def withdraw(number: str, on: date, *, because: str, recorded_by: str) -> None:
     """Record that a recipient has left the programme, from a day on: neither held nor revoked by a later decision."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,
             "cohorts/insert_withdrawal",

@@ -74,7 +74,7 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
     with warehouse.exclusive("rosters"):
         found, strays = _survey()
         intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("ingest") as connection:
             known = warehouse.rows(connection, "cohorts/known_rosters")
         accepted = {row["cohort"]: row["sha256"] for row in known if row["status"] == "accepted"}
         seen = {(row["cohort"], row["fingerprint"]) for row in known}
@@ -130,7 +130,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
     with landing.opened(delivered.folder, file, "gzip" if file.name.endswith(".gz") else None) as opened:
         data = opened.read()
     frame = _read(data, file)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         roster_id = warehouse.execute(
             connection,
             "cohorts/insert_roster",
@@ -222,7 +222,7 @@ def _records(frame: pd.DataFrame) -> Any:
 
 
 def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: RejectedError) -> None:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         warehouse.execute(
             connection,
             "cohorts/insert_roster",

@@ -30,9 +30,9 @@ def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
     A cohort is open from its announcement until its decision is made.
     """
     refreshed: dict[str, dict[str, int]] = {}
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         warehouse.execute(connection, "cohorts/analyze_tables")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         for known in warehouse.rows(connection, "cohorts/known_cohorts"):
             cohort = calendar().get(known["cohort"])
             if cohort is None or known["arrived_on"] > clock:
@@ -79,6 +79,6 @@ def as_promised(connection: warehouse.Connection, cohort: Cohort, clock: date) -
 
 def has_open_cohort(business_date: date) -> bool:
     """Whether a feed of this business date bears on a cohort whose roster is loaded."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
     return any(cohort.is_open_on(business_date) for number, cohort in calendar().items() if number in loaded)

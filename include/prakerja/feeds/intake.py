@@ -127,7 +127,7 @@ def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry
     """
     where = f"{slug} {business_date}"
     with warehouse.exclusive(f"intake {slug}"):
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("ingest") as connection:
             found = warehouse.rows(connection, "feeds/find_over_bound", platform=slug, business_date=business_date)
         if not found:
             raise PrakerjaError(f"{where}: no delivery waits for it that was rejected for its quarantine bound")
@@ -145,7 +145,7 @@ def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry
 
 def _known(slug: str) -> dict[tuple[date, int], list[Any]]:
     known: dict[tuple[date, int], list[Any]] = defaultdict(list)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("ingest") as connection:
         for row in warehouse.rows(connection, "feeds/known_deliveries", platform=slug):
             known[row["business_date"], row["revision"]].append(row)
     return known
@@ -187,14 +187,14 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: 
         with canonical.Rows() as rows:
             with delivery.opened(platform, manifest, clock) as file:
                 _read(file, platform, rows, entry)
-            with warehouse.transaction() as connection:
+            with warehouse.transaction("ingest") as connection:
                 usual = _usual_rows(connection, platform, entry, clock)
                 load(connection, entry, _judged(rows, platform, entry, usual, is_bounded=waiver is None), waiver)
     except RejectedError as rejection:
         entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
         entry.loaded = entry.quarantined = entry.duplicates = 0
         entry.quarantined_by_reason = {}
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("ingest") as connection:
             record(connection, entry)
     return entry
 

@@ -101,7 +101,7 @@ def restore(folder: Path) -> Backup:
     keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
     if has_keys and keys.exists():
         raise PrakerjaError(f"{keys} is there already: restore into an empty home")
-    warehouse.make_application_role()
+    warehouse.make_roles()
     for database in databases:
         dump = f"{folder / database}.dump"
         _run("pg_restore", database, "--no-owner", "--exit-on-error", "--single-transaction", dump)

@@ -64,6 +64,7 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__CORE__FERNET_KEY": _generated("airflow_fernet_key.txt"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file()),
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(2 * (os.cpu_count() or 1)),
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(ports.airflow),
         "AIRFLOW__API__BASE_URL": url,
@@ -90,6 +91,13 @@ def configure(ports: Ports) -> None:
     )
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def workers() -> list[str]:
+    """The names of the workers that run beside the rest, where the executor is Celery's: `PRAKERJA_WORKERS` of them."""
+    if os.environ.get("AIRFLOW__CORE__EXECUTOR", "LocalExecutor") != "CeleryExecutor":
+        return []
+    return [f"worker-{number}" for number in range(1, Settings.from_environment().workers + 1)]
 
 
 def logins() -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 
+from prakerja.machine import environment
 from prakerja.machine.environment import HOST, Ports
 
 AIRFLOW = {
@@ -22,10 +24,12 @@ SERVICES = {"sandbox": "sandbox", "receipts": "receipts", "blacklist": "blacklis
 def asked(ports: Ports) -> dict[str, bool]:
     """Whether each process is well, by its name."""
     with ThreadPoolExecutor(4) as pool:
-        answers = pool.map(lambda port: _is_well(getattr(ports, port)), SERVICES.values())
-        airflow = pool.submit(_airflow, ports.airflow).result()
+        answers = list(pool.map(lambda port: _is_well(getattr(ports, port)), SERVICES.values()))
+        asked_airflow = pool.submit(_airflow, ports.airflow)
+        workers = pool.submit(_workers)
+    airflow = asked_airflow.result()
     told = {name: airflow.get(part, {}).get("status") == "healthy" for name, part in AIRFLOW.items()}
-    return {"api-server": bool(airflow), **told, **dict(zip(SERVICES, answers, strict=True))}
+    return {"api-server": bool(airflow), **told, **dict(zip(SERVICES, answers, strict=True)), **workers.result()}
 
 
 def addresses(ports: Ports) -> dict[str, str]:
@@ -36,6 +40,20 @@ def addresses(ports: Ports) -> dict[str, str]:
         "receipts": f"http://{HOST}:{ports.receipts}/healthz",
         "blacklist": f"http://{HOST}:{ports.blacklist}/openapi.json",
     }
+
+
+def _workers() -> dict[str, bool]:
+    names = environment.workers()
+    if not names:
+        return {}
+    from celery import Celery
+    from kombu.exceptions import KombuError
+
+    answered: list[dict[str, Any]] = []
+    with contextlib.suppress(KombuError, OSError), Celery(broker=os.environ["AIRFLOW__CELERY__BROKER_URL"]) as celery:
+        answered = celery.control.ping(timeout=1, limit=len(names))
+    well = {host.partition("@")[2] for answer in answered for host in answer}
+    return {name: name in well for name in names}
 
 
 def _is_well(port: int) -> bool:

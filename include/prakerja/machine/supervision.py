@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from prakerja.errors import NotReadyError, PrakerjaError
-from prakerja.machine import keeper
+from prakerja.machine import environment, keeper
 from prakerja.machine.environment import HOST, Ports
 from prakerja.settings import PROJECT, Settings
 
@@ -35,7 +35,7 @@ STOP_SECONDS = 40  # a keeper stops its process in less
 
 def commands(ports: Ports, *, has_own_server: bool) -> dict[str, list[str]]:
     """The processes by name, each with its command."""
-    prakerja, airflow = str(BIN / "prakerja"), str(BIN / "airflow")
+    prakerja, airflow, home = str(BIN / "prakerja"), str(BIN / "airflow"), Settings.from_environment().home
     found = {
         "api-server": [airflow, "api-server"],
         "scheduler": [airflow, "scheduler", "--skip-serve-logs"],  # the logs are on this machine
@@ -45,6 +45,9 @@ def commands(ports: Ports, *, has_own_server: bool) -> dict[str, list[str]]:
         "receipts": [prakerja, "receipts", "--port", str(ports.receipts)],
         "blacklist": [prakerja, "serve", "--port", str(ports.blacklist)],
     }
+    for name in environment.workers():
+        found[name] = [airflow, "celery", "worker", "--celery-hostname", name, "--pid", str(home / f"{name}.pid"),
+                       "--skip-serve-logs", "--without-mingle", "--without-gossip"]  # fmt: skip
     return {"postgres": [prakerja, "db", "serve"], **found} if has_own_server else found
 
 

@@ -16,7 +16,7 @@ from prakerja.reminders.texts import LACKS
 
 def choose(number: str, channels: Sequence[str], *, is_opted_out: bool, on: date, recorded_by: str) -> None:
     """Write down whether a recipient (card or NIK) wants reminders by these channels; what counts already is left."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         recipient = find_recipient(connection, number)
         if recipient is None:
             raise PrakerjaError(NOBODY)
@@ -59,7 +59,7 @@ def take_in_hindrances(file: Path, on: date) -> TakenIn:
                 rows[int(card)] = lacks
     except (OSError, UnicodeDecodeError, csv.Error):
         raise PrakerjaError(f"{file} is no CSV that can be read: name a file in UTF-8") from None
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         known = warehouse.execute(connection, "reminders/count_known_cards", card_numbers=list(rows)).scalar_one()
         changed = warehouse.execute(
             connection,

@@ -83,7 +83,7 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     today = at.astimezone(WIB).date()
     if today < remind_on:
         raise PrakerjaError(f"gelombang-{cohort.cohort} is reminded on {remind_on}: nothing is sent before its day")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         if today == remind_on:
             texts = Texts(rules["texts"])
             audience = cohort.audience or rules["audience"]
@@ -131,20 +131,20 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
 
 def take_over(run: Run, at: datetime) -> None:
     """Before anything leaves: what a dead sender left is unknown, and what is too late closed."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/mark_orphans", **run.key, at=at)
         warehouse.execute(connection, "reminders/close_overdue", **run.key, at=at)
 
 
 def escalate(run: Run, at: datetime) -> None:
     """Queue an e-mail for whoever an SMS cannot reach, while there is time."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/queue_escalations", **run.key, at=at)
 
 
 def settle(settled: Sequence[Settled], at: datetime) -> None:
     """Write down what submissions came to."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         _settle(connection, settled, at)
 
 
@@ -157,7 +157,7 @@ def exchange(
     """
     rules = program()["reminders"]
     window = window_of(run.cohort)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         if settled:
             _settle(connection, settled, at)
         rows = warehouse.rows(
@@ -184,13 +184,13 @@ def exchange(
 
 def free_after(provider: str) -> float:
     """The seconds until a provider is free, by what all senders have claimed for it, and by what it asked for."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         return _reserve(connection, provider, 0.0)
 
 
 def pause(provider: str, seconds: float) -> None:
     """Give a provider the rest that it asks for, from all senders."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         warehouse.execute(
             connection, "reminders/pause_provider", provider=provider, now=datetime.now(UTC), seconds=seconds
         )
@@ -222,7 +222,7 @@ def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: da
 
 def renew_attempts(run: Run, at: datetime) -> None:
     """What failed for now may be tried again, from the start."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/renew_attempts", **run.key, at=at)
 
 
@@ -230,7 +230,7 @@ def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
     """How many messages move by themselves, by what they wait for, where these channels have a provider."""
     receipts = Settings.from_environment().receipts_url is not None
     rules = program()["reminders"]
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         return dict(
             warehouse.rows(
                 connection,
@@ -247,7 +247,7 @@ def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
 def close(at: datetime) -> tuple[int, int]:
     """Close what is too late, forget addresses that are too old; gives how many of each. For every run, daily."""
     keep = timedelta(days=program()["reminders"]["keep_addresses_days"])
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         closed = warehouse.execute(connection, "reminders/close_overdue", cohort=None, remind_on=None, at=at).rowcount
         forgotten = warehouse.execute(
             connection, "reminders/forget_addresses", before=at.astimezone(WIB).date() - keep

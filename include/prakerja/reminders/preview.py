@@ -62,7 +62,7 @@ def preview(cohort: Cohort, remind_on: date, known_by: date) -> Preview:
     rules = program()["reminders"]
     texts = Texts(rules["texts"])
     days_left = (cohort.deadline_on - remind_on).days
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("remind") as connection:
         evidence.refresh(connection, window_of(cohort), known_by, is_decided=False)
         found = warehouse.rows(
             connection,

@@ -19,7 +19,7 @@ def open_appeal(number: str, text: str, *, opened_by: str, on: date) -> int:
     """Record what a revoked person (card or NIK) says; gives the appeal's number. Raises `PrakerjaError`."""
     if not text.strip() or len(text) > TEXT_MAX or "\0" in text:
         raise PrakerjaError(f"an appeal is a text of 1 to {TEXT_MAX:,} characters")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         recipient = find_recipient(connection, number)
         appeal = (
             recipient is not None
@@ -39,7 +39,7 @@ def open_appeal(number: str, text: str, *, opened_by: str, on: date) -> int:
 
 def list_appeals() -> list[dict[str, Any]]:
     """One mapping per appeal, the open ones first: `text` is personal, the card is its last four digits."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         return [
             dict(row)
             | {name: row[name] and row[name].isoformat() for name in ("opened_on", "decided_on")}
@@ -57,7 +57,7 @@ def decide(appeal_id: int, *, is_upheld: bool, because: str, decided_by: str, on
         raise PrakerjaError(f"appeal {appeal_id} is {found['state']} already, by {found['decided_by']}")
     if decided_by in found["revoked_by"]:
         raise PrakerjaError(f"{decided_by} has approved this revocation: another person must decide the appeal")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,
             "revocations/insert_appeal_decision",
@@ -73,7 +73,7 @@ def decide(appeal_id: int, *, is_upheld: bool, because: str, decided_by: str, on
 
 def carry_out(clock: date) -> int:
     """Reinstate whoever's appeal was upheld by the day `clock`; gives how many."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         reinstated = warehouse.execute(connection, "revocations/reinstate_upheld", clock=clock).rowcount
     if reinstated:
         log.info("%d reinstated on appeal", reinstated)

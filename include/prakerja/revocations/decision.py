@@ -89,7 +89,7 @@ def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
     Records the blocked attempt and raises `BlockedError`, naming platforms and dates; before the day of the decision it
     records nothing and raises `NotReadyError`. A decided cohort passes, and one whose gap a person answers for.
     """
-    with warehouse.transaction(one_snapshot=True) as connection:
+    with warehouse.transaction("decide", one_snapshot=True) as connection:
         if is_decided(connection, cohort):
             return
         if as_of < cohort.decided_on:
@@ -107,7 +107,10 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
     """
     require_complete_feeds(cohort, as_of)
     stopped = None
-    with warehouse.exclusive(f"decide {cohort.cohort}"), warehouse.transaction(one_snapshot=True) as connection:
+    with (
+        warehouse.exclusive(f"decide {cohort.cohort}"),
+        warehouse.transaction("decide", one_snapshot=True) as connection,
+    ):
         if not is_decided(connection, cohort):
             record_extensions(connection, cohort)
             attempt = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
@@ -115,7 +118,7 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
         made = made_decision(connection, cohort.cohort)
     if stopped is not None or made is None:
         raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         warehouse.execute(connection, "revocations/analyze_outcomes")
     return made
 
@@ -126,7 +129,7 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
     Gives the counts, `stops` (what would stop it, a sentence each), and `is_decided`: then they are the decision's.
     """
     at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": as_of}
-    with warehouse.transaction(one_snapshot=True) as connection:
+    with warehouse.transaction("decide", one_snapshot=True) as connection:
         roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
         undone, stops = connection.begin_nested(), list[str]()
         if has_decision and (made := made_decision(connection, cohort.cohort)):

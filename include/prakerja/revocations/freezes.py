@@ -26,7 +26,7 @@ def freeze(cohort: int | None, starts_on: date, ends_on: date | None, *, because
     """Freeze revocations from a day to a day, both included, or until that is lifted; gives the freeze's number."""
     if ends_on is not None and ends_on < starts_on:
         raise PrakerjaError(f"the freeze would end on {ends_on}, before it starts on {starts_on}")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         return int(
             warehouse.execute(
                 connection,
@@ -43,7 +43,7 @@ def freeze(cohort: int | None, starts_on: date, ends_on: date | None, *, because
 
 def lift(freeze_id: int, *, because: str, lifted_by: str, on: date) -> None:
     """End a freeze, from this day on. Raises `PrakerjaError` where there is none, or it is lifted."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,
             "revocations/insert_freeze_lift",
@@ -58,5 +58,5 @@ def lift(freeze_id: int, *, because: str, lifted_by: str, on: date) -> None:
 
 def list_freezes() -> list[dict[str, Any]]:
     """One mapping per freeze, the latest first."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         return [dict(row) for row in warehouse.rows(connection, "revocations/list_freezes")]

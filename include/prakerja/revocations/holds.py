@@ -25,7 +25,7 @@ def list_holds(cohort: int | None = None, *, is_masked: bool = True) -> list[dic
     `state` is `open`, `resolvable` (a later delivery shows a purchase), `purchased`, `not_purchased` (awaits approval)
     or `revoked`; `row` is the damaged row that it is held for, where it is one.
     """
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         rows = warehouse.rows(connection, "revocations/list_holds", cohort=cohort)
     return [_hold(row, is_masked=is_masked) for row in rows]
 
@@ -71,7 +71,7 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
     None for a purchase: that clears the person at once. Raises `PrakerjaError` for whoever is not held, or resolved
     already; the card is not repeated.
     """
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         recipient = outcome_of(connection, card)
         if recipient is None or recipient["outcome"] != "held":
             raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
@@ -105,7 +105,7 @@ def carry_out(clock: date) -> int:
     Whoever a delivery speaks for by now is left alone.
     """
     revoked = 0
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         for number in calendar():
             decision = made_decision(connection, number)
             if decision is None:

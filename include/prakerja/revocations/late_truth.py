@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def notice_late_truth(clock: date) -> int:
     """Write down what the deliveries known at `clock` show about decided cohorts; gives the number of new findings."""
     found = 0
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         for decision in decided_before(connection, clock):
             found += notice(connection, decision, clock)
             if decision.is_carried_out:

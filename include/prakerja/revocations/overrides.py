@@ -12,7 +12,7 @@ from prakerja.revocations.approval import NAMED
 
 def blocked_attempt(cohort: int) -> Any:
     """The attempt that a breaker stopped: decision_id, reason, detail, overridden_by. Raises `PrakerjaError`."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         rows = warehouse.rows(connection, "revocations/blocked_attempt", cohort=cohort)
     if not rows or rows[0]["status"] != "blocked":
         raise PrakerjaError(f"gelombang-{cohort}: no breaker stops it")
@@ -31,7 +31,7 @@ def override(cohort: int, attempt: str, *, because: str, overridden_by: str, on:
         raise PrakerjaError(f"gelombang-{cohort}: no attempt {attempt} is stopped: see `prakerja override {cohort}`")
     if found["reason"] == "totals_do_not_add_up":
         raise PrakerjaError(f"gelombang-{cohort}: totals that do not add up are a defect, which nobody can answer for")
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,
             "revocations/insert_override",

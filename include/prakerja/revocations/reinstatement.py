@@ -22,7 +22,7 @@ def reinstate(clock: date, approve_as: str | None) -> int:
     later needs another, and a proposal that no longer holds is not carried out.
     """
     reinstated = 0
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         for decision in decided_before(connection, clock):
             at = {"decision_id": decision.decision_id, "clock": clock}
             if not warehouse.execute(connection, "revocations/count_proposals", **at).scalar_one():

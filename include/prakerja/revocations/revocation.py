@@ -20,7 +20,7 @@ PROPOSER = "cohort_deadline"
 
 def question(decision: Decision, on: date) -> dict[str, str] | None:
     """Propose the revocations, and give what an approver is to be asked; nothing where no approval lacks."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         require_no_freeze(connection, decision.cohort, on)
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
         return approval.question(connection, decision, batch) if batch is not None and batch.approvals_needed else None
@@ -28,7 +28,7 @@ def question(decision: Decision, on: date) -> dict[str, str] | None:
 
 def approve(decision: Decision, digest: str, approved_by: str, on: date) -> None:
     """Record that a person approves the batch that they were asked about, be it the latest or not."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         asked = approval.known(connection, decision, "revocation", digest)
         approval.approve(connection, asked, approved_by, on)
 
@@ -38,7 +38,7 @@ def require_approval(decision: Decision, approve_as: str | None, on: date, *, in
 
     Nobody, where nobody is left to be revoked. Raises `AwaitingApprovalError` where approvals lack.
     """
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("decide") as connection:
         require_no_freeze(connection, decision.cohort, on)
         _require_unmoved(connection, decision, on)
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
@@ -62,7 +62,7 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
         try:
             revoked, spared = _carry_out(decision, clock)
         except AwaitingApprovalError:
-            with warehouse.transaction() as connection:  # what lacks an approval stays proposed
+            with warehouse.transaction("decide") as connection:  # what lacks an approval stays proposed
                 approval.propose(connection, decision, "revocation", clock, PROPOSER)
             raise
     log.info("gelombang-%d: %d revoked, %d spared", cohort.cohort, revoked, spared)
@@ -72,7 +72,7 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
 def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
     """How many were revoked, and how many spared; none where that was done before."""
     of_deadline = {"cohort": decision.cohort, "deadline_on": decision.deadline_on}
-    with warehouse.transaction(one_snapshot=True) as connection:
+    with warehouse.transaction("decide", one_snapshot=True) as connection:
         require_no_freeze(connection, decision.cohort, clock)
         _require_unmoved(connection, decision, clock)
         batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)

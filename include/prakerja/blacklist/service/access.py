@@ -29,7 +29,7 @@ def create(consumer: str, scopes: list[str], per_minute: int, expires_on: date |
     if not scopes or not set(scopes) <= set(SCOPES):
         raise PrakerjaError(f"a key has scopes out of {', '.join(SCOPES)}")
     api_key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         warehouse.execute(
             connection,
             "blacklist/insert_api_key",
@@ -46,7 +46,7 @@ def create(consumer: str, scopes: list[str], per_minute: int, expires_on: date |
 
 def revoke(api_key_id: str, *, because: str, revoked_by: str) -> None:
     """Let a key be refused from now on. Raises `PrakerjaError` where it is unknown, or revoked already."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         written = warehouse.execute(
             connection,
             "blacklist/insert_api_key_revocation",
@@ -61,7 +61,7 @@ def revoke(api_key_id: str, *, because: str, revoked_by: str) -> None:
 def list_keys() -> list[Any]:
     """Every key: api_key_id, consumer, scopes, per_minute, expires_on, created_by, created_at, revoked_at, and what was
     looked up with it: lookups, asked, last_used_at."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         return list(warehouse.rows(connection, "blacklist/list_api_keys"))
 
 
@@ -90,7 +90,7 @@ class Access:
 
     def refresh(self) -> None:
         """Load the keys that are not revoked; what they have used is kept."""
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("publish") as connection:
             rows = warehouse.rows(connection, "blacklist/list_valid_api_keys")
         before = self._consumers
         self._consumers = {

@@ -111,7 +111,7 @@ def _load(path: Path, line: int, offset: int, size: int) -> tuple[int, int]:
     written = data.partition(b"\0")[0]  # behind the lines, and in one that was torn
     whole = written[: written.rfind(b"\n") + 1]
     if whole:
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("serve") as connection:
             warehouse.execute(
                 connection,
                 "blacklist/insert_lookups",

@@ -1,0 +1,67 @@
+-- A role per duty. Each reads, and adds the facts of its own area, none of which anybody can change or take away; what
+-- follows from facts (standings, evidence), and the outbox, is kept current. Nobody logs in as one: who may, works as
+-- the one whose duty it is (`warehouse.transaction`), and a process that is reached from outside logs in as a member of
+-- one alone.
+do $$
+declare
+    duty text;
+    has_maintain constant boolean := current_setting('server_version_num')::integer >= 170000;
+begin
+    foreach duty in array array['ingest', 'decide', 'remind', 'publish', 'serve', 'read'] loop
+        if not exists (select from pg_roles where rolname = 'prakerja_' || duty) then
+            execute format('create role prakerja_%s nologin', duty);
+        end if;
+        if not pg_has_role(session_user, 'prakerja_' || duty, 'member') then
+            execute format('grant prakerja_%s to %I', duty, session_user);
+        end if;
+        execute format('grant usage on schema public to prakerja_%s', duty);
+    end loop;
+
+    if exists (select from pg_roles where rolname = 'prakerja_app') then
+        revoke all on all tables in schema public from prakerja_app;
+        revoke all on all sequences in schema public from prakerja_app;
+        revoke all on schema public from prakerja_app;
+    end if;
+
+    grant select on all tables in schema public
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_read;
+    grant usage on all sequences in schema public to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish;
+
+    grant insert on deliveries, transactions, quarantine, restatements, waivers, rosters, recipients, extensions
+    to prakerja_ingest;
+    execute format('grant temporary on database %I to prakerja_ingest', current_database());
+
+    grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, approvals,
+        revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
+        freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions
+    to prakerja_decide;
+
+    grant insert on opt_outs, hindrances, reminder_runs to prakerja_remind;
+    grant insert, update on reminders, provider_pace to prakerja_remind;
+
+    grant insert on blacklist_versions, blacklist_changes, published_lists, publication_approvals, rotations,
+        api_keys, api_key_revocations
+    to prakerja_publish;
+
+    -- What follows from facts.
+    grant insert, update on standings to prakerja_ingest, prakerja_decide;
+    grant insert, update on evidence, evidence_bases to prakerja_ingest, prakerja_decide, prakerja_remind;
+    grant insert, delete on evidence_deliveries to prakerja_ingest, prakerja_decide, prakerja_remind;
+
+    -- The service answers from files. Of the warehouse it needs who may ask, how many there are, and a place to account.
+    grant select on alembic_version, api_keys, api_key_revocations, lookups, standings, decisions, rosters, audited,
+        deliveries, waivers
+    to prakerja_serve;
+    grant insert on lookups to prakerja_serve;
+    grant usage on all sequences in schema public to prakerja_serve;
+
+    if has_maintain then
+        execute 'grant maintain on deliveries, transactions, quarantine, recipients, evidence, outcomes, revocations'
+            ' to prakerja_ingest';
+        execute 'grant maintain on outcomes to prakerja_decide';
+        execute 'grant maintain on blacklist_changes to prakerja_publish';
+    end if;
+exception when insufficient_privilege then
+    raise warning 'the roles prakerja_* cannot be made here: let somebody who may create roles run the upgrade';
+end;
+$$;

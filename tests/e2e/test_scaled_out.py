@@ -1,0 +1,241 @@
+"""The same DAGs on Celery workers, with PostgreSQL and Redis as servers of their own; workers are killed at work.
+
+The machine lives on the day on which gelombang 12 is decided and gelombang 13 is reminded for the last time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from prakerja.settings import WIB
+from tests import clocks
+from tests.e2e.conftest import Instance
+from tests.running_machine import Machine, processes_of, running
+from tests.servers import Postgres, postgres, redis
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("redis-server") and clocks.COMPILER), reason="needs redis-server and cc"
+)
+
+TODAY = datetime(2021, 3, 15, 9, 30, tzinfo=WIB)
+DEADLINE, LAST_CALL = "gelombang-12__deadline__2021-03-13", "gelombang-13__H-1__2021-03-15"
+WORKERS = ("worker-1", "worker-2")
+
+
+@pytest.fixture(scope="module")
+def plain_world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path:
+    """Two waves without anything nasty, as they lie in the landing zone on that day."""
+    out = tmp_path_factory.mktemp("worlds") / "plain"
+    maker = Instance(out.parent / "home", out, calendar_file)
+    done = maker.run("simulate", "--cohorts", "12,13", "--scale", "0.02", "--seed", "5", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    for delivery in out.glob("landing/feeds/*/*"):
+        if delivery.name >= f"{TODAY:%Y-%m-%d}":
+            shutil.rmtree(delivery)
+    return out
+
+
+@pytest.fixture(scope="module")
+def clock() -> Iterator[clocks.Clock]:
+    made = clocks.Clock(TODAY)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def server(clock: clocks.Clock) -> Iterator[Postgres]:
+    with postgres(clock.environment) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def machine(
+    tmp_path_factory: pytest.TempPathFactory, plain_world: Path, clock: clocks.Clock, server: Postgres
+) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("scaled-out")
+    instance = Instance(folder / "home", plain_world / "landing", plain_world / "calendar.yaml")
+    with redis(folder) as broker:
+        settings = clock.environment | {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__CELERY__BROKER_URL": broker,
+            "AIRFLOW__CELERY__RESULT_BACKEND": broker.removesuffix("0") + "1",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "3",
+            # What was given to a worker that died before it began is given to another, in seconds.
+            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "15",
+            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "3",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.url("airflow", "airflow", "psycopg2"),
+            "PRAKERJA_DATABASE_URL": server.url("warehouse", "warehouse"),
+        }
+        with running(instance, **settings) as started:
+            yield started
+    assert processes_of(instance) == [], "something is left behind"
+
+
+@contextlib.contextmanager
+def locked(server: Postgres, table: str) -> Iterator[None]:
+    """Whoever adds to a table waits in the middle of it, until left."""
+    with server.connect() as connection, connection.transaction():
+        connection.execute(f"lock table {table} in share row exclusive mode")
+        yield
+
+
+def who_waits_for(server: Postgres, table: str) -> int | None:
+    """The process of ours that waits for a table."""
+    with server.connect() as connection:
+        waiting = connection.execute(
+            "select a.client_port from pg_locks l join pg_stat_activity a using (pid)"
+            " where not l.granted and l.relation = %s::regclass", (table,),
+        ).fetchall()  # fmt: skip
+    ports = {port for (port,) in waiting}
+    for each in psutil.net_connections("tcp4"):
+        if each.laddr and each.laddr.port in ports and each.pid not in (None, server.process and server.process.pid):
+            return each.pid
+    return None
+
+
+def kill_worker_of(machine: Machine, pid: int) -> None:
+    """The worker that a task is below, and all that it has started, die at once: as a machine does."""
+    above = {each.pid for each in psutil.Process(pid).parents()}
+    worker = next(worker for name in WORKERS if (worker := psutil.Process(machine.pid(name))).pid in above)
+    for each in [worker, *worker.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            os.kill(each.pid, signal.SIGKILL)
+
+
+def waiting(machine: Machine, server: Postgres, table: str) -> int:
+    """The process that waits for a table, once there is one."""
+    found: list[int] = []
+    machine.until(lambda: bool(found.extend(filter(None, [who_waits_for(server, table)])) or found), f"at {table}", 90)
+    return found[0]
+
+
+def sender(machine: Machine) -> int:
+    """The task that talks to the SMS gateway."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            to_gateway = [each for each in process.net_connections("tcp4") if each.raddr]
+            if any(each.raddr.port == machine.port + 1 for each in to_gateway) and "airflow" in process.name():
+                return process.pid
+    raise AssertionError("nobody sends")
+
+
+def told(machine: Machine) -> list[str]:
+    """The subjects of what the operators were told."""
+    with sqlite3.connect(machine.instance.home / "inbox.sqlite") as inbox:
+        found = inbox.execute("select subject from messages where recipient = 'operators@sandbox.invalid'")
+        return [row[0] for row in found]
+
+
+def test_two_workers_are_there(machine: Machine) -> None:
+    machine.await_health()
+    assert {*WORKERS} <= {each["process"] for each in machine.status()}
+
+
+def test_killed_while_it_loads(machine: Machine, server: Postgres, plain_world: Path) -> None:
+    with locked(server, "transactions"):
+        machine.unpause("platform_feeds")  # which begins the day's run
+        kill_worker_of(machine, waiting(machine, server, "transactions"))
+    (run,) = machine.await_runs("platform_feeds", 1, 300)
+    assert run["state"] == "success"
+    assert max(task["try_number"] for task in machine.tasks("platform_feeds", run["dag_run_id"])) > 1
+    written = sum(1 for _ in plain_world.glob("landing/feeds/*/*"))
+    with server.connect() as connection:
+        counted = connection.execute(
+            "select count(*), sum(loaded), (select count(*) from transactions) from deliveries"
+        ).fetchone()
+    assert counted is not None
+    assert counted[0] == written
+    assert counted[1] == counted[2] > 0
+
+
+def test_killed_while_it_decides_and_while_it_reminds(machine: Machine, server: Postgres, clock: clocks.Clock) -> None:
+    """The gateway has the messages already when the worker dies, and nobody knows whether."""
+    gateway = psutil.Process(machine.pid("sandbox"))
+    sending = "select count(*) from reminders where state = 'sending'"
+    gateway.suspend()
+    try:
+        with locked(server, "outcomes"):
+            machine.unpause("cohort_deadline")  # which begins the runs of all that was due until now
+            kill_worker_of(machine, waiting(machine, server, "outcomes"))
+        with server.connect() as connection:
+            machine.until(lambda: connection.execute(sending).fetchone() != (0,), "messages on their way", 120)
+        kill_worker_of(machine, sender(machine))
+    finally:
+        gateway.resume()  # it takes what was written to it
+    state = "awaiting_input"
+    machine.until(lambda: machine.states("cohort_deadline", DEADLINE)["ask_approval"] == state, "a question", 300)
+
+    def is_sent() -> bool:
+        if machine.states("cohort_deadline", LAST_CALL)["send_reminders"] == "up_for_reschedule":
+            clock.set(clock.now() + timedelta(minutes=6))  # it looks for receipts every five
+        return machine.states("cohort_deadline", LAST_CALL)["send_reminders"] == "success"
+
+    machine.until(is_sent, "the reminders", 300)
+    with server.connect() as connection:
+        states = connection.execute("select state, count(*) from reminders group by state").fetchall()
+    assert [state for state, _ in states] == ["delivered"]
+    with sqlite3.connect(machine.instance.home / "inbox.sqlite") as inbox:
+        (got,) = inbox.execute("select count(*) from messages where provider = 'first'").fetchone()
+    assert got == states[0][1] > 0, "each once"
+
+
+def test_approved_by_an_operator_and_killed_while_it_publishes(
+    machine: Machine, server: Postgres, plain_world: Path
+) -> None:
+    machine.until(lambda: any("approval" in subject for subject in told(machine)), "that operators are told", 60)
+    machine.login("operator")
+    question = f"/dags/cohort_deadline/dagRuns/{DEADLINE}/taskInstances/ask_approval/-1/hitlDetails"
+    with locked(server, "published_lists"):
+        machine.call("PATCH", question, json={"chosen_options": ["Approve"], "params_input": {}})
+        kill_worker_of(machine, waiting(machine, server, "published_lists"))
+    machine.login()
+    assert machine.await_run("cohort_deadline", DEADLINE, 300)["state"] == "success"
+
+    expected = json.loads((plain_world / "expected.json").read_text())
+    truth = next(each for each in expected["cohorts"] if each["cohort"] == 12)
+    with server.connect() as connection:
+        revoked = connection.execute(
+            "select lpad(r.card_number::text, 16, '0'), v.approved_by from revocations v"
+            " join recipients r using (recipient_id)"
+        ).fetchall()
+        outcomes = connection.execute("select outcome::text, count(*) from outcomes group by 1").fetchall()
+        versions = connection.execute("select version from blacklist_versions order by 1").fetchall()
+    assert sorted(card for card, _ in revoked) == sorted(truth["cards"]["overdue"])
+    assert {by for _, by in revoked} == {"operator"}
+    assert dict(outcomes) == {"purchased": truth["purchased"], "overdue": truth["overdue"]}
+    assert machine.instance.list_of_cards() == sorted(truth["cards"]["overdue"])
+    assert [version for (version,) in versions] == list(range(1, len(versions) + 1))
+    assert machine.instance.run("blacklist", "verify").returncode == 0
+    assert machine.instance.run("audit", "verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("login", "may", "may_not"),
+    [
+        ("service", "select count(*) from api_keys", "select count(*) from recipients"),
+        ("receipts", "update reminders set state = state where false", "update recipients set cohort = 1"),
+        ("reader", "select count(*) from revocations", "delete from reminders"),
+    ],
+)
+def test_who_is_reached_from_outside_logs_in_as_less(
+    machine: Machine, server: Postgres, login: str, may: str, may_not: str
+) -> None:
+    with server.connect(f"warehouse_{login}") as connection:
+        connection.execute(may)
+        with pytest.raises(psycopg.errors.Error):
+            connection.execute(may_not)
+        for table in ("revocations", "outcomes", "blacklist_changes", "deliveries"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"insert into {table} select * from {table} where false")
