@@ -1,7 +1,7 @@
 """`make bench`: what taking in, deciding, reminding and publishing cost, as ratios against references of the same run.
 
-One part alone: `python -m tests.benchmarks ingest`, or `deadline`, `reminders`, `blacklist`, or `official` (waves 8 to
-10 in their real sizes).
+One part alone: `python -m tests.benchmarks ingest`, or `deadline`, `reminders`, `blacklist`, `tasks` (under a real
+scheduler), or `official` (waves 8 to 10 in their real sizes).
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import blacklist, deadline, ingest, official, reminders
+from tests.benchmarks import blacklist, deadline, ingest, official, reminders, tasks
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("ingest", "deadline", "reminders", "blacklist", "official", "all"), default="all"
+        "what",
+        nargs="?",
+        choices=("ingest", "deadline", "reminders", "blacklist", "tasks", "official", "all"),
+        default="all",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the real size; less is for a look")
     parser.add_argument("--runs", type=int, default=3, help="each figure is the median of so many")
@@ -29,6 +32,7 @@ def main() -> None:
         "deadline": lambda folder: deadline.run(folder, given.scale, given.runs),
         "reminders": lambda folder: reminders.run(folder, given.scale, given.runs),
         "blacklist": lambda folder: blacklist.run(folder, given.scale, given.runs),
+        "tasks": lambda folder: tasks.run(folder, given.runs),
         "official": lambda folder: official.run(folder, given.scale),
     }
     for name, part in parts.items():

@@ -89,18 +89,7 @@ def _report(folder: Path, scale: float, runs: int) -> None:
             f"{1e6 * seconds / rows:.1f} µs / {1e6 * per_row:.1f} µs",
         )
     table.add_row("the same delivery a second time", "under 1 s", f"{again:.3f} s", "nothing to do")
-    _small_day(folder, table, runs)
     Console(width=120).print(table)
-
-
-def _small_day(folder: Path, table: Table, runs: int) -> None:
-    """Seven small deliveries, each by a process of its own as under a scheduler: from nothing, and from a fork."""
-    zone = folder / "day"
-    for platform in ("tokopedia", *OTHERS):
-        _zone(zone, platform, 30)
-    for kind, how in (("apart", "each process imports for itself"), ("forked", "forked from one that has imported")):
-        seconds = statistics.median(_child(kind, zone, "")["seconds"] for _ in range(runs))
-        table.add_row(f"seven small deliveries, {how}", "", f"{seconds:.2f} s", f"{seconds / 7:.2f} s each")
 
 
 # -- worlds ------------------------------------------------------------------------------------------------------------
@@ -254,33 +243,7 @@ def obvious() -> dict[str, float]:
     return {"seconds": time.perf_counter() - start}
 
 
-def apart() -> dict[str, float]:
-    """Seven processes after each other, each of which imports what it needs and takes in one delivery."""
-    _empty()
-    start = time.perf_counter()
-    imports = "import sys; from datetime import date; from prakerja.feeds import intake"
-    code = f"{imports}; intake.take_in(sys.argv[1], date(2021, 4, 9))"
-    for platform in ("tokopedia", *OTHERS):
-        subprocess.run([sys.executable, "-c", code, platform], check=True, capture_output=True)
-    return {"seconds": time.perf_counter() - start}
-
-
-def forked() -> dict[str, float]:
-    """The same, each forked from this process, which has imported what they need."""
-    _empty()
-    warehouse._engine.cache_clear()
-    from prakerja.feeds import expectations, intake  # noqa: F401 - what the children need not import
-
-    start = time.perf_counter()
-    for platform in ("tokopedia", *OTHERS):
-        if (child := os.fork()) == 0:
-            warehouse._engine.cache_clear()
-            os._exit(0 if len(intake.take_in(platform, CLOCK).accepted) == 1 else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    return {"seconds": time.perf_counter() - start}
-
-
 if __name__ == "__main__":
     kind, slug = sys.argv[1:]
-    measures: dict[str, Any] = {"obvious": obvious, "apart": apart, "forked": forked}
+    measures: dict[str, Any] = {"obvious": obvious}
     print(json.dumps(ingest(slug) if kind == "ingest" else measures[kind]()))  # noqa: T201 - its one answer
