@@ -31,13 +31,15 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
 
+import telemetry
+from acting_task import act
 from alerts import APPROVAL, FAILURE, Alert
 from batch_approval import BatchApprovalOperator
 from cohort_timetable import CohortTimetable
 from message_connections import message_connections
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
-from prakerja.settings import WIB, Settings, acting, program
+from prakerja.settings import WIB, Settings, program
 from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
 
@@ -48,8 +50,7 @@ QUESTION = "{{{{ ti.xcom_pull(task_ids='choose', key='question')['{}'] }}}}"
 
 
 def occasion() -> Occasion:
-    context: Any = get_current_context()
-    acting.set(f"{context['run_id']} {context['ti'].task_id}")
+    context = act()
     event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
     return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
 
@@ -81,7 +82,7 @@ def cohort_deadline():
     def reconcile() -> dict[str, Any]:
         from prakerja import workflow
 
-        return workflow.reconcile(occasion())
+        return telemetry.of_decision(about := occasion(), workflow.reconcile(about))
 
     @task.branch
     def choose() -> str:
@@ -111,8 +112,8 @@ def cohort_deadline():
 
         # A replay writes to its sandbox, and to nobody else.
         connections = {} if occasion().is_replay else message_connections()
-        is_done, counts = workflow.send_reminders(occasion(), connections)
-        return PokeReturnValue(is_done=is_done, xcom_value=counts)
+        is_done, counts = workflow.send_reminders(about := occasion(), connections)
+        return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:
@@ -126,28 +127,26 @@ def cohort_deadline():
     def revoke() -> int:
         from prakerja import workflow
 
-        return workflow.revoke(occasion())
+        return telemetry.of_revocation(about := occasion(), workflow.revoke(about))
 
     @task(outlets=[BLACKLIST], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def publish_blacklist(*, outlet_events=None) -> int:
         from prakerja import workflow
 
         version = workflow.publish_blacklist(occasion())
+        telemetry.of_list(workflow.measure_list())
         outlet_events[BLACKLIST].extra = {"version": version}
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()
-    nobody_is_overdue = EmptyOperator(task_id="nobody_is_overdue")
-    cohort_has_no_roster = EmptyOperator(task_id="cohort_has_no_roster")
-    cohort_was_decided = EmptyOperator(task_id="cohort_was_decided")
-    reminder_date_is_over = EmptyOperator(task_id="reminder_date_is_over")
-    rehearsal_is_over = EmptyOperator(task_id="rehearsal_is_over")
-    ends = [send_reminders(), reminder_date_is_over, rehearsal_is_over, cohort_has_no_roster]
+    nobody_to_revoke = [EmptyOperator(task_id=why) for why in ("nobody_is_overdue", "cohort_was_decided")]
+    nothing_to_do = ("reminder_date_is_over", "rehearsal_is_over", "cohort_has_no_roster")
+    ends = [send_reminders(), *(EmptyOperator(task_id=why) for why in nothing_to_do)]
     choice = choose()
     await_feeds() >> reconcile() >> choice >> ends
-    choice >> [ask_approval, approve, nobody_is_overdue, cohort_was_decided]
+    choice >> [ask_approval, approve, *nobody_to_revoke]
     ask_approval >> approve >> revoke() >> publish
-    [nobody_is_overdue, cohort_was_decided] >> publish
+    nobody_to_revoke >> publish
 
 
 cohort_deadline()

@@ -23,9 +23,11 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, get_current_context, task
 
+import telemetry
+from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja.calendar import CohortEvent
-from prakerja.settings import WIB, acting
+from prakerja.settings import WIB
 from task_policy import DEFAULT_ARGS
 
 AUDITED = "cohort_deadline"
@@ -59,8 +61,8 @@ def daily_audit():
     def find() -> list[dict[str, Any]]:
         from prakerja import workflow
 
-        context: Any = get_current_context()
-        acting.set(f"{context['run_id']} {context['ti'].task_id}")
+        act()
+        telemetry.measure("blacklist", workflow.measure_list())
         now = datetime.now(WIB)
         return workflow.audit_runs(now, lambda event: seen(event, now))
 

@@ -20,7 +20,6 @@ The others are in all the same. Clear the red task once the platform has deliver
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
@@ -33,9 +32,11 @@ from airflow.sdk import (
     task,
 )
 
+import telemetry
+from acting_task import act
 from alerts import FAILURE, Alert, deadline_alert
 from prakerja.occasion import Occasion
-from prakerja.settings import WIB, acting
+from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST, feed_of
 from task_policy import DEFAULT_ARGS
 
@@ -46,8 +47,7 @@ LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are asked f
 
 
 def occasion() -> Occasion:
-    context: Any = get_current_context()
-    acting.set(f"{context['run_id']} {context['ti'].task_id}")
+    context = act()
     start = context.get("data_interval_start")
     return Occasion.of_day(context["dag_run"].conf, start and start.astimezone(WIB).date(), datetime.now(WIB))
 
@@ -95,6 +95,7 @@ def platform_feeds():
             return PokeReturnValue(is_done=False)
         taken = workflow.take_in(platform, occasion())
         ti.xcom_push("accepted", taken.accepted)
+        telemetry.of_intake(platform, taken)
         taken.require_all()
         return PokeReturnValue(is_done=True)
 
@@ -113,7 +114,7 @@ def platform_feeds():
     def refresh_standing() -> dict[str, dict[str, int]]:
         from prakerja import workflow
 
-        return workflow.refresh_standing(occasion())
+        return telemetry.of_standing(workflow.refresh_standing(occasion()))
 
     @task(outlets=[PUBLISHED])
     def notice_late_truth(*, outlet_events=None) -> int | None:
@@ -121,6 +122,7 @@ def platform_feeds():
 
         version = workflow.notice_late_truth(occasion())
         if version:
+            telemetry.of_list(workflow.measure_list())
             outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
         return version
 

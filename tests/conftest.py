@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 # Settings of whoever runs the tests must not reach them.
-for _name in [name for name in os.environ if name.startswith(("PRAKERJA_", "AIRFLOW"))]:
+for _name in [name for name in os.environ if name.startswith(("PRAKERJA_", "AIRFLOW", "OPENLINEAGE", "OTEL"))]:
     del os.environ[_name]
 
 from prakerja import calendar, settings, warehouse  # noqa: E402

@@ -27,6 +27,12 @@ def configure() -> None:
     if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
         url = warehouse.url("airflow", "psycopg2")
         os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url.render_as_string(hide_password=False)
+    if not {"OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_DISABLED"} & set(os.environ):
+        defaults |= {
+            "OPENLINEAGE__TRANSPORT__TYPE": "file",
+            "OPENLINEAGE__TRANSPORT__LOG_FILE_PATH": str(settings.home / "logs" / "lineage.jsonl"),
+            "OPENLINEAGE__TRANSPORT__APPEND": "true",
+        }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     home.mkdir(mode=0o700, exist_ok=True)

@@ -64,6 +64,15 @@ class TakenIn:
     rejected: list[str]
     missing: list[str]
 
+    def counts(self) -> dict[str, int]:
+        """Rows and quarantined rows of what was accepted; deliveries that were rejected, or are missing."""
+        return {
+            "rows": sum(delivery["loaded"] for delivery in self.accepted),
+            "quarantined": sum(delivery["quarantined"] for delivery in self.accepted),
+            "rejected": len(self.rejected),
+            "missing": len(self.missing),
+        }
+
     def require_all(self) -> None:
         """Raises `NotTakenInError` where something was rejected, or is still owed to an open cohort."""
         if self.rejected or self.missing:
@@ -314,6 +323,18 @@ def has_fresh_list(version: int = 0) -> bool:
     except NotReadyError:
         return False
     return published.version >= version and not published.is_stale
+
+
+def measure_list() -> dict[str, float]:
+    """The published list in numbers: its version, and how old it is, in seconds; nothing, where none is published."""
+    from prakerja.blacklist import freshness, sources
+
+    now = datetime.now(UTC)
+    try:
+        found = freshness.published(sources.folder_of(Settings.from_environment().publish), now)
+    except NotReadyError:
+        return {}
+    return {"version": found.version, "age_seconds": (now - found.created_at).total_seconds()}
 
 
 def sync_list() -> dict[str, Any]:

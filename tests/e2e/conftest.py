@@ -65,7 +65,11 @@ class Instance:
     @property
     def environment(self) -> dict[str, str]:
         return (
-            {name: value for name, value in os.environ.items() if not name.startswith(("PRAKERJA_", "AIRFLOW"))}
+            {
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("PRAKERJA_", "AIRFLOW", "OPENLINEAGE", "OTEL"))
+            }
             | {
                 "PRAKERJA_HOME": str(self.home),
                 "PRAKERJA_LANDING": str(self.landing),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.collector import Collector, collecting
 from tests.e2e.conftest import Instance
 from tests.running_machine import Machine, processes_of, running
 
@@ -36,8 +38,14 @@ def instance(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Instance:
 
 
 @pytest.fixture(scope="module")
-def machine(instance: Instance) -> Iterator[Machine]:
-    with running(instance) as started:
+def collector() -> Iterator[Collector]:
+    with collecting() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def machine(instance: Instance, collector: Collector) -> Iterator[Machine]:
+    with running(instance, **collector.environment) as started:
         yield started
     assert processes_of(instance) == [], "something is left behind"
 
@@ -160,6 +168,36 @@ def test_cohorts_are_backfilled_and_come_to_what_the_world_was_made_to_give(
             " where lpad(r.card_number::text, 16, '0') = any(%s)", (sorted(overdue - listed),),
         ).fetchall()  # fmt: skip
     assert {outcome for (outcome,) in spared} <= {"purchased", "held"}
+
+
+def test_metrics_and_lineage_tell_of_data_and_of_nobody(machine: Machine, collector: Collector) -> None:
+    ours = {name.partition("prakerja.")[2] for name in collector.points if "prakerja." in name}
+    wanted = {
+        *(f"feed.{name}" for name in ("rows", "quarantined", "rejected", "missing")),
+        *(f"cohort.{name}" for name in ("selected", "purchased", "held", "overdue", "revoked")),
+        "blacklist.version", "blacklist.age_seconds",
+    }  # fmt: skip
+    assert wanted <= ours, ours
+    rows = next(points for name, points in collector.points.items() if name.endswith("prakerja.feed.rows"))
+    assert {attributes["platform"] for attributes, _ in rows} >= {"tokopedia", "sisnaker"}
+    with machine.instance.database("warehouse") as connection:
+        (loaded,) = connection.execute("select sum(loaded) from deliveries").fetchone() or (0,)
+    assert sum(value for _, value in rows) == loaded
+
+    told = (machine.instance.home / "logs" / "lineage.jsonl").read_text()
+    edges = {
+        (source["name"].rpartition(".")[2], target["name"].rpartition(".")[2])
+        for event in map(json.loads, told.splitlines())
+        for source in event["inputs"]
+        for target in event["outputs"]
+    }
+    assert edges >= {
+        ("feeds/tokopedia", "transactions"), ("transactions", "outcomes"), ("recipients", "outcomes"),
+        ("outcomes", "revocations"), ("revocations", "blacklist"),
+    }  # fmt: skip
+    text = told + "\n".join(collector.text)
+    people = [value for person in machine.instance.people() for value in person.values() if len(value) > 9]
+    assert not [value for value in people if value in text]
 
 
 def test_a_published_version_wakes_its_readers(machine: Machine) -> None:
