@@ -55,6 +55,12 @@ def occasion() -> Occasion:
     return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
 
 
+def record_approval(digest: str, approved_by: str) -> None:
+    from prakerja import workflow
+
+    workflow.record_approval(occasion(), digest, approved_by)
+
+
 @dag(
     schedule=TIMETABLE,
     # Before the first announcement: a run that lies before its DAG's start gets no tasks, and is called a success.
@@ -96,6 +102,7 @@ def cohort_deadline():
     ask_approval = BatchApprovalOperator(
         task_id="ask_approval",
         digest=QUESTION.format("digest"),
+        record=record_approval,
         subject=QUESTION.format("title"),
         body=QUESTION.format("text"),
         assigned_users=[{"id": user, "name": user} for user in Settings.from_environment().approvers()],
@@ -119,9 +126,7 @@ def cohort_deadline():
     def approve_revocation() -> list[str]:
         from prakerja import workflow
 
-        ti = get_current_context()["ti"]
-        asked, answer = ti.xcom_pull(task_ids="ask_approval", key="digest"), ti.xcom_pull(task_ids="ask_approval")
-        return workflow.approve_revocation(occasion(), asked, answer)
+        return workflow.approve_revocation(occasion())
 
     @task
     def revoke() -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import TaskAwaitingInput
 
 from prakerja.errors import PrakerjaError
 
@@ -23,23 +25,35 @@ class AskedBeforeError(PrakerjaError):
 
 
 class BatchApprovalOperator(ApprovalOperator):
-    """Asks a person to approve the batch `digest`, named in the subject too; its XCom `digest` is what it asked about.
+    """Asks a person to approve the batch `digest`, named in the subject too; `record` keeps who has approved it.
 
     While an answer is awaited, or after it was given, an upstream task that is cleared may propose other people: an
-    answer must not slide over to them. So the digest is written down when asking, and not looked up when answered.
+    answer must not slide over to them. So the digest waits with the question, and is not looked up when answered. And
+    neither it nor the answer goes through XComs, which whoever may write them could forge.
     """
 
     template_fields = (*ApprovalOperator.template_fields, "digest")
 
-    def __init__(self, *, digest: str, **kwargs: Any) -> None:
+    def __init__(self, *, digest: str, record: Callable[[str, str], object], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.digest = digest
+        self.digest, self.record = digest, record
 
     def execute(self, context: Context) -> Any:
         """Ask. Airflow calls this once per question, and `execute_complete` with the answer."""
         self._require_new_question(context)
-        context["ti"].xcom_push(key="digest", value=self.digest)
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput as awaiting:
+            awaiting.kwargs = {"digest": self.digest}
+            raise
+
+    def execute_complete(self, context: Context, event: dict[str, Any], digest: str = "") -> Any:
+        """Record an approval by a person. Where time ran out, nobody has approved: the default is to reject."""
+        answer = super().execute_complete(context=context, event=event)
+        by = event.get("responded_by_user")
+        if by and event["chosen_options"] == [self.APPROVE]:
+            self.record(digest, by["name"] or by["id"])
+        return answer
 
     def _require_new_question(self, context: Context) -> None:
         """Airflow 3.3 keeps a task's first question when it is cleared and asks anew (apache/airflow#73235).

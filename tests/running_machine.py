@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -153,6 +154,13 @@ def running(instance: Instance, **more: str) -> Iterator[Machine]:
         finally:
             process.kill()
             process.communicate()
+
+
+def operators_are_told(machine: Machine, event: str) -> bool:
+    """Whether an alert of an event lies in the sandbox's inbox."""
+    with sqlite3.connect(machine.instance.home / "inbox.sqlite") as inbox:
+        found = inbox.execute("select subject from messages where recipient = 'operators@sandbox.invalid'")
+        return any(subject.startswith(f"[prakerja] {event}:") for (subject,) in found)
 
 
 def free_ports() -> int:

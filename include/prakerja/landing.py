@@ -49,13 +49,13 @@ class File:
 
 
 def landing_zone(root: str) -> UPath:
-    """The landing zone, which must be there. Raises `PrakerjaError`."""
+    """The landing zone, which must be there. Raises `StorageError`, also where it has gone: a mount may come back."""
     try:
         landing = UPath(root)
         if not landing.is_dir():
-            raise PrakerjaError(f"the landing zone {root} is not there: set PRAKERJA_LANDING to the folder of feeds/")
+            raise StorageError(f"the landing zone {root} is not there: set PRAKERJA_LANDING to the folder of feeds/")
     except (OSError, ImportError, ValueError) as error:
-        raise PrakerjaError(
+        raise StorageError(
             f"the landing zone {root} cannot be reached ({type(error).__name__}): check PRAKERJA_LANDING"
         ) from None
     return landing
@@ -210,6 +210,8 @@ def opened(folder: UPath, file: File, compression: str | None = None) -> Iterato
     """
     path = folder / file.name
     if not path.is_file():
+        if not (folder / "manifest.json").is_file():  # it was, a moment ago: the storage has gone, not the file
+            raise StorageError(f"{folder} is not there any more: check the storage")
         raise RejectedError("file_missing", f"{file.name} is not there")
     if not is_inside(path, folder):
         raise RejectedError("file_missing", f"{file.name} leads out of its folder")

@@ -238,14 +238,19 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
     return progress.is_done, progress.counts
 
 
-def approve_revocation(
-    occasion: Occasion, asked: str | None = None, answer: Mapping[str, Any] | None = None
-) -> list[str]:
+def record_approval(occasion: Occasion, digest: str, approved_by: str) -> None:
+    """Record that a person has approved the batch of this digest, which they were shown."""
+    from prakerja.revocations import revocation
+
+    _require_real(occasion)
+    revocation.approve(_decision(_cohort(occasion)), digest, approved_by, occasion.clock)
+
+
+def approve_revocation(occasion: Occasion) -> list[str]:
     """Propose the batch; gives who has approved it. Raises `AwaitingApprovalError` where approvals lack.
 
-    `answer` is what Airflow's approval operator passes on, `asked` the digest of the batch that it asked about: where
-    another batch stands by now, that one lacks the approval. An approval given in advance, by the run's configuration,
-    is for runs of the past only: replays and backfills.
+    Also where another batch stands by now than the one that was approved. An approval given in advance, by the run's
+    configuration, is for runs of the past only: replays and backfills.
     """
     from prakerja.revocations import revocation
 
@@ -255,9 +260,6 @@ def approve_revocation(
     made.require_unmoved(wave)
     if occasion.approve_as and not occasion.is_replay and occasion.clock <= wave.decided_on:
         raise PrakerjaError(f"approve_as is for runs of the past: look at `prakerja approve {wave.cohort}`")
-    by = answer and answer["responded_by_user"]  # nobody, where time ran out: what no person approved is not approved
-    if asked and answer and by and answer["chosen_options"] == ["Approve"]:
-        revocation.approve(made, asked, by["name"] or by["id"], occasion.clock)
     return revocation.require_approval(made, occasion.approve_as, occasion.clock, in_advance=True)
 
 

@@ -149,6 +149,16 @@ def world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path
 
 
 @pytest.fixture(scope="session")
+def plain_world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path:
+    """The same waves without anything nasty."""
+    out = tmp_path_factory.mktemp("worlds") / "plain"
+    maker = Instance(out.parent / "home", out, calendar_file)
+    done = maker.run("simulate", "--cohorts", "12,13", "--scale", "0.02", "--seed", "5", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
 def instances(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Iterator[Any]:
     """Makes instances over the nasty world (or another landing zone), and stops their databases at the end."""
     made: list[Instance] = []

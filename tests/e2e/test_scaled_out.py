@@ -20,13 +20,13 @@ import psycopg
 import pytest
 
 from prakerja.settings import WIB
-from tests import clocks
+from tests import machine_faults
 from tests.e2e.conftest import Instance
-from tests.running_machine import Machine, processes_of, running
+from tests.running_machine import Machine, operators_are_told, processes_of, running
 from tests.servers import Postgres, postgres, redis
 
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("redis-server") and clocks.COMPILER), reason="needs redis-server and cc"
+    not (shutil.which("redis-server") and machine_faults.COMPILER), reason="needs redis-server and cc"
 )
 
 TODAY = datetime(2021, 3, 15, 9, 30, tzinfo=WIB)
@@ -35,37 +35,39 @@ WORKERS = ("worker-1", "worker-2")
 
 
 @pytest.fixture(scope="module")
-def plain_world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path:
-    """Two waves without anything nasty, as they lie in the landing zone on that day."""
-    out = tmp_path_factory.mktemp("worlds") / "plain"
-    maker = Instance(out.parent / "home", out, calendar_file)
-    done = maker.run("simulate", "--cohorts", "12,13", "--scale", "0.02", "--seed", "5", "--out", str(out))
-    assert done.returncode == 0, done.stderr
-    for delivery in out.glob("landing/feeds/*/*"):
+def plain(plain_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world's landing zone as it was on that day."""
+    landing = tmp_path_factory.mktemp("zone") / "landing"
+    shutil.copytree(plain_world / "landing", landing)
+    for delivery in landing.glob("feeds/*/*"):
         if delivery.name >= f"{TODAY:%Y-%m-%d}":
             shutil.rmtree(delivery)
-    return out
+    return landing
 
 
 @pytest.fixture(scope="module")
-def clock() -> Iterator[clocks.Clock]:
-    made = clocks.Clock(TODAY)
+def clock() -> Iterator[machine_faults.Clock]:
+    made = machine_faults.Clock(TODAY)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def server(clock: clocks.Clock) -> Iterator[Postgres]:
+def server(clock: machine_faults.Clock) -> Iterator[Postgres]:
     with postgres(clock.environment) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def machine(
-    tmp_path_factory: pytest.TempPathFactory, plain_world: Path, clock: clocks.Clock, server: Postgres
+    tmp_path_factory: pytest.TempPathFactory,
+    plain_world: Path,
+    plain: Path,
+    clock: machine_faults.Clock,
+    server: Postgres,
 ) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("scaled-out")
-    instance = Instance(folder / "home", plain_world / "landing", plain_world / "calendar.yaml")
+    instance = Instance(folder / "home", plain, plain_world / "calendar.yaml")
     with redis(folder) as broker:
         settings = clock.environment | {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
@@ -131,26 +133,19 @@ def sender(machine: Machine) -> int:
     raise AssertionError("nobody sends")
 
 
-def told(machine: Machine) -> list[str]:
-    """The subjects of what the operators were told."""
-    with sqlite3.connect(machine.instance.home / "inbox.sqlite") as inbox:
-        found = inbox.execute("select subject from messages where recipient = 'operators@sandbox.invalid'")
-        return [row[0] for row in found]
-
-
 def test_two_workers_are_there(machine: Machine) -> None:
     machine.await_health()
     assert {*WORKERS} <= {each["process"] for each in machine.status()}
 
 
-def test_killed_while_it_loads(machine: Machine, server: Postgres, plain_world: Path) -> None:
+def test_killed_while_it_loads(machine: Machine, server: Postgres, plain: Path) -> None:
     with locked(server, "transactions"):
         machine.unpause("platform_feeds")  # which begins the day's run
         kill_worker_of(machine, waiting(machine, server, "transactions"))
     (run,) = machine.await_runs("platform_feeds", 1, 300)
     assert run["state"] == "success"
     assert max(task["try_number"] for task in machine.tasks("platform_feeds", run["dag_run_id"])) > 1
-    written = sum(1 for _ in plain_world.glob("landing/feeds/*/*"))
+    written = sum(1 for _ in plain.glob("feeds/*/*"))
     with server.connect() as connection:
         counted = connection.execute(
             "select count(*), sum(loaded), (select count(*) from transactions) from deliveries"
@@ -160,7 +155,9 @@ def test_killed_while_it_loads(machine: Machine, server: Postgres, plain_world: 
     assert counted[1] == counted[2] > 0
 
 
-def test_killed_while_it_decides_and_while_it_reminds(machine: Machine, server: Postgres, clock: clocks.Clock) -> None:
+def test_killed_while_it_decides_and_while_it_reminds(
+    machine: Machine, server: Postgres, clock: machine_faults.Clock
+) -> None:
     """The gateway has the messages already when the worker dies, and nobody knows whether."""
     gateway = psutil.Process(machine.pid("sandbox"))
     sending = "select count(*) from reminders where state = 'sending'"
@@ -194,7 +191,7 @@ def test_killed_while_it_decides_and_while_it_reminds(machine: Machine, server: 
 def test_approved_by_an_operator_and_killed_while_it_publishes(
     machine: Machine, server: Postgres, plain_world: Path
 ) -> None:
-    machine.until(lambda: any("approval" in subject for subject in told(machine)), "that operators are told", 60)
+    machine.until(lambda: operators_are_told(machine, "approval"), "that operators are told", 60)
     machine.login("operator")
     question = f"/dags/cohort_deadline/dagRuns/{DEADLINE}/taskInstances/ask_approval/-1/hitlDetails"
     with locked(server, "published_lists"):
