@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -143,8 +144,8 @@ def running(instance: Instance, **more: str) -> Iterator[Machine]:
     process = instance.start("up")
     try:
         machine = Machine(instance, port, process)
-        said = [process.stdout.readline()]  # its table comes once it is healthy
-        assert said[0], process.stderr.read() if process.poll() is not None else "it says nothing"
+        # Its table comes once it is healthy; where nothing comes, it is about to end.
+        assert process.stdout.readline(), process.communicate(timeout=90)
         machine.login()
         yield machine
     finally:
@@ -164,13 +165,13 @@ def operators_are_told(machine: Machine, event: str) -> bool:
 
 
 def free_ports() -> int:
-    """The first of so many free ports in a row as the system has."""
+    """The first of so many free ports in a row; below those that the system gives to whoever connects."""
     while True:
-        with contextlib.ExitStack() as probes, contextlib.suppress(OSError, OverflowError):
-            first = probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            for port in range(first + 1, first + PORTS):
+        first = random.randrange(20_000, 32_000, PORTS)
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(first, first + PORTS):
                 probes.enter_context(socket.create_server(("127.0.0.1", port)))
-            return int(first)
+            return first
 
 
 def processes_of(instance: Instance) -> list[str]:
