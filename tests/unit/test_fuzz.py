@@ -254,7 +254,7 @@ DAYS = st.dictionaries(
 
 @at_length(20)
 @given(DAYS, st.randoms(use_true_random=False))
-@example({("tokopedia", "2021-03-10"): [GOOD[0], GOOD[0], replace(GOOD[0], amount=1), GOOD[1]]}, random.Random(1))  # noqa: S311
+@example({("tokopedia", "2021-03-10"): [GOOD[0], GOOD[0], replace(GOOD[0], amount=1), GOOD[1]]}, random.Random(1))
 def test_order_repeats_and_revisions_do_not_change_the_ledger(
     home: Path, days: dict[tuple[str, str], list[Row]], chance: random.Random
 ) -> None:

@@ -116,7 +116,7 @@ def test_a_net_change_says_no_more_than_it_must(versions: list[dict[str, int]]) 
 
 
 def test_a_list_of_thousands_follows_as_one_of_few_does() -> None:
-    chance = random.Random(1)  # noqa: S311 - the same each time
+    chance = random.Random(1)
     people = {chance.randbytes(32).hex(): 12 for _ in range(8_000)}
     before = listed(people)
     assert len(list_of(before)) > 4 * snapshot.NEAR_BYTES
@@ -184,7 +184,7 @@ CROWDS: dict[str, Callable[[random.Random], set[bytes]]] = {
 
 @pytest.mark.parametrize("crowd", CROWDS)
 def test_who_is_listed_is_found_and_nobody_else(crowd: str) -> None:
-    chance = random.Random(1)  # noqa: S311 - the same each time
+    chance = random.Random(1)
     people = CROWDS[crowd](chance)
     subjects = Subjects(b"".join(sorted(people)))
     assert len(subjects) == len(people)
@@ -220,7 +220,7 @@ def test_subjects_are_a_sequence() -> None:
 
 
 def test_a_subject_that_is_spread_evenly_is_found_in_few_looks() -> None:
-    chance = random.Random(1)  # noqa: S311 - the same each time
+    chance = random.Random(1)
     looks = 0
 
     class Counted(Subjects):
