@@ -10,7 +10,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help install demo up down status logs test bench check lint clean requirements schemas secrets
+.PHONY: help install demo up down status logs test bench check lint audit clean requirements schemas secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -64,7 +64,13 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks
 
-check: lint test ## what CI runs
+audit: install ## secrets in the files; known vulnerabilities of the requirements, where pypi.org's API is reachable
+	@$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files) || test $$? -eq 3 # 3: lines have moved
+	@if $(BIN)/python -c "import urllib.request as web; web.urlopen('https://pypi.org/pypi/pip/26.0/json', timeout=10)" 2> /dev/null; \
+	then $(BIN)/uv tool run --system-certs pip-audit==2.10.1 --requirement requirements.txt --no-deps --disable-pip; \
+	else echo "pypi.org's API is not reachable from here: known vulnerabilities were not looked up"; fi
+
+check: lint audit test ## what CI runs
 
 requirements: install ## pin requirements.in anew into requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --python-version 3.11 requirements.in --output-file requirements.txt
