@@ -125,8 +125,7 @@ def test_the_warehouses_disk_is_full_and_then_the_database_dies_while_a_day_is_l
             other.autocommit = True
             machine.until(lambda: other.execute(waits).fetchone() is not None, "somebody who loads", 120)
         postmaster = int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-        for each in [*psutil.Process(postmaster).children(), psutil.Process(postmaster)]:
-            os.kill(each.pid, signal.SIGKILL)
+        os.kill(postmaster, signal.SIGKILL)  # its own processes end by themselves, in the middle of what they do
         connection.close()
     assert machine.await_run("platform_feeds", run_id, 300)["state"] == "success"
     deliveries, said, loaded = taken_in(machine)
