@@ -21,11 +21,12 @@ CREATE ROLE prakerja_remind NOLOGIN;
 CREATE ROLE prakerja_publish NOLOGIN;
 CREATE ROLE prakerja_serve NOLOGIN;
 CREATE ROLE prakerja_read NOLOGIN;
-GRANT prakerja_app, prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_serve, prakerja_read
-    TO warehouse WITH ADMIN OPTION;
+CREATE ROLE prakerja_look NOLOGIN;
+GRANT prakerja_app, prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_serve, prakerja_read,
+    prakerja_look TO warehouse WITH ADMIN OPTION;
 GRANT prakerja_serve TO warehouse_service;
 GRANT prakerja_remind TO warehouse_receipts;
-GRANT prakerja_read TO warehouse_reader;
+GRANT prakerja_look TO warehouse_reader;
 CREATE DATABASE airflow OWNER airflow;
 CREATE DATABASE warehouse OWNER warehouse;
 REVOKE CONNECT, TEMPORARY ON DATABASE airflow FROM PUBLIC;

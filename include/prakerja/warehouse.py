@@ -226,7 +226,7 @@ def make_roles() -> None:
     """Make the duties' roles, where they are not there: roles belong to the server, not to a database."""
     with transaction(as_owner=True) as connection:
         there = set(connection.execute(sa.text("select rolname from pg_roles")).scalars())
-        for role in ("prakerja_app", *(f"prakerja_{duty}" for duty in get_args(Duty))):
+        for role in ("prakerja_app", "prakerja_look", *(f"prakerja_{duty}" for duty in get_args(Duty))):
             if role not in there:
                 connection.execute(sa.text(f"create role {role} nologin"))
             connection.execute(sa.text(f"grant {role} to session_user"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,10 @@ import httpx
 import psutil
 import pytest
 
+from prakerja.settings import PROJECT
 from tests.collector import Collector, collecting
 from tests.e2e.conftest import Instance
-from tests.running_machine import Machine, processes_of, running
+from tests.running_machine import BIN, Machine, processes_of, running
 
 PROCESSES = {
     "postgres", "api-server", "scheduler", "dag-processor", "triggerer", "sandbox", "receipts", "blacklist",
@@ -249,6 +252,38 @@ def test_the_daily_audit_finds_nothing_to_mend(machine: Machine) -> None:
     run_id = machine.trigger("daily_audit")
     assert machine.await_run("daily_audit", run_id)["state"] == "success"
     assert machine.xcom("daily_audit", run_id, "find") == []
+
+
+GUIDE = (PROJECT / "docs" / "operators-guide.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def people(machine: Machine) -> dict[str, str]:
+    """A card for whoever a chapter of the guide is about."""
+    with machine.instance.database("warehouse") as connection:
+        card = "select lpad(r.card_number::text, 16, '0') from recipients r"
+        held = f"{card} join outcomes o using (recipient_id) where o.outcome = 'held' and o.cohort = 12 limit 1"
+        listed = f"{card} join revocations v using (recipient_id) limit 1"
+        found = {kind: connection.execute(query).fetchone() for kind, query in (("held", held), ("listed", listed))}
+    return {kind: row[0] for kind, row in found.items() if row}
+
+
+@pytest.mark.parametrize("chapter", re.findall(r"^## (.+)$", GUIDE, re.MULTILINE))
+def test_the_operators_guide_is_as_it_says(machine: Machine, people: dict[str, str], chapter: str) -> None:
+    """Each of its commands, as it stands there: exit code 0, no traceback."""
+    text = GUIDE.partition(f"## {chapter}\n")[2].partition("\n## ")[0]
+    environment = psutil.Process(machine.pid("scheduler")).environ() | {
+        "NAME": "Siti", "OTHER": "Budi", "COHORT": "12", "PLATFORM": "tokopedia", "DAY": "2021-03-06",
+        "CARD": people["held" if "held" in chapter else "listed"],
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }  # fmt: skip
+    for block in re.findall(r"```sh\n(.+?)```", text, re.DOTALL):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block], env=environment, text=True, capture_output=True, check=False,
+            timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+        assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))

@@ -223,7 +223,8 @@ def test_approved_by_an_operator_and_killed_while_it_publishes(
     [
         ("service", "select count(*) from api_keys", "select count(*) from recipients"),
         ("receipts", "update reminders set state = state where false", "update recipients set cohort = 1"),
-        ("reader", "select count(*) from revocations", "delete from reminders"),
+        ("reader", "select cohort, count(*) from recipients group by 1", "select nik from recipients"),
+        ("reader", "select state, count(*) from reminders group by 1", "select address from reminders"),
     ],
 )
 def test_who_is_reached_from_outside_logs_in_as_less(

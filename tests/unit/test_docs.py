@@ -11,6 +11,7 @@ from prakerja import cli, platforms, settings
 from prakerja.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
+FAULTS = (PROJECT / "docs" / "faults.md").read_text()
 COMMANDS = sorted(set(re.findall(r"^\| `prakerja ([a-z -]+?)(?: [A-Z\[-].*)?`", README, re.MULTILINE)))
 
 
@@ -59,3 +60,9 @@ def test_every_platform_file_is_read_and_every_rule_has_its_place() -> None:
     assert len(platforms.platforms()) == 7
     assert [platform.is_active_on(platform.active_from) for platform in platforms.platforms().values()] == [True] * 7
     assert settings.program()["settlement_days"] == 1
+
+
+@pytest.mark.parametrize("cited", sorted(set(re.findall(r"`(tests/[^`]+\.(?:py|c)[^`]*)`", FAULTS))))
+def test_what_the_faults_cite_is_there(cited: str) -> None:
+    path, _, name = cited.partition("::")
+    assert f"def {name}(" in (PROJECT / path).read_text() if name else (PROJECT / path).exists()

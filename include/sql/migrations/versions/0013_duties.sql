@@ -5,9 +5,10 @@
 do $$
 declare
     duty text;
+    seen record;
     has_maintain constant boolean := current_setting('server_version_num')::integer >= 170000;
 begin
-    foreach duty in array array['ingest', 'decide', 'remind', 'publish', 'serve', 'read'] loop
+    foreach duty in array array['ingest', 'decide', 'remind', 'publish', 'serve', 'read', 'look'] loop
         if not exists (select from pg_roles where rolname = 'prakerja_' || duty) then
             execute format('create role prakerja_%s nologin', duty);
         end if;
@@ -54,6 +55,23 @@ begin
     to prakerja_serve;
     grant insert on lookups to prakerja_serve;
     grant usage on all sequences in schema public to prakerja_serve;
+
+    -- People and tools that only look see everything but people: no number, name, address or text of theirs.
+    for seen in
+        select
+            c.table_name,
+            string_agg(quote_ident(c.column_name), ', ') as columns
+        from information_schema.columns as c
+        where
+            c.table_schema = 'public'
+            and c.column_name not in (
+                'nik', 'card_number', 'full_name', 'phone', 'email', 'address', 'idempotency_key', 'provider_id',
+                'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256'
+            )
+        group by c.table_name
+    loop
+        execute format('grant select (%s) on %I to prakerja_look', seen.columns, seen.table_name);
+    end loop;
 
     if has_maintain then
         execute 'grant maintain on deliveries, transactions, quarantine, recipients, evidence, outcomes, revocations'
