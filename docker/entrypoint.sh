@@ -22,6 +22,10 @@ if [ -z "${PRAKERJA_SUBJECT_KEY:-}" ] && [ -f "$secrets/prakerja_subject_key" ];
     PRAKERJA_SUBJECT_KEY="$(cat "$secrets/prakerja_subject_key")"
     export PRAKERJA_SUBJECT_KEY
 fi
+if [ -z "${PRAKERJA_CONTACT_KEY:-}" ] && [ -f "$secrets/prakerja_contact_key" ]; then
+    PRAKERJA_CONTACT_KEY="$(cat "$secrets/prakerja_contact_key")"
+    export PRAKERJA_CONTACT_KEY
+fi
 if [ -z "${PRAKERJA_RECEIPTS_SECRET:-}" ] && [ -f "$secrets/prakerja_receipts_secret" ]; then
     PRAKERJA_RECEIPTS_SECRET="$(cat "$secrets/prakerja_receipts_secret")"
     export PRAKERJA_RECEIPTS_SECRET

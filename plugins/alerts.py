@@ -121,7 +121,7 @@ def _connection(event: str) -> Connection | None:
     for name in (f"prakerja_alerts_{event}", "prakerja_alerts"):
         try:
             return Connection.get(name)
-        except AirflowNotFoundException:
+        except (AirflowNotFoundException, PermissionError):  # the latter: what Airflow tells a deadline's callback
             continue
     return None
 

@@ -114,11 +114,40 @@ class Settings:
         """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""
         given = _env("PRAKERJA_SUBJECT_KEY")
         encoded = given.encode() if given else self.generated_once("subject_key.b64", new_random_key)
-        return _subject_key(encoded, "PRAKERJA_SUBJECT_KEY")
+        return _random_key(encoded, "PRAKERJA_SUBJECT_KEY")
 
     def has_subject_key(self) -> bool:
         """Whether this home can tell subjects: a key is configured, or was generated."""
         return _env("PRAKERJA_SUBJECT_KEY") is not None or (self.home / "keys" / "subject_key.b64").exists()
+
+    def contact_keys(self) -> list[bytes]:
+        """The keys of names and addresses in the warehouse, the present one first.
+
+        From `PRAKERJA_CONTACT_KEY` and, while it is replaced, `PRAKERJA_CONTACT_KEY_PREVIOUS` (base64); else from the
+        home, where the first is generated once, and one that is about to take its place may lie beside it.
+        """
+        given, previous = _env("PRAKERJA_CONTACT_KEY"), _env("PRAKERJA_CONTACT_KEY_PREVIOUS")
+        keys = [given.encode() if given else self.generated_once("contact_key.b64", new_random_key)]
+        if previous:
+            keys.append(previous.encode())
+        beside = self.home / "keys" / "contact_key_next.b64"
+        if given is None and beside.exists():
+            keys.append(beside.read_bytes())
+        return [_random_key(key, "PRAKERJA_CONTACT_KEY") for key in keys]
+
+    def next_contact_key(self) -> bytes:
+        """The key that takes the present one's place, made in the home. Raises `PrakerjaError` where keys are given."""
+        if _env("PRAKERJA_CONTACT_KEY"):
+            raise PrakerjaError(
+                "the key is PRAKERJA_CONTACT_KEY's: set that to a new one, PRAKERJA_CONTACT_KEY_PREVIOUS to this, and "
+                "say it again without --new-key"
+            )
+        return _random_key(self.generated_once("contact_key_next.b64", new_random_key), "the next key")
+
+    def promote_contact_key(self) -> None:
+        """Let the next key be the present one; the one before goes."""
+        folder = self.home / "keys"
+        (folder / "contact_key_next.b64").replace(folder / "contact_key.b64")
 
     def previous_subject_key(self) -> bytes | None:
         """The key before `subject_key`, while they overlap, from `PRAKERJA_SUBJECT_KEY_PREVIOUS` or the home."""
@@ -126,7 +155,7 @@ class Settings:
         path = self.home / "keys" / "subject_key_previous.b64"
         if given is None and not path.exists():
             return None
-        return _subject_key(given.encode() if given else path.read_bytes(), "PRAKERJA_SUBJECT_KEY_PREVIOUS")
+        return _random_key(given.encode() if given else path.read_bytes(), "PRAKERJA_SUBJECT_KEY_PREVIOUS")
 
     def api_key(self) -> str | None:
         """The key that a reader shows to a service, from `PRAKERJA_API_KEY`."""
@@ -209,7 +238,7 @@ def _pem(given: str, variable: str) -> bytes:
         ) from None
 
 
-def _subject_key(encoded: bytes, variable: str) -> bytes:
+def _random_key(encoded: bytes, variable: str) -> bytes:
     try:
         key = base64.b64decode(encoded.strip(), validate=True)
     except binascii.Error:

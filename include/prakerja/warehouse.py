@@ -36,6 +36,7 @@ BEGIN = sa.text(
 Duty = Literal["ingest", "decide", "remind", "publish", "serve", "read"]
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
+Row = sa.RowMapping
 
 
 class UnavailableError(TransientError):

@@ -234,8 +234,9 @@ def _world(people: int) -> None:
             " values (12, '', 'accepted', '2021-03-05', '2021-04-03', '2021-03-05')"
         )
         connection.exec_driver_sql(
-            "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
-            " select 1, 12, n, 3100000000000000 + n, 'N', '08', '', '31'"
+            "insert into recipients (roster_id, cohort, card_number, nik, contact, phone_token, email_token,"
+            " region_code)"
+            " select 1, 12, n, 3100000000000000 + n, '', '', '', '31'"
             f" from generate_series(1, {people}) as n order by mod(n::bigint * 7919, 1000003)"
         )
         connection.exec_driver_sql(

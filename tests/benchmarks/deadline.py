@@ -194,8 +194,8 @@ def _world(folder: Path, scale: float) -> None:
             "recipients",
             "recipients",
             "recipient_id, 1 as roster_id, 13 as cohort, card_number, card_number - 10 as nik,"
-            " 'Siti Aminah ' || recipient_id as full_name, '0812' || recipient_id as phone,"
-            " 'siti' || recipient_id || '@example.id' as email, '31' as region_code",
+            " '\\x' || repeat('00', 100) as contact, md5('p' || recipient_id) as phone_token,"
+            " md5('e' || recipient_id) as email_token, '31' as region_code",
         ),
         (
             "deliveries",

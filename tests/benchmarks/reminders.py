@@ -22,6 +22,7 @@ from rich.table import Table
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, cohort
+from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.platforms import platforms
 from prakerja.settings import WIB, Settings
 
@@ -189,11 +190,13 @@ def _world(people: int) -> None:
             " values (13, 'x', 'accepted', %s, %s, 'y', %s, %s)",
             (wave().announced_on, wave().deadline_on, people, wave().announced_on),
         )
+        cards = {CARD + 1009 * i: Contact(f"Siti{i} Aminah", f"0812{i:08}", "") for i in range(1, people + 1)}
         connection.exec_driver_sql(
-            "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
-            " select 1, 13, %s + i * 1009, %s + i, 'Siti' || i || ' Aminah', '0812' || lpad(i::text, 8, '0'), '', '31'"
-            " from generate_series(1, %s) as i",
-            (CARD, CARD, people),
+            "insert into recipients (roster_id, cohort, card_number, nik, contact, phone_token, email_token,"
+            " region_code)"
+            " select 1, 13, card, card + 1, contact, phone, email, '31' from"
+            " unnest(%s::bigint[], %s::bytea[], %s::text[], %s::text[]) as t (card, contact, phone, email)",
+            (list(cards), *Contacts.configured().columns(cards.items()).values()),
         )
         connection.exec_driver_sql(
             "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"

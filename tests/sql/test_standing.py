@@ -34,8 +34,9 @@ class World:
             cohort, f"roster {cohort}",
         )  # fmt: skip
         return self._one(
-            "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
-            " values (%s, %s, %s, %s, 'N', '08', '', '31') returning recipient_id", roster, cohort, card, card,
+            "insert into recipients (roster_id, cohort, card_number, nik, contact, phone_token, email_token,"
+            " region_code)"
+            " values (%s, %s, %s, %s, '', '', '', '31') returning recipient_id", roster, cohort, card, card,
         )  # fmt: skip
 
     def delivery(

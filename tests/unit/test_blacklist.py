@@ -39,8 +39,9 @@ def write_people() -> None:
             " values (12, '', 'accepted', '2021-03-05', '2021-03-13', '2021-03-05')"
         )
         connection.exec_driver_sql(
-            "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
-            " select 1, 12, n, 3100000000000000 + n, 'N', '08', '', '31' from generate_series(1, 10) as n"
+            "insert into recipients (roster_id, cohort, card_number, nik, contact, phone_token, email_token,"
+            " region_code)"
+            " select 1, 12, n, 3100000000000000 + n, '', '', '', '31' from generate_series(1, 10) as n"
         )
         connection.exec_driver_sql(
             "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on,"

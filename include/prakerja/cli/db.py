@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from prakerja.cli.common import say
@@ -15,6 +17,20 @@ def upgrade() -> None:
     from prakerja import warehouse
 
     typer.echo(f"the warehouse is at revision {warehouse.upgrade()}")
+
+
+@app.command("reseal")
+def reseal(
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make a new key in the home, which takes the place.")
+    ] = False,
+) -> None:
+    """Seal names and addresses anew, by the present key or a new one: then the one before is not needed any more."""
+    from prakerja import warehouse
+    from prakerja.cohorts import contacts
+
+    warehouse.require_schema()
+    typer.echo(f"{contacts.reseal(with_new_key=new_key):,} recipients are sealed by the present key")
 
 
 @app.command("stop")

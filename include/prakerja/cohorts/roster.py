@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prakerja import landing, warehouse
 from prakerja.calendar import Cohort, calendar
+from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.landing import File, RejectedError
 from prakerja.settings import Settings
@@ -216,9 +217,18 @@ def _records(frame: pd.DataFrame) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = {column: pa.array(frame[column], pa.string()) for column in COLUMNS}
-    numbers = {column: pc.cast(text[column], pa.int64()) for column in ("card_number", "nik")}
-    return pa.table({"line": pa.array(frame["line"], pa.int64()), **text, **numbers})
+    numbers = {column: pc.cast(pa.array(frame[column], pa.string()), pa.int64()) for column in ("card_number", "nik")}
+    people = map(Contact, frame["full_name"], frame["phone"], frame["email"])
+    sealed = Contacts.configured().columns(zip(numbers["card_number"].to_pylist(), people, strict=True))
+    return pa.table(
+        {
+            "line": pa.array(frame["line"], pa.int64()),
+            **numbers,
+            "contact": pa.array([f"\\x{each.hex()}" for each in sealed.pop("contact")]),  # as COPY takes bytes
+            **{column: pa.array(values, pa.string()) for column, values in sealed.items()},
+            "region_code": pa.array(frame["region_code"], pa.string()),
+        }
+    )
 
 
 def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: RejectedError) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence
+from prakerja.cohorts.contacts import Contacts
 from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
 from prakerja.reminders.channels import Answer
@@ -177,7 +178,8 @@ def exchange(
             per_number_max=rules["per_number_a_day"],
             **window,
         )
-        claimed = [Claimed(**row) for row in rows]
+        contacts = Contacts.configured() if rows else None
+        claimed = [Claimed(**contacts.opened(row, channel)) for row in rows] if contacts else []
         seconds = sum(each.state == "sending" for each in claimed) / rules[channel]["per_second"]
         return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
 

@@ -3,8 +3,8 @@ create temporary table staged_recipients (
     line bigint not null,
     card_number bigint not null,
     nik bigint not null,
-    full_name text not null,
-    phone text not null,
-    email text not null,
+    contact bytea not null,
+    phone_token text not null,
+    email_token text not null,
     region_code text not null
 ) on commit drop

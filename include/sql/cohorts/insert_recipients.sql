@@ -1,14 +1,14 @@
 -- Grain: one recipient per staged line.
 -- Parameters: roster_id, cohort. Runs once per roster: cards and NIKs are unique.
-insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)
+insert into recipients (roster_id, cohort, card_number, nik, contact, phone_token, email_token, region_code)
 select
     :roster_id,
     :cohort,
     card_number,
     nik,
-    full_name,
-    phone,
-    email,
+    contact,
+    phone_token,
+    email_token,
     region_code
 from staged_recipients
 order by line

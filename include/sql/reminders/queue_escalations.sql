@@ -6,7 +6,7 @@ select
     m.cohort,
     m.remind_on,
     'email',
-    r.email,
+    r.email_token,
     m.template,
     m.lacks,
     m.send_before
@@ -19,6 +19,6 @@ where
     and m.state = 'permanent_failure'
     and m.failure is distinct from 'fate_unknown'
     and m.send_before > :at
-    and r.email <> ''
+    and r.email_token <> ''
     and not opted_out(m.recipient_id, 'email')
 on conflict (recipient_id, cohort, remind_on, channel) do nothing

@@ -1,0 +1,147 @@
+"""Names, phones and e-mail addresses at rest: sealed, with a token in their place where the warehouse must compare.
+
+AES-256-GCM, bound to the card number, so that no seal can be moved to another person's row; tokens are keyed hashes.
+The warehouse never has the key. Sealing takes some microseconds a person.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from prakerja import warehouse
+from prakerja.errors import PrakerjaError
+from prakerja.settings import Settings
+
+KEY_ID_BYTES, NONCE_BYTES, TOKEN_BYTES = 4, 12, 16
+#: Of a number as the roster has it: 08... and +62... are the same phone.
+COUNTRY = re.compile(r"^(\+62|0)")
+ROWS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class Contact:
+    """How to reach a recipient, as the roster has it; empty where it has nothing."""
+
+    full_name: str
+    phone: str
+    email: str
+
+    @property
+    def number(self) -> str:
+        """The phone, beginning with +62."""
+        return COUNTRY.sub("+62", self.phone) if self.phone else ""
+
+
+class ContactKey:
+    """One key: what it seals, and what stands for a phone or an address."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret = secret
+        self.key_id = self._derived(b"id")[:KEY_ID_BYTES]
+        self._token_key = self._derived(b"token")
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self._derived(b"seal"))
+
+    def _derived(self, purpose: bytes) -> bytes:
+        return hmac.digest(self.secret, b"prakerja contact " + purpose, "sha256")
+
+    def seal(self, card_number: int, contact: Contact) -> bytes:
+        """The contact of a card, to be kept."""
+        nonce = os.urandom(NONCE_BYTES)
+        plain = json.dumps([contact.full_name, contact.phone, contact.email], ensure_ascii=False).encode()
+        return self.key_id + nonce + self._cipher.encrypt(nonce, plain, b"%016d" % card_number)
+
+    def open(self, card_number: int, sealed: bytes) -> Contact:
+        """What was sealed. Raises `PrakerjaError` where it was not by this key, for this card."""
+        nonce, kept = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES], sealed[KEY_ID_BYTES + NONCE_BYTES :]
+        try:
+            return Contact(*json.loads(self._cipher.decrypt(nonce, kept, b"%016d" % card_number)))
+        except InvalidTag:
+            raise PrakerjaError(
+                "a recipient's contact was changed in the warehouse: look at `prakerja audit`"
+            ) from None
+
+    def token(self, address: str) -> str:
+        """What stands for a phone or an address, the same each time; empty for none."""
+        return hmac.digest(self._token_key, address.encode(), "sha256")[:TOKEN_BYTES].hex() if address else ""
+
+
+class Contacts:
+    """The present key seals; it and the ones before open."""
+
+    def __init__(self, keys: Iterable[ContactKey]) -> None:
+        by_id = {key.key_id: key for key in keys}
+        self._by_id, self.key = by_id, next(iter(by_id.values()))
+
+    @classmethod
+    def configured(cls) -> Contacts:
+        """By the settings' keys. Raises `PrakerjaError`."""
+        return cls(map(ContactKey, Settings.from_environment().contact_keys()))
+
+    def open(self, card_number: int, sealed: bytes) -> Contact:
+        """What was sealed by any of the keys. Raises `PrakerjaError`."""
+        key = self._by_id.get(sealed[:KEY_ID_BYTES])
+        if key is None:
+            raise PrakerjaError(
+                f"contacts are sealed by the key {sealed[:KEY_ID_BYTES].hex()}, which is not here: give it as "
+                "PRAKERJA_CONTACT_KEY, or as PRAKERJA_CONTACT_KEY_PREVIOUS while it is replaced"
+            )
+        return key.open(card_number, sealed)
+
+    def opened(self, row: warehouse.Row, channel: str) -> dict[str, Any]:
+        """A claimed message's row, with address and name in the place of what the warehouse has of them."""
+        contact = self.open(row["card_number"], bytes(row["contact"]))
+        kept = {name: value for name, value in row.items() if name not in ("card_number", "contact")}
+        return {
+            **kept, "full_name": contact.full_name, "address": contact.number if channel == "sms" else contact.email
+        }  # fmt: skip
+
+    def columns(self, people: Iterable[tuple[int, Contact]]) -> dict[str, list[Any]]:
+        """What the warehouse keeps of people by their cards: `contact`, and the tokens of phone and e-mail."""
+        made: dict[str, list[Any]] = {"contact": [], "phone_token": [], "email_token": []}
+        for card_number, contact in people:
+            made["contact"].append(self.key.seal(card_number, contact))
+            made["phone_token"].append(self.key.token(contact.number))
+            made["email_token"].append(self.key.token(contact.email))
+        return made
+
+
+def reseal(*, with_new_key: bool) -> int:
+    """Seal everybody anew by the present key, or by one that is made now; gives how many.
+
+    One transaction, so that what stands for an address is the same everywhere. Killed in the middle, nothing has
+    changed, and the new key waits for the next try. Raises `PrakerjaError`.
+    """
+    settings = Settings.from_environment()
+    first = [settings.next_contact_key()] if with_new_key else []
+    contacts = Contacts(map(ContactKey, [*first, *settings.contact_keys()]))
+    with warehouse.exclusive("reseal"), warehouse.transaction(as_owner=True) as connection:
+        count = reseal_rows(connection, contacts)
+    if with_new_key:
+        settings.promote_contact_key()
+    return count
+
+
+def reseal_rows(connection: warehouse.Connection, contacts: Contacts) -> int:
+    """Seal every recipient's contact by the present key, and exchange the tokens that messages have."""
+    count = after = 0
+    while rows := warehouse.rows(connection, "cohorts/list_contacts", after=after, most=ROWS_AT_ONCE):
+        people = [(row["card_number"], contacts.open(row["card_number"], bytes(row["contact"]))) for row in rows]
+        warehouse.execute(
+            connection, "cohorts/update_contacts", recipient_ids=[row["recipient_id"] for row in rows],
+            **contacts.columns(people),
+        )  # fmt: skip
+        after, count = rows[-1]["recipient_id"], count + len(rows)
+    return count

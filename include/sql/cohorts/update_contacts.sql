@@ -1,0 +1,24 @@
+-- Grain: one recipient whose contact is sealed anew, with what stands for their addresses in messages that have one.
+-- Parameters: recipient_ids, contact, phone_token, email_token (arrays of the same order).
+with sealed as (
+    select *
+    from
+        unnest(
+            cast(:recipient_ids as bigint[]),
+            cast(:contact as bytea[]),
+            cast(:phone_token as text[]),
+            cast(:email_token as text[])
+        ) as t (recipient_id, contact, phone_token, email_token)
+),
+
+moved as (
+    update reminders as m
+    set address = case m.channel when 'sms' then s.phone_token else s.email_token end
+    from sealed as s
+    where m.recipient_id = s.recipient_id and m.address is not null
+)
+
+update recipients as r
+set contact = s.contact, phone_token = s.phone_token, email_token = s.email_token
+from sealed as s
+where r.recipient_id = s.recipient_id
