@@ -249,8 +249,16 @@ def test_a_migration_that_is_killed_leaves_the_schema_before_it(machine: Machine
     subprocess.run([BIN / "python", "-c", earlier], env=fresh.environment, check=True, capture_output=True)
     try:
         with fresh.database("warehouse") as connection, fresh.database("warehouse") as other:
-            connection.execute("lock table reminders in share mode")
             other.autocommit = True
+            other.execute(
+                "insert into rosters (cohort, fingerprint, status, announced_on, deadline_on, arrived_on)"
+                " values (12, '', 'accepted', '2021-03-05', '2021-03-13', '2021-03-05')"
+            )
+            other.execute(
+                "insert into recipients (roster_id, cohort, card_number, nik, full_name, phone, email, region_code)"
+                " values (1, 12, 7, 9, 'Siti Aminah', '0812', 'siti@example.id', '31')"
+            )
+            connection.execute("lock table reminders in share mode")
             process = fresh.start("db", "upgrade")
             waits = "select 1 from pg_locks where not granted and relation = 'reminders'::regclass"
             until = time.monotonic() + 60
@@ -263,6 +271,13 @@ def test_a_migration_that_is_killed_leaves_the_schema_before_it(machine: Machine
             connection.rollback()
             assert other.execute("select version_num from alembic_version").fetchone() == ("0009",)
         assert fresh.run("db", "upgrade").returncode == 0
+        with fresh.database("warehouse") as connection:
+            (sealed,) = connection.execute("select contact from recipients").fetchone() or (b"",)
+        opened = f"from prakerja.cohorts.contacts import Contacts as c; print(c.configured().open(7, {sealed!r}))"
+        told = subprocess.run(
+            [BIN / "python", "-c", opened], env=fresh.environment, text=True, capture_output=True, check=True
+        )
+        assert "full_name='Siti Aminah', phone='0812'" in told.stdout
         assert fresh.run("cohorts").returncode == 0
     finally:
         fresh.run("db", "stop")

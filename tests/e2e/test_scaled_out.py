@@ -5,6 +5,7 @@ The machine lives on the day on which gelombang 12 is decided and gelombang 13 i
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -19,6 +20,7 @@ import psutil
 import psycopg
 import pytest
 
+from prakerja.cohorts.contacts import ContactKey
 from prakerja.settings import WIB
 from tests import machine_faults
 from tests.e2e.conftest import Instance
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.skipif(
 TODAY = datetime(2021, 3, 15, 9, 30, tzinfo=WIB)
 DEADLINE, LAST_CALL = "gelombang-12__deadline__2021-03-13", "gelombang-13__H-1__2021-03-15"
 WORKERS = ("worker-1", "worker-2")
+CONTACT_KEY = base64.b64encode(b"from the vault of the tests").decode()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,11 @@ def machine(
     folder = tmp_path_factory.mktemp("scaled-out")
     instance = Instance(folder / "home", plain, plain_world / "calendar.yaml")
     with redis(folder) as broker:
+        vault = folder / "variables.json"
+        vault.write_text(json.dumps({"prakerja_contact_key": CONTACT_KEY}))
         settings = clock.environment | {
+            "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+            "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"variables_file_path": str(vault)}),
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CELERY__BROKER_URL": broker,
             "AIRFLOW__CELERY__RESULT_BACKEND": broker.removesuffix("0") + "1",
@@ -153,6 +160,16 @@ def test_killed_while_it_loads(machine: Machine, server: Postgres, plain: Path) 
     assert counted is not None
     assert counted[0] == written
     assert counted[1] == counted[2] > 0
+
+
+def test_keys_come_from_airflows_secrets_backend(machine: Machine, server: Postgres) -> None:
+    with server.connect() as connection:
+        number, sealed = connection.execute("select card_number, contact from recipients limit 1").fetchone() or (
+            0,
+            b"",
+        )
+    assert ContactKey(base64.b64decode(CONTACT_KEY)).open(number, sealed).full_name
+    assert not (machine.instance.home / "keys" / "contact_key.b64").exists()
 
 
 def test_killed_while_it_decides_and_while_it_reminds(
