@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ from prakerja.cli.common import AsJson, print_table, say
 from prakerja.errors import NotReadyError, PrakerjaError
 
 HEALTHY_SECONDS = 300.0
+LOOKS_EVERY = 5  # seconds between two looks at whether everything is well
 
 
 def up() -> None:
@@ -46,7 +48,7 @@ def up() -> None:
             _await_health(ports, supervisor, started)
             print_table(_table(ports, supervision.processes(), health.asked(ports)))
             _say_where(ports)
-            _watch(supervisor)
+            _watch(ports, supervisor)
     except KeyboardInterrupt:
         say("everything is stopped")
 
@@ -160,12 +162,13 @@ def _await_health(ports: Any, supervisor: Any, started: float) -> None:
     say(f"healthy after {time.monotonic() - started:.0f} s")
 
 
-def _watch(supervisor: Any) -> None:
-    """Stay until the supervisor ends; say what dies and is started again."""
-    from prakerja.machine import supervision
+def _watch(ports: Any, supervisor: Any) -> None:
+    """Stay until the supervisor ends; say what dies and is started again, and start again what hangs."""
+    from prakerja.machine import environment, health, supervision
 
     before: dict[str, supervision.Process] = {}
-    while True:
+    hanging = health.Hanging(environment.hanging_seconds())
+    for look in itertools.count():
         _require_supervisor(supervisor)
         try:
             now = {each.name: each for each in supervision.processes(with_memory=False)}
@@ -176,6 +179,11 @@ def _watch(supervisor: Any) -> None:
             if (process.pid, process.state) != (known.pid, known.state):
                 say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: {process.state.lower()} {process.told}".rstrip())
         before = now
+        if look % LOOKS_EVERY == 0:
+            for name in hanging.among(health.asked(ports), time.monotonic()):
+                say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: it hangs, and is started again")
+                with contextlib.suppress(NotReadyError):
+                    supervision.restart(name)
         time.sleep(1)
 
 

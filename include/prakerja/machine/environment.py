@@ -100,6 +100,11 @@ def workers() -> list[str]:
     return [f"worker-{number}" for number in range(1, Settings.from_environment().workers + 1)]
 
 
+def hanging_seconds() -> float:
+    """So long a process may be unwell before it is started again: four times as long as Airflow takes to say so."""
+    return 4 * float(os.environ.get("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "30"))
+
+
 def logins() -> dict[str, str]:
     """The users that can log in, with their passwords; empty where others are configured."""
     path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])

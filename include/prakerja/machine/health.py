@@ -32,6 +32,28 @@ def asked(ports: Ports) -> dict[str, bool]:
     return {"api-server": bool(airflow), **told, **dict(zip(SERVICES, answers, strict=True)), **workers.result()}
 
 
+class Hanging:
+    """Which processes live and have not been well for so many seconds: as a scheduler whose clock was set back.
+
+    Of Airflow's others the API server speaks, and all of them wait for the database: while one of these is not well,
+    nobody else is blamed. The database itself is left alone.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: dict[str, float] = {}
+
+    def among(self, is_well: dict[str, bool], now: float) -> list[str]:
+        """Those that hang by now (seconds of a monotonic clock), by what each was found to be; each told once."""
+        ill = [name for name, well in is_well.items() if not well]
+        blamed = {"api-server"} if "api-server" in ill else set() if "postgres" in ill else set(ill)
+        self._since = {name: self._since.get(name, now) for name in ill if name in blamed}
+        found = [name for name, since in self._since.items() if now - since >= self._seconds]
+        for name in found:
+            del self._since[name]
+        return found
+
+
 def addresses(ports: Ports) -> dict[str, str]:
     """Where a person may look, by process."""
     pages = {"api-server": ports.airflow, "sandbox": ports.sandbox}

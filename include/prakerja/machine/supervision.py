@@ -111,6 +111,12 @@ def stop(told: Callable[[], None]) -> None:
         time.sleep(0.1)
 
 
+def restart(name: str) -> None:
+    """Stop a process, and start it again. Raises `NotReadyError` where nothing runs."""
+    for method in ("stopProcess", "startProcess"):
+        _call(method, f"prakerja:{name}")
+
+
 def is_running() -> bool:
     """Whether a supervisor of this home runs."""
     try:
@@ -173,12 +179,12 @@ def _socket() -> Path:
     return Path(tempfile.gettempdir()) / f"prakerja-{os.geteuid()}-{home}.sock"
 
 
-def _call(method: str) -> Any:
+def _call(method: str, *given: Any) -> Any:
     from supervisor.xmlrpc import SupervisorTransport
 
     proxy = xmlrpc.client.ServerProxy(f"http://{HOST}", SupervisorTransport(serverurl=f"unix://{_socket()}"))
     try:
-        return getattr(proxy.supervisor, method)()
+        return getattr(proxy.supervisor, method)(*given)
     except (OSError, HTTPException, xmlrpc.client.ProtocolError, xmlrpc.client.Fault):  # the last: it is stopping
         raise NotReadyError(f"nothing runs in {Settings.from_environment().home}: `make up` starts it") from None
 
