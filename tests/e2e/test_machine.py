@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ PROCESSES = {
     "postgres", "api-server", "scheduler", "dag-processor", "triggerer", "sandbox", "receipts", "blacklist",
 }  # fmt: skip
 #: Days that are backfilled: the first takes in whatever lies in the landing zone.
-FIRST_DAY, LAST_DAY, DAYS = "2021-03-05", "2021-03-07T23:59", 3
+DAYS = int(os.environ.get("BACKFILLED_DAYS", "3"))  # 31 by `make soak`
+FIRST_DAY, LAST_DAY = "2021-03-05", f"{date(2021, 3, 4) + timedelta(days=DAYS)}T23:59"
 EVENTS = 8  # three reminders and a deadline, of two cohorts
 BACKFILLS = {
     "platform_feeds": ("--from-date", FIRST_DAY, "--to-date", LAST_DAY, "--max-active-runs", "2"),
@@ -116,7 +118,7 @@ def backfill(machine: Machine, dag_id: str, *more: str) -> None:
         found = machine.call("GET", "/backfills", params={"dag_id": dag_id})["backfills"]
         return all(each["completed_at"] for each in found)
 
-    machine.until(is_done, f"the backfill of {dag_id}", 600)
+    machine.until(is_done, f"the backfill of {dag_id}", 600 + 60 * DAYS)
 
 
 def test_days_of_feeds_are_backfilled(machine: Machine) -> None:
@@ -252,6 +254,22 @@ def test_the_daily_audit_finds_nothing_to_mend(machine: Machine) -> None:
     run_id = machine.trigger("daily_audit")
     assert machine.await_run("daily_audit", run_id)["state"] == "success"
     assert machine.xcom("daily_audit", run_id, "find") == []
+
+
+def test_a_run_that_is_gone_is_found_and_made_up_for(machine: Machine) -> None:
+    state = machine.instance.state()
+    gone = next(run for run in machine.runs("cohort_deadline") if run["run_type"] == "backfill")
+    machine.call("DELETE", f"/dags/cohort_deadline/dagRuns/{gone['dag_run_id']}")
+    run_id = machine.trigger("daily_audit")
+    assert machine.await_run("daily_audit", run_id)["state"] == "success"
+    (found,) = machine.xcom("daily_audit", run_id, "find")
+    assert found["kind"] == "no_run"
+    repair = machine.await_run("cohort_deadline", found["repair"]["trigger_run_id"])
+    assert (repair["state"], repair["note"]) == ("success", found["told"])
+    again = machine.trigger("daily_audit")
+    assert machine.await_run("daily_audit", again)["state"] == "success"
+    assert machine.xcom("daily_audit", again, "find") == []
+    assert machine.instance.state() == state
 
 
 GUIDE = (PROJECT / "docs" / "operators-guide.md").read_text()
