@@ -55,7 +55,7 @@ class Machine:
         while True:
             try:
                 response = self.http.request(method, f"/api/v2{path}", **how)
-                if "Token Expired" in response.text:  # the clock has moved
+                if any(told in response.text for told in ("Token Expired", "Invalid JWT token")):  # the clock has moved
                     self.login(self.user)
                 elif response.status_code < 500:
                     break
@@ -72,7 +72,7 @@ class Machine:
             self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
 
     def has_dag(self, dag_id: str) -> bool:
-        return self.http.get(f"/api/v2/dags/{dag_id}").status_code == 200
+        return any(dag["dag_id"] == dag_id for dag in self.call("GET", "/dags")["dags"])
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         found = self.call("GET", f"/dags/{dag_id}/dagRuns", params={"limit": 1000, "order_by": "run_after"})
