@@ -233,6 +233,12 @@ def make_roles() -> None:
             connection.execute(sa.text(f"grant {role} to session_user"))
 
 
+def is_empty(database: str) -> bool:
+    """Whether a database of the server has no table yet: the warehouse, or Airflow's metadata."""
+    with _told_plainly(), _engine(url(database)).connect() as connection:
+        return not connection.scalar(sa.text("select exists (select from pg_tables where schemaname = 'public')"))
+
+
 def program_of_server(name: str) -> Path:
     """One of PostgreSQL's own programs, as `pg_dump`, of the embedded server's version."""
     with _quiet_server_package() as package:

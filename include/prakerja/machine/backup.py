@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
@@ -96,7 +94,7 @@ def restore(folder: Path) -> Backup:
     settings = Settings.from_environment()
     databases = [database for database in _databases() if f"{database}.dump" in backup.files]
     for database in databases:
-        if not _is_empty(database):
+        if not warehouse.is_empty(database):
             raise PrakerjaError(f"the database {database} of {settings.home} is not empty: restore into an empty home")
     keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
     if has_keys and keys.exists():
@@ -114,15 +112,6 @@ def restore(folder: Path) -> Backup:
 def _databases() -> list[str]:
     """The embedded server's, both; of a server of yours the warehouse: Airflow's metadata is yours to back up."""
     return ["warehouse", "airflow"] if Settings.from_environment().database_url is None else ["warehouse"]
-
-
-def _is_empty(database: str) -> bool:
-    engine = sa.create_engine(warehouse.url(database))
-    try:
-        with engine.connect() as connection:
-            return not connection.scalar(sa.text("select exists (select from pg_tables where schemaname = 'public')"))
-    finally:
-        engine.dispose()
 
 
 def _run(program: str, database: str, *arguments: str) -> None:

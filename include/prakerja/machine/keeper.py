@@ -29,15 +29,22 @@ def main(command: list[str]) -> int:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans become our children, whatever session they are in
         if os.getppid() != parent:  # it died before we had asked to be told
             return 1
-    process = subprocess.Popen(command)  # noqa: S603 - the supervisor's own commands
+    process: subprocess.Popen[bytes] | None = None
+    early = list[int]()  # signals that came before there was anybody to pass them on to
 
     def stop(number: int, _: object) -> None:
+        if process is None:
+            early.append(number)
+            return
         process.send_signal(number)
         signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
 
-    signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.signal(signal.SIGALRM, lambda *_: process.kill() if process else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    process = subprocess.Popen(command)  # noqa: S603 - the supervisor's own commands
+    for each in early:
+        stop(each, None)
     code = process.wait()
     _end_children()
     return code if code >= 0 else 128 - code
