@@ -24,6 +24,7 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
+from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST
@@ -53,12 +54,14 @@ def blacklist_readers():
     def sync_list() -> dict[str, Any]:
         from prakerja import workflow
 
+        act()
         return workflow.sync_list()
 
     @task
     def react() -> dict[str, int]:
         from prakerja import workflow
 
+        act()
         return workflow.react_to_list()
 
     await_list() >> sync_list() >> react()

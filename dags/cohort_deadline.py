@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, get_current_context, task
+from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, task
 
 import telemetry
 from acting_task import act
@@ -46,13 +46,18 @@ from task_policy import DEFAULT_ARGS
 TIMETABLE = CohortTimetable.of(calendar().values())
 COHORTS = {number: f"gelombang-{number}, until {wave.deadline_on}" for number, wave in calendar().items()}
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
-QUESTION = "{{{{ ti.xcom_pull(task_ids='choose', key='question')['{}'] }}}}"
 
 
 def occasion() -> Occasion:
     context = act()
     event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
     return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
+
+
+def question() -> dict[str, str] | None:
+    from prakerja import workflow
+
+    return workflow.question(occasion())
 
 
 def record_approval(digest: str, approved_by: str) -> None:
@@ -94,21 +99,16 @@ def cohort_deadline():
     def choose() -> str:
         from prakerja import workflow
 
-        following, question = workflow.choose(occasion())
-        if question:
-            get_current_context()["ti"].xcom_push(key="question", value=question)
-        return following
+        return workflow.choose(occasion())
 
     ask_approval = BatchApprovalOperator(
         task_id="ask_approval",
-        digest=QUESTION.format("digest"),
+        question=question,
         record=record_approval,
-        subject=QUESTION.format("title"),
-        body=QUESTION.format("text"),
         assigned_users=[{"id": user, "name": user} for user in Settings.from_environment().approvers()],
         response_timeout=timedelta(hours=program()["approvals"]["answer_within_hours"]),
         defaults=BatchApprovalOperator.REJECT,
-        notifiers=[Alert(event=APPROVAL, text=QUESTION.format("title"))],
+        notifiers=[Alert(event=APPROVAL)],
         fail_on_reject=True,  # a skipped revocation would look like a cohort where nobody is overdue
     )
 

@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 from airflow.configuration import conf
-from airflow.sdk import Variable, get_current_context
+from airflow.sdk import get_current_context
+from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
+from prakerja.errors import TransientError
 from prakerja.settings import acting
 
 #: Settings that are keys. Where a secrets backend is configured, a task takes those that its environment lacks from
@@ -34,8 +36,19 @@ def act() -> Any:
 
 @cache
 def _take_keys() -> None:
-    if not (conf.get("secrets", "backend", fallback="") or conf.get("workers", "secrets_backend", fallback="")):
+    """From the backend alone: the variables of Airflow's own database may be set by whoever operates DAGs."""
+    backend = conf.get("workers", "secrets_backend", fallback="") or conf.get("secrets", "backend", fallback="")
+    if not backend:
         return
-    for name in KEYS:
-        if name not in os.environ and (value := Variable.get(name.lower(), default=None)):
-            os.environ[name] = value  # of this task's own process
+    for each in ensure_secrets_backend_loaded():
+        if f"{type(each).__module__}.{type(each).__name__}" != backend:
+            continue
+        for name in KEYS:
+            if name in os.environ:
+                continue
+            try:
+                value = each.get_variable(key=name.lower())
+            except Exception as error:
+                raise TransientError(f"Airflow's secrets backend does not answer ({type(error).__name__})") from None
+            if value:
+                os.environ[name] = value  # of this task's own process

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -25,21 +25,33 @@ class AskedBeforeError(PrakerjaError):
 
 
 class BatchApprovalOperator(ApprovalOperator):
-    """Asks a person to approve the batch `digest`, named in the subject too; `record` keeps who has approved it.
+    """Asks a person to approve a batch. `question` gives `digest`, `title` and `text`, or nothing where none is needed.
 
-    While an answer is awaited, or after it was given, an upstream task that is cleared may propose other people: an
-    answer must not slide over to them. So the digest waits with the question, and is not looked up when answered. And
-    neither it nor the answer goes through XComs, which whoever may write them could forge.
+    `record` keeps who has approved which digest. While an answer is awaited, or after it was given, an upstream task
+    that is cleared may propose other people: an answer must not slide over to them. So the digest waits with the
+    question, and is not looked up when answered. And neither question nor answer goes through XComs, which whoever may
+    write them could forge.
     """
 
-    template_fields = (*ApprovalOperator.template_fields, "digest")
-
-    def __init__(self, *, digest: str, record: Callable[[str, str], object], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.digest, self.record = digest, record
+    def __init__(
+        self,
+        *,
+        question: Callable[[], Mapping[str, str] | None],
+        record: Callable[[str, str], object],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(subject="a batch", **kwargs)
+        self.question, self.record = question, record
+        self.digest = ""
 
     def execute(self, context: Context) -> Any:
         """Ask. Airflow calls this once per question, and `execute_complete` with the answer."""
+        asked = self.question()
+        if asked is None:
+            return None
+        self.digest, self.subject, self.body = asked["digest"], asked["title"], asked["text"]
+        for notifier in self.notifiers:
+            notifier.text = asked["title"]
         self._require_new_question(context)
         try:
             return super().execute(context)

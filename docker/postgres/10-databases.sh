@@ -18,14 +18,15 @@ CREATE ROLE prakerja_app NOLOGIN;
 CREATE ROLE prakerja_ingest NOLOGIN;
 CREATE ROLE prakerja_decide NOLOGIN;
 CREATE ROLE prakerja_remind NOLOGIN;
+CREATE ROLE prakerja_receive NOLOGIN;
 CREATE ROLE prakerja_publish NOLOGIN;
 CREATE ROLE prakerja_serve NOLOGIN;
 CREATE ROLE prakerja_read NOLOGIN;
 CREATE ROLE prakerja_look NOLOGIN;
-GRANT prakerja_app, prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_serve, prakerja_read,
-    prakerja_look TO warehouse WITH ADMIN OPTION;
+GRANT prakerja_app, prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish,
+    prakerja_serve, prakerja_read, prakerja_look TO warehouse WITH ADMIN OPTION;
 GRANT prakerja_serve TO warehouse_service;
-GRANT prakerja_remind TO warehouse_receipts;
+GRANT prakerja_receive TO warehouse_receipts;
 GRANT prakerja_look TO warehouse_reader;
 CREATE DATABASE airflow OWNER airflow;
 CREATE DATABASE warehouse OWNER warehouse;

@@ -124,15 +124,22 @@ class Settings:
         """The keys of names and addresses in the warehouse, the present one first.
 
         From `PRAKERJA_CONTACT_KEY` and, while it is replaced, `PRAKERJA_CONTACT_KEY_PREVIOUS` (base64); else from the
-        home, where the first is generated once, and one that is about to take its place may lie beside it.
+        home, where the first is generated once, and the next and the one before may lie beside it. Raises
+        `PrakerjaError` where none is given and the warehouse is a server of yours: others must know it too.
         """
         given, previous = _env("PRAKERJA_CONTACT_KEY"), _env("PRAKERJA_CONTACT_KEY_PREVIOUS")
+        folder = self.home / "keys"
+        if given is None and self.database_url and not (folder / "contact_key.b64").exists():
+            raise PrakerjaError(
+                "PRAKERJA_CONTACT_KEY is not set: give the key that seals names and addresses in the warehouse, the "
+                "same to all who use it (32 random bytes in base64)"
+            )
         keys = [given.encode() if given else self.generated_once("contact_key.b64", new_random_key)]
         if previous:
             keys.append(previous.encode())
-        beside = self.home / "keys" / "contact_key_next.b64"
-        if given is None and beside.exists():
-            keys.append(beside.read_bytes())
+        elif given is None:
+            beside = (folder / f"contact_key_{which}.b64" for which in ("next", "previous"))
+            keys += [path.read_bytes() for path in beside if path.exists()]
         return [_random_key(key, "PRAKERJA_CONTACT_KEY") for key in keys]
 
     def next_contact_key(self) -> bytes:
@@ -145,8 +152,10 @@ class Settings:
         return _random_key(self.generated_once("contact_key_next.b64", new_random_key), "the next key")
 
     def promote_contact_key(self) -> None:
-        """Let the next key be the present one; the one before goes."""
+        """Let the next key be the present one; the one before stays beside it, for what it may still have sealed."""
         folder = self.home / "keys"
+        (folder / "contact_key_previous.b64").unlink(missing_ok=True)
+        os.link(folder / "contact_key.b64", folder / "contact_key_previous.b64")
         (folder / "contact_key_next.b64").replace(folder / "contact_key.b64")
 
     def previous_subject_key(self) -> bytes | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
@@ -33,7 +33,7 @@ BEGIN = sa.text(
     " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
 )
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
-Duty = Literal["ingest", "decide", "remind", "publish", "serve", "read"]
+Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "read"]
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping
@@ -200,8 +200,24 @@ def upgrade() -> str:
     with exclusive("upgrade"), transaction(as_owner=True) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    _grant_duties()
     head = ScriptDirectory.from_config(config).get_current_head()
     return str(head)
+
+
+def _grant_duties() -> None:
+    """Make the duties' roles and say what each may, at every upgrade: roles are the server's, whatever was restored."""
+    try:
+        with transaction(as_owner=True) as connection:
+            driver: Any = connection.connection.driver_connection  # which leaves the text's percent signs alone
+            driver.execute((SQL / "migrations" / "duties.sql").read_text(encoding="utf-8"))
+    except RefusedError as refused:
+        if "InsufficientPrivilege" not in str(refused):
+            raise
+        log.warning(
+            "the roles of the duties cannot be made by this login: everything works as the owner of the schema, until "
+            "one who may create roles runs `prakerja db upgrade` (docs/adr/0018)"
+        )
 
 
 def require_schema() -> None:
@@ -221,16 +237,6 @@ def revision() -> str:
     with transaction() as connection:
         has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
         return str(connection.scalar(sa.text("select version_num from alembic_version"))) if has_schema else "none"
-
-
-def make_roles() -> None:
-    """Make the duties' roles, where they are not there: roles belong to the server, not to a database."""
-    with transaction(as_owner=True) as connection:
-        there = set(connection.execute(sa.text("select rolname from pg_roles")).scalars())
-        for role in ("prakerja_app", "prakerja_look", *(f"prakerja_{duty}" for duty in get_args(Duty))):
-            if role not in there:
-                connection.execute(sa.text(f"create role {role} nologin"))
-            connection.execute(sa.text(f"grant {role} to session_user"))
 
 
 def is_empty(database: str) -> bool:

@@ -184,27 +184,34 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     }
 
 
-def choose(occasion: Occasion) -> tuple[str, dict[str, str] | None]:
-    """The task that comes next; for `ask_approval`, what it is to ask (`revocations.approval.question`)."""
-    from prakerja.revocations import revocation
-
+def choose(occasion: Occasion) -> str:
+    """The task that comes next."""
     wave = _cohort(occasion)
     if not _has_roster(wave):
-        return "cohort_has_no_roster", None
+        return "cohort_has_no_roster"
     if occasion.is_rehearsal:
-        return "rehearsal_is_over", None
+        return "rehearsal_is_over"
     if occasion.kind != "deadline":
-        return "reminder_date_is_over" if occasion.is_late else "send_reminders", None
+        return "reminder_date_is_over" if occasion.is_late else "send_reminders"
     made = _decision(wave)
     if made.deadline_on > wave.deadline_on or (made.is_carried_out and made.deadline_on < wave.deadline_on):
-        return "cohort_was_decided", None  # for another deadline, that was extended: nobody is decided twice
+        return "cohort_was_decided"  # for another deadline, that was extended: nobody is decided twice
     if not made.overdue:
-        return "nobody_is_overdue", None
+        return "nobody_is_overdue"
     if occasion.is_replay or occasion.approve_as:  # nobody is there to answer, or the answer came along
-        return "approve_revocation", None
+        return "approve_revocation"
+    return "ask_approval" if question(occasion) else "approve_revocation"
+
+
+def question(occasion: Occasion) -> dict[str, str] | None:
+    """What an approver is to be asked (`revocations.approval.question`); nothing where no approval lacks."""
+    from prakerja.revocations import revocation
+
+    _require_real(occasion)
+    wave = _cohort(occasion)
+    made = _decision(wave)
     made.require_unmoved(wave)
-    question = revocation.question(made, occasion.clock)
-    return ("ask_approval", question) if question else ("approve_revocation", None)
+    return revocation.question(made, occasion.clock)
 
 
 def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = None) -> tuple[bool, dict[str, int]]:
@@ -328,13 +335,14 @@ def has_fresh_list(version: int = 0) -> bool:
 
 
 def measure_list() -> dict[str, float]:
-    """The published list in numbers: its version, and how old it is, in seconds; nothing, where none is published."""
+    """The published list in numbers: its version, and how old it is, in seconds; nothing, where none can be read."""
     from prakerja.blacklist import freshness, sources
 
     now = datetime.now(UTC)
     try:
         found = freshness.published(sources.folder_of(Settings.from_environment().publish), now)
-    except NotReadyError:
+    except PrakerjaError as error:
+        log.warning("the published list is not measured: %s", error)
         return {}
     return {"version": found.version, "age_seconds": (now - found.created_at).total_seconds()}
 

@@ -23,7 +23,7 @@ from tests import machine_faults
 from tests.e2e.conftest import Instance
 from tests.running_machine import BIN, Machine, free_ports, operators_are_told, processes_of, running
 
-pytestmark = pytest.mark.skipif(machine_faults.COMPILER is None, reason="needs cc")
+pytestmark = [pytest.mark.soak, pytest.mark.skipif(machine_faults.COMPILER is None, reason="needs cc")]
 
 NIGHT = datetime(2021, 3, 15, 1, 40, tzinfo=WIB)
 DUE = NIGHT.replace(hour=2, minute=1)

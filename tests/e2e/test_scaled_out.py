@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from prakerja.cohorts.contacts import ContactKey
 from prakerja.settings import WIB
 from tests import machine_faults
 from tests.e2e.conftest import Instance
-from tests.running_machine import Machine, operators_are_told, processes_of, running
+from tests.running_machine import BIN, Machine, operators_are_told, processes_of, running
 from tests.servers import Postgres, postgres, redis
 
 pytestmark = pytest.mark.skipif(
@@ -169,7 +170,24 @@ def test_keys_come_from_airflows_secrets_backend(machine: Machine, server: Postg
             b"",
         )
     assert ContactKey(base64.b64decode(CONTACT_KEY)).open(number, sealed).full_name
-    assert not (machine.instance.home / "keys" / "contact_key.b64").exists()
+
+
+@pytest.mark.parametrize("login", ["service", "receipts"])
+def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: Postgres, login: str) -> None:
+    """As the containers do: with the login of their own."""
+    work = {
+        "service": "from prakerja.cohorts.overview import cohort_table;"
+        "print(len([row for row in cohort_table() if row['selected']]))",
+        "receipts": "from prakerja.reminders import receipts; import uuid, datetime as d;"
+        "print(receipts.opt_out_by_key(uuid.uuid4(), d.datetime.now(d.UTC)))",
+    }
+    environment = machine.instance.environment | {
+        "PRAKERJA_DATABASE_URL": server.url(f"warehouse_{login}", "warehouse")
+    }
+    done = subprocess.run(
+        [BIN / "python", "-c", work[login]], env=environment, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()[0]) == (0, {"service": "2", "receipts": "False"}[login]), done.stderr
 
 
 def test_killed_while_it_decides_and_while_it_reminds(
@@ -239,7 +257,8 @@ def test_approved_by_an_operator_and_killed_while_it_publishes(
     ("login", "may", "may_not"),
     [
         ("service", "select count(*) from api_keys", "select count(*) from recipients"),
-        ("receipts", "update reminders set state = state where false", "update recipients set cohort = 1"),
+        ("receipts", "update reminders set state = state where false", "select nik from recipients"),
+        ("receipts", "select count(*) from opt_outs", "delete from evidence_deliveries"),
         ("reader", "select cohort, count(*) from recipients group by 1", "select nik from recipients"),
         ("reader", "select state, count(*) from reminders group by 1", "select address from reminders"),
     ],

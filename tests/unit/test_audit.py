@@ -132,12 +132,12 @@ def test_the_application_can_only_add(told: Path, statement: str) -> None:
 
 #: Whose duty it is to add to a table; whatever is not here nobody may add to.
 ADDS = {
-    "ingest": "deliveries evidence evidence_bases evidence_deliveries extensions quarantine recipients restatements"
-    " rosters standings transactions waivers",
+    "ingest": "deliveries extensions quarantine recipients restatements rosters standings transactions waivers",
     "decide": "appeal_decisions appeals approvals batch_members batches carried_out decision_deliveries decisions"
-    " evidence evidence_bases evidence_deliveries extensions freeze_lifts freezes hold_resolutions late_findings"
+    " extensions freeze_lifts freezes hold_resolutions late_findings"
     " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions withdrawals",
-    "remind": "evidence evidence_bases evidence_deliveries hindrances opt_outs provider_pace reminder_runs reminders",
+    "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
+    "receive": "opt_outs",
     "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
     " published_lists rotations",
     "serve": "lookups",
@@ -159,9 +159,9 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
             for privilege in ("insert", "update, delete, truncate", "select")
         )  # fmt: skip
     assert added == set(ADDS[duty].split())
-    assert changed <= {"standings", "evidence", "evidence_bases", "evidence_deliveries", "reminders", "provider_pace"}
-    if duty == "serve":  # the process that others reach knows of no person
-        assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "revocations", "reminders"}
+    assert changed <= {"standings", "evidence_bases", "reminders", "provider_pace"}
+    if duty in ("serve", "receive"):  # the processes that others reach know of no person
+        assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "evidence", "appeals"}
 
 
 def test_who_dies_before_sealing_leaves_it_to_the_next(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:

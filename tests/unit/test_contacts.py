@@ -44,8 +44,9 @@ def test_the_same_phone_has_the_same_token_however_it_is_written() -> None:
 def people(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three recipients, and one message to each of two."""
     server = warehouse.url().render_as_string(hide_password=False)
-    monkeypatch.setenv("PRAKERJA_DATABASE_URL", server)
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))  # for its keys alone
+    Settings.from_environment().contact_keys()
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", server)
     lines = [f"{card(n)},{31 * 10**14 + n},Siti{n} Aminah,08123456{n:04},s{n}@example.id,31" for n in (1, 2, 3)]
     deliver_roster(home / "landing", 12, lines, "2021-03-05", "2021-03-13")
     assert take_in_rosters(day("2021-03-15")).rejected == []
@@ -109,6 +110,25 @@ def test_killed_before_the_new_key_is_in_place_it_goes_on(people: Path, monkeypa
     assert Contacts.configured().open(stored()[0][1], bytes(stored()[0][2])).full_name == "Siti1 Aminah"
     contacts.reseal(with_new_key=True)
     assert Contacts.configured().open(stored()[0][1], bytes(stored()[0][2])).full_name == "Siti1 Aminah"
+
+
+def test_a_key_that_others_must_know_is_not_made_up(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (people / "own" / "keys" / "contact_key.b64").unlink()
+    with pytest.raises(PrakerjaError, match="PRAKERJA_CONTACT_KEY is not set"):
+        Contacts.configured()
+
+
+def test_what_the_key_before_has_sealed_meanwhile_is_opened(people: Path) -> None:
+    """A roster that was being sealed when the key was replaced."""
+    before = Contacts.configured()
+    contacts.reseal(with_new_key=True)
+    assert Contacts.configured().open(7, before.key.seal(7, SITI)) == SITI
+
+
+def test_one_who_cannot_be_read_keeps_nobody_waiting(people: Path) -> None:
+    found = Contacts.configured()
+    row = {"reminder_id": 1, "state": "sending", "card_number": 8, "contact": found.key.seal(7, SITI)}
+    assert found.opened(row, "sms")["address"] == ""  # type: ignore[arg-type]
 
 
 def test_keys_that_are_given_are_replaced_by_who_gives_them(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def deadline_run(wave: Cohort, **bent: Any) -> Occasion:
 def test_who_answers_in_airflow_approves_the_batch_that_was_asked_about(wave: Cohort) -> None:
     made = decision.decide(wave, DECIDED_ON)
     run = deadline_run(wave)
-    following, question = workflow.choose(run)
+    following, question = workflow.choose(run), workflow.question(run)
     assert (following, question and question["digest"]) == ("ask_approval", batches(made)[0].digest)
     assert question
     assert question["title"] == f"gelombang-12: revoke 2 of 50? ({question['digest'][:16]})"
@@ -68,7 +68,7 @@ def test_who_answers_in_airflow_approves_the_batch_that_was_asked_about(wave: Co
     with pytest.raises(AwaitingApprovalError):
         workflow.approve_revocation(run)  # where `ask_approval` was marked as successful by hand
     workflow.record_approval(run, question["digest"], "siti")
-    assert workflow.choose(run) == ("approve_revocation", None), "it has its approval"
+    assert workflow.choose(run) == "approve_revocation", "it has its approval"
     assert workflow.approve_revocation(run) == ["siti"]
     assert batches(made)[0].is_approved_in_advance is False
 
@@ -76,9 +76,9 @@ def test_who_answers_in_airflow_approves_the_batch_that_was_asked_about(wave: Co
 def test_an_answer_does_not_slide_over_to_a_batch_that_changed(wave: Cohort, home: Path) -> None:
     made = decision.decide(wave, DECIDED_ON)
     run = deadline_run(wave)
-    _, asked = workflow.choose(run)
+    asked = workflow.question(run)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
-    _, question = workflow.choose(run)
+    question = workflow.question(run)
     assert asked
     assert question
     assert asked["digest"] != question["digest"]
@@ -96,13 +96,13 @@ def test_above_the_threshold_two_people_answer(wave: Cohort, monkeypatch: pytest
     decision.decide(wave, DECIDED_ON)
     run = deadline_run(wave)
     for _ in range(2):  # the same person twice is one
-        following, question = workflow.choose(run)
+        following, question = workflow.choose(run), workflow.question(run)
         assert following == "ask_approval"
         assert question is not None
         workflow.record_approval(run, question["digest"], "siti")
         with pytest.raises(AwaitingApprovalError, match="by 1 person"):
             workflow.approve_revocation(run)
-    _, again = workflow.choose(run)
+    again = workflow.question(run)
     assert again == question, "Airflow shows a second person the first one's question"
     workflow.record_approval(run, question["digest"], "budi")
     assert workflow.approve_revocation(run) == ["budi", "siti"]
@@ -111,7 +111,7 @@ def test_above_the_threshold_two_people_answer(wave: Cohort, monkeypatch: pytest
 @pytest.mark.parametrize("bent", [{"is_replay": True}, {"approve_as": "Siti"}])
 def test_nobody_is_asked_in_a_replay_or_where_the_answer_came_along(wave: Cohort, bent: dict[str, Any]) -> None:
     decision.decide(wave, DECIDED_ON)
-    assert workflow.choose(deadline_run(wave, **bent)) == ("approve_revocation", None)
+    assert workflow.choose(deadline_run(wave, **bent)) == "approve_revocation"
 
 
 def test_a_batch_that_changed_needs_an_approval_of_its_own(wave: Cohort, home: Path) -> None:
@@ -486,7 +486,7 @@ def test_a_rehearsal_decides_and_keeps_nothing(wave: Cohort) -> None:
     told = workflow.reconcile(rehearsal(wave))
     assert told["stops"] == []
     assert (told["selected"], told["purchased"], told["overdue"]) == (PEOPLE, PEOPLE - 2, 2)
-    assert workflow.choose(rehearsal(wave)) == ("rehearsal_is_over", None)
+    assert workflow.choose(rehearsal(wave)) == "rehearsal_is_over"
     assert kept() == before
 
     made = workflow.reconcile(deadline_run(wave))

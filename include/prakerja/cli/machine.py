@@ -71,7 +71,7 @@ def status(as_json: AsJson = False) -> None:
     processes, is_well = supervision.processes(), health.asked(ports)
     if as_json:
         found = [
-            {"process": each.name, "state": each.state, "pid": each.pid, "is_well": is_well.get(each.name, False),
+            {"process": each.name, "state": each.state, "pid": each.pid, "is_well": bool(is_well.get(each.name)),
              "since": each.since and each.since.isoformat(), "memory_bytes": each.memory}
             for each in processes
         ]  # fmt: skip
@@ -197,7 +197,7 @@ def _require_supervisor(supervisor: Any) -> None:
         raise PrakerjaError(f"the supervisor has ended ({code}): see {supervision.logs() / 'supervisord.log'}")
 
 
-def _table(ports: Any, processes: list[Any], is_well: dict[str, bool]) -> Any:
+def _table(ports: Any, processes: list[Any], is_well: dict[str, bool | None]) -> Any:
     from rich.table import Table
 
     from prakerja.machine import health

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
+
+log = logging.getLogger(__name__)
 
 KEY_ID_BYTES, NONCE_BYTES, TOKEN_BYTES = 4, 12, 16
 #: Of a number as the roster has it: 08... and +62... are the same phone.
@@ -40,6 +43,13 @@ class Contact:
     def number(self) -> str:
         """The phone, beginning with +62."""
         return COUNTRY.sub("+62", self.phone) if self.phone else ""
+
+
+NOBODY = Contact("", "", "")
+
+
+class DamagedError(PrakerjaError):
+    """A contact is not what was sealed for this card."""
 
 
 class ContactKey:
@@ -69,9 +79,7 @@ class ContactKey:
         try:
             return Contact(*json.loads(self._cipher.decrypt(nonce, kept, b"%016d" % card_number)))
         except InvalidTag:
-            raise PrakerjaError(
-                "a recipient's contact was changed in the warehouse: look at `prakerja audit`"
-            ) from None
+            raise DamagedError("a recipient's contact was changed in the warehouse: look at `prakerja audit`") from None
 
     def token(self, address: str) -> str:
         """What stands for a phone or an address, the same each time; empty for none."""
@@ -102,7 +110,12 @@ class Contacts:
 
     def opened(self, row: warehouse.Row, channel: str) -> dict[str, Any]:
         """A claimed message's row, with address and name in the place of what the warehouse has of them."""
-        contact = self.open(row["card_number"], bytes(row["contact"]))
+        contact = NOBODY
+        if row["state"] == "sending":
+            try:
+                contact = self.open(row["card_number"], bytes(row["contact"]))
+            except DamagedError as damaged:  # one who cannot be reached must not keep the others waiting
+                log.error("message %d cannot be sent: %s", row["reminder_id"], damaged)
         kept = {name: value for name, value in row.items() if name not in ("card_number", "contact")}
         return {
             **kept, "full_name": contact.full_name, "address": contact.number if channel == "sms" else contact.email
@@ -128,6 +141,8 @@ def reseal(*, with_new_key: bool) -> int:
     first = [settings.next_contact_key()] if with_new_key else []
     contacts = Contacts(map(ContactKey, [*first, *settings.contact_keys()]))
     with warehouse.exclusive("reseal"), warehouse.transaction(as_owner=True) as connection:
+        # A roster that is being loaded is waited for; one that comes meanwhile is opened by the key before.
+        connection.exec_driver_sql("lock table recipients, reminders in share row exclusive mode")
         count = reseal_rows(connection, contacts)
     if with_new_key:
         settings.promote_contact_key()

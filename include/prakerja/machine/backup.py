@@ -99,10 +99,9 @@ def restore(folder: Path) -> Backup:
     keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
     if has_keys and keys.exists():
         raise PrakerjaError(f"{keys} is there already: restore into an empty home")
-    warehouse.make_roles()
     for database in databases:
         dump = f"{folder / database}.dump"
-        _run("pg_restore", database, "--no-owner", "--exit-on-error", "--single-transaction", dump)
+        _run("pg_restore", database, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", dump)
     if has_keys:  # last: a restore that failed may be tried again
         shutil.copytree(folder / "keys", keys)
     warehouse.upgrade()  # a backup of an earlier version is brought up to this one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,8 +22,8 @@ AIRFLOW = {
 SERVICES = {"sandbox": "sandbox", "receipts": "receipts", "blacklist": "blacklist"}
 
 
-def asked(ports: Ports) -> dict[str, bool]:
-    """Whether each process is well, by its name."""
+def asked(ports: Ports) -> dict[str, bool | None]:
+    """Whether each process is well, by its name; nothing where nobody can say."""
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda port: _is_well(getattr(ports, port)), SERVICES.values()))
         asked_airflow = pool.submit(_airflow, ports.airflow)
@@ -43,9 +44,9 @@ class Hanging:
         self._seconds = seconds
         self._since: dict[str, float] = {}
 
-    def among(self, is_well: dict[str, bool], now: float) -> list[str]:
+    def among(self, is_well: Mapping[str, bool | None], now: float) -> list[str]:
         """Those that hang by now (seconds of a monotonic clock), by what each was found to be; each told once."""
-        ill = [name for name, well in is_well.items() if not well]
+        ill = [name for name, well in is_well.items() if well is False]
         blamed = {"api-server"} if "api-server" in ill else set() if "postgres" in ill else set(ill)
         self._since = {name: self._since.get(name, now) for name in ill if name in blamed}
         found = [name for name, since in self._since.items() if now - since >= self._seconds]
@@ -64,18 +65,21 @@ def addresses(ports: Ports) -> dict[str, str]:
     }
 
 
-def _workers() -> dict[str, bool]:
+def _workers() -> dict[str, bool | None]:
     names = environment.workers()
-    if not names:
-        return {}
+    broker = os.environ.get("AIRFLOW__CELERY__BROKER_URL")
+    if not names or not broker:
+        return dict.fromkeys(names)
     from celery import Celery
-    from kombu.exceptions import KombuError
 
-    answered: list[dict[str, Any]] = []
-    with contextlib.suppress(KombuError, OSError), Celery(broker=os.environ["AIRFLOW__CELERY__BROKER_URL"]) as celery:
-        answered = celery.control.ping(timeout=1, limit=len(names))
-    well = {host.partition("@")[2] for answer in answered for host in answer}
-    return {name: name in well for name in names}
+    hosts = {f"celery@{name}": name for name in names}
+    try:
+        with Celery(broker=broker) as celery:
+            answers = celery.control.ping(timeout=1, destination=list(hosts), limit=len(hosts))
+    except Exception:  # each broker's client has errors of its own; of the workers nothing is known then
+        return dict.fromkeys(names)
+    well = {host for answer in answers for host in answer}
+    return {name: host in well for host, name in hosts.items()}
 
 
 def _is_well(port: int) -> bool:

@@ -113,8 +113,9 @@ def stop(told: Callable[[], None]) -> None:
 
 def restart(name: str) -> None:
     """Stop a process, and start it again. Raises `NotReadyError` where nothing runs."""
-    for method in ("stopProcess", "startProcess"):
-        _call(method, f"prakerja:{name}")
+    with contextlib.suppress(NotReadyError):  # it may have given up, and not run at all
+        _call("stopProcess", f"prakerja:{name}")
+    _call("startProcess", f"prakerja:{name}")
 
 
 def is_running() -> bool:

@@ -158,9 +158,9 @@ def exchange(
     """
     rules = program()["reminders"]
     window = window_of(run.cohort)
+    if settled:  # by itself: what is known of these does not depend on the next
+        settle(settled, at)
     with warehouse.transaction("remind") as connection:
-        if settled:
-            _settle(connection, settled, at)
         rows = warehouse.rows(
             connection,
             "reminders/claim_messages",

@@ -104,7 +104,7 @@ def apply(receipts: list[Receipt]) -> Taken:
     moved = 0
     if found:
         acting.set("a provider's receipts")
-        with warehouse.transaction("remind") as connection:
+        with warehouse.transaction("receive") as connection:
             moved = warehouse.execute(
                 connection,
                 "reminders/apply_receipts",
@@ -121,7 +121,7 @@ def apply(receipts: list[Receipt]) -> Taken:
 def opt_out_by_key(key: UUID, at: datetime) -> bool:
     """No more e-mail to whoever the message with this key was for; whether it is (still) known."""
     acting.set("the link in an e-mail")
-    with warehouse.transaction("remind") as connection:
+    with warehouse.transaction("receive") as connection:
         recipient = warehouse.execute(connection, "reminders/recipient_of_key", key=key).scalar()
         if recipient is not None:
             warehouse.execute(

@@ -8,8 +8,8 @@ from alembic import op
 from prakerja import warehouse
 from prakerja.cohorts.contacts import ROWS_AT_ONCE, Contact, Contacts
 
-revision = "0014"
-down_revision = "0013"
+revision = "0013"
+down_revision = "0012"
 
 PLAIN = """
 select recipient_id, card_number, full_name, phone, email

@@ -1,23 +1,26 @@
 -- A role per duty. Each reads, and adds the facts of its own area, none of which anybody can change or take away; what
 -- follows from facts (standings, evidence), and the outbox, is kept current. Nobody logs in as one: who may, works as
 -- the one whose duty it is (`warehouse.transaction`), and a process that is reached from outside logs in as a member of
--- one alone.
+-- one alone. Run at each upgrade, after the migrations: roles are the server's, and a backup does not have them.
 do $$
 declare
     duty text;
     seen record;
     has_maintain constant boolean := current_setting('server_version_num')::integer >= 170000;
 begin
-    foreach duty in array array['ingest', 'decide', 'remind', 'publish', 'serve', 'read', 'look'] loop
+    foreach duty in array array['ingest', 'decide', 'remind', 'receive', 'publish', 'serve', 'read', 'look'] loop
         if not exists (select from pg_roles where rolname = 'prakerja_' || duty) then
             execute format('create role prakerja_%s nologin', duty);
         end if;
-        if not pg_has_role(session_user, 'prakerja_' || duty, 'member') then
+        begin
             execute format('grant prakerja_%s to %I', duty, session_user);
-        end if;
+        exception when insufficient_privilege then
+            null; -- who made the role has granted it, or it is not for us
+        end;
         execute format('grant usage on schema public to prakerja_%s', duty);
     end loop;
 
+    -- There was one role for everything, once.
     if exists (select from pg_roles where rolname = 'prakerja_app') then
         revoke all on all tables in schema public from prakerja_app;
         revoke all on all sequences in schema public from prakerja_app;
@@ -44,15 +47,28 @@ begin
         api_keys, api_key_revocations
     to prakerja_publish;
 
-    -- What follows from facts.
+    -- What follows from facts. The evidence nobody writes by hand: the function does that looks at the ledger.
     grant insert, update on standings to prakerja_ingest, prakerja_decide;
-    grant insert, update on evidence, evidence_bases to prakerja_ingest, prakerja_decide, prakerja_remind;
-    grant insert, delete on evidence_deliveries to prakerja_ingest, prakerja_decide, prakerja_remind;
+    grant update on evidence_bases to prakerja_decide;
+
+    revoke execute on function
+    refresh_evidence(integer, date, date, integer, date, date, timestamptz) from public;
+    grant execute on function
+    refresh_evidence(integer, date, date, integer, date, date, timestamptz)
+    to prakerja_ingest, prakerja_decide, prakerja_remind;
+
+    -- The receiver of receipts is reached from outside: it moves messages, and takes in who wants no more.
+    grant select on alembic_version, reminders, opt_outs, message_transitions to prakerja_receive;
+    grant update (state, failure, settled_at, round, try_after) on reminders to prakerja_receive;
+    grant insert on opt_outs to prakerja_receive;
+    grant usage on all sequences in schema public to prakerja_receive;
 
     -- The service answers from files. Of the warehouse it needs who may ask, how many there are, and a place to account.
     grant select on alembic_version, api_keys, api_key_revocations, lookups, standings, decisions, rosters, audited,
-        deliveries, waivers
+        deliveries, waivers, carried_out, revocations, late_findings, reinstatements
     to prakerja_serve;
+    grant select (recipient_id, roster_id, cohort) on recipients to prakerja_serve;
+    grant select (recipient_id, cohort, remind_on, state) on reminders to prakerja_serve;
     grant insert on lookups to prakerja_serve;
     grant usage on all sequences in schema public to prakerja_serve;
 
@@ -66,7 +82,7 @@ begin
             c.table_schema = 'public'
             and c.column_name not in (
                 'nik', 'card_number', 'full_name', 'phone', 'email', 'address', 'idempotency_key', 'provider_id',
-                'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256'
+                'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256', 'contact', 'phone_token', 'email_token'
             )
         group by c.table_name
     loop
@@ -79,7 +95,5 @@ begin
         execute 'grant maintain on outcomes to prakerja_decide';
         execute 'grant maintain on blacklist_changes to prakerja_publish';
     end if;
-exception when insufficient_privilege then
-    raise warning 'the roles prakerja_* cannot be made here: let somebody who may create roles run the upgrade';
 end;
 $$;

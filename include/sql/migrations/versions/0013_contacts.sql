@@ -118,10 +118,10 @@ begin atomic
     for update of m skip locked;
 end;
 
-do $$
-begin
-    if exists (select from pg_roles where rolname = 'prakerja_look') then
-        revoke select (contact, phone_token, email_token) on recipients from prakerja_look;
-    end if;
-end;
-$$;
+-- Their files are written anew: a column that is dropped, or a row that was, would go on lying in them.
+cluster recipients using recipients_pkey;
+cluster reminders using reminders_pkey;
+
+-- The evidence is written by this function alone, whoever calls it.
+alter function refresh_evidence(integer, date, date, integer, date, date, timestamptz)
+security definer set search_path = public, pg_temp;
