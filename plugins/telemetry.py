@@ -81,7 +81,10 @@ def measure(area: str, counts: Mapping[str, float], **tags: str | int) -> None:
     of = {name: str(value) for name, value in tags.items()}
     for name, value in counts.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            stats.gauge(f"prakerja.{area}.{name}", value, tags=of)
+            try:
+                stats.gauge(f"prakerja.{area}.{name}", value, tags=of)
+            except Exception as error:  # whatever a metrics client raises
+                log.warning("%s.%s is not told (%s)", area, name, type(error).__name__)
 
 
 def lineage(reads: Sequence[tuple[str, str]], writes: Sequence[tuple[str, str]], *, rows: int | None = None) -> None:
