@@ -28,9 +28,12 @@ from tests.e2e.conftest import Instance
 from tests.running_machine import BIN, Machine, operators_are_told, processes_of, running
 from tests.servers import Postgres, postgres, redis
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("redis-server") and machine_faults.COMPILER), reason="needs redis-server and cc"
-)
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(
+        not (shutil.which("redis-server") and machine_faults.COMPILER), reason="needs redis-server and cc"
+    ),
+]
 
 TODAY = datetime(2021, 3, 15, 9, 30, tzinfo=WIB)
 DEADLINE, LAST_CALL = "gelombang-12__deadline__2021-03-13", "gelombang-13__H-1__2021-03-15"
