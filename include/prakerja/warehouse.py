@@ -200,20 +200,20 @@ def upgrade() -> str:
     with exclusive("upgrade"), transaction(as_owner=True) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    _grant_duties()
+        _grant_duties(connection)
     head = ScriptDirectory.from_config(config).get_current_head()
     return str(head)
 
 
-def _grant_duties() -> None:
+def _grant_duties(connection: Connection) -> None:
     """Make the duties' roles and say what each may, at every upgrade: roles are the server's, whatever was restored."""
+    import psycopg
+
+    driver: Any = connection.connection.driver_connection  # which leaves the text's percent signs alone
     try:
-        with transaction(as_owner=True) as connection:
-            driver: Any = connection.connection.driver_connection  # which leaves the text's percent signs alone
+        with connection.begin_nested():
             driver.execute((SQL / "migrations" / "duties.sql").read_text(encoding="utf-8"))
-    except RefusedError as refused:
-        if "InsufficientPrivilege" not in str(refused):
-            raise
+    except psycopg.errors.InsufficientPrivilege:
         log.warning(
             "the roles of the duties cannot be made by this login: everything works as the owner of the schema, until "
             "one who may create roles runs `prakerja db upgrade` (docs/adr/0018)"
