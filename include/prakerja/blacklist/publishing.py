@@ -310,7 +310,7 @@ def _materialise(root: UPath, keys: Keys) -> None:
 
 
 def _versions() -> Sequence[Any]:
-    with warehouse.transaction("publish") as connection:
+    with warehouse.transaction() as connection:
         return warehouse.rows(connection, "blacklist/list_versions")
 
 

@@ -75,7 +75,7 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
     with warehouse.exclusive("rosters"):
         found, strays = _survey()
         intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
-        with warehouse.transaction("ingest") as connection:
+        with warehouse.transaction() as connection:
             known = warehouse.rows(connection, "cohorts/known_rosters")
         accepted = {row["cohort"]: row["sha256"] for row in known if row["status"] == "accepted"}
         seen = {(row["cohort"], row["fingerprint"]) for row in known}

@@ -79,6 +79,6 @@ def as_promised(connection: warehouse.Connection, cohort: Cohort, clock: date) -
 
 def has_open_cohort(business_date: date) -> bool:
     """Whether a feed of this business date bears on a cohort whose roster is loaded."""
-    with warehouse.transaction("ingest") as connection:
+    with warehouse.transaction() as connection:
         loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
     return any(cohort.is_open_on(business_date) for number, cohort in calendar().items() if number in loaded)

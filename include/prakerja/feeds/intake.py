@@ -127,7 +127,7 @@ def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry
     """
     where = f"{slug} {business_date}"
     with warehouse.exclusive(f"intake {slug}"):
-        with warehouse.transaction("ingest") as connection:
+        with warehouse.transaction() as connection:
             found = warehouse.rows(connection, "feeds/find_over_bound", platform=slug, business_date=business_date)
         if not found:
             raise PrakerjaError(f"{where}: no delivery waits for it that was rejected for its quarantine bound")
@@ -145,7 +145,7 @@ def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry
 
 def _known(slug: str) -> dict[tuple[date, int], list[Any]]:
     known: dict[tuple[date, int], list[Any]] = defaultdict(list)
-    with warehouse.transaction("ingest") as connection:
+    with warehouse.transaction() as connection:
         for row in warehouse.rows(connection, "feeds/known_deliveries", platform=slug):
             known[row["business_date"], row["revision"]].append(row)
     return known

@@ -61,7 +61,7 @@ def revoke(api_key_id: str, *, because: str, revoked_by: str) -> None:
 def list_keys() -> list[Any]:
     """Every key: api_key_id, consumer, scopes, per_minute, expires_on, created_by, created_at, revoked_at, and what was
     looked up with it: lookups, asked, last_used_at."""
-    with warehouse.transaction("publish") as connection:
+    with warehouse.transaction() as connection:
         return list(warehouse.rows(connection, "blacklist/list_api_keys"))
 
 
@@ -90,7 +90,7 @@ class Access:
 
     def refresh(self) -> None:
         """Load the keys that are not revoked; what they have used is kept."""
-        with warehouse.transaction("publish") as connection:
+        with warehouse.transaction("serve") as connection:
             rows = warehouse.rows(connection, "blacklist/list_valid_api_keys")
         before = self._consumers
         self._consumers = {
