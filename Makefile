@@ -7,7 +7,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # The demo has a home of its own, whatever the environment says: it approves, and `make clean` deletes it.
 DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR \
-	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
+	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
 .PHONY: help install demo up down status logs test soak bench check lint audit clean requirements schemas secrets

@@ -44,11 +44,11 @@ def _take_keys() -> None:
         if f"{type(each).__module__}.{type(each).__name__}" != backend:
             continue
         for name in KEYS:
-            if name in os.environ:
+            if os.environ.get(name):
                 continue
             try:
                 value = each.get_variable(key=name.lower())
-            except Exception as error:
+            except Exception as error:  # whatever its client raises
                 raise TransientError(f"Airflow's secrets backend does not answer ({type(error).__name__})") from None
             if value:
                 os.environ[name] = value  # of this task's own process

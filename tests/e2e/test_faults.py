@@ -169,7 +169,7 @@ def test_the_clock_jumps_by_a_day_and_back(machine: Machine, clock: machine_faul
     later = run_of(machine, "2021-03-15")
     clock.set(now)  # Airflow's scheduler sleeps until its last heartbeat is over, which is tomorrow
     machine.until(lambda: not_running(machine, later), "the end of what was begun", 180)
-    time.sleep(20)
+    time.sleep(20)  # so long its last heartbeat counts as fresh, and it as well
     machine.await_health(300)
     clock.set(DUE + timedelta(days=1, hours=6, minutes=10))  # its feeds are not waited for any more, and owed
     machine.await_health()

@@ -39,6 +39,8 @@ def served(instance: Instance) -> Iterator[tuple[str, list[str]]]:
             if loaded(f"http://127.0.0.1:{port}"):
                 break
             time.sleep(0.1)
+        else:
+            raise AssertionError("the service has not loaded its keys, its counts and its list")
         yield f"http://127.0.0.1:{port}", said
     finally:
         process.send_signal(signal.SIGINT)

@@ -79,7 +79,7 @@ class ContactKey:
         try:
             return Contact(*json.loads(self._cipher.decrypt(nonce, kept, b"%016d" % card_number)))
         except InvalidTag:
-            raise DamagedError("a recipient's contact was changed in the warehouse: look at `prakerja audit`") from None
+            raise DamagedError("a recipient's contact was changed in the warehouse: restore it from a backup") from None
 
     def token(self, address: str) -> str:
         """What stands for a phone or an address, the same each time; empty for none."""

@@ -54,7 +54,7 @@ class Ports:
 def configure(ports: Ports) -> None:
     """Set the environment of this process, and so of its children; what is set already stays."""
     airflow_home.configure()
-    if "PRAKERJA_CONTACT_KEY" not in os.environ:  # all processes have this home
+    if not os.environ.get("PRAKERJA_CONTACT_KEY"):  # all processes have this home
         Settings.from_environment().generated_once("contact_key.b64", new_random_key)
     # Told where it is, no process starts the embedded server by itself: the supervisor does.
     os.environ.setdefault("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
