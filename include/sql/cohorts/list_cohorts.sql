@@ -29,18 +29,7 @@ revoked as (
 ),
 
 findings as (
-    select
-        p.cohort,
-        count(distinct f.recipient_id) filter (
-            where f.kind in ('reinstatement_proposed', 'deadline_extended')
-            and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
-        ) as reinstatements_proposed,
-        count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
-        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable,
-        count(*) filter (where f.kind = 'late_purchase') as late_purchases
-    from late_findings as f
-    inner join recipients as p on f.recipient_id = p.recipient_id
-    group by p.cohort
+    select * from findings_by_cohort()
 ),
 
 reinstated as (

@@ -65,9 +65,8 @@ begin
 
     -- The service answers from files. Of the warehouse it needs who may ask, how many there are, and a place to account.
     grant select on alembic_version, api_keys, api_key_revocations, lookups, standings, decisions, rosters, audited,
-        deliveries, waivers, carried_out, revocations, late_findings, reinstatements
+        deliveries, waivers, carried_out, revocations, reinstatements
     to prakerja_serve;
-    grant select (recipient_id, roster_id, cohort) on recipients to prakerja_serve;
     grant select (recipient_id, cohort, remind_on, state) on reminders to prakerja_serve;
     grant insert on lookups to prakerja_serve;
     grant usage on all sequences in schema public to prakerja_serve;
