@@ -62,7 +62,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 soak: install ## what takes too long for every change: a month of feeds, workers killed, faults of the machine (an hour)
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_faults.py
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_faults.py tests/e2e/test_replay_killed.py
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks

@@ -8,7 +8,11 @@ import subprocess
 import time
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import FIRST, LAST, Instance
+
+pytestmark = pytest.mark.soak
 
 Replayed = tuple[Instance, subprocess.CompletedProcess[str]]
 

@@ -37,6 +37,7 @@ pytestmark = [
 
 TODAY = datetime(2021, 3, 15, 9, 30, tzinfo=WIB)
 DEADLINE, LAST_CALL = "gelombang-12__deadline__2021-03-13", "gelombang-13__H-1__2021-03-15"
+REPAIR = f"{DEADLINE}__audit-2021-03-15"
 WORKERS = ("worker-1", "worker-2")
 CONTACT_KEY = base64.b64encode(b"from the vault of the tests").decode()
 
@@ -226,17 +227,31 @@ def test_killed_while_it_decides_and_while_it_reminds(
     assert got == states[0][1] > 0, "each once"
 
 
+def test_what_a_lost_run_has_left_undone_is_found_and_asked_anew(machine: Machine) -> None:
+    """Somebody has deleted the run that waits for an answer: the daily audit has another one ask."""
+    machine.until(lambda: operators_are_told(machine, "approval"), "that operators are told", 60)
+    machine.call("DELETE", f"/dags/cohort_deadline/dagRuns/{DEADLINE}")
+    machine.unpause("daily_audit")  # which begins the run of that morning
+    (audit,) = machine.await_runs("daily_audit", 1)
+    assert audit["state"] == "success"
+    (found,) = machine.xcom("daily_audit", audit["dag_run_id"], "find")
+    assert found["kind"] == "not_carried_out"
+    assert found["repair"]["trigger_run_id"] == REPAIR
+    machine.until(
+        lambda: machine.states("cohort_deadline", REPAIR).get("ask_approval") == "awaiting_input", "the question", 120
+    )
+
+
 def test_approved_by_an_operator_and_killed_while_it_publishes(
     machine: Machine, server: Postgres, plain_world: Path
 ) -> None:
-    machine.until(lambda: operators_are_told(machine, "approval"), "that operators are told", 60)
     machine.login("operator")
-    question = f"/dags/cohort_deadline/dagRuns/{DEADLINE}/taskInstances/ask_approval/-1/hitlDetails"
+    question = f"/dags/cohort_deadline/dagRuns/{REPAIR}/taskInstances/ask_approval/-1/hitlDetails"
     with locked(server, "published_lists"):
         machine.call("PATCH", question, json={"chosen_options": ["Approve"], "params_input": {}})
         kill_worker_of(machine, waiting(machine, server, "published_lists"))
     machine.login()
-    assert machine.await_run("cohort_deadline", DEADLINE, 300)["state"] == "success"
+    assert machine.await_run("cohort_deadline", REPAIR, 300)["state"] == "success"
 
     expected = json.loads((plain_world / "expected.json").read_text())
     truth = next(each for each in expected["cohorts"] if each["cohort"] == 12)
