@@ -10,7 +10,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help install demo up down status logs test soak bench check lint audit clean requirements schemas secrets
+.PHONY: help install demo up down status logs test soak bench check lint audit clean requirements schemas bundle secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,7 +62,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 soak: install ## what takes too long for every change: a month of feeds, workers killed, faults of the machine (an hour)
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_faults.py tests/e2e/test_replay_killed.py
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_faults.py tests/e2e/test_replay.py tests/e2e/test_replay_killed.py
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks
@@ -82,6 +82,9 @@ requirements: install ## pin requirements.in anew into requirements.txt
 schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
 	$(BIN)/python -m prakerja.blacklist.contract
 	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
+
+bundle: install ## build what draws the monitor's charts in browsers, from the wheel
+	$(BIN)/python -c "import vl_convert; print(vl_convert.javascript_bundle(vl_version='6.4'), end='')" > include/prakerja/monitor/static/vega.js
 
 secrets: ## make ./secrets for docker compose; an existing one is never replaced
 	sh docker/make-secrets.sh secrets

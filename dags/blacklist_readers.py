@@ -37,12 +37,18 @@ from task_policy import DEFAULT_ARGS
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    dag_display_name="Example reader of the blacklist",
     doc_md=__doc__,
     on_failure_callback=Alert(event=FAILURE),
     tags=["prakerja", "blacklist"],
 )
 def blacklist_readers():
-    @task.sensor(mode="reschedule", poke_interval=60, timeout=timedelta(hours=6).total_seconds())
+    @task.sensor(
+        mode="reschedule",
+        poke_interval=60,
+        timeout=timedelta(hours=6).total_seconds(),
+        task_display_name="Await a fresh list",
+    )
     def await_list() -> bool:
         from prakerja import workflow
 
@@ -50,21 +56,27 @@ def blacklist_readers():
         told = [event.extra.get("version", 0) for event in events[BLACKLIST]] if BLACKLIST in events else []
         return workflow.has_fresh_list(max(told, default=0))
 
-    @task
+    @task(task_display_name="Sync the reader's copy")
     def sync_list() -> dict[str, Any]:
         from prakerja import workflow
 
         act()
         return workflow.sync_list()
 
-    @task
+    @task(task_display_name="React as a registration would")
     def react() -> dict[str, int]:
         from prakerja import workflow
 
         act()
         return workflow.react_to_list()
 
-    await_list() >> sync_list() >> react()
+    @task(task_display_name="Tell the outcome")
+    def tell(*, ti=None) -> str:
+        from prakerja import workflow
+
+        return workflow.tell_of_reader(ti.xcom_pull(task_ids="sync_list"), ti.xcom_pull(task_ids="react"))
+
+    await_list() >> sync_list() >> react() >> tell().as_teardown()
 
 
 blacklist_readers()

@@ -66,6 +66,10 @@ def record_approval(digest: str, approved_by: str) -> None:
     workflow.record_approval(occasion(), digest, approved_by)
 
 
+def end(why: str) -> EmptyOperator:
+    return EmptyOperator(task_id=why, task_display_name=why.replace("_", " ").capitalize())
+
+
 @dag(
     schedule=TIMETABLE,
     # Before the first announcement: a run that lies before its DAG's start gets no tasks, and is called a success.
@@ -73,6 +77,7 @@ def record_approval(digest: str, approved_by: str) -> None:
     catchup=True,  # an event that fell into an outage is made up for
     max_active_runs=32,  # one that waits for an answer keeps no reminder of another cohort waiting
     default_args=DEFAULT_ARGS,
+    dag_display_name="Cohort deadlines and reminders",
     doc_md=__doc__,
     on_failure_callback=Alert(event=FAILURE),
     params={
@@ -83,19 +88,24 @@ def record_approval(digest: str, approved_by: str) -> None:
     tags=["prakerja", "deadlines"],
 )
 def cohort_deadline():
-    @task.sensor(mode="reschedule", poke_interval=600, timeout=timedelta(hours=24).total_seconds())
+    @task.sensor(
+        mode="reschedule",
+        poke_interval=600,
+        timeout=timedelta(hours=24).total_seconds(),
+        task_display_name="Await complete feeds",
+    )
     def await_feeds() -> PokeReturnValue:
         from prakerja import workflow
 
         return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
 
-    @task
+    @task(task_display_name="Reconcile: count or decide")
     def reconcile() -> dict[str, Any]:
         from prakerja import workflow
 
         return telemetry.of_decision(about := occasion(), workflow.reconcile(about))
 
-    @task.branch
+    @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
         from prakerja import workflow
 
@@ -103,6 +113,7 @@ def cohort_deadline():
 
     ask_approval = BatchApprovalOperator(
         task_id="ask_approval",
+        task_display_name="Ask for an approval",
         question=question,
         record=record_approval,
         assigned_users=[{"id": user, "name": user} for user in Settings.from_environment().approvers()],
@@ -113,7 +124,12 @@ def cohort_deadline():
     )
 
     # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.
-    @task.sensor(mode="reschedule", poke_interval=300, timeout=timedelta(hours=48).total_seconds())
+    @task.sensor(
+        mode="reschedule",
+        poke_interval=300,
+        timeout=timedelta(hours=48).total_seconds(),
+        task_display_name="Send reminders",
+    )
     def send_reminders() -> PokeReturnValue:
         from prakerja import workflow
 
@@ -122,19 +138,23 @@ def cohort_deadline():
         is_done, counts = workflow.send_reminders(about := occasion(), connections)
         return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
 
-    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:
         from prakerja import workflow
 
         return workflow.approve_revocation(occasion())
 
-    @task
+    @task(task_display_name="Revoke")
     def revoke() -> int:
         from prakerja import workflow
 
         return telemetry.of_revocation(about := occasion(), workflow.revoke(about))
 
-    @task(outlets=[BLACKLIST], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    @task(
+        task_display_name="Publish the blacklist",
+        outlets=[BLACKLIST],
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+    )
     def publish_blacklist(*, outlet_events=None) -> int:
         from prakerja import workflow
 
@@ -143,15 +163,23 @@ def cohort_deadline():
         outlet_events[BLACKLIST].extra = {"version": version}
         return version
 
+    # Whatever happened; and it is not what a run succeeds or fails by.
+    @task(task_display_name="Tell the outcome")
+    def tell(*, ti=None) -> str:
+        from prakerja import workflow
+
+        return workflow.tell_of_cohort(occasion(), ti.xcom_pull(task_ids="reconcile") or {})
+
     publish, approve = publish_blacklist(), approve_revocation()
-    nobody_to_revoke = [EmptyOperator(task_id=why) for why in ("nobody_is_overdue", "cohort_was_decided")]
+    nobody_to_revoke = [end(why) for why in ("nobody_is_overdue", "cohort_was_decided")]
     nothing_to_do = ("reminder_date_is_over", "rehearsal_is_over", "cohort_has_no_roster")
-    ends = [send_reminders(), *(EmptyOperator(task_id=why) for why in nothing_to_do)]
+    ends = [send_reminders(), *(end(why) for why in nothing_to_do)]
     choice = choose()
     await_feeds() >> reconcile() >> choice >> ends
     choice >> [ask_approval, approve, *nobody_to_revoke]
     ask_approval >> approve >> revoke() >> publish
     nobody_to_revoke >> publish
+    [publish, *ends] >> tell().as_teardown()
 
 
 cohort_deadline()

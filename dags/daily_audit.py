@@ -52,12 +52,13 @@ def seen(event: CohortEvent, now: datetime) -> Any:
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    dag_display_name="Audit of runs, daily",
     doc_md=__doc__,
     on_failure_callback=Alert(event=FAILURE),
     tags=["prakerja", "deadlines"],
 )
 def daily_audit():
-    @task
+    @task(task_display_name="Compare calendar, decisions and runs")
     def find() -> list[dict[str, Any]]:
         from prakerja import workflow
 
@@ -66,21 +67,32 @@ def daily_audit():
         now = datetime.now(WIB)
         return workflow.audit_runs(now, lambda event: seen(event, now))
 
-    @task
+    @task(task_display_name="List the repairs")
     def list_repairs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [finding["repair"] for finding in found if finding["repair"]]
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
+    @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
     def report(found: list[dict[str, Any]]) -> None:
         from prakerja import workflow
 
         workflow.report_audit(found)
 
+    @task(task_display_name="Tell the outcome")
+    def tell(found: list[dict[str, Any]]) -> str:
+        from prakerja import workflow
+
+        return workflow.tell_of_audit(found)
+
     found = find()
     repair = TriggerDagRunOperator.partial(
-        task_id="repair", trigger_dag_id=AUDITED, skip_when_already_exists=True, fail_when_dag_is_paused=True
+        task_id="repair",
+        task_display_name="Trigger the repair",
+        trigger_dag_id=AUDITED,
+        skip_when_already_exists=True,
+        fail_when_dag_is_paused=True,
+        map_index_template="{{ task.trigger_run_id }}",
     ).expand_kwargs(list_repairs(found))
-    repair >> report(found)
+    repair >> report(found) >> tell(found).as_teardown()
 
 
 daily_audit()

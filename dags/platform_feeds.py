@@ -64,19 +64,20 @@ def may_wait() -> bool:
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    dag_display_name="Platform feeds, daily",
     doc_md=__doc__,
     on_failure_callback=Alert(event=FAILURE),
     deadline=deadline_alert(LATE_AFTER, "the intake of platform feeds"),
     tags=["prakerja", "feeds"],
 )
 def platform_feeds():
-    @task
+    @task(task_display_name="Take in rosters")
     def take_in_rosters() -> dict[str, int]:
         from prakerja import workflow
 
         return workflow.take_in_rosters(occasion())
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
+    @task(task_display_name="List the platforms", trigger_rule=TriggerRule.ALL_DONE)
     def list_platforms() -> list[str]:
         from prakerja import workflow
 
@@ -86,6 +87,7 @@ def platform_feeds():
         mode="reschedule",
         poke_interval=300,
         map_index_template="{{ platform }}",
+        task_display_name="Take in a platform's feed",
     )
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
         from prakerja import workflow
@@ -99,7 +101,7 @@ def platform_feeds():
         taken.require_all()
         return PokeReturnValue(is_done=True)
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCEPTED])
+    @task(task_display_name="Tell what was accepted", trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCEPTED])
     def tell_of_feeds(platforms: list[str], *, ti=None, outlet_events=None) -> str:
         from prakerja import workflow
 
@@ -110,13 +112,13 @@ def platform_feeds():
                 outlet_events[ACCEPTED].add(feed_of(platform), extra={"deliveries": accepted})
         return workflow.build_data_docs()
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
+    @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
         from prakerja import workflow
 
         return telemetry.of_standing(workflow.refresh_standing(occasion()))
 
-    @task(outlets=[PUBLISHED])
+    @task(task_display_name="Notice late truth, publish the day's list", outlets=[PUBLISHED])
     def notice_late_truth(*, outlet_events=None) -> int | None:
         from prakerja import workflow
 
@@ -126,18 +128,26 @@ def platform_feeds():
             outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
         return version
 
-    @task
+    @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:
         from prakerja import workflow
 
         return workflow.close_reminders(occasion())
 
+    # Whatever happened; and it is not what a run succeeds or fails by.
+    @task(task_display_name="Tell the outcome")
+    def tell() -> str:
+        from prakerja import workflow
+
+        return workflow.tell_of_feeds(occasion())
+
     close_reminders()
     rosters, names = take_in_rosters(), list_platforms()
     feeds = take_in.expand(platform=names)
     # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
-    all_is_in = EmptyOperator(task_id="all_is_in")
+    all_is_in = EmptyOperator(task_id="all_is_in", task_display_name="All is in")
     rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
+    all_is_in >> tell().as_teardown()
     [rosters, feeds] >> all_is_in
     feeds >> tell_of_feeds(names) >> all_is_in
 

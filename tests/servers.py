@@ -65,7 +65,7 @@ def postgres(clock: Mapping[str, str]) -> Iterator[Postgres]:
         folder = Path(given)
         secret = folder / "password"
         secret.write_text(PASSWORD)
-        for name in ("airflow", "warehouse", "service", "receipts", "reader"):
+        for name in ("airflow", "warehouse", "service", "receipts", "monitor", "reader"):
             shutil.copy(secret, folder / f"{name}_db_password")
         if os.geteuid() == 0:
             for path in (folder, *folder.iterdir()):

@@ -83,13 +83,11 @@ class Settings:
 
         Raises `PrakerjaError` for a list that names nobody: that is a slip, and must not let everybody in.
         """
-        given = _env("PRAKERJA_APPROVERS")
-        if given is None:
-            return []
-        named = [name.strip() for name in given.split(",") if name.strip()]
-        if not named:
-            raise PrakerjaError("PRAKERJA_APPROVERS names nobody: give Airflow user ids, as siti,budi, or unset it")
-        return named
+        return _names("PRAKERJA_APPROVERS")
+
+    def case_workers(self) -> list[str]:
+        """The ids of the Airflow users who may look at a person's story, from `PRAKERJA_CASE_WORKERS`; none: nobody."""
+        return _names("PRAKERJA_CASE_WORKERS")
 
     def signing_key_pem(self) -> bytes:
         """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
@@ -227,6 +225,16 @@ def program() -> dict[str, Any]:
 
 def _env(name: str) -> str | None:
     return os.environ.get(name) or None
+
+
+def _names(variable: str) -> list[str]:
+    given = _env(variable)
+    if given is None:
+        return []
+    named = [name.strip() for name in given.split(",") if name.strip()]
+    if not named:
+        raise PrakerjaError(f"{variable} names nobody: give Airflow user ids, as siti,budi, or unset it")
+    return named
 
 
 def _whole_number(given: str, variable: str) -> int:

@@ -33,7 +33,7 @@ BEGIN = sa.text(
     " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
 )
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
-Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "read"]
+Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "show", "read"]
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping

@@ -134,6 +134,27 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
     return {"closed": closed, "forgotten": forgotten}
 
 
+def tell_of_feeds(occasion: Occasion) -> str:
+    """Count anew what the monitor shows; gives what the day came to, in a sentence."""
+    from prakerja import warehouse
+    from prakerja.cohorts.completeness import missing_feeds, sentence
+    from prakerja.monitor import figures
+
+    figures.refresh(occasion.at)
+    with warehouse.transaction() as connection:
+        arrived = warehouse.rows(connection, "feeds/count_arrived", arrived_on=occasion.clock)[0]
+        missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
+    told = [
+        f"{arrived['accepted']:,} deliveries of {arrived['platforms']} platforms, {arrived['loaded']:,} rows, "
+        f"{arrived['quarantined']:,} quarantined"
+    ]
+    if arrived["rejected"]:
+        told.append(f"rejected: {', '.join(arrived['rejected'])}")
+    if missing:
+        told.append(f"missing: {sentence(missing)}")
+    return f"{occasion.on}: {'; '.join(told)}"
+
+
 # -- cohort_deadline ---------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +185,7 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     A rehearsal's is what would be decided today, with what would stop that.
     """
     from prakerja.cohorts import standing
+    from prakerja.monitor import figures
     from prakerja.revocations import decision
 
     wave = _cohort(occasion)
@@ -174,6 +196,7 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     if occasion.kind != "deadline":
         return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
     made = decision.decide(wave, occasion.clock)
+    figures.refresh(occasion.at, wave.cohort)  # before anybody is asked: an answer may take a day
     return {
         "decision_id": made.decision_id,
         "selected": made.selected,
@@ -290,6 +313,40 @@ def publish_blacklist(occasion: Occasion) -> int:
     return version
 
 
+def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
+    """Count anew what the monitor shows of the cohort; gives what the run came to, in a sentence.
+
+    `counts` is what `reconcile` gave: of a rehearsal nothing else is kept.
+    """
+    from prakerja.cohorts import overview as cohorts
+    from prakerja.monitor import figures
+    from prakerja.reminders import overview as reminders
+
+    wave = _cohort(occasion)
+    name = f"gelombang-{wave.cohort}"
+    if not _has_roster(wave):
+        return f"{name} has no roster"
+    if occasion.is_rehearsal:
+        stops = counts.get("stops") or []
+        would = ", ".join(f"{counts.get(what, 0):,} {what}" for what in ("purchased", "overdue", "held"))
+        return f"{name}, a rehearsal: {would}{f'; it would stop: {stops[0]}' if stops else ''}"
+    figures.refresh(occasion.at, wave.cohort)
+    (row,) = [row for row in cohorts.cohort_table() if row["cohort"] == wave.cohort]
+    if occasion.kind != "deadline":
+        runs = reminders.list_runs(wave.cohort, occasion.on)
+        if not runs:
+            return f"{name} {occasion.kind}: nobody was reminded"
+        ends = ", ".join(f"{runs[0][end]:,} {end.replace('_', ' ')}" for end in reminders.ENDS if runs[0][end])
+        return f"{name} {occasion.kind}: {ends or 'nobody to remind'}"
+    if row["status"] == "blocked":
+        return f"{name} is not decided: {row['reason'].replace('_', ' ')}: {row['detail']}"
+    if row["status"] == "awaiting_approval":
+        return f"{name}: {row['purchased']:,} purchased, {row['overdue']:,} overdue wait for an approval"
+    done = ", ".join(f"{row[what]:,} {what}" for what in ("purchased", "revoked", "held"))
+    again = f", {row['reinstated']:,} reinstated" if row["reinstated"] else ""
+    return f"{name}: {done}{again}"
+
+
 def _require_real(occasion: Occasion) -> None:
     if occasion.is_rehearsal:
         raise PrakerjaError(f"{occasion.name} is a rehearsal: it ends with its report")
@@ -345,6 +402,22 @@ def measure_list() -> dict[str, float]:
         log.warning("the published list is not measured: %s", error)
         return {}
     return {"version": found.version, "age_seconds": (now - found.created_at).total_seconds()}
+
+
+def tell_of_audit(found: Sequence[Mapping[str, Any]]) -> str:
+    """What the audit has found, in a sentence."""
+    if not found:
+        return "every run that was due has been, and has done its work"
+    repaired = sum(bool(finding["repair"]) for finding in found)
+    return f"{len(found)} found, {repaired} to be repaired: {'; '.join(finding['told'] for finding in found)}"
+
+
+def tell_of_reader(synced: Mapping[str, Any] | None, reacted: Mapping[str, int] | None) -> str:
+    """What the example reader made of the list, in a sentence."""
+    if not synced:
+        return "the reader stays with the list that it last trusted"
+    told = f"version {synced['version']} ({synced['how']}): {synced['entries']:,} entries"
+    return told + "".join(f", {count:,} {what.replace('_', ' ')}" for what, count in (reacted or {}).items())
 
 
 def sync_list() -> dict[str, Any]:

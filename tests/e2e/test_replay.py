@@ -163,6 +163,7 @@ def test_played_again_it_changes_nothing(replayed: Replayed) -> None:
     assert instance.published() == published
 
 
+@pytest.mark.soak
 def test_without_an_approval_nothing_is_revoked_and_with_one_it_is_as_if_never_without(
     replayed: Replayed, instances: Any, expected: dict[str, Any]
 ) -> None:

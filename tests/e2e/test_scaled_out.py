@@ -176,7 +176,7 @@ def test_keys_come_from_airflows_secrets_backend(machine: Machine, server: Postg
     assert ContactKey(base64.b64decode(CONTACT_KEY)).open(number, sealed).full_name
 
 
-@pytest.mark.parametrize("login", ["service", "receipts"])
+@pytest.mark.parametrize("login", ["service", "receipts", "monitor"])
 def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: Postgres, login: str) -> None:
     """As the containers do: with the login of their own."""
     work = {
@@ -184,6 +184,8 @@ def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: 
         "print(len([row for row in cohort_table() if row['selected']]))",
         "receipts": "from prakerja.reminders import receipts; import uuid, datetime as d;"
         "print(receipts.opt_out_by_key(uuid.uuid4(), d.datetime.now(d.UTC)))",
+        "monitor": "from prakerja.monitor import overview, story; import datetime as d;"
+        "overview.page(d.datetime.now(d.UTC)); print(story.page(1, 'siti', 'en')['cohort'])",
     }
     environment = machine.instance.environment | {
         "PRAKERJA_DATABASE_URL": server.url(f"warehouse_{login}", "warehouse")
@@ -191,7 +193,8 @@ def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: 
     done = subprocess.run(
         [BIN / "python", "-c", work[login]], env=environment, text=True, capture_output=True, check=False
     )
-    assert (done.returncode, done.stdout.split()[0]) == (0, {"service": "2", "receipts": "False"}[login]), done.stderr
+    told = {"service": "2", "receipts": "False", "monitor": "12"}[login]
+    assert (done.returncode, done.stdout.split()[0]) == (0, told), done.stderr
 
 
 def test_killed_while_it_decides_and_while_it_reminds(
@@ -277,6 +280,7 @@ def test_approved_by_an_operator_and_killed_while_it_publishes(
         ("service", "select count(*) from api_keys", "select count(*) from recipients"),
         ("receipts", "update reminders set state = state where false", "select nik from recipients"),
         ("receipts", "select count(*) from opt_outs", "delete from evidence_deliveries"),
+        ("monitor", "select count(*) from recipients", "delete from looks"),
         ("reader", "select cohort, count(*) from recipients group by 1", "select nik from recipients"),
         ("reader", "select state, count(*) from reminders group by 1", "select address from reminders"),
     ],

@@ -24,6 +24,7 @@ from prakerja.cli import (
     machine,
     people,
     reminders,
+    report,
     service,
     worlds,
 )
@@ -62,6 +63,7 @@ for command in (
     service.serve,
     looking.cohorts,
     looking.explain,
+    report.report,
     approvals.approve,
     approvals.override,
     people.withdraw,

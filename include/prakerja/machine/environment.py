@@ -81,6 +81,7 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
         # What a scheduler that died has left is taken up by the next in a minute, not in five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        "PRAKERJA_CASE_WORKERS": "admin",
         # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
         "PRAKERJA_SMS_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/first",
         "PRAKERJA_SMS_FALLBACK_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/second",

@@ -22,33 +22,56 @@ def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(cards), CHUNK):
         numbers = [int(card) if is_card(card) else None for card in cards[start : start + CHUNK]]
         with warehouse.transaction(one_snapshot=True) as connection:
-            asked = [number for number in numbers if number is not None]
-            rows = warehouse.rows(connection, "revocations/find_recipients", numbers=asked)
-            # A number that is one person's card and another's NIK is a card: that is what is asked for.
-            found = {row["nik"]: row for row in rows} | {row["card_number"]: row for row in rows}
-            events: dict[int, list[dict[str, Any]]] = defaultdict(list)
-            ids = [row["recipient_id"] for row in rows]
-            for row in warehouse.rows(connection, "revocations/list_events", recipient_ids=ids):
-                events[row["recipient_id"]].append({"at": row["at"].isoformat(), "what": row["what"], **row["detail"]})
-            undecided = _standings(connection, [row for row in rows if row["outcome"] is None])
+            rows = _recipients(connection, numbers=[number for number in numbers if number is not None])
+            stories = _stories(connection, rows)
+        # A number that is one person's card and another's NIK is a card: that is what is asked for.
+        found = {row["nik"]: row for row in rows} | {row["card_number"]: row for row in rows}
         for number in numbers:
             recipient = None if number is None else found.get(number)
             if recipient is None:
                 yield {"cohort": None, "state": "unknown", "because": "no_roster_has_this_card", "events": []}
-                continue
-            state, because = _state(recipient) or undecided[recipient["recipient_id"]]
-            yield {
-                "cohort": recipient["cohort"],
-                "state": state,
-                "because": because,
-                "events": events[recipient["recipient_id"]],
-            }
+            else:
+                yield stories[recipient["recipient_id"]]
+
+
+def explain_recipient(recipient_id: int) -> dict[str, Any] | None:
+    """The story of a recipient by the warehouse's own number for them; nothing where there is none."""
+    with warehouse.transaction(one_snapshot=True) as connection:
+        return _stories(connection, _recipients(connection, recipient_ids=[recipient_id])).get(recipient_id)
 
 
 def outcome_of(connection: warehouse.Connection, number: str) -> Any:
     """The recipient of a card, else of a NIK, with the outcome if there is one; nothing where there is none."""
-    rows = warehouse.rows(connection, "revocations/find_recipients", numbers=[int(number)]) if is_card(number) else []
+    rows = _recipients(connection, numbers=[int(number)]) if is_card(number) else []
     return min(rows, key=lambda row: row["card_number"] != int(number), default=None)
+
+
+def _recipients(
+    connection: warehouse.Connection, *, numbers: Sequence[int] = (), recipient_ids: Sequence[int] = ()
+) -> Sequence[Any]:
+    return warehouse.rows(
+        connection, "revocations/find_recipients", numbers=list(numbers), recipient_ids=list(recipient_ids)
+    )
+
+
+def _stories(connection: warehouse.Connection, recipients: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """The stories of recipients, by their ids."""
+    events: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    ids = [row["recipient_id"] for row in recipients]
+    for row in warehouse.rows(connection, "revocations/list_events", recipient_ids=ids):
+        events[row["recipient_id"]].append({"at": row["at"].isoformat(), "what": row["what"], **row["detail"]})
+    undecided = _standings(connection, [row for row in recipients if row["outcome"] is None])
+    stories = {}
+    for recipient in recipients:
+        number = recipient["recipient_id"]
+        state, because = _state(recipient) or undecided[number]
+        stories[number] = {
+            "cohort": recipient["cohort"],
+            "state": state,
+            "because": because,
+            "events": events[number],
+        }
+    return stories
 
 
 def _state(recipient: Any) -> tuple[str, str] | None:

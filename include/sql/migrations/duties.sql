@@ -8,7 +8,7 @@ declare
     seen record;
     has_maintain constant boolean := current_setting('server_version_num')::integer >= 170000;
 begin
-    foreach duty in array array['ingest', 'decide', 'remind', 'receive', 'publish', 'serve', 'read', 'look'] loop
+    foreach duty in array array['ingest', 'decide', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'] loop
         if not exists (select from pg_roles where rolname = 'prakerja_' || duty) then
             execute format('create role prakerja_%s nologin', duty);
         end if;
@@ -28,8 +28,9 @@ begin
     end if;
 
     grant select on all tables in schema public
-    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_read;
-    grant usage on all sequences in schema public to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish;
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_show, prakerja_read;
+    grant usage on all sequences in schema public
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_show;
 
     grant insert on deliveries, transactions, quarantine, restatements, waivers, rosters, recipients, extensions
     to prakerja_ingest;
@@ -56,6 +57,11 @@ begin
     grant execute on function
     refresh_evidence(integer, date, date, integer, date, date, timestamptz)
     to prakerja_ingest, prakerja_decide, prakerja_remind;
+
+    -- The monitor shows what its counts say, and writes down who has looked at whom.
+    grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_show;
+    grant insert on looks to prakerja_show;
+    execute format('grant temporary on database %I to prakerja_show', current_database());
 
     -- The receiver of receipts is reached from outside: it moves messages, and takes in who wants no more.
     grant select on alembic_version, reminders, opt_outs, message_transitions to prakerja_receive;

@@ -1,5 +1,6 @@
--- Grain: one row per recipient whose card or NIK is among these numbers, with the outcome if there is one.
--- Parameters: numbers.
+-- Grain: one row per recipient whose card or NIK is among these numbers, or who is among these, with the outcome if
+-- there is one.
+-- Parameters: numbers, recipient_ids.
 select
     r.recipient_id,
     r.card_number,
@@ -28,4 +29,7 @@ left join
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
 left join hold_resolutions as h on r.recipient_id = h.recipient_id
-where r.card_number = any(cast(:numbers as bigint[])) or r.nik = any(cast(:numbers as bigint[]))
+where
+    r.card_number = any(cast(:numbers as bigint[]))
+    or r.nik = any(cast(:numbers as bigint[]))
+    or r.recipient_id = any(cast(:recipient_ids as bigint[]))

@@ -1,0 +1,1 @@
+"""The monitor: every cohort, every feed, every person's story, from figures that the runs have counted."""

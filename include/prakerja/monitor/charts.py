@@ -1,0 +1,56 @@
+"""Charts: a Vega-Lite specification per file of `charts/`, and the rows that it draws, which are also its table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SPECIFICATIONS = Path(__file__).parent / "charts"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart: the file of its specification, what it shows, its rows with the columns of its table, and other data.
+
+    `told` says in a sentence what is to be seen, for whoever does not see it.
+    """
+
+    name: str
+    title: str
+    told: str
+    columns: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]]
+    more: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    file: str = ""
+
+    def specification(self) -> dict[str, Any]:
+        """The Vega-Lite specification with its data."""
+        return {
+            **_file(self.file or self.name),
+            "config": _file("config"),
+            "description": f"{self.title}. {self.told}",
+            "datasets": {"rows": list(self.rows), **{name: list(rows) for name, rows in self.more.items()}},
+        }
+
+    def as_json(self) -> str:
+        """The specification, as it may stand within a page."""
+        return json.dumps(self.specification(), separators=(",", ":")).replace("<", "\\u003c")
+
+    def as_csv(self) -> str:
+        """The rows, with the columns of the table."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.columns), extrasaction="ignore", lineterminator="\n")
+        writer.writerow(dict(self.columns))
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+
+@cache
+def _file(name: str) -> Any:
+    return json.loads((SPECIFICATIONS / f"{name}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,191 @@
+"""A cohort's page: its curve with all that happened on the way, what may be expected, and where people stand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort, calendar, cohort
+from prakerja.errors import PrakerjaError
+from prakerja.monitor import curves, figures, overview
+from prakerja.monitor.charts import Chart
+from prakerja.monitor.figures import CohortFigures
+from prakerja.settings import INCLUDE
+
+ENDS = ("delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
+
+
+def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]:
+    """`row`, `forecast`, `others` (to compare with), `reminders`, `charts`. Raises `PrakerjaError` where unknown."""
+    wave, known = cohort(number), figures.of_cohorts()
+    if number not in known:
+        raise PrakerjaError(f"gelombang {number} has no roster yet: it is announced on {wave.announced_on}")
+    found = known[number]
+    before = curves.earlier(wave, known)
+    points = curves.curve(wave, found)
+    expected = curves.forecast(points, found.counts["selected"], before)
+    charts = {
+        "curve": _curve(wave, found, points, expected, before, _other(other, known)),
+        "platforms": _platforms(found),
+        "regions": _regions(number),
+    }
+    if found.counts["reminder_runs"]:
+        charts["reminders"] = _reminders(found)
+    return {
+        "row": overview.row_of(wave, found, now),
+        "cohort": wave,
+        "forecast": expected,
+        "share_not_bought": (found.counts["at_risk"] + found.counts["overdue"]) / max(found.counts["selected"], 1),
+        "others": [n for n in reversed(known) if n != number],
+        "other": other,
+        "earlier": list(before),
+        "refreshed_at": found.refreshed_at,
+        "charts": charts,
+    }
+
+
+@cache
+def provinces() -> dict[str, str]:
+    """The provinces' names by their code."""
+    import yaml
+
+    loaded: dict[str, str] = yaml.safe_load((INCLUDE / "provinces.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def _other(number: int | None, known: Mapping[int, CohortFigures]) -> CohortFigures | None:
+    if number is None:
+        return None
+    if number not in known:
+        raise PrakerjaError(f"gelombang {number} has no figures to compare with: choose another")
+    return known[number]
+
+
+def _curve(
+    wave: Cohort,
+    found: CohortFigures,
+    points: list[curves.Point],
+    expected: curves.Forecast | None,
+    before: Mapping[int, list[curves.Point]],
+    other: CohortFigures | None,
+) -> Chart:
+    rows = overview.points(wave.cohort, points)
+    if other:
+        rows += overview.points(other.cohort, curves.curve(calendar()[other.cohort], other))
+    selected = found.counts["selected"]
+    forecast = []
+    if expected:
+        forecast.append(
+            {
+                "days_left": 0,
+                "what": f"from {expected.cohorts} earlier cohorts",
+                "low": expected.low,
+                "high": expected.high,
+                "least": round(1 - expected.high / selected, 5),
+                "most": round(1 - expected.low / selected, 5),
+                "likely": round(1 - expected.middle / selected, 5),
+            }
+        )
+    told = "Nothing is in yet."
+    if points:
+        told = f"By {points[-1].on}, {points[-1].bought:,} of {selected:,} ({points[-1].share:.1%}) had bought"
+        told += f"; the grey band: {len(before)} earlier." if before else "."
+    return Chart(
+        "curve",
+        f"Purchases of gelombang {wave.cohort} by day",
+        told,
+        {"cohort": "gelombang", **overview.POINTS},
+        rows,
+        {"band": overview.band(before), "marks": _marks(wave), "forecast": forecast},
+    )
+
+
+def _marks(wave: Cohort) -> list[dict[str, Any]]:
+    """What happened on the way: reminders, the deadline, and deliveries that were late, rejected or restated."""
+    marks = [
+        {
+            "days_left": (wave.deadline_on - event.on).days,
+            "on": event.on.isoformat(),
+            "kind": "deadline" if event.kind == "deadline" else "reminder",
+            "what": "the deadline, 23:59 WIB" if event.kind == "deadline" else f"reminder {event.kind}",
+        }
+        for event in wave.events()
+    ]
+    with warehouse.transaction("show") as connection:
+        troubled = warehouse.rows(
+            connection, "monitor/list_troubled", first_date=wave.announced_on, last_date=wave.deadline_on
+        )
+    by_day: dict[date, list[str]] = {}
+    for row in troubled:
+        by_day.setdefault(row["business_date"], []).append(f"{row['platform']} {row['what']}")
+    return marks + [
+        {
+            "days_left": (wave.deadline_on - on).days,
+            "on": on.isoformat(),
+            "kind": "delivery",
+            "what": ", ".join(what),
+        }
+        for on, what in sorted(by_day.items())
+    ]
+
+
+def _platforms(found: CohortFigures) -> Chart:
+    rows = [
+        {"on": on.isoformat(), "platform": platform, "purchases": count}
+        for on, by_platform in sorted(found.by_day.items())
+        for platform, count in by_platform.items()
+    ]
+    totals: Counter[str] = Counter()
+    for by_platform in found.by_day.values():
+        totals.update(by_platform)
+    told = "; ".join(f"{platform} {count:,}" for platform, count in totals.most_common()) or "Nobody has bought yet"
+    columns = {"on": "day", "platform": "platform", "purchases": "first purchases"}
+    return Chart("platforms", "First purchases by platform and day", told, columns, rows)
+
+
+def _regions(number: int) -> Chart:
+    rows = []
+    for row in figures.regions_of(number):
+        not_bought = row["overdue"] + row["held"]
+        rows.append(
+            {
+                "region": provinces().get(row["region_code"], row["region_code"]),
+                **{name: row[name] for name in ("selected", "purchased", "held", "revoked", "reinstated")},
+                "not_bought": not_bought,
+                "share": round(not_bought / row["selected"], 5),
+            }
+        )
+    rows.sort(key=lambda row: -row["share"])
+    told = f"Most in {rows[0]['region']}: {rows[0]['share']:.1%}" if rows else "Nothing is counted yet"
+    columns = {
+        "region": "province", "selected": "selected", "purchased": "purchased", "held": "held",
+        "not_bought": "have not bought", "revoked": "revoked", "reinstated": "reinstated", "share": "share",
+    }  # fmt: skip
+    return Chart("regions", "Who has not bought, by province", told, columns, rows)
+
+
+def _reminders(found: CohortFigures) -> Chart:
+    rows = [
+        {
+            "run": f"H-{run['days_before']} ({run['remind_on']})",
+            "end": end.replace("_", " "),
+            "people": run[end],
+            "place": place,
+        }
+        for run in found.counts["reminder_runs"]
+        for place, end in enumerate(ENDS)
+        if run[end]
+    ]
+    runs = found.counts["reminder_runs"]
+    targeted, reached = (sum(run[name] for run in runs) for name in ("targeted", "delivered"))
+    return Chart(
+        "reminders",
+        "What became of reminders",
+        f"{reached:,} of {targeted:,} were delivered",
+        {"run": "reminder", "end": "how it ended", "people": "people"},
+        rows,
+    )

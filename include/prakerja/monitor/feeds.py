@@ -1,0 +1,122 @@
+"""The feeds: a calendar of platforms and dates, and each date's deliveries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import Any
+
+from prakerja.cohorts.overview import missing_now
+from prakerja.errors import PrakerjaError
+from prakerja.feeds import data_docs, overview
+from prakerja.monitor.charts import Chart
+from prakerja.platforms import active_on, platforms
+
+DAYS = 45
+#: What a cell says beside its colour, so that nobody needs to see colours.
+SIGNS = {"missing": "?", "rejected": "×", "restated": "r", "late": "l", "unusual": "!", "quarantined": "q"}
+QUARANTINED = 0.01  # share of a day's rows from which on the calendar marks it
+COLUMNS = {
+    "platform": "platform", "date": "business date", "status": "status", "rows": "rows",
+    "of_most": "of its largest day",
+    "quarantined": "quarantined", "quarantined_share": "share quarantined", "arrived_on": "arrived on",
+}  # fmt: skip
+
+
+def page(last: date | None = None, days: int = DAYS) -> dict[str, Any]:
+    """`first`, `last`, `earlier` and `later` (to page by), `counts` by status, `charts`; without a date the latest."""
+    deliveries = overview.list_deliveries()
+    newest = max((date.fromisoformat(d["business_date"]) for d in deliveries), default=None)
+    owed = set(missing_now())
+    last = last or max([newest or date.min, *(day for _, day in owed)], default=date.min)
+    first = last - timedelta(days=days - 1) if last != date.min else last
+    cells = _cells([d for d in deliveries if first.isoformat() <= d["business_date"] <= last.isoformat()], deliveries)
+    for platform, day in owed:
+        if first <= day <= last and (platform, day.isoformat()) not in cells:
+            cells[platform, day.isoformat()] = _cell(platform, day.isoformat(), "missing")
+    rows = [cells[key] for key in sorted(cells, key=lambda key: (key[1], key[0]))]
+    counts: dict[str, int] = defaultdict(int)
+    for row in rows:
+        counts[row["status"]] += 1
+    told = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())) or "Nothing has arrived yet"
+    return {
+        "first": first,
+        "last": last,
+        "earlier": first - timedelta(days=1) if rows else None,
+        "later": min(last + timedelta(days=days), newest) if newest and last < newest else None,
+        "rows": rows,
+        "charts": {"feeds": Chart("feeds", "Deliveries by platform and business date", told, COLUMNS, rows)},
+    }
+
+
+def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]:
+    """A date's `deliveries`, its quarantined `rows`, masked (nothing without the right to see rows), and `status`."""
+    if platform not in platforms():
+        raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
+    found = [
+        delivery
+        for delivery in overview.list_deliveries()
+        if delivery["platform"] == platform and delivery["business_date"] == on.isoformat()
+    ]
+    for delivery in found:
+        if delivery["data_docs"]:
+            site = data_docs.folder()
+            delivery["data_docs"] = delivery["data_docs"].removeprefix(f"{site}/")
+    is_owed = (platform, on) in missing_now()
+    return {
+        "platform": platform,
+        "on": on,
+        "status": overview.day_status(platform, on, found, is_owed=is_owed) or "nothing is owed",
+        "is_active": platform in active_on(on),
+        "deliveries": found,
+        "rows": overview.list_quarantine(platform, on, on) if with_rows else None,
+        "charts": {},
+    }
+
+
+def _cells(shown: list[dict[str, Any]], every: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    in_force: dict[str, list[int]] = defaultdict(list)
+    for delivery in every:
+        if delivery["is_in_force"]:
+            in_force[delivery["platform"]].append(delivery["rows"])
+    most = {platform: max(rows) for platform, rows in in_force.items()}
+    by_cell: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for delivery in shown:
+        by_cell[delivery["platform"], delivery["business_date"]].append(delivery)
+    cells = {}
+    for (platform, day), found in by_cell.items():
+        counted = next((delivery for delivery in found if delivery["is_in_force"]), None)
+        status = overview.day_status(platform, date.fromisoformat(day), found, is_owed=False)
+        if counted is None:
+            cells[platform, day] = _cell(platform, day, status)
+            continue
+        first = min(d["arrived_on"] for d in found if d["status"] == "accepted")
+        if status == "accepted" and first > (date.fromisoformat(day) + timedelta(days=1)).isoformat():
+            status = "late"
+        quarantined = sum(counted["quarantined"].values())
+        share = round(quarantined / counted["rows"], 4) if counted["rows"] else 0
+        noted = "unusual" if counted["warnings"] else "quarantined" if share >= QUARANTINED else ""
+        cells[platform, day] = _cell(platform, day, status) | {
+            "sign": SIGNS.get(status, SIGNS.get(noted, "")),
+            "rows": counted["rows"],
+            "of_most": round(counted["rows"] / (most[platform] or 1), 3),
+            "quarantined": quarantined,
+            "quarantined_share": share,
+            "arrived_on": counted["arrived_on"],
+        }
+    return cells
+
+
+def _cell(platform: str, day: str, status: str) -> dict[str, Any]:
+    return {
+        "platform": platform,
+        "date": day,
+        "status": status,
+        "sign": SIGNS.get(status, ""),
+        "rows": 0,
+        "of_most": None,
+        "quarantined": 0,
+        "quarantined_share": 0,
+        "arrived_on": None,
+        "link": f"feeds/{platform}/{day}",
+    }

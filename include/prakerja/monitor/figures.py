@@ -1,0 +1,109 @@
+"""What the monitor shows of cohorts, counted by the runs: a page reads a few thousand rows, and never the ledger."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from prakerja import warehouse
+from prakerja.calendar import calendar
+from prakerja.cohorts import overview
+from prakerja.reminders import overview as reminders
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CohortFigures:
+    """A cohort's counts as of its last refresh.
+
+    `counts` is its row of the cohort table, with `reminder_runs`, `held_for` (people by reason), `appeals` and `as_of`
+    (the day of the intake that it stands by); `by_day` first purchases by WIB day of payment and platform.
+    """
+
+    cohort: int
+    refreshed_at: datetime
+    counts: dict[str, Any]
+    by_day: dict[date, dict[str, int]] = field(default_factory=dict)
+
+
+def refresh(now: datetime, cohort: int | None = None) -> list[int]:
+    """Count what the monitor shows, of one cohort or of all; gives the cohorts whose days and regions were counted.
+
+    Days and regions are counted where what they are counted from is another than before. May run twice, and two at once
+    take turns.
+    """
+    table = {row["cohort"]: row for row in overview.cohort_table()}
+    counted: list[int] = []
+    with warehouse.exclusive("monitor"):
+        with warehouse.transaction("show") as connection:
+            sources = warehouse.rows(connection, "monitor/list_sources")
+            appeals = {row["cohort"]: dict(row) for row in warehouse.rows(connection, "monitor/count_appeals")}
+        runs = reminders.list_runs(cohort)
+        for source in sources:
+            number = source["cohort"]
+            if number not in table or cohort not in (None, number):
+                continue
+            with warehouse.transaction("show") as connection:
+                held_for = source["held_for"] or {}
+                if source["counted_from"] != source["counted_before"]:
+                    held_for = _count(connection, source)
+                    counted.append(number)
+                answered = appeals.get(number, {})
+                as_of = source["as_of"]
+                figures = table[number] | {
+                    "as_of": as_of and as_of.isoformat(),
+                    "held_for": held_for,
+                    "appeals": {name: answered.get(name, 0) for name in ("open", "upheld", "dismissed")},
+                    "reminder_runs": [run for run in runs if run["cohort"] == number],
+                }
+                warehouse.execute(
+                    connection,
+                    "monitor/upsert_figures",
+                    cohort=number,
+                    refreshed_at=now,
+                    counted_from=source["counted_from"],
+                    figures=json.dumps(figures),
+                )
+    return counted
+
+
+def of_cohorts() -> dict[int, CohortFigures]:
+    """The figures of every cohort that was counted, in the order of the calendar."""
+    with warehouse.transaction("show") as connection:
+        known = {row["cohort"]: row for row in warehouse.rows(connection, "monitor/list_figures")}
+        days: dict[int, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+        for row in warehouse.rows(connection, "monitor/list_days"):
+            days[row["cohort"]][row["paid_on"]][row["platform"]] = row["purchases"]
+    return {
+        number: CohortFigures(number, known[number]["refreshed_at"], known[number]["figures"], dict(days[number]))
+        for number in calendar()
+        if number in known
+    }
+
+
+def regions_of(cohort: int) -> list[dict[str, Any]]:
+    """A cohort's counts by province: `region_code`, and how many are selected, purchased, held, ..."""
+    with warehouse.transaction("show") as connection:
+        return [dict(row) for row in warehouse.rows(connection, "monitor/list_regions", cohort=cohort)]
+
+
+def _count(connection: warehouse.Connection, source: Any) -> dict[str, int]:
+    """Count a cohort's days and regions anew; gives how many are held for what."""
+    number, as_of = source["cohort"], source["as_of"]
+    cohort = calendar()[number]
+    warehouse.execute(
+        connection,
+        "monitor/create_counted",
+        cohort=number,
+        decided_deadline_on=source["decided_deadline_on"],
+        deadline_on=cohort.as_known_on(as_of).deadline_on if as_of else cohort.deadline_on,
+        as_of=as_of,
+    )
+    for name in ("delete_days", "delete_regions", "insert_days", "insert_regions"):
+        warehouse.execute(connection, f"monitor/{name}", cohort=number)
+    return {row["because"]: row["held"] for row in warehouse.rows(connection, "monitor/count_held")}

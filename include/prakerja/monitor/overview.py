@@ -1,0 +1,162 @@
+"""The first page: what needs a person, then every cohort, then the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from upath import UPath
+
+from prakerja import warehouse
+from prakerja.blacklist import freshness, sources
+from prakerja.calendar import Cohort, calendar
+from prakerja.errors import PrakerjaError
+from prakerja.monitor import curves, figures
+from prakerja.monitor.charts import Chart
+from prakerja.monitor.figures import CohortFigures
+from prakerja.settings import WIB, Settings
+
+POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share": "share of the selected"}
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that waits for a person: what, where in the monitor, and whether benefits hang on it."""
+
+    what: str
+    path: str
+    is_urgent: bool
+
+
+def page(now: datetime) -> dict[str, Any]:
+    """`needs`, `cohorts` (the latest first), `to_come` (cohorts without a roster), `published`, `charts`."""
+    known = figures.of_cohorts()
+    published = published_list(now)
+    rows, charts = [], {}
+    for number, found in reversed(known.items()):
+        cohort = calendar()[number]
+        name = f"spark_{number}"
+        charts[name] = _spark(name, cohort, found, known)
+        rows.append(row_of(cohort, found, now))
+    return {
+        "needs": sorted(
+            [*_needs(known), *_needs_of_feeds(known), *_needs_of_list(published)], key=lambda need: not need.is_urgent
+        ),
+        "cohorts": rows,
+        "to_come": [cohort for number, cohort in calendar().items() if number not in known],
+        "published": published,
+        "refreshed_at": max((found.refreshed_at for found in known.values()), default=None),
+        "charts": charts,
+    }
+
+
+def row_of(cohort: Cohort, found: CohortFigures, now: datetime) -> dict[str, Any]:
+    """A cohort in numbers: its counts, its dates, `closes_at` (the end of its deadline) and whether that is to come."""
+    counts = found.counts
+    return {
+        **counts,
+        "cohort": cohort.cohort,
+        "deadline_on": cohort.deadline_on,
+        "announced_on": cohort.announced_on,
+        "closes_at": cohort.effective_at,
+        "is_open": now < cohort.effective_at,
+        "not_bought": counts["at_risk"] + counts["overdue"],
+        "status": counts["status"].replace("_", " "),
+    }
+
+
+def published_list(now: datetime) -> freshness.Freshness | None:
+    """The published version and how fresh it is; nothing where none can be read."""
+    try:
+        root: UPath = sources.folder_of(Settings.from_environment().publish)
+        return freshness.published(root, now)
+    except PrakerjaError:
+        return None
+
+
+def points(cohort: int, curve: list[curves.Point]) -> list[dict[str, Any]]:
+    """A curve as a chart's rows."""
+    return [
+        {
+            "cohort": str(cohort),
+            "on": point.on.isoformat(),
+            "days_left": point.days_left,
+            "bought": point.bought,
+            "share": round(point.share, 5),
+        }
+        for point in curve
+    ]
+
+
+def band(known: Mapping[int, list[curves.Point]]) -> list[dict[str, Any]]:
+    """What earlier cohorts have in common, as a chart's rows."""
+    return [
+        {"days_left": b.days_left, "low": round(b.low, 5), "middle": round(b.middle, 5), "high": round(b.high, 5)}
+        for b in curves.band(known)
+    ]
+
+
+def _spark(name: str, cohort: Cohort, found: CohortFigures, known: Mapping[int, CohortFigures]) -> Chart:
+    rows = points(cohort.cohort, curves.curve(cohort, found))
+    told = f"{rows[-1]['share']:.1%} have bought by {rows[-1]['on']}" if rows else "Nothing is in yet"
+    return Chart(
+        name,
+        f"Purchases of gelombang {cohort.cohort} by day",
+        told,
+        POINTS,
+        rows,
+        {"band": band(curves.earlier(cohort, known))},
+        file="spark",
+    )
+
+
+def _needs(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
+    for number, found in known.items():
+        counts, path = found.counts, f"cohorts/{number}"
+        name = f"gelombang {number}"
+        if counts["status"] == "awaiting_approval":
+            yield Need(f"{name}: {counts['overdue']:,} overdue wait for an approval", path, True)
+        if counts["status"] == "blocked":
+            yield Need(f"{name} is not decided: {counts['reason'].replace('_', ' ')}: {counts['detail']}", path, True)
+        elif counts["missing_feeds"]:
+            owed = counts["missing_feeds"]
+            more = f" and {len(owed) - 3} more" if len(owed) > 3 else ""
+            yield Need(f"{name} waits for feeds: {', '.join(owed[:3])}{more}", path, False)
+        for name_of, what in (
+            ("reinstatements_proposed", "reinstatements are proposed"),
+            ("holds_resolvable", "holds can be resolved: a later delivery shows a purchase"),
+            ("cases", "cases wait for a decision"),
+        ):
+            if counts[name_of]:
+                yield Need(f"{name}: {counts[name_of]:,} {what}", path, name_of == "reinstatements_proposed")
+        if counts["appeals"]["open"]:
+            yield Need(f"{name}: {counts['appeals']['open']:,} appeals wait for an answer", path, True)
+        owed_messages = sum(run["unsettled"] for run in counts["reminder_runs"])
+        if owed_messages:
+            yield Need(f"{name}: {owed_messages:,} reminders are not settled", path, False)
+
+
+def _needs_of_feeds(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
+    """Deliveries whose latest revision was rejected, and freezes."""
+    open_from = min(
+        (calendar()[n].announced_on for n, found in known.items() if found.counts["status"] != "decided"), default=None
+    )
+    with warehouse.transaction("show") as connection:
+        rejected = warehouse.rows(connection, "monitor/list_rejected", first_date=open_from or date.max)
+        frozen = warehouse.rows(connection, "monitor/list_frozen", day=datetime.now(WIB).date())
+    for row in rejected:
+        where = f"{row['platform']} {row['business_date']}"
+        reason = row["reason"].replace("_", " ")
+        yield Need(f"{where}: rejected, {reason}", f"feeds/{row['platform']}/{row['business_date']}", False)
+    for row in frozen:
+        whose = f"gelombang {row['cohort']}" if row["cohort"] else "every cohort"
+        yield Need(f"revocations of {whose} are frozen: {row['because']}", "", False)
+
+
+def _needs_of_list(published: freshness.Freshness | None) -> Iterator[Need]:
+    if published and published.is_expired:
+        yield Need(f"the published list, version {published.version}, has expired: readers refuse it", "", True)
+    elif published and published.is_stale:
+        yield Need(f"the list's next version is overdue since {published.next_version_by:%Y-%m-%d %H:%M} WIB", "", True)

@@ -1,0 +1,99 @@
+"use strict";
+// The pages work without this: it draws the charts, keeps what is shown up to date, and finds its way out of the frame.
+
+const root = document.documentElement;
+
+// Airflow's own choice of light or dark, which it keeps beside its pages.
+function theme() {
+  const chosen = localStorage.getItem("theme");
+  const isDark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+  root.dataset.theme = isDark ? "dark" : "light";
+}
+
+const views = new Map();
+
+async function draw(figure) {
+  const place = figure.querySelector(".chart");
+  const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+  const ink = getComputedStyle(root).getPropertyValue("--ink").trim();
+  const line = getComputedStyle(root).getPropertyValue("--line").trim();
+  const config = { axis: { labelColor: ink, titleColor: ink, gridColor: line, tickColor: line },
+    legend: { labelColor: ink, titleColor: ink } };
+  const { view } = await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: true, config, tooltip: { theme: root.dataset.theme } });
+  views.get(figure)?.finalize();
+  views.set(figure, view);
+  for (const link of place.querySelectorAll("a")) link.setAttribute("tabindex", "-1"); // the table has them for the keyboard
+  place.querySelector("svg")?.setAttribute("aria-hidden", "true");
+}
+
+function drawAll() {
+  const watch = new IntersectionObserver((seen) => {
+    for (const entry of seen) if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target); }
+  }, { rootMargin: "200px" });
+  for (const figure of document.querySelectorAll("figure")) watch.observe(figure);
+}
+
+async function save(button) {
+  const view = views.get(button.closest("figure"));
+  if (!view) return;
+  const link = document.createElement("a");
+  link.href = await view.toImageURL(button.dataset.save, 2);
+  link.download = `${button.dataset.name}.${button.dataset.save}`;
+  link.click();
+}
+
+function countDown() {
+  for (const place of document.querySelectorAll("[data-until]")) {
+    const minutes = Math.floor((new Date(place.dataset.until) - Date.now()) / 60000);
+    if (minutes < 0) { place.textContent = "closed"; continue; }
+    const days = Math.floor(minutes / 1440), hours = Math.floor(minutes / 60) % 24;
+    place.textContent = days ? `${days} d ${hours} h left` : `${hours} h ${minutes % 60} min left`;
+  }
+}
+
+// What changes while the page is open is exchanged; whoever reads, types or has something open is left alone.
+let tag = null;
+async function refresh() {
+  const main = document.querySelector("main");
+  if (document.hidden || !main.dataset.live) return;
+  try {
+    const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+    if (answer.status === 304 || !answer.ok) return;
+    const first = tag === null;
+    tag = answer.headers.get("ETag");
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    if (!fresh || (first && fresh.innerHTML === initial)) return;
+    if (main.contains(document.activeElement) && document.activeElement !== main) return void (tag = null);
+    const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
+    main.replaceChildren(...fresh.childNodes);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    countDown();
+    drawAll();
+    document.getElementById("told").textContent = "The figures have changed.";
+  } catch { /* the server is away for a moment: what is shown stays */ }
+}
+
+// Airflow shows this in a frame that may not leave itself: its own page follows the link.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-save]");
+  if (button) return void save(button);
+  const link = event.target.closest("a[target]");
+  if (!link || window.parent === window) return;
+  event.preventDefault();
+  const outer = parent.document.createElement("a");
+  outer.href = link.href;
+  if (link.target === "_blank") outer.target = "_blank";
+  parent.document.body.append(outer);
+  outer.click();
+  outer.remove();
+});
+
+document.addEventListener("change", (event) => event.target.matches("select[data-go]") && event.target.form.requestSubmit());
+window.addEventListener("storage", (event) => { if (event.key === "theme") { theme(); drawAll(); } });
+
+theme();
+const initial = document.querySelector("main").innerHTML;
+countDown();
+drawAll();
+setInterval(countDown, 30000);
+setInterval(refresh, 10000);

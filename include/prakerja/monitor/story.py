@@ -1,0 +1,94 @@
+"""A person's story as a timeline, in Indonesian or English; whoever looks at one is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from prakerja import warehouse
+from prakerja.errors import PrakerjaError
+from prakerja.revocations import explanation
+from prakerja.settings import WIB
+
+Language = Literal["id", "en"]
+WORDS = Path(__file__).parent / "story.yaml"
+
+
+class UnknownPersonError(PrakerjaError):
+    """No roster has this number."""
+
+    def __init__(self) -> None:
+        super().__init__("no loaded roster has this card number or NIK: check its sixteen digits")
+
+
+def find(number: str) -> int:
+    """The recipient of a card number or NIK. Raises `UnknownPersonError`."""
+    with warehouse.transaction("show") as connection:
+        found = explanation.outcome_of(connection, "".join(number.split()))
+    if found is None:
+        raise UnknownPersonError
+    return int(found["recipient_id"])
+
+
+def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any]:
+    """`cohort`, `state`, `because`, and `events` in order of time, each with `at` (WIB), `title` and `told`.
+
+    The look is kept before anything is shown. Raises `UnknownPersonError`.
+    """
+    story = explanation.explain_recipient(recipient_id)
+    if story is None:
+        raise UnknownPersonError
+    with warehouse.transaction("show") as connection:
+        warehouse.execute(connection, "monitor/insert_look", recipient_id=recipient_id, looked_by=looked_by)
+    words = _words()
+    return {
+        "recipient_id": recipient_id,
+        "cohort": story["cohort"],
+        "state": story["state"],
+        "state_told": words["states"][story["state"]][language],
+        "because": _of(words["reasons"], story["because"], language),
+        "events": [_event(event, words, language) for event in story["events"]],
+        "texts": {name: text[language] for name, text in words["page"].items()},
+        "language": language,
+        "charts": {},
+    }
+
+
+def _event(event: Mapping[str, Any], words: Any, language: Language) -> dict[str, Any]:
+    """An event in words. What is null is left out; dates are told as people write them."""
+    from babel.dates import format_date, format_datetime
+    from jinja2.sandbox import SandboxedEnvironment
+
+    at = datetime.fromisoformat(event["at"]).astimezone(WIB)
+    locale = {"id": "id_ID", "en": "en_GB"}[language]
+
+    def day(text: str) -> str:
+        return str(format_date(date.fromisoformat(text[:10]), "d MMMM yyyy", locale=locale))
+
+    def word(text: str) -> str:
+        return _of(words["reasons"], text, language)
+
+    template = words["events"][event["what"]]
+    environment = SandboxedEnvironment(autoescape=False)
+    environment.filters |= {"day": day, "word": word}
+    return {
+        "at": at,
+        "at_told": str(format_datetime(at, "d MMM yyyy HH:mm", locale=locale)) + " WIB",
+        "what": event["what"],
+        "title": template["title"][language],
+        "told": environment.from_string(template.get("told", {}).get(language, "")).render(e=event),
+    }
+
+
+def _of(words: Mapping[str, Mapping[str, str]], name: str, language: Language) -> str:
+    return words[name][language] if name in words else name.replace("_", " ")
+
+
+@cache
+def _words() -> Any:
+    import yaml
+
+    return yaml.safe_load(WORDS.read_text(encoding="utf-8"))

@@ -1,0 +1,4 @@
+-- Grain: what was counted of a cohort by day and platform before.
+-- Parameters: cohort.
+delete from cohort_days
+where cohort = :cohort

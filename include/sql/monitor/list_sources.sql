@@ -1,0 +1,50 @@
+-- Grain: one row per cohort with a roster: where its latest standing and decision are, and what days and regions would
+-- be counted from now. While it is not decided, every day's intake may change them.
+-- Parameters: none.
+with decided as (
+    select
+        cohort,
+        max(deadline_on) as deadline_on,
+        max(as_of) as as_of
+    from decisions
+    where status = 'made'
+    group by cohort
+),
+
+standing_at as (
+    select
+        cohort,
+        max(as_of) as as_of
+    from standings
+    group by cohort
+),
+
+revoked as (
+    select
+        d.cohort,
+        count(*) as revoked,
+        count(e.recipient_id) as reinstated
+    from revocations as v
+    inner join decisions as d on v.decision_id = d.decision_id
+    left join reinstatements as e on v.recipient_id = e.recipient_id
+    group by d.cohort
+)
+
+select
+    r.cohort,
+    d.deadline_on as decided_deadline_on,
+    coalesce(s.as_of, d.as_of) as as_of,
+    concat_ws(
+        ' ', coalesce(d.deadline_on, s.as_of), coalesce(b.generation, 0), coalesce(v.revoked, 0),
+        coalesce(v.reinstated, 0)
+    ) as counted_from,
+    f.counted_from as counted_before,
+    f.figures -> 'held_for' as held_for
+from rosters as r
+left join decided as d on r.cohort = d.cohort
+left join standing_at as s on r.cohort = s.cohort
+left join evidence_bases as b on r.cohort = b.cohort
+left join revoked as v on r.cohort = v.cohort
+left join cohort_figures as f on r.cohort = f.cohort
+where r.status = 'accepted'
+order by r.cohort

@@ -1,0 +1,143 @@
+"""The monitor in Airflow's own pages: who may look, as its auth manager says, and what it knows of runs.
+
+Rights are Airflow's. Whoever may read `cohort_deadline` sees sums; whoever may start its runs sees rows, masked; a
+person's story needs the view `Prakerja people` of the auth manager, and that `PRAKERJA_CASE_WORKERS` names the user:
+the simple auth manager refuses a view to nobody.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from prakerja.settings import WIB, Settings
+
+if TYPE_CHECKING:
+    from prakerja.monitor.app import Run
+
+DEADLINES, FEEDS = "cohort_deadline", "platform_feeds"
+PEOPLE = "Prakerja people"
+URL = "/prakerja"
+
+
+class AirflowRuns:
+    """What Airflow's metadata tell of runs (`prakerja.monitor.app.Orchestrator`)."""
+
+    def runs_of(self, cohort: int) -> list[Run]:
+        from airflow.models.dagrun import DagRun
+        from airflow.utils.session import create_session
+        from sqlalchemy import or_, select
+        from sqlalchemy.orm import selectinload
+
+        from prakerja.calendar import calendar
+        from prakerja.monitor.app import Run
+
+        dates = [event.logical_date for event in calendar()[cohort].events()]  # a backfill names its runs itself
+        is_its = or_(DagRun.run_id.startswith(f"gelombang-{cohort}__", autoescape=True), DagRun.logical_date.in_(dates))
+        found = (
+            select(DagRun)
+            .where(DagRun.dag_id == DEADLINES, is_its)
+            .order_by(DagRun.run_after.desc())
+            .options(selectinload(DagRun.dag_run_note))
+        )
+        with create_session() as session:
+            return [
+                Run(run.run_id, _path(DEADLINES, run.run_id), str(run.state), run.note, run.start_date)
+                for run in session.scalars(found)
+            ]
+
+    def intake_of(self, platform: str, arrived_on: date) -> str | None:
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        start = datetime.combine(arrived_on, time(), WIB)
+        found = (
+            select(TaskInstance.run_id, TaskInstance.map_index)
+            .join(TaskInstance.dag_run)
+            .where(
+                TaskInstance.dag_id == FEEDS,
+                TaskInstance.task_id == "take_in",
+                TaskInstance.rendered_map_index == platform,
+                DagRun.run_after >= start,
+                DagRun.run_after < start + timedelta(days=1),
+            )
+            .order_by(TaskInstance.start_date.desc())
+        )
+        with create_session() as session:
+            row = session.execute(found).first()
+        return f"{_path(FEEDS, row.run_id)}/tasks/take_in/mapped/{row.map_index}" if row else None
+
+
+def _path(dag_id: str, run_id: str) -> str:
+    from urllib.parse import quote
+
+    return f"dags/{dag_id}/runs/{quote(run_id)}"
+
+
+@cache
+def _application() -> Any:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+    from airflow.api_fastapi.core_api.security import GetUserDep
+    from fastapi import HTTPException
+
+    from prakerja.monitor import app
+
+    details = DagDetails(id=DEADLINES)
+
+    # Its annotation is a name of this function, so it is not put off as the others of this file are.
+    def viewer(user) -> app.Viewer:
+        manager = get_auth_manager()
+        if not manager.is_authorized_dag(method="GET", details=details, user=user):
+            raise HTTPException(403, f"You have no right to read {DEADLINES}: ask whoever administers this Airflow.")
+        sees_rows = manager.is_authorized_dag(
+            method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
+        )
+        is_named = {user.get_id(), user.get_name()} & set(Settings.from_environment().case_workers())
+        may_see = manager.is_authorized_custom_view(method="GET", resource_name=PEOPLE, user=user)
+        return app.Viewer(user.get_name(), sees_rows, bool(sees_rows and may_see and is_named))
+
+    viewer.__annotations__["user"] = GetUserDep
+    return app.application(viewer, AirflowRuns())
+
+
+async def monitor(scope: Any, receive: Any, send: Any) -> None:
+    """The application, made when it is first asked for: every process of Airflow's loads this file."""
+    await _application()(scope, receive, send)
+
+
+def _root() -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(os.environ.get("AIRFLOW__API__BASE_URL", "")).path.rstrip("/")
+
+
+class MonitorPlugin(AirflowPlugin):
+    """Mounts the pages, and shows them: in the navigation, and as a tab of runs and tasks."""
+
+    name = "prakerja_monitor"
+    fastapi_apps = [{"app": monitor, "url_prefix": URL, "name": "Prakerja monitor"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Prakerja",
+            "href": f"{_root()}{URL}/",
+            "destination": "nav",
+            "url_route": "prakerja",
+            "nav_top_level": True,
+        },
+        *(
+            {
+                "name": "Monitor",
+                "href": f"{_root()}{URL}/runs/{{RUN_ID}}",
+                "destination": where,
+                "url_route": f"prakerja_{where}",
+            }
+            for where in ("dag_run", "task_instance")
+        ),
+    ]
