@@ -10,7 +10,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help install demo up down status logs test soak bench check lint audit clean requirements schemas bundle secrets
+.PHONY: help install demo up down status logs test soak bench check lint audit clean requirements schemas bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ schemas: install ## write the contract's JSON Schemas and the service's OpenAPI 
 
 bundle: install ## build what draws the monitor's charts in browsers, from the wheel
 	$(BIN)/python -c "import vl_convert; print(vl_convert.javascript_bundle(vl_version='6.4'), end='')" > include/prakerja/monitor/static/vega.js
+
+screenshots: install ## the README's pictures of the monitor, in docs/screenshots
+	$(BIN)/python -m tests.screenshots
 
 secrets: ## make ./secrets for docker compose; an existing one is never replaced
 	sh docker/make-secrets.sh secrets

@@ -97,6 +97,7 @@ def platform_feeds():
             return PokeReturnValue(is_done=False)
         taken = workflow.take_in(platform, occasion())
         ti.xcom_push("accepted", taken.accepted)
+        ti.xcom_push("counts", taken.counts())
         telemetry.of_intake(platform, taken)
         taken.require_all()
         return PokeReturnValue(is_done=True)
@@ -136,10 +137,14 @@ def platform_feeds():
 
     # Whatever happened; and it is not what a run succeeds or fails by.
     @task(task_display_name="Tell the outcome")
-    def tell() -> str:
+    def tell(platforms: list[str], *, ti=None) -> str:
         from prakerja import workflow
 
-        return workflow.tell_of_feeds(occasion())
+        counts = {
+            platform: ti.xcom_pull(task_ids="take_in", key="counts", map_indexes=index)
+            for index, platform in enumerate(platforms)
+        }
+        return workflow.tell_of_feeds(occasion(), counts)
 
     close_reminders()
     rosters, names = take_in_rosters(), list_platforms()
@@ -147,7 +152,7 @@ def platform_feeds():
     # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
     all_is_in = EmptyOperator(task_id="all_is_in", task_display_name="All is in")
     rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
-    all_is_in >> tell().as_teardown()
+    all_is_in >> tell(names).as_teardown()
     [rosters, feeds] >> all_is_in
     feeds >> tell_of_feeds(names) >> all_is_in
 

@@ -8,13 +8,13 @@ the simple auth manager refuses a view to nobody.
 from __future__ import annotations
 
 import os
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from prakerja.settings import WIB, Settings
+from prakerja.settings import Settings
 
 if TYPE_CHECKING:
     from prakerja.monitor.app import Run
@@ -50,24 +50,22 @@ class AirflowRuns:
                 for run in session.scalars(found)
             ]
 
-    def intake_of(self, platform: str, arrived_on: date) -> str | None:
-        from airflow.models.dagrun import DagRun
+    def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
         from airflow.models.taskinstance import TaskInstance
         from airflow.utils.session import create_session
-        from sqlalchemy import select
+        from sqlalchemy import or_, select
 
-        start = datetime.combine(arrived_on, time(), WIB)
+        # Of two at once, the one that ended first after it: the other was waiting for the day's delivery.
         found = (
             select(TaskInstance.run_id, TaskInstance.map_index)
-            .join(TaskInstance.dag_run)
             .where(
                 TaskInstance.dag_id == FEEDS,
                 TaskInstance.task_id == "take_in",
                 TaskInstance.rendered_map_index == platform,
-                DagRun.run_after >= start,
-                DagRun.run_after < start + timedelta(days=1),
+                TaskInstance.start_date <= recorded_at,
+                or_(TaskInstance.end_date.is_(None), TaskInstance.end_date >= recorded_at),
             )
-            .order_by(TaskInstance.start_date.desc())
+            .order_by(TaskInstance.end_date)
         )
         with create_session() as session:
             row = session.execute(found).first()

@@ -65,8 +65,9 @@ class TakenIn:
     missing: list[str]
 
     def counts(self) -> dict[str, int]:
-        """Rows and quarantined rows of what was accepted; deliveries that were rejected, or are missing."""
+        """What was accepted: deliveries, rows, quarantined rows; deliveries that were rejected, or are missing."""
         return {
+            "deliveries": len(self.accepted),
             "rows": sum(delivery["loaded"] for delivery in self.accepted),
             "quarantined": sum(delivery["quarantined"] for delivery in self.accepted),
             "rejected": len(self.rejected),
@@ -134,25 +135,25 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
     return {"closed": closed, "forgotten": forgotten}
 
 
-def tell_of_feeds(occasion: Occasion) -> str:
-    """Count anew what the monitor shows; gives what the day came to, in a sentence."""
-    from prakerja import warehouse
-    from prakerja.cohorts.completeness import missing_feeds, sentence
+def tell_of_feeds(occasion: Occasion, counts: Mapping[str, Mapping[str, int] | None]) -> str:
+    """Count anew what the monitor shows; gives what the run came to, in a sentence.
+
+    `counts` is each platform's `TakenIn.counts`; none of a platform that nothing was taken in of.
+    """
     from prakerja.monitor import figures
 
     figures.refresh(occasion.at)
-    with warehouse.transaction() as connection:
-        arrived = warehouse.rows(connection, "feeds/count_arrived", arrived_on=occasion.clock)[0]
-        missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
+    taken = [count for count in counts.values() if count]
+    sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
-        f"{arrived['accepted']:,} deliveries of {arrived['platforms']} platforms, {arrived['loaded']:,} rows, "
-        f"{arrived['quarantined']:,} quarantined"
+        f"{sums['deliveries']:,} deliveries of {sum(count['deliveries'] > 0 for count in taken)} platforms",
+        f"{sums['rows']:,} rows",
+        f"{sums['quarantined']:,} quarantined",
     ]
-    if arrived["rejected"]:
-        told.append(f"rejected: {', '.join(arrived['rejected'])}")
-    if missing:
-        told.append(f"missing: {sentence(missing)}")
-    return f"{occasion.on}: {'; '.join(told)}"
+    for what in ("rejected", "missing"):
+        if named := [platform for platform, count in counts.items() if count and count[what]]:
+            told.append(f"{what}: {', '.join(named)}")
+    return f"{occasion.on}: {', '.join(told)}"
 
 
 # -- cohort_deadline ---------------------------------------------------------------------------------------------------

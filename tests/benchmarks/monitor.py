@@ -31,7 +31,7 @@ class _Runs:
     def runs_of(self, cohort: int) -> list[app.Run]:  # noqa: ARG002 - Airflow's own metadata are not measured here
         return []
 
-    def intake_of(self, platform: str, arrived_on: date) -> None:  # noqa: ARG002 - nor here
+    def intake_of(self, platform: str, recorded_at: datetime) -> None:  # noqa: ARG002 - nor here
         return None
 
 

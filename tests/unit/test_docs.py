@@ -45,7 +45,7 @@ def test_places_in_the_readme_are_there() -> None:
 
 def test_settings_in_the_readme_are_the_ones_that_are_read() -> None:
     code = "".join(path.read_text() for path in (PROJECT / "include" / "prakerja").rglob("*.py"))
-    read = set(re.findall(r"_env\(\"(PRAKERJA_[A-Z_]+)\"\)", code))
+    read = set(re.findall(r"_(?:env|names)\(\"(PRAKERJA_[A-Z_]+)\"\)", code))
     assert read == set(re.findall(r"`(PRAKERJA_[A-Z_]+)`", README))
 
 

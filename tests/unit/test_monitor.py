@@ -36,8 +36,8 @@ class Runs:
         name = f"gelombang-{cohort}__deadline__2021-03-13"
         return [app.Run(name, f"dags/cohort_deadline/runs/{name}", "success", "48 purchased, 2 revoked", NOW)]
 
-    def intake_of(self, platform: str, arrived_on: date) -> str | None:
-        return f"dags/platform_feeds/runs/daily__{arrived_on}/tasks/take_in/mapped/0?{platform}"
+    def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
+        return f"dags/platform_feeds/runs/daily__{recorded_at:%Y-%m-%d}/tasks/take_in/mapped/0?{platform}"
 
 
 @pytest.fixture

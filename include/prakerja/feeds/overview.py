@@ -24,7 +24,7 @@ def list_deliveries() -> list[dict[str, Any]]:
         delivery = dict(row)
         page = str(data_docs.folder() / data_docs.page_of(row)) if delivery.pop("is_judged") else None
         del delivery["delivery_id"]
-        dates = {name: row[name].isoformat() for name in ("business_date", "arrived_on")}
+        dates = {name: row[name].isoformat() for name in ("business_date", "arrived_on", "recorded_at")}
         deliveries.append(delivery | dates | {"data_docs": page})
     return deliveries
 

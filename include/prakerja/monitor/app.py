@@ -57,8 +57,8 @@ class Orchestrator(Protocol):
     def runs_of(self, cohort: int) -> list[Run]:
         """The runs of a cohort, the latest first."""
 
-    def intake_of(self, platform: str, arrived_on: date) -> str | None:
-        """Where the log is of the task that took in what arrived of a platform on a day."""
+    def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
+        """Where the log is of the task that recorded a delivery of a platform at an instant."""
 
 
 def _nobody() -> Viewer:
@@ -132,7 +132,7 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
     def delivery_page(request: Request, viewer: Looking, platform: str, on: date) -> Response:
         found = feeds.delivery_page(platform, on, with_rows=viewer.sees_rows)
         for delivery in found["deliveries"]:
-            delivery["log"] = orchestrator.intake_of(platform, date.fromisoformat(delivery["arrived_on"]))
+            delivery["log"] = orchestrator.intake_of(platform, datetime.fromisoformat(delivery["recorded_at"]))
         return _page(request, viewer, "delivery", found)
 
     @app.get("/statistics")

@@ -104,6 +104,11 @@ def _count(connection: warehouse.Connection, source: Any) -> dict[str, int]:
         deadline_on=cohort.as_known_on(as_of).deadline_on if as_of else cohort.deadline_on,
         as_of=as_of,
     )
-    for name in ("delete_days", "delete_regions", "insert_days", "insert_regions"):
-        warehouse.execute(connection, f"monitor/{name}", cohort=number)
+    for name in (
+        "monitor/delete_days",
+        "monitor/delete_regions",
+        "monitor/insert_days",
+        "monitor/insert_regions",
+    ):
+        warehouse.execute(connection, name, cohort=number)
     return {row["because"]: row["held"] for row in warehouse.rows(connection, "monitor/count_held")}

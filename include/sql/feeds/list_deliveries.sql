@@ -12,6 +12,7 @@ select
     d.quarantined_by_reason as quarantined,
     d.duplicates,
     d.arrived_on,
+    d.recorded_at,
     coalesce(d.verdict -> 'warnings', '[]') as warnings,
     (
         select count(*) from late_findings as l
