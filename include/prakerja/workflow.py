@@ -136,13 +136,14 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
 
 
 def tell_of_feeds(occasion: Occasion, counts: Mapping[str, Mapping[str, int] | None]) -> str:
-    """Count anew what the monitor shows; gives what the run came to, in a sentence.
+    """Count anew what the monitor shows, publish the statistics; gives what the run came to, in a sentence.
 
     `counts` is each platform's `TakenIn.counts`; none of a platform that nothing was taken in of.
     """
-    from prakerja.monitor import figures
+    from prakerja.monitor import figures, statistics
 
     figures.refresh(occasion.at)
+    statistics.publish(occasion.at)
     taken = [count for count in counts.values() if count]
     sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
@@ -197,7 +198,10 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     if occasion.kind != "deadline":
         return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
     made = decision.decide(wave, occasion.clock)
-    figures.refresh(occasion.at, wave.cohort)  # before anybody is asked: an answer may take a day
+    try:
+        figures.refresh(occasion.at, wave.cohort)  # before anybody is asked: an answer may take a day
+    except PrakerjaError as error:  # nobody waits for a decision because of a picture of it
+        log.warning("the monitor does not show this decision yet: %s", error)
     return {
         "decision_id": made.decision_id,
         "selected": made.selected,
@@ -315,12 +319,12 @@ def publish_blacklist(occasion: Occasion) -> int:
 
 
 def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
-    """Count anew what the monitor shows of the cohort; gives what the run came to, in a sentence.
+    """Count anew what the monitor shows of the cohort, publish the statistics; gives what the run came to, in words.
 
     `counts` is what `reconcile` gave: of a rehearsal nothing else is kept.
     """
     from prakerja.cohorts import overview as cohorts
-    from prakerja.monitor import figures
+    from prakerja.monitor import figures, statistics
     from prakerja.reminders import overview as reminders
 
     wave = _cohort(occasion)
@@ -332,6 +336,7 @@ def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
         would = ", ".join(f"{counts.get(what, 0):,} {what}" for what in ("purchased", "overdue", "held"))
         return f"{name}, a rehearsal: {would}{f'; it would stop: {stops[0]}' if stops else ''}"
     figures.refresh(occasion.at, wave.cohort)
+    statistics.publish(occasion.at)
     (row,) = [row for row in cohorts.cohort_table() if row["cohort"] == wave.cohort]
     if occasion.kind != "deadline":
         runs = reminders.list_runs(wave.cohort, occasion.on)

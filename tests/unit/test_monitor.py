@@ -168,6 +168,21 @@ def test_no_small_count_is_told_nor_can_be_told_from_the_others(
             assert not any(row[name] for row in told), "the total, which is not told either, gives it away"
 
 
+def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None:
+    statistics.publish(NOW)
+    folder = home / "publish" / "statistics"
+    told = json.loads((folder / "statistics.json").read_text())
+    assert told["as_of"] == "2021-03-16"
+    (row,) = told["cohorts"]
+    assert (row["selected"], row["revoked"], told["total"]["revoked"]) == (PEOPLE, None, None), "two are too few"
+    assert f"<td>{PEOPLE}</td>" in (folder / "index.html").read_text()
+
+
+def test_without_a_roster_no_statistics_are_published(home: Path) -> None:
+    statistics.publish(NOW)
+    assert not (home / "publish" / "statistics").exists()
+
+
 def test_a_report_tells_what_could_be_told_then(home: Path, shown: Cohort) -> None:
     before = report.as_of(DECIDED_ON)
     assert (before.total("revoked"), before.total("reinstated")) == (2, 0)

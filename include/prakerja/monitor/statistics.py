@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
+from prakerja.blacklist.sources import place_of
+from prakerja.blacklist.storage import write_whole
 from prakerja.monitor import report
 from prakerja.monitor.charts import Chart
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB, Settings, program
 
 #: Counts that add up: the first to the selected, the last three to each other.
 PARTS = ("purchased", "held", "not_bought", "excluded")
@@ -40,6 +46,20 @@ def page(now: datetime) -> dict[str, Any]:
         "total": total,
         "charts": {"statistics": Chart("statistics", "Revoked, by gelombang", summary, columns, shown)},
     }
+
+
+def publish(now: datetime) -> None:
+    """Write the page and its JSON into the published folder, for anybody; nothing where there is nothing to tell."""
+    try:
+        found = page(now)
+    except report.NothingToTellError:
+        return
+    root = place_of(Settings.from_environment().publish) / "statistics"
+    told = {name: value for name, value in found.items() if name != "charts"}
+    write_whole(root / "statistics.json", json.dumps(told, indent=2).encode())
+    template = (Path(__file__).parent / "templates" / "public.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    write_whole(root / "index.html", environment.from_string(template).render(found).encode())
 
 
 def suppressed(rows: Sequence[dict[str, Any]], least: int) -> list[dict[str, Any]]:
