@@ -28,6 +28,7 @@ from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST
+from run_notes import OUTCOME
 from task_policy import DEFAULT_ARGS
 
 
@@ -64,19 +65,15 @@ def blacklist_readers():
         return workflow.sync_list()
 
     @task(task_display_name="React as a registration would")
-    def react() -> dict[str, int]:
+    def react(*, ti=None) -> dict[str, int]:
         from prakerja import workflow
 
         act()
-        return workflow.react_to_list()
+        reacted = workflow.react_to_list()
+        ti.xcom_push(OUTCOME, workflow.tell_of_reader(ti.xcom_pull(task_ids="sync_list"), reacted))
+        return reacted
 
-    @task(task_display_name="Tell the outcome")
-    def tell(*, ti=None) -> str:
-        from prakerja import workflow
-
-        return workflow.tell_of_reader(ti.xcom_pull(task_ids="sync_list"), ti.xcom_pull(task_ids="react"))
-
-    await_list() >> sync_list() >> react() >> tell().as_teardown()
+    await_list() >> sync_list() >> react()
 
 
 blacklist_readers()

@@ -41,6 +41,7 @@ from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings, program
 from prakerja_assets import BLACKLIST
+from run_notes import OUTCOME
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
@@ -100,10 +101,14 @@ def cohort_deadline():
         return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
 
     @task(task_display_name="Reconcile: count or decide")
-    def reconcile() -> dict[str, Any]:
+    def reconcile(*, ti=None) -> dict[str, Any]:
         from prakerja import workflow
 
-        return telemetry.of_decision(about := occasion(), workflow.reconcile(about))
+        counts: dict[str, Any] = {}
+        try:
+            return telemetry.of_decision(about := occasion(), counts := workflow.reconcile(about))
+        finally:
+            ti.xcom_push(OUTCOME, workflow.tell_of_cohort(occasion(), counts))
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
@@ -130,12 +135,13 @@ def cohort_deadline():
         timeout=timedelta(hours=48).total_seconds(),
         task_display_name="Send reminders",
     )
-    def send_reminders() -> PokeReturnValue:
+    def send_reminders(*, ti=None) -> PokeReturnValue:
         from prakerja import workflow
 
         # A replay writes to its sandbox, and to nobody else.
         connections = {} if occasion().is_replay else message_connections()
         is_done, counts = workflow.send_reminders(about := occasion(), connections)
+        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
         return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -155,20 +161,14 @@ def cohort_deadline():
         outlets=[BLACKLIST],
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )
-    def publish_blacklist(*, outlet_events=None) -> int:
+    def publish_blacklist(*, ti=None, outlet_events=None) -> int:
         from prakerja import workflow
 
-        version = workflow.publish_blacklist(occasion())
+        version = workflow.publish_blacklist(about := occasion())
+        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
         telemetry.of_list(workflow.measure_list())
         outlet_events[BLACKLIST].extra = {"version": version}
         return version
-
-    # Whatever happened; and it is not what a run succeeds or fails by.
-    @task(task_display_name="Tell the outcome")
-    def tell(*, ti=None) -> str:
-        from prakerja import workflow
-
-        return workflow.tell_of_cohort(occasion(), ti.xcom_pull(task_ids="reconcile") or {})
 
     publish, approve = publish_blacklist(), approve_revocation()
     nobody_to_revoke = [end(why) for why in ("nobody_is_overdue", "cohort_was_decided")]
@@ -179,7 +179,6 @@ def cohort_deadline():
     choice >> [ask_approval, approve, *nobody_to_revoke]
     ask_approval >> approve >> revoke() >> publish
     nobody_to_revoke >> publish
-    [publish, *ends] >> tell().as_teardown()
 
 
 cohort_deadline()

@@ -28,6 +28,7 @@ from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja.calendar import CohortEvent
 from prakerja.settings import WIB
+from run_notes import OUTCOME
 from task_policy import DEFAULT_ARGS
 
 AUDITED = "cohort_deadline"
@@ -72,16 +73,11 @@ def daily_audit():
         return [finding["repair"] for finding in found if finding["repair"]]
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
-    def report(found: list[dict[str, Any]]) -> None:
+    def report(found: list[dict[str, Any]], *, ti=None) -> None:
         from prakerja import workflow
 
+        ti.xcom_push(OUTCOME, workflow.tell_of_audit(found))
         workflow.report_audit(found)
-
-    @task(task_display_name="Tell the outcome")
-    def tell(found: list[dict[str, Any]]) -> str:
-        from prakerja import workflow
-
-        return workflow.tell_of_audit(found)
 
     found = find()
     repair = TriggerDagRunOperator.partial(
@@ -92,7 +88,7 @@ def daily_audit():
         fail_when_dag_is_paused=True,
         map_index_template="{{ task.trigger_run_id }}",
     ).expand_kwargs(list_repairs(found))
-    repair >> report(found) >> tell(found).as_teardown()
+    repair >> report(found)
 
 
 daily_audit()

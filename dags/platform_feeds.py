@@ -38,6 +38,7 @@ from alerts import FAILURE, Alert, deadline_alert
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST, feed_of
+from run_notes import OUTCOME
 from task_policy import DEFAULT_ARGS
 
 # Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
@@ -120,10 +121,15 @@ def platform_feeds():
         return telemetry.of_standing(workflow.refresh_standing(occasion()))
 
     @task(task_display_name="Notice late truth, publish the day's list", outlets=[PUBLISHED])
-    def notice_late_truth(*, outlet_events=None) -> int | None:
+    def notice_late_truth(platforms: list[str], *, ti=None, outlet_events=None) -> int | None:
         from prakerja import workflow
 
-        version = workflow.notice_late_truth(occasion())
+        version = workflow.notice_late_truth(about := occasion())
+        counts = {
+            platform: ti.xcom_pull(task_ids="take_in", key="counts", map_indexes=index)
+            for index, platform in enumerate(platforms)
+        }
+        ti.xcom_push(OUTCOME, workflow.tell_of_feeds(about, counts))
         if version:
             telemetry.of_list(workflow.measure_list())
             outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
@@ -135,24 +141,12 @@ def platform_feeds():
 
         return workflow.close_reminders(occasion())
 
-    # Whatever happened; and it is not what a run succeeds or fails by.
-    @task(task_display_name="Tell the outcome")
-    def tell(platforms: list[str], *, ti=None) -> str:
-        from prakerja import workflow
-
-        counts = {
-            platform: ti.xcom_pull(task_ids="take_in", key="counts", map_indexes=index)
-            for index, platform in enumerate(platforms)
-        }
-        return workflow.tell_of_feeds(occasion(), counts)
-
     close_reminders()
     rosters, names = take_in_rosters(), list_platforms()
     feeds = take_in.expand(platform=names)
     # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
     all_is_in = EmptyOperator(task_id="all_is_in", task_display_name="All is in")
-    rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
-    all_is_in >> tell(names).as_teardown()
+    rosters >> names >> feeds >> refresh_standing() >> notice_late_truth(names) >> all_is_in
     [rosters, feeds] >> all_is_in
     feeds >> tell_of_feeds(names) >> all_is_in
 

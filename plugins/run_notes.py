@@ -1,4 +1,8 @@
-"""What a run came to, in a sentence, as its note: the last task tells it, and it is noted when the run ends."""
+"""What a run came to, in a sentence, as its note.
+
+Tasks push it as the XCom `outcome`, each as far as the run has come with it; when the run ends, the last is noted, with
+the tasks that are red. A task of its own for it would change what a run that fails, or is ended by a person, ends as.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from airflow.plugins_manager import AirflowPlugin
 
 log = logging.getLogger(__name__)
 
-TASK = "tell"
+#: The key of the XCom.
+OUTCOME = "outcome"
 
 
 class RunNotes:
@@ -35,16 +40,17 @@ def _note(dag_run: Any) -> None:
     session = object_session(dag_run)
     if session is None or (dag_run.dag_run_note and dag_run.dag_run_note.user_id):
         return
-    told = session.scalars(
-        select(XComModel).where(
-            XComModel.dag_id == dag_run.dag_id,
-            XComModel.run_id == dag_run.run_id,
-            XComModel.task_id == TASK,
-            XComModel.key == "return_value",
-        )
+    last = session.scalars(
+        select(XComModel)
+        .where(XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == OUTCOME)
+        .order_by(XComModel.timestamp.desc())
     ).first()
-    if told is not None:
-        dag_run.note = str(XComModel.deserialize_value(told))[:1000]
+    told = [str(XComModel.deserialize_value(last))] if last is not None else []
+    red = sorted({ti.task_display_name for ti in dag_run.get_task_instances(["failed"], session=session)})
+    if red:
+        told.append(f"red: {', '.join(red)}")
+    if told:
+        dag_run.note = "; ".join(told)[:1000]
 
 
 class RunNotesPlugin(AirflowPlugin):

@@ -136,14 +136,11 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
 
 
 def tell_of_feeds(occasion: Occasion, counts: Mapping[str, Mapping[str, int] | None]) -> str:
-    """Count anew what the monitor shows, publish the statistics; gives what the run came to, in a sentence.
+    """Show what the monitor shows; gives what the run came to, in a sentence.
 
     `counts` is each platform's `TakenIn.counts`; none of a platform that nothing was taken in of.
     """
-    from prakerja.monitor import figures, statistics
-
-    figures.refresh(occasion.at)
-    statistics.publish(occasion.at)
+    _show(occasion)
     taken = [count for count in counts.values() if count]
     sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
@@ -187,7 +184,6 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     A rehearsal's is what would be decided today, with what would stop that.
     """
     from prakerja.cohorts import standing
-    from prakerja.monitor import figures
     from prakerja.revocations import decision
 
     wave = _cohort(occasion)
@@ -198,10 +194,6 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     if occasion.kind != "deadline":
         return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
     made = decision.decide(wave, occasion.clock)
-    try:
-        figures.refresh(occasion.at, wave.cohort)  # before anybody is asked: an answer may take a day
-    except PrakerjaError as error:  # nobody waits for a decision because of a picture of it
-        log.warning("the monitor does not show this decision yet: %s", error)
     return {
         "decision_id": made.decision_id,
         "selected": made.selected,
@@ -318,13 +310,21 @@ def publish_blacklist(occasion: Occasion) -> int:
     return version
 
 
-def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
-    """Count anew what the monitor shows of the cohort, publish the statistics; gives what the run came to, in words.
+def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any] | None = None) -> str:
+    """Show what the monitor shows of the cohort; gives what the run has come to so far, in a sentence.
 
-    `counts` is what `reconcile` gave: of a rehearsal nothing else is kept.
+    `counts` is what `reconcile` gave: of a rehearsal nothing else is kept. What was done stays done where it cannot be
+    told of.
     """
+    try:
+        return _told_of_cohort(occasion, counts or {})
+    except PrakerjaError as error:
+        log.warning("%s is not told of: %s", occasion.name, error)
+        return f"{occasion.name}: not told of, see the logs"
+
+
+def _told_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
     from prakerja.cohorts import overview as cohorts
-    from prakerja.monitor import figures, statistics
     from prakerja.reminders import overview as reminders
 
     wave = _cohort(occasion)
@@ -335,15 +335,14 @@ def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
         stops = counts.get("stops") or []
         would = ", ".join(f"{counts.get(what, 0):,} {what}" for what in ("purchased", "overdue", "held"))
         return f"{name}, a rehearsal: {would}{f'; it would stop: {stops[0]}' if stops else ''}"
-    figures.refresh(occasion.at, wave.cohort)
-    statistics.publish(occasion.at)
-    (row,) = [row for row in cohorts.cohort_table() if row["cohort"] == wave.cohort]
+    _show(occasion)
     if occasion.kind != "deadline":
         runs = reminders.list_runs(wave.cohort, occasion.on)
-        if not runs:
-            return f"{name} {occasion.kind}: nobody was reminded"
-        ends = ", ".join(f"{runs[0][end]:,} {end.replace('_', ' ')}" for end in reminders.ENDS if runs[0][end])
-        return f"{name} {occasion.kind}: {ends or 'nobody to remind'}"
+        ends = ", ".join(f"{run[end]:,} {end.replace('_', ' ')}" for run in runs for end in reminders.ENDS if run[end])
+        return f"{name} {occasion.kind}: {ends or 'nobody was reminded'}"
+    row = next((row for row in cohorts.cohort_table() if row["cohort"] == wave.cohort), None)
+    if row is None or row["status"] in ("no_roster", "open"):
+        return f"{name} is not decided"
     if row["status"] == "blocked":
         return f"{name} is not decided: {row['reason'].replace('_', ' ')}: {row['detail']}"
     if row["status"] == "awaiting_approval":
@@ -351,6 +350,17 @@ def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
     done = ", ".join(f"{row[what]:,} {what}" for what in ("purchased", "revoked", "held"))
     again = f", {row['reinstated']:,} reinstated" if row["reinstated"] else ""
     return f"{name}: {done}{again}"
+
+
+def _show(occasion: Occasion) -> None:
+    """Count what the monitor shows, and publish the statistics. Nobody waits for a picture: what fails is logged."""
+    from prakerja.monitor import figures, statistics
+
+    try:
+        figures.refresh(occasion.at, occasion.cohort)
+        statistics.publish(occasion.at)
+    except PrakerjaError as error:
+        log.warning("the monitor and the statistics do not show this yet: %s", error)
 
 
 def _require_real(occasion: Occasion) -> None:

@@ -21,14 +21,13 @@ TAGS = {"prakerja", "feeds", "deadlines", "blacklist"}
 EDGES = {
     "platform_feeds": {
         "take_in_rosters": {"list_platforms", "all_is_in"},
-        "list_platforms": {"take_in", "tell_of_feeds", "tell"},
+        "list_platforms": {"take_in", "tell_of_feeds", "notice_late_truth"},
         "take_in": {"tell_of_feeds", "refresh_standing", "all_is_in"},
         "tell_of_feeds": {"all_is_in"},
         "refresh_standing": {"notice_late_truth"},
         "notice_late_truth": {"all_is_in"},
-        "all_is_in": {"tell"},
+        "all_is_in": set(),
         "close_reminders": set(),
-        "tell": set(),
     },
     "cohort_deadline": {
         "await_feeds": {"reconcile"},
@@ -43,30 +42,27 @@ EDGES = {
             "nobody_is_overdue",
             "cohort_was_decided",
         },
-        "send_reminders": {"tell"},
-        "reminder_date_is_over": {"tell"},
-        "rehearsal_is_over": {"tell"},
-        "cohort_has_no_roster": {"tell"},
+        "send_reminders": set(),
+        "reminder_date_is_over": set(),
+        "rehearsal_is_over": set(),
+        "cohort_has_no_roster": set(),
         "ask_approval": {"approve_revocation"},
         "approve_revocation": {"revoke"},
         "revoke": {"publish_blacklist"},
         "nobody_is_overdue": {"publish_blacklist"},
         "cohort_was_decided": {"publish_blacklist"},
-        "publish_blacklist": {"tell"},
-        "tell": set(),
+        "publish_blacklist": set(),
     },
     "daily_audit": {
-        "find": {"list_repairs", "report", "tell"},
+        "find": {"list_repairs", "report"},
         "list_repairs": {"repair"},
         "repair": {"report"},
-        "report": {"tell"},
-        "tell": set(),
+        "report": set(),
     },
     "blacklist_readers": {
         "await_list": {"sync_list"},
         "sync_list": {"react"},
-        "react": {"tell"},
-        "tell": set(),
+        "react": set(),
     },
 }
 
@@ -77,11 +73,8 @@ def test_exactly_these_dags_with_these_edges(dags: dict[str, Any]) -> None:
 
 
 def test_people_can_read_them(dags: dict[str, Any]) -> None:
-    """Names for people; and what a run came to is told in the end, whatever came before, and decides nothing."""
     for dag in dags.values():
         assert dag.dag_display_name != dag.dag_id
-        assert dag.get_task("tell").is_teardown
-        assert not dag.get_task("tell").on_failure_fail_dagrun
         for task in dag.tasks:
             assert task.task_display_name != task.task_id, task.task_id
 
