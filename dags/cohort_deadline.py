@@ -141,7 +141,8 @@ def cohort_deadline():
         # A replay writes to its sandbox, and to nobody else.
         connections = {} if occasion().is_replay else message_connections()
         is_done, counts = workflow.send_reminders(about := occasion(), connections)
-        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+        if is_done:
+            ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
         return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -151,10 +152,12 @@ def cohort_deadline():
         return workflow.approve_revocation(occasion())
 
     @task(task_display_name="Revoke")
-    def revoke() -> int:
+    def revoke(*, ti=None) -> int:
         from prakerja import workflow
 
-        return telemetry.of_revocation(about := occasion(), workflow.revoke(about))
+        revoked = telemetry.of_revocation(about := occasion(), workflow.revoke(about))
+        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+        return revoked
 
     @task(
         task_display_name="Publish the blacklist",
@@ -165,9 +168,9 @@ def cohort_deadline():
         from prakerja import workflow
 
         version = workflow.publish_blacklist(about := occasion())
-        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
         telemetry.of_list(workflow.measure_list())
         outlet_events[BLACKLIST].extra = {"version": version}
+        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

@@ -73,7 +73,7 @@ def daily_audit():
         return [finding["repair"] for finding in found if finding["repair"]]
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
-    def report(found: list[dict[str, Any]], *, ti=None) -> None:
+    def report(found: list[dict[str, Any]] | None, *, ti=None) -> None:
         from prakerja import workflow
 
         ti.xcom_push(OUTCOME, workflow.tell_of_audit(found))

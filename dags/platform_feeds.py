@@ -121,19 +121,21 @@ def platform_feeds():
         return telemetry.of_standing(workflow.refresh_standing(occasion()))
 
     @task(task_display_name="Notice late truth, publish the day's list", outlets=[PUBLISHED])
-    def notice_late_truth(platforms: list[str], *, ti=None, outlet_events=None) -> int | None:
+    def notice_late_truth(*, ti=None, outlet_events=None) -> int | None:
         from prakerja import workflow
 
-        version = workflow.notice_late_truth(about := occasion())
-        counts = {
-            platform: ti.xcom_pull(task_ids="take_in", key="counts", map_indexes=index)
-            for index, platform in enumerate(platforms)
-        }
-        ti.xcom_push(OUTCOME, workflow.tell_of_feeds(about, counts))
-        if version:
-            telemetry.of_list(workflow.measure_list())
-            outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
-        return version
+        try:
+            if version := workflow.notice_late_truth(occasion()):
+                telemetry.of_list(workflow.measure_list())
+                outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
+            return version
+        finally:
+            # Not as an argument: a landing zone that cannot be listed keeps no reinstatement waiting.
+            counts = {
+                platform: ti.xcom_pull(task_ids="take_in", key="counts", map_indexes=index)
+                for index, platform in enumerate(ti.xcom_pull(task_ids="list_platforms") or [])
+            }
+            ti.xcom_push(OUTCOME, workflow.tell_of_feeds(occasion(), counts))
 
     @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:
@@ -146,7 +148,7 @@ def platform_feeds():
     feeds = take_in.expand(platform=names)
     # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
     all_is_in = EmptyOperator(task_id="all_is_in", task_display_name="All is in")
-    rosters >> names >> feeds >> refresh_standing() >> notice_late_truth(names) >> all_is_in
+    rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
     [rosters, feeds] >> all_is_in
     feeds >> tell_of_feeds(names) >> all_is_in
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from prakerja.occasion import RUN_ID
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,6 +50,24 @@ class AirflowRuns:
                 Run(run.run_id, _path(DEADLINES, run.run_id), str(run.state), run.note, run.start_date)
                 for run in session.scalars(found)
             ]
+
+    def cohort_of(self, dag_id: str, run_id: str) -> int | None:
+        from airflow.models.dagrun import DagRun
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        from prakerja.calendar import calendar
+
+        if dag_id != DEADLINES:
+            return None
+        of_run = select(DagRun.logical_date, DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+        with create_session() as session:
+            row = session.execute(of_run).first()
+        named = RUN_ID.search(run_id)
+        if named or row is None:
+            return int(named["cohort"]) if named else None
+        by_date = {event.logical_date: event.cohort for wave in calendar().values() for event in wave.events()}
+        return by_date.get(row.logical_date) or (row.conf or {}).get("cohort")
 
     def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
         from airflow.models.taskinstance import TaskInstance
@@ -97,9 +116,9 @@ def _application() -> Any:
         sees_rows = manager.is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
         )
-        is_named = {user.get_id(), user.get_name()} & set(Settings.from_environment().case_workers())
+        is_named = user.get_id() in Settings.from_environment().case_workers()
         may_see = manager.is_authorized_custom_view(method="GET", resource_name=PEOPLE, user=user)
-        return app.Viewer(user.get_name(), sees_rows, bool(sees_rows and may_see and is_named))
+        return app.Viewer(user.get_name(), sees_rows, sees_rows and may_see and is_named)
 
     viewer.__annotations__["user"] = GetUserDep
     return app.application(viewer, AirflowRuns())
@@ -132,7 +151,7 @@ class MonitorPlugin(AirflowPlugin):
         *(
             {
                 "name": "Monitor",
-                "href": f"{_root()}{URL}/runs/{{RUN_ID}}",
+                "href": f"{_root()}{URL}/runs/{{DAG_ID}}/{{RUN_ID}}",
                 "destination": where,
                 "url_route": f"prakerja_{where}",
             }

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 #: The key of the XCom.
 OUTCOME = "outcome"
+BECAUSE = " | "  # after why the audit has made a run
 
 
 class RunNotes:
@@ -40,17 +41,20 @@ def _note(dag_run: Any) -> None:
     session = object_session(dag_run)
     if session is None or (dag_run.dag_run_note and dag_run.dag_run_note.user_id):
         return
-    last = session.scalars(
+    outcome = (
         select(XComModel)
         .where(XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == OUTCOME)
         .order_by(XComModel.timestamp.desc())
-    ).first()
-    told = [str(XComModel.deserialize_value(last))] if last is not None else []
-    red = sorted({ti.task_display_name for ti in dag_run.get_task_instances(["failed"], session=session)})
-    if red:
-        told.append(f"red: {', '.join(red)}")
-    if told:
-        dag_run.note = "; ".join(told)[:1000]
+    )
+    with session.begin_nested():  # what fails here leaves the scheduler's own transaction as it is
+        last = session.scalars(outcome).first()
+        told = [str(XComModel.deserialize_value(last))] if last is not None else []
+        red = sorted({ti.task_display_name for ti in dag_run.get_task_instances(["failed"], session=session)})
+        if red:
+            told.append(f"red: {', '.join(red)}")
+        if told:
+            why = f"{dag_run.note.split(BECAUSE)[0]}{BECAUSE}" if "__audit-" in dag_run.run_id and dag_run.note else ""
+            dag_run.note = f"{why}{'; '.join(told)}"[:1000]
 
 
 class RunNotesPlugin(AirflowPlugin):

@@ -114,7 +114,12 @@ class Cohort:
 
 def calendar() -> dict[int, Cohort]:
     """All cohorts by number, in the order of their announcement. Raises `PrakerjaError` in one line."""
-    return _read(Settings.from_environment().calendar)
+    path = Settings.from_environment().calendar
+    try:
+        changed_at = path.stat().st_mtime_ns
+    except OSError:
+        changed_at = 0  # reading it says what is wrong
+    return _read(path, changed_at)
 
 
 def cohort(number: int) -> Cohort:
@@ -126,7 +131,7 @@ def cohort(number: int) -> Cohort:
 
 
 @cache
-def _read(path: Path) -> dict[int, Cohort]:
+def _read(path: Path, changed_at: int) -> dict[int, Cohort]:  # noqa: ARG001 - another is another calendar
     import yaml
 
     where = f"the calendar {path}"

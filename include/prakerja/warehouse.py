@@ -93,8 +93,8 @@ def _seal(engine: sa.Engine) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(name: str) -> Iterator[None]:
-    """Hold the advisory lock `name` of the whole warehouse, waiting for it if need be.
+def exclusive(name: str, patience_seconds: int = 0) -> Iterator[None]:
+    """Hold the advisory lock `name` of the whole warehouse, waiting for it if need be; 0: for as long as it takes.
 
     The lock belongs to a connection of its own, so that a killed process lets go of it.
     """
@@ -104,6 +104,7 @@ def exclusive(name: str) -> Iterator[None]:
             # AUTOCOMMIT: a transaction open for as long as the lock would keep the tables from being cleaned up.
             engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
             connection = held.enter_context(engine.connect())
+            connection.execute(sa.text(f"set lock_timeout = '{int(patience_seconds)}s'"))
             connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
         try:
             yield

@@ -318,8 +318,8 @@ def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any] | None = None) 
     """
     try:
         return _told_of_cohort(occasion, counts or {})
-    except PrakerjaError as error:
-        log.warning("%s is not told of: %s", occasion.name, error)
+    except Exception as error:  # whatever it is: it comes after the work, and may hide how that ended
+        log.warning("%s is not told of (%s)", occasion.name, type(error).__name__)
         return f"{occasion.name}: not told of, see the logs"
 
 
@@ -359,8 +359,8 @@ def _show(occasion: Occasion) -> None:
     try:
         figures.refresh(occasion.at, occasion.cohort)
         statistics.publish(occasion.at)
-    except PrakerjaError as error:
-        log.warning("the monitor and the statistics do not show this yet: %s", error)
+    except Exception as error:  # as above
+        log.warning("the monitor and the statistics do not show this yet (%s)", type(error).__name__)
 
 
 def _require_real(occasion: Occasion) -> None:
@@ -387,8 +387,10 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
     return found
 
 
-def report_audit(found: list[dict[str, Any]]) -> None:
-    """Raises `PrakerjaError` where something was found that no run mends: a person is needed."""
+def report_audit(found: list[dict[str, Any]] | None) -> None:
+    """Raises `PrakerjaError` where something was found that no run mends, or nothing is known: a person is needed."""
+    if found is None:
+        raise PrakerjaError("the audit did not get to its end: look at its task find")
     if left := [finding["told"] for finding in found if not finding["repair"]]:
         raise PrakerjaError("\n".join(left))
 
@@ -420,8 +422,10 @@ def measure_list() -> dict[str, float]:
     return {"version": found.version, "age_seconds": (now - found.created_at).total_seconds()}
 
 
-def tell_of_audit(found: Sequence[Mapping[str, Any]]) -> str:
-    """What the audit has found, in a sentence."""
+def tell_of_audit(found: Sequence[Mapping[str, Any]] | None) -> str:
+    """What the audit has found, in a sentence; nothing is known where it did not get to its end."""
+    if found is None:
+        return "the audit did not get to its end"
     if not found:
         return "every run that was due has been, and has done its work"
     repaired = sum(bool(finding["repair"]) for finding in found)

@@ -21,7 +21,7 @@ TAGS = {"prakerja", "feeds", "deadlines", "blacklist"}
 EDGES = {
     "platform_feeds": {
         "take_in_rosters": {"list_platforms", "all_is_in"},
-        "list_platforms": {"take_in", "tell_of_feeds", "notice_late_truth"},
+        "list_platforms": {"take_in", "tell_of_feeds"},
         "take_in": {"tell_of_feeds", "refresh_standing", "all_is_in"},
         "tell_of_feeds": {"all_is_in"},
         "refresh_standing": {"notice_late_truth"},

@@ -36,6 +36,9 @@ class Runs:
         name = f"gelombang-{cohort}__deadline__2021-03-13"
         return [app.Run(name, f"dags/cohort_deadline/runs/{name}", "success", "48 purchased, 2 revoked", NOW)]
 
+    def cohort_of(self, dag_id: str, run_id: str) -> int | None:
+        return 12 if dag_id == "cohort_deadline" and run_id else None
+
     def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
         return f"dags/platform_feeds/runs/daily__{recorded_at:%Y-%m-%d}/tasks/take_in/mapped/0?{platform}"
 
@@ -141,13 +144,14 @@ def test_a_cohort_that_goes_on_as_one_of_the_earlier_lies_within_the_range_of_fe
 # -- statistics and report ---------------------------------------------------------------------------------------------
 
 
-COUNT = st.one_of(st.integers(0, 30), st.integers(0, 2000))
+COUNT = st.one_of(st.integers(0, 12), st.integers(0, 2000))
 
 
 @given(st.lists(st.tuples(COUNT, COUNT, COUNT, COUNT, COUNT, COUNT), min_size=1, max_size=6))
 def test_no_small_count_is_told_nor_can_be_told_from_the_others(
     made: list[tuple[int, int, int, int, int, int]],
 ) -> None:
+    """Of what lacks in a sum that is told, two lack at least, and ten people; no sum that lacks can be added up."""
     rows = [
         {
             "purchased": purchased, "held": held, "not_bought": left, "excluded": excluded,
@@ -156,16 +160,28 @@ def test_no_small_count_is_told_nor_can_be_told_from_the_others(
         }
         for purchased, held, left, excluded, freed, again in made
     ]  # fmt: skip
-    told = statistics.suppressed(rows, 10)
-    for row, shown in zip(rows, told, strict=True):
+    *told, total = statistics.suppressed(rows, 10)
+    true = [*rows, {name: sum(row[name] for row in rows) for name in statistics.COUNTS}]
+    shown = [*told, total]
+    for row, of_row in zip(true, shown, strict=True):
         for name in statistics.COUNTS:
-            assert shown[name] in (None, row[name])
-            assert shown[name] is None or not 0 < shown[name] < 10
-        for parts in (statistics.PARTS, statistics.QUOTA):
-            assert sum(shown[name] is None for name in parts) != 1, "the rest gives it away"
+            assert of_row[name] in (None, row[name])
+            assert of_row[name] is None or not 0 < of_row[name] < 10
+        for whole, parts in (
+            ("selected", ("purchased", "held", "not_bought", "excluded")), ("revoked", ("freed", "reinstated")),
+        ):  # fmt: skip
+            assert_untold([(row[part], of_row[part]) for part in parts], of_row[whole])
     for name in statistics.COUNTS:
-        if sum(row[name] is None for row in told) == 1:
-            assert not any(row[name] for row in told), "the total, which is not told either, gives it away"
+        assert_untold([(row[name], of_row[name]) for row, of_row in zip(rows, told, strict=True)], total[name])
+
+
+def assert_untold(parts: list[tuple[int, int | None]], whole: int | None) -> None:
+    lacking = [value for value, shown in parts if shown is None]
+    if whole is None:
+        assert lacking
+    elif lacking:
+        assert len(lacking) > 1
+        assert sum(lacking) >= 10
 
 
 def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None:
@@ -196,6 +212,9 @@ def test_a_report_tells_what_could_be_told_then(home: Path, shown: Cohort) -> No
     assert "kepesertaan 2 dari 50 penerima (4,0 %) dicabut" in after.as_text("id")
     assert "2 of 50 recipients (4.0 %) were revoked" in after.as_text("en")
     assert {figure.query for figure in after.figures} == {report.QUERY}
+    asked = report.as_of(DECIDED_ON).cohorts[0] | {"stage": "asked", "revoked": 0}
+    told = report.Report(DECIDED_ON, [asked], after.figures).as_text("en")
+    assert "Nobody is revoked: their revocations wait for an approval." in told
     with pytest.raises(PrakerjaError, match="nothing can be told as of 2021-01-01"):
         report.as_of(date(2021, 1, 1))
 
@@ -267,6 +286,10 @@ def test_each_look_is_in_the_audit_log_and_is_kept_before_anything_is_shown(
         facts = connection.exec_driver_sql("select facts from audit_log order by position desc limit 1").scalar_one()
     assert facts["looks"]["rows"] == 1
     assert looking.get("/person/999?language=id").status_code == 404
+    looking.post("/person", data={"number": card(2)})  # to be found is to be looked at, whoever follows the link
+    with warehouse.transaction() as connection:
+        assert connection.exec_driver_sql("select recipient_id from looks order by look_id").scalars().all() == [1, 2]
+    assert looking.get("/person/1?language=id").headers["cache-control"] == "no-store"
 
     def refused(*_: object, **__: object) -> None:
         raise warehouse.UnavailableError("the warehouse broke off")
@@ -327,14 +350,12 @@ def test_what_is_asked_wrongly_gets_a_line(client: Client, path: str, status: in
         assert 'role="alert"' in answer.text
 
 
-def test_a_run_leads_to_its_cohort(client: Client) -> None:
-    at = {
-        "gelombang-12__deadline__2021-03-13": "/prakerja/cohorts/12",
-        "scheduled__2021-03-08T19:00:00+00:00": "/prakerja/feeds",
-        "manual": "/prakerja/",
-    }
-    for run, place in at.items():
-        assert client().get(f"/runs/{run}").headers["location"] == place
+@pytest.mark.parametrize(
+    ("dag_id", "place"), [("cohort_deadline", "cohorts/12"), ("platform_feeds", "feeds"), ("daily_audit", "")]
+)
+def test_a_run_leads_to_what_it_is_about(client: Client, dag_id: str, place: str) -> None:
+    answer = client().get(f"/runs/{dag_id}/scheduled__2021-03-08T19:00:00+00:00")
+    assert answer.headers["location"] == f"/prakerja/{place}"
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

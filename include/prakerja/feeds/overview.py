@@ -67,7 +67,7 @@ UNMASKED = ("event", "occurred_at", "amount_idr", "course_id")
 
 def mask(field: str, value: str) -> str:
     """A delivered value without what would tell whose it is."""
-    if field in UNMASKED:
+    if field in UNMASKED and not re.search(r"(?:\d\D?){12}", value):  # where columns were mixed up, a card stands there
         return value
     if field == "raw":
         return f"({len(value)} characters)"

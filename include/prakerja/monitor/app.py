@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from prakerja import warehouse
-from prakerja.errors import PrakerjaError, TransientError
+from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja.feeds import data_docs
 from prakerja.monitor import cohort, feeds, overview, statistics, story
 from prakerja.settings import WIB
@@ -57,6 +57,9 @@ class Orchestrator(Protocol):
     def runs_of(self, cohort: int) -> list[Run]:
         """The runs of a cohort, the latest first."""
 
+    def cohort_of(self, dag_id: str, run_id: str) -> int | None:
+        """The cohort that a run is of, where it is of one."""
+
     def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
         """Where the log is of the task that recorded a delivery of a platform at an instant."""
 
@@ -88,12 +91,16 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
-        response.headers.setdefault("Cache-Control", "private, no-cache")
+        is_personal = request.url.path.startswith(
+            (f"{request.scope['root_path']}/person", f"{request.scope['root_path']}/feeds/")
+        )
+        response.headers.setdefault("Cache-Control", "no-store" if is_personal else "private, no-cache")
         return response
 
     @app.exception_handler(PrakerjaError)
     async def refused(request: Request, error: PrakerjaError) -> Response:
-        status = 503 if isinstance(error, TransientError) else 404
+        kinds = {TransientError: 503, NotReadyError: 503, warehouse.RefusedError: 500}
+        status = next((status for kind, status in kinds.items() if isinstance(error, kind)), 404)
         return _html(request, "refused", {"told": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)
@@ -155,7 +162,7 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
     ) -> Response:
         _require(viewer.sees_people, "see a person's story")
         try:
-            found = story.find(number)
+            found = story.find(number, viewer.name)
         except story.UnknownPersonError as error:
             return _page(request, viewer, "person", {"charts": {}, "told": str(error)}, status=404)
         # By the warehouse's own number: an address is kept by browsers and logs, and must name nobody.
@@ -166,12 +173,11 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
         _require(viewer.sees_people, "see a person's story")
         return _page(request, viewer, "story", story.page(recipient_id, viewer.name, language))
 
-    @app.get("/runs/{run_id}")
-    def of_run(request: Request, run_id: str) -> Response:
+    @app.get("/runs/{dag_id}/{run_id}")
+    def of_run(request: Request, dag_id: str, run_id: str) -> Response:
         """From a run or its tasks, where Airflow shows it as a tab."""
-        number = run_id.removeprefix("gelombang-").partition("__")[0]
-        known = run_id.startswith("gelombang-") and number.isdigit()
-        place = f"cohorts/{number}" if known else "feeds" if run_id.count("__") else ""
+        cohort_of_run = orchestrator.cohort_of(dag_id, run_id)
+        place = f"cohorts/{cohort_of_run}" if cohort_of_run else "feeds" if dag_id == "platform_feeds" else ""
         return RedirectResponse(f"{request.scope['root_path']}/{place}")
 
     @app.get("/data-docs/{path:path}")

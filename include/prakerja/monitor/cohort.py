@@ -20,7 +20,7 @@ ENDS = ("delivered", "accepted", "suppressed", "permanently_failed", "expired", 
 
 
 def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]:
-    """`row`, `forecast`, `others` (to compare with), `reminders`, `charts`. Raises `PrakerjaError` where unknown."""
+    """`row`, `forecast`, `others` (to compare with), `charts`. Raises `PrakerjaError` where unknown."""
     wave, known = cohort(number), figures.of_cohorts()
     if number not in known:
         raise PrakerjaError(f"gelombang {number} has no roster yet: it is announced on {wave.announced_on}")
@@ -37,12 +37,9 @@ def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]
         charts["reminders"] = _reminders(found)
     return {
         "row": overview.row_of(wave, found, now),
-        "cohort": wave,
         "forecast": expected,
-        "share_not_bought": (found.counts["at_risk"] + found.counts["overdue"]) / max(found.counts["selected"], 1),
         "others": [n for n in reversed(known) if n != number],
         "other": other,
-        "earlier": list(before),
         "refreshed_at": found.refreshed_at,
         "charts": charts,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from prakerja.cohorts.overview import missing_now
@@ -24,7 +25,7 @@ COLUMNS = {
 
 
 def page(last: date | None = None, days: int = DAYS) -> dict[str, Any]:
-    """`first`, `last`, `earlier` and `later` (to page by), `counts` by status, `charts`; without a date the latest."""
+    """`first`, `last`, `earlier` and `later` (to page by), `rows`, `charts`; without a date the latest."""
     deliveries = overview.list_deliveries()
     newest = max((date.fromisoformat(d["business_date"]) for d in deliveries), default=None)
     owed = set(missing_now())
@@ -60,8 +61,8 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
     ]
     for delivery in found:
         if delivery["data_docs"]:
-            site = data_docs.folder()
-            delivery["data_docs"] = delivery["data_docs"].removeprefix(f"{site}/")
+            site, page = data_docs.folder(), Path(delivery["data_docs"])
+            delivery["data_docs"] = str(page.relative_to(site)) if page.is_file() else None
     is_owed = (platform, on) in missing_now()
     return {
         "platform": platform,

@@ -16,6 +16,8 @@ from prakerja.reminders import overview as reminders
 
 log = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 120  # for another who counts; a run that waits longer leaves it to the next
+
 
 @dataclass(frozen=True)
 class CohortFigures:
@@ -35,20 +37,26 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
     """Count what the monitor shows, of one cohort or of all; gives the cohorts whose days and regions were counted.
 
     Days and regions are counted where what they are counted from is another than before. May run twice, and two at once
-    take turns.
+    take turns. Raises `UnavailableError` where another takes too long.
     """
-    table = {row["cohort"]: row for row in overview.cohort_table()}
     counted: list[int] = []
-    with warehouse.exclusive("monitor"):
-        with warehouse.transaction("show") as connection:
-            sources = warehouse.rows(connection, "monitor/list_sources")
+    with warehouse.exclusive("monitor", PATIENCE_SECONDS):
+        table = {row["cohort"]: row for row in overview.cohort_table()}
+        with warehouse.transaction("ingest") as connection:
+            waves = calendar().values()
+            sources = warehouse.rows(
+                connection,
+                "monitor/list_sources",
+                cohorts=[wave.cohort for wave in waves],
+                deadlines=[wave.deadline_on for wave in waves],
+            )
             appeals = {row["cohort"]: dict(row) for row in warehouse.rows(connection, "monitor/count_appeals")}
         runs = reminders.list_runs(cohort)
         for source in sources:
             number = source["cohort"]
             if number not in table or cohort not in (None, number):
                 continue
-            with warehouse.transaction("show") as connection:
+            with warehouse.transaction("ingest") as connection:
                 held_for = source["held_for"] or {}
                 if source["counted_from"] != source["counted_before"]:
                     held_for = _count(connection, source)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, calendar
+from prakerja.calendar import calendar
 from prakerja.errors import PrakerjaError
 
 Language = Literal["id", "en"]
@@ -71,9 +71,11 @@ class Report:
 def as_of(day: date) -> Report:
     """What the facts told at the end of a WIB day, whatever came later. Raises `NothingToTellError`."""
     with warehouse.transaction("show", one_snapshot=True) as connection:
-        rows = [dict(row) for row in warehouse.rows(connection, QUERY, day=day)]
+        waves = [wave.as_known_on(day) for wave in calendar().values()]
+        cohorts_known, deadlines = [wave.cohort for wave in waves], [wave.deadline_on for wave in waves]
+        rows = warehouse.rows(connection, QUERY, day=day, cohorts=cohorts_known, deadlines=deadlines)
         listed = warehouse.rows(connection, LIST_QUERY, day=day)
-    cohorts = [row | {"wave": _wave(row, day)} for row in rows if row["cohort"] in calendar()]
+    cohorts = [_told(dict(row), day) for row in rows if row["cohort"] in calendar()]
     if not cohorts:
         raise NothingToTellError(f"nothing can be told as of {day}: no roster had arrived by then")
     figures: list[Figure] = []
@@ -82,8 +84,11 @@ def as_of(day: date) -> Report:
         decided = f"decision {row['decision_id']} as of {row['decided_as_of']}" if row["decision_id"] else standing
         figures += [
             Figure(row["cohort"], "selected", row["selected"], QUERY, f"roster of gelombang-{row['cohort']}"),
-            *(Figure(row["cohort"], name, row[name], QUERY, decided) for name in ("purchased", "held", "not_bought")),
-            *(Figure(row["cohort"], name, row[name], QUERY, decided) for name in ("revoked", "reinstated")),
+            *(
+                Figure(row["cohort"], name, row[name], QUERY, decided)
+                for name in ("purchased", "held", "still_held", "not_bought", "excluded", "revoked", "reinstated")
+                if row[name] is not None
+            ),
         ]
     together = f"{len(cohorts)} cohorts, facts up to {day}"
     for name in ("selected", "revoked", "reinstated"):
@@ -95,5 +100,13 @@ def as_of(day: date) -> Report:
     return Report(day, cohorts, figures)
 
 
-def _wave(row: dict[str, Any], day: date) -> Cohort:
-    return calendar()[row["cohort"]].as_known_on(day)
+def _told(row: dict[str, Any], day: date) -> dict[str, Any]:
+    """With `deadline_on`, and `stage`: `unknown`, `open`, `undecided` (its deadline is over), `asked` or `decided`."""
+    wave = calendar()[row["cohort"]].as_known_on(day)
+    if row["decision_id"]:
+        stage = "decided" if row["is_carried_out"] else "asked"
+    elif row["standing_as_of"] is None:
+        stage = "unknown"
+    else:
+        stage = "open" if day <= wave.deadline_on else "undecided"
+    return row | {"deadline_on": row["decided_deadline_on"] or wave.deadline_on, "stage": stage}

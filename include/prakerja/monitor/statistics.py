@@ -16,22 +16,18 @@ from prakerja.monitor import report
 from prakerja.monitor.charts import Chart
 from prakerja.settings import WIB, Settings, program
 
-#: Counts that add up: the first to the selected, the last three to each other.
-PARTS = ("purchased", "held", "not_bought", "excluded")
-QUOTA = ("freed", "reinstated", "revoked")
-COUNTS = ("selected", *PARTS, *QUOTA)
+#: Counts that add up: each to the sum before it.
+SUMS = {"selected": ("purchased", "held", "not_bought", "excluded"), "revoked": ("freed", "reinstated")}
+COUNTS = ("selected", "purchased", "held", "not_bought", "excluded", "revoked", "freed", "reinstated")
+Cell = tuple[int, str]
 
 
 def page(now: datetime) -> dict[str, Any]:
     """`as_of`, `cohorts` and `total`, whose counts are numbers, or null where they are too small to tell; `least`."""
     found = report.as_of(now.astimezone(WIB).date())
     least = int(program()["statistics"]["least"])
-    rows = [_row(row) for row in found.cohorts]
-    told = suppressed(rows, least)
-    total = {name: sum(row[name] for row in rows) for name in COUNTS}
-    for name in COUNTS:
-        if 0 < total[name] < least or sum(row[name] is None for row in told) == 1:
-            total[name] = None
+    rows = [_row(row) for row in found.cohorts if row["stage"] != "unknown"]
+    *told, total = suppressed(rows, least)
     shown = [
         {**row, "cohort": str(row["cohort"]), "share": round(row["revoked"] / row["selected"], 5)}
         for row in told
@@ -63,44 +59,45 @@ def publish(now: datetime) -> None:
 
 
 def suppressed(rows: Sequence[dict[str, Any]], least: int) -> list[dict[str, Any]]:
-    """The rows without counts below `least`, nor such as would give one of those away by subtraction.
+    """The rows, and then their total, without counts below `least` and without such as would give one of those away.
 
-    A count can be told from its column's total if it is the only one that lacks there, and from its row's sums if it is
-    the only part that lacks. So another is left out with it, until nothing lacks alone.
+    Whatever lacks in a sum that is told must be two counts at least, and `least` together: else subtraction tells them.
+    So another is left out with it, until nothing can be told.
     """
-    told = [dict(row) for row in rows]
-    for row in told:
-        for name in COUNTS:
-            if 0 < row[name] < least:
-                row[name] = None
-    while _hide_another(told):
-        pass
-    return told
+    total = {name: sum(row[name] for row in rows) for name in COUNTS}
+    table = [*rows, total]
+    sums = [((i, whole), [(i, part) for part in parts]) for i in range(len(table)) for whole, parts in SUMS.items()]
+    sums += [((len(rows), name), [(i, name) for i in range(len(rows))]) for name in COUNTS]
+    hidden = {(i, name) for i, row in enumerate(table) for name in COUNTS if 0 < row[name] < least}
+    is_told = False
+    while not is_told:
+        is_told = True
+        for whole, parts in sums:
+            if _gives_away(whole, parts, table, hidden, least):
+                shown = [cell for cell in parts if cell not in hidden and table[cell[0]][cell[1]]]
+                hidden.add(min(shown, key=lambda cell: table[cell[0]][cell[1]]) if shown else whole)
+                is_told = False
+    return [
+        {**row, **{name: None if (i, name) in hidden else row[name] for name in COUNTS}} for i, row in enumerate(table)
+    ]
 
 
-def _hide_another(told: Sequence[dict[str, Any]]) -> bool:
-    """Leave out one more count where one lacks alone; gives whether there was such a one."""
-    for row in told:
-        for parts in (PARTS, QUOTA):
-            shown = [name for name in parts if row[name] is not None]
-            if len(shown) == len(parts) - 1:
-                row[max(shown, key=lambda name: bool(row[name]))] = None
-                return True
-    for name in COUNTS:
-        rest = [row for row in told if row[name]]
-        if sum(row[name] is None for row in told) == 1 and rest:
-            min(rest, key=lambda row: row[name])[name] = None
-            return True
-    return False
+def _gives_away(
+    whole: Cell, parts: Sequence[Cell], table: Sequence[dict[str, Any]], hidden: set[Cell], least: int
+) -> bool:
+    lacking = [cell for cell in parts if cell in hidden]
+    if whole in hidden:
+        return not lacking
+    return bool(lacking) and (len(lacking) == 1 or sum(table[i][name] for i, name in lacking) < least)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    counts = {name: row[name] for name in ("selected", "purchased", "held", "not_bought", "revoked", "reinstated")}
+    counts = {name: row[name] or 0 for name in ("purchased", "held", "not_bought", "excluded", "revoked", "reinstated")}
     return {
         "cohort": row["cohort"],
-        "deadline_on": row["wave"].deadline_on.isoformat(),
+        "deadline_on": row["deadline_on"].isoformat(),
         "is_decided": bool(row["decision_id"]),
+        "selected": sum(counts[name] for name in SUMS["selected"]),
         **counts,
-        "excluded": row["selected"] - row["purchased"] - row["held"] - row["not_bought"],
         "freed": row["revoked"] - row["reinstated"],
     }

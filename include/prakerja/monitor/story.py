@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
@@ -12,6 +13,8 @@ from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import explanation
 from prakerja.settings import WIB
+
+log = logging.getLogger(__name__)
 
 Language = Literal["id", "en"]
 WORDS = Path(__file__).parent / "story.yaml"
@@ -24,13 +27,16 @@ class UnknownPersonError(PrakerjaError):
         super().__init__("no loaded roster has this card number or NIK: check its sixteen digits")
 
 
-def find(number: str) -> int:
-    """The recipient of a card number or NIK. Raises `UnknownPersonError`."""
+def find(number: str, looked_by: str) -> int:
+    """The recipient of a card number or NIK. That somebody was found is kept as a look. Raises `UnknownPersonError`."""
     with warehouse.transaction("show") as connection:
         found = explanation.outcome_of(connection, "".join(number.split()))
-    if found is None:
-        raise UnknownPersonError
-    return int(found["recipient_id"])
+        if found is None:
+            log.warning("%s has asked for a number that no roster has", looked_by)
+            raise UnknownPersonError
+        recipient_id = int(found["recipient_id"])
+        warehouse.execute(connection, "monitor/insert_look", recipient_id=recipient_id, looked_by=looked_by)
+    return recipient_id
 
 
 def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any]:

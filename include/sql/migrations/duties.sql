@@ -28,7 +28,7 @@ begin
     end if;
 
     grant select on all tables in schema public
-    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_show, prakerja_read;
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_read;
     grant usage on all sequences in schema public
     to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish, prakerja_show;
 
@@ -58,10 +58,9 @@ begin
     refresh_evidence(integer, date, date, integer, date, date, timestamptz)
     to prakerja_ingest, prakerja_decide, prakerja_remind;
 
-    -- The monitor shows what its counts say, and writes down who has looked at whom.
-    grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_show;
+    -- The monitor shows what runs have counted, and writes down who has looked at whom.
+    grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_ingest;
     grant insert on looks to prakerja_show;
-    execute format('grant temporary on database %I to prakerja_show', current_database());
 
     -- The receiver of receipts is reached from outside: it moves messages, and takes in who wants no more.
     grant select on alembic_version, reminders, opt_outs, message_transitions to prakerja_receive;
@@ -91,8 +90,12 @@ begin
             )
         group by c.table_name
     loop
-        execute format('grant select (%s) on %I to prakerja_look', seen.columns, seen.table_name);
+        execute format('grant select (%s) on %I to prakerja_look, prakerja_show', seen.columns, seen.table_name);
     end loop;
+    -- Who answers a person finds them by their number, and shows damaged rows, masked.
+    grant select (card_number, nik) on recipients to prakerja_show;
+    grant select (card_number) on transactions, evidence to prakerja_show;
+    grant select (delivered, might_be) on quarantine to prakerja_show;
 
     if has_maintain then
         execute 'grant maintain on deliveries, transactions, quarantine, recipients, evidence, outcomes, revocations'

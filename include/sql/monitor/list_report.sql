@@ -1,11 +1,13 @@
 -- Grain: one row per cohort with a roster that had arrived by a day: what could be told of it at the end of that day.
--- Parameters: day.
+-- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
+-- Parameters: day; cohorts, deadlines: the calendar's, as known on that day.
 with stood as (
     select distinct on (cohort)
         cohort,
         as_of,
         purchased,
         held,
+        excluded,
         at_risk + overdue as not_bought
     from standings
     where as_of <= :day
@@ -13,18 +15,26 @@ with stood as (
 ),
 
 decided as (
-    select distinct on (cohort)
-        cohort,
-        decision_id,
-        as_of,
-        deadline_on,
-        purchased,
-        held,
-        overdue,
-        excluded
-    from decisions
-    where status = 'made' and as_of <= :day
-    order by cohort, deadline_on desc
+    select distinct on (d.cohort)
+        d.cohort,
+        d.decision_id,
+        d.as_of,
+        d.deadline_on,
+        d.purchased,
+        d.held,
+        d.overdue,
+        d.excluded,
+        c.decision_id is not null as is_carried_out
+    from decisions as d
+    left join carried_out as c on d.decision_id = c.decision_id and c.carried_out_on <= :day
+    left join
+        unnest(cast(:cohorts as integer[]), cast(:deadlines as date[])) as k (cohort, deadline_on)
+        on d.cohort = k.cohort
+    where
+        d.status = 'made'
+        and d.as_of <= :day
+        and (k.deadline_on is null or d.deadline_on >= k.deadline_on or c.decision_id is not null)
+    order by d.cohort, d.deadline_on desc
 ),
 
 revoked as (
@@ -37,22 +47,37 @@ revoked as (
     left join reinstatements as e on v.recipient_id = e.recipient_id
     where v.revoked_on <= :day
     group by d.cohort
+),
+
+answered as (
+    select
+        r.cohort,
+        count(*) as answered
+    from hold_resolutions as h
+    inner join recipients as r on h.recipient_id = r.recipient_id
+    where h.resolved_on <= :day
+    group by r.cohort
 )
 
 select
     r.cohort,
     r.rows as selected,
     s.as_of as standing_as_of,
-    coalesce(d.purchased, s.purchased, 0) as purchased,
-    coalesce(d.held, s.held, 0) as held,
-    coalesce(d.overdue, s.not_bought, 0) as not_bought,
+    coalesce(d.purchased, s.purchased) as purchased,
+    coalesce(d.held, s.held) as held,
+    coalesce(d.overdue, s.not_bought) as not_bought,
+    coalesce(d.excluded, s.excluded) as excluded,
+    greatest(coalesce(d.held, s.held) - coalesce(a.answered, 0), 0) as still_held,
     d.decision_id,
     d.as_of as decided_as_of,
+    d.deadline_on as decided_deadline_on,
+    coalesce(d.is_carried_out or d.overdue = 0, false) as is_carried_out,
     coalesce(v.revoked, 0) as revoked,
     coalesce(v.reinstated, 0) as reinstated
 from rosters as r
 left join stood as s on r.cohort = s.cohort
 left join decided as d on r.cohort = d.cohort
 left join revoked as v on r.cohort = v.cohort
+left join answered as a on r.cohort = a.cohort
 where r.status = 'accepted' and r.arrived_on <= :day
 order by r.announced_on, r.cohort

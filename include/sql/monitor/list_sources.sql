@@ -1,22 +1,33 @@
 -- Grain: one row per cohort with a roster: where its latest standing and decision are, and what days and regions would
 -- be counted from now. While it is not decided, every day's intake may change them.
--- Parameters: none.
+-- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
+-- Parameters: cohorts, deadlines: the calendar's, as it stands.
 with decided as (
     select
-        cohort,
-        max(deadline_on) as deadline_on,
-        max(as_of) as as_of
-    from decisions
-    where status = 'made'
-    group by cohort
+        d.cohort,
+        max(d.deadline_on) as deadline_on,
+        max(d.as_of) as as_of
+    from decisions as d
+    left join
+        unnest(cast(:cohorts as integer[]), cast(:deadlines as date[])) as k (cohort, deadline_on)
+        on d.cohort = k.cohort
+    where
+        d.status = 'made'
+        and (
+            k.deadline_on is null
+            or d.deadline_on >= k.deadline_on
+            or exists (select from carried_out as c where c.decision_id = d.decision_id)
+        )
+    group by d.cohort
 ),
 
 standing_at as (
-    select
+    select distinct on (cohort)
         cohort,
-        max(as_of) as as_of
+        as_of,
+        concat_ws(' ', as_of, purchased, held, excluded) as counts
     from standings
-    group by cohort
+    order by cohort, as_of desc
 ),
 
 revoked as (
@@ -35,7 +46,7 @@ select
     d.deadline_on as decided_deadline_on,
     coalesce(s.as_of, d.as_of) as as_of,
     concat_ws(
-        ' ', coalesce(d.deadline_on, s.as_of), coalesce(b.generation, 0), coalesce(v.revoked, 0),
+        ' ', coalesce(d.deadline_on::text, s.counts), coalesce(b.generation, 0), coalesce(v.revoked, 0),
         coalesce(v.reinstated, 0)
     ) as counted_from,
     f.counted_from as counted_before,

@@ -58,15 +58,21 @@ async function refresh() {
   if (document.hidden || !main.dataset.live) return;
   try {
     const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+    if (answer.status === 401 || answer.status === 403) document.getElementById("told").className = "warn";
+    if (!answer.ok && answer.status !== 304) document.getElementById("told").textContent = "These figures are not kept up to date any more: log in again.";
     if (answer.status === 304 || !answer.ok) return;
     const first = tag === null;
     tag = answer.headers.get("ETag");
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
     if (!fresh || (first && fresh.innerHTML === initial)) return;
-    if (main.contains(document.activeElement) && document.activeElement !== main) return void (tag = null);
+    if (document.activeElement.matches("input, select, textarea")) return void (tag = null);
+    const focused = main.contains(document.activeElement) ? document.activeElement.id || document.activeElement.getAttribute("href") : null;
+    for (const view of views.values()) view.finalize();
+    views.clear();
     const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
     main.replaceChildren(...fresh.childNodes);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) (document.getElementById(focused) || main.querySelector(`a[href="${CSS.escape(focused)}"]`))?.focus();
     countDown();
     drawAll();
     document.getElementById("told").textContent = "The figures have changed.";
