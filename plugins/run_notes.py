@@ -46,15 +46,15 @@ def _note(dag_run: Any) -> None:
         .where(XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == OUTCOME)
         .order_by(XComModel.timestamp.desc())
     )
-    with session.begin_nested():  # what fails here leaves the scheduler's own transaction as it is
-        last = session.scalars(outcome).first()
-        told = [str(XComModel.deserialize_value(last))] if last is not None else []
-        red = sorted({ti.task_display_name for ti in dag_run.get_task_instances(["failed"], session=session)})
-        if red:
-            told.append(f"red: {', '.join(red)}")
-        if told:
-            why = f"{dag_run.note.split(BECAUSE)[0]}{BECAUSE}" if "__audit-" in dag_run.run_id and dag_run.note else ""
-            dag_run.note = f"{why}{'; '.join(told)}"[:1000]
+    # Within the scheduler's own transaction, which takes no savepoint: it guards against any commit but its own.
+    last = session.scalars(outcome).first()
+    told = [str(XComModel.deserialize_value(last))] if last is not None else []
+    red = sorted({ti.task_display_name for ti in dag_run.get_task_instances(["failed"], session=session)})
+    if red:
+        told.append(f"red: {', '.join(red)}")
+    if told:
+        why = f"{dag_run.note.split(BECAUSE)[0]}{BECAUSE}" if "__audit-" in dag_run.run_id and dag_run.note else ""
+        dag_run.note = f"{why}{'; '.join(told)}"[:1000]
 
 
 class RunNotesPlugin(AirflowPlugin):
