@@ -151,6 +151,7 @@ def test_runs_say_what_they_are_and_every_run_has_tasks(replayed: Replayed) -> N
     assert feeds == (16,)
 
 
+@pytest.mark.soak
 def test_played_again_it_changes_nothing(replayed: Replayed) -> None:
     instance, first = replayed
     state, published = instance.state(), instance.published()
@@ -175,7 +176,7 @@ def test_without_an_approval_nothing_is_revoked_and_with_one_it_is_as_if_never_w
         row = instance.cohorts()[truth["cohort"]]
         assert (row["status"], row["overdue"], row["revoked"]) == ("awaiting_approval", truth["overdue"], 0)
         assert f"gelombang-{truth['cohort']} awaits approval: {truth['overdue']} revocations" in done.stderr
-    assert not (instance.home / "publish").exists()
+    assert not (instance.home / "publish" / "blacklist").exists()
     instance.replay("--approve-as", "Siti")
     assert instance.state() == reference.state()
     assert instance.list_of_cards() == reference.list_of_cards()
@@ -228,7 +229,7 @@ def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(world: Path, in
     row = instance.cohorts()[13]
     assert (row["status"], row["missing_feeds"]) == ("blocked", ["pintaria 2021-03-15", "sisnaker 2021-03-16"])
     assert row["revoked"] == 0
-    assert not (instance.home / "publish").exists()
+    assert not (instance.home / "publish" / "blacklist").exists()
     assert "missing" in instance.run("feeds").stdout
     with instance.database("airflow") as connection:
         red = connection.execute(
