@@ -61,7 +61,7 @@ def run(folder: Path, scale: float, runs: int) -> None:
 
 def _report(people: int, rows: int, runs: int, counting: dict[str, float]) -> None:
     shown = app.application(lambda: app.Viewer("bench", True, True), _Runs())
-    shown.add_api_route("/empty", dict)
+    shown.add_api_route("/empty", _empty)
     outer = FastAPI()
     outer.mount("/prakerja", shown)
     client = TestClient(outer, base_url="http://bench/prakerja")
@@ -75,6 +75,10 @@ def _report(people: int, rows: int, runs: int, counting: dict[str, float]) -> No
         table.add_row(name, "", f"{seconds:.1f} s", "", "")
     Console(width=120).print(f"{COHORTS} cohorts, {COHORTS * people:,} recipients, {rows:,} transactions")
     Console(width=120).print(table)
+
+
+def _empty() -> dict[str, str]:
+    return {}
 
 
 def _median(client: TestClient, page: str, runs: int) -> float:
