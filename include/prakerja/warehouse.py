@@ -105,7 +105,10 @@ def exclusive(name: str, patience_seconds: int = 0) -> Iterator[None]:
             engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
             connection = held.enter_context(engine.connect())
             connection.execute(sa.text(f"set lock_timeout = '{int(patience_seconds)}s'"))
-            connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
+            try:
+                connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
+            finally:  # whoever has the connection next waits as long as ever
+                connection.execute(sa.text("reset lock_timeout"))
         try:
             yield
         finally:
