@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar, cohort
 from prakerja.errors import PrakerjaError
+from prakerja.feeds.overview import mask
 from prakerja.monitor import app, charts, curves, drawing, figures, report, statistics, story
 from prakerja.monitor.figures import CohortFigures
 from prakerja.revocations import explanation
@@ -81,6 +82,17 @@ def test_counted_again_where_something_has_changed_and_only_there(home: Path, sh
     assert figures.of_cohorts()[12].counts["reinstatements_proposed"] == 1
 
 
+def test_who_counts_does_not_wait_for_ever_and_leaves_nobody_else_impatient(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "PATIENCE_SECONDS", 1)
+    with warehouse.exclusive("monitor"), pytest.raises(warehouse.UnavailableError):
+        figures.refresh(NOW)
+    for _ in range(3):  # every connection that the pool may give
+        with warehouse.exclusive("another", 1), warehouse.transaction() as connection:
+            assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "0"
+
+
 def test_an_open_cohort_is_counted_by_its_latest_intake(wave: Cohort) -> None:
     from prakerja.cohorts import standing
 
@@ -112,7 +124,7 @@ def test_the_forecast_goes_on_as_earlier_cohorts_did(home: Path) -> None:
         13: figures_of(13, {8: 40, 3: 20}, selected=200),
     }
     wave = cohort(13)
-    before = curves.earlier(wave, known)
+    before = curves.earlier(wave, curves.every(known))
     assert list(before) == [12]
     expected = curves.forecast(curves.curve(wave, known[13]), 200, before)
     assert expected == curves.Forecast(low=70, middle=70, high=70, cohorts=1, not_bought_now=140, days_left=3)
@@ -298,6 +310,21 @@ def test_each_look_is_in_the_audit_log_and_is_kept_before_anything_is_shown(
     answer = looking.get("/person/1?language=id")
     assert answer.status_code == 503
     assert "tokopedia" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "delivered", "shown"),
+    [
+        ("occurred_at", "2021-03-08T12:00:00+07:00", "2021-03-08T12:00:00+07:00"),
+        ("amount_idr", "500000", "500000"),
+        ("course_id", card(1), "••••••••••••0001"),
+        ("course_id", "1000 0000 0000 0001", "•••• •••• •••• 0001"),
+        ("card_number", card(1), "••••••••••••0001"),
+    ],
+)
+def test_a_damaged_row_shows_what_is_wrong_and_nobodys_number(field: str, delivered: str, shown: str) -> None:
+    """Also where columns were mixed up."""
+    assert mask(field, delivered) == shown
 
 
 def test_nobodys_number_stands_on_a_page(client: Client, home: Path) -> None:

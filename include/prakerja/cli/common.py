@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -36,10 +35,12 @@ def today() -> date:
 
 def answered(because: str, name: str) -> tuple[str, str]:
     """The reason and the person of something that is kept for good; raises where one is empty or names a number."""
+    from prakerja.feeds.overview import NUMBER_OF_SOMEBODY
+
     if not because.strip() or not name.strip():
         raise typer.BadParameter("say why, and who you are: --because and --as")
     for text in (because, name):
-        if re.search(r"\d{12,}|\d{4}[ .-]\d{4}[ .-]\d{4}", text):
+        if NUMBER_OF_SOMEBODY.search(text):
             raise PrakerjaError("--because and --as are read by many: leave cards, NIKs and phone numbers out")
     return because.strip(), name.strip()
 

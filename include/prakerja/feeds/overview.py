@@ -11,14 +11,14 @@ from prakerja.feeds import data_docs
 from prakerja.platforms import platforms
 
 
-def list_deliveries() -> list[dict[str, Any]]:
-    """One mapping per delivery, oldest first: `platform`, `business_date`, `revision`, `status`, `reason`, counts.
+def list_deliveries(platform: str | None = None, day: date | None = None) -> list[dict[str, Any]]:
+    """One mapping per delivery, oldest first, of a platform and a business date or of all.
 
-    `status` is `accepted` or `rejected`; `is_in_force` tells the revision that counts of a restated day; `data_docs` is
-    the page of its validation result, where it was judged.
+    `platform`, `business_date`, `revision`, `status` (`accepted` or `rejected`), `reason`, counts; `is_in_force` tells
+    the revision that counts of a restated day; `data_docs` is the page of its validation result, where it was judged.
     """
     with warehouse.transaction() as connection:
-        rows = warehouse.rows(connection, "feeds/list_deliveries")
+        rows = warehouse.rows(connection, "feeds/list_deliveries", platform=platform, business_date=day)
     deliveries = []
     for row in rows:
         delivery = dict(row)
@@ -61,13 +61,16 @@ def list_quarantine(
     ]
 
 
+#: What may be a card, a NIK or a phone.
+NUMBER_OF_SOMEBODY = re.compile(r"\d{12,}|\d{4}[ .-]\d{4}[ .-]\d{4}")
+
 #: What says nothing about a person, and is needed to see what is wrong.
 UNMASKED = ("event", "occurred_at", "amount_idr", "course_id")
 
 
 def mask(field: str, value: str) -> str:
     """A delivered value without what would tell whose it is."""
-    if field in UNMASKED and not re.search(r"(?:\d\D?){12}", value):  # where columns were mixed up, a card stands there
+    if field in UNMASKED and not NUMBER_OF_SOMEBODY.search(value):  # where columns were mixed up, a card stands there
         return value
     if field == "raw":
         return f"({len(value)} characters)"
