@@ -84,7 +84,7 @@ schemas: install ## write the contract's JSON Schemas and the service's OpenAPI 
 	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
 
 bundle: install ## build what draws the monitor's charts in browsers, from the wheel
-	$(BIN)/python -c "import vl_convert; print(vl_convert.javascript_bundle(vl_version='6.4'), end='')" > include/prakerja/monitor/static/vega.js
+	$(BIN)/python -c "import vl_convert; from prakerja.monitor.drawing import VEGA_LITE; print(vl_convert.javascript_bundle(vl_version=VEGA_LITE), end='')" > include/prakerja/monitor/static/vega.js
 
 screenshots: install ## the README's pictures of the monitor, in docs/screenshots
 	$(BIN)/python -m tests.screenshots

@@ -7,11 +7,11 @@ the simple auth manager refuses a view to nobody.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 from prakerja.occasion import RUN_ID
@@ -132,7 +132,7 @@ async def monitor(scope: Any, receive: Any, send: Any) -> None:
 def _root() -> str:
     from urllib.parse import urlsplit
 
-    return urlsplit(os.environ.get("AIRFLOW__API__BASE_URL", "")).path.rstrip("/")
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
 
 
 class MonitorPlugin(AirflowPlugin):

@@ -6,13 +6,10 @@ the tasks that are red. A task of its own for it would change what a run that fa
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
-
-log = logging.getLogger(__name__)
 
 #: The key of the XCom.
 OUTCOME = "outcome"

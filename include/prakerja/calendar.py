@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -120,6 +121,12 @@ def calendar() -> dict[int, Cohort]:
     except OSError:
         changed_at = 0  # reading it says what is wrong
     return _read(path, changed_at)
+
+
+def deadlines(waves: Iterable[Cohort]) -> dict[str, list[Any]]:
+    """The cohorts' deadlines as the warehouse's statements take them: `cohorts`, `deadlines`."""
+    by_cohort = {wave.cohort: wave.deadline_on for wave in waves}
+    return {"cohorts": list(by_cohort), "deadlines": list(by_cohort.values())}
 
 
 def cohort(number: int) -> Cohort:

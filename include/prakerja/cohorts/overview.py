@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, calendar
+from prakerja.calendar import Cohort, calendar, deadlines
 from prakerja.cohorts.completeness import as_text, missing_feeds
 
 COUNTS = (
@@ -39,13 +39,7 @@ def missing_now() -> list[tuple[str, date]]:
 
 
 def _known(connection: warehouse.Connection) -> dict[int, Any]:
-    waves = calendar().values()
-    rows = warehouse.rows(
-        connection,
-        "cohorts/list_cohorts",
-        cohorts=[wave.cohort for wave in waves],
-        deadlines=[wave.deadline_on for wave in waves],
-    )
+    rows = warehouse.rows(connection, "cohorts/list_cohorts", **deadlines(calendar().values()))
     return {row["cohort"]: row for row in rows}
 
 

@@ -148,8 +148,7 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
 
     @app.get("/statistics.json")
     def statistics_json() -> Response:
-        found = statistics.page(datetime.now(WIB))
-        return JSONResponse({name: value for name, value in found.items() if name != "charts"})
+        return JSONResponse(statistics.without_charts(statistics.page(datetime.now(WIB))))
 
     @app.get("/person")
     def person_form(request: Request, viewer: Looking) -> Response:

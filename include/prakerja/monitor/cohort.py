@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, calendar, cohort
+from prakerja.calendar import Cohort, cohort
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import curves, figures, overview
 from prakerja.monitor.charts import Chart
@@ -25,11 +25,11 @@ def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]
     if number not in known:
         raise PrakerjaError(f"gelombang {number} has no roster yet: it is announced on {wave.announced_on}")
     found = known[number]
-    before = curves.earlier(wave, known)
-    points = curves.curve(wave, found)
+    drawn = curves.every(known)
+    before, points = curves.earlier(wave, drawn), drawn[number]
     expected = curves.forecast(points, found.counts["selected"], before)
     charts = {
-        "curve": _curve(wave, found, points, expected, before, _other(other, known)),
+        "curve": _curve(wave, found, points, expected, before, _compared(other, drawn)),
         "platforms": _platforms(found),
         "regions": _regions(number),
     }
@@ -54,12 +54,13 @@ def provinces() -> dict[str, str]:
     return loaded
 
 
-def _other(number: int | None, known: Mapping[int, CohortFigures]) -> CohortFigures | None:
+def _compared(number: int | None, drawn: Mapping[int, list[curves.Point]]) -> list[dict[str, Any]]:
+    """The points of another cohort, where one is to be compared with."""
     if number is None:
-        return None
-    if number not in known:
+        return []
+    if number not in drawn:
         raise PrakerjaError(f"gelombang {number} has no figures to compare with: choose another")
-    return known[number]
+    return overview.points(number, drawn[number])
 
 
 def _curve(
@@ -68,11 +69,9 @@ def _curve(
     points: list[curves.Point],
     expected: curves.Forecast | None,
     before: Mapping[int, list[curves.Point]],
-    other: CohortFigures | None,
+    compared: list[dict[str, Any]],
 ) -> Chart:
-    rows = overview.points(wave.cohort, points)
-    if other:
-        rows += overview.points(other.cohort, curves.curve(calendar()[other.cohort], other))
+    rows = overview.points(wave.cohort, points) + compared
     selected = found.counts["selected"]
     forecast = []
     if expected:

@@ -63,14 +63,20 @@ def curve(cohort: Cohort, figures: CohortFigures) -> list[Point]:
     return points
 
 
-def earlier(cohort: Cohort, known: Mapping[int, CohortFigures]) -> dict[int, list[Point]]:
-    """The whole curves of cohorts whose deadline was over when this one's was to come."""
-    curves = {
-        number: curve(calendar()[number], figures)
-        for number, figures in known.items()
-        if calendar()[number].deadline_on < cohort.deadline_on
+def every(known: Mapping[int, CohortFigures]) -> dict[int, list[Point]]:
+    """The curve of every cohort."""
+    waves = calendar()
+    return {number: curve(waves[number], figures) for number, figures in known.items()}
+
+
+def earlier(cohort: Cohort, drawn: Mapping[int, list[Point]]) -> dict[int, list[Point]]:
+    """Of the curves the whole ones, of cohorts whose deadline was over when this one's was to come."""
+    waves = calendar()
+    return {
+        number: points
+        for number, points in drawn.items()
+        if waves[number].deadline_on < cohort.deadline_on and points and points[-1].days_left == 0
     }
-    return {number: points for number, points in curves.items() if points and points[-1].days_left == 0}
 
 
 def band(curves: Mapping[int, Sequence[Point]]) -> list[Band]:

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from prakerja.cohorts.overview import missing_now
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import data_docs, overview
+from prakerja.monitor import figures
 from prakerja.monitor.charts import Chart
 from prakerja.platforms import active_on, platforms
 
@@ -28,7 +28,7 @@ def page(last: date | None = None, days: int = DAYS) -> dict[str, Any]:
     """`first`, `last`, `earlier` and `later` (to page by), `rows`, `charts`; without a date the latest."""
     deliveries = overview.list_deliveries()
     newest = max((date.fromisoformat(d["business_date"]) for d in deliveries), default=None)
-    owed = set(missing_now())
+    owed = figures.missing()
     last = last or max([newest or date.min, *(day for _, day in owed)], default=date.min)
     first = last - timedelta(days=days - 1) if last != date.min else last
     cells = _cells([d for d in deliveries if first.isoformat() <= d["business_date"] <= last.isoformat()], deliveries)
@@ -54,16 +54,12 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
     """A date's `deliveries`, its quarantined `rows`, masked (nothing without the right to see rows), and `status`."""
     if platform not in platforms():
         raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
-    found = [
-        delivery
-        for delivery in overview.list_deliveries()
-        if delivery["platform"] == platform and delivery["business_date"] == on.isoformat()
-    ]
+    found = overview.list_deliveries(platform, on)
     for delivery in found:
         if delivery["data_docs"]:
             site, page = data_docs.folder(), Path(delivery["data_docs"])
             delivery["data_docs"] = str(page.relative_to(site)) if page.is_file() else None
-    is_owed = (platform, on) in missing_now()
+    is_owed = (platform, on) in figures.missing()
     return {
         "platform": platform,
         "on": on,

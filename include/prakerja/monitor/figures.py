@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.calendar import calendar
+from prakerja.calendar import calendar, deadlines
 from prakerja.cohorts import overview
 from prakerja.reminders import overview as reminders
 
@@ -43,13 +43,7 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
     with warehouse.exclusive("monitor", PATIENCE_SECONDS):
         table = {row["cohort"]: row for row in overview.cohort_table()}
         with warehouse.transaction("ingest") as connection:
-            waves = calendar().values()
-            sources = warehouse.rows(
-                connection,
-                "monitor/list_sources",
-                cohorts=[wave.cohort for wave in waves],
-                deadlines=[wave.deadline_on for wave in waves],
-            )
+            sources = warehouse.rows(connection, "monitor/list_sources", **deadlines(calendar().values()))
             appeals = {row["cohort"]: dict(row) for row in warehouse.rows(connection, "monitor/count_appeals")}
         runs = reminders.list_runs(cohort)
         for source in sources:
@@ -92,6 +86,14 @@ def of_cohorts() -> dict[int, CohortFigures]:
         for number in calendar()
         if number in known
     }
+
+
+def missing() -> set[tuple[str, date]]:
+    """Every (platform, business date) that some undecided cohort lacked when it was counted."""
+    with warehouse.transaction("show") as connection:
+        rows = warehouse.rows(connection, "monitor/list_figures")
+    owed = (told.split() for row in rows for told in row["figures"]["missing_feeds"])
+    return {(platform, date.fromisoformat(day)) for platform, day in owed}
 
 
 def regions_of(cohort: int) -> list[dict[str, Any]]:

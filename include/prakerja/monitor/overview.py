@@ -34,15 +34,17 @@ def page(now: datetime) -> dict[str, Any]:
     """`needs`, `cohorts` (the latest first), `to_come` (cohorts without a roster), `published`, `charts`."""
     known = figures.of_cohorts()
     published = published_list(now)
+    drawn = curves.every(known)
     rows, charts = [], {}
     for number, found in reversed(known.items()):
         cohort = calendar()[number]
         name = f"spark_{number}"
-        charts[name] = _spark(name, cohort, found, known)
+        charts[name] = _spark(name, cohort, drawn)
         rows.append(row_of(cohort, found, now))
     return {
         "needs": sorted(
-            [*_needs(known), *_needs_of_feeds(known), *_needs_of_list(published)], key=lambda need: not need.is_urgent
+            [*_needs(known), *_needs_of_feeds(known, now.astimezone(WIB).date()), *_needs_of_list(published)],
+            key=lambda need: not need.is_urgent,
         ),
         "cohorts": rows,
         "to_come": [cohort for number, cohort in calendar().items() if number not in known],
@@ -104,8 +106,8 @@ def band(known: Mapping[int, list[curves.Point]]) -> list[dict[str, Any]]:
     ]
 
 
-def _spark(name: str, cohort: Cohort, found: CohortFigures, known: Mapping[int, CohortFigures]) -> Chart:
-    rows = points(cohort.cohort, curves.curve(cohort, found))
+def _spark(name: str, cohort: Cohort, drawn: Mapping[int, list[curves.Point]]) -> Chart:
+    rows = points(cohort.cohort, drawn[cohort.cohort])
     told = f"{rows[-1]['share']:.1%} have bought by {rows[-1]['on']}" if rows else "Nothing is in yet"
     return Chart(
         name,
@@ -113,7 +115,7 @@ def _spark(name: str, cohort: Cohort, found: CohortFigures, known: Mapping[int, 
         told,
         POINTS,
         rows,
-        {"band": band(curves.earlier(cohort, known))},
+        {"band": band(curves.earlier(cohort, drawn))},
         file="spark",
     )
 
@@ -144,14 +146,14 @@ def _needs(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
             yield Need(f"{name}: {owed_messages:,} reminders are not settled", path, False)
 
 
-def _needs_of_feeds(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
-    """Deliveries whose latest revision was rejected, and freezes."""
+def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:
+    """Deliveries whose latest revision was rejected, and freezes in effect on the day."""
     open_from = min(
         (calendar()[n].announced_on for n, found in known.items() if found.counts["status"] != "decided"), default=None
     )
     with warehouse.transaction("show") as connection:
         rejected = warehouse.rows(connection, "monitor/list_rejected", first_date=open_from or date.max)
-        frozen = warehouse.rows(connection, "monitor/list_frozen", day=datetime.now(WIB).date())
+        frozen = warehouse.rows(connection, "revocations/freezes_in_effect", day=day, cohort=None)
     for row in rejected:
         where = f"{row['platform']} {row['business_date']}"
         reason = row["reason"].replace("_", " ")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prakerja import warehouse
-from prakerja.calendar import calendar
+from prakerja.calendar import calendar, deadlines
 from prakerja.errors import PrakerjaError
 
 Language = Literal["id", "en"]
@@ -71,9 +71,8 @@ class Report:
 def as_of(day: date) -> Report:
     """What the facts told at the end of a WIB day, whatever came later. Raises `NothingToTellError`."""
     with warehouse.transaction("show", one_snapshot=True) as connection:
-        waves = [wave.as_known_on(day) for wave in calendar().values()]
-        cohorts_known, deadlines = [wave.cohort for wave in waves], [wave.deadline_on for wave in waves]
-        rows = warehouse.rows(connection, QUERY, day=day, cohorts=cohorts_known, deadlines=deadlines)
+        known = deadlines(wave.as_known_on(day) for wave in calendar().values())
+        rows = warehouse.rows(connection, QUERY, day=day, **known)
         listed = warehouse.rows(connection, LIST_QUERY, day=day)
     cohorts = [_told(dict(row), day) for row in rows if row["cohort"] in calendar()]
     if not cohorts:

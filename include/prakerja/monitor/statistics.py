@@ -44,6 +44,11 @@ def page(now: datetime) -> dict[str, Any]:
     }
 
 
+def without_charts(found: dict[str, Any]) -> dict[str, Any]:
+    """The page for programs."""
+    return {name: value for name, value in found.items() if name != "charts"}
+
+
 def publish(now: datetime) -> None:
     """Write the page and its JSON into the published folder, for anybody; nothing where there is nothing to tell."""
     try:
@@ -51,8 +56,7 @@ def publish(now: datetime) -> None:
     except report.NothingToTellError:
         return
     root = place_of(Settings.from_environment().publish) / "statistics"
-    told = {name: value for name, value in found.items() if name != "charts"}
-    write_whole(root / "statistics.json", json.dumps(told, indent=2).encode())
+    write_whole(root / "statistics.json", json.dumps(without_charts(found), indent=2).encode())
     template = (Path(__file__).parent / "templates" / "public.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     write_whole(root / "index.html", environment.from_string(template).render(found).encode())

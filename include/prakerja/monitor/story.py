@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -56,19 +56,18 @@ def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any
         "state": story["state"],
         "state_told": words["states"][story["state"]][language],
         "because": _of(words["reasons"], story["because"], language),
-        "events": [_event(event, words, language) for event in story["events"]],
+        "events": _events(story["events"], words, language),
         "texts": {name: text[language] for name, text in words["page"].items()},
         "language": language,
         "charts": {},
     }
 
 
-def _event(event: Mapping[str, Any], words: Any, language: Language) -> dict[str, Any]:
-    """An event in words. What is null is left out; dates are told as people write them."""
+def _events(events: Sequence[Mapping[str, Any]], words: Any, language: Language) -> list[dict[str, Any]]:
+    """Events in words; dates are told as people write them."""
     from babel.dates import format_date, format_datetime
     from jinja2.sandbox import SandboxedEnvironment
 
-    at = datetime.fromisoformat(event["at"]).astimezone(WIB)
     locale = {"id": "id_ID", "en": "en_GB"}[language]
 
     def day(text: str) -> str:
@@ -77,16 +76,21 @@ def _event(event: Mapping[str, Any], words: Any, language: Language) -> dict[str
     def word(text: str) -> str:
         return _of(words["reasons"], text, language)
 
-    template = words["events"][event["what"]]
     environment = SandboxedEnvironment(autoescape=False)
     environment.filters |= {"day": day, "word": word}
-    return {
-        "at": at,
-        "at_told": str(format_datetime(at, "d MMM yyyy HH:mm", locale=locale)) + " WIB",
-        "what": event["what"],
-        "title": template["title"][language],
-        "told": environment.from_string(template.get("told", {}).get(language, "")).render(e=event),
-    }
+    told = []
+    for event in events:
+        template, at = words["events"][event["what"]], datetime.fromisoformat(event["at"]).astimezone(WIB)
+        told.append(
+            {
+                "at": at,
+                "at_told": str(format_datetime(at, "d MMM yyyy HH:mm", locale=locale)) + " WIB",
+                "what": event["what"],
+                "title": template["title"][language],
+                "told": environment.from_string(template.get("told", {}).get(language, "")).render(e=event),
+            }
+        )
+    return told
 
 
 def _of(words: Mapping[str, Mapping[str, str]], name: str, language: Language) -> str:

@@ -1,5 +1,5 @@
 -- Grain: one row per delivery that was looked at, oldest first.
--- Parameters: none.
+-- Parameters: platform, business_date; each may be null, for all.
 select
     d.platform,
     d.business_date,
@@ -36,4 +36,7 @@ left join restatements as r on d.delivery_id = r.delivery_id
 left join deliveries as s on r.superseded_id = s.delivery_id
 left join waivers as w on d.delivery_id = w.delivery_id
 left join deliveries_in_force('infinity') as f on d.delivery_id = f.delivery_id
+where
+    (cast(:platform as text) is null or d.platform = :platform)
+    and (cast(:business_date as date) is null or d.business_date = :business_date)
 order by d.business_date, d.platform, d.revision, d.delivery_id

@@ -1,13 +1,14 @@
--- Grain: one row per freeze in effect for a cohort on a day.
--- Parameters: cohort, day.
+-- Grain: one row per freeze in effect on a day, of one cohort or (null) of all.
+-- Parameters: day; cohort for which it must be in effect, may be null for any.
 select
     f.freeze_id,
+    f.cohort,
     f.ends_on,
     f.because
 from freezes as f
 left join freeze_lifts as l on f.freeze_id = l.freeze_id
 where
-    (f.cohort is null or f.cohort = :cohort)
+    (cast(:cohort as integer) is null or f.cohort is null or f.cohort = :cohort)
     and f.starts_on <= :day
     and (f.ends_on is null or f.ends_on >= :day)
     and (l.lifted_on is null or l.lifted_on > :day)
