@@ -11,14 +11,16 @@ from prakerja.feeds import data_docs
 from prakerja.platforms import platforms
 
 
-def list_deliveries(platform: str | None = None, day: date | None = None) -> list[dict[str, Any]]:
-    """One mapping per delivery, oldest first, of a platform and a business date or of all.
+def list_deliveries(
+    platform: str | None = None, first: date | None = None, last: date | None = None
+) -> list[dict[str, Any]]:
+    """One mapping per delivery, oldest first, of a platform and some business dates or of all.
 
     `platform`, `business_date`, `revision`, `status` (`accepted` or `rejected`), `reason`, counts; `is_in_force` tells
     the revision that counts of a restated day; `data_docs` is the page of its validation result, where it was judged.
     """
     with warehouse.transaction() as connection:
-        rows = warehouse.rows(connection, "feeds/list_deliveries", platform=platform, business_date=day)
+        rows = warehouse.rows(connection, "feeds/list_deliveries", platform=platform, first_date=first, last_date=last)
     deliveries = []
     for row in rows:
         delivery = dict(row)

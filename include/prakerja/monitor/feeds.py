@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import data_docs, overview
 from prakerja.monitor import figures
@@ -26,12 +27,13 @@ COLUMNS = {
 
 def page(last: date | None = None, days: int = DAYS) -> dict[str, Any]:
     """`first`, `last`, `earlier` and `later` (to page by), `rows`, `charts`; without a date the latest."""
-    deliveries = overview.list_deliveries()
-    newest = max((date.fromisoformat(d["business_date"]) for d in deliveries), default=None)
+    with warehouse.transaction("show") as connection:
+        known = warehouse.rows(connection, "monitor/list_platforms")
+    newest = max((row["newest"] for row in known), default=None)
     owed = figures.missing()
     last = last or max([newest or date.min, *(day for _, day in owed)], default=date.min)
     first = last - timedelta(days=days - 1) if last != date.min else last
-    cells = _cells([d for d in deliveries if first.isoformat() <= d["business_date"] <= last.isoformat()], deliveries)
+    cells = _cells(overview.list_deliveries(first=first, last=last), {row["platform"]: row["most"] for row in known})
     for platform, day in owed:
         if first <= day <= last and (platform, day.isoformat()) not in cells:
             cells[platform, day.isoformat()] = _cell(platform, day.isoformat(), "missing")
@@ -54,7 +56,7 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
     """A date's `deliveries`, its quarantined `rows`, masked (nothing without the right to see rows), and `status`."""
     if platform not in platforms():
         raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
-    found = overview.list_deliveries(platform, on)
+    found = overview.list_deliveries(platform, on, on)
     for delivery in found:
         if delivery["data_docs"]:
             site, page = data_docs.folder(), Path(delivery["data_docs"])
@@ -71,12 +73,7 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
     }
 
 
-def _cells(shown: list[dict[str, Any]], every: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    in_force: dict[str, list[int]] = defaultdict(list)
-    for delivery in every:
-        if delivery["is_in_force"]:
-            in_force[delivery["platform"]].append(delivery["rows"])
-    most = {platform: max(rows) for platform, rows in in_force.items()}
+def _cells(shown: list[dict[str, Any]], most: dict[str, int]) -> dict[tuple[str, str], dict[str, Any]]:
     by_cell: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for delivery in shown:
         by_cell[delivery["platform"], delivery["business_date"]].append(delivery)

@@ -1,5 +1,5 @@
 -- Grain: one row per delivery that was looked at, oldest first.
--- Parameters: platform, business_date; each may be null, for all.
+-- Parameters: platform, first_date, last_date; each may be null, for all.
 select
     d.platform,
     d.business_date,
@@ -38,5 +38,6 @@ left join waivers as w on d.delivery_id = w.delivery_id
 left join deliveries_in_force('infinity') as f on d.delivery_id = f.delivery_id
 where
     (cast(:platform as text) is null or d.platform = :platform)
-    and (cast(:business_date as date) is null or d.business_date = :business_date)
+    and (cast(:first_date as date) is null or d.business_date >= :first_date)
+    and (cast(:last_date as date) is null or d.business_date <= :last_date)
 order by d.business_date, d.platform, d.revision, d.delivery_id
