@@ -46,6 +46,13 @@ class Extension(NamedTuple):
     because: str
 
 
+class NotBought(NamedTuple):
+    """How many recipients were told to have bought nothing yet, as of a day: from the feeds up to the day before."""
+
+    as_of: date
+    recipients: int
+
+
 @dataclass(frozen=True, order=True)
 class Cohort:
     """One gelombang: both dates are WIB dates, the deadline is 23:59 of its day, that is before the next midnight.
@@ -61,6 +68,7 @@ class Cohort:
     extensions: tuple[Extension, ...] = field(default=(), compare=False)
     first_deadline_on: date = field(default=date.min, compare=False)
     revoked: int | None = field(default=None, compare=False)
+    not_bought: NotBought | None = field(default=None, compare=False)
     reminder_days: tuple[int, ...] = field(default=(), compare=False)
     audience: str | None = field(default=None, compare=False)
 
@@ -194,9 +202,23 @@ def _cohort(entry: Any, where: str) -> Cohort:
         extensions,
         deadline_on,
         revoked=revoked,
+        not_bought=_not_bought(
+            entry.get("not_bought"), announced_on, deadline_on, revoked or 0, f"{where} (cohort {number})"
+        ),
         reminder_days=_reminder_days(entry.get("reminder_days") or [], f"{where} (cohort {number})"),
         audience=_audience(entry.get("audience"), f"{where} (cohort {number})"),
     )
+
+
+def _not_bought(given: Any, announced_on: date, deadline_on: date, revoked: int, where: str) -> NotBought | None:
+    if given is None:
+        return None
+    as_of, recipients = (given.get(key) for key in ("as_of", "recipients")) if isinstance(given, dict) else (None, None)
+    if type(as_of) is not date or not announced_on < as_of <= deadline_on:
+        raise PrakerjaError(f"{where}: `not_bought` is `as_of` a day from after {announced_on} to {deadline_on}")
+    if type(recipients) is not int or recipients < revoked:
+        raise PrakerjaError(f"{where}: `not_bought` has `recipients`, a number, and not fewer than were revoked")
+    return NotBought(as_of, recipients)
 
 
 def _reminder_days(entries: Any, where: str) -> tuple[int, ...]:

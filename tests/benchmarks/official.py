@@ -1,4 +1,4 @@
-"""Waves 8, 9 and 10 in their real size: simulated, played day by day, and held against the official revocations."""
+"""Waves 8 to 13 in their real sizes, up to 6 April 2021: played day by day, and held against what was told of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from rich.table import Table
 
 from prakerja import calendar, warehouse
 from prakerja.cohorts import overview
+from prakerja.monitor import report
 from tests.benchmarks.ingest import _peak_mb
 from tests.day_by_day import Player, from_to
 
-WAVES = (8, 9, 10)
+WAVES = (8, 9, 10, 11, 12, 13)
+#: When the press was told of waves 12 and 13.
+TOLD_ON = date(2021, 4, 6)
 #: What the official figures say were revoked of waves 1 to 9, and of waves 1 to 10.
 FIRST_NINE, FIRST_TEN = 373_745, 382_868
 DECIDING = ("has_complete_feeds", "reconcile", "choose", "approve_revocation", "revoke", "publish_blacklist")
@@ -38,9 +41,9 @@ def run(folder: Path, scale: float) -> None:
     warehouse.upgrade()
     try:
         player = Player("Siti")
-        first, last = official[8].announced_on, official[10].decided_on + timedelta(days=1)
+        first = official[8].announced_on
         start = time.perf_counter()
-        player.play(from_to(first, last), lambda day: _told(day, player))
+        player.play(from_to(first, TOLD_ON), lambda day: _told(day, player))
         seconds["play"] = time.perf_counter() - start
         _report(world, scale, official, player, seconds)
     finally:
@@ -68,21 +71,22 @@ def _report(
     found: dict[int, dict[str, Any]] = {row["cohort"]: row for row in overview.cohort_table()}
     table = Table("figure", "official", "measured", "made of")
     for number, wave in official.items():
-        row = found[number]
-        should_be = round((wave.revoked or 0) * scale)
-        assert row["revoked"] == truths[number]["overdue"] == should_be, (number, row["revoked"], should_be)
-        table.add_row(
-            f"revoked of wave {number}",
-            f"{wave.revoked:,}" if scale == 1 else f"{wave.revoked:,} x {scale:g} = {should_be:,}",
-            f"{row['revoked']:,}",
-            f"{row['selected']:,} selected, {row['revoked'] / row['selected']:.1%}",
-        )
+        row, made_of = found[number], f"{found[number]['selected']:,} selected"
+        if told := wave.not_bought:
+            assert row["at_risk"] == round(told.recipients * scale), (number, row["at_risk"])
+            name = f"not bought of wave {number} as of {told.as_of}"
+            table.add_row(name, _of(told.recipients, scale), f"{row['at_risk']:,}", made_of)
+            continue
+        assert row["revoked"] == truths[number]["overdue"], (number, row["revoked"], truths[number]["overdue"])
+        assert wave.revoked is None or row["revoked"] == round(wave.revoked * scale), (number, row["revoked"])
+        share = f"{made_of}, {row['revoked'] / row['selected']:.1%}"
+        table.add_row(f"revoked of wave {number}", _of(wave.revoked, scale), f"{row['revoked']:,}", share)
     if scale == 1:
         before = FIRST_NINE - (official[8].revoked or 0) - (official[9].revoked or 0)
-        first_ten = before + sum(found[number]["revoked"] for number in WAVES)
+        first_ten = before + sum(found[number]["revoked"] for number in (8, 9, 10))
         assert first_ten == FIRST_TEN
-        told = f"with the official {before:,} of waves 1 to 7"
-        table.add_row("revoked of waves 1 to 10", f"{FIRST_TEN:,}", f"{first_ten:,}", told)
+        with_others = f"with the official {before:,} of waves 1 to 7"
+        table.add_row("revoked of waves 1 to 10", f"{FIRST_TEN:,}", f"{first_ten:,}", with_others)
     written = expected["written"]
     rows = f"{written['recipients']:,} people, {written['deliveries']} deliveries, {written['rows']:,} rows"
     table.add_row("simulate", "", f"{seconds['simulate']:.0f} s", rows)
@@ -94,11 +98,20 @@ def _report(
     table.add_row("intake of a day: median", "", f"{statistics.median(sums.values()):.1f} s", "")
     table.add_row("intake of a day: longest", "", f"{sums[longest]:.1f} s", f"{longest}: {_parts(days[longest])}")
     for number, wave in official.items():
+        if wave.decided_on > TOLD_ON:
+            continue
         took = player.took[wave.decided_on]
         deciding = {name: took[name] for name in DECIDING}
         table.add_row(f"decision of wave {number}", "", f"{sum(deciding.values()):.1f} s", _parts(deciding))
     table.add_row("peak memory of playing", "", f"{_peak_mb():.0f} MB", "")
     Console(width=140).print(table)
+    Console(width=140).print(report.as_of(TOLD_ON).as_text("id"))
+
+
+def _of(official: int | None, scale: float) -> str:
+    if official is None:
+        return "not told"
+    return f"{official:,}" if scale == 1 else f"{official:,} x {scale:g} = {round(official * scale):,}"
 
 
 def _parts(took: dict[str, float]) -> str:

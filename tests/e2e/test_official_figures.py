@@ -1,10 +1,12 @@
-"""Waves 8, 9 and 10 at a hundredth of their size: exactly the official figures are revoked, and published."""
+"""Waves 8 to 13 at a hundredth of their size: exactly the official figures are revoked, published, and told."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from prakerja import calendar
 from prakerja.blacklist.sources import folder_of
 from prakerja.blacklist.verification import verified_versions
 from prakerja.cohorts import overview
+from prakerja.monitor import report
 from prakerja.settings import INCLUDE
 from prakerja.simulation import world
 from tests.day_by_day import Player
@@ -22,18 +25,24 @@ SELECTED = {8: 8_000, 9: 8_000, 10: 1_163}
 
 
 @pytest.fixture
-def made(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A plain world by the project's own calendar, as the landing zone."""
-    out = home / "world"
-    monkeypatch.setenv("PRAKERJA_CALENDAR", str(INCLUDE / "cohorts.yaml"))
-    world.write(list(REVOKED), 0.01, 7, out, is_nasty=False, progress=lambda _: None)
-    monkeypatch.setenv("PRAKERJA_CALENDAR", str(out / "calendar.yaml"))
-    monkeypatch.setenv("PRAKERJA_LANDING", str(out / "landing"))
-    return out
+def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], dict[int, Any]]:
+    """Makes a plain world by the project's own calendar the landing zone; gives what must come out, by cohort."""
+
+    def made(cohorts: list[int]) -> dict[int, Any]:
+        out = home / "world"
+        monkeypatch.setenv("PRAKERJA_CALENDAR", str(INCLUDE / "cohorts.yaml"))
+        world.write(cohorts, 0.01, 7, out, is_nasty=False, progress=lambda _: None)
+        monkeypatch.setenv("PRAKERJA_CALENDAR", str(out / "calendar.yaml"))
+        monkeypatch.setenv("PRAKERJA_LANDING", str(out / "landing"))
+        return {truth["cohort"]: truth for truth in json.loads((out / "expected.json").read_text())["cohorts"]}
+
+    return made
 
 
-def test_as_many_are_revoked_and_published_as_were_in_2020(made: Path, home: Path) -> None:
-    truths = {truth["cohort"]: truth for truth in json.loads((made / "expected.json").read_text())["cohorts"]}
+def test_as_many_are_revoked_and_published_as_were_in_2020(
+    make: Callable[[list[int]], dict[int, Any]], home: Path
+) -> None:
+    truths = make(list(REVOKED))
     assert {number: truth["overdue"] for number, truth in truths.items()} == REVOKED
     assert {number: truth["selected"] for number, truth in truths.items()} == SELECTED
 
@@ -50,3 +59,23 @@ def test_as_many_are_revoked_and_published_as_were_in_2020(made: Path, home: Pat
     versions = list(verified_versions(folder_of(str(home / "publish"))))
     published = [version.manifest.counts.entries for version in versions if version.manifest.counts.added]
     assert published == [347, 347 + 288, 347 + 288 + 91]
+
+
+@pytest.mark.parametrize("first", [12, pytest.param(8, marks=pytest.mark.soak)])
+def test_the_press_is_told_what_it_was_told_on_6_april_2021(
+    make: Callable[[list[int]], dict[int, Any]], first: int
+) -> None:
+    told_on = date(2021, 4, 6)
+    truths = make(list(range(first, 14)))
+    decided = [wave.decided_on for wave in calendar.calendar().values() if wave.decided_on < told_on]
+    Player("Louisa").play([*decided, told_on])
+
+    told = report.as_of(told_on)
+    revoked = {row["cohort"]: row["revoked"] for row in told.cohorts}
+    assert revoked == {number: truth["overdue"] for number, truth in truths.items()} | {13: 0}
+    assert all(revoked[number] == count for number, count in REVOKED.items() if number in revoked)
+    statement = told.as_text("id")
+    assert "Gelombang 12: kepesertaan 110 dari 6.000 penerima (1,8 %) dicabut" in statement
+    assert "Gelombang 13: 120 dari 6.000 penerima (2,0 %) belum membeli pelatihan pertama." in statement
+    assert "Batas waktunya Kamis, 8 April 2021 pukul 23.59 WIB." in statement
+    assert "Gelombang 13: 120 of 6,000 recipients (2.0 %) have not bought a first training yet." in told.as_text("en")

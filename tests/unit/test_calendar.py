@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 
 from prakerja import calendar
 from prakerja.calendar import Cohort
+from prakerja.errors import PrakerjaError
 from prakerja.settings import INCLUDE, program
 
 ENTRIES = {entry["cohort"]: entry for entry in yaml.safe_load((INCLUDE / "cohorts.yaml").read_text())["cohorts"]}
@@ -39,7 +41,9 @@ def test_the_waves_are_those_whose_dates_are_known(waves: dict[int, Cohort]) -> 
 def test_estimates_are_marked(waves: dict[int, Cohort]) -> None:
     estimated = {number: entry.get("estimated", []) for number, entry in ENTRIES.items()}
     assert [number for number, dates in estimated.items() if not dates] == [8, 10, 11, 18, 19, 21]
-    assert estimated[12] == estimated[17] == ["announced_on", "deadline_on"]
+    assert estimated[12] == ["announced_on", "deadline_on", "revoked"]
+    assert estimated[13] == ["announced_on", "not_bought"]
+    assert estimated[17] == ["announced_on", "deadline_on"]
 
 
 def test_all_but_wave_eight_have_thirty_days_and_nothing_is_computed(waves: dict[int, Cohort]) -> None:
@@ -49,10 +53,39 @@ def test_all_but_wave_eight_have_thirty_days_and_nothing_is_computed(waves: dict
 
 def test_revoked_is_told_where_history_tells_it_and_takes_no_part_in_comparing(waves: dict[int, Cohort]) -> None:
     told = {number: wave.revoked for number, wave in waves.items() if wave.revoked is not None}
-    assert told == {8: 34_747, 9: 28_786, 10: 9_123}
+    assert told == {8: 34_747, 9: 28_786, 10: 9_123, 12: 11_000, 16: 8_200}
     rates = {number: f"{revoked / (waves[number].recipients or 0):.1%}" for number, revoked in told.items()}
-    assert rates == {8: "4.3%", 9: "3.6%", 10: "7.8%"}
+    assert rates == {8: "4.3%", 9: "3.6%", 10: "7.8%", 12: "1.8%", 16: "2.7%"}
     assert replace(waves[10], revoked=None) == waves[10]
+
+
+def test_what_the_press_was_told_before_a_deadline_is_kept(waves: dict[int, Cohort]) -> None:
+    told = {number: wave.not_bought for number, wave in waves.items() if wave.not_bought is not None}
+    assert told == {13: (date(2021, 4, 6), 12_000), 16: (date(2021, 4, 23), 12_000)}
+    assert [(waves[number].deadline_on - as_of).days for number, (as_of, _) in told.items()] == [2, 6]
+
+
+@pytest.mark.parametrize(
+    ("not_bought", "told"),
+    [
+        ("{as_of: 2021-04-09, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
+        ("{as_of: 2021-03-10, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
+        ("12000", "from after 2021-03-10 to 2021-04-08"),
+        ("{as_of: 2021-04-06}", "a number"),
+        ("{as_of: 2021-04-06, recipients: 3}", "not fewer than were revoked"),
+    ],
+)
+def test_what_was_told_must_be_possible(
+    home: Path, monkeypatch: pytest.MonkeyPatch, not_bought: str, told: str
+) -> None:
+    file = home / "calendar.yaml"
+    file.write_text(
+        "cohorts:\n- {cohort: 13, announced_on: 2021-03-10, deadline_on: 2021-04-08, revoked: 4,"
+        f" not_bought: {not_bought}}}\n"
+    )
+    monkeypatch.setenv("PRAKERJA_CALENDAR", str(file))
+    with pytest.raises(PrakerjaError, match=told):
+        calendar.calendar()
 
 
 def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date, timedelta
 
 import pytest
 
@@ -41,9 +42,46 @@ def test_the_overdue_stand_anywhere_in_the_roster(waves: dict[int, Cohort]) -> N
     assert min(half["overdue"] for half in halves) > 0.4 * 456
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("number", "scale", "overdue", "not_bought"),
+    [(13, 0.1, 988, 1_200), (13, 0.01, 99, 120), (16, 0.1, 820, 1_200), (13, 0.00001, 0, 0)],
+)
+def test_a_plain_world_has_as_many_who_have_not_bought_as_were_told(
+    waves: dict[int, Cohort], number: int, scale: float, overdue: int, not_bought: int, seed: int
+) -> None:
+    wave = waves[number]
+    assert wave.not_bought is not None
+    made = _World([wave], scale, seed, is_nasty=False)
+    made.populate()
+    assert sum(truth.outcome == "overdue" for _, truth in made.truths) == overdue
+    assert len(made.truths) - buyers(made, wave.not_bought.as_of - timedelta(days=1)) == not_bought
+    assert len(made.truths) - buyers(made, wave.deadline_on) == overdue
+
+
+def test_a_third_of_those_who_have_not_bought_a_week_before_buy_in_that_week(waves: dict[int, Cohort]) -> None:
+    for number in (10, 12, 13, 16):  # by count, and by count with what was told before
+        wave = waves[number]
+        made = _World([wave], 0.1, 7, is_nasty=False)
+        made.populate()
+        overdue = sum(truth.outcome == "overdue" for _, truth in made.truths)
+        before = len(made.truths) - buyers(made, wave.deadline_on - timedelta(days=7))
+        assert 0.28 < 1 - overdue / before < 0.38, number
+
+
+def buyers(made: _World, day: date) -> int:
+    """How many have a purchase that is not undone in the feeds up to a day."""
+    found = 0
+    for _, truth in made.truths:
+        rows = [reported.row for reported in truth.rows if reported.business_date <= day]
+        undone = {row.transaction_id for row in rows if row.event != "PAID"}
+        found += any(row.event == "PAID" and row.transaction_id not in undone for row in rows)
+    return found
+
+
 def test_where_no_count_is_told_it_is_a_share_by_chance(waves: dict[int, Cohort]) -> None:
-    assert waves[12].revoked is None
-    found = {seed: outcomes(waves[12], 0.01, seed)["overdue"] for seed in (1, 2, 3)}
+    assert waves[14].revoked is waves[14].not_bought is None
+    found = {seed: outcomes(waves[14], 0.01, seed)["overdue"] for seed in (1, 2, 3)}
     assert len(set(found.values())) > 1
     assert all(abs(overdue - 6_000 * SHARE_OVERDUE) < 50 for overdue in found.values())
 

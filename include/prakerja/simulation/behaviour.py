@@ -20,6 +20,9 @@ FRACTIONAL = ("tokopedia", "pijar-mahir", "sekolahmu")
 #: Platforms whose rows are lines of separated text, so that a line can be broken.
 SEPARATED = ("tokopedia", "pijar-mahir", "bukalapak", "sisnaker")
 
+#: The days before the deadline in which the late buy.
+LAST_DAYS = 7
+
 
 @dataclass(frozen=True)
 class Reported:
@@ -44,6 +47,14 @@ class Truth:
     rows: list[Reported] = field(default_factory=list)
 
 
+def _not_bought_per_overdue(days: int) -> float:
+    """How many have not bought so many days before the end, for each who never will.
+
+    A third of those who have not bought a week before do so in that week.
+    """
+    return 1 + 0.5 * min(days, LAST_DAYS) / LAST_DAYS
+
+
 class Behaviours:
     """Makes recipients of one cohort behave."""
 
@@ -61,35 +72,49 @@ class Behaviours:
         chance = self.random.random()
         if chance < share_overdue:
             return Truth(person, "overdue")
-        return self._buyer(person, share_overdue, chance)
+        return self._buyer(person, self._some_day(share_overdue, chance), chance)
 
-    def counted(self, size: int, overdue: int) -> Iterator[Truth]:
-        """So many people, of whom exactly so many are overdue: for where history tells the figure."""
+    def as_told(self, size: int, scale: float) -> Iterator[Truth]:
+        """So many people, of whom exactly as many are overdue, and had not bought before, as history tells, scaled.
+
+        Nobody is held, so who is overdue is revoked.
+        """
+        overdue, not_bought, last_days = self.cohort.revoked or 0, self.cohort.revoked or 0, 0
+        if told := self.cohort.not_bought:
+            not_bought, last_days = told.recipients, (self.cohort.deadline_on - told.as_of).days + 1
+            if self.cohort.revoked is None:
+                overdue = round(not_bought / _not_bought_per_overdue(last_days))
+        overdue, not_bought = (min(size, round(count * scale)) for count in (overdue, not_bought))
         share = overdue / size
         for number in range(size):
             person = self.people.person(self.people.card())
             if number < overdue:
                 yield Truth(person, "overdue")
+            elif number < not_bought:
+                day = self.cohort.deadline_on - timedelta(days=self.random.randrange(last_days))
+                yield self._buyer(person, day, self.random.random())
             else:
-                yield self._buyer(person, share, self.random.uniform(share, 1))
+                chance = self.random.uniform(share, 1)
+                yield self._buyer(person, self._some_day(share, chance, last_days), chance)
 
-    def _buyer(self, person: Person, share_overdue: float, chance: float) -> Truth:
-        """Someone who buys (most at once, a third of the late in the last week), or thinks better of it and buys again.
+    def _some_day(self, share_overdue: float, chance: float, but_last: int = 0) -> date:
+        """When someone buys, but in the last so many days: most at once, the late in the last week.
 
         `chance` lies between the share of the overdue and 1.
         """
+        if but_last < LAST_DAYS and chance < share_overdue * _not_bought_per_overdue(LAST_DAYS - but_last):
+            return self.cohort.deadline_on - timedelta(days=self.random.randrange(but_last, LAST_DAYS))
+        latest = self.length - max(LAST_DAYS, but_last)
+        return self.cohort.announced_on + timedelta(days=min(latest, int(self.random.expovariate(0.18))))
+
+    def _buyer(self, person: Person, day: date, chance: float) -> Truth:
+        """Someone who buys on a day, or thinks better of it and buys again, by `chance`, from 0 to 1."""
         truth = Truth(person, "purchased")
-        if chance < share_overdue * 1.5:
-            day = self.cohort.deadline_on - timedelta(days=self.random.randrange(min(7, self.length)))
-        else:
-            day = self.cohort.announced_on + timedelta(
-                days=min(max(0, self.length - 7), int(self.random.expovariate(0.18)))
-            )
         at = datetime.combine(day, time(), WIB) + timedelta(seconds=self.random.randrange(7 * 3600, 86400))
-        bought = self.buys(truth, at)
-        if chance > 0.997:  # cancelled at once, bought again elsewhere: a purchase all the same
+        bought, again = self.buys(truth, at), at + timedelta(minutes=10)
+        if chance > 0.997 and again.date() == day:  # cancelled at once, bought again elsewhere: all the same a purchase
             self.undoes(truth, bought, at + timedelta(minutes=3))
-            self.buys(truth, at + timedelta(minutes=10))
+            self.buys(truth, again)
         elif chance > 0.994 and day < self.cohort.deadline_on:  # a second course
             self.buys(truth, at + timedelta(hours=20))
         return truth

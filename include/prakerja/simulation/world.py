@@ -122,10 +122,10 @@ class _World:
             behaviours = Behaviours(wave, self.people, self.random, self.ids)
             cases = [case for case in behaviours.nasty() for _ in range(TIMES)] if self.is_nasty else []
             truths = [case() for case in cases]
-            if wave.revoked is not None and not self.is_nasty:  # nobody is held, so who is overdue is revoked
-                truths += behaviours.counted(size, min(size, round(wave.revoked * self.scale)))
-            else:
+            if self.is_nasty or (wave.revoked is None and wave.not_bought is None):
                 truths += [behaviours.ordinary(SHARE_OVERDUE) for _ in range(max(0, size - len(truths)))]
+            else:
+                truths += behaviours.as_told(size, self.scale)
             self.random.shuffle(truths)
             self.truths += [(wave, truth) for truth in truths]
         for _, truth in self.truths:
