@@ -21,10 +21,10 @@ def list_deliveries(
     """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "feeds/list_deliveries", platform=platform, first_date=first, last_date=last)
-    deliveries = []
+    deliveries, site = [], data_docs.folder()
     for row in rows:
         delivery = dict(row)
-        page = str(data_docs.folder() / data_docs.page_of(row)) if delivery.pop("is_judged") else None
+        page = str(site / data_docs.page_of(row)) if delivery.pop("is_judged") else None
         del delivery["delivery_id"]
         dates = {name: row[name].isoformat() for name in ("business_date", "arrived_on", "recorded_at")}
         deliveries.append(delivery | dates | {"data_docs": page})
