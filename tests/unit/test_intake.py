@@ -235,6 +235,18 @@ def test_a_restated_day_is_told_with_what_it_changed(home: Path) -> None:
         {"revision": 1, "added": 1, "vanished": 1, "changed": 0},
         {"revision": 3, "added": 0, "vanished": 1, "changed": 1},
     ]
+    common = {"occurred_at": NOON.isoformat(), "amount_idr": "5000", "course_id": "KLS-0042"}
+    told = [
+        (row["revision"], row["change"], row["transaction_id"], row["before"], row["now"])
+        for row in overview.list_differences("tokopedia", date(2021, 3, 10), 9)
+    ]
+    assert told == [
+        (3, "added", "new", {}, common | {"card_number": "••••••••••••0001"}),
+        (3, "vanished", "id-4", common | {"card_number": "••••••••••••0004"}, {}),
+        (7, "changed", "id-5", {"amount_idr": "5000"}, {"amount_idr": "7000"}),
+        (7, "vanished", "new", common | {"card_number": "••••••••••••0001"}, {}),
+    ]
+    assert len(overview.list_differences("tokopedia", date(2021, 3, 10), 2)) == 2
 
 
 def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Path) -> None:

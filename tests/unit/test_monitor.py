@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -325,6 +326,18 @@ def test_each_look_is_in_the_audit_log_and_is_kept_before_anything_is_shown(
 def test_a_damaged_row_shows_what_is_wrong_and_nobodys_number(field: str, delivered: str, shown: str) -> None:
     """Also where columns were mixed up."""
     assert mask(field, delivered) == shown
+
+
+def test_an_operator_sees_what_a_revision_changed(client: Client, home: Path) -> None:
+    page = "/feeds/tokopedia/2021-03-08"
+    assert "What a revision changed" not in client(rows=True).get(page).text
+    restate(home, [bought(n) for n in range(2, PEOPLE)] + [bought(PEOPLE, voucher="V2")])
+    assert "1 added, 0 vanished, 1 changed" in client().get(page).text
+    assert "What a revision changed" not in client().get(page).text
+    shown = client(rows=True).get(page).text
+    assert re.search(r"<td>added</td><td>PAID id-2</td><td></td><td>[^<]*card number ••••••••••••0002, ", shown)
+    assert f"<td>changed</td><td>PAID id-{PEOPLE}</td><td>another voucher</td>" in shown
+    assert not re.search(r"\d{12}", shown.split("What a revision changed", 1)[1])
 
 
 def test_nobodys_number_stands_on_a_page(client: Client, home: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.feeds import data_docs
 from prakerja.platforms import platforms
+from prakerja.settings import WIB
 
 
 def list_deliveries(
@@ -61,6 +62,40 @@ def list_quarantine(
         }
         for row in rows
     ]
+
+
+def list_differences(platform: str, on: date, most: int) -> list[dict[str, Any]]:
+    """One mapping per row in which a revision of a business date differs from the one before, masked, `most` at most.
+
+    `revision`, `revision_before`, `change` (`added`, `vanished` or `changed`), `event`, `transaction_id`, and `before`
+    and `now`: the row's values, of a changed one those that differ (nothing where that is the voucher alone).
+    """
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(connection, "feeds/list_differences", platform=platform, business_date=on, most=most)
+    differences = []
+    for row in rows:
+        before, now = _compared(row, "_before"), _compared(row, "")
+        if row["change"] == "changed":
+            same = {field for field in now if now[field] == before[field]}
+            before, now = ({f: v for f, v in side.items() if f not in same} for side in (before, now))
+        differences.append(
+            {
+                **{name: row[name] for name in ("revision", "revision_before", "change", "event")},
+                "transaction_id": mask("transaction_id", row["transaction_id"]),
+                "before": {} if row["change"] == "added" else _masked(before),
+                "now": {} if row["change"] == "vanished" else _masked(now),
+            }
+        )
+    return differences
+
+
+def _compared(row: Any, side: str) -> dict[str, Any]:
+    return {name: row[f"{name}{side}"] for name in ("occurred_at", "card_number", "amount_idr", "course_id")}
+
+
+def _masked(values: dict[str, Any]) -> dict[str, str]:
+    told = {"occurred_at": lambda at: at.astimezone(WIB).isoformat(), "card_number": "{:016}".format}
+    return {field: mask(field, told.get(field, str)(value)) for field, value in values.items()}
 
 
 #: What may be a card, a NIK or a phone.

@@ -15,6 +15,7 @@ from prakerja.monitor.charts import Chart
 from prakerja.platforms import active_on, platforms
 
 DAYS = 45
+MOST_DIFFERENCES = 500
 #: What a cell says beside its colour, so that nobody needs to see colours.
 SIGNS = {"missing": "?", "rejected": "×", "restated": "r", "late": "l", "unusual": "!", "quarantined": "q"}
 QUARANTINED = 0.01  # share of a day's rows from which on the calendar marks it
@@ -53,7 +54,7 @@ def page(last: date | None = None, days: int = DAYS) -> dict[str, Any]:
 
 
 def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]:
-    """A date's `deliveries`, its quarantined `rows`, masked (nothing without the right to see rows), and `status`."""
+    """A date's `deliveries` and `status`; and, for who may see rows, masked: quarantined `rows`, `differences`."""
     if platform not in platforms():
         raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
     found = overview.list_deliveries(platform, on, on)
@@ -66,9 +67,13 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
         "platform": platform,
         "on": on,
         "status": overview.day_status(platform, on, found, is_owed=is_owed) or "nothing is owed",
+        "most_differences": MOST_DIFFERENCES,
         "is_active": platform in active_on(on),
         "deliveries": found,
         "rows": overview.list_quarantine(platform, on, on) if with_rows else None,
+        "differences": overview.list_differences(platform, on, MOST_DIFFERENCES)
+        if with_rows and any(delivery["restates"] for delivery in found)
+        else [],
         "charts": {},
     }
 

@@ -7,16 +7,8 @@ with latest_standing as (
 ),
 
 latest_attempt as (
-    -- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
     select distinct on (d.cohort) d.*
-    from decisions as d
-    left join
-        unnest(cast(:cohorts as integer[]), cast(:deadlines as date[])) as k (cohort, deadline_on)
-        on d.cohort = k.cohort
-    where
-        k.deadline_on is null
-        or d.deadline_on >= k.deadline_on
-        or exists (select from carried_out as c where c.decision_id = d.decision_id)
+    from decisions_that_count(:cohorts, :deadlines, 'infinity') as d
     order by d.cohort, (d.status = 'made') desc, d.deadline_on desc, d.attempt desc
 ),
 

@@ -1,5 +1,4 @@
 -- Grain: one row per cohort with a roster that had arrived by a day: what could be told of it at the end of that day.
--- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
 -- Parameters: day; cohorts, deadlines: the calendar's, as known on that day.
 with stood as (
     select distinct on (cohort)
@@ -25,15 +24,9 @@ decided as (
         d.overdue,
         d.excluded,
         c.decision_id is not null as is_carried_out
-    from decisions as d
+    from decisions_that_count(:cohorts, :deadlines, :day) as d
     left join carried_out as c on d.decision_id = c.decision_id and c.carried_out_on <= :day
-    left join
-        unnest(cast(:cohorts as integer[]), cast(:deadlines as date[])) as k (cohort, deadline_on)
-        on d.cohort = k.cohort
-    where
-        d.status = 'made'
-        and d.as_of <= :day
-        and (k.deadline_on is null or d.deadline_on >= k.deadline_on or c.decision_id is not null)
+    where d.status = 'made'
     order by d.cohort, d.deadline_on desc
 ),
 

@@ -1,24 +1,14 @@
 -- Grain: one row per cohort with a roster: where its latest standing and decision are, and what days and regions would
 -- be counted from now. While it is not decided, every day's intake may change them.
--- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
 -- Parameters: cohorts, deadlines: the calendar's, as it stands.
 with decided as (
     select
-        d.cohort,
-        max(d.deadline_on) as deadline_on,
-        max(d.as_of) as as_of
-    from decisions as d
-    left join
-        unnest(cast(:cohorts as integer[]), cast(:deadlines as date[])) as k (cohort, deadline_on)
-        on d.cohort = k.cohort
-    where
-        d.status = 'made'
-        and (
-            k.deadline_on is null
-            or d.deadline_on >= k.deadline_on
-            or exists (select from carried_out as c where c.decision_id = d.decision_id)
-        )
-    group by d.cohort
+        cohort,
+        max(deadline_on) as deadline_on,
+        max(as_of) as as_of
+    from decisions_that_count(:cohorts, :deadlines, 'infinity')
+    where status = 'made'
+    group by cohort
 ),
 
 standing_at as (
