@@ -358,7 +358,7 @@ def _show(occasion: Occasion) -> None:
 
     try:
         figures.refresh(occasion.at, occasion.cohort)
-        statistics.publish(occasion.at)
+        statistics.publish()
     except Exception as error:  # as above
         log.warning("the monitor and the statistics do not show this yet (%s)", type(error).__name__)
 

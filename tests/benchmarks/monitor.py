@@ -23,7 +23,11 @@ COHORTS, PEOPLE, ROWS = 22, 500_000, 25_000_000
 FIRST = date(2020, 4, 11)
 EVERY = 24  # days between announcements
 OVERDUE = 0.03  # of the selected
-PAGES = ("/", "/cohorts/22", "/cohorts/21?with=20", "/feeds", "/feeds/tokopedia/2021-03-08", "/statistics", "/person/1")
+RESTATED = date(2021, 3, 9)
+PAGES = (
+    "/", "/cohorts/22", "/cohorts/21?with=20", "/feeds", "/feeds/tokopedia/2021-03-08", f"/feeds/tokopedia/{RESTATED}",
+    "/statistics", "/person/1",
+)  # fmt: skip
 console = Console(stderr=True)
 
 
@@ -110,13 +114,34 @@ def _fill(waves: list[Cohort], people: int, rows: int) -> None:
         _say(connection, "insert into transactions (delivery_id, line, event, occurred_at, card_number, amount_idr,"
              " transaction_id, course_id, voucher_code) select 1 + i %% (7 * %(days)s), i, 'PAID',"
              " wib_midnight(%(first)s::date + (i %% %(days)s)::int) + interval '9 hours', 8000000000000000 + i, 500000,"
-             " 'T' || i, 'K', 'V' from generate_series(%(bought)s::bigint, %(rows)s - 1) as i",
+             " 'T' || i, 'K', 'V' from generate_series(%(bought)s::bigint, %(rows)s - 1) as i"
+             " order by 1",  # as they are loaded: a delivery's rows lie together
              days=days, first=FIRST, bought=len(waves) * people, rows=rows)  # fmt: skip
         for wave in waves:
             _fill_wave(connection, wave, people, last, days)
             console.print(f"gelombang-{wave.cohort}: {people:,} recipients")
+        _restate(connection)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("analyze")
+        connection.exec_driver_sql("select brin_summarize_new_values('transactions_delivery_id')")  # autovacuum's work
+
+
+def _restate(connection: warehouse.Connection) -> None:
+    """A second revision of a delivery, with two rows in a hundred changed, and one in seventy gone."""
+    old, new = (
+        connection.exec_driver_sql(statement, {"on": RESTATED}).scalar_one()
+        for statement in (
+            "select delivery_id from deliveries where platform = 'tokopedia' and business_date = %(on)s",
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows,"
+            " loaded) select platform, business_date, 2, '', status, arrived_on + 1, 'y', rows, loaded"
+            " from deliveries where platform = 'tokopedia' and business_date = %(on)s returning delivery_id",
+        )
+    )
+    _say(connection, "insert into transactions (delivery_id, line, event, occurred_at, card_number, amount_idr,"
+         " transaction_id, course_id, voucher_code) select %(new)s, line, event, occurred_at, card_number,"
+         " amount_idr + (line %% 50 = 0)::int, transaction_id, course_id, voucher_code from transactions"
+         " where delivery_id = %(old)s and line %% 70 <> 0", old=old, new=new)  # fmt: skip
+    _say(connection, "insert into restatements select %(new)s, %(old)s, 0, 1, 1", old=old, new=new)
 
 
 def _fill_wave(connection: warehouse.Connection, wave: Cohort, people: int, last: date, days: int) -> None:
@@ -143,7 +168,7 @@ def _fill_wave(connection: warehouse.Connection, wave: Cohort, people: int, last
          " from generate_series(1, %(people)s) as n", **at)  # fmt: skip
     _say(connection, "insert into transactions (delivery_id, line, event, occurred_at, card_number, amount_idr,"
          " transaction_id, course_id, voucher_code) select delivery_id, id, 'PAID', occurred_at,"
-         f" 4000000000000000 + id, 500000, 'B' || id, 'K', 'V' from ({bought}) as b", **at)  # fmt: skip
+         f" 4000000000000000 + id, 500000, 'B' || id, 'K', 'V' from ({bought}) as b order by 1", **at)  # fmt: skip
     _say(connection, "insert into evidence (cohort, recipient_id, card_number, purchase_delivery_id, purchase_line)"
          f" select %(cohort)s, id, 4000000000000000 + id, delivery_id, id from ({bought}) as b", **at)  # fmt: skip
     _say(connection, "insert into evidence (cohort, recipient_id, card_number) select %(cohort)s, %(first_id)s + n,"

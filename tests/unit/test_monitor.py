@@ -198,7 +198,7 @@ def assert_untold(parts: list[tuple[int, int | None]], whole: int | None) -> Non
 
 
 def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None:
-    statistics.publish(NOW)
+    statistics.publish()
     folder = home / "publish" / "statistics"
     told = json.loads((folder / "statistics.json").read_text())
     assert told["as_of"] == "2021-03-16"
@@ -208,7 +208,7 @@ def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None
 
 
 def test_without_a_roster_no_statistics_are_published(home: Path) -> None:
-    statistics.publish(NOW)
+    statistics.publish()
     assert not (home / "publish" / "statistics").exists()
 
 

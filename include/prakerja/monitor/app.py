@@ -144,11 +144,11 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
 
     @app.get("/statistics")
     def statistics_page(request: Request, viewer: Looking, as_csv: Csv = None) -> Response:
-        return _page(request, viewer, "statistics", statistics.page(datetime.now(WIB)), as_csv)
+        return _page(request, viewer, "statistics", statistics.page(), as_csv)
 
     @app.get("/statistics.json")
     def statistics_json() -> Response:
-        return JSONResponse(statistics.without_charts(statistics.page(datetime.now(WIB))))
+        return JSONResponse(statistics.without_charts(statistics.page()))
 
     @app.get("/person")
     def person_form(request: Request, viewer: Looking) -> Response:

@@ -15,10 +15,6 @@ Language = Literal["id", "en"]
 QUERY, LIST_QUERY = "monitor/list_report", "monitor/list_as_of"
 
 
-class NothingToTellError(PrakerjaError):
-    """No roster had arrived by then."""
-
-
 @dataclass(frozen=True)
 class Figure:
     """A number that is told: of which cohort (none: of all), its name, and the query and versions behind it."""
@@ -69,14 +65,14 @@ class Report:
 
 
 def as_of(day: date) -> Report:
-    """What the facts told at the end of a WIB day, whatever came later. Raises `NothingToTellError`."""
+    """What the facts told at the end of a WIB day, whatever came later. Raises `PrakerjaError` before any roster."""
     with warehouse.transaction("show", one_snapshot=True) as connection:
         known = deadlines(wave.as_known_on(day) for wave in calendar().values())
         rows = warehouse.rows(connection, QUERY, day=day, **known)
         listed = warehouse.rows(connection, LIST_QUERY, day=day)
     cohorts = [_told(dict(row), day) for row in rows if row["cohort"] in calendar()]
     if not cohorts:
-        raise NothingToTellError(f"nothing can be told as of {day}: no roster had arrived by then")
+        raise PrakerjaError(f"nothing can be told as of {day}: no roster had arrived by then")
     figures: list[Figure] = []
     for row in cohorts:
         standing = f"standing as of {row['standing_as_of']}" if row["standing_as_of"] else "no standing yet"

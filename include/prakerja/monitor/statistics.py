@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ from jinja2 import Environment, StrictUndefined
 
 from prakerja.blacklist.sources import place_of
 from prakerja.blacklist.storage import write_whole
-from prakerja.monitor import report
+from prakerja.errors import PrakerjaError
+from prakerja.monitor import figures
 from prakerja.monitor.charts import Chart
+from prakerja.monitor.figures import CohortFigures
 from prakerja.settings import WIB, Settings, program
 
 #: Counts that add up: each to the sum before it.
@@ -22,11 +23,20 @@ COUNTS = ("selected", "purchased", "held", "not_bought", "excluded", "revoked", 
 Cell = tuple[int, str]
 
 
-def page(now: datetime) -> dict[str, Any]:
-    """`as_of`, `cohorts` and `total`, whose counts are numbers, or null where they are too small to tell; `least`."""
-    found = report.as_of(now.astimezone(WIB).date())
+class NothingToTellError(PrakerjaError):
+    """No cohort was counted yet."""
+
+
+def page() -> dict[str, Any]:
+    """`as_of`, `cohorts` and `total`, whose counts are numbers, or null where they are too small to tell; `least`.
+
+    By what the runs have counted last. Raises `NothingToTellError` where they have counted nobody yet.
+    """
+    known = [found for found in figures.of_cohorts().values() if found.counts["as_of"]]
+    if not known:
+        raise NothingToTellError("nothing can be told yet: no run has counted a cohort")
     least = int(program()["statistics"]["least"])
-    rows = [_row(row) for row in found.cohorts if row["stage"] != "unknown"]
+    rows = [_row(found) for found in known]
     *told, total = suppressed(rows, least)
     shown = [
         {**row, "cohort": str(row["cohort"]), "share": round(row["revoked"] / row["selected"], 5)}
@@ -36,7 +46,7 @@ def page(now: datetime) -> dict[str, Any]:
     summary = "; ".join(f"gelombang {row['cohort']} {row['share']:.1%}" for row in shown) or "Nobody was revoked yet"
     columns = {"cohort": "gelombang", "selected": "selected", "revoked": "revoked", "share": "share"}
     return {
-        "as_of": found.as_of.isoformat(),
+        "as_of": max(found.refreshed_at for found in known).astimezone(WIB).date().isoformat(),
         "least": least,
         "cohorts": told,
         "total": total,
@@ -49,11 +59,11 @@ def without_charts(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "charts"}
 
 
-def publish(now: datetime) -> None:
+def publish() -> None:
     """Write the page and its JSON into the published folder, for anybody; nothing where there is nothing to tell."""
     try:
-        found = page(now)
-    except report.NothingToTellError:
+        found = page()
+    except NothingToTellError:
         return
     root = place_of(Settings.from_environment().publish) / "statistics"
     write_whole(root / "statistics.json", json.dumps(without_charts(found), indent=2).encode())
@@ -95,13 +105,14 @@ def _gives_away(
     return bool(lacking) and (len(lacking) == 1 or sum(table[i][name] for i, name in lacking) < least)
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    counts = {name: row[name] or 0 for name in ("purchased", "held", "not_bought", "excluded", "revoked", "reinstated")}
+def _row(found: CohortFigures) -> dict[str, Any]:
+    counts = {name: found.counts[name] for name in ("purchased", "held", "excluded", "revoked", "reinstated")}
+    counts["not_bought"] = found.counts["at_risk"] + found.counts["overdue"]
     return {
-        "cohort": row["cohort"],
-        "deadline_on": row["deadline_on"].isoformat(),
-        "is_decided": bool(row["decision_id"]),
+        "cohort": found.cohort,
+        "deadline_on": found.counts["deadline_on"],
+        "is_decided": found.counts["status"] in ("awaiting_approval", "decided"),
         "selected": sum(counts[name] for name in SUMS["selected"]),
         **counts,
-        "freed": row["revoked"] - row["reinstated"],
+        "freed": counts["revoked"] - counts["reinstated"],
     }

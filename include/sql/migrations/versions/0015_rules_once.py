@@ -1,4 +1,4 @@
-"""Which decision counts, and what a restatement changes: rules that several statements ask, each in one function."""
+"""Which decision counts, what a restatement changes: each in one function; and where a delivery lies, kept current."""
 
 from pathlib import Path
 

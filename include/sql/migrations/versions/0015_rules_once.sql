@@ -12,6 +12,9 @@ as $$
         and (k.deadline_on is null or d.deadline_on >= k.deadline_on or c.decision_id is not null);
 $$;
 
+-- Else a delivery's rows are looked for in all that came since the last vacuum, which may be a month.
+alter index transactions_delivery_id set (autosummarize = on);
+
 -- The rows in which a revision differs from the one that it supersedes: their lines alone, for the voucher, which is
 -- compared as well, is not for all who ask.
 create function differences(revision_id bigint, superseded_id bigint)
