@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from statistics import median
 
 import pytest
 
 from prakerja import calendar
 from prakerja.calendar import Cohort
+from prakerja.settings import program
 from prakerja.simulation.world import SHARE_OVERDUE, _World
 
 
@@ -67,6 +69,18 @@ def test_a_third_of_those_who_have_not_bought_a_week_before_buy_in_that_week(wav
         overdue = sum(truth.outcome == "overdue" for _, truth in made.truths)
         before = len(made.truths) - buyers(made, wave.deadline_on - timedelta(days=7))
         assert 0.28 < 1 - overdue / before < 0.38, number
+
+
+def test_platforms_sell_on_when_no_cohort_must_buy(waves: dict[int, Cohort]) -> None:
+    """Else a cohort's last day, with no other cohort open, would look like a feed that broke off."""
+    made = _World([waves[number] for number in (8, 9, 10, 11, 12, 13)], 0.02, 7, is_nasty=False)
+    made.populate()
+    for wave in made.waves:
+        days = [
+            wave.announced_on + timedelta(days=n) for n in range((wave.last_business_date - wave.announced_on).days + 1)
+        ]
+        rows = [len(made.feeds["tokopedia", day]) for day in days]
+        assert min(rows) > 1.5 * program()["revocations"]["shrunk_share_least"] * median(rows), wave.cohort
 
 
 def buyers(made: _World, day: date) -> int:

@@ -22,6 +22,8 @@ SEPARATED = ("tokopedia", "pijar-mahir", "bukalapak", "sisnaker")
 
 #: The days before the deadline in which the late buy.
 LAST_DAYS = 7
+#: Of those who have bought so many buy again, so many days later, on average.
+AGAIN, AGAIN_DAYS = 0.3, 30
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class Behaviours:
         if chance > 0.997 and again.date() == day:  # cancelled at once, bought again elsewhere: all the same a purchase
             self.undoes(truth, bought, at + timedelta(minutes=3))
             self.buys(truth, again)
-        elif chance > 0.994 and day < self.cohort.deadline_on:  # a second course
-            self.buys(truth, at + timedelta(hours=20))
+        elif chance > 1 - AGAIN:  # another course, when the first is done: platforms sell on when no cohort must buy
+            self.buys(truth, at + timedelta(days=self.random.expovariate(1 / AGAIN_DAYS)))
         return truth
 
     def buys(self, truth: Truth, at: datetime, platform: str | None = None, **more: object) -> Reported:
