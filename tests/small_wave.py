@@ -53,8 +53,9 @@ def wave(home: Path) -> Cohort:
     return cohort(12)
 
 
-def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1)) -> None:
-    deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2, generated_at=f"{clock}T01:00:00+07:00")
+def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1), revision: int = 2) -> None:
+    at = f"{clock}T01:00:00+07:00"
+    deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=revision, generated_at=at)
     assert intake.take_in("tokopedia", clock).rejected == []
     late_truth.notice_late_truth(clock)
 

@@ -203,21 +203,23 @@ def _cohort(entry: Any, where: str) -> Cohort:
         deadline_on,
         revoked=revoked,
         not_bought=_not_bought(
-            entry.get("not_bought"), announced_on, deadline_on, revoked or 0, f"{where} (cohort {number})"
+            entry.get("not_bought"), announced_on, deadline_on, revoked or 0, recipients, f"{where} (cohort {number})"
         ),
         reminder_days=_reminder_days(entry.get("reminder_days") or [], f"{where} (cohort {number})"),
         audience=_audience(entry.get("audience"), f"{where} (cohort {number})"),
     )
 
 
-def _not_bought(given: Any, announced_on: date, deadline_on: date, revoked: int, where: str) -> NotBought | None:
+def _not_bought(
+    given: Any, announced_on: date, deadline_on: date, least: int, most: int | None, where: str
+) -> NotBought | None:
     if given is None:
         return None
     as_of, recipients = (given.get(key) for key in ("as_of", "recipients")) if isinstance(given, dict) else (None, None)
     if type(as_of) is not date or not announced_on < as_of <= deadline_on:
         raise PrakerjaError(f"{where}: `not_bought` is `as_of` a day from after {announced_on} to {deadline_on}")
-    if type(recipients) is not int or recipients < revoked:
-        raise PrakerjaError(f"{where}: `not_bought` has `recipients`, a number, and not fewer than were revoked")
+    if type(recipients) is not int or recipients < least or (most is not None and recipients > most):
+        raise PrakerjaError(f"{where}: `not_bought` has `recipients`, a number from those revoked to those selected")
     return NotBought(as_of, recipients)
 
 

@@ -127,7 +127,7 @@ def _fill(waves: list[Cohort], people: int, rows: int) -> None:
 
 
 def _restate(connection: warehouse.Connection) -> None:
-    """A second revision of a delivery, with two rows in a hundred changed, and one in seventy gone."""
+    """A second revision of a delivery, with every row changed, and one in seventy gone."""
     old, new = (
         connection.exec_driver_sql(statement, {"on": RESTATED}).scalar_one()
         for statement in (
@@ -139,7 +139,7 @@ def _restate(connection: warehouse.Connection) -> None:
     )
     _say(connection, "insert into transactions (delivery_id, line, event, occurred_at, card_number, amount_idr,"
          " transaction_id, course_id, voucher_code) select %(new)s, line, event, occurred_at, card_number,"
-         " amount_idr + (line %% 50 = 0)::int, transaction_id, course_id, voucher_code from transactions"
+         " amount_idr + 1, transaction_id, course_id, voucher_code from transactions"
          " where delivery_id = %(old)s and line %% 70 <> 0", old=old, new=new)  # fmt: skip
     _say(connection, "insert into restatements select %(new)s, %(old)s, 0, 1, 1", old=old, new=new)
 

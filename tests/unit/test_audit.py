@@ -163,6 +163,11 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
     assert added == set(ADDS[duty].split())
     counted = {"cohort_days", "cohort_regions", "cohort_figures"} if duty == "ingest" else set()
     assert changed <= {"standings", "evidence_bases", "reminders", "provider_pace"} | counted
+    with warehouse.transaction(duty) as connection:
+        compares = connection.exec_driver_sql(
+            "select has_function_privilege('differences(bigint, bigint)', 'execute')"
+        ).scalar_one()
+    assert compares == (duty in ("ingest", "show", "read"))
     if duty in ("serve", "receive"):  # the processes that others reach know of no person
         assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "evidence", "appeals"}
 

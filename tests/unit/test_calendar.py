@@ -72,7 +72,8 @@ def test_what_the_press_was_told_before_a_deadline_is_kept(waves: dict[int, Coho
         ("{as_of: 2021-03-10, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
         ("12000", "from after 2021-03-10 to 2021-04-08"),
         ("{as_of: 2021-04-06}", "a number"),
-        ("{as_of: 2021-04-06, recipients: 3}", "not fewer than were revoked"),
+        ("{as_of: 2021-04-06, recipients: 3}", "from those revoked to those selected"),
+        ("{as_of: 2021-04-06, recipients: 51}", "from those revoked to those selected"),
     ],
 )
 def test_what_was_told_must_be_possible(
@@ -80,7 +81,7 @@ def test_what_was_told_must_be_possible(
 ) -> None:
     file = home / "calendar.yaml"
     file.write_text(
-        "cohorts:\n- {cohort: 13, announced_on: 2021-03-10, deadline_on: 2021-04-08, revoked: 4,"
+        "cohorts:\n- {cohort: 13, announced_on: 2021-03-10, deadline_on: 2021-04-08, recipients: 50, revoked: 4,"
         f" not_bought: {not_bought}}}\n"
     )
     monkeypatch.setenv("PRAKERJA_CALENDAR", str(file))

@@ -231,6 +231,10 @@ def test_too_many_overdue_stop_before_anything_is_revoked(wave: Cohort, home: Pa
         decision.decide(wave, DECIDED_ON + timedelta(days=1))
     row = overview.cohort_table()[0]
     assert (row["status"], row["overdue"], row["revoked"]) == ("blocked", 8, 0)
+    restate(home, [bought(n) for n in range(3, 48)], DECIDED_ON + timedelta(days=2), revision=3)
+    standing.refresh_standings(DECIDED_ON + timedelta(days=2))
+    row = overview.cohort_table()[0]
+    assert (row["status"], row["overdue"]) == ("blocked", 5), "what was implausible is told no more"
     with warehouse.transaction(as_owner=True) as connection:
         assert connection.exec_driver_sql("select count(*) from outcomes").scalar_one() == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -241,12 +242,29 @@ def test_a_restated_day_is_told_with_what_it_changed(home: Path) -> None:
         for row in overview.list_differences("tokopedia", date(2021, 3, 10), 9)
     ]
     assert told == [
-        (3, "added", "new", {}, common | {"card_number": "••••••••••••0001"}),
-        (3, "vanished", "id-4", common | {"card_number": "••••••••••••0004"}, {}),
         (7, "changed", "id-5", {"amount_idr": "5000"}, {"amount_idr": "7000"}),
         (7, "vanished", "new", common | {"card_number": "••••••••••••0001"}, {}),
+        (3, "added", "new", {}, common | {"card_number": "••••••••••••0001"}),
+        (3, "vanished", "id-4", common | {"card_number": "••••••••••••0004"}, {}),
     ]
     assert len(overview.list_differences("tokopedia", date(2021, 3, 10), 2)) == 2
+
+
+def test_a_changed_row_shows_nobodys_number_wherever_it_stands(home: Path) -> None:
+    landing = home / "landing"
+    before = rows(2, course="08123456789")
+    deliver(landing, "tokopedia", "2021-03-10", before)
+    now = [replace(before[0], card=f"{10**12 + 1:016}", voucher="V1"), replace(before[1], course="siti@example.com")]
+    deliver(landing, "tokopedia", "2021-03-10", now, revision=2)
+    intake.take_in("tokopedia", CLOCK)
+    told = [(row["before"], row["now"]) for row in overview.list_differences("tokopedia", date(2021, 3, 10), 9)]
+    assert told == [
+        (
+            {"card_number": "••••••••••••0001"},
+            {"card_number": "••••••••••••0001 (another)", "voucher_code": "(another)"},
+        ),
+        ({"course_id": "•••••••6789"}, {"course_id": "•@example.com"}),
+    ]
 
 
 def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Path) -> None:

@@ -367,6 +367,9 @@ def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision
     daily(date(2021, 3, 17))
     made = decision.decide(cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
     assert (made.excluded, made.overdue, made.purchased) == (1, 1, 48)
+    # Who was revoked stays revoked, whichever decision counts by now.
+    assert overview.cohort_table(date(2021, 3, 17))[0]["revoked"] == 1
+    assert overview.cohort_table()[0]["revoked"] == 1
 
 
 def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: Path, wave: Cohort) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar, cohort
+from prakerja.cohorts import standing
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
 from prakerja.monitor import app, charts, curves, drawing, figures, report, statistics, story
@@ -95,8 +96,6 @@ def test_who_counts_does_not_wait_for_ever_and_leaves_nobody_else_impatient(
 
 
 def test_an_open_cohort_is_counted_by_its_latest_intake(wave: Cohort) -> None:
-    from prakerja.cohorts import standing
-
     day = date(2021, 3, 10)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update deliveries set arrived_on = '2021-03-09' where business_date = '2021-03-08'")
@@ -205,6 +204,27 @@ def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None
     (row,) = told["cohorts"]
     assert (row["selected"], row["revoked"], told["total"]["revoked"]) == (PEOPLE, None, None), "two are too few"
     assert f"<td>{PEOPLE}</td>" in (folder / "index.html").read_text()
+
+
+def test_an_extension_that_is_not_announced_yet_is_told_to_nobody(home: Path, shown: Cohort) -> None:
+    (home / "calendar.yaml").write_text(
+        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
+        "{announced_on: 2021-03-20, deadline_on: 2021-03-31, because: flood}]}\n"
+    )
+    for now in (NOW, NOW + timedelta(days=10)):  # nor does it move what was carried out
+        figures.refresh(now)
+        (row,) = statistics.page()["cohorts"]
+        assert (row["deadline_on"], row["is_decided"]) == ("2021-03-13", True)
+
+
+def test_statistics_are_as_old_as_the_oldest_figure_that_may_change(home: Path, wave: Cohort) -> None:
+    standing.refresh_standings(date(2021, 3, 15))
+    figures.refresh(NOW - timedelta(days=2))
+    with warehouse.transaction(as_owner=True) as connection:  # another cohort, counted since
+        connection.exec_driver_sql(
+            "insert into cohort_figures select 13, %s, '', figures from cohort_figures where cohort = 12", (NOW,)
+        )
+    assert statistics.page()["as_of"] == "2021-03-14"
 
 
 def test_without_a_roster_no_statistics_are_published(home: Path) -> None:
@@ -318,6 +338,10 @@ def test_each_look_is_in_the_audit_log_and_is_kept_before_anything_is_shown(
     [
         ("occurred_at", "2021-03-08T12:00:00+07:00", "2021-03-08T12:00:00+07:00"),
         ("amount_idr", "500000", "500000"),
+        ("course_id", "KLS-0042", "KLS-0042"),
+        ("course_id", "08123456789", "•••••••6789"),
+        ("course_id", "317301-010203-0001", "••••••-••••••-0001"),
+        ("transaction_id", "for budi@example.com", "for •@example.com"),
         ("course_id", card(1), "••••••••••••0001"),
         ("course_id", "1000 0000 0000 0001", "•••• •••• •••• 0001"),
         ("card_number", card(1), "••••••••••••0001"),
@@ -336,7 +360,7 @@ def test_an_operator_sees_what_a_revision_changed(client: Client, home: Path) ->
     assert "What a revision changed" not in client().get(page).text
     shown = client(rows=True).get(page).text
     assert re.search(r"<td>added</td><td>PAID id-2</td><td></td><td>[^<]*card number ••••••••••••0002, ", shown)
-    assert f"<td>changed</td><td>PAID id-{PEOPLE}</td><td>another voucher</td>" in shown
+    assert f"<td>changed</td><td>PAID id-{PEOPLE}</td><td></td><td>voucher code (another)</td>" in shown
     assert not re.search(r"\d{12}", shown.split("What a revision changed", 1)[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,20 +16,22 @@ COUNTS = (
 )  # fmt: skip
 
 
-def cohort_table() -> list[dict[str, Any]]:
+def cohort_table(day: date | None = None) -> list[dict[str, Any]]:
     """One mapping per cohort, in the order of announcement: `cohort`, `status`, its dates, the counts, `missing_feeds`.
 
+    By the deadlines as they were announced by a day; without one by all that the calendar has.
     `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`.
     """
     with warehouse.transaction() as connection:
-        known = _known(connection)
-        return [_row(connection, cohort, known.get(cohort.cohort)) for cohort in calendar().values()]
+        waves = [wave.as_known_on(day) if day else wave for wave in calendar().values()]
+        known = _known(connection, waves)
+        return [_row(connection, wave, known.get(wave.cohort)) for wave in waves]
 
 
 def missing_now() -> list[tuple[str, date]]:
     """Every (platform, business date) that some undecided cohort is owed by its latest intake."""
     with warehouse.transaction() as connection:
-        known = _known(connection)
+        known = _known(connection, calendar().values())
         missing = {
             feed
             for cohort in calendar().values()
@@ -38,8 +41,8 @@ def missing_now() -> list[tuple[str, date]]:
     return sorted(missing)
 
 
-def _known(connection: warehouse.Connection) -> dict[int, Any]:
-    rows = warehouse.rows(connection, "cohorts/list_cohorts", **deadlines(calendar().values()))
+def _known(connection: warehouse.Connection, waves: Iterable[Cohort]) -> dict[int, Any]:
+    rows = warehouse.rows(connection, "cohorts/list_cohorts", **deadlines(waves))
     return {row["cohort"]: row for row in rows}
 
 

@@ -67,42 +67,48 @@ def list_quarantine(
 def list_differences(platform: str, on: date, most: int) -> list[dict[str, Any]]:
     """One mapping per row in which a revision of a business date differs from the one before, masked, `most` at most.
 
-    `revision`, `revision_before`, `change` (`added`, `vanished` or `changed`), `event`, `transaction_id`, and `before`
-    and `now`: the row's values, of a changed one those that differ (nothing where that is the voucher alone).
+    The latest revision's come first. `revision`, `revision_before`, `change` (`added`, `vanished` or `changed`),
+    `event`, `transaction_id`, and `before` and `now`: the row's values, of a changed one those that differ.
     """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "feeds/list_differences", platform=platform, business_date=on, most=most)
     differences = []
     for row in rows:
-        before, now = _compared(row, "_before"), _compared(row, "")
+        before = {} if row["change"] == "added" else _masked(row, "_before")
+        now = {} if row["change"] == "vanished" else _masked(row, "")
         if row["change"] == "changed":
-            same = {field for field in now if now[field] == before[field]}
-            before, now = ({f: v for f, v in side.items() if f not in same} for side in (before, now))
+            changed = [field for field in now if row[field] != row[f"{field}_before"]]
+            before = {field: before[field] for field in changed}
+            # Two numbers may end alike.
+            now = {field: now[field] + (" (another)" if now[field] == before[field] else "") for field in changed}
+            if row["is_other_voucher"]:
+                now["voucher_code"] = "(another)"
         differences.append(
             {
                 **{name: row[name] for name in ("revision", "revision_before", "change", "event")},
                 "transaction_id": mask("transaction_id", row["transaction_id"]),
-                "before": {} if row["change"] == "added" else _masked(before),
-                "now": {} if row["change"] == "vanished" else _masked(now),
+                "before": before,
+                "now": now,
             }
         )
     return differences
 
 
-def _compared(row: Any, side: str) -> dict[str, Any]:
-    return {name: row[f"{name}{side}"] for name in ("occurred_at", "card_number", "amount_idr", "course_id")}
-
-
-def _masked(values: dict[str, Any]) -> dict[str, str]:
-    told = {"occurred_at": lambda at: at.astimezone(WIB).isoformat(), "card_number": "{:016}".format}
-    return {field: mask(field, told.get(field, str)(value)) for field, value in values.items()}
+def _masked(row: Any, side: str) -> dict[str, str]:
+    values = {
+        "occurred_at": row[f"occurred_at{side}"].astimezone(WIB).isoformat(),
+        "card_number": f"{row[f'card_number{side}']:016}",
+        "amount_idr": str(row[f"amount_idr{side}"]),
+        "course_id": row[f"course_id{side}"],
+    }
+    return {field: mask(field, value) for field, value in values.items()}
 
 
 #: What may be a card, a NIK or a phone.
 NUMBER_OF_SOMEBODY = re.compile(r"\d{12,}|\d{4}[ .-]\d{4}[ .-]\d{4}")
 
 #: What says nothing about a person, and is needed to see what is wrong.
-UNMASKED = ("event", "occurred_at", "amount_idr", "course_id")
+UNMASKED = ("event", "occurred_at", "amount_idr")
 
 
 def mask(field: str, value: str) -> str:
@@ -111,7 +117,7 @@ def mask(field: str, value: str) -> str:
         return value
     if field == "raw":
         return f"({len(value)} characters)"
-    return re.sub(r"\d(?=(?:\D*\d){4})", "•", value)
+    return re.sub(r"\d(?=(?:\D*\d){4})", "•", re.sub(r"\S+(?=@)", "•", value))
 
 
 def count_unmatched() -> int:

@@ -71,7 +71,7 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
         "is_active": platform in active_on(on),
         "deliveries": found,
         "rows": overview.list_quarantine(platform, on, on) if with_rows else None,
-        "differences": overview.list_differences(platform, on, MOST_DIFFERENCES)
+        "differences": overview.list_differences(platform, on, MOST_DIFFERENCES + 1)
         if with_rows and any(delivery["restates"] for delivery in found)
         else [],
         "charts": {},

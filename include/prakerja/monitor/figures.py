@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from prakerja import warehouse
 from prakerja.calendar import calendar, deadlines
 from prakerja.cohorts import overview
 from prakerja.reminders import overview as reminders
+from prakerja.settings import WIB
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,9 @@ PATIENCE_SECONDS = 120  # for another who counts; a run that waits longer leaves
 class CohortFigures:
     """A cohort's counts as of its last refresh.
 
-    `counts` is its row of the cohort table, with `reminder_runs`, `held_for` (people by reason), `appeals` and `as_of`
-    (the day of the intake that it stands by); `by_day` first purchases by WIB day of payment and platform.
+    `counts` is its row of the cohort table, with `reminder_runs`, `held_for` (people by reason), `appeals`, `as_of`
+    (the day of the intake that it stands by) and `decided_deadline_on`; `by_day` first purchases by WIB day of payment
+    and platform.
     """
 
     cohort: int
@@ -41,9 +44,11 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
     """
     counted: list[int] = []
     with warehouse.exclusive("monitor", PATIENCE_SECONDS):
-        table = {row["cohort"]: row for row in overview.cohort_table()}
+        day = now.astimezone(WIB).date()
+        table = {row["cohort"]: row for row in overview.cohort_table(day)}
         with warehouse.transaction("ingest") as connection:
-            sources = warehouse.rows(connection, "monitor/list_sources", **deadlines(calendar().values()))
+            known = deadlines(wave.as_known_on(day) for wave in calendar().values())
+            sources = warehouse.rows(connection, "monitor/list_sources", **known)
             appeals = {row["cohort"]: dict(row) for row in warehouse.rows(connection, "monitor/count_appeals")}
         runs = reminders.list_runs(cohort)
         for source in sources:
@@ -56,9 +61,10 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
                     held_for = _count(connection, source)
                     counted.append(number)
                 answered = appeals.get(number, {})
-                as_of = source["as_of"]
+                as_of, decided_for = source["as_of"], source["decided_deadline_on"]
                 figures = table[number] | {
                     "as_of": as_of and as_of.isoformat(),
+                    "decided_deadline_on": decided_for and decided_for.isoformat(),
                     "held_for": held_for,
                     "appeals": {name: answered.get(name, 0) for name in ("open", "upheld", "dismissed")},
                     "reminder_runs": [run for run in runs if run["cohort"] == number],
@@ -86,6 +92,12 @@ def of_cohorts() -> dict[int, CohortFigures]:
         for number in calendar()
         if number in known
     }
+
+
+def counted_at(known: Mapping[int, CohortFigures]) -> datetime | None:
+    """Since when figures may have changed: when the cohorts that still change were counted; where none does, all."""
+    changing = [found.refreshed_at for found in known.values() if found.counts["status"] != "decided"]
+    return min(changing) if changing else max((found.refreshed_at for found in known.values()), default=None)
 
 
 def missing() -> set[tuple[str, date]]:

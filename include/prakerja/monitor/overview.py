@@ -49,15 +49,9 @@ def page(now: datetime) -> dict[str, Any]:
         "cohorts": rows,
         "to_come": [cohort for number, cohort in calendar().items() if number not in known],
         "published": published,
-        "refreshed_at": min(_refreshed(known), default=None),
+        "refreshed_at": figures.counted_at(known),
         "charts": charts,
     }
-
-
-def _refreshed(known: Mapping[int, CohortFigures]) -> list[datetime]:
-    """When the cohorts that still change were counted; where none does, when all were."""
-    changing = [found.refreshed_at for found in known.values() if found.counts["status"] != "decided"]
-    return changing or [max(found.refreshed_at for found in known.values())] if known else []
 
 
 def row_of(cohort: Cohort, found: CohortFigures, now: datetime) -> dict[str, Any]:

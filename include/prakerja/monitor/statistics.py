@@ -32,11 +32,12 @@ def page() -> dict[str, Any]:
 
     By what the runs have counted last. Raises `NothingToTellError` where they have counted nobody yet.
     """
-    known = [found for found in figures.of_cohorts().values() if found.counts["as_of"]]
-    if not known:
-        raise NothingToTellError("nothing can be told yet: no run has counted a cohort")
+    known = {number: found for number, found in figures.of_cohorts().items() if found.counts["as_of"]}
+    counted_at = figures.counted_at(known)
+    if counted_at is None:
+        raise NothingToTellError("nothing can be told yet: no run has counted a cohort after an intake")
     least = int(program()["statistics"]["least"])
-    rows = [_row(found) for found in known]
+    rows = [_row(found) for found in known.values()]
     *told, total = suppressed(rows, least)
     shown = [
         {**row, "cohort": str(row["cohort"]), "share": round(row["revoked"] / row["selected"], 5)}
@@ -46,7 +47,7 @@ def page() -> dict[str, Any]:
     summary = "; ".join(f"gelombang {row['cohort']} {row['share']:.1%}" for row in shown) or "Nobody was revoked yet"
     columns = {"cohort": "gelombang", "selected": "selected", "revoked": "revoked", "share": "share"}
     return {
-        "as_of": max(found.refreshed_at for found in known).astimezone(WIB).date().isoformat(),
+        "as_of": counted_at.astimezone(WIB).date().isoformat(),
         "least": least,
         "cohorts": told,
         "total": total,
@@ -110,8 +111,8 @@ def _row(found: CohortFigures) -> dict[str, Any]:
     counts["not_bought"] = found.counts["at_risk"] + found.counts["overdue"]
     return {
         "cohort": found.cohort,
-        "deadline_on": found.counts["deadline_on"],
-        "is_decided": found.counts["status"] in ("awaiting_approval", "decided"),
+        "deadline_on": found.counts["decided_deadline_on"] or found.counts["deadline_on"],
+        "is_decided": found.counts["decided_deadline_on"] is not None,
         "selected": sum(counts[name] for name in SUMS["selected"]),
         **counts,
         "freed": counts["revoked"] - counts["reinstated"],

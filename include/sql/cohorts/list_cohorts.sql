@@ -13,11 +13,13 @@ latest_attempt as (
 ),
 
 revoked as (
+    -- By cohort: who was revoked by a decision that counts no more, stays revoked.
     select
-        decision_id,
+        d.cohort,
         count(*) as revoked
-    from revocations
-    group by decision_id
+    from revocations as r
+    inner join decisions as d on r.decision_id = d.decision_id
+    group by d.cohort
 ),
 
 findings as (
@@ -26,11 +28,12 @@ findings as (
 
 reinstated as (
     select
-        r.decision_id,
+        d.cohort,
         count(*) as reinstated
     from reinstatements as e
     inner join revocations as r on e.recipient_id = r.recipient_id
-    group by r.decision_id
+    inner join decisions as d on r.decision_id = d.decision_id
+    group by d.cohort
 ),
 
 reminded as (
@@ -57,11 +60,11 @@ select
     d.missing_feeds,
     a.decision_id is not null as is_carried_out,
     ros.rows as selected,
-    case when d.status is null or d.reason = 'feeds_missing' then s.purchased else d.purchased end as purchased,
-    case when d.status is null or d.reason = 'feeds_missing' then s.held else d.held end as held,
-    case when d.status is null or d.reason = 'feeds_missing' then s.at_risk else 0 end as at_risk,
-    case when d.status is null or d.reason = 'feeds_missing' then s.overdue else d.overdue end as overdue,
-    case when d.status is null or d.reason = 'feeds_missing' then s.excluded else d.excluded end as excluded,
+    case when d.status = 'made' then d.purchased else coalesce(s.purchased, d.purchased) end as purchased,
+    case when d.status = 'made' then d.held else coalesce(s.held, d.held) end as held,
+    case when d.status = 'made' then 0 else coalesce(s.at_risk, 0) end as at_risk,
+    case when d.status = 'made' then d.overdue else coalesce(s.overdue, d.overdue) end as overdue,
+    case when d.status = 'made' then d.excluded else coalesce(s.excluded, d.excluded) end as excluded,
     coalesce(v.revoked, 0) as revoked,
     coalesce(e.reinstated, 0) as reinstated,
     coalesce(f.reinstatements_proposed, 0) as reinstatements_proposed,
@@ -72,9 +75,9 @@ select
 from (select * from rosters where status = 'accepted') as ros
 full join latest_attempt as d on ros.cohort = d.cohort
 left join latest_standing as s on ros.cohort = s.cohort
-left join revoked as v on d.decision_id = v.decision_id
+left join revoked as v on coalesce(ros.cohort, d.cohort) = v.cohort
 left join findings as f on ros.cohort = f.cohort
-left join reinstated as e on d.decision_id = e.decision_id
+left join reinstated as e on coalesce(ros.cohort, d.cohort) = e.cohort
 left join reminded as m on ros.cohort = m.cohort
 left join done as a on d.decision_id = a.decision_id
 order by 1

@@ -58,6 +58,9 @@ begin
     refresh_evidence(integer, date, date, integer, date, date, timestamptz)
     to prakerja_ingest, prakerja_decide, prakerja_remind;
 
+    revoke execute on function differences(bigint, bigint) from public;
+    grant execute on function differences(bigint, bigint) to prakerja_ingest, prakerja_show, prakerja_read;
+
     -- The monitor shows what runs have counted, and writes down who has looked at whom.
     grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_ingest;
     grant insert on looks to prakerja_show;

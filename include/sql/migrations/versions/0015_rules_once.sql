@@ -12,13 +12,10 @@ as $$
         and (k.deadline_on is null or d.deadline_on >= k.deadline_on or c.decision_id is not null);
 $$;
 
--- Else a delivery's rows are looked for in all that came since the last vacuum, which may be a month.
-alter index transactions_delivery_id set (autosummarize = on);
-
 -- The rows in which a revision differs from the one that it supersedes: their lines alone, for the voucher, which is
--- compared as well, is not for all who ask.
+-- compared as well, is not for all who ask. Each duty that needs it is granted it (duties.sql).
 create function differences(revision_id bigint, superseded_id bigint)
-returns table (change text, line bigint, line_before bigint)
+returns table (change text, line bigint, line_before bigint, is_other_voucher boolean)
 language sql stable security definer
 set search_path = public, pg_temp
 as $$
@@ -29,7 +26,8 @@ as $$
             else 'changed'
         end,
         n.line,
-        o.line
+        o.line,
+        n.voucher_code <> o.voucher_code
     from (select * from transactions where delivery_id = revision_id) as n
     full join
         (select * from transactions where delivery_id = superseded_id) as o
@@ -40,3 +38,11 @@ as $$
         or (n.occurred_at, n.card_number, n.amount_idr, n.course_id, n.voucher_code)
         <> (o.occurred_at, o.card_number, o.amount_idr, o.course_id, o.voucher_code);
 $$;
+
+-- For which deadline a cohort was decided is one of its figures from now on: nobody has to wait for the next count.
+update cohort_figures as f
+set
+    figures = f.figures || jsonb_build_object(
+        'decided_deadline_on',
+        (select max(d.deadline_on) from decisions as d where d.cohort = f.cohort and d.status = 'made')
+    );
