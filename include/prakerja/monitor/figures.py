@@ -95,7 +95,7 @@ def of_cohorts() -> dict[int, CohortFigures]:
 
 
 def counted_at(known: Mapping[int, CohortFigures]) -> datetime | None:
-    """Since when figures may have changed: when the cohorts that still change were counted; where none does, all."""
+    """The oldest count of those cohorts that still change; where none does, the latest."""
     changing = [found.refreshed_at for found in known.values() if found.counts["status"] != "decided"]
     return min(changing) if changing else max((found.refreshed_at for found in known.values()), default=None)
 

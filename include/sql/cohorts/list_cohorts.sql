@@ -1,5 +1,5 @@
 -- Grain: one row per cohort that has a roster or a decision attempt: its latest standing, decision, and what followed.
--- Parameters: cohorts, deadlines: the calendar's, as it stands.
+-- Parameters: cohorts, deadlines: the calendar's, as it stands or was known on a day.
 with latest_standing as (
     select distinct on (cohort) *
     from standings
