@@ -20,9 +20,11 @@ def serve(application: FastAPI, host: str, port: int, **settings: Any) -> None:
     import uvicorn
 
     try:
-        listening = socket.create_server((host, port))
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise PrakerjaError(f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port") from None
+        raise PrakerjaError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): choose another --host or --port"
+        ) from None
     uvicorn.Server(_config(application, **settings)).run(sockets=[listening])
 
 
@@ -48,4 +50,4 @@ def _config(application: FastAPI, **settings: Any) -> Any:
     import uvicorn
 
     # No access log: a line for each request helps nobody, and its path could name somebody.
-    return uvicorn.Config(application, log_level="warning", access_log=False, **settings)
+    return uvicorn.Config(application, log_level="warning", access_log=False, ws="none", **settings)

@@ -23,9 +23,10 @@ import pytest
 from prakerja import serving, warehouse
 from prakerja.blacklist import publishing, signing, sources
 from prakerja.blacklist.client import Client
-from prakerja.blacklist.service import access, app, bounds, running
+from prakerja.blacklist.service import access, app, bounds, files, running
 from prakerja.blacklist.service.bounds import PromptProtocol
 from prakerja.blacklist.service.lookups import Lookups
+from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
 from prakerja.blacklist.snapshot import Subjects
 from prakerja.cohorts.overview import cohort_table
@@ -171,6 +172,8 @@ def test_ranges_are_as_wide_as_the_fullest_needs() -> None:
     assert (len(suffixes), found) == (64, 40)
     assert {subject.hex()[5:] for subject in subjects} <= set(suffixes)
     assert ranges.answer("fffff")[1] == 1
+    fewer = Ranges(Subjects(b"".join(subjects[:-1])), b"key")
+    assert len(set(suffixes) - set(fewer.answer("00000")[0])) == 1, "of who comes, and of nobody else, is anything new"
     assert ranges.answer("00001")[1] == 0
     assert Ranges(Subjects(b""), b"key").answer("00000")[1] == 0
 
@@ -199,6 +202,46 @@ def test_a_known_pointer_is_not_sent_again_until_it_is_another(api: Api) -> None
     publishing.publish("second", NOW, TODAY)
     api.service.copies.refresh()
     assert api.ask("GET", "/v1/blacklist/latest", "list", headers=known).json()["version"] == 2
+
+
+@pytest.mark.parametrize("name", app.FILES)
+@pytest.mark.parametrize("bent", ["bent", "short", "empty"])
+def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, name: str, bent: str) -> None:  # noqa: F811
+    path = listed / "v000001" / name
+    right = path.read_bytes()
+    path.write_bytes(
+        {"bent": right[:20] + bytes([right[20] ^ 1]) + right[21:], "short": right[:-9], "empty": b""}[bent]
+    )
+    response = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
+    problem(response, 404 if name.startswith("manifest.json") and response.status_code == 404 else 503)
+    assert "immutable" not in response.headers.get("cache-control", "")
+    path.write_bytes(right)
+    assert api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content == right
+    path.write_bytes(b"")  # data that was verified is answered from our own copy
+    again = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
+    assert again.content == right if not name.startswith("manifest.json") else again.status_code in (404, 503)
+
+
+@pytest.mark.parametrize("which", ["keyring-000001.json", "pem"])
+def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: str) -> None:  # noqa: F811
+    path = next(path for path in (listed / "keys").iterdir() if path.name.endswith(which))
+    path.write_bytes(path.read_bytes().replace(b"A", b"B", 3))
+    assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
+
+
+def test_files_that_were_asked_for_last_stay_up_to_a_bound(
+    api: Api, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in app.FILES if not name.startswith("manifest.json")]
+    sizes = {name: len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) for name in names}
+    kept = home / "service" / "files"
+    assert len(list(kept.iterdir())) == 3
+    monkeypatch.setattr(files, "KEPT_BYTES_MAX", max(sizes.values()))
+    for path in kept.iterdir():
+        path.unlink()
+    for name in names:
+        assert len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) == sizes[name]
+        assert sum(path.stat().st_size for path in kept.iterdir()) <= max(sizes.values())
 
 
 @pytest.mark.parametrize(
@@ -267,11 +310,12 @@ def test_no_key_a_wrong_one_and_a_revoked_one_are_refused(api: Api) -> None:
 
 
 def test_a_key_ends_with_its_last_day(api: Api) -> None:
-    for days, status in ((0, 200), (-1, 401)):
-        last = TODAY + timedelta(days=days)
-        api.tokens["check"] = access.create("until", ["check"], 100, last, created_by="Siti")
-        api.service.refresh_keys()
-        assert api.check(nik(1)).status_code == status
+    api.tokens["check"] = access.create("until", ["check"], 100, TODAY, created_by="Siti")
+    api.service.refresh_keys()
+    assert api.check(nik(1)).status_code == 200
+    consumer = api.service.access.known(f"Bearer {api.tokens['check']}", "check")
+    consumer.key = consumer.key.model_copy(update={"expires_on": TODAY - timedelta(days=1)})
+    assert "has expired" in problem(api.check(nik(1)), 401)
 
 
 def test_a_rate_counts_what_is_asked_about_and_says_when_to_come_back(api: Api) -> None:
@@ -284,6 +328,53 @@ def test_a_rate_counts_what_is_asked_about_and_says_when_to_come_back(api: Api) 
     api.service.refresh_keys()
     problem(api.check(nik(1), nik(2)), 429)
     assert api.ask("GET", "/v1/blacklist/latest", "list").status_code == 200, "another consumer has a rate of its own"
+
+
+def test_what_a_request_spends_counts_though_the_keys_were_loaded_meanwhile(api: Api) -> None:
+    token = access.create("slow", ["check"], 1, None, created_by="Siti")
+    api.service.refresh_keys()
+    header = f"Bearer {token}"
+    spending = api.service.access.known(header, "check")
+    api.service.refresh_keys()
+    access.spend(spending, 5)
+    with pytest.raises(ProblemError) as refused:
+        access.spend(api.service.access.known(header, "check"), 1)
+    assert 240 <= int(refused.value.headers["retry-after"]) <= 301
+
+
+def test_who_costs_more_than_the_burst_is_told_to_come_back_when_that_is_taken(api: Api) -> None:
+    api.tokens["check"] = access.create("slow", ["check"], 600, None, created_by="Siti")
+    api.service.refresh_keys()
+    assert api.check(*[nik(1)] * 100).status_code == 200
+    assert int(api.check(*[nik(1)] * 1000).headers["retry-after"]) <= 11
+
+
+def test_before_keys_are_loaded_nobody_is_told_that_theirs_is_none(own_home: Path, listed: Path) -> None:  # noqa: F811
+    answer = access.Access()
+    with pytest.raises(ProblemError, match="not loaded yet"):
+        answer.known("Bearer a.b", "check")
+
+
+def test_a_service_that_starts_while_the_warehouse_is_away_knows_the_keys_that_it_knew(
+    listed: Path,  # noqa: F811
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token = access.create("registration", ["check"], 60, None, created_by="Siti")
+    kept = home / "keys.json"
+    access.Access(kept).refresh()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert token.partition(".")[2] not in kept.read_text()
+    monkeypatch.setattr(warehouse, "transaction", lambda *_: (_ for _ in ()).throw(warehouse.UnavailableError("away")))
+    started = access.Access(kept)
+    with pytest.raises(warehouse.UnavailableError):
+        started.refresh()
+    assert started.known(f"Bearer {token}", "check").key.scopes == {"check"}
+
+
+def test_a_key_that_has_expired_says_so_and_none_is_made_that_has(api: Api) -> None:
+    with pytest.raises(PrakerjaError, match="has expired"):
+        access.create("late", ["check"], 1, TODAY - timedelta(days=1), created_by="Siti")
 
 
 def test_keys_are_kept_as_hashes(api: Api) -> None:
@@ -333,28 +424,140 @@ def test_what_is_no_http_is_a_problem(api: Api) -> None:
     assert b"application/problem+json" in answer
 
 
+def connected(api: Api) -> socket.socket:
+    host, port = api.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def is_let_go(connection: socket.socket) -> bool:
+    """Whether the server has nothing more to do with a connection whose answers nobody reads: writing fails."""
+    for _ in range(100):
+        try:
+            connection.send(b"\r\n")  # which is nothing, between requests
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_who_does_not_take_a_long_answer_is_let_go(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "SEND_SECONDS", 0.3)
-    monkeypatch.setattr(app, "_declared", lambda *_: (10**8, "0" * 64))
-    monkeypatch.setattr(app, "_opened", lambda *_: iter([bytes(10**6)] * 100))
-    host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    monkeypatch.setattr(app, "_named", lambda *_: app.PublishedFile(
+        name="snapshot.csv.gz", bytes=10**8, sha256="0" * 64, rows=1))  # fmt: skip
+    monkeypatch.setattr(api.service.files, "chunks", lambda *_: iter([bytes(10**6)] * 100))
+    with connected(api) as connection:
         token = api.tokens["list"]
         connection.sendall(
             b"GET /v1/blacklist/versions/1/snapshot.csv.gz HTTP/1.1\r\nhost: x\r\n"
             + f"authorization: Bearer {token}\r\n\r\n".encode()
         )
-        time.sleep(1.5)
-        taken = 0
-        with contextlib.suppress(OSError):
-            while chunk := connection.recv(1 << 20):
-                taken += len(chunk)
-    assert taken < 10**8
+        assert is_let_go(connection)
+
+
+def test_who_does_not_take_many_short_answers_is_let_go_and_the_service_says_that_it_lives(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "SEND_SECONDS", 2.0)
+    monkeypatch.setattr(bounds, "REQUESTS_AT_ONCE", 3)
+    with contextlib.ExitStack() as held:
+        greedy = [held.enter_context(connected(api)) for _ in range(3)]
+        for connection in greedy:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 400)
+        for _ in range(50):
+            if api.ask("GET", "/v1/statistics").status_code == 503:
+                break
+            time.sleep(0.02)
+        else:
+            raise AssertionError("the places were never taken")
+        assert api.ask("GET", "/healthz").status_code == 200
+        assert all(map(is_let_go, greedy))
+        assert api.check(nik(1)).status_code == 200
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.5)
+    with connected(api) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        time.sleep(0.1)
+        connection.sendall(b"\r\n")  # it ends the server's own patience with idle connections
+        begun = time.monotonic()
+        while connection.recv(65536):
+            pass
+        assert time.monotonic() - begun < 3
+
+
+def test_a_second_request_that_comes_slowly_is_told_so_as_the_first_is(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.5)
+    answer = raw(api, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /heal", pause=0.2)
+    assert b" 200 " in answer
+    assert b'"status":408' in answer
+
+
+def test_heads_are_bounded(api: Api) -> None:
+    begin = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+    assert b'"status":413' in raw(api, begin + b"a: " + b"x" * 3_000_000)
+    assert b'"status":400' in raw(api, begin + b"a:\r\n" * 200 + b"\r\n")
+    trailers = b"transfer-encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 200 + b"\r\n"
+    assert b'"status":400' in raw(api, begin + trailers)
+    assert b" 200 " in raw(api, begin + b"a: b\r\n" * 50 + b"connection: close\r\n\r\n")
+
+
+def test_where_there_are_too_many_connections_who_waits_longest_makes_room(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "CONNECTIONS_AT_ONCE", 3)
+    with contextlib.ExitStack() as held:
+        idle = [held.enter_context(connected(api)) for _ in range(3)]
+        time.sleep(0.2)
+        assert api.check(nik(1)).status_code == 200
+        assert is_let_go(idle[0])
+
+
+def test_a_request_for_another_protocol_is_told_so_rather_than_read_without_its_body(api: Api) -> None:
+    head = (
+        f"POST /v1/blacklist/check HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api.tokens['check']}\r\n"
+        "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
+        "content-length: 31\r\n\r\n"
+    ).encode()
+    assert b"ask without Upgrade" in raw(api, head + b'{"niks":["3100000000000001"]}  ')
+    websocket = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+    assert b" 200 " in raw(api, websocket, b"", pause=0.5)
+
+
+def test_a_head_is_a_get_without_its_body(api: Api) -> None:
+    for path, scope in (("/healthz", None), ("/v1/blacklist/latest", "list")):
+        head, got = api.ask("HEAD", path, scope), api.ask("GET", path, scope)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(got.content))
+
+
+def test_a_path_is_not_repeated_in_a_redirection(api: Api) -> None:
+    response = api.ask("GET", f"/v1/blacklist/range/{nik(1)}/", "range")
+    problem(response, 404)
+    assert nik(1) not in response.text + str(response.headers)
 
 
 def test_more_requests_at_once_than_there_are_places_are_told_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "REQUESTS_AT_ONCE", 0)
     assert "at once" in problem(api.check(nik(1)), 503)
+
+
+def test_a_warehouse_that_hangs_keeps_no_service_from_ending(
+    listed: Path,  # noqa: F811
+    own_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app, "END_SECONDS", 0.3)
+    service, is_over = running.configured(None, None), threading.Event()
+    monkeypatch.setattr(service.lookups, "load", is_over.wait)
+    begun = time.monotonic()
+    with serving.in_thread(app.application(service), http=PromptProtocol) as url:
+        assert httpx.get(f"{url}/healthz").status_code == 200
+    assert time.monotonic() - begun < 5
+    is_over.set()
 
 
 # -- freshness ---------------------------------------------------------------------------------------------------------
@@ -487,6 +690,7 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 from prakerja.blacklist.service.lookups import Lookups
+from prakerja.blacklist.service.problems import ProblemError
 spool = Lookups(Path(sys.argv[1]))
 for number in range(5):
     spool.note("key", "check", number, 0, 1)
@@ -504,6 +708,34 @@ def test_a_killed_services_lookups_are_loaded_by_the_next_and_a_living_ones_are_
     assert [row[2] for row in lookups()] == [0, 1, 2, 3, 4]
     living.load()
     assert [row[2] for row in lookups()] == [0, 1, 2, 3, 4, 7]
+
+
+def test_a_spool_that_is_none_is_put_aside_and_stops_no_other(home: Path) -> None:
+    folder = home / "lookups"
+    folder.mkdir()
+    (folder / "0.spool").write_bytes(b"garbage line\n")
+    (folder / "1.spool").write_bytes(b"1616122800.000 key check 3 0 1\n")
+    spool = Lookups(folder)
+    spool.note("key", "check", 5, 0, 1)
+    spool.load()
+    assert sorted(row[2] for row in lookups()) == [3, 5]
+    assert [path.name for path in folder.glob("*.refused")] == ["0.refused"]
+
+
+def test_a_spool_is_nobodys_to_load_before_its_service_holds_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home / "lookups"
+    other = Lookups(folder)
+    allocate = os.posix_fallocate
+
+    def meanwhile(*given: Any) -> None:
+        allocate(*given)
+        other.load()
+
+    monkeypatch.setattr(os, "posix_fallocate", meanwhile)
+    late = Lookups(folder)
+    late.note("key", "check", 5, 0, 1)
+    late.load()
+    assert [row[2] for row in lookups()] == [5]
 
 
 def test_a_line_that_was_torn_is_no_lookup_and_those_before_it_are(home: Path) -> None:
@@ -568,9 +800,21 @@ def test_every_operation_is_described_with_an_example_and_its_problems(api: Api)
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
                     assert response["content"]["application/problem+json"]["example"]["status"] == int(status)
-            schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema", {})
-            if "$ref" in schema:
-                assert described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]["example"], path
+                if status in ("401", "429", "503", "405"):
+                    assert response["headers"], (path, status)
+            if "304" in operation["responses"]:
+                for status in ("200", "304"):
+                    assert {"etag", "cache-control"} <= set(operation["responses"][status]["headers"])
+            for kind, content in operation["responses"]["200"]["content"].items():
+                schema = content.get("schema", {})
+                named = described["components"]["schemas"].get(schema.get("$ref", "").rsplit("/", 1)[-1], {})
+                assert "example" in content or named.get("example"), (path, kind)
+            for parameter in operation.get("parameters", []):
+                has_one = {"example", "examples"} & {*parameter, *parameter["schema"]}
+                assert has_one, (path, parameter["name"])
+            assert "405" in operation["responses"]
             assert ("401" in operation["responses"]) == ("security" in operation) == ("blacklist" in path)
+    for path in ("/v1/blacklist/check", "/healthz", "/v1/nothing"):
+        assert problem(api.ask("DELETE", path), 404 if path == "/v1/nothing" else 405)
     question = paths["/v1/blacklist/check"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["example"] == {"niks": ["3171000000000001"]}

@@ -330,7 +330,7 @@ class Client:
         deltas = []
         try:
             for version in versions:
-                step = manifest if version == manifest.version else _manifest(source, trust, version)[0]
+                step = manifest if version == manifest.version else verified_manifest(source, trust, version)[0]
                 file = step.file("delta.csv.gz")
                 bytes_left -= file.bytes
                 if step.key_id != manifest.key_id or bytes_left < 0:
@@ -440,7 +440,7 @@ def _pointed(source: Source, trust: Trust) -> tuple[Latest, Manifest, bytes]:
     if pointer.manifest != f"v{pointer.version:06d}/manifest.json":
         raise RefusedListError("mixed", f"{POINTER} points at the manifest of another version")
     try:
-        manifest, data = _manifest(source, trust, pointer.version)
+        manifest, data, _ = verified_manifest(source, trust, pointer.version)
     except NotThereError:
         raise RefusedListError(
             "missing", f"{POINTER} points at version {pointer.version}, which is not there"
@@ -450,7 +450,8 @@ def _pointed(source: Source, trust: Trust) -> tuple[Latest, Manifest, bytes]:
     return pointer, manifest, data
 
 
-def _manifest(source: Source, trust: Trust, version: int) -> tuple[Manifest, bytes]:
+def verified_manifest(source: Source, trust: Trust, version: int) -> tuple[Manifest, bytes, bytes]:
+    """A version's manifest, its bytes and its signature, if who signed it is believed. Raises `PrakerjaError`."""
     name = f"v{version:06d}/manifest.json"
     data = read(source, name, DOCUMENT_BYTES_MAX)
     signature = read(source, f"{name}.sig", SIGNATURE_BYTES_MAX)
@@ -458,7 +459,7 @@ def _manifest(source: Source, trust: Trust, version: int) -> tuple[Manifest, byt
     trust.require_signed(manifest.signing_key_id, manifest.version, data, signature)
     if manifest.version != version or (manifest.previous_version or 0) != version - 1:
         raise RefusedListError("mixed", f"{name} is the manifest of another version")
-    return manifest, data
+    return manifest, data, signature
 
 
 def _require_file(data: bytes, size: int, digest: str, name: str) -> bytes:

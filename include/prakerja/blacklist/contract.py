@@ -94,8 +94,31 @@ class PublishedFile(Document):
     rows: Annotated[int, Field(ge=0, lt=2**40)]
 
 
+MANIFEST_EXAMPLE: dict[str, Any] = {
+    "contract": CONTRACT,
+    "version": 17,
+    "previous_version": 16,
+    "created_at": "2021-04-09T23:00:00Z",
+    "checked_at": "2021-04-09T23:00:00Z",
+    "changed_at": "2021-04-04T23:00:00Z",
+    "expires_at": "2021-04-16T23:00:00Z",
+    "data_as_of": {"tokopedia": "2021-04-09"},
+    "key_id": "0a" * 8,
+    "signing_key_id": "0c" * 8,
+    "counts": {"entries": 9123, "added": 0, "withdrawn": 0, "by_cohort": {"10": 9123}},
+    "result_sha256": "0e" * 32,
+    "files": [
+        {"name": "snapshot.csv.gz", "bytes": 350_000, "sha256": "1a" * 32, "rows": 9123},
+        {"name": "snapshot.parquet", "bytes": 480_000, "sha256": "1b" * 32, "rows": 9123},
+        {"name": "delta.csv.gz", "bytes": 80, "sha256": "1c" * 32, "rows": 0},
+    ],
+}
+
+
 class Manifest(Document):
     """What a version of the blacklist is made of; `manifest.json.sig` signs its bytes."""
+
+    model_config = ConfigDict(**Document.model_config, json_schema_extra={"example": MANIFEST_EXAMPLE})
 
     contract: Literal["prakerja.blacklist/1"]
     version: VersionNumber
@@ -146,6 +169,11 @@ class Keyring(Document):
 
 class SignedKeyring(Document):
     """A keyring as it is published: its bytes in base64, and signatures over them by key."""
+
+    model_config = ConfigDict(
+        **Document.model_config,
+        json_schema_extra={"example": {"keyring": "eyJjb250cmFjdCI6...", "signatures": {"0c" * 8: "MEUCIQD..."}}},
+    )
 
     keyring: str = Field(description="base64 of the keyring's bytes")
     signatures: dict[KeyId, str] = Field(description="base64 of Ed25519 signatures over these bytes")

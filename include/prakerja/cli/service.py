@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from prakerja.cli.common import AsJson, Because, ListByDefault, Name, answered, print_table, say
-from prakerja.errors import PrakerjaError
+from prakerja.errors import PrakerjaError, TransientError
 
 keys = typer.Typer(cls=ListByDefault, help="API keys of the service, one per consumer.")
 
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8097,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8097,
     source: Annotated[
         str | None, typer.Option("--from", metavar="PLACE", help="The published list; default PRAKERJA_PUBLISH.")
     ] = None,
@@ -28,7 +28,10 @@ def serve(
     from prakerja.blacklist.service import running
 
     logging.getLogger("prakerja").setLevel(logging.INFO)
-    warehouse.require_schema()
+    try:
+        warehouse.require_schema()
+    except TransientError as error:  # it answers from what it has until the warehouse is back
+        say(str(error))
     try:
         pinned = pin.read_bytes() if pin else None
     except OSError as error:
@@ -43,7 +46,9 @@ def create(
     consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="Whose key it is: a system, as `registration`.")],
     name: Name,
     scope: Annotated[list[str], typer.Option(help="check, range or list; may be said again.")],
-    per_minute: Annotated[int, typer.Option(min=1, help="NIKs, ranges or files that it may ask about.")] = 6_000,
+    per_minute: Annotated[
+        int, typer.Option(min=1, max=10**9, help="NIKs, ranges or files that it may ask about.")
+    ] = 6_000,
     expires: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day (WIB) on which it is good.")
     ] = None,
@@ -55,6 +60,10 @@ def create(
     consumer, name = answered(consumer, name)
     warehouse.require_schema()
     typer.echo(access.create(consumer, scope, per_minute, expires.date() if expires else None, created_by=name))
+    valid = [row for row in access.list_keys() if row["consumer"] == consumer and access.state_of(row) == "valid"]
+    if len(valid) > 1:
+        others = ", ".join(row["api_key_id"] for row in valid[:-1])
+        say(f"{consumer} has {others} as well: revoke that once this one is in use")
     say("this key is not shown again: hand it over, and keep it nowhere else")
 
 
@@ -81,7 +90,7 @@ def list_keys(as_json: AsJson = False) -> None:
             ", ".join(row["scopes"]),
             f"{row['per_minute']:,}",
             str(row["expires_on"] or "-"),
-            "revoked" if row["revoked_at"] else "valid",
+            access.state_of(row),
             f"{row['lookups']:,}",
             f"{row['asked']:,}",
             f"{row['last_used_at']:%Y-%m-%d %H:%M} UTC" if row["last_used_at"] else "-",

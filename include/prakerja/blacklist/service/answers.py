@@ -57,7 +57,10 @@ class RangeAnswer(About):
         }
     )
     suffixes: list[str] = Field(description="59 hex digits each, sorted; what fills the answer up is nobody's")
-    smallest_range: int = Field(description="how few listed subjects the smallest range of this version has")
+    smallest_range: int = Field(
+        description="how few listed subjects the smallest range of this version has: what an answer hides is hidden "
+        "among as many of the listed, and among all people whose subject begins so"
+    )
     largest_range: int
 
 
@@ -110,6 +113,7 @@ class Readiness(BaseModel):
                 "data_as_of": {"tokopedia": "2021-04-09"},
                 "is_stale": False,
                 "is_expired": False,
+                "keys_loaded_at": "2021-04-10T02:00:00Z",
             }
         }
     )
@@ -121,6 +125,7 @@ class Readiness(BaseModel):
     data_as_of: dict[str, str]
     is_stale: bool
     is_expired: bool
+    keys_loaded_at: str = Field(description="since then, a key that was revoked may still be taken")
 
 
 class Health(BaseModel):

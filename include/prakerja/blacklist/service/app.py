@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import hashlib
 import json
 import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from fastapi import FastAPI, Header, Path, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from prakerja.blacklist.client import SIGNATURE_BYTES_MAX
-from prakerja.blacklist.contract import Latest, Manifest, SignedKeyring, VersionNumber, parsed
-from prakerja.blacklist.service.access import REFRESH_SECONDS, Access, spend
+from prakerja.blacklist.client import verified_manifest
+from prakerja.blacklist.contract import Latest, Manifest, PublishedFile, SignedKeyring, VersionNumber
+from prakerja.blacklist.keyring import Trust, UntrustedError
+from prakerja.blacklist.service.access import NOT_LOADED, REFRESH_SECONDS, Access, spend
 from prakerja.blacklist.service.answers import (
     Answers,
     CohortStatistics,
@@ -32,16 +32,28 @@ from prakerja.blacklist.service.answers import (
     Readiness,
     Statistics,
 )
-from prakerja.blacklist.service.bounds import BoundedStream, Places, bounded_body
+from prakerja.blacklist.service.bounds import Places, bounded_body
 from prakerja.blacklist.service.copy import Copies, Copy
+from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.lookups import Lookups
-from prakerja.blacklist.service.problems import ProblemDocument, ProblemError, documented, install, place_of
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read
+from prakerja.blacklist.service.problems import (
+    ProblemDocument,
+    ProblemError,
+    documented,
+    documented_headers,
+    install,
+    place_of,
+)
+from prakerja.blacklist.signing import PublicKey
+from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
 from prakerja.errors import PrakerjaError
 
 log = logging.getLogger(__name__)
 
-SYNC_SECONDS, LOAD_SECONDS = 10.0, 5.0
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SYNC_SECONDS, LOAD_SECONDS, END_SECONDS = 10.0, 5.0, 5.0
 FOR_EVER = "private, max-age=31536000, immutable"
 FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
@@ -55,6 +67,7 @@ class Service:
     copies: Copies
     lookups: Lookups
     count_cohorts: Callable[[], list[dict[str, Any]]]
+    files: VerifiedFiles
     access: Access = field(default_factory=Access)
     statistics: Statistics | None = None
 
@@ -68,13 +81,31 @@ class Service:
         )
 
 
+PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
+FILE_EXAMPLES = {
+    "text/plain": "bm8gc2lnbmF0dXJl\n",
+    "application/gzip": "(bytes: gzip of subject,cohort,reason,effective_at,decision_id)",
+    "application/vnd.apache.parquet": "(bytes: Parquet of the same columns)",
+}
+
+
+def _conditional(cache: str, **of_200: Any) -> dict[int | str, dict[str, Any]]:
+    """Answers to what may be known already, for its OpenAPI."""
+    headers = documented_headers({"etag": f'"{"0c" * 32}"', "cache-control": cache})
+    return {200: {"headers": headers, **of_200}, 304: {"description": "as it is known already", "headers": headers}}
+
+
 #: Only tells the OpenAPI that a key is needed: operations ask `Access`, which knows what for.
 KEY_NEEDED: dict[str, Any] = {"security": [{"api_key": []}]}
 KeyId = Annotated[
     str | None,
-    Query(pattern=r"^[0-9a-f]{16}$", description="an earlier key of the subjects, while that overlaps"),
+    Query(
+        pattern=r"^[0-9a-f]{16}$",
+        description="an earlier key of the subjects, while that overlaps",
+        examples=["0123456789abcdef"],
+    ),
 ]
-IfNoneMatch = Annotated[str | None, Header(description="an ETag that is known already")]
+IfNoneMatch = Annotated[str | None, Header(description="an ETag that is known already", examples=[f'"{"0c" * 32}"'])]
 Authorization = Annotated[str | None, Header(include_in_schema=False)]
 
 
@@ -85,6 +116,7 @@ def application(service: Service) -> FastAPI:
         version="1",
         description="The published blacklist of Kartu Prakerja: versions, lookups, statistics.",
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         lifespan=lambda _: _kept_up_to_date(service),
     )
@@ -95,7 +127,7 @@ def application(service: Service) -> FastAPI:
         "/v1/blacklist/check", operation_id="check", tags=["lookup"], response_model=Answers,
         openapi_extra=KEY_NEEDED | {"requestBody": {"required": True, "content": {
             "application/json": {"schema": Question.model_json_schema()}}}},
-        responses=documented(401, 403, 408, 413, 422, 429, 503),
+        responses=documented(401, 403, 413, 422, 429, 503),
     )  # fmt: skip
     async def check(request: Request) -> Response:
         """Whether people are listed, in order. Scope `check`. NIKs are neither kept nor logged."""
@@ -105,10 +137,10 @@ def application(service: Service) -> FastAPI:
         spend(consumer, len(niks))
         digests = copy.key.digests([nik.encode() for nik in niks])
         listed = [digest in copy.listed.subjects for digest in digests]
-        _note(service, consumer.api_key_id, "check", len(listed), sum(listed), copy)
+        _note(service, consumer.key.api_key_id, "check", len(listed), sum(listed), copy)
         return _about(copy, b'"listed":[' + b",".join(b"true" if each else b"false" for each in listed) + b"]")
 
-    @app.get("/healthz", operation_id="healthz", tags=["operation"])
+    @app.get("/healthz", operation_id="healthz", tags=["operation"], responses=documented())
     async def healthz() -> Health:
         """Whether the process answers."""
         return Health()
@@ -117,15 +149,15 @@ def application(service: Service) -> FastAPI:
     async def readyz() -> Response:
         """Whether the list may be relied on: not without one, nor when it has expired."""
         copy = service.copies.current()
-        if not service.access.is_loaded:
-            raise ProblemError(503, "the API keys are not loaded yet: is the warehouse there?", kind="no-keys")
+        if service.access.loaded_at is None:
+            raise ProblemError(503, NOT_LOADED, kind="no-keys", headers={"retry-after": "5"})
         fresh = copy.freshness()
         plain = {name: _utc(each) if isinstance(each, datetime) else each for name, each in asdict(fresh).items()}
         if fresh.is_expired:
-            why = service.copies.problem or "nothing newer is published"
+            why = "what is there now is refused: see the log" if service.copies.problem else "nothing newer is there"
             detail = f"version {fresh.version} has expired at {_utc(fresh.expires_at)} ({why})"
             raise ProblemError(503, detail, kind="expired", members={"is_ready": False, **plain})
-        return JSONResponse({"is_ready": True, **plain})
+        return JSONResponse({"is_ready": True, **plain, "keys_loaded_at": _utc(service.access.loaded_at)})
 
     @app.get(
         "/v1/statistics", operation_id="statistics", tags=["statistics"], response_model=Statistics,
@@ -139,7 +171,7 @@ def application(service: Service) -> FastAPI:
 
     @app.get(
         "/v1/blacklist/latest", operation_id="latest", tags=["list"], openapi_extra=KEY_NEEDED, response_model=Latest,
-        responses=documented(401, 403, 404, 422, 429, 503) | {304: {"description": "as it is known already"}},
+        responses=documented(401, 403, 404, 422, 429, 503) | _conditional("private, no-cache"),
     )  # fmt: skip
     async def latest(
         key_id: KeyId = None, if_none_match: IfNoneMatch = None, authorization: Authorization = None
@@ -149,18 +181,17 @@ def application(service: Service) -> FastAPI:
         copy = service.copies.current()
         data = copy.pointer
         if key_id and key_id != copy.listed.trusted.key_id:
-            data = await run_in_threadpool(_read, await _source(service, key_id), POINTER, DOCUMENT_BYTES_MAX)
+            data = await run_in_threadpool(_told(read), await _source(service, key_id), POINTER, DOCUMENT_BYTES_MAX)
         return _whole(data, hashlib.sha256(data).hexdigest(), "application/json", "private, no-cache", if_none_match)
 
     @app.get(
         "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], openapi_extra=KEY_NEEDED,
         response_class=Response,
-        responses=documented(401, 403, 404, 422, 429, 503) | {
-            200: {"description": "a keyring, or a key as PEM", "content": {
-                "application/json": {"schema": SignedKeyring.model_json_schema()},
-                "application/x-pem-file": {"schema": {"type": "string"}}}},
-            304: {"description": "as it is known already"},
-        },
+        responses=documented(401, 403, 404, 422, 429, 503)
+        | _conditional(FOR_EVER, description="a keyring, or a key as PEM", content={
+            "application/json": {"schema": {"$ref": "#/components/schemas/SignedKeyring"}},
+            "application/x-pem-file": {"schema": {"type": "string"}, "example": PEM_EXAMPLE},
+        }),
     )  # fmt: skip
     async def keys(
         name: Annotated[
@@ -171,20 +202,19 @@ def application(service: Service) -> FastAPI:
     ) -> Response:
         """Which keys sign the list. Scope `list`. Whom to believe at first, a reader is told by a person."""
         service.access.require(authorization, "list")
-        data = await run_in_threadpool(_read, await _source(service, None), f"keys/{name}", DOCUMENT_BYTES_MAX)
+        data = await run_in_threadpool(_told(_key_file), service, await _source(service, None), name)
         kind = "application/json" if name.endswith(".json") else "application/x-pem-file"
         return _whole(data, hashlib.sha256(data).hexdigest(), kind, FOR_EVER, if_none_match)
 
     @app.get(
         "/v1/blacklist/versions/{version}/{file}", operation_id="file", tags=["list"], openapi_extra=KEY_NEEDED,
         response_class=Response,
-        responses=documented(401, 403, 404, 422, 429, 503) | {
-            200: {"description": "the file", "content": {
-                "application/json": {"schema": Manifest.model_json_schema(ref_template="#/components/schemas/{model}")},
-                **{kind: {"schema": {"type": "string", "format": "binary"}}
-                   for name, kind in MEDIA_TYPES.items() if name != "json"}}},
-            304: {"description": "as it is known already"},
-        },
+        responses=documented(401, 403, 404, 422, 429, 503)
+        | _conditional(FOR_EVER, description="the file", content={
+            "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
+            **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
+               for kind, example in FILE_EXAMPLES.items()},
+        }),
     )  # fmt: skip
     async def file(
         version: Annotated[VersionNumber, Path(examples=[17])],
@@ -197,21 +227,20 @@ def application(service: Service) -> FastAPI:
         service.access.require(authorization, "list")
         if version > service.copies.current().version:
             raise ProblemError(404, "there is no such version here")
-        source, folder = await _source(service, key_id), f"v{version:06d}"
+        source, kind = await _source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
         if file.startswith("manifest.json"):
-            limit = DOCUMENT_BYTES_MAX if file == "manifest.json" else SIGNATURE_BYTES_MAX
-            data = await run_in_threadpool(_read, source, f"{folder}/{file}", limit)
-            kind = MEDIA_TYPES[file.rsplit(".", 1)[1]]
+            _, manifest, signature = await run_in_threadpool(
+                _told(verified_manifest), source, service.copies.trust, version
+            )
+            data = manifest if file == "manifest.json" else signature
             return _whole(data, hashlib.sha256(data).hexdigest(), kind, FOR_EVER, if_none_match)
-        size, digest = await run_in_threadpool(_declared, source, version, file)
-        headers = {"etag": f'"{digest}"', "cache-control": FOR_EVER}
-        if _is_known(digest, if_none_match):
+        named = await run_in_threadpool(_told(_named), source, service.copies.trust, version, file)
+        headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}
+        if _is_known(named.sha256, if_none_match):
             return Response(status_code=304, headers=headers)
-        chunks = await run_in_threadpool(_opened, source, f"{folder}/{file}", size)
-        return BoundedStream(
-            iterate_in_threadpool(chunks),
-            headers={**headers, "content-length": str(size)},
-            media_type=MEDIA_TYPES[file.rsplit(".", 1)[1]],
+        chunks = await run_in_threadpool(_told(service.files.chunks), source, version, named)
+        return StreamingResponse(
+            iterate_in_threadpool(chunks), headers={**headers, "content-length": str(named.bytes)}, media_type=kind
         )
 
     @app.get(
@@ -226,7 +255,7 @@ def application(service: Service) -> FastAPI:
         consumer = service.access.require(authorization, "range")
         copy = service.copies.current()
         suffixes, found = copy.ranges.answer(prefix)
-        _note(service, consumer.api_key_id, "range", 1, found, copy)
+        _note(service, consumer.key.api_key_id, "range", 1, found, copy)
         about = {
             "suffixes": suffixes,
             "smallest_range": copy.ranges.smallest,
@@ -240,43 +269,63 @@ def application(service: Service) -> FastAPI:
 
 def described() -> dict[str, Any]:
     """The OpenAPI (docs/openapi.json), without a service."""
-    return application(Service(None, None, list)).openapi()  # type: ignore[arg-type]
+    return application(Service(None, None, list, None)).openapi()  # type: ignore[arg-type]
 
 
 @contextlib.asynccontextmanager
 async def _kept_up_to_date(service: Service) -> AsyncIterator[None]:
-    """Sync, load keys, write down lookups: behind the requests, each in a thread, none of them ending the service."""
+    """Sync, load keys, write down lookups: behind the requests, in threads of their own. None of them ends the service.
 
-    async def every(seconds: float, work: Callable[[], None]) -> None:
+    They are daemons: a warehouse or storage that hangs keeps no service from ending.
+    """
+    is_over = threading.Event()
+
+    def every(seconds: float, work: Callable[[], None]) -> None:
         told = ""
         while True:
             try:
-                await run_in_threadpool(work)
+                work()
                 told = ""
             except Exception as error:  # the next time may do: the requests go on meanwhile
                 line = str(error) if isinstance(error, PrakerjaError) else type(error).__name__
                 if line != told:
                     log.warning("%s", line)
                 told = line
-            await asyncio.sleep(seconds)
+            if is_over.wait(seconds):
+                return
 
     jobs = [
-        asyncio.create_task(every(seconds, work))
-        for seconds, work in (
+        threading.Thread(target=every, args=each, daemon=True)
+        for each in (
             (SYNC_SECONDS, service.copies.refresh),
             (REFRESH_SECONDS, service.refresh_keys),
             (LOAD_SECONDS, service.lookups.load),
         )
     ]
+    for job in jobs:
+        job.start()
     gc.freeze()  # what is there by now stays: looking through it again and again would keep requests waiting
     try:
         yield
     finally:
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
-        with contextlib.suppress(PrakerjaError, OSError):  # what is left is loaded by the next service
-            await run_in_threadpool(service.lookups.close)
+        is_over.set()
+        await run_in_threadpool(_end, service, jobs)
+
+
+def _end(service: Service, jobs: list[threading.Thread]) -> None:
+    """Load the last lookups. Whatever is not done in time is left to the next service."""
+
+    def close() -> None:
+        with contextlib.suppress(PrakerjaError, OSError):
+            service.lookups.close()
+
+    patience = time.monotonic() + END_SECONDS
+    for job in jobs:
+        job.join(max(patience - time.monotonic(), 0))
+    if not any(job.is_alive() for job in jobs):
+        closing = threading.Thread(target=close, daemon=True)
+        closing.start()
+        closing.join(END_SECONDS)
 
 
 _question = TypeAdapter(Question)
@@ -317,56 +366,50 @@ def _about(copy: Copy, members: bytes) -> Response:
 
 
 async def _source(service: Service, key_id: str | None) -> Source:
-    source = await run_in_threadpool(_found, service)  # it asks the storage: not between other requests
+    source: Source = await run_in_threadpool(
+        _told(service.copies.source)
+    )  # it asks the storage: not between other requests
     current = service.copies.current().listed.trusted.key_id
     return source if key_id in (None, current) else source.under_key(str(key_id))
 
 
-def _found(service: Service) -> Source:
-    with _told():
-        return service.copies.source()
+def _named(source: Source, trust: Trust, version: int, name: str) -> PublishedFile:
+    """A file of a version, as its signed manifest names it."""
+    return verified_manifest(source, trust, version)[0].file(name)
 
 
-def _read(source: Source, name: str, bytes_max: int) -> bytes:
-    with _told():
-        return read(source, name, bytes_max)
+def _key_file(service: Service, source: Source, name: str) -> bytes:
+    """A keyring, of those that the service itself has followed from what it has pinned; or a key, as it is named."""
+    data = read(source, f"keys/{name}", DOCUMENT_BYTES_MAX)
+    if name.endswith(".pem"):
+        if PublicKey.from_pem(data).key_id != name.removesuffix(".pem"):
+            raise PrakerjaError(f"keys/{name} is another key: restore it")
+        return data
+    number = int(name[len("keyring-") : -len(".json")])
+    if number > service.copies.trust.number:
+        raise NotThereError(f"keys/{name} is not followed yet")
+    Trust.in_pins(service.copies.client.pins).followed(
+        lambda file: read_if_there(source, file, DOCUMENT_BYTES_MAX), number
+    )
+    return data
 
 
-def _opened(source: Source, name: str, size: int) -> Iterator[bytes]:
-    """A file's chunks, the first of them read: what is not there is told while that can still be said."""
-    with _told():
-        chunks = iter(source.chunks(name, size))
-        first = next(chunks, b"")
+def _told(work: Callable[P, T]) -> Callable[P, T]:
+    """The work, what goes wrong in it told as a problem."""
 
-    def rest() -> Iterator[bytes]:
-        yield first
-        yield from chunks
+    def done(*args: P.args, **settings: P.kwargs) -> T:
+        try:
+            return work(*args, **settings)
+        except NotThereError:
+            raise ProblemError(404, "there is no such file of the list here") from None
+        except UntrustedError as error:
+            log.warning("%s", error)
+            raise ProblemError(404, "there is no such file here that whoever publishes now has signed") from None
+        except (PrakerjaError, OSError) as error:
+            log.warning("%s", error if isinstance(error, PrakerjaError) else error.strerror)
+            raise ProblemError(503, "the published list cannot be read now", headers={"retry-after": "5"}) from None
 
-    return rest()
-
-
-def _declared(source: Source, version: int, file: str) -> tuple[int, str]:
-    """A file's size and SHA-256, as its manifest says."""
-    data = _read(source, f"v{version:06d}/manifest.json", DOCUMENT_BYTES_MAX)
-    return _of_manifest(data, file)
-
-
-@lru_cache(maxsize=256)
-def _of_manifest(data: bytes, file: str) -> tuple[int, str]:
-    with _told():
-        found = parsed(Manifest, data, "manifest.json").file(file)
-    return found.bytes, found.sha256
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except NotThereError:
-        raise ProblemError(404, "there is no such file of the list here") from None
-    except PrakerjaError as error:
-        log.warning("%s", error)
-        raise ProblemError(503, "the published list cannot be read now", headers={"retry-after": "5"}) from None
+    return done
 
 
 def _whole(data: bytes, digest: str, media_type: str, cache: str, if_none_match: str | None) -> Response:
@@ -397,6 +440,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         }
         components["ProblemDocument"] = ProblemDocument.model_json_schema()
         manifest = Manifest.model_json_schema(ref_template="#/components/schemas/{model}")
-        components.update(manifest.pop("$defs"))
+        components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=SignedKeyring.model_json_schema())
         app.openapi_schema = schema
     return app.openapi_schema

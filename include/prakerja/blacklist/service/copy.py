@@ -11,6 +11,7 @@ from typing import Any
 from prakerja.blacklist.client import Client, TrustedList
 from prakerja.blacklist.contract import Latest, canonical_json, instant
 from prakerja.blacklist.freshness import Freshness
+from prakerja.blacklist.keyring import Trust
 from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
 from prakerja.blacklist.signing import SubjectKey
@@ -48,6 +49,7 @@ class Copies:
         self.client, self._source = client, source  # a function: nothing may be published yet
         self._copy: Copy | None = None
         self.problem = "nothing was synced yet"
+        self.trust = Trust({})
 
     def source(self) -> Source:
         """Where versions are fetched from. Raises `PrakerjaError`."""
@@ -76,6 +78,7 @@ class Copies:
 
     def _exchange(self) -> None:
         trusted = self.client.trusted()
+        self.trust = trusted.trust if trusted else self.trust
         now_held = self._copy.listed.trusted if self._copy else None
         if trusted is None or (now_held and now_held.manifest_sha256 == trusted.manifest_sha256):
             return
@@ -96,7 +99,7 @@ class Copies:
         self._copy = Copy(
             listed,
             key,
-            Ranges(listed.subjects, key.digest(f"padding of {trusted.result_sha256}")),
+            Ranges(listed.subjects, key.digest("padding of ranges")),
             canonical_json(pointer),
             json.dumps(about, separators=(",", ":")).encode()[1:-1],
             instant(trusted.expires_at).timestamp(),

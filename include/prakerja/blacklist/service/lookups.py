@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import mmap
 import os
 import secrets
@@ -15,7 +16,9 @@ import time
 from pathlib import Path
 
 from prakerja import warehouse
-from prakerja.errors import PrakerjaError
+from prakerja.errors import PrakerjaError, TransientError
+
+log = logging.getLogger(__name__)
 
 SPOOL_BYTES = 16 << 20
 LOAD_BYTES_MAX = 1 << 20  # in one statement
@@ -26,16 +29,18 @@ class _Spool:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{secrets.token_hex(8)}.spool"
-        with self.path.open("xb+") as file:
+        aside = self.path.with_suffix(".new")  # nobody's to load before it is locked
+        with aside.open("xb+") as file:
             os.fchmod(file.fileno(), 0o600)
             try:
                 os.posix_fallocate(file.fileno(), 0, SPOOL_BYTES)  # no room is an error here, and a signal later
             except OSError:
-                self.path.unlink()
+                aside.unlink()
                 raise
             self._map = mmap.mmap(file.fileno(), SPOOL_BYTES)
             self._lock = os.dup(file.fileno())
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # as long as we live: others leave it alone
+        aside.rename(self.path)
         self.size = 0
         self.loaded = (0, 0)  # lines, and their bytes
 
@@ -83,18 +88,29 @@ class Lookups:
         """Take what is written down into the warehouse; spools that are full or whose service has died, too. By one
         thread."""
         ours = self._spool
-        for path in sorted(self.folder.glob("*.spool")):
-            if path != ours.path and not _is_alive(path):
-                with contextlib.suppress(FileNotFoundError):  # two who find the same: each line is one row all the same
-                    _load_all(path, (0, 0), SPOOL_BYTES)
-                    path.unlink()
         ours.loaded = _load_all(ours.path, ours.loaded, ours.size)
+        for path in sorted(self.folder.glob("*.spool")):
+            if path != self._spool.path and not _is_alive(path):
+                with contextlib.suppress(FileNotFoundError):  # two who find the same: each line is one row all the same
+                    _load_left(path)
 
     def close(self) -> None:
         """Load the rest. What cannot be loaded now is by the next service."""
         self._spool.close()
         _load_all(self._spool.path, self._spool.loaded, self._spool.size)
         self._spool.path.unlink()
+
+
+def _load_left(path: Path) -> None:
+    """Load a spool that nobody writes any more. One that the warehouse refuses is put aside, and stops no other."""
+    try:
+        _load_all(path, (0, 0), SPOOL_BYTES)
+        path.unlink()
+    except TransientError:
+        raise
+    except (PrakerjaError, UnicodeDecodeError) as error:
+        log.warning("%s has lines that are no lookups, and is put aside as .refused: %s", path, error)
+        path.rename(path.with_suffix(".refused"))
 
 
 def _load_all(path: Path, loaded: tuple[int, int], size: int) -> tuple[int, int]:

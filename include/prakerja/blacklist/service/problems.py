@@ -99,19 +99,44 @@ def place_of(errors: Any) -> str:
     return f"{place}: {first['type']}"
 
 
+#: What an answer of a status tells in its headers, and an example of each.
+HEADERS: dict[int, dict[str, str]] = {
+    401: {"www-authenticate": "Bearer"},
+    405: {"allow": "GET"},
+    429: {"retry-after": "3"},
+    503: {"retry-after": "5"},
+}
+EXAMPLES = {
+    400: "this is no HTTP request, or one with too many headers",
+    401: "an API key is needed, and this is none",
+    403: "this key has not the scope check",
+    404: "there is no such version here",
+    405: "Specified method is invalid for this resource",
+    408: "the request did not come in time",
+    413: "a body has at most 65,536 bytes",
+    422: "niks/0: string_pattern_mismatch",
+    429: "this key may ask about 6,000 a minute",
+    503: "there is no verified list here yet",
+}
+
+
+def documented_headers(examples: Mapping[str, str]) -> dict[str, Any]:
+    """The headers of an answer, for its OpenAPI."""
+    return {name: {"schema": {"type": "string"}, "example": example} for name, example in examples.items()}
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of an operation, for its OpenAPI."""
+    """The problems of an operation, for its OpenAPI; those that any may answer are among them."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
+            "headers": documented_headers(HEADERS.get(status, {})),
             "content": {
                 MEDIA_TYPE: {
                     "schema": {"$ref": "#/components/schemas/ProblemDocument"},
-                    "example": json.loads(
-                        ProblemError(status, HTTPStatus(status).description or "as it says").content()
-                    ),
+                    "example": json.loads(ProblemError(status, EXAMPLES[status]).content()),
                 }
             },
         }
-        for status in statuses
+        for status in sorted({*statuses, 400, 405, 408})
     }

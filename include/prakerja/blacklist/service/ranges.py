@@ -1,8 +1,9 @@
 """Range lookups: whoever asks names the first five hex digits of a subject, and gets every listed subject's rest.
 
 The service does not learn who is asked about, and who watches the line learns nothing from a size: every answer of a
-version has as many suffixes as the fullest range needs. What fills it up is made from the version and the prefix alone,
-looks like the rest, and is nobody's.
+version has as many suffixes as the fullest range needs. What fills it up is made from the key of the subjects and the
+prefix alone, so that it stays from version to version as most of the rest does; it looks like the rest, and is
+nobody's.
 """
 
 from __future__ import annotations

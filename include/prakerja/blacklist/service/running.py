@@ -7,9 +7,11 @@ import sys
 from prakerja import serving
 from prakerja.blacklist import signing
 from prakerja.blacklist.client import Client
+from prakerja.blacklist.service.access import Access
 from prakerja.blacklist.service.app import Service, application
 from prakerja.blacklist.service.bounds import PromptProtocol
 from prakerja.blacklist.service.copy import Copies
+from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.signing import PublicKey
 from prakerja.blacklist.sources import source_of
@@ -24,7 +26,9 @@ def configured(place: str | None, pin: bytes | None) -> Service:
     pins = [PublicKey.from_pem(pin)] if pin else [signing.signing_key().public]
     client = Client(folder / "list", pins, signing.subject_keys(), takes_expired=True)
     copies = Copies(client, lambda: source_of(place or settings.publish, settings.api_key()))
-    return Service(copies, Lookups(folder / "lookups"), cohort_table)
+    return Service(
+        copies, Lookups(folder / "lookups"), cohort_table, VerifiedFiles(folder / "files"), Access(folder / "keys.json")
+    )
 
 
 def serve(service: Service, host: str, port: int) -> None:
