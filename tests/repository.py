@@ -141,6 +141,7 @@ class Repository:
         self.people: dict[int, int] = {}
         self.trust = Trust({})
         self._has_keyrings = has_keyrings
+        self._signed_by: str | None = None
         self._lists: dict[Path, dict[bytes, bytes]] = {self.root: {}}
         self._key_id = self.subject_keys[0].key_id
 
@@ -188,7 +189,7 @@ class Repository:
         if earlier and self.overlaps:
             self._write(Path(str(place_under_key(UPath(self.root), earlier[0].key_id))), earlier[0])
         self._write(self.root, current, "KEY_ROTATED" if current.key_id != self._key_id else None)
-        self._key_id = current.key_id
+        self._key_id, self._signed_by = current.key_id, self.signer.public.key_id
         return self.version
 
     def announce(self, key: SigningKey) -> None:
@@ -214,7 +215,9 @@ class Repository:
         if not self._has_keyrings:
             return
         version = self.version if not (self.root / manifest_of(self.version)).exists() else self.version + 1
-        made = keyring.made(self.trust, self.signer, self.standby, version, self.at, revoking)
+        made = keyring.made(
+            self.trust, self.signer, self.standby, version, self.at, revoking, signed_by=self._signed_by
+        )
         if made:
             self._believe(self.trust.number + 1, made)
 
@@ -282,7 +285,8 @@ class Repository:
         path = self.root / name
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
-        path.symlink_to("/dev/zero")
+        with path.open("xb") as file:
+            file.truncate(1 << 38)  # and takes no room
 
     def drop(self, name: str) -> None:
         """Take a file away."""

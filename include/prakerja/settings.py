@@ -156,13 +156,15 @@ class Settings:
         os.link(folder / "contact_key.b64", folder / "contact_key_previous.b64")
         (folder / "contact_key_next.b64").replace(folder / "contact_key.b64")
 
-    def previous_subject_key(self) -> bytes | None:
-        """The key before `subject_key`, while they overlap, from `PRAKERJA_SUBJECT_KEY_PREVIOUS` or the home."""
-        given = _env("PRAKERJA_SUBJECT_KEY_PREVIOUS")
-        path = self.home / "keys" / "subject_key_previous.b64"
-        if given is None and not path.exists():
-            return None
-        return _random_key(given.encode() if given else path.read_bytes(), "PRAKERJA_SUBJECT_KEY_PREVIOUS")
+    def earlier_subject_keys(self) -> list[bytes]:
+        """The keys before `subject_key`, newest first: of `PRAKERJA_SUBJECT_KEY_PREVIOUS` (base64, several with commas
+        between them), then those that the home has retired. Raises `PrakerjaError`."""
+        given = (_env("PRAKERJA_SUBJECT_KEY_PREVIOUS") or "").encode().split(b",")
+        folder = self.home / "keys"
+        retired = [*folder.glob("subject_key_retired_*.b64"), *folder.glob("subject_key_previous.b64")]
+        kept = [path.read_bytes() for path in sorted(retired, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+        keys = [_random_key(key, "PRAKERJA_SUBJECT_KEY_PREVIOUS") for key in [*given, *kept] if key.strip()]
+        return list(dict.fromkeys(keys))
 
     def api_key(self) -> str | None:
         """The key that a reader shows to a service, from `PRAKERJA_API_KEY`."""

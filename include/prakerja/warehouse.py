@@ -163,7 +163,7 @@ def table(connection: Connection, name: str, types: Mapping[str, str], **paramet
     """The rows of the named statement as an Arrow table: millions of them in seconds.
 
     `types` are Arrow's, by the statement's columns. No value may be null, or have a comma or a line break. The server
-    joins rows to pages of text: row by row, the driver takes longer than all the rest.
+    joins rows to pages of text: row by row, the driver takes longer than all the rest. Raises `RefusedError`.
     """
     import pyarrow as pa
     from pyarrow import csv
@@ -181,12 +181,15 @@ def table(connection: Connection, name: str, types: Mapping[str, str], **paramet
     text = "\n".join(pages).encode()
     if not text:
         return pa.schema(columns).empty_table()
-    return csv.read_csv(
-        pa.BufferReader(text),
-        csv.ReadOptions(column_names=list(columns), block_size=1 << 24),
-        csv.ParseOptions(),
-        csv.ConvertOptions(column_types=columns),
-    )
+    try:
+        return csv.read_csv(
+            pa.BufferReader(text),
+            csv.ReadOptions(column_names=list(columns), block_size=1 << 24),
+            csv.ParseOptions(),
+            csv.ConvertOptions(column_types=columns),
+        )
+    except pa.ArrowInvalid:  # whose message quotes the row
+        raise RefusedError(f"{name} gives rows that cannot be read") from None
 
 
 # -- schema ------------------------------------------------------------------------------------------------------------

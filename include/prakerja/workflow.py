@@ -459,7 +459,7 @@ def react_to_list() -> dict[str, int]:
     from prakerja.blacklist.registration import Registration
 
     reader = _reader()
-    return Registration(reader.folder.parent / "applications.sqlite").react(reader.opened(), datetime.now(UTC))
+    return Registration(reader.folder.parent / "registration.sqlite").react(reader.opened(), datetime.now(UTC))
 
 
 def _reader() -> Any:

@@ -13,7 +13,10 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import tempfile
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,10 +33,11 @@ from prakerja.blacklist import verification
 from prakerja.blacklist.client import Client, RefusedListError, Synced
 from prakerja.blacklist.contract import DoesNotFitError, Manifest, RingKey, canonical_json, utc_text
 from prakerja.blacklist.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
+from prakerja.blacklist.registration import Registration
 from prakerja.blacklist.signing import PublicKey, SubjectKey
 from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, Lines, NotCanonicalError
-from prakerja.blacklist.sources import POINTER, NotThereError, TooLargeError, UnreachableError
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.blacklist.sources import POINTER, NotThereError, Service, TooLargeError, UnreachableError, read
+from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from tests.repository import (
     AT,
     EXPIRES_AFTER,
@@ -99,15 +103,15 @@ class Reader:
         trusted = self.client.trusted()
         if trusted is None:
             return {}
-        state = trusted.model_copy(update={"keyring": 0, "keys": [], "revoked": []})
-        paths = (self.folder / trusted.folder).iterdir()
-        files = {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+        state = trusted.model_copy(update={"folder": "", "keyring": 0, "keys": [], "revoked": []})
+        files = {path.name: path.read_bytes() for path in (self.folder / trusted.folder).iterdir()}
         return {"trusted.json": canonical_json(state), **files}
 
     @contextlib.contextmanager
     def refusing(self, error: type[Exception] = RefusedListError, said: str = "") -> Iterator[None]:
         """What is done here is refused, for this reason, and leaves the list as it was, still answering."""
-        held, subjects = self.held(), self.subjects() if self.client.trusted() else None
+        before = self.client.trusted()
+        held, subjects = self.held(), self.subjects() if before and not before.is_revoked else None
         with pytest.raises(error) as refused:
             yield
         if error is RefusedListError:
@@ -115,7 +119,12 @@ class Reader:
         else:
             assert said in str(refused.value)
         assert self.held() == held
-        if subjects is not None:
+        trusted = self.client.trusted()
+        if trusted and trusted.is_revoked:  # that its signer was stolen was learnt all the same
+            with pytest.raises(RefusedListError, match="revoked"):
+                self.subjects()
+            assert trusted.freshness(self.repository.now).is_expired
+        elif subjects is not None:
             assert self.subjects() == subjects
 
 
@@ -1587,9 +1596,10 @@ def test_a_reader_that_is_killed_anywhere_holds_the_old_list_or_the_new_one(
         folder = tmp_path / f"reader {step}"
         reader = Reader(folder, repository) if old is None else origin.fork(folder, repository)
         was_killed = killed_at(step, reader.sync)
-        if reader.client.trusted() is None:
+        trusted = reader.client.trusted()
+        if trusted is None:
             assert old is None
-        else:
+        elif not trusted.is_revoked:
             assert reader.subjects() in (old, new)
         if not was_killed:
             break
@@ -1718,7 +1728,7 @@ def test_damage_of_the_lines_is_mended_by_the_next_version(reader: Reader, repos
     repository.publish([301], [7])
     reader.sync()
     assert reader.subjects() == subjects_of(repository)
-    assert reader.held()[f"{reader.client.trusted().folder}/list.csv"] == list_of(repository.listed())
+    assert reader.held()["list.csv"] == list_of(repository.listed())
 
 
 @pytest.mark.parametrize("state", [b"", b"{}", b"[" * 100_000, b'{"version": 1}'])
@@ -1797,9 +1807,10 @@ def test_whatever_the_source_offers_a_reader_holds_the_old_list_or_the_new_one(
             assert is_new
             return
         right = Manifest.model_validate_json(offered.files[manifest_of(trusted.version)])
-        lines = reader.held()[f"{trusted.folder}/list.csv"]
+        lines = reader.held()["list.csv"]
         assert client_module.sha256(lines) == trusted.result_sha256 == right.result_sha256
-        assert b"".join(reader.subjects()) == Lines().subjects_of(lines)
+        if not trusted.is_revoked:
+            assert b"".join(reader.subjects()) == Lines().subjects_of(lines)
 
 
 JSON = st.recursive(
@@ -1859,3 +1870,253 @@ def test_whatever_a_document_says_it_is_taken_or_refused_in_one_line(
         with contextlib.suppress(PrakerjaError):
             client.sync(source, offered.repository.now)
         assert client.opened().trusted.freshness(offered.repository.now).version in (1, 3)
+
+
+# -- what else lies in a reader's folder -------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_other_files_is_left_alone(newcomer: Reader) -> None:
+    (newcomer.folder / "venv").mkdir(parents=True)
+    (newcomer.folder / "venv" / "kept").write_text("kept")
+    (newcomer.folder / "vault.kdbx").write_text("kept")
+    before = tree(newcomer)
+    with pytest.raises(PrakerjaError, match="a folder of its own"):
+        newcomer.sync()
+    assert tree(newcomer) == before
+
+
+def test_the_published_folder_is_no_readers(newcomer: Reader, repository: Repository) -> None:
+    newcomer.client.folder = repository.root
+    before = {path: path.read_bytes() for path in repository.root.rglob("*") if path.is_file()}
+    with pytest.raises(PrakerjaError, match="a folder of its own"):
+        newcomer.client.sync(repository.source, repository.now)
+    assert {path: path.read_bytes() for path in repository.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_is_a_file_is_one_line(newcomer: Reader) -> None:
+    newcomer.folder.parent.mkdir()
+    newcomer.folder.write_text("a file")
+    with pytest.raises(PrakerjaError, match="cannot be written"):
+        newcomer.sync()
+
+
+def test_another_sync_of_the_folder_is_waited_for_and_not_for_ever(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PATIENCE_SECONDS", 0.2)
+    with reader.client._alone(), pytest.raises(TransientError, match="another sync"):
+        reader.sync()
+    assert reader.sync().how == "unchanged"
+
+
+# -- after a theft -----------------------------------------------------------------------------------------------------
+
+
+def two_rotations(repository: Repository) -> None:
+    """Three versions, the last of which is by a key that is revoked; the keys before it are retired."""
+    for key in (SECOND, THIRD):
+        repository.announce(key)
+        repository.rotate()
+        repository.publish([300 + repository.version])
+
+
+def test_after_a_theft_a_reader_is_not_sent_back_by_what_was_published_before(
+    reader: Reader, repository: Repository, tmp_path: Path
+) -> None:
+    """With nothing but genuine files, that have not expired: the list before a reinstatement would count again."""
+    two_rotations(repository)
+    old = [repository.data(name) for name in (manifest_of(2), signature_of(2))]
+    reader.sync()
+    repository.announce(STRANGER)
+    repository.rotate()
+    repository.publish([], [7])
+    repository.revoke(THIRD)
+    newest = repository.data(POINTER)
+    repository.point(2)
+    assert [repository.data(name) for name in (manifest_of(2), signature_of(2))] == old
+    with reader.refusing(RefusedListError, "rollback"):
+        reader.sync()
+    repository.put(POINTER, newest)
+    assert reader.sync().trusted.version == 4
+
+
+def test_after_a_theft_a_retired_key_makes_no_list_up(reader: Reader, repository: Repository) -> None:
+    two_rotations(repository)
+    reader.sync()
+    repository.announce(STRANGER)
+    repository.rotate()
+    repository.publish([], [7])
+    repository.revoke(THIRD)
+    newest = repository.data(POINTER)
+    repository.restate(1, by=FIRST)
+    repository.point(1)
+    with reader.refusing(RefusedListError, "rollback"):
+        reader.sync()
+    repository.put(POINTER, newest)
+    assert reader.sync().trusted.version == 4
+
+
+def test_a_newcomer_is_not_sent_back_before_what_the_keyring_tells_of(newcomer: Reader, repository: Repository) -> None:
+    two_rotations(repository)
+    repository.point(1)
+    with newcomer.refusing(RefusedListError, "rollback"):
+        newcomer.sync()
+
+
+def test_a_reader_whose_keyring_is_a_thiefs_is_freed_by_pinning_the_publishers_key(
+    reader: Reader, repository: Repository, tmp_path: Path
+) -> None:
+    repository.announce(SECOND)
+    captured = repository.fork(tmp_path / "captured")
+    captured.put_keyring(3, [STRANGER], [FIRST], revoked=[SECOND])
+    captured.restate(1, by=STRANGER)
+    reader.turn_to(captured)
+    with contextlib.suppress(RefusedListError):
+        reader.sync()
+    assert STRANGER.public.key_id in reader.client.trusted().trust.keys, "its keyring is believed all the same"
+    repository.rotate()
+    repository.publish([301])
+    repository.revoke(FIRST)
+    freed = Reader(reader.folder, repository, pins=[SECOND])
+    assert freed.sync().trusted.version == 2
+    assert freed.subjects() == subjects_of(repository)
+
+
+def test_a_pin_that_no_keyring_names_any_more_takes_nothing_back(reader: Reader, repository: Repository) -> None:
+    """Whoever says `--pin` of the first key each day is not sent back by it."""
+    first = {name: repository.data(name) for name in (POINTER, manifest_of(1), signature_of(1))}
+    repository.publish([301])
+    repository.put_keyring(2, [SECOND], [FIRST])
+    repository.restate(2, by=SECOND)
+    assert reader.sync().trusted.version == 2
+    repository.drop(file_name(2))
+    for name, data in first.items():
+        repository.put(name, data)
+    with reader.refusing(UntrustedError):
+        reader.sync()
+
+
+def test_a_list_of_ones_own_that_is_damaged_does_not_bring_an_older_one_back(
+    reader: Reader, repository: Repository
+) -> None:
+    first = repository.data(POINTER)
+    repository.publish([301], [7])
+    reader.sync()
+    bend_own(reader, "subjects.bin", lambda data: data[:-32])
+    repository.put(POINTER, first)
+    with pytest.raises(RefusedListError, match="rollback"):
+        reader.sync()
+
+
+# -- the service as a source -------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def answering(*pieces: bytes, pause: float = 0.0) -> Iterator[Service]:
+    """A server that answers whatever it is asked with these bytes, and pauses between them."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(65536)
+                        for piece in pieces:
+                            connection.sendall(piece)
+                            time.sleep(pause)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield Service(f"http://127.0.0.1:{listening.getsockname()[1]}", "id.secret")
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize("where", ["head", "body"])
+def test_a_source_that_plays_for_time_is_given_up(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setattr(Service, "SECONDS_AT_LEAST", 0.5)
+    begin = OK + b"x: " if where == "head" else OK + b"content-length: 1000\r\n\r\n"
+    begun = time.monotonic()
+    with answering(begin, *[b"x"] * 100, pause=0.1) as source, pytest.raises(UnreachableError, match="too slowly"):
+        read(source, POINTER, 1000)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (OK + b"content-length: 5000\r\n\r\n" + b"x" * 5000, TooLargeError),
+        (OK + b"transfer-encoding: chunked\r\n\r\n" + b"ff\r\n" + b"x" * 255 + b"\r\n" * 1, UnreachableError),
+        (OK + b"content-length: 500\r\n\r\n" + b"x" * 100, UnreachableError),
+        (OK + b"x: " + b"x" * 100_000 + b"\r\n\r\n", UnreachableError),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n", UnreachableError),
+        (b"HTTP/1.1 500 no\r\ncontent-length: 0\r\n\r\n", UnreachableError),
+        (b"HTTP/1.1 404 no\r\ncontent-length: 0\r\n\r\n", NotThereError),
+        (b"this is no HTTP\r\n\r\n", UnreachableError),
+        (b"", UnreachableError),
+    ],
+    ids=["too large", "chunks that break off", "short", "a long header", "elsewhere", "defect", "gone", "no HTTP", ""],
+)
+def test_what_a_service_may_answer_is_an_error_of_ours(answer: bytes, error: type[Exception]) -> None:
+    with answering(answer) as source, pytest.raises(error):
+        read(source, POINTER, 1000)
+
+
+def test_what_is_packed_is_not_unpacked_before_it_is_measured() -> None:
+    packed = gzip.compress(gzip.compress(bytes(200_000_000), 9), 9)
+    head = f"content-encoding: gzip, gzip\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
+    with answering(OK + head + packed) as source:
+        assert read(source, POINTER, 10_000) == packed
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a..b", "http://", "http://127.0.0.1:99999"])
+def test_a_url_that_is_none_is_one_line(url: str) -> None:
+    with pytest.raises(PrakerjaError):
+        read(Service(url, "id.secret"), POINTER, 1000)
+
+
+def test_a_pipe_is_no_file_of_a_list(reader: Reader, repository: Repository) -> None:
+    repository.drop(POINTER)
+    os.mkfifo(repository.root / POINTER)
+    with reader.refusing(NotThereError):
+        reader.sync()
+
+
+# -- a reader that reacts ----------------------------------------------------------------------------------------------
+
+
+def test_a_registration_refuses_who_is_listed_and_takes_up_again_who_no_longer_is(
+    reader: Reader, repository: Repository, tmp_path: Path
+) -> None:
+    registration = Registration(tmp_path / "registration.sqlite")
+    key = repository.subject_keys[0]
+    for nik in (7, 8, 999):
+        registration.apply(key.subject(f"{nik:016d}"), key.key_id)
+    assert registration.react(reader.client.opened(), repository.now) == {
+        "refused": 2, "taken_up_again": 0, "under_another_key": 0,
+    }  # fmt: skip
+    repository.publish([999], [7])
+    reader.sync()
+    counts = {"refused": 1, "taken_up_again": 1, "under_another_key": 0}
+    assert registration.react(reader.client.opened(), repository.now) == counts
+    assert registration.react(reader.client.opened(), repository.now) == dict.fromkeys(counts, 0)
+    assert sorted(registration.states().values()) == ["open", "refused", "refused"]
+    late = repository.now + timedelta(days=30)
+    registration.apply(key.subject(f"{9:016d}"), key.key_id)
+    assert registration.react(reader.client.opened(), late) == dict.fromkeys(counts, 0), "an expired list hides much"
+
+
+def test_a_new_key_of_the_subjects_takes_nobody_up_again(repository: Repository, tmp_path: Path) -> None:
+    old, new = repository.subject_keys[0], NEW_SUBJECTS
+    reader = Reader(tmp_path / "reader", repository, subject_keys=[new, old])
+    reader.sync()
+    registration = Registration(tmp_path / "registration.sqlite")
+    registration.apply(old.subject(f"{7:016d}"), old.key_id)
+    registration.react(reader.client.opened(), repository.now)
+    repository.rotate_subjects(new)
+    repository.publish()
+    assert reader.sync().trusted.key_id == new.key_id
+    counts = {"refused": 0, "taken_up_again": 0, "under_another_key": 1}
+    assert registration.react(reader.client.opened(), repository.now) == counts
+    assert list(registration.states().values()) == ["refused"]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import json
 import multiprocessing
 import os
+import random
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +39,7 @@ from prakerja.blacklist.client import Client, RefusedListError
 from prakerja.blacklist.contract import Manifest, canonical_json, parsed
 from prakerja.blacklist.keyring import UntrustedError
 from prakerja.blacklist.publishing import OutOfBoundsError
-from prakerja.blacklist.snapshot import parsed_delta
+from prakerja.blacklist.snapshot import HEADER, applied, net, parsed_delta, result_sha256
 from prakerja.blacklist.sources import POINTER, Folder, under_key
 from prakerja.cli import app
 from prakerja.errors import NotReadyError, PrakerjaError
@@ -272,11 +274,17 @@ def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home / "own" / "keys"
 
 
+def retired(keys: Path) -> Path:
+    """The key of the subjects before the one of now."""
+    (found,) = keys.glob("subject_key_retired_*.b64")
+    return found
+
+
 @pytest.fixture
 def rekeyed(own_keys: Path, later: Path) -> Path:
     """As `later`, and the subjects have got another key since; gives the folder of the list under the earlier one."""
     earlier = signing.subject_key().key_id
-    rotation.rotate_subject_key(**WHO)
+    rotation.rotate_subject_key(AT, **WHO)
     return Path(under_key(later, earlier))
 
 
@@ -435,13 +443,13 @@ def test_a_publisher_that_lost_its_lock_does_not_turn_the_pointer_back(later: Pa
     assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
 
 
-def test_a_list_that_has_more_versions_than_the_warehouse_is_another_systems(later: Path) -> None:
+def test_a_list_that_has_more_versions_of_this_warehouse_asks_for_a_later_backup(later: Path) -> None:
     published("second", NEXT)
     before = tree(later)
     with warehouse.transaction(as_owner=True) as connection:  # what a warehouse looks like that published once
         for table in ("blacklist_changes", "published_lists", "blacklist_versions"):
             connection.exec_driver_sql(f"delete from {table} where version = 2")
-    with pytest.raises(PrakerjaError, match="holds version 2, but this warehouse knows 1: it is another system's"):
+    with pytest.raises(PrakerjaError, match="is older than its list: it knows 1 versions"):
         published("third", NEXT)
     assert tree(later) == before
     assert len(versions()) == 1
@@ -537,7 +545,7 @@ def test_an_object_storage_holds_the_list_under_an_earlier_key_too(
 ) -> None:
     published("first")
     earlier = signing.subject_key()
-    rotation.rotate_subject_key(**WHO)
+    rotation.rotate_subject_key(AT, **WHO)
     published("second", NEXT)
     assert verified(under_key(stored, earlier.key_id), stored) == [2]
     client = reader(home / "reader", subject_keys=[earlier])
@@ -1017,14 +1025,18 @@ def test_history_that_a_revoked_key_signed_is_verified_but_not_the_latest(
     stolen, client = signer(), reader(home / "reader")
     client.sync(Folder(UPath(listed)), AT)
     rotation.rotate_signing_key(AT, at_once=True, **WHO)
+    pointer = (listed / POINTER).read_bytes()
     publishing.revoke_key(stolen, NEXT, **WHO)
+    assert versions() == [(1, "first"), (2, f"revoke {stolen}")], "readers are never without a list"
+    assert verified(listed) == [1, 2]
+    assert client.sync(Folder(UPath(listed)), NEXT).trusted.version == 2
+    newest = (listed / POINTER).read_bytes()
+    (listed / POINTER).write_bytes(pointer)
     with pytest.raises(PrakerjaError, match=f"is signed by {stolen}, a key that was revoked"):
         verified(listed)
     with pytest.raises(UntrustedError, match="a key that was revoked"):
-        client.sync(Folder(UPath(listed)), NEXT)
-    assert published("second", NEXT) == 2, "by the key that signs now"
-    assert verified(listed) == [1, 2]
-    assert client.sync(Folder(UPath(listed)), NEXT).trusted.version == 2
+        reader(home / "newcomer").sync(Folder(UPath(listed)), NEXT)
+    (listed / POINTER).write_bytes(newest)
     (listed / "v000001" / "manifest.json.sig").write_bytes(b"AAAA\n")
     with pytest.raises(PrakerjaError, match="the manifest's signature is wrong"):
         verified(listed)
@@ -1052,7 +1064,7 @@ def test_a_key_is_revoked_once_another_signs(listed: Path, own_keys: Path, home:
 def test_a_key_that_cannot_be_revoked_is_not_recorded_as_revoked(listed: Path, own_keys: Path, key_id: str) -> None:
     published("first")
     before = tree(listed)
-    with pytest.raises(PrakerjaError, match=r"a key that signs cannot be revoked|readers believe no key"):
+    with pytest.raises(PrakerjaError, match=r"announced to, cannot be revoked|readers believe no key"):
         publishing.revoke_key(signer() if key_id == "the signer's" else key_id, NEXT, **WHO)
     assert tree(listed) == before
     assert rotations() == []
@@ -1112,14 +1124,14 @@ def test_an_earlier_key_overlaps_for_its_days_and_then_no_more(rekeyed: Path, la
     assert client.sync(Folder(UPath(later)), end).trusted.version == 3
     with pytest.raises(RefusedListError, match="expired"):
         client.sync(Folder(UPath(later)), end + timedelta(days=7))
-    (home / "own" / "keys" / "subject_key_previous.b64").unlink()
+    retired(home / "own" / "keys").unlink()
     assert published("fifth", end) == 5, "the earlier key is needed no more"
     assert verified(later) == [1, 2, 3, 4, 5]
 
 
 def test_without_the_earlier_key_a_list_is_not_reissued(rekeyed: Path, later: Path, own_keys: Path, home: Path) -> None:
     before = tree(home / "publish")
-    previous = own_keys / "subject_key_previous.b64"
+    previous = retired(own_keys)
     kept = previous.read_bytes()
     previous.unlink()
     with pytest.raises(PrakerjaError, match="was published under the keys"):
@@ -1134,7 +1146,7 @@ def test_without_the_earlier_key_a_list_is_not_reissued(rekeyed: Path, later: Pa
 def test_a_subject_key_that_was_changed_twice_is_not_lost(rekeyed: Path, later: Path, own_keys: Path) -> None:
     """The list is still under the first one: without it nothing follows."""
     with contextlib.suppress(PrakerjaError):  # it may be refused
-        rotation.rotate_subject_key(**WHO)
+        rotation.rotate_subject_key(AT, **WHO)
     assert published("second", NEXT) == 2
     assert verified(later) == [1, 2]
 
@@ -1143,9 +1155,9 @@ def test_a_change_of_the_subject_key_that_broke_off_is_recorded_and_loses_no_key
     own_keys: Path, later: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = signing.subject_key()
-    broken_off(monkeypatch, publishing, "record_rotation", lambda: rotation.rotate_subject_key(**WHO))
+    broken_off(monkeypatch, publishing, "record_rotation", lambda: rotation.rotate_subject_key(AT, **WHO))
     with contextlib.suppress(PrakerjaError):
-        rotation.rotate_subject_key(**WHO)
+        rotation.rotate_subject_key(AT, **WHO)
     assert rotations() == ["subject_changed"]
     assert old in signing.subject_keys()
 
@@ -1154,7 +1166,7 @@ def test_an_overlap_with_a_gap_holds_nothing_up(rekeyed: Path, later: Path, own_
     """Whoever forgets the earlier key for a day may bring it back."""
     _, old = signing.subject_keys()
     published("second", NEXT)
-    previous = own_keys / "subject_key_previous.b64"
+    previous = retired(own_keys)
     kept = previous.read_bytes()
     previous.unlink()
     revoke([8])
@@ -1182,10 +1194,11 @@ def test_the_signing_key_may_change_between_the_lists_of_two_keys(rekeyed: Path,
     _, old = signing.subject_keys()
     client = reader(home / "reader", subject_keys=[old])
     kill(f"before {LIST[0]}", "second", NEXT)
-    rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
-    published("second", NEXT)
-    assert (verified(later), verified(rekeyed, later)) == ([1, 2], [2])
-    assert client.sync(Folder(UPath(later)), NEXT).trusted.version == 2
+    rotation.rotate_signing_key(NEXT, at_once=True, **WHO)  # which finishes the version under the key that began it
+    assert manifest(later, 2).signing_key_id != signer()
+    assert published("second", NEXT) == 3, "by the key that signs now"
+    assert (verified(later), verified(rekeyed, later)) == ([1, 2, 3], [2, 3])
+    assert client.sync(Folder(UPath(later)), NEXT).trusted.version == 3
 
 
 def test_keys_of_the_environment_are_not_changed_in_the_home(
@@ -1194,10 +1207,230 @@ def test_keys_of_the_environment_are_not_changed_in_the_home(
     old = signing.subject_key()
     monkeypatch.setenv("PRAKERJA_SUBJECT_KEY", new_random_key().decode())
     with pytest.raises(PrakerjaError, match="PRAKERJA_SUBJECT_KEY is set: rotate it where it is kept"):
-        rotation.rotate_subject_key(**WHO)
+        rotation.rotate_subject_key(AT, **WHO)
     with pytest.raises(PrakerjaError, match="was published under the keys"):
         published("second", NEXT)
     monkeypatch.setenv("PRAKERJA_SUBJECT_KEY_PREVIOUS", (own_keys / "subject_key.b64").read_text())
     assert published("second", NEXT) == 2
     assert verified(later) == [1, 2]
     assert verified(under_key(UPath(later), old.key_id), later) == [2]
+
+
+# -- a key that was stolen, forgotten, or announced and never used -----------------------------------------------------
+
+
+def test_a_stolen_key_is_answered_on_the_same_day_by_clearing_what_publishes(
+    listed: Path, own_keys: Path, home: Path
+) -> None:
+    published("deadline")
+    assert daily(NEXT) == 2
+    stolen, client = signer(), reader(home / "reader")
+    client.sync(Folder(UPath(listed)), NEXT)
+    rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
+    assert daily(NEXT) == 3, "the day is published already, but by another key"
+    assert daily(NEXT) == 3
+    assert published("deadline") == 1
+    publishing.revoke_key(stolen, NEXT, **WHO)
+    assert len(versions()) == 3
+    assert verified(listed) == [1, 2, 3]
+    for each in (client, reader(home / "newcomer")):
+        assert each.sync(Folder(UPath(listed)), NEXT).trusted.version == 3
+
+
+def test_a_leaked_key_of_the_subjects_is_answered_on_the_same_day(listed: Path, own_keys: Path) -> None:
+    published("deadline")
+    rotation.rotate_subject_key(AT, **WHO)
+    assert published("deadline") == 2
+    assert manifest(listed, 2).key_id == signing.subject_key().key_id
+    assert published("deadline") == 2
+
+
+def test_a_stolen_key_that_was_only_announced_is_revoked(listed: Path, own_keys: Path, home: Path) -> None:
+    published("first")
+    rotation.rotate_signing_key(AT, **WHO)
+    announced = signing.next_signing_key()
+    assert announced is not None
+    told = CliRunner().invoke(app, ["blacklist", "revoke-key", announced.public.key_id, "--because", "x", "--as", "S"])
+    assert told.exit_code == 0, told.output
+    assert ring(listed) == {signer(): None}
+    assert signing.next_signing_key() is None
+    client = reader(home / "reader")
+    assert announced.public.key_id in client.sync(Folder(UPath(listed)), AT).trusted.trust.revoked
+    rotation.rotate_signing_key(AT, at_once=True, **WHO)
+    assert published("second", NEXT) == 2
+
+
+def test_a_publisher_that_does_not_know_the_announced_key_leaves_it_announced(
+    listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published("first")
+    old, pem = signer(), new_signing_key().decode()
+    monkeypatch.setenv("PRAKERJA_SIGNING_KEY_NEXT", pem)
+    published("second", NEXT)
+    new = signing.next_signing_key()
+    monkeypatch.delenv("PRAKERJA_SIGNING_KEY_NEXT")
+    published("third", NEXT)
+    assert new is not None
+    assert ring(listed) == {old: None, new.public.key_id: None}
+    monkeypatch.setenv("PRAKERJA_SIGNING_KEY", pem)
+    assert published("fourth", NEXT) == 4
+    assert ring(listed) == {old: 3, new.public.key_id: None}
+    assert verified(listed) == [1, 2, 3, 4]
+
+
+def test_a_publisher_that_waits_for_its_turn_signs_with_the_key_of_its_turn(
+    listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published("first")
+    old, real, turned = signer(), warehouse.exclusive, list[str]()
+
+    @contextlib.contextmanager
+    def meanwhile(name: str, *patience: int) -> Iterator[None]:
+        if not turned:
+            turned.append(name)
+            rotation.rotate_signing_key(AT, at_once=True, **WHO)
+        with real(name, *patience):
+            yield
+
+    monkeypatch.setattr(warehouse, "exclusive", meanwhile)
+    assert published("second", NEXT) == 2
+    assert manifest(listed, 2).signing_key_id == signer() != old
+    assert published("third", NEXT) == 3
+    assert verified(listed) == [1, 2, 3]
+
+
+def test_an_earlier_list_stays_what_it_was_when_its_signer_is_revoked_later(
+    rekeyed: Path, later: Path, home: Path
+) -> None:
+    published("second", NEXT)
+    end, stolen = NEXT + timedelta(days=31), signer()
+    published("third", end)
+    rotation.rotate_signing_key(end, at_once=True, **WHO)
+    publishing.revoke_key(stolen, end, **WHO)
+    assert (verified(later), verified(rekeyed, later)) == ([1, 2, 3, 4], [2])
+    told = CliRunner().invoke(app, ["blacklist", "verify"])
+    assert told.exit_code == 0, told.output
+
+
+def test_no_key_of_the_subjects_is_lost_and_an_overlap_is_cut_short_only_by_word(
+    listed: Path, own_keys: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published("first")
+    first = signing.subject_key()
+    rotation.rotate_subject_key(AT, **WHO)
+    published("second", NEXT)
+    with pytest.raises(PrakerjaError, match="may use it until 2021-04-15"):
+        rotation.rotate_subject_key(NEXT, **WHO)
+    rotation.rotate_subject_key(NEXT, at_once=True, **WHO)
+    published("third", NEXT)
+    assert len(signing.subject_keys()) == 3
+    assert signing.subject_keys()[-1] == first
+    monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "elsewhere"))
+    assert published("fourth", NEXT) is not None, "every version is written anew there"
+    assert verified(home / "elsewhere" / "blacklist") == [number for number, _ in versions()]
+    rotation.rotate_subject_key(NEXT + timedelta(days=30), **WHO)
+
+
+# -- a clock, a pointer and a warehouse that are not as they were ------------------------------------------------------
+
+
+def test_a_version_of_a_time_to_come_is_not_made(listed: Path) -> None:
+    published("first")
+    before = tree(listed)
+    with pytest.raises(PrakerjaError, match="this is of a time to come"):
+        publishing.publish("second", datetime.now(WIB) + timedelta(days=2), AT.date() + timedelta(days=1))
+    assert (tree(listed), versions()) == (before, [(1, "first")])
+
+
+def test_after_a_version_of_a_time_to_come_nothing_seems_fresh(listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = datetime.now(WIB) + timedelta(days=3650)
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "CLOCK_SKEW", timedelta(days=5000))
+        published("first", far)
+    revoke([6])
+    for act in (lambda: daily(NEXT), lambda: published("second", NEXT)):
+        with pytest.raises(PrakerjaError, match="the newest version is of a time to come"):
+            act()
+    told = CliRunner().invoke(app, ["blacklist", "status"])
+    assert told.exit_code == 1
+    assert "stale" in told.output
+
+
+def test_a_pointer_that_is_gone_is_not_walked_through_history_again(listed: Path, own_keys: Path) -> None:
+    published("first")
+    rotation.rotate_signing_key(AT, at_once=True, **WHO)
+    published("second", NEXT)
+    pointer = (listed / POINTER).read_bytes()
+    (listed / POINTER).unlink()
+    before = tree(listed)
+    with pytest.raises(PrakerjaError, match=r"latest.json is missing"):
+        published("third", NEXT)
+    assert tree(listed) == before
+    (listed / POINTER).write_bytes(pointer)
+    assert published("third", NEXT) == 3
+    assert verified(listed) == [1, 2, 3]
+
+
+def test_a_row_that_is_none_is_told_without_it(listed: Path) -> None:
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql("update revocations set decision_id = 'gelombang-12,x' where recipient_id = 1")
+    with pytest.raises(warehouse.RefusedError) as told:
+        published("first")
+    assert "31000000" not in str(told.value)
+
+
+def test_a_file_is_put_into_an_object_storage_at_once(stored: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload in parts, whose publisher dies, would leave them there for nobody to see."""
+    import s3fs
+
+    asked, call = [], s3fs.S3FileSystem._call_s3
+
+    async def counted(self: Any, method: str, *arguments: Any, **how: Any) -> Any:
+        asked.append(method)
+        return await call(self, method, *arguments, **how)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    storage.write_whole(stored / "large", bytes(120 << 20))
+    assert "put_object" in asked
+    assert not [method for method in asked if "multipart" in method or "part" in method]
+
+
+# -- every pair of versions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_between_any_two_published_versions_the_deltas_are_the_difference(
+    listed: Path, own_keys: Path, seed: int
+) -> None:
+    """Whatever happens between them: revocations, reinstatements, other keys, nothing."""
+    chance, revoked, reinstated, at, last = random.Random(seed), set(range(1, 6)), set[int](), AT, 9
+    published("1")
+    for number in range(2, last):
+        fresh = {person for person in range(6, 11) if person not in revoked and chance.random() < 0.3}
+        if fresh:
+            revoke(fresh)
+            revoked |= fresh
+        for person in sorted(revoked - reinstated):
+            if chance.random() < 0.12:
+                reinstate(person)
+                reinstated.add(person)
+        if chance.random() < 0.3:
+            rotation.rotate_subject_key(at, at_once=True, **WHO)
+        if chance.random() < 0.3:
+            rotation.rotate_signing_key(at, at_once=True, **WHO)
+        at += timedelta(days=1)
+        published(str(number), at)
+    read = {
+        name: {n: gzip.decompress((listed / f"v{n:06d}" / f"{name}.csv.gz").read_bytes()) for n in range(1, last)}
+        for name in ("snapshot", "delta")
+    }
+    lists = {0: HEADER, **read["snapshot"]}
+    deltas = {number: parsed_delta(data) for number, data in read["delta"].items()}
+    for earlier, later in itertools.combinations_with_replacement(range(last), 2):
+        between = net(deltas[number] for number in range(earlier + 1, later + 1))
+        assert b"".join(applied(lists[earlier], between)) == lists[later], (earlier, later)
+        if later:
+            assert result_sha256(lists[earlier], between) == manifest(listed, later).result_sha256
+    assert len(revoked - reinstated) == lists[last - 1].count(b"\n") - 1
+    assert verified(listed) == list(range(1, last))

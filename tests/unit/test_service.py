@@ -510,8 +510,10 @@ def test_where_there_are_too_many_connections_who_waits_longest_makes_room(
 ) -> None:
     monkeypatch.setattr(bounds, "CONNECTIONS_AT_ONCE", 3)
     with contextlib.ExitStack() as held:
-        idle = [held.enter_context(connected(api)) for _ in range(3)]
-        time.sleep(0.2)
+        idle = []
+        for _ in range(3):
+            idle.append(held.enter_context(connected(api)))
+            time.sleep(0.1)
         assert api.check(nik(1)).status_code == 200
         assert is_let_go(idle[0])
 

@@ -11,14 +11,19 @@ import fcntl
 import hashlib
 import mmap
 import os
+import re
+import secrets
 import shutil
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from prakerja.blacklist.contract import (
     Document,
@@ -35,7 +40,7 @@ from prakerja.blacklist.contract import (
     parsed,
     utc_text,
 )
-from prakerja.blacklist.freshness import Freshness
+from prakerja.blacklist.freshness import CLOCK_SKEW, Freshness
 from prakerja.blacklist.keyring import Trust
 from prakerja.blacklist.signing import PublicKey, SubjectKey
 from prakerja.blacklist.snapshot import (
@@ -54,14 +59,15 @@ from prakerja.blacklist.snapshot import (
 )
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
 from prakerja.blacklist.storage import sync_folder
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 
 STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
 SIGNATURE_BYTES_MAX = 1_000
 BATCH_BYTES = 4 << 20
 DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead than that was not published, but made up
-CLOCK_SKEW = timedelta(hours=1)
+PATIENCE_SECONDS = 60.0  # for another sync of the same folder
+OURS = re.compile(r"v\d{6,9}-[0-9a-f]{16}|\.\d+\.new|\.trusted\.json\.\d+|\.lock|trusted\.json")
 
 
 class RefusedListError(PrakerjaError):
@@ -90,10 +96,17 @@ class Trusted(Document):
     keyring: int
     keys: list[RingKey]
     revoked: list[RevokedKey]
+    pins: list[KeyId] = Field(default=[], description="that it began with")
 
     def freshness(self, now: datetime) -> Freshness:
-        """How fresh the list is at an instant."""
-        return Freshness.of(self.version, self.created_at, self.expires_at, self.data_as_of, now)
+        """How fresh the list is at an instant. One that was signed by a key that is revoked by now is worth nothing."""
+        freshness = Freshness.of(self.version, self.created_at, self.expires_at, self.data_as_of, now)
+        return replace(freshness, is_stale=True, is_expired=True) if self.is_revoked else freshness
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether who signed the list is believed no more."""
+        return self.signing_key_id in self.trust.revoked
 
     @property
     def trust(self) -> Trust:
@@ -160,6 +173,10 @@ class Client:
         """The trusted list, verified as it lies there. Raises `NotReadyError`, `RefusedListError`."""
         trusted = self.trusted()
         while trusted:
+            if trusted.is_revoked:
+                raise RefusedListError(
+                    "revoked", f"the list in {self.folder} was signed by a key that was revoked since: sync it"
+                )
             with contextlib.suppress(OSError):
                 buffer = _mapped(self.folder / trusted.folder / SUBJECTS)
                 if sha256(buffer) == trusted.subjects_sha256:
@@ -186,6 +203,8 @@ class Client:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(not OURS.fullmatch(path.name) for path in self.folder.iterdir()):
+                raise PrakerjaError(f"{self.folder} holds other files: give the reader a folder of its own")
             return self._synced(source, now or datetime.now(UTC))
         except OSError as error:
             why = error.strerror or type(error).__name__
@@ -204,10 +223,14 @@ class Client:
                 # Kept whatever becomes of the list: a revocation that was learnt cannot be withheld afterwards.
                 before = before.model_copy(update=_ring(trust))
                 self._write_state(before)
-            if before and before.signing_key_id in trust.revoked:
+            is_recovering = before is not None and before.signing_key_id in trust.revoked
+            if is_recovering:
                 # What a stolen key has signed is no reason to refuse what the publisher says, however far ahead it was.
                 before = None
             source, pointer, manifest, manifest_bytes = self._offered(source, trust, before, now)
+            if is_recovering and trust.keys[manifest.signing_key_id].last_version is not None:
+                # How far the publisher had come is unknown by now: but it is who signs today that goes on from there.
+                raise RefusedListError("rollback", f"v{manifest.version:06d} is signed by a key that signs no more")
             if before and before.manifest_sha256 == pointer.sha256 and self._is_whole(before):
                 kept = self._kept(before, trust, now)
                 return Synced(kept, "unchanged", [])
@@ -232,19 +255,25 @@ class Client:
     def _clear(self) -> None:
         """Take away earlier lists, and what somebody left who died."""
         trusted = self.trusted()
-        for leftover in [*self.folder.glob("v*"), *self.folder.glob(".*.new"), *self.folder.glob(f".{STATE}.*")]:
+        for leftover in self.folder.iterdir():
+            if leftover.name in (STATE, ".lock") or (trusted and leftover.name == trusted.folder):
+                continue
             if leftover.is_file():
                 leftover.unlink()
-            elif trusted is None or leftover.name != trusted.folder:
+            else:
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def _before(self) -> Trusted | None:
-        """What was trusted; nothing where the publisher's key was pinned anew, since a lost one has no heir."""
+        """What was trusted; nothing where the publisher's key was pinned anew, since a lost one has no heir.
+
+        Anew is a key that this reader did not begin with, and that its keyring does not say to sign: one whose keyring
+        is a thief's is freed by pinning the publisher's key, whatever that keyring says of it.
+        """
         before = self.trusted()
         if before is None or not self.pins:
             return before
-        known = {*before.trust.keys, *before.trust.revoked}
-        return before if known & {pin.key_id for pin in self.pins} else None
+        signing = {key for key, ring_key in before.trust.keys.items() if ring_key.last_version is None}
+        return before if (signing | {*before.pins}) & {pin.key_id for pin in self.pins} else None
 
     def _pinned(self) -> Trust:
         if not self.pins:
@@ -256,6 +285,10 @@ class Client:
     ) -> tuple[Source, Latest, Manifest, bytes]:
         """The version that the source points at, if it may follow the trusted one."""
         pointer, manifest, data = _pointed(source, trust)
+        if manifest.version < max((key.last_version or 0 for key in trust.keys.values()), default=0):
+            raise RefusedListError(
+                "rollback", f"the source points at version {manifest.version}, and its keyring tells of later ones"
+            )
         ours = {key.key_id for key in self.subject_keys}
         if ours and manifest.key_id not in ours:
             source, pointer, manifest, data = self._under_earlier_key(source, trust, manifest, now)
@@ -388,7 +421,7 @@ class Client:
         subjects = aside / SUBJECTS
         if subjects.stat().st_size != manifest.counts.entries * SUBJECT_BYTES:
             raise RefusedListError("tampered", f"v{manifest.version:06d} does not list as many as its manifest says")
-        folder = f"v{manifest.version:06d}-{sha256(manifest_bytes)[:16]}"
+        folder = f"v{manifest.version:06d}-{secrets.token_hex(8)}"
         trusted = Trusted(
             version=manifest.version,
             folder=folder,
@@ -402,19 +435,23 @@ class Client:
             expires_at=manifest.expires_at,
             data_as_of=manifest.data_as_of,
             synced_at=utc_text(now),
+            pins=self._pins(),
             **_ring(trust),
         )
         sync_folder(aside)
-        shutil.rmtree(self.folder / folder, ignore_errors=True)
         aside.rename(self.folder / folder)
         sync_folder(self.folder)
         self._write_state(trusted)
         return trusted
 
     def _kept(self, before: Trusted, trust: Trust, now: datetime) -> Trusted:
-        kept = before.model_copy(update={"synced_at": utc_text(now), **_ring(trust)})
+        kept = before.model_copy(update={"synced_at": utc_text(now), "pins": self._pins(), **_ring(trust)})
         self._write_state(kept)
         return kept
+
+    def _pins(self) -> list[str]:
+        before = self.trusted()
+        return [pin.key_id for pin in self.pins] or (before.pins if before else [])
 
     def _write_state(self, trusted: Trusted) -> None:
         aside = self.folder / f".{STATE}.{os.getpid()}"
@@ -426,7 +463,15 @@ class Client:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            patience = time.monotonic() + PATIENCE_SECONDS
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > patience:
+                        raise TransientError(f"another sync of {self.folder} is running: wait for it") from None
+                    time.sleep(0.05)
             yield
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
@@ -245,9 +245,11 @@ def utc_text(instant: datetime) -> str:
 def instant(text: str) -> datetime:
     """An instant of the contract. Raises `DoesNotFitError` where it is none (`2021-99-99`)."""
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        found = datetime.fromisoformat(text)
+        _ = found + timedelta(days=400)  # within time as it can be counted
+    except (ValueError, OverflowError):
         raise DoesNotFitError("an instant is none") from None
+    return found
 
 
 def schema(name: str) -> dict[str, Any]:

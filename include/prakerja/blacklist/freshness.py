@@ -11,6 +11,8 @@ from prakerja.blacklist.contract import Latest, Manifest, instant, parsed
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, read
 from prakerja.settings import WIB, program
 
+CLOCK_SKEW = timedelta(hours=1)
+
 
 @dataclass(frozen=True)
 class Freshness:
@@ -29,7 +31,8 @@ class Freshness:
         """The freshness of a version, from its manifest's fields, at an instant."""
         created = instant(created_at)
         due = next_version_by(created)
-        return cls(version, created, due, instant(expires_at), data_as_of, now > due, now >= instant(expires_at))
+        is_stale = now > due or created > now + CLOCK_SKEW  # made under a wrong clock, it says nothing of the day
+        return cls(version, created, due, instant(expires_at), data_as_of, is_stale, now >= instant(expires_at))
 
 
 def published(root: UPath, now: datetime) -> Freshness:

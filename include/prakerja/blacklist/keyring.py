@@ -121,29 +121,40 @@ def made(
     version: int,
     at: datetime,
     revoking: Sequence[str] = (),
+    *,
+    signed_by: str | None,
 ) -> bytes | None:
     """The next keyring's file, where it says anything new. The next version, `version`, will be signed by `signer`.
 
-    Raises `UntrustedError` where `signer` was never announced.
+    The key that the version before was `signed_by` is retired with it, where that is another one. Whom `standby` has
+    announced stays, also where a publisher does not know it: it goes by being revoked. Raises `UntrustedError` where
+    `signer` was never announced.
     """
     active = signer.public.key_id
     known = before.keys.get(active)
     if before.number and (known is None or known.last_version is not None or active in before.revoked):
         raise UntrustedError(
             f"the list's readers do not know the signing key {active}: put PRAKERJA_SIGNING_KEY back, "
-            "or announce the new one first (prakerja blacklist rotate signing-key)"
+            "or announce the new one first (prakerja blacklist rotate-signing-key)"
         )
     signing = [signer] + ([standby] if standby and standby.public.key_id != active else [])
     unretired = [_ring_key(key.public) for key in signing]
     now_signing = {key.signing_key_id for key in unretired}
     if now_signing & {*before.revoked, *revoking}:
-        raise UntrustedError("a key that signs cannot be revoked: let another one sign first")
-    retired = [
-        key if key.last_version is not None else key.model_copy(update={"last_version": max(version - 1, 1)})
+        raise UntrustedError(
+            "a key that signs, or is announced to, cannot be revoked, or was: let another one sign first, and take it "
+            "out of PRAKERJA_SIGNING_KEY and PRAKERJA_SIGNING_KEY_NEXT"
+        )
+    others = [
+        key.model_copy(update={"last_version": max(version - 1, 1)})
+        if key.last_version is None and key.signing_key_id == signed_by
+        else key
         for key in before.keys.values()
         if key.signing_key_id not in now_signing and key.signing_key_id not in revoking
     ]
-    keys = {key.signing_key_id: key for key in [*unretired, *retired]}
+    if not before.number:
+        others = []  # keys that are pinned here are no readers'
+    keys = {key.signing_key_id: key for key in [*unretired, *others]}
     if before.number and keys == dict(before.keys) and not revoking:
         return None
     ring = Keyring(

@@ -11,7 +11,7 @@ import itertools
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from prakerja.blacklist.contract import (
     utc_text,
 )
 from prakerja.blacklist.files import Rows, VersionFiles
+from prakerja.blacklist.freshness import CLOCK_SKEW
 from prakerja.blacklist.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
 from prakerja.blacklist.snapshot import HEADER, NotCanonicalError, sha256
 from prakerja.blacklist.sources import (
@@ -104,18 +105,32 @@ def publish(
 
     An occasion publishes at least once, with an empty delta where nothing changed (it proves that the day was looked
     at). The daily intake's does so where no version is of its day yet, once there is a list; and it leaves what is
-    revoked on its own day to the deadline's run, which comes after it. A second call finds nothing left to do. Two
-    publishers take turns. `approve_as` answers in advance for a list that jumps, in a replay.
+    revoked on its own day to the deadline's run, which comes after it. A second call finds nothing left to do, unless a
+    key was changed since: readers are not to wait for the next day. Two publishers take turns.
+    `approve_as` answers in advance for a list that jumps, in a replay.
 
     Raises `OutOfBoundsError`, `PrakerjaError`.
     """
-    keys = Keys.configured()
     with warehouse.exclusive("publish"):
-        root = _root()
-        _require_own_list(root, keys)
-        _materialise(root, keys)  # what an earlier publisher left unfinished
-        version = _next_version(occasion, at, clock, keys, is_daily=is_daily, approve_as=approve_as)
-        _materialise(root, keys)
+        # Which keys sign is known once nobody else can change that.
+        return _published(occasion, at, clock, Keys.configured(), is_daily=is_daily, approve_as=approve_as)
+
+
+def _published(
+    occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
+) -> int | None:
+    root = _root()
+    _require_own_list(root, keys)
+    _materialise(root, keys)  # what an earlier publisher left unfinished
+    newest = _pointed_manifest(root)
+    has_new_key = newest is not None and (newest.signing_key_id, newest.key_id) != (
+        keys.signer.public.key_id,
+        keys.current,
+    )
+    version = _next_version(
+        occasion, at, clock, keys, is_daily=is_daily, approve_as=approve_as, has_new_key=has_new_key
+    )
+    _materialise(root, keys)
     return version
 
 
@@ -146,15 +161,23 @@ def approve_jump(digest: str, clock: date, *, because: str, approved_by: str) ->
 
 
 def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> None:
-    """Let readers believe nothing of a signing key any more. Raises `PrakerjaError`."""
-    keys = Keys.configured()
+    """Let readers believe nothing of a signing key any more. Raises `PrakerjaError`.
+
+    Where the newest version is signed by it, one that is not is published first, so that readers have a list.
+    """
     with warehouse.exclusive("publish"):
-        root = _root()
+        keys, root = Keys.configured(), _root()
+        if keys.standby and keys.standby.public.key_id == key_id:
+            keys = replace(keys, standby=None)  # it was announced, and has signed nothing yet
+        _require_own_list(root, keys)
         _materialise(root, keys)
+        newest = _pointed_manifest(root)
+        if newest and newest.signing_key_id == key_id != keys.signer.public.key_id:
+            _published(f"revoke {key_id}", at, at.astimezone(WIB).date(), keys, is_daily=True, approve_as=None)
         version, before = _pointed_version(root) + 1, _trust(root, keys)
         if key_id not in before.keys:
             raise PrakerjaError(f"the list's readers believe no key {key_id}: see its keyring in {root / 'keys'}")
-        made = keyring.made(before, keys.signer, keys.standby, version, at, [key_id])
+        made = keyring.made(before, keys.signer, keys.standby, version, at, [key_id], signed_by=_signed_by(root))
         assert made is not None  # noqa: S101 - it says that the key is revoked
         record_rotation("signing_revoked", key_id, because=because, answered_by=answered_by)
         write_whole(root / keyring.file_name(before.number + 1), made)
@@ -162,9 +185,8 @@ def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> 
 
 def announce(at: datetime) -> None:
     """Publish the keyring of the configured keys, if it says anything new."""
-    keys = Keys.configured()
     with warehouse.exclusive("publish"):
-        root = _root()
+        keys, root = Keys.configured(), _root()
         _require_own_list(root, keys)
         _materialise(root, keys)  # under the keys that it was begun with
         _write_keyring(root, keys, _pointed_version(root) + 1, at)
@@ -172,22 +194,32 @@ def announce(at: datetime) -> None:
 
 def listed_key_id() -> str | None:
     """The key of the subjects of the list that is published; nothing where none is."""
-    root = _root()
-    data = read_if_there(Folder(root), f"v{_pointed_version(root):06d}/manifest.json", DOCUMENT_BYTES_MAX)
-    return parsed(Manifest, data, "manifest.json").key_id if data else None
+    newest = _pointed_manifest(_root())
+    return newest.key_id if newest else None
 
 
 def announced_at(key_id: str) -> str | None:
-    """When the first keyring with this key was published; nothing where it is in none."""
-    keyrings = keyrings_of(_root())
+    """Since when every keyring has this key as one that signs, or may; nothing where the newest has not."""
+    keyrings, since = keyrings_of(_root()), None
     for number in itertools.count(1):
         data = keyrings(keyring.file_name(number))
         if data is None:
-            return None
+            break
         ring = keyring.contents(data, number)
-        if any(key.signing_key_id == key_id for key in ring.keys):
-            return ring.created_at
-    return None
+        if not any(key.signing_key_id == key_id and key.last_version is None for key in ring.keys):
+            since = None
+        elif since is None:
+            since = ring.created_at
+    return since
+
+
+def overlaps_until() -> datetime | None:
+    """Until when the list is published under an earlier key of the subjects, too; nothing where it never was."""
+    versions = _versions()
+    first = next(
+        (v for v, b in zip(versions[:0:-1], versions[-2::-1], strict=True) if v["key_id"] != b["key_id"]), None
+    )
+    return first["created_at"] + _overlap() if first else None
 
 
 def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -> None:
@@ -208,17 +240,34 @@ class _LookedAtError(Exception):
 
 
 def _next_version(
-    occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
+    occasion: str,
+    at: datetime,
+    clock: date,
+    keys: Keys,
+    *,
+    is_daily: bool,
+    approve_as: str | None,
+    has_new_key: bool,
 ) -> int | None:
     by = _known_by(clock, is_daily=is_daily)
     with warehouse.transaction("publish", one_snapshot=True) as connection:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         has_changed = bool(warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one())
-        if not has_changed and published["version"]:
+        if not has_changed and not has_new_key and published["version"]:
             return int(published["version"])
-        last = published["last_created_at"]
+        last, now = published["last_created_at"], published["now"]
+        if (newest := max(at, last or at)) > now + CLOCK_SKEW:
+            raise PrakerjaError(
+                f"{occasion}: {'this' if at == newest else 'the newest version'} is of a time to come, "
+                f"{newest.astimezone(WIB):%Y-%m-%d %H:%M} WIB, by the warehouse's clock, and readers would refuse it: "
+                "set the clocks right (docs/runbooks/blacklist.md)"
+            )
         every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
-        if not has_changed and is_daily and (last is None or clock < last.astimezone(WIB).date() + every):
+        if (
+            not (has_changed or has_new_key)
+            and is_daily
+            and (last is None or clock < last.astimezone(WIB).date() + every)
+        ):
             return None
         version = _insert(connection, occasion, at, by, keys.current, has_changed=has_changed, known_by=clock)
         if jump := _jump(connection, version):
@@ -303,7 +352,8 @@ def _materialise(root: UPath, keys: Keys) -> None:
     """
     versions = _versions()
     while unfinished := range(_pointed_version(root), len(versions)):  # versions are numbered from one, without a gap
-        clear_leftovers(root.parent)
+        for folder in (root, audit.folder()):
+            clear_leftovers(folder)
         for position in unfinished:
             _write_version(root, versions, position, keys)
         versions = _versions()
@@ -317,18 +367,27 @@ def _versions() -> Sequence[Any]:
 def _require_own_list(root: UPath, keys: Keys) -> None:
     """The list that is there must be ours, under our keys: the next version is the difference to it."""
     pointed = _pointed_version(root)
-    if not pointed:
-        return
     newest = max((row["version"] for row in _versions()), default=0)
+    if not pointed:
+        if newest > 1 and _has_published(root, newest - 1):
+            raise PrakerjaError(
+                f"{root / POINTER} is missing, beside versions that this warehouse has published: put it back "
+                "(docs/runbooks/blacklist.md)"
+            )
+        return
     if pointed > newest:
+        if newest and _has_published(root, newest):
+            raise PrakerjaError(
+                f"this warehouse is older than its list: it knows {newest} versions, {root} holds {pointed}. Restore a "
+                "later backup (docs/runbooks/backup.md)"
+            )
         raise PrakerjaError(
             f"{root} holds version {pointed}, but this warehouse knows {newest}: it is another system's list; "
             "set PRAKERJA_PUBLISH to this one's folder, or an empty one"
         )
-    data = read_if_there(Folder(root), f"v{pointed:06d}/manifest.json", DOCUMENT_BYTES_MAX)
-    if data is None:
+    manifest = _manifest_of(root, pointed)
+    if manifest is None:
         raise PrakerjaError(f"{root} points at version {pointed}, which is not there: restore it")
-    manifest = parsed(Manifest, data, f"v{pointed:06d}/manifest.json")
     known = {keys.signer.public.key_id}
     if keyrings_of(root)(keyring.file_name(1)) is not None:
         try:
@@ -364,8 +423,7 @@ def _write_earlier_list(root: UPath, versions: Sequence[Any], position: int, key
     first = position
     while first and keys.of(versions[first - 1]) == keys.of(versions[position]):
         first -= 1
-    overlap = timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
-    if not first or versions[position]["created_at"] >= versions[first]["created_at"] + overlap:
+    if not first or versions[position]["created_at"] >= versions[first]["created_at"] + _overlap():
         return
     key_id = keys.of(versions[first - 1])
     if key_id not in keys.subjects:
@@ -512,9 +570,43 @@ def _write_keyring(root: UPath, keys: Keys, version: int, at: datetime) -> None:
     for key in (keys.signer, keys.standby):
         if key and read_if_there(Folder(root), name := f"keys/{key.public.key_id}.pem", DOCUMENT_BYTES_MAX) is None:
             write_whole(root / name, key.public.pem)
-    made = keyring.made(before, keys.signer, keys.standby, version, at)
+    made = keyring.made(before, keys.signer, keys.standby, version, at, signed_by=_signed_by(root))
     if made:
         write_whole(root / keyring.file_name(before.number + 1), made)
+
+
+def _signed_by(root: UPath) -> str | None:
+    newest = _pointed_manifest(root)
+    return newest.signing_key_id if newest else None
+
+
+def _overlap() -> timedelta:
+    return timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
+
+
+# -- what lies there ---------------------------------------------------------------------------------------------------
+
+
+def _pointed_manifest(root: UPath) -> Manifest | None:
+    return _manifest_of(root, _pointed_version(root))
+
+
+def _manifest_of(root: UPath, version: int) -> Manifest | None:
+    name = f"v{version:06d}/manifest.json"
+    data = read_if_there(Folder(root), name, DOCUMENT_BYTES_MAX)
+    return parsed(Manifest, data, name) if data else None
+
+
+def _has_published(root: UPath, version: int) -> bool:
+    """Whether a version that lies there is one that this warehouse has published."""
+    manifest = _manifest_of(root, version)
+    if manifest is None:
+        return False
+    with warehouse.transaction() as connection:
+        digest = warehouse.execute(
+            connection, "blacklist/digest_of_list", version=version, key_id=manifest.key_id
+        ).scalar_one_or_none()
+    return bool(digest == manifest.result_sha256)
 
 
 def _pointed_version(root: UPath) -> int:

@@ -46,15 +46,23 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
     return f"{standby.public.key_id} signs from the next version on; {before} is retired with it"
 
 
-def rotate_subject_key(*, because: str, answered_by: str) -> str:
-    """Make a new key of the subjects, and keep the one before while they overlap. Gives what was done."""
+def rotate_subject_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:
+    """Make a new key of the subjects; the one before is kept, and overlaps. Gives what was done.
+
+    Raises `PrakerjaError` while an earlier key overlaps, whose readers would be cut off, unless it is to be `at_once`.
+    """
     settings = _of_the_home("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
     before, made = signing.subject_key(), new_random_key()
     if publishing.listed_key_id() not in (None, before.key_id):
         raise PrakerjaError(f"the list is not issued under {before.key_id} yet: publish it first")
+    if not at_once and (until := publishing.overlaps_until()) and at < until:
+        raise PrakerjaError(
+            f"readers of the key before this one may use it until {until.astimezone(WIB):%Y-%m-%d}: wait, or say --now "
+            "where the key has leaked"
+        )
     after = SubjectKey(base64.b64decode(made))
     publishing.record_rotation("subject_changed", after.key_id, because=because, answered_by=answered_by)
-    settings.replace_key("subject_key.b64", made, "subject_key_previous.b64")
+    settings.replace_key("subject_key.b64", made, f"subject_key_retired_{before.key_id}.b64")
     days = program()["blacklist"]["key_overlap_days"]
     return (
         f"the next version is issued under {after.key_id}; {before.key_id} overlaps for {days} days. "

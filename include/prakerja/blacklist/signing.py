@@ -133,9 +133,8 @@ def subject_key() -> SubjectKey:
 
 
 def subject_keys() -> list[SubjectKey]:
-    """The key of the subjects, and the one before it where there is one. Raises `PrakerjaError`."""
-    previous = Settings.from_environment().previous_subject_key()
-    return [subject_key(), *([SubjectKey(previous)] if previous else [])]
+    """The key of the subjects, and those before it, newest first. Raises `PrakerjaError`."""
+    return [subject_key(), *map(SubjectKey, Settings.from_environment().earlier_subject_keys())]
 
 
 def signing_key_of(pem: bytes, variable: str = "PRAKERJA_SIGNING_KEY") -> SigningKey:

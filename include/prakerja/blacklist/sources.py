@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -66,6 +65,8 @@ class Folder:
         """A file's bytes. Raises `NotThereError`, `UnreachableError`, `TooLargeError`."""
         read_bytes = 0
         try:
+            if self.root.protocol in LOCAL and not (self.root / name).is_file():
+                raise NotThereError(f"{name} is not there")  # nor is a pipe, which could be waited for without end
             with (self.root / name).open("rb") as file:
                 while chunk := file.read(CHUNK_BYTES):
                     read_bytes += len(chunk)
@@ -74,7 +75,7 @@ class Folder:
                     yield chunk
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotThereError(f"{name} is not there") from None
-        except TooLargeError:
+        except (NotThereError, TooLargeError):
             raise
         except Exception as error:  # an object storage's client has errors of its own
             raise UnreachableError(f"{name} cannot be read ({type(error).__name__}): check the storage") from None
@@ -97,32 +98,42 @@ class Service:
 
     def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
         """A file's bytes. Raises `NotThereError`, `UnreachableError`, `TooLargeError`."""
-        import httpx
+        import asyncio
+        import tempfile
 
-        patience = time.monotonic() + self.SECONDS_AT_LEAST + bytes_max / self.BYTES_PER_SECOND
+        with tempfile.SpooledTemporaryFile(CHUNK_BYTES) as file:
+            asyncio.run(self._download(name, bytes_max, file))
+            file.seek(0)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    async def _download(self, name: str, bytes_max: int, out: Any) -> None:
+        import aiohttp
+
+        patience = aiohttp.ClientTimeout(self.SECONDS_AT_LEAST + bytes_max / self.BYTES_PER_SECOND, sock_read=10)
+        # As it is: what is packed once more would be unpacked before its size is known.
+        headers = {"authorization": f"Bearer {self._api_key}", "accept-encoding": "identity"}
+        query = {"key_id": self._key_id} if self._key_id else {}
         read_bytes = 0
         try:
-            with httpx.stream(
-                "GET",
-                self.url + _path(name),
-                params={"key_id": self._key_id} if self._key_id else {},
-                headers={"authorization": f"Bearer {self._api_key}"},
-                timeout=10,
-            ) as response:
-                if response.status_code in (404, 410):
+            async with (
+                aiohttp.ClientSession(timeout=patience, auto_decompress=False) as session,
+                session.get(self.url + _path(name), params=query, headers=headers, allow_redirects=False) as response,
+            ):
+                if response.status in (404, 410):
                     raise NotThereError(f"{name} is not there")
-                if response.status_code in (401, 403):
+                if response.status in (401, 403):
                     raise PrakerjaError(f"{self.url} does not let this API key read the list: ask for one that may")
-                if response.status_code != 200:
-                    raise UnreachableError(f"{self.url} answers {response.status_code}: try again later")
-                for chunk in response.iter_bytes(CHUNK_BYTES):
+                if response.status != 200:
+                    raise UnreachableError(f"{self.url} answers {response.status}: try again later")
+                async for chunk in response.content.iter_any():
                     read_bytes += len(chunk)
                     if read_bytes > bytes_max:
                         raise TooLargeError(f"{name} is larger than the {bytes_max:,} bytes that it may have")
-                    if time.monotonic() > patience:
-                        raise UnreachableError(f"{self.url} sends {name} too slowly: try again later")
-                    yield chunk
-        except httpx.HTTPError as error:
+                    out.write(chunk)
+        except TimeoutError:
+            raise UnreachableError(f"{self.url} sends {name} too slowly: try again later") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a URL that is none is a ValueError
             raise UnreachableError(f"{self.url} does not answer ({type(error).__name__}): try again later") from None
 
     def under_key(self, key_id: str) -> Service:
@@ -164,8 +175,8 @@ def folder_of(place: str) -> UPath:
 def source_of(place: str, api_key: str | None) -> Source:
     """A service where an API key comes with an http(s) URL, else a folder. Raises `PrakerjaError`."""
     if place.startswith(("http://", "https://")):
-        if not api_key:
-            raise PrakerjaError(f"{place} asks for an API key: set PRAKERJA_API_KEY")
+        if not api_key or not api_key.isascii():
+            raise PrakerjaError(f"{place} asks for an API key: set PRAKERJA_API_KEY to one")
         return Service(place, api_key)
     return Folder(folder_of(place))
 

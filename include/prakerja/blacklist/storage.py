@@ -10,6 +10,8 @@ from upath import UPath
 from prakerja.blacklist.sources import LOCAL, UnreachableError
 from prakerja.errors import PrakerjaError
 
+PUT_BYTES_MAX = 4 << 30  # S3 takes five gigabytes at once
+
 
 def write_whole(path: UPath, data: bytes) -> None:
     """Write a file so that it is there whole or not at all (an object storage's put is that already).
@@ -18,7 +20,11 @@ def write_whole(path: UPath, data: bytes) -> None:
     """
     if path.protocol not in LOCAL:
         try:
-            path.write_bytes(data)
+            if "s3" in path.protocol:
+                # In one request, whatever the size: an upload in parts that breaks off leaves them lying there, unseen.
+                path.fs.pipe_file(path.path, data, chunksize=PUT_BYTES_MAX)
+            else:
+                path.write_bytes(data)
         except Exception as error:  # an object storage's client has errors of its own
             raise UnreachableError(_told(path, type(error).__name__)) from None
         return
@@ -37,11 +43,13 @@ def write_whole(path: UPath, data: bytes) -> None:
 
 
 def clear_leftovers(root: UPath) -> None:
-    """Take away what writers that died have left half written, below this folder of ours."""
+    """Take away what writers that died have left half written: below this folder, and beside it under earlier keys."""
     if root.protocol not in LOCAL:
         return
-    for leftover in Path(root.path).rglob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+    here = Path(root.path)
+    for folder in (here, *here.parent.glob(f"{here.name}-*")):
+        for leftover in folder.rglob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
 
 def _told(path: UPath, why: str) -> str:

@@ -98,10 +98,9 @@ def sync(
 
     settings = Settings.from_environment()
     client = _client(folder, pin)
-    found = sources.source_of(source or settings.publish, settings.api_key())
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
-        synced = client.sync(found, now)
+        synced = client.sync(sources.source_of(source or settings.publish, settings.api_key()), now)
     except PrakerjaError:
         if kept := client.trusted():
             say(_told(kept.freshness(now), "kept"))
@@ -185,12 +184,14 @@ def rotate_signing_key(
 
 
 @app.command("rotate-subject-key")
-def rotate_subject_key(because: Because, name: Name) -> None:
+def rotate_subject_key(
+    because: Because, name: Name, now: Annotated[bool, typer.Option(help="Cut an overlap short.")] = False
+) -> None:
     """Make a new key of the subjects: the next version re-issues the list, and the earlier key overlaps."""
     from prakerja.blacklist import rotation
 
     because, name = answered(because, name)
-    typer.echo(rotation.rotate_subject_key(because=because, answered_by=name))
+    typer.echo(rotation.rotate_subject_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
 
 
 @app.command("revoke-key")
@@ -200,11 +201,14 @@ def revoke_key(
     name: Name,
 ) -> None:
     """A signing key was stolen: readers believe nothing of it any more. Another one must sign by now."""
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist import publishing, signing
 
     because, name = answered(because, name)
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
-    typer.echo(f"{key_id} is revoked: readers learn it when they sync. Publish a version with the key that signs now")
+    settings, announced = Settings.from_environment(), signing.next_signing_key()
+    if announced and announced.public.key_id == key_id:
+        settings.drop_key("signing_key_next.pem")
+    typer.echo(f"{key_id} is revoked: readers learn it when they sync; the newest version is signed by another key")
 
 
 def _client(folder: Path, pin: Path | None = None) -> Client:
