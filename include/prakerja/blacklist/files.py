@@ -35,7 +35,7 @@ class Rows:
 
     @classmethod
     def reissued(cls, before: Rows, after: Rows) -> Rows:
-        """The delta of a list that is re-issued under another key: everybody is withdrawn, and added anew."""
+        """The delta of a list that is issued anew, under another key: everybody is withdrawn, and added."""
         import pyarrow as pa
 
         parts = []

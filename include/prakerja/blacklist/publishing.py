@@ -7,6 +7,7 @@ at that does not follow from what was pointed at before.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
@@ -514,30 +515,25 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
     The list before must be the very one that this warehouse has published, whose digest it keeps. Raises where not.
     """
     before = snapshot_of(base, version - 1) if version > 1 else HEADER
+    key = keys.subjects[key_id]
     with warehouse.transaction("publish", one_snapshot=True) as connection:
         digest = warehouse.execute(
             connection, "blacklist/digest_of_list", version=version - 1, key_id=key_id_before
         ).scalar_one_or_none()
         entries = warehouse.execute(connection, "blacklist/count_listed", version=version).scalar_one()
-        if key_id == key_id_before:
-            changed = Rows.of(DeltaRow, _people(connection, "blacklist/list_changes", version), keys.subjects[key_id])
-        else:
-            changed = Rows.reissued(
-                _listed(connection, version - 1, keys.subjects[key_id_before]),
-                _listed(connection, version, keys.subjects[key_id]),
-            )
-        # A list from before digests were kept is held against everybody.
-        everybody = None if digest or version == 1 else _listed(connection, version, keys.subjects[key_id]).csv()
-    try:
-        files = VersionFiles.following(before, changed)
-    except NotCanonicalError:
         files = None
-    if (
-        files is None
-        or files.entries != entries
-        or digest not in (None, sha256(before))
-        or (everybody or files.snapshot) != files.snapshot
-    ):
+        if version == 1 or key_id != key_id_before:
+            was, now = _listed(connection, version - 1, keys.subjects[key_id_before]), _listed(connection, version, key)
+            if was.csv() == before:
+                files = VersionFiles(now.csv(), Rows.reissued(was, now).csv())
+        else:
+            changed = Rows.of(DeltaRow, _people(connection, "blacklist/list_changes", version), key)
+            with contextlib.suppress(NotCanonicalError):
+                files = VersionFiles.following(before, changed)
+            # A list from before digests were kept is held against everybody.
+            if files and digest is None and files.snapshot != _listed(connection, version, key).csv():
+                files = None
+    if files is None or files.entries != entries or digest not in (None, sha256(before)):
         raise PrakerjaError(
             "the list that is published is not what this warehouse has published: restore the warehouse it belongs "
             "to, or publish into another folder"
