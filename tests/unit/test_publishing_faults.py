@@ -325,9 +325,7 @@ def test_a_publisher_killed_at_any_step_leaves_a_whole_list_and_the_next_one_fin
     assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
 
 
-@pytest.mark.parametrize(
-    "step", ["after the commit", *(f"in the middle of {file}" for file in (*KEYS, ANCHOR[1], LIST[0], LIST[-1]))]
-)
+@pytest.mark.parametrize("step", [step for step in steps("first") if step != DONE])
 def test_a_first_publisher_that_is_killed_leaves_no_list_and_the_next_one_finishes_it(
     listed: Path, home: Path, step: str
 ) -> None:
@@ -341,13 +339,7 @@ def test_a_first_publisher_that_is_killed_leaves_no_list_and_the_next_one_finish
     assert tree(home / "publish") == undisturbed(home / "undisturbed", "first", AT)
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        *(f"in the middle of {file}" for file in EARLIER_LIST), f"after {EARLIER_LIST[-1]}",
-        f"in the middle of {LIST[0]}", f"in the middle of {LIST[-1]}",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("step", [step for step in steps("rekeyed") if step != DONE])
 def test_a_publisher_killed_between_the_lists_of_two_keys_is_finished_in_both(
     rekeyed: Path, later: Path, home: Path, step: str
 ) -> None:
@@ -556,7 +548,7 @@ def test_an_object_storage_holds_the_list_under_an_earlier_key_too(
 
 
 def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPath, home: Path) -> None:
-    """One version after the other, each of whose publishers dies a file later than the one before."""
+    """One version after the other, each of whose publishers dies a step later than the one before."""
     taken: list[str] = []
     published("first")
     with watched(taken.append):
@@ -564,7 +556,7 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
     assert taken == steps("later", halves=False)
     client = reader(home / "reader")
     revoke([6])
-    for version, step in enumerate([f"before {file}" for file in WRITES["later"]] + [DONE], 3):
+    for version, step in enumerate(steps("later", halves=False), 3):
         old = (stored / POINTER).read_bytes()
         kill(step, step, AT)
         is_old = step != DONE

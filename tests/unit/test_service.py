@@ -25,6 +25,7 @@ from prakerja.blacklist import publishing, signing, sources
 from prakerja.blacklist.client import Client
 from prakerja.blacklist.service import access, app, bounds, files, running
 from prakerja.blacklist.service.bounds import PromptProtocol
+from prakerja.blacklist.service.copy import Copies
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
@@ -32,6 +33,7 @@ from prakerja.blacklist.snapshot import Subjects
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
+from tests.repository import Repository, signing_key
 from tests.unit.test_blacklist import listed, revoke  # noqa: F401 - a fixture
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -595,6 +597,26 @@ def test_a_list_that_is_refused_leaves_the_one_before_in_service(api: Api, liste
     assert api.check(nik(1)).json()["version"] == 1
 
 
+def test_nobody_is_answered_by_a_list_whose_signer_was_revoked_since(tmp_path: Path) -> None:
+    first, second = (signing_key(name) for name in ("first", "second"))
+    repository = Repository(tmp_path / "published")
+    repository.publish([1, 2])
+    reader = Client(tmp_path / "list", [first.public], repository.subject_keys, takes_expired=True)
+    copies = Copies(reader, lambda: repository.source)
+    copies.refresh()
+    assert copies.current().version == 1
+    repository.announce(second)
+    repository.rotate()
+    repository.revoke(first)
+    copies.refresh()
+    assert "revoked" in copies.problem
+    with pytest.raises(ProblemError, match="no verified list"):
+        copies.current()
+    repository.publish([3])
+    copies.refresh()
+    assert copies.current().version == 2
+
+
 def test_statistics_need_no_key_and_tell_no_person(api: Api) -> None:
     answer = api.ask("GET", "/v1/statistics")
     assert answer.status_code == 200
@@ -691,6 +713,7 @@ def test_a_full_spool_is_followed_by_another(home: Path, monkeypatch: pytest.Mon
 DIES = """
 import os, signal, sys
 from pathlib import Path
+from prakerja.blacklist.service.copy import Copies
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.problems import ProblemError
 spool = Lookups(Path(sys.argv[1]))

@@ -78,9 +78,13 @@ class Copies:
 
     def _exchange(self) -> None:
         trusted = self.client.trusted()
-        self.trust = trusted.trust if trusted else self.trust
+        if trusted is None:
+            return
+        self.trust = trusted.trust
         now_held = self._copy.listed.trusted if self._copy else None
-        if trusted is None or (now_held and now_held.manifest_sha256 == trusted.manifest_sha256):
+        if trusted.is_revoked:
+            self._copy = None  # nobody is answered by what a thief may have written
+        elif now_held and now_held.manifest_sha256 == trusted.manifest_sha256:
             return
         listed = self.client.opened()
         trusted = listed.trusted
