@@ -186,6 +186,12 @@ class Settings:
         """Take a key out of the home's folder of keys."""
         (self.home / "keys" / name).unlink(missing_ok=True)
 
+    def drop_next_signing_key(self) -> None:
+        """Take the announced key out of the home. Raises `PrakerjaError` where it is the environment's."""
+        if _env("PRAKERJA_SIGNING_KEY_NEXT"):
+            raise PrakerjaError("the key is PRAKERJA_SIGNING_KEY_NEXT's: take it out there first, then revoke it")
+        self.drop_key("signing_key_next.pem")
+
     def receipts_secret(self) -> bytes:
         """The key that providers sign their receipts with, from `PRAKERJA_RECEIPTS_SECRET` (base64, `whsec_...`)."""
         given = _env("PRAKERJA_RECEIPTS_SECRET")

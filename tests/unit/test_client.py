@@ -1885,6 +1885,18 @@ def test_a_folder_that_holds_other_files_is_left_alone(newcomer: Reader) -> None
     assert tree(newcomer) == before
 
 
+def test_what_another_lays_there_meanwhile_is_left_alone(reader: Reader, repository: Repository) -> None:
+    class Slow(Watched):
+        def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
+            (reader.folder / "vault.kdbx").write_text("kept")
+            return super().chunks(name, bytes_max)
+
+    repository.publish([301], [7])
+    reader.client.sync(Slow(repository.source), repository.now)
+    assert (reader.folder / "vault.kdbx").read_text() == "kept"
+    assert reader.subjects() == subjects_of(repository)
+
+
 def test_the_published_folder_is_no_readers(newcomer: Reader, repository: Repository) -> None:
     newcomer.client.folder = repository.root
     before = {path: path.read_bytes() for path in repository.root.rglob("*") if path.is_file()}

@@ -1252,6 +1252,36 @@ def test_a_stolen_key_that_was_only_announced_is_revoked(listed: Path, own_keys:
     assert published("second", NEXT) == 2
 
 
+def test_an_announced_key_of_the_environment_is_taken_out_there_first(
+    listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published("first")
+    monkeypatch.setenv("PRAKERJA_SIGNING_KEY_NEXT", new_signing_key().decode())
+    published("second", NEXT)
+    announced = signing.next_signing_key()
+    assert announced is not None
+    with pytest.raises(PrakerjaError, match="take it out there first"):
+        publishing.revoke_key(announced.public.key_id, NEXT, **WHO)
+    monkeypatch.delenv("PRAKERJA_SIGNING_KEY_NEXT")
+    publishing.revoke_key(announced.public.key_id, NEXT, **WHO)
+    assert ring(listed) == {signer(): None}
+    assert published("third", NEXT) == 3
+
+
+def test_a_key_signs_before_the_next_one_does(listed: Path, own_keys: Path) -> None:
+    """One that was announced and passed over would be believed for ever."""
+    published("first")
+    first = signer()
+    rotation.rotate_signing_key(AT, at_once=True, **WHO)
+    with pytest.raises(PrakerjaError, match="publish one first"):
+        rotation.rotate_signing_key(AT, at_once=True, **WHO)
+    published("second", NEXT)
+    second = signer()
+    rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
+    published("third", NEXT)
+    assert ring(listed) == {first: 1, second: 2, signer(): None}
+
+
 def test_a_publisher_that_does_not_know_the_announced_key_leaves_it_announced(
     listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ import pytest
 from prakerja import serving, warehouse
 from prakerja.blacklist import publishing, signing, sources
 from prakerja.blacklist.client import Client
+from prakerja.blacklist.keyring import file_name
 from prakerja.blacklist.service import access, app, bounds, files, running
 from prakerja.blacklist.service.bounds import PromptProtocol
 from prakerja.blacklist.service.copy import Copies
@@ -222,6 +223,31 @@ def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, na
     path.write_bytes(b"")  # data that was verified is answered from our own copy
     again = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
     assert again.content == right if not name.startswith("manifest.json") else again.status_code in (404, 503)
+
+
+def test_keyrings_from_before_the_pinned_key_lead_others_to_it(tmp_path: Path) -> None:
+    first, second = (signing_key(name) for name in ("first", "second"))
+    repository = Repository(tmp_path / "published")
+    repository.publish([1])
+    repository.announce(second)
+    repository.rotate()
+    repository.publish([2])
+    repository.revoke(first)
+    copies = Copies(
+        Client(tmp_path / "list", [second.public], repository.subject_keys, takes_expired=True),
+        lambda: repository.source,
+    )
+    copies.refresh()
+    service = app.Service(copies, None, list, None)  # type: ignore[arg-type]
+    last = copies.trust.number
+    for number in range(1, last + 1):
+        name = file_name(number).removeprefix("keys/")
+        assert app._key_file(service, repository.source, name) == repository.data(file_name(number))
+    with pytest.raises(PrakerjaError):
+        app._key_file(service, repository.source, file_name(last + 1).removeprefix("keys/"))
+    repository.flip(file_name(last))
+    with pytest.raises(PrakerjaError):
+        app._key_file(service, repository.source, file_name(last).removeprefix("keys/"))
 
 
 @pytest.mark.parametrize("which", ["keyring-000001.json", "pem"])
@@ -489,6 +515,37 @@ def test_a_connection_that_asks_nothing_more_is_closed(api: Api, monkeypatch: py
         assert time.monotonic() - begun < 3
 
 
+def test_a_connection_whose_answer_came_before_its_body_is_closed_as_well(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.5)
+    with connected(api) as connection:
+        connection.sendall(b"POST /v1/blacklist/check HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
+        assert b" 401 " in connection.recv(65536)
+        connection.sendall(b"0123456789")
+        begun = time.monotonic()
+        while connection.recv(65536):
+            pass
+        assert time.monotonic() - begun < 3
+
+
+def test_nothing_is_written_into_the_middle_of_an_earlier_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.4)
+    monkeypatch.setattr(app, "_named", lambda *_: app.PublishedFile(
+        name="snapshot.csv.gz", bytes=40, sha256="0" * 64, rows=1))  # fmt: skip
+
+    def slowly(*_: Any) -> Iterator[bytes]:
+        for _ in range(4):
+            yield b"A" * 10
+            time.sleep(0.5)
+
+    monkeypatch.setattr(api.service.files, "chunks", slowly)
+    ask = f"host: x\r\nauthorization: Bearer {api.tokens['list']}\r\n\r\n".encode()
+    answer = raw(api, b"GET /v1/blacklist/versions/1/snapshot.csv.gz HTTP/1.1\r\n" + ask, b"GET /heal", pause=0.1)
+    body = answer.partition(b"\r\n\r\n")[2]
+    assert set(body) <= {ord("A")}, answer
+
+
 def test_a_second_request_that_comes_slowly_is_told_so_as_the_first_is(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -532,7 +589,8 @@ def test_a_request_for_another_protocol_is_told_so_rather_than_read_without_its_
 
 
 def test_a_head_is_a_get_without_its_body(api: Api) -> None:
-    for path, scope in (("/healthz", None), ("/v1/blacklist/latest", "list")):
+    file = "/v1/blacklist/versions/1/snapshot.parquet"
+    for path, scope in (("/healthz", None), ("/v1/blacklist/latest", "list"), (file, "list")):
         head, got = api.ask("HEAD", path, scope), api.ask("GET", path, scope)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-length"] == str(len(got.content))
@@ -745,6 +803,23 @@ def test_a_spool_that_is_none_is_put_aside_and_stops_no_other(home: Path) -> Non
     spool.load()
     assert sorted(row[2] for row in lookups()) == [3, 5]
     assert [path.name for path in folder.glob("*.refused")] == ["0.refused"]
+
+
+def test_what_a_warehouse_without_its_tables_refuses_is_kept_for_later(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "lookups"
+    folder.mkdir()
+    (folder / "1.spool").write_bytes(b"1616122800.000 key check 3 0 1\n")
+    spool = Lookups(folder)
+    with monkeypatch.context() as patch:
+        refused = warehouse.RefusedError("the warehouse refused a statement (UndefinedTable)")
+        patch.setattr(warehouse, "transaction", lambda *_: (_ for _ in ()).throw(refused))
+        with pytest.raises(warehouse.RefusedError):
+            spool.load()
+    assert (folder / "1.spool").exists()
+    spool.load()
+    assert [row[2] for row in lookups()] == [3]
 
 
 def test_a_spool_is_nobodys_to_load_before_its_service_holds_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

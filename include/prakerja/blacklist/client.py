@@ -68,6 +68,7 @@ DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead than that was not published, but made up
 PATIENCE_SECONDS = 60.0  # for another sync of the same folder
 OURS = re.compile(r"v\d{6,9}-[0-9a-f]{16}|\.\d+\.new|\.trusted\.json\.\d+|\.lock|trusted\.json")
+NOBODYS = ("lost+found", ".DS_Store")  # what a file system puts anywhere
 
 
 class RefusedListError(PrakerjaError):
@@ -96,7 +97,7 @@ class Trusted(Document):
     keyring: int
     keys: list[RingKey]
     revoked: list[RevokedKey]
-    pins: list[KeyId] = Field(default=[], description="that it began with")
+    pins: list[KeyId] = Field(default=[], description="that it was given at the last sync")
 
     def freshness(self, now: datetime) -> Freshness:
         """How fresh the list is at an instant. One that was signed by a key that is revoked by now is worth nothing."""
@@ -203,7 +204,7 @@ class Client:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if any(not OURS.fullmatch(path.name) for path in self.folder.iterdir()):
+            if any(not OURS.fullmatch(path.name) and path.name not in NOBODYS for path in self.folder.iterdir()):
                 raise PrakerjaError(f"{self.folder} holds other files: give the reader a folder of its own")
             return self._synced(source, now or datetime.now(UTC))
         except OSError as error:
@@ -256,7 +257,8 @@ class Client:
         """Take away earlier lists, and what somebody left who died."""
         trusted = self.trusted()
         for leftover in self.folder.iterdir():
-            if leftover.name in (STATE, ".lock") or (trusted and leftover.name == trusted.folder):
+            is_needed = leftover.name in (STATE, ".lock") or (trusted and leftover.name == trusted.folder)
+            if is_needed or not OURS.fullmatch(leftover.name):  # another's, who came after we had looked
                 continue
             if leftover.is_file():
                 leftover.unlink()
@@ -266,8 +268,8 @@ class Client:
     def _before(self) -> Trusted | None:
         """What was trusted; nothing where the publisher's key was pinned anew, since a lost one has no heir.
 
-        Anew is a key that this reader did not begin with, and that its keyring does not say to sign: one whose keyring
-        is a thief's is freed by pinning the publisher's key, whatever that keyring says of it.
+        Anew is a key that was not given at the last sync, and that the keyring does not say to sign. A thief's keyring
+        may say that: then the reader's folder is to be emptied.
         """
         before = self.trusted()
         if before is None or not self.pins:

@@ -152,8 +152,6 @@ def made(
         for key in before.keys.values()
         if key.signing_key_id not in now_signing and key.signing_key_id not in revoking
     ]
-    if not before.number:
-        others = []  # keys that are pinned here are no readers'
     keys = {key.signing_key_id: key for key in [*unretired, *others]}
     if before.number and keys == dict(before.keys) and not revoking:
         return None

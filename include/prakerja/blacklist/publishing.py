@@ -107,8 +107,8 @@ def publish(
     An occasion publishes at least once, with an empty delta where nothing changed (it proves that the day was looked
     at). The daily intake's does so where no version is of its day yet, once there is a list; and it leaves what is
     revoked on its own day to the deadline's run, which comes after it. A second call finds nothing left to do, unless a
-    key was changed since: readers are not to wait for the next day. Two publishers take turns.
-    `approve_as` answers in advance for a list that jumps, in a replay.
+    key was changed since: readers are not to wait for the next day. Two publishers take turns. `approve_as` answers in
+    advance for a list that jumps, in a replay.
 
     Raises `OutOfBoundsError`, `PrakerjaError`.
     """
@@ -168,8 +168,9 @@ def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> 
     """
     with warehouse.exclusive("publish"):
         keys, root = Keys.configured(), _root()
-        if keys.standby and keys.standby.public.key_id == key_id:
-            keys = replace(keys, standby=None)  # it was announced, and has signed nothing yet
+        if keys.standby and keys.standby.public.key_id == key_id:  # it was announced, and has signed nothing yet
+            keys = replace(keys, standby=None)
+            Settings.from_environment().drop_next_signing_key()  # first: with it, nothing could be published any more
         _require_own_list(root, keys)
         _materialise(root, keys)
         newest = _pointed_manifest(root)
@@ -199,6 +200,11 @@ def listed_key_id() -> str | None:
     return newest.key_id if newest else None
 
 
+def signed_by() -> str | None:
+    """The key that signed the newest version; nothing where there is none."""
+    return _signed_by(_root())
+
+
 def announced_at(key_id: str) -> str | None:
     """Since when every keyring has this key as one that signs, or may; nothing where the newest has not."""
     keyrings, since = keyrings_of(_root()), None
@@ -216,11 +222,10 @@ def announced_at(key_id: str) -> str | None:
 
 def overlaps_until() -> datetime | None:
     """Until when the list is published under an earlier key of the subjects, too; nothing where it never was."""
-    versions = _versions()
-    first = next(
-        (v for v, b in zip(versions[:0:-1], versions[-2::-1], strict=True) if v["key_id"] != b["key_id"]), None
-    )
-    return first["created_at"] + _overlap() if first else None
+    versions, keys = _versions(), Keys.configured()
+    ids = [keys.of(version) for version in versions]
+    changes = [position for position in range(1, len(ids)) if ids[position] != ids[position - 1]]
+    return versions[changes[-1]]["created_at"] + _overlap() if changes else None
 
 
 def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -> None:
@@ -256,7 +261,7 @@ def _next_version(
         has_changed = bool(warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one())
         if not has_changed and not has_new_key and published["version"]:
             return int(published["version"])
-        last, now = published["last_created_at"], published["now"]
+        last, now = published["last_created_at"], published["clock"]
         if (newest := max(at, last or at)) > now + CLOCK_SKEW:
             raise PrakerjaError(
                 f"{occasion}: {'this' if at == newest else 'the newest version'} is of a time to come, "
@@ -602,7 +607,7 @@ def _has_published(root: UPath, version: int) -> bool:
         digest = warehouse.execute(
             connection, "blacklist/digest_of_list", version=version, key_id=manifest.key_id
         ).scalar_one_or_none()
-    return bool(digest == manifest.result_sha256)
+    return digest in (None, manifest.result_sha256)  # none is kept of lists from before
 
 
 def _pointed_version(root: UPath) -> int:

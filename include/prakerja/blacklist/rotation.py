@@ -23,6 +23,8 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
     if standby and standby.public.key_id == before:  # whoever let it sign died before the announcement was put away
         settings.drop_key("signing_key_next.pem")
         return f"{before} signs from the next version on"
+    if publishing.signed_by() not in (None, before):
+        raise PrakerjaError(f"no version is signed by {before} yet: publish one first (clear a task that publishes)")
     if standby is None:
         made = new_signing_key()
         standby = signing.signing_key_of(made)

@@ -86,7 +86,10 @@ class Folder:
 
 
 class Service:
-    """The service over a published list, as `https://blacklist.example`, with an API key of the scope `list`."""
+    """The service over a published list, as `https://blacklist.example`, with an API key of the scope `list`.
+
+    From a coroutine, read it in a thread.
+    """
 
     SECONDS_AT_LEAST, BYTES_PER_SECOND = 30.0, 50_000  # slower than that is a source that plays for time
 
@@ -110,14 +113,16 @@ class Service:
     async def _download(self, name: str, bytes_max: int, out: Any) -> None:
         import aiohttp
 
-        patience = aiohttp.ClientTimeout(self.SECONDS_AT_LEAST + bytes_max / self.BYTES_PER_SECOND, sock_read=10)
+        bounds = aiohttp.ClientTimeout(
+            self.SECONDS_AT_LEAST + bytes_max / self.BYTES_PER_SECOND, sock_connect=10, sock_read=60
+        )
         # As it is: what is packed once more would be unpacked before its size is known.
         headers = {"authorization": f"Bearer {self._api_key}", "accept-encoding": "identity"}
         query = {"key_id": self._key_id} if self._key_id else {}
         read_bytes = 0
         try:
             async with (
-                aiohttp.ClientSession(timeout=patience, auto_decompress=False) as session,
+                aiohttp.ClientSession(timeout=bounds, auto_decompress=False, trust_env=True) as session,
                 session.get(self.url + _path(name), params=query, headers=headers, allow_redirects=False) as response,
             ):
                 if response.status in (404, 410):
@@ -130,7 +135,9 @@ class Service:
                     read_bytes += len(chunk)
                     if read_bytes > bytes_max:
                         raise TooLargeError(f"{name} is larger than the {bytes_max:,} bytes that it may have")
-                    out.write(chunk)
+                    _write(out, chunk)
+        except aiohttp.ConnectionTimeoutError:
+            raise UnreachableError(f"{self.url} does not answer: try again later") from None
         except TimeoutError:
             raise UnreachableError(f"{self.url} sends {name} too slowly: try again later") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a URL that is none is a ValueError
@@ -139,6 +146,13 @@ class Service:
     def under_key(self, key_id: str) -> Service:
         """The same service, asked for the list of an earlier key."""
         return Service(self.url, self._api_key, key_id)
+
+
+def _write(out: Any, chunk: bytes) -> None:
+    try:
+        out.write(chunk)
+    except OSError as error:
+        raise PrakerjaError(f"no room for a download ({error.strerror}): make some in the temporary folder") from None
 
 
 def under_key(root: UPath, key_id: str) -> Any:

@@ -201,13 +201,10 @@ def revoke_key(
     name: Name,
 ) -> None:
     """A signing key was stolen: readers believe nothing of it any more. Another one must sign by now."""
-    from prakerja.blacklist import publishing, signing
+    from prakerja.blacklist import publishing
 
     because, name = answered(because, name)
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
-    settings, announced = Settings.from_environment(), signing.next_signing_key()
-    if announced and announced.public.key_id == key_id:
-        settings.drop_key("signing_key_next.pem")
     typer.echo(f"{key_id} is revoked: readers learn it when they sync; the newest version is signed by another key")
 
 

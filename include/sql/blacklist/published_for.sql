@@ -1,7 +1,8 @@
--- Grain: one row, the latest version that an occasion published (or null), when the latest of all was made, and now.
+-- Grain: one row, the latest version that an occasion published (or null), when the latest of all was made, and what the
+-- server's clock says: an instant is held against it before it is published, and nothing else follows from it.
 -- Parameters: occasion.
 select
     max(version) filter (where occasion = :occasion) as version,
     (array_agg(created_at order by version desc))[1] as last_created_at,
-    now() as now
+    clock_timestamp() as clock
 from blacklist_versions

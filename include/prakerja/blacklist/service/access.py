@@ -6,6 +6,7 @@ A key is `<id>.<secret>`; the secret is random, so its SHA-256 tells nothing. A 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -123,11 +124,16 @@ class Access:
             with warehouse.transaction("serve") as connection:
                 rows = warehouse.rows(connection, "blacklist/list_valid_api_keys")
         except PrakerjaError:
-            if self.loaded_at is None and self._kept and self._kept.exists():
-                self._take(ValidKeys.model_validate_json(self._kept.read_bytes()))
+            if self.loaded_at is None and self._kept:
+                with contextlib.suppress(OSError, ValueError):  # none, or damaged: the warehouse is waited for
+                    self._take(ValidKeys.model_validate_json(self._kept.read_bytes()))
             raise
         valid = ValidKeys(loaded_at=datetime.now(UTC), keys=[ValidKey.model_validate(dict(row)) for row in rows])
         self._take(valid)
+        with contextlib.suppress(OSError):  # a full disk keeps no key from being loaded
+            self._keep(valid)
+
+    def _keep(self, valid: ValidKeys) -> None:
         if self._kept:
             aside = self._kept.with_name(f".{self._kept.name}.{secrets.token_hex(4)}")
             aside.touch(mode=0o600)

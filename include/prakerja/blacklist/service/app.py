@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
+from prakerja.blacklist import keyring
 from prakerja.blacklist.client import verified_manifest
 from prakerja.blacklist.contract import Latest, Manifest, PublishedFile, SignedKeyring, VersionNumber
 from prakerja.blacklist.keyring import Trust, UntrustedError
@@ -217,6 +218,7 @@ def application(service: Service) -> FastAPI:
         }),
     )  # fmt: skip
     async def file(
+        request: Request,
         version: Annotated[VersionNumber, Path(examples=[17])],
         file: Annotated[Literal[FILES], Path(examples=["manifest.json"])],  # type: ignore[valid-type]
         key_id: KeyId = None,
@@ -238,6 +240,8 @@ def application(service: Service) -> FastAPI:
         headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}
         if _is_known(named.sha256, if_none_match):
             return Response(status_code=304, headers=headers)
+        if request.scope.get("is_head"):
+            return Response(headers={**headers, "content-length": str(named.bytes)}, media_type=kind)
         chunks = await run_in_threadpool(_told(service.files.chunks), source, version, named)
         return StreamingResponse(
             iterate_in_threadpool(chunks), headers={**headers, "content-length": str(named.bytes)}, media_type=kind
@@ -379,18 +383,22 @@ def _named(source: Source, trust: Trust, version: int, name: str) -> PublishedFi
 
 
 def _key_file(service: Service, source: Source, name: str) -> bytes:
-    """A keyring, of those that the service itself has followed from what it has pinned; or a key, as it is named."""
+    """A keyring, of those that lead to the one that the service itself believes; or a key, as it is named."""
     data = read(source, f"keys/{name}", DOCUMENT_BYTES_MAX)
     if name.endswith(".pem"):
         if PublicKey.from_pem(data).key_id != name.removesuffix(".pem"):
             raise PrakerjaError(f"keys/{name} is another key: restore it")
         return data
-    number = int(name[len("keyring-") : -len(".json")])
-    if number > service.copies.trust.number:
+    number, believed = int(name[len("keyring-") : -len(".json")]), service.copies.trust
+    if number > believed.number:
         raise NotThereError(f"keys/{name} is not followed yet")
-    Trust.in_pins(service.copies.client.pins).followed(
-        lambda file: read_if_there(source, file, DOCUMENT_BYTES_MAX), number
-    )
+    keyring.contents(data, number)
+
+    def lying_there(file: str) -> bytes | None:
+        return data if file == f"keys/{name}" else read_if_there(source, file, DOCUMENT_BYTES_MAX)
+
+    # All the way: those from before the keys that are pinned here lead others to them.
+    Trust.in_pins(service.copies.client.pins).followed(lying_there, believed.number)
     return data
 
 

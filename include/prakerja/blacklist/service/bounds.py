@@ -44,7 +44,7 @@ class Places:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request if there is a place."""
         if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "is_head": True}
         if scope.get("path") in ALWAYS_ANSWERED:
             await self.app(scope, receive, send)
             return
@@ -75,8 +75,9 @@ class PromptProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._waits_since = self.loop.time()
         self._watch_again()
-        if len(self.connections) > CONNECTIONS_AT_ONCE:
-            waiting: list[Any] = [each for each in self.connections if getattr(each, "_waits_since", None) is not None]
+        open_ones: list[Any] = [each for each in self.connections if not each.transport.is_closing()]
+        if len(open_ones) > CONNECTIONS_AT_ONCE:
+            waiting = [each for each in open_ones if each._waits_since is not None]
             min(waiting, key=lambda each: each._waits_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -103,9 +104,7 @@ class PromptProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is whole."""
         self._is_in_head = False
-        if self.parser.should_upgrade() and any(
-            n in (b"content-length", b"transfer-encoding") for n, _ in self.headers
-        ):
+        if self.parser.should_upgrade() and any(name in HAS_BODY for name, _ in self.headers):
             # The parser would take such a body for the other protocol's, and leave us a request without one.
             self._refuse(ProblemError(400, "no other protocol is spoken here: ask without Upgrade, in HTTP/1.1"))
             return
@@ -118,7 +117,8 @@ class PromptProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is whole."""
-        self._waits_since, self._is_whole = None, True
+        is_answered = self.cycle is not None and self.cycle.response_complete  # before its body was there
+        self._waits_since, self._is_whole = self.loop.time() if is_answered else None, True
         if not self.transport.is_closing():
             super().on_message_complete()
 
@@ -153,6 +153,8 @@ class PromptProtocol(HttpToolsProtocol):
             self._is_stuck_since = now  # closed, but for what nobody has taken yet
         if self._is_stuck_since is not None and now - self._is_stuck_since > SEND_SECONDS:
             self.transport.abort()
+        elif self.flow.read_paused:
+            self._waits_since = now if self._waits_since is not None else None  # it is us who do not read on
         elif self._waits_since is not None and now - self._waits_since > REQUEST_SECONDS:
             self._waits_since = None
             if self._is_whole:
@@ -165,8 +167,10 @@ class PromptProtocol(HttpToolsProtocol):
         self._refuse(ProblemError(400, "this is no HTTP request, or one with too many headers"))
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer a request that is not whole, if its answer has not begun; and close the connection."""
-        if not self.transport.is_closing() and (self._is_in_head or not self.cycle or not self.cycle.response_started):
+        """Answer a request that is not whole, if no answer has begun or is still to come; and close the connection."""
+        earlier = self.cycle and not self.cycle.response_complete if self._is_in_head else self.pipeline
+        is_begun = not self._is_in_head and self.cycle and self.cycle.response_started
+        if not (self.transport.is_closing() or earlier or is_begun):
             body, document = problem.content(), problem.document
             head = (
                 f"HTTP/1.1 {document.status} {document.title}\r\ncontent-type: {MEDIA_TYPE}\r\n"

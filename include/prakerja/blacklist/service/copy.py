@@ -49,7 +49,7 @@ class Copies:
         self.client, self._source = client, source  # a function: nothing may be published yet
         self._copy: Copy | None = None
         self.problem = "nothing was synced yet"
-        self.trust = Trust({})
+        self.trust = Trust({})  # whom the copy's sync believed: a pointer is not passed on with keyrings from after it
 
     def source(self) -> Source:
         """Where versions are fetched from. Raises `PrakerjaError`."""
@@ -80,11 +80,12 @@ class Copies:
         trusted = self.client.trusted()
         if trusted is None:
             return
-        self.trust = trusted.trust
         now_held = self._copy.listed.trusted if self._copy else None
         if trusted.is_revoked:
             self._copy = None  # nobody is answered by what a thief may have written
         elif now_held and now_held.manifest_sha256 == trusted.manifest_sha256:
+            if not self.problem:  # a newer keyring beside the same list
+                self.trust = trusted.trust
             return
         listed = self.client.opened()
         trusted = listed.trusted
@@ -100,6 +101,7 @@ class Copies:
             "created_at": trusted.created_at,
             "expires_at": trusted.expires_at,
         }
+        self.trust = trusted.trust
         self._copy = Copy(
             listed,
             key,

@@ -25,14 +25,14 @@ class VerifiedFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._fetching = threading.Lock()
+        self._fetching: dict[str, threading.Lock] = {}
 
     def chunks(self, source: Source, version: int, file: PublishedFile) -> Iterator[bytes]:
         """The bytes of a version's file, as its manifest names it. Raises `PrakerjaError` where they are others."""
         path = self.folder / file.sha256
         with contextlib.suppress(FileNotFoundError):
             return _opened(path)
-        with self._fetching:  # once, however many ask for it
+        with self._fetching.setdefault(file.sha256, threading.Lock()):  # once, however many ask for it
             with contextlib.suppress(FileNotFoundError):
                 return _opened(path)
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,12 +46,16 @@ class VerifiedFiles:
             return _opened(path)
 
     def _make_room(self, wanted: int) -> None:
-        kept = sorted(self.folder.glob("*"), key=lambda path: path.stat().st_atime)
-        for path in kept:
-            if wanted + sum(each.stat().st_size for each in kept) <= KEPT_BYTES_MAX:
+        found = []
+        for path in self.folder.glob("[0-9a-f]*"):
+            with contextlib.suppress(FileNotFoundError):  # another service has made room
+                found.append((path.stat(), path))
+        size = wanted + sum(stat.st_size for stat, _ in found)
+        for stat, path in sorted(found, key=lambda each: each[0].st_mtime_ns):
+            if size <= KEPT_BYTES_MAX:
                 return
             path.unlink(missing_ok=True)  # who is reading it goes on
-            kept = kept[1:]
+            size -= stat.st_size
 
 
 def _fetch(source: Source, name: str, file: PublishedFile, path: Path) -> None:

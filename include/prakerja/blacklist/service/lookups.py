@@ -109,8 +109,17 @@ def _load_left(path: Path) -> None:
     except TransientError:
         raise
     except (PrakerjaError, UnicodeDecodeError) as error:
+        if isinstance(error, PrakerjaError) and not _is_of_lines(error):
+            raise  # a table or a right that is missing: they are loaded once it is there
         log.warning("%s has lines that are no lookups, and is put aside as .refused: %s", path, error)
         path.rename(path.with_suffix(".refused"))
+
+
+def _is_of_lines(error: PrakerjaError) -> bool:
+    """Whether the warehouse refused what the lines say, by its kind of error."""
+    kinds = ("InvalidTextRepresentation", "InvalidDatetimeFormat", "NumericValueOutOfRange", "DatetimeFieldOverflow",
+             "NotNullViolation", "CheckViolation", "InvalidParameterValue", "StringDataRightTruncation")  # fmt: skip
+    return any(kind in str(error) for kind in kinds)
 
 
 def _load_all(path: Path, loaded: tuple[int, int], size: int) -> tuple[int, int]:
