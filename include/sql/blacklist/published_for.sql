@@ -1,5 +1,5 @@
--- Grain: one row, the latest version that an occasion published (or null), when the latest of all was made, and what the
--- server's clock says: an instant is held against it before it is published, and nothing else follows from it.
+-- Grain: one row, the latest version that an occasion published (or null), when the latest of all was made, and the
+-- server's own clock: an instant is held against it before it is published, and nothing else follows from it.
 -- Parameters: occasion.
 select
     max(version) filter (where occasion = :occasion) as version,
