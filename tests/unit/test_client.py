@@ -1932,6 +1932,15 @@ def two_rotations(repository: Repository) -> None:
         repository.publish([300 + repository.version])
 
 
+def answered(repository: Repository) -> bytes:
+    """The third key was stolen: another signs, somebody is reinstated, the third is revoked; gives the pointer."""
+    repository.announce(STRANGER)
+    repository.rotate()
+    repository.publish([], [7])
+    repository.revoke(THIRD)
+    return repository.data(POINTER)
+
+
 def test_after_a_theft_a_reader_is_not_sent_back_by_what_was_published_before(
     reader: Reader, repository: Repository, tmp_path: Path
 ) -> None:
@@ -1939,11 +1948,7 @@ def test_after_a_theft_a_reader_is_not_sent_back_by_what_was_published_before(
     two_rotations(repository)
     old = [repository.data(name) for name in (manifest_of(2), signature_of(2))]
     reader.sync()
-    repository.announce(STRANGER)
-    repository.rotate()
-    repository.publish([], [7])
-    repository.revoke(THIRD)
-    newest = repository.data(POINTER)
+    newest = answered(repository)
     repository.point(2)
     assert [repository.data(name) for name in (manifest_of(2), signature_of(2))] == old
     with reader.refusing(RefusedListError, "rollback"):
@@ -1955,11 +1960,7 @@ def test_after_a_theft_a_reader_is_not_sent_back_by_what_was_published_before(
 def test_after_a_theft_a_retired_key_makes_no_list_up(reader: Reader, repository: Repository) -> None:
     two_rotations(repository)
     reader.sync()
-    repository.announce(STRANGER)
-    repository.rotate()
-    repository.publish([], [7])
-    repository.revoke(THIRD)
-    newest = repository.data(POINTER)
+    newest = answered(repository)
     repository.restate(1, by=FIRST)
     repository.point(1)
     with reader.refusing(RefusedListError, "rollback"):

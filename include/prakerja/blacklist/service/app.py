@@ -370,9 +370,8 @@ def _about(copy: Copy, members: bytes) -> Response:
 
 
 async def _source(service: Service, key_id: str | None) -> Source:
-    source: Source = await run_in_threadpool(
-        _told(service.copies.source)
-    )  # it asks the storage: not between other requests
+    # It asks the storage: not between other requests.
+    source: Source = await run_in_threadpool(_told(service.copies.source))
     current = service.copies.current().listed.trusted.key_id
     return source if key_id in (None, current) else source.under_key(str(key_id))
 

@@ -86,10 +86,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, of_defect)
 
 
-def _of_status(status: int, headers: Mapping[str, str] | None = None) -> ProblemError:
-    return ProblemError(status, HTTPStatus(status).description or HTTPStatus(status).phrase, headers=headers)
-
-
 def place_of(errors: Any) -> str:
     """Where the first of some validation errors is, and which; never the value."""
     first = errors[0]
