@@ -13,7 +13,7 @@ import pytest
 for _name in [name for name in os.environ if name.startswith(("PRAKERJA_", "AIRFLOW", "OPENLINEAGE", "OTEL"))]:
     del os.environ[_name]
 
-from prakerja import calendar, settings, warehouse  # noqa: E402
+from prakerja import calendar, schema, settings, warehouse  # noqa: E402
 
 CALENDAR = """
 cohorts:
@@ -27,7 +27,7 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One embedded PostgreSQL for all tests of this process."""
     home = tmp_path_factory.mktemp("home")
     os.environ["PRAKERJA_HOME"] = str(home)
-    warehouse.upgrade()
+    schema.upgrade()
     yield home
     os.environ["PRAKERJA_HOME"] = str(home)
     warehouse.stop_embedded_server()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
-from prakerja.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import INCLUDE, Settings, acting
 
 if TYPE_CHECKING:
@@ -192,58 +192,7 @@ def table(connection: Connection, name: str, types: Mapping[str, str], **paramet
         raise RefusedError(f"{name} gives rows that cannot be read") from None
 
 
-# -- schema ------------------------------------------------------------------------------------------------------------
-
-
-def upgrade() -> str:
-    """Create or migrate the schema (Alembic); gives the revision that the warehouse has now. May run twice."""
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(SQL / "migrations"))
-    # Two upgrades at once: the second waits, and finds nothing left to do.
-    with exclusive("upgrade"), transaction(as_owner=True) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        _grant_duties(connection)
-    head = ScriptDirectory.from_config(config).get_current_head()
-    return str(head)
-
-
-def _grant_duties(connection: Connection) -> None:
-    """Make the duties' roles and say what each may, at every upgrade: roles are the server's, whatever was restored."""
-    import psycopg
-
-    driver: Any = connection.connection.driver_connection  # which leaves the text's percent signs alone
-    try:
-        with connection.begin_nested():
-            driver.execute((SQL / "migrations" / "duties.sql").read_text(encoding="utf-8"))
-    except psycopg.errors.InsufficientPrivilege:
-        log.warning(
-            "the roles of the duties cannot be made by this login: everything works as the owner of the schema, until "
-            "one who may create roles runs `prakerja db upgrade` (docs/adr/0018)"
-        )
-
-
-def require_schema() -> None:
-    """Fail with one line where the schema is not this version's; an embedded warehouse is brought up to it."""
-    newest = max(path.name.split("_")[0] for path in (SQL / "migrations" / "versions").glob("*.py"))
-    found = revision()
-    if found == newest:
-        return
-    if Settings.from_environment().database_url is None:
-        upgrade()
-        return
-    raise NotReadyError(f"the warehouse is at revision {found}, this is {newest}: run `prakerja db upgrade`")
-
-
-def revision() -> str:
-    """The schema's revision, `none` where there is no schema."""
-    with transaction() as connection:
-        has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
-        return str(connection.scalar(sa.text("select version_num from alembic_version"))) if has_schema else "none"
+# -- databases ---------------------------------------------------------------------------------------------------------
 
 
 def is_empty(database: str) -> bool:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from upath import UPath
 
-from prakerja import warehouse
+from prakerja import schema, warehouse
 from prakerja.blacklist import client, publishing, signing, sources, verification
 from prakerja.blacklist.service import access
 from prakerja.settings import PROJECT, WIB, program
@@ -39,7 +39,7 @@ def run(folder: Path, scale: float, runs: int) -> None:
     people = int(PEOPLE * scale)
     rules = program()["blacklist"]
     rules["grows_free"] = rules["shrinks_free"] = people
-    warehouse.upgrade()
+    schema.upgrade()
     table = Table("figure", "reach", "measured", "made of")
     try:
         _world(people + ADDED)

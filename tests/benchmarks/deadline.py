@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import warehouse
+from prakerja import schema, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence, standing
 from prakerja.platforms import platforms
@@ -31,7 +31,7 @@ console = Console(stderr=True)
 
 def run(folder: Path, scale: float, runs: int) -> None:
     """Measure, and print one table: the figure, what it should reach, and what it is made of."""
-    warehouse.upgrade()
+    schema.upgrade()
     try:
         _world(folder, scale)
         _report(folder, runs)

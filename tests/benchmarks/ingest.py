@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import warehouse
+from prakerja import schema, warehouse
 from prakerja.platforms import EVENTS
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
@@ -32,7 +32,7 @@ console = Console(stderr=True)
 
 def run(folder: Path, scale: float, runs: int) -> None:
     """Measure, and print one table: the figure, what it should reach, and what it is made of."""
-    warehouse.upgrade()
+    schema.upgrade()
     try:
         _report(folder, scale, runs)
     finally:

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import calendar, warehouse
+from prakerja import calendar, schema, warehouse
 from prakerja.calendar import Cohort
 from prakerja.monitor import app, figures
 from prakerja.platforms import platforms
@@ -48,7 +48,7 @@ def run(folder: Path, scale: float, runs: int) -> None:
     waves = [_wave(number) for number in range(1, COHORTS + 1)]
     lines = [f"- {{cohort: {w.cohort}, announced_on: {w.announced_on}, deadline_on: {w.deadline_on}}}" for w in waves]
     (folder / "calendar.yaml").write_text("\n".join(["cohorts:", *lines]) + "\n")
-    warehouse.upgrade()
+    schema.upgrade()
     try:
         people, rows = int(PEOPLE * scale), int(ROWS * scale)
         _fill(list(calendar.calendar().values()), people, rows)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import calendar, warehouse
+from prakerja import calendar, schema, warehouse
 from prakerja.cohorts import overview
 from prakerja.monitor import report
 from tests.benchmarks.ingest import _peak_mb
@@ -38,7 +38,7 @@ def run(folder: Path, scale: float) -> None:
     _simulate(world, scale)
     seconds = {"simulate": time.perf_counter() - start}
     os.environ |= {"PRAKERJA_LANDING": str(world / "landing"), "PRAKERJA_CALENDAR": str(world / "calendar.yaml")}
-    warehouse.upgrade()
+    schema.upgrade()
     try:
         player = Player("Siti")
         first = official[8].announced_on

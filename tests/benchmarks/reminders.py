@@ -20,7 +20,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import warehouse
+from prakerja import schema, warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.platforms import platforms
@@ -36,7 +36,7 @@ console = Console(stderr=True)
 def run(folder: Path, scale: float, runs: int) -> None:
     """Measure in turns, each in a process of its own, and print one table."""
     os.environ["PRAKERJA_RECEIPTS_SECRET"] = "c2VjcmV0IG9mIHRoZSBiZW5jaA=="
-    warehouse.upgrade()
+    schema.upgrade()
     try:
         people = int(PEOPLE * scale)
         _world(people)

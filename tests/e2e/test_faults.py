@@ -242,8 +242,7 @@ def test_the_published_folders_disk_is_full(machine: Machine, disk: machine_faul
 def test_a_migration_that_is_killed_leaves_the_schema_before_it(machine: Machine, tmp_path: Path) -> None:
     fresh = Instance(tmp_path / "home", machine.instance.landing, machine.instance.calendar)
     earlier = (
-        "from alembic import command; from alembic.config import Config; from prakerja import warehouse as w;"
-        "c = Config(); c.set_main_option('script_location', str(w.SQL / 'migrations'));"
+        "from alembic import command; from prakerja import schema as s, warehouse as w; c = s._config(s.HISTORY);"
         "t = w.transaction(as_owner=True); c.attributes['connection'] = t.__enter__(); command.upgrade(c, '0009');"
         "t.__exit__(None, None, None)"
     )

@@ -22,7 +22,7 @@ def open_(
     name: Name,
 ) -> None:
     """Take in what a revoked person says (card or NIK)."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.revocations.appeals import open_appeal
 
     if not name.strip():
@@ -31,7 +31,7 @@ def open_(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise PrakerjaError(f"{file} is no text that can be read: name a file in UTF-8") from None
-    warehouse.require_schema()
+    schema.require_schema()
     number = open_appeal(card, text, opened_by=name.strip(), on=today())
     typer.echo(f"appeal {number} is open: somebody who did not approve the revocation decides it")
 
@@ -41,10 +41,10 @@ def list_(as_json: AsJson = False) -> None:
     """The appeals, the open ones first. Their texts (with --json) are personal."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.revocations.appeals import list_appeals
 
-    warehouse.require_schema()
+    schema.require_schema()
     found = list_appeals()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -71,11 +71,11 @@ def decide(
     name: Name,
 ) -> None:
     """Decide an appeal, once and for all. Upheld, the next platform_feeds reinstates the person."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.revocations import appeals
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     appeals.decide(number, is_upheld=is_upheld, because=because, decided_by=name, on=today())
     then = "upheld: the next platform_feeds reinstates" if is_upheld else "dismissed: the revocation stands"
     typer.echo(f"appeal {number} is {then}")

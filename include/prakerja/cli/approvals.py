@@ -21,7 +21,7 @@ def approve(
     name: Annotated[str | None, typer.Option("--as", help="Who approves.")] = None,
 ) -> None:
     """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
-    from prakerja import warehouse
+    from prakerja import schema, warehouse
     from prakerja.calendar import cohort as cohort_of
     from prakerja.revocations import approval
     from prakerja.revocations.decision import made_decision
@@ -31,7 +31,7 @@ def approve(
     if name is not None:
         answered("approved", name)
     wave = cohort_of(cohort)
-    warehouse.require_schema()
+    schema.require_schema()
     with warehouse.transaction() as connection:
         made = made_decision(connection, wave.cohort)
         waiting = approval.waiting(connection, made) if made else []
@@ -57,12 +57,12 @@ def override(
     name: Annotated[str | None, typer.Option("--as", help="Who answers for it.")] = None,
 ) -> None:
     """Show what stops a cohort's decision; with --attempt, --because and --as, answer for carrying on."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.calendar import cohort as cohort_of
     from prakerja.revocations import overrides
 
     wave = cohort_of(cohort)
-    warehouse.require_schema()
+    schema.require_schema()
     if attempt is None and because is None and name is None:
         stopped = overrides.blocked_attempt(wave.cohort)
         typer.echo(f"gelombang-{cohort} is stopped: {stopped['reason']}: {stopped['detail']}")
@@ -93,14 +93,14 @@ def freeze_start(
     ] = None,
 ) -> None:
     """Revoke nobody from a day on. Feeds, reminders, decisions and reinstatements go on."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.calendar import cohort as cohort_of
     from prakerja.revocations import freezes
 
     because, name = answered(because, name)
     if cohort is not None:
         cohort_of(cohort)
-    warehouse.require_schema()
+    schema.require_schema()
     starts_on, ends_on = first.date() if first else today(), last.date() if last else None
     number = freezes.freeze(cohort, starts_on, ends_on, because=because, frozen_by=name, on=today())
     whom = "anybody" if cohort is None else f"gelombang-{cohort}"
@@ -114,11 +114,11 @@ def freeze_lift(
     name: Name,
 ) -> None:
     """End a freeze, from today on. What waited is revoked when its task is cleared, after an approval."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.revocations import freezes
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     freezes.lift(number, because=because, lifted_by=name, on=today())
     typer.echo(f"freeze {number} is lifted")
 
@@ -130,10 +130,10 @@ def freeze_list(as_json: AsJson = False) -> None:
 
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.revocations import freezes
 
-    warehouse.require_schema()
+    schema.require_schema()
     found = freezes.list_freezes()
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str))

@@ -12,10 +12,10 @@ app = typer.Typer(help="The audit log: every fact, who added it, chained by hash
 @app.command("verify")
 def verify() -> None:
     """Verify the log, every fact that it tells of, and that it reaches every anchor beside the published list."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist import audit
 
-    warehouse.require_schema()
+    schema.require_schema()
     found = audit.verify()
     for problem in found.problems:
         say(problem)
@@ -32,10 +32,10 @@ def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
     """The log's last entries: when, who, and which facts."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist import audit
 
-    warehouse.require_schema()
+    schema.require_schema()
     table = Table("position", "at (UTC)", "who", "facts", "hash")
     for row in audit.list_entries(last):
         facts = ", ".join(f"{value['rows']:,} {fact}" for fact, value in sorted(row["facts"].items()))

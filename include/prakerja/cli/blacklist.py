@@ -152,10 +152,10 @@ def approve(
     name: Annotated[str | None, typer.Option("--as", help="Who answers for it.")] = None,
 ) -> None:
     """Show a list that would grow or shrink by too much; with --digest, --because and --as, answer for it."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist import publishing
 
-    warehouse.require_schema()
+    schema.require_schema()
     if digest is None and because is None and name is None:
         jumps = publishing.waiting_jumps(today())
         for jump in jumps:

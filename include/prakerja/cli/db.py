@@ -14,9 +14,9 @@ app = typer.Typer(help="The warehouse.", no_args_is_help=True)
 @app.command("upgrade")
 def upgrade() -> None:
     """Create or migrate the warehouse's schema."""
-    from prakerja import warehouse
+    from prakerja import schema
 
-    typer.echo(f"the warehouse is at revision {warehouse.upgrade()}")
+    typer.echo(f"the warehouse is at revision {schema.upgrade()}")
 
 
 @app.command("reseal")
@@ -26,10 +26,10 @@ def reseal(
     ] = False,
 ) -> None:
     """Seal names and addresses anew, by the present key or a new one: then the one before is not needed any more."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts import contacts
 
-    warehouse.require_schema()
+    schema.require_schema()
     typer.echo(f"{contacts.reseal(with_new_key=new_key):,} recipients are sealed by the present key")
 
 
@@ -52,9 +52,9 @@ def serve() -> None:
 @app.command("states")
 def states() -> None:
     """What may become of a recipient, and of a message, as Mermaid diagrams."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.reminders import overview
     from prakerja.revocations import states as recipients
 
-    warehouse.require_schema()
+    schema.require_schema()
     typer.echo(f"{recipients.diagram()}\n\n{overview.diagram()}")

@@ -20,11 +20,11 @@ def grid(context: typer.Context, as_json: AsJson = False) -> None:
     """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
     if context.invoked_subcommand is not None:
         return
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts.overview import missing_now
     from prakerja.feeds import overview
 
-    warehouse.require_schema()
+    schema.require_schema()
     deliveries = overview.list_deliveries()
     missing = [(platform, day.isoformat()) for platform, day in missing_now()]
     if as_json:
@@ -61,13 +61,13 @@ def quarantine(
     """The quarantined rows in force: where each stands, why, and its values, masked."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.feeds import overview
     from prakerja.platforms import platforms
 
     if platform is not None and platform not in platforms():
         raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
-    warehouse.require_schema()
+    schema.require_schema()
     rows = overview.list_quarantine(
         platform, first and first.date(), last and last.date(), reason, is_masked=not unmask
     )
@@ -93,12 +93,12 @@ def accept(
     """Accept a delivery that was rejected for its quarantine bound; recorded with who, when, why."""
     import getpass
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.feeds import intake
     from prakerja.feeds.ledger import Waiver
 
     because, name = answered(because, name or getpass.getuser())
-    warehouse.require_schema()
+    schema.require_schema()
     entry = intake.accept(platform, day.date(), Waiver(name, because), today())
     typer.echo(
         f"accepted {platform} {entry.business_date} r{entry.revision}: {entry.loaded:,} loaded, "
@@ -109,10 +109,10 @@ def accept(
 @app.command("docs")
 def docs() -> None:
     """Build Great Expectations' Data Docs of the deliveries: a static site; gives the path of its first page."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.feeds import data_docs
 
-    warehouse.require_schema()
+    schema.require_schema()
     typer.echo(str(data_docs.build()))
 
 

@@ -23,13 +23,13 @@ def list_(
     """The people whom decisions hold: why, by which row, and what was found since. Masked."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.calendar import cohort as cohort_of
     from prakerja.revocations.holds import list_holds
 
     if cohort is not None:
         cohort_of(cohort)
-    warehouse.require_schema()
+    schema.require_schema()
     found = list_holds(cohort, is_masked=not unmask)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -59,12 +59,12 @@ def resolve(
     is_purchased: Annotated[bool, typer.Option("--purchased/--not-purchased", help="Bought in time, or not.")],
 ) -> None:
     """Say what you found out about someone who is held. Not purchased: another person must approve the revocation."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.revocations import holds as all_holds
     from prakerja.revocations.approval import SHOWN
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     batch = all_holds.resolve(card, is_purchased=is_purchased, because=because, resolved_by=name, on=today())
     if batch is None:
         typer.echo("resolved: purchased; the hold is lifted")

@@ -12,11 +12,11 @@ from prakerja.cli.common import AsJson, lines_of_stdin, print_table, say
 
 def cohorts(as_json: AsJson = False) -> None:
     """The cohort table: where each gelombang stands, what was decided, what waits."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts import overview
     from prakerja.reminders import overview as reminded
 
-    warehouse.require_schema()
+    schema.require_schema()
     table = overview.cohort_table()
     runs = reminded.list_runs()
     if as_json:
@@ -36,11 +36,11 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """The evidence for recipients, in order of time. The card is not echoed."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts.people import is_card
     from prakerja.revocations import explanation
 
-    warehouse.require_schema()
+    schema.require_schema()
     asked = [card for given in cards for card in (lines_of_stdin() if given == "-" else [given])]
     for position, story in enumerate(explanation.explain(asked), 1):
         if as_json:

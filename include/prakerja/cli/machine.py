@@ -25,7 +25,7 @@ def up() -> None:
     """Start the whole system on this machine, and stay with it. Ctrl-C stops it."""
     from rich.console import Console
 
-    from prakerja import airflow_home, warehouse
+    from prakerja import airflow_home, schema
     from prakerja.machine import environment, health, supervision
     from prakerja.settings import Settings
 
@@ -39,7 +39,7 @@ def up() -> None:
     try:
         with Console(stderr=True).status("making the warehouse") as shown:
             has_own_server = Settings.from_environment().database_url is None
-            warehouse.upgrade()
+            schema.upgrade()
             environment.configure(ports)
             shown.update("making Airflow's metadata")
             with _written_to(supervision.logs() / "migration.log"):
@@ -113,10 +113,10 @@ def backup(
     with_keys: Annotated[bool, typer.Option(help="Take the home's keys along: then keep it as you keep keys.")] = False,
 ) -> None:
     """Back up the warehouse, and Airflow's metadata where they are embedded, while everything goes on."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.machine import backup as backups
 
-    warehouse.require_schema()
+    schema.require_schema()
     made = backups.back_up(folder, with_keys=with_keys)
     typer.echo(f"{folder}: {len(made.files):,} files, {made.size:,} bytes, of {made.at}, revision {made.revision}")
     if not with_keys:

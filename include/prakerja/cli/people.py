@@ -20,11 +20,11 @@ def suspend_start(
     is_permanent: Annotated[bool, typer.Option("--for-good", help="It cannot be lifted.")] = False,
 ) -> None:
     """Suspend a recipient. At the deadline they are held, unless they have bought."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts import people
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     day = on.date() if on else today()
     people.suspend(card, day, is_permanent=is_permanent, because=because, suspended_by=name)
     typer.echo(f"suspended from {day} on{', for good' if is_permanent else ''}")
@@ -33,11 +33,11 @@ def suspend_start(
 @suspend.command("lift")
 def suspend_lift(card: Card, because: Because, name: Name, on: On = None) -> None:
     """End a recipient's suspension."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts import people
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     day = on.date() if on else today()
     people.lift_suspension(card, day, because=because, lifted_by=name)
     typer.echo(f"the suspension ends on {day}")
@@ -45,11 +45,11 @@ def suspend_lift(card: Card, because: Because, name: Name, on: On = None) -> Non
 
 def withdraw(card: Card, because: Because, name: Name, on: On = None) -> None:
     """Record that a recipient has left the programme: a later decision excludes them."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.cohorts import people
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     day = on.date() if on else today()
     people.withdraw(card, day, because=because, recorded_by=name)
     typer.echo(f"withdrawn from {day} on")

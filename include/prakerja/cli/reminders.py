@@ -26,10 +26,10 @@ def list_(
     """The reminder runs: how it ended for everybody who was meant, and what it cost."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.reminders import overview
 
-    warehouse.require_schema()
+    schema.require_schema()
     runs = overview.list_runs(cohort)
     if as_json:
         typer.echo(json.dumps(runs, indent=2))
@@ -51,11 +51,11 @@ def preview(cohort: Cohort, on: RemindOn) -> None:
     """What a reminder would say, to how many, by which channel, at what cost. Nothing is sent or written."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.reminders import preview as previews
 
     wave, remind_on = _cohort_on(cohort, on.date()), on.date()
-    warehouse.require_schema()
+    schema.require_schema()
     found = previews.preview(wave, remind_on, today())
     table = Table(
         "channel", "wording", "lacks", "people", "segments", "cost (Rp)", title=f"gelombang-{cohort} on {remind_on}"
@@ -74,13 +74,13 @@ def preview(cohort: Cohort, on: RemindOn) -> None:
 @app.command("retry")
 def retry(cohort: Cohort, on: RemindOn) -> None:
     """Send what of a run has failed for now, and nothing else: as clearing its task does."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
     from prakerja.settings import WIB
 
     wave = _cohort_on(cohort, today())
-    warehouse.require_schema()
+    schema.require_schema()
     if not _was_begun(cohort, on.date()):
         raise PrakerjaError(f"gelombang-{cohort} has no reminder run on {on.date()}: see `prakerja reminders`")
     progress = sending.send_reminders(
@@ -101,13 +101,13 @@ def opt_out(
     undo: Annotated[bool, typer.Option("--undo", help="They want reminders again.")] = False,
 ) -> None:
     """Somebody wants no reminders (or wants them again). Their deadline stays as it is."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.reminders import choices
 
     if channel not in ("sms", "email", "both"):
         raise typer.BadParameter("sms, email or both", param_hint="--channel")
     _, name = answered("asked", name)
-    warehouse.require_schema()
+    schema.require_schema()
     chosen = ("sms", "email") if channel == "both" else (channel,)
     choices.choose(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)
     typer.echo("reminders again" if undo else f"no more reminders by {' and '.join(chosen)}")
@@ -116,10 +116,10 @@ def opt_out(
 @app.command("lacks")
 def lacks(file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: card_number,lacks")]) -> None:
     """What recipients still lack, by the dashboard (videos, password, steps, nothing): reminders say what helps."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.reminders import choices
 
-    warehouse.require_schema()
+    schema.require_schema()
     taken = choices.take_in_hindrances(file, today())
     typer.echo(f"{taken.rows:,} rows, {taken.changed:,} changes")
     if taken.unknown:
@@ -132,10 +132,10 @@ def receipts(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8096,
 ) -> None:
     """Take in the providers' receipts, signed, and recipients who unsubscribe; PRAKERJA_RECEIPTS_URL is its address."""
-    from prakerja import serving, warehouse
+    from prakerja import schema, serving
     from prakerja.reminders import receipts as service
 
-    warehouse.require_schema()
+    schema.require_schema()
     say(f"receipts are taken in at http://{host}:{port}/v1/receipts   (Ctrl-C stops it)")
     serving.serve(service.application(), host, port)
 

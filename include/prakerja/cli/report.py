@@ -31,11 +31,11 @@ def report(
     """A statement as of a day, and each figure with the query and the versions that it came from."""
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.monitor import drawing
     from prakerja.monitor import report as reports
 
-    warehouse.require_schema()
+    schema.require_schema()
     found = reports.as_of(as_of.date() if as_of else today())
     if as_json:
         typer.echo(json.dumps(found.as_mapping(), indent=2))

@@ -24,12 +24,12 @@ def serve(
     pin: Annotated[Path | None, typer.Option(help="The publisher's public key, PEM; default this home's own.")] = None,
 ) -> None:
     """The service over the published list: versions, lookups, statistics (/openapi.json describes it)."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist.service import running
 
     logging.getLogger("prakerja").setLevel(logging.INFO)
     try:
-        warehouse.require_schema()
+        schema.require_schema()
     except TransientError as error:  # it answers from what it has until the warehouse is back
         say(str(error))
     try:
@@ -54,11 +54,11 @@ def create(
     ] = None,
 ) -> None:
     """Make a key. It is printed once, and kept as a hash."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist.service import access
 
     consumer, name = answered(consumer, name)
-    warehouse.require_schema()
+    schema.require_schema()
     typer.echo(access.create(consumer, scope, per_minute, expires.date() if expires else None, created_by=name))
     valid = [row for row in access.list_keys() if row["consumer"] == consumer and access.state_of(row) == "valid"]
     if len(valid) > 1:
@@ -74,10 +74,10 @@ def list_keys(as_json: AsJson = False) -> None:
 
     from rich.table import Table
 
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist.service import access
 
-    warehouse.require_schema()
+    schema.require_schema()
     found = access.list_keys()
     if as_json:
         typer.echo(json.dumps([{key: row[key] for key in row} for row in found], default=str))
@@ -105,10 +105,10 @@ def revoke(
     name: Name,
 ) -> None:
     """Let a key be refused: services know it within fifteen seconds."""
-    from prakerja import warehouse
+    from prakerja import schema
     from prakerja.blacklist.service import access
 
     because, name = answered(because, name)
-    warehouse.require_schema()
+    schema.require_schema()
     access.revoke(key.partition(".")[0], because=because, revoked_by=name)
     typer.echo(f"{key.partition('.')[0]} is revoked")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prakerja import warehouse
+from prakerja import schema, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 
@@ -58,7 +58,7 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
         made = {
             "contract": CONTRACT,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "revision": warehouse.revision(),
+            "revision": schema.revision(),
             "files": files,
         }
         (aside / INDEX).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
@@ -104,7 +104,7 @@ def restore(folder: Path) -> Backup:
         _run("pg_restore", database, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", dump)
     if has_keys:  # last: a restore that failed may be tried again
         shutil.copytree(folder / "keys", keys)
-    warehouse.upgrade()  # a backup of an earlier version is brought up to this one
+    schema.upgrade()  # a backup of an earlier version is brought up to this one
     return backup
 
 

@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Resp
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from prakerja import warehouse
+from prakerja import schema, warehouse
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja.feeds import data_docs
 from prakerja.monitor import cohort, feeds, overview, statistics, story
@@ -71,7 +71,7 @@ def _nobody() -> Viewer:
 
 @cache
 def _ready() -> None:
-    warehouse.require_schema()
+    schema.require_schema()
 
 
 Looking = Annotated[Viewer, Depends(_nobody)]

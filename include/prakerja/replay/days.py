@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from prakerja import landing, warehouse
+from prakerja import landing, schema, warehouse
 from prakerja.calendar import Cohort, calendar, cohort
 from prakerja.occasion import Occasion, replaying
 from prakerja.settings import WIB, Settings
@@ -44,7 +44,7 @@ def play(
     with warehouse.exclusive("replay"), _messages_go_nowhere(home), replaying():
         from prakerja.replay.runs import Runner
 
-        warehouse.upgrade()
+        schema.upgrade()
         runner = Runner(home / "logs" / "replay.log")
         played = Played()
         day = first

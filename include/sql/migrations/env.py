@@ -1,4 +1,4 @@
-"""Alembic's entry: the connection comes from `prakerja.warehouse.upgrade`, never from a file."""
+"""Alembic's entry: the connection comes from `prakerja.schema.upgrade`, never from a file."""
 
 from alembic import context
 

@@ -1,0 +1,164 @@
+"""The warehouse's schema: tables by migrations (Alembic), functions, views and triggers by their definitions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from prakerja.errors import NotReadyError
+from prakerja.settings import Settings
+from prakerja.warehouse import SQL, Connection, exclusive, transaction
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = SQL / "migrations"
+#: The revisions since the baseline, and those before it, by which an older home comes to the baseline (until 0.3).
+VERSIONS, HISTORY = MIGRATIONS / "versions", MIGRATIONS / "history"
+DEFINITIONS = SQL / "definitions"
+BASELINE = "0016"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function, view or trigger as it is now: the SQL that makes or replaces it."""
+
+    name: str
+    kind: str
+    text: str
+
+    @classmethod
+    def from_file(cls, path: Path) -> Definition:
+        """Read one of `definitions/<area>/<name>.sql`; a trigger's file is named `<name>_trigger.sql`."""
+        text = path.read_text(encoding="utf-8")
+        found = re.search(r"^create or replace (function|view) (\w+)", text, re.MULTILINE)
+        return cls(path.stem, "trigger" if path.stem.endswith("_trigger") or not found else found[1], text)
+
+    @property
+    def comment(self) -> str:
+        """The comment on what was made by this text."""
+        return f"prakerja definition {hashlib.sha256(self.text.encode()).hexdigest()[:16]}"
+
+
+def load_definitions(folder: Path = DEFINITIONS) -> list[Definition]:
+    """Return the definitions, each after those that it names."""
+    found = {path.stem: Definition.from_file(path) for path in sorted(folder.glob("*/*.sql"))}
+    words = {name: set(re.findall(r"\w+", re.sub(r"--.*", "", each.text))) for name, each in found.items()}
+    needs = {name: sorted((words[name] & set(found)) - {name}) for name in found}
+    return [found[name] for name in TopologicalSorter(needs).static_order()]
+
+
+def upgrade() -> str:
+    """Create or migrate the tables, apply every definition again, and return the warehouse's revision. Safe to repeat.
+
+    All of it or nothing: one transaction. Two upgrades at once wait for each other.
+    """
+    from alembic import command
+
+    versions = _config(VERSIONS)
+    with exclusive("upgrade"), transaction(as_owner=True) as connection:
+        versions.attributes["connection"] = connection
+        _leave_history(connection, versions)
+        definitions = load_definitions()
+        is_migrating = _revision(connection) != newest_revision()
+        _drop_outdated(connection, [] if is_migrating else definitions)
+        command.upgrade(versions, "head")
+        for each in definitions:
+            _driver(connection).execute(each.text)
+            if each.kind != "trigger":
+                connection.exec_driver_sql(f"comment on {each.kind} {each.name} is '{each.comment}'")
+        _grant_duties(connection)
+    return newest_revision()
+
+
+def require_schema() -> None:
+    """Bring an embedded warehouse up to this version's schema. Raises `NotReadyError` where another one is behind."""
+    found = revision()
+    if found == newest_revision():
+        return
+    if Settings.from_environment().database_url is None:
+        upgrade()
+        return
+    raise NotReadyError(f"the warehouse is at revision {found}, this is {newest_revision()}: run `prakerja db upgrade`")
+
+
+def revision() -> str:
+    """Return the warehouse's revision, `none` where it has no schema."""
+    with transaction() as connection:
+        return _revision(connection)
+
+
+def newest_revision() -> str:
+    """Return the revision that this version's upgrade leads to."""
+    return max(_revisions(VERSIONS))
+
+
+def _revision(connection: Connection) -> str:
+    has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
+    return str(connection.scalar(sa.text("select version_num from alembic_version"))) if has_schema else "none"
+
+
+def _revisions(folder: Path) -> set[str]:
+    return {path.name.partition("_")[0] for path in folder.glob("[0-9]*.py")}
+
+
+def _config(revisions: Path) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(revisions))
+    return config
+
+
+def _leave_history(connection: Connection, versions: Config) -> None:
+    """Bring a warehouse of before the baseline to it, by the migrations of its time."""
+    from alembic import command
+
+    if _revision(connection) not in _revisions(HISTORY):
+        return
+    history = _config(HISTORY)
+    history.attributes["connection"] = connection
+    command.upgrade(history, "head")
+    _driver(connection).execute((HISTORY / "to_baseline.sql").read_text(encoding="utf-8"))
+    command.stamp(versions, BASELINE, purge=True)
+
+
+def _drop_outdated(connection: Connection, definitions: list[Definition]) -> None:
+    """Drop what was made by another text than today's, of all or of these `definitions`: a migration meets none.
+
+    What is unchanged keeps its place, so that an upgrade without a change disturbs nobody.
+    """
+    still_true = json.dumps({each.name: each.comment for each in definitions if each.kind != "trigger"})
+    connection.execute(sa.text("select set_config('prakerja.definitions', :it, true)"), {"it": still_true})
+    _driver(connection).execute((MIGRATIONS / "drop_outdated.sql").read_text(encoding="utf-8"))
+
+
+def _grant_duties(connection: Connection) -> None:
+    """Make the duties' roles and say what each may, at every upgrade: roles are the server's, whatever was restored."""
+    import psycopg
+
+    try:
+        with connection.begin_nested():
+            _driver(connection).execute((DEFINITIONS / "duties.sql").read_text(encoding="utf-8"))
+    except psycopg.errors.InsufficientPrivilege:
+        log.warning(
+            "the roles of the duties cannot be made by this login: everything works as the owner of the schema, until "
+            "one who may create roles runs `prakerja db upgrade` (docs/adr/0018)"
+        )
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection, which takes a text as it is: percent signs, colons, several statements."""
+    return connection.connection.driver_connection

@@ -1,0 +1,46 @@
+-- Seals what committed and is not sealed yet. Not in the transaction that added the facts: that one may look at an
+-- older snapshot than the log's last entry. Whoever dies in between leaves it to the next.
+create or replace function seal_entries() returns void
+language plpgsql security definer
+set search_path = public, pg_temp
+as $$
+declare
+    pending record;
+    digests jsonb;
+    last_position bigint;
+    last_hash bytea;
+    sealed_at timestamptz;
+begin
+    for pending in
+        select p.entry, p.actor from audit_pending as p order by p.entry for update
+    loop
+        select jsonb_object_agg(
+            p.fact,
+            jsonb_build_object('rows', d.rows, 'columns', to_jsonb(c.columns), 'sha256', encode(d.sha256, 'hex'))
+        )
+        into digests
+        from audit_pending_facts as p
+        cross join lateral (
+            select array_agg(i.column_name::text order by i.ordinal_position) as columns
+            from information_schema.columns as i
+            where i.table_schema = 'public' and i.table_name = p.fact and i.column_name <> 'entry'
+        ) as c
+        cross join lateral digest_of(p.fact, p.entry, c.columns) as d
+        where p.entry = pending.entry and d.rows > 0;
+        if digests is not null then -- an insert that found everything there has drawn an entry, and added nothing
+            perform pg_advisory_xact_lock(hashtextextended('prakerja audit', 0));
+            select l.position, l.hash into last_position, last_hash from audit_log as l order by l.position desc limit 1;
+            last_position := coalesce(last_position, 0) + 1;
+            last_hash := coalesce(last_hash, '\x'::bytea);
+            sealed_at := clock_timestamp();
+            insert into audit_log (position, entry, at, actor, facts, previous, hash)
+            values (
+                last_position, pending.entry, sealed_at, pending.actor, digests, last_hash,
+                audit_hash(last_position, pending.entry, sealed_at, pending.actor, digests, last_hash)
+            );
+        end if;
+        delete from audit_pending_facts as p where p.entry = pending.entry;
+        delete from audit_pending as p where p.entry = pending.entry;
+    end loop;
+end;
+$$;

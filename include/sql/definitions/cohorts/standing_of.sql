@@ -1,0 +1,39 @@
+-- Where some recipients stand by every delivery known at `known_by`, by the rule that the deadline decision applies.
+create or replace function standing_of(
+    of_recipients bigint[], announced_on date, deadline_on date, settlement_days integer, known_by date
+)
+returns table (recipient_id bigint, outcome outcome, because text, delivery_id bigint, line bigint)
+language sql stable
+begin atomic
+    with judged as (
+        select
+            a.recipient_id,
+            coalesce(e.purchase_delivery_id, e.doubt_delivery_id) as row_delivery_id,
+            coalesce(e.purchase_line, e.doubt_line) as row_line,
+            because_of(
+                w.recipient_id is not null, e.purchase_line is not null, s.recipient_id is not null,
+                e.doubt_line is not null
+            ) as why
+        from unnest(of_recipients) as a (recipient_id)
+        left join evidence_of(
+            of_recipients, array(select f.delivery_id from deliveries_in_force(standing_of.known_by) as f),
+            standing_of.announced_on, standing_of.deadline_on, standing_of.settlement_days,
+            wib_midnight(standing_of.deadline_on + 1)
+        ) as e on a.recipient_id = e.recipient_id
+        left join suspended_at(standing_of.deadline_on, standing_of.known_by) as s on a.recipient_id = s.recipient_id
+        -- Who was revoked and leaves then has not lost the proof of a purchase.
+        left join withdrawals as w
+            on
+                a.recipient_id = w.recipient_id
+                and w.withdrawn_on <= standing_of.known_by
+                and not exists (select from revocations as v where v.recipient_id = a.recipient_id)
+    )
+
+    select
+        j.recipient_id,
+        outcome_of(j.why),
+        j.why,
+        case when j.why <> 'withdrawn' then j.row_delivery_id end,
+        case when j.why <> 'withdrawn' then j.row_line end
+    from judged as j;
+end;

@@ -1,0 +1,15 @@
+-- The deliveries in force as known by a day: of each platform and business date the highest accepted revision.
+create or replace function deliveries_in_force(known_by date)
+returns table (delivery_id bigint, platform text, business_date date, revision bigint, arrived_on date)
+language sql stable parallel safe
+begin atomic
+    select distinct on (d.platform, d.business_date)
+        d.delivery_id,
+        d.platform,
+        d.business_date,
+        d.revision,
+        d.arrived_on
+    from deliveries as d
+    where d.status = 'accepted' and d.arrived_on <= known_by
+    order by d.platform, d.business_date, d.revision desc;
+end;

@@ -1,0 +1,56 @@
+-- Whom a reminder is for, on which channel, with which words. `refused` says why nothing is sent to somebody who is
+-- meant. By the evidence as it was last refreshed.
+create or replace function reminder_targets(of_cohort integer, deadline_on date, known_by date, audience text)
+returns table (recipient_id bigint, channel text, address text, template text, lacks text, refused text)
+language sql stable
+begin atomic
+    with meant as (
+        select
+            s.recipient_id,
+            case s.outcome when 'overdue' then 'not_purchased' else s.outcome::text end as template,
+            s.because,
+            s.recipient_id in (
+                select x.recipient_id from suspended_at(reminder_targets.deadline_on, reminder_targets.known_by) as x
+            ) as is_suspended,
+            -- What stands for them: whether it can be a number is asked before it is used.
+            nullif(r.phone_token, '') as phone,
+            nullif(r.email_token, '') as email,
+            opted_out(s.recipient_id, 'sms') as has_no_sms,
+            opted_out(s.recipient_id, 'email') as has_no_email,
+            coalesce((
+                select h.lacks from hindrances as h
+                where h.recipient_id = s.recipient_id
+                order by h.hindrance_id desc
+                limit 1
+            ), 'nothing') as lacks
+        from standing(of_cohort, reminder_targets.deadline_on, reminder_targets.known_by) as s
+        inner join recipients as r on s.recipient_id = r.recipient_id
+        where
+            s.outcome in ('overdue', 'held')
+            or (reminder_targets.audience = 'all' and s.outcome = 'purchased')
+    ),
+
+    chosen as (
+        select
+            m.*,
+            case
+                when m.phone is not null and not m.has_no_sms then 'sms'
+                when m.email is not null and not m.has_no_email then 'email'
+            end as by_channel
+        from meant as m
+    )
+
+    select
+        c.recipient_id,
+        coalesce(c.by_channel, 'sms'),
+        case c.by_channel when 'sms' then c.phone when 'email' then c.email end,
+        c.template,
+        c.lacks,
+        case
+            when c.because = 'suspended' or c.is_suspended then 'suspended'
+            when
+                c.by_channel is null
+                then case when coalesce(c.phone, c.email) is null then 'no_address' else 'opted_out' end
+        end
+    from chosen as c;
+end;

@@ -1,0 +1,22 @@
+-- What deliveries have shown about decided cohorts, in numbers. With the owner's rights, so that who only counts (the
+-- service, which others reach) need not be let near the recipients.
+create or replace function findings_by_cohort()
+returns table (
+    cohort integer, reinstatements_proposed bigint, cases bigint, holds_resolvable bigint, late_purchases bigint
+)
+language sql stable security definer
+set search_path = public, pg_temp
+begin atomic
+    select
+        p.cohort,
+        count(distinct f.recipient_id) filter (
+            where f.kind in ('reinstatement_proposed', 'deadline_extended')
+            and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
+        ) as reinstatements_proposed,
+        count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
+        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable,
+        count(*) filter (where f.kind = 'late_purchase') as late_purchases
+    from late_findings as f
+    inner join recipients as p on f.recipient_id = p.recipient_id
+    group by p.cohort;
+end;
