@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 
+import psycopg
 import pytest
 
 # Settings of whoever runs the tests must not reach them.
@@ -23,25 +27,73 @@ cohorts:
 
 
 @pytest.fixture(scope="session")
-def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose warehouse is made, and whose server is stopped: copied, it is ready at once. One for all workers."""
+    return prepared(tmp_path_factory, "prepared", schema.upgrade)
+
+
+@pytest.fixture(scope="session")
+def session_home(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One embedded PostgreSQL for all tests of this process."""
-    home = tmp_path_factory.mktemp("home")
+    home = copy_home(prepared_home, tmp_path_factory.mktemp("home") / "home")
     os.environ["PRAKERJA_HOME"] = str(home)
-    schema.upgrade()
+    warehouse.url()  # starts it
     yield home
     os.environ["PRAKERJA_HOME"] = str(home)
     warehouse.stop_embedded_server()
 
 
+def prepared(factory: pytest.TempPathFactory, name: str, make: Callable[[], object]) -> Path:
+    """Return the home that the first worker to ask makes, and all of them copy."""
+    run = factory.getbasetemp()
+    run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    home, is_ready = run / name, run / f"{name}.ready"
+    with (run / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_ready.exists():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("PRAKERJA_HOME", str(home))
+                warehouse.url()
+                with psycopg.connect(host=home / "postgres", user="postgres", autocommit=True) as server:
+                    for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # nobody pulls a plug
+                        server.execute(f"alter system set {setting} = off")
+                    server.execute("select pg_reload_conf()")
+                make()
+                warehouse.stop_embedded_server()
+            is_ready.touch()
+    return home
+
+
+def copy_home(prepared: Path, home: Path) -> Path:
+    """Copy the databases of a prepared home into a new one. Its files may be another user's: the server's."""
+    home.mkdir(mode=0o700, parents=True)
+    subprocess.run(["cp", "--archive", str(prepared / "postgres"), str(home)], check=True)
+    return home
+
+
 def empty() -> None:
-    """Empty the warehouse, but for what its schema brings."""
+    """Empty the warehouse, but for what its schema brings: only what has rows, and numbers that were drawn."""
+    with warehouse.transaction(as_owner=True) as connection:
+        filled = connection.exec_driver_sql(_filled_tables()).scalar_one()
+        if filled:  # by deletes: to truncate a table, others that refer to it must be truncated along with it
+            connection.exec_driver_sql("set local session_replication_role = replica")
+            connection.exec_driver_sql("; ".join(f"delete from {table}" for table in filled))
+        connection.exec_driver_sql(
+            "select setval(format('%%I.%%I', schemaname, sequencename), start_value, false) from pg_sequences"
+            " where schemaname = 'public' and last_value is not null"
+        )
+
+
+@cache
+def _filled_tables() -> str:
+    """Return the query for the names of the tables that have rows."""
     with warehouse.transaction(as_owner=True) as connection:
         tables = connection.exec_driver_sql(
-            "select string_agg(tablename, ', ') from pg_tables"
-            " where schemaname = 'public'"
+            "select tablename from pg_tables where schemaname = 'public'"
             " and tablename not in ('alembic_version', 'transitions', 'message_transitions', 'audited')"
-        ).scalar_one()
-        connection.exec_driver_sql(f"truncate {tables} restart identity cascade")
+        ).scalars()
+        has_rows = (f"case when exists (select from {table}) then '{table}' end" for table in tables)
+        return f"select array_remove(array[{', '.join(has_rows)}], null)"
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 -- Drops functions and views that an earlier upgrade applied and whose text has changed since, or is gone. The comment
--- that `prakerja.schema` leaves on each says by which text it was made; `prakerja.definitions` has the comments that are
--- still true, by name. What a table hangs on (a default, a trigger) stays, and is replaced in place.
+-- that `prakerja.schema` leaves on each says by which text it was made; `prakerja.definitions` has those that are still
+-- true, by name. What a table hangs on (a default, a trigger) stays, and is replaced in place.
 do $$
 declare
     still_true constant jsonb := current_setting('prakerja.definitions')::jsonb;
