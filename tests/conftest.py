@@ -43,18 +43,20 @@ def session_home(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     warehouse.stop_embedded_server()
 
 
-def prepared(factory: pytest.TempPathFactory, name: str, make: Callable[[], object]) -> Path:
-    """Return the home that the first worker to ask makes, and all of them copy."""
+def prepared(factory: pytest.TempPathFactory, name: str, make: Callable[[], object], *, of: Path | None = None) -> Path:
+    """Return the home that the first worker to ask makes, from nothing or a copy of another, and all of them copy."""
     run = factory.getbasetemp()
     run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
     home, is_ready = run / name, run / f"{name}.ready"
     with (run / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_ready.exists():
+            if of is not None:
+                copy_home(of, home)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("PRAKERJA_HOME", str(home))
-                warehouse.url()
-                with psycopg.connect(host=home / "postgres", user="postgres", autocommit=True) as server:
+                folder = str(warehouse.url().query["host"])
+                with psycopg.connect(host=folder, user="postgres", autocommit=True) as server:
                     for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # nobody pulls a plug
                         server.execute(f"alter system set {setting} = off")
                     server.execute("select pg_reload_conf()")

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import psycopg
 import pytest
 
 from prakerja.settings import PROJECT
-from tests.conftest import CALENDAR
+from tests.conftest import CALENDAR, copy_home, prepared
 
 FIRST, LAST = "2021-03-05", "2021-03-20"
 
@@ -159,14 +160,31 @@ def plain_world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -
 
 
 @pytest.fixture(scope="session")
-def instances(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Iterator[Any]:
-    """Makes instances over the nasty world (or another landing zone), and stops their databases at the end."""
+def prepared_home_with_airflow(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose warehouse and whose Airflow metadata are made, and whose server is stopped."""
+    upgrade = "from prakerja import airflow_home as a; a.configure(); a.upgrade_metadata()"
+
+    def make() -> None:
+        subprocess.run([sys.executable, "-c", upgrade], check=True, capture_output=True)
+
+    return prepared(tmp_path_factory, "prepared_with_airflow", make, of=prepared_home)
+
+
+@pytest.fixture(scope="session")
+def instances(
+    tmp_path_factory: pytest.TempPathFactory, world: Path, prepared_home_with_airflow: Path
+) -> Iterator[Callable[..., Instance]]:
+    """Make instances over the nasty world (or another landing zone), and stop their databases at the end.
+
+    Their databases are made already, unless a test asks for an empty home.
+    """
     made: list[Instance] = []
 
-    def make(landing: Path | None = None) -> Instance:
-        instance = Instance(
-            tmp_path_factory.mktemp("home"), world / "landing" if landing is None else landing, world / "calendar.yaml"
-        )
+    def make(landing: Path | None = None, *, is_empty: bool = False) -> Instance:
+        home = tmp_path_factory.mktemp("instance") / "home"
+        if not is_empty:
+            copy_home(prepared_home_with_airflow, home)
+        instance = Instance(home, world / "landing" if landing is None else landing, world / "calendar.yaml")
         made.append(instance)
         return instance
 

@@ -16,7 +16,7 @@ from tests.e2e.conftest import Instance
 @pytest.fixture(scope="module")
 def fresh(instances: Any) -> Instance:
     """A home where nothing has been done yet."""
-    instance: Instance = instances()
+    instance: Instance = instances(is_empty=True)
     return instance
 
 

@@ -192,7 +192,7 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     assert (again.returncode, again.stderr.strip()) == (
         1, f"{tmp_path / 'backup'} is there already: name a new folder",
     )  # fmt: skip
-    restored = instances()
+    restored = instances(is_empty=True)
     restored.more["PRAKERJA_PUBLISH"] = str(reference.home / "publish")
     done = restored.run("restore", str(tmp_path / "backup"))
     assert done.returncode == 0, done.stderr
@@ -211,7 +211,7 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     )  # fmt: skip
     bent = tmp_path / "backup" / "warehouse.dump"
     bent.write_bytes(bent.read_bytes()[:-1])
-    refused = instances().run("restore", str(tmp_path / "backup"))
+    refused = instances(is_empty=True).run("restore", str(tmp_path / "backup"))
     assert (refused.returncode, refused.stderr.strip()) == (
         1, f"{bent} is not as it was backed up: take another backup",
     )  # fmt: skip
