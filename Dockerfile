@@ -1,18 +1,18 @@
 # One image for every Airflow role and for the SMS-gateway sandbox.
 # Nothing but code goes in: .dockerignore admits only the paths copied below.
-ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
+ARG PYTHON_IMAGE=python:3.13.18-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/requirements.txt
-RUN /opt/venv/bin/pip install --only-binary=:all: -r /tmp/requirements.txt
+COPY requirements-runtime.txt /tmp/requirements-runtime.txt
+RUN /opt/venv/bin/pip install --only-binary=:all: --require-hashes -r /tmp/requirements-runtime.txt
 # The package is installed in place, since its SQL, platforms and messages lie beside it in include/. An empty one
 # stands in for it here, so that a change of code does not make the dependencies' layer anew.
 WORKDIR /opt/prakerja
 COPY pyproject.toml ./
 RUN mkdir -p include/prakerja && touch include/prakerja/__init__.py \
- && /opt/venv/bin/pip install --no-deps --editable .
+ && /opt/venv/bin/pip install --no-deps --no-build-isolation --editable .
 
 FROM ${PYTHON_IMAGE}
 # Group 0 with group-writable homes: the image also runs under an arbitrary uid.

@@ -3,24 +3,48 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
-PYTHON ?= python3.11
 BIN := .venv/bin
+# The requirements are pinned for 3.11 to 3.13. The newest of these that runs and can make a venv is taken; PYTHON=... takes another.
+PYTHONS := python3.13 python3.12 python3.11 python3
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+FIND := for each in $(or $(PYTHON),$(PYTHONS)); do $$each -c "$(FITS)" 2> /dev/null && echo $$each && exit; done; \
+	echo "$(or $(PYTHON),$(PYTHONS)): none is Python 3.11, 3.12 or 3.13, runs, and can make a venv. Install one (Debian, Ubuntu: apt install python3-venv), or name it: make PYTHON=..." >&2; exit 1
 # The demo has a home of its own, whatever the environment says: it approves, and `make clean` deletes it.
 DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR \
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help install demo up down status logs test soak bench check lint audit clean requirements schemas bundle screenshots secrets
+.PHONY: help python install demo up down status logs test soak bench check lint audit clean requirements schemas bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
+python: ## say which Python .venv is made with
+	@$(FIND)
+
 install: .venv/installed ## make .venv, with the pinned requirements and the package
 
-.venv/installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode --requirement requirements.txt --editable .
+# It is missing, too, when the Python behind it is gone; and it is made anew for a PYTHON other than the one behind it.
+.venv/bin/python:
+	@python=$$($(FIND)) && echo "making .venv with $$($$python --version) ($$python)" && $$python -m venv --clear .venv
+
+BEHIND := -c "import sys; print(sys.version, sys.base_prefix)"
+ifneq ($(PYTHON),)
+ifneq ($(shell $(PYTHON) $(BEHIND) 2> /dev/null),$(shell $(BIN)/python $(BEHIND) 2> /dev/null))
+.PHONY: .venv/bin/python
+endif
+endif
+
+# What is imported is compiled once, here or when it is first imported, though the environment may say otherwise.
+# Here: not what no running system imports (tests, tools of ours) and what takes as long as all the rest together.
+unexport PYTHONDONTWRITEBYTECODE
+SELDOM := /(tests?|testing|example_dags|geodata|carrierdata|lexers|distutils|pip|setuptools|pkg_resources|mypyc?|moto|playwright|schemathesis|sqlfluff|hypothesis|duckdb|graphql)/
+
+.venv/installed: requirements.txt pyproject.toml .venv/bin/python
+	@sed -n '/^uv==/,/#/p' requirements.txt | $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement /dev/stdin
+	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --python $(BIN)/python requirements.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@$(BIN)/python -m compileall -qq -j 0 -x '$(SELDOM)' .venv/lib || true
 	@touch $@
 
 demo: install ## a simulated world of gelombang 12 and 13 through the real DAGs
@@ -76,8 +100,11 @@ audit: install ## secrets in the files; known vulnerabilities of the requirement
 
 check: lint audit test ## what CI runs
 
-requirements: install ## pin requirements.in anew into requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --python-version 3.11 requirements.in --output-file requirements.txt
+PIN := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header
+
+requirements: install ## pin requirements.in and its part requirements-runtime.in anew, for every Python that fits
+	$(PIN) --upgrade --output-file requirements.txt requirements.in
+	$(PIN) --no-annotate --constraint requirements.txt --output-file requirements-runtime.txt requirements-runtime.in
 
 schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
 	$(BIN)/python -m prakerja.blacklist.contract

@@ -16,6 +16,10 @@ import pytest
 # Settings of whoever runs the tests must not reach them.
 for _name in [name for name in os.environ if name.startswith(("PRAKERJA_", "AIRFLOW", "OPENLINEAGE", "OTEL"))]:
     del os.environ[_name]
+# What the tests start must find the package where it is not installed, as pytest's `pythonpath` lets themselves.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parents[1] / "include"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 from prakerja import calendar, schema, settings, warehouse  # noqa: E402
 

@@ -10,17 +10,18 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
-from prakerja.settings import PROJECT
 from tests.e2e.conftest import Instance
 
-BIN = PROJECT / ".venv" / "bin"
+BIN = Path(sys.executable).parent
 PORTS = 5
 
 #: So that what dies is noticed in seconds, and what was to be tried again is.

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from prakerja.settings import PROJECT
+from prakerja.machine import supervision
 from tests.conftest import CALENDAR, copy_home, prepared
 
 FIRST, LAST = "2021-03-05", "2021-03-20"
@@ -60,7 +60,7 @@ class Instance:
     home: Path
     landing: Path
     calendar: Path
-    command: Path = PROJECT / ".venv" / "bin" / "prakerja"
+    command: list[str] = field(default_factory=lambda: supervision.program("prakerja"))
     more: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -82,13 +82,13 @@ class Instance:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [str(self.command), *arguments], env=self.environment, text=True,
+            [*self.command, *arguments], env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
     def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [str(self.command), *arguments], env=self.environment, text=True, input=given,
+            [*self.command, *arguments], env=self.environment, text=True, input=given,
             capture_output=True, timeout=600, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr + done.stdout

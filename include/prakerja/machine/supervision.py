@@ -33,22 +33,28 @@ BIN = Path(sys.executable).parent
 STOP_SECONDS = 40  # a keeper stops its process in less
 
 
+def program(name: str) -> list[str]:
+    """Return the command of a program of this environment: its script, or its module where no script was installed."""
+    script = BIN / name
+    return [str(script)] if script.exists() else [sys.executable, "-P", "-m", name]
+
+
 def commands(ports: Ports, *, has_own_server: bool) -> dict[str, list[str]]:
     """The processes by name, each with its command."""
-    prakerja, airflow, home = str(BIN / "prakerja"), str(BIN / "airflow"), Settings.from_environment().home
+    prakerja, airflow, home = program("prakerja"), program("airflow"), Settings.from_environment().home
     found = {
-        "api-server": [airflow, "api-server"],
-        "scheduler": [airflow, "scheduler", "--skip-serve-logs"],  # the logs are on this machine
-        "dag-processor": [airflow, "dag-processor"],
-        "triggerer": [airflow, "triggerer", "--skip-serve-logs"],
-        "sandbox": [prakerja, "sandbox", "--port", str(ports.sandbox), "--smtp-port", str(ports.smtp)],
-        "receipts": [prakerja, "receipts", "--port", str(ports.receipts)],
-        "blacklist": [prakerja, "serve", "--port", str(ports.blacklist)],
+        "api-server": [*airflow, "api-server"],
+        "scheduler": [*airflow, "scheduler", "--skip-serve-logs"],  # the logs are on this machine
+        "dag-processor": [*airflow, "dag-processor"],
+        "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
+        "sandbox": [*prakerja, "sandbox", "--port", str(ports.sandbox), "--smtp-port", str(ports.smtp)],
+        "receipts": [*prakerja, "receipts", "--port", str(ports.receipts)],
+        "blacklist": [*prakerja, "serve", "--port", str(ports.blacklist)],
     }
     for name in environment.workers():
-        found[name] = [airflow, "celery", "worker", "--celery-hostname", name, "--pid", str(home / f"{name}.pid"),
+        found[name] = [*airflow, "celery", "worker", "--celery-hostname", name, "--pid", str(home / f"{name}.pid"),
                        "--skip-serve-logs", "--without-mingle", "--without-gossip"]  # fmt: skip
-    return {"postgres": [prakerja, "db", "serve"], **found} if has_own_server else found
+    return {"postgres": [*prakerja, "db", "serve"], **found} if has_own_server else found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""The pins: one set for every Python that is supported, each by its hashes, and the part that the image installs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from prakerja.settings import PROJECT
+
+WHOLE, RUNTIME = "requirements.txt", "requirements-runtime.txt"
+MAKEFILE = (PROJECT / "Makefile").read_text()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Each requirement of a file, as `name==version ; marker`, with all that is said of it."""
+    lines = (PROJECT / name).read_text().replace("\\\n", " ").splitlines()
+    return dict(line.partition(" --hash=")[::2] for line in lines if line and not line.lstrip().startswith("#"))
+
+
+@pytest.mark.parametrize("name", [WHOLE, RUNTIME])
+def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
+    assert len(pins(name)) > 100
+    for requirement, hashes in pins(name).items():
+        assert re.fullmatch(r"[a-z0-9.-]+==[\w.]+( ;.+)?", requirement.strip()), requirement
+        assert re.fullmatch(r"(sha256:[0-9a-f]{64}\s*(--hash=)?)+", hashes), requirement
+
+
+def test_what_the_image_installs_is_what_is_tested() -> None:
+    """By version, marker and hashes."""
+    assert pins(RUNTIME).items() <= pins(WHOLE).items()
+    assert not any(requirement.startswith(("pytest==", "uv==", "moto==")) for requirement in pins(RUNTIME))
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    assert f"--require-hashes -r /tmp/{RUNTIME}" in dockerfile
+    assert f"!{RUNTIME}\n" in (PROJECT / ".dockerignore").read_text()
+
+
+def test_what_is_asked_for_is_pinned() -> None:
+    for asked, pinned in (("requirements.in", WHOLE), ("requirements-runtime.in", RUNTIME)):
+        there = {re.split("==", requirement)[0] for requirement in pins(pinned)}
+        for line in (PROJECT / asked).read_text().splitlines():
+            if name := re.match(r"[A-Za-z0-9-]+(?=[\[=\s]|$)", line):
+                assert name[0].lower() in there or line.startswith("-r "), line
+
+
+def test_make_requirements_pins_both_files_for_every_python() -> None:
+    recipe = re.search(r"^requirements: .*\n((?:\t.+\n)+)", MAKEFILE, re.MULTILINE)
+    pin = re.search(r"^PIN := (.+)$", MAKEFILE, re.MULTILINE)
+    assert recipe
+    assert pin
+    whole, runtime = recipe[1].splitlines()
+    assert whole.endswith(f"--output-file {WHOLE} requirements.in")
+    assert runtime.endswith(f"--constraint {WHOLE} --output-file {RUNTIME} requirements-runtime.in")
+    assert all(line.startswith("\t$(PIN) ") for line in (whole, runtime))
+    assert {"--universal", "--generate-hashes"} <= set(pin[1].split())
+    assert "-r requirements-runtime.in\n" in (PROJECT / "requirements.in").read_text()
+
+
+def test_the_pythons_are_the_same_everywhere() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    pin = re.search(r"^PIN := .+--python-version (\S+)", MAKEFILE, re.MULTILINE)
+    bounds = re.search(r"\((3, \d+)\) <= sys.version_info < \((3, \d+)\)", MAKEFILE)
+    image = re.search(r"python:(3)\.(\d+)\.\d+-", (PROJECT / "Dockerfile").read_text())
+    assert pin
+    assert bounds
+    assert image
+    oldest, beyond = (bound.replace(", ", ".") for bound in bounds.groups())
+    assert settings["project"]["requires-python"] == f">={oldest},<{beyond}"
+    assert settings["tool"]["mypy"]["python_version"] == oldest == pin[1]
+    assert settings["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    tried = re.search(r"^PYTHONS := (.+) python3$", MAKEFILE, re.MULTILINE)
+    assert tried
+    newest = int(beyond.partition(".")[2]) - 1
+    assert tried[1].split() == [f"python3.{minor}" for minor in range(newest, int(oldest.partition(".")[2]) - 1, -1)]
+    assert int(image[2]) == newest
