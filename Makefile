@@ -86,7 +86,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 soak: install ## what takes too long for every change: a month of feeds, workers killed, faults of the machine (an hour)
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_faults.py tests/e2e/test_replay.py tests/e2e/test_replay_killed.py
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks
@@ -114,7 +114,7 @@ bundle: install ## build what draws the monitor's charts in browsers, from the w
 	$(BIN)/python -c "import vl_convert; from prakerja.monitor.drawing import VEGA_LITE; print(vl_convert.javascript_bundle(vl_version=VEGA_LITE), end='')" > include/prakerja/monitor/static/vega.js
 
 screenshots: install ## the README's pictures of the monitor, in docs/screenshots
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.support.screenshots
 
 secrets: ## make ./secrets for docker compose; an existing one is never replaced
 	sh docker/make-secrets.sh secrets

@@ -22,7 +22,7 @@ from prakerja import schema, warehouse
 from prakerja.platforms import EVENTS
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
-from tests.landing_zone import deliver
+from tests.support.landing_zone import deliver
 
 DAY = date(2021, 4, 8)
 CLOCK = date(2021, 4, 9)

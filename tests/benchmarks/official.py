@@ -19,7 +19,7 @@ from prakerja import calendar, schema, warehouse
 from prakerja.cohorts import overview
 from prakerja.monitor import report
 from tests.benchmarks.ingest import _peak_mb
-from tests.day_by_day import Player, from_to
+from tests.support.day_player import Player, from_to
 
 WAVES = (8, 9, 10, 11, 12, 13)
 #: When the press was told of waves 12 and 13.

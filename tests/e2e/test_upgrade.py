@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.e2e.conftest import Instance
 
 #: Two short waves, replayed and approved at revision 0015: a backup, what was published, and the table that was told.
-OLD = Path(__file__).parents[1] / "worlds" / "home_0015.zip"
+OLD = Path(__file__).with_name("home_0015.zip")
 
 
 def test_a_backup_of_revision_0015_is_restored_whole(instances: Callable[..., Instance], tmp_path: Path) -> None:

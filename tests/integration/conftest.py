@@ -1,4 +1,4 @@
-"""Databases for tests that need more than the emptied warehouse."""
+"""Gelombang 12 as most tests of decisions find it, and databases for tests of the schema itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,33 @@ import psycopg
 import pytest
 
 from prakerja import warehouse
+from prakerja.calendar import Cohort, cohort
+from prakerja.cohorts.roster import take_in_rosters
+from prakerja.feeds import intake
+from prakerja.platforms import platforms
+from tests.support.landing_zone import deliver, deliver_roster, roster_line
+from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought
+
+
+@pytest.fixture
+def wave(home: Path) -> Cohort:
+    """Gelombang 12 with fifty recipients; all but the first two have bought; every feed of the window is in."""
+    landing = home / "landing"
+    deliver_roster(landing, 12, [roster_line(n) for n in range(1, PEOPLE + 1)], "2021-03-05", "2021-03-13")
+    take_in_rosters(DECIDED_ON)
+    deliver(landing, "tokopedia", "2021-03-08", [bought(n) for n in range(3, PEOPLE + 1)])
+    assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
+    # Empty days everywhere else, without the time that judging them takes.
+    with warehouse.transaction("ingest") as connection:
+        connection.exec_driver_sql(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
+            " select platform, day, 1, '', 'accepted', day, 'empty', 0"
+            " from unnest(cast(%s as text[])) as platform,"
+            " generate_series(date '2021-03-05', '2021-03-14', '1 day') as day"
+            " where (platform, day) <> ('tokopedia', '2021-03-08')",
+            (list(platforms()),),
+        )
+    return cohort(12)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Callable
 
@@ -137,26 +136,3 @@ def test_a_migration_meets_no_function_that_pins_its_columns(new_database: Calla
         connection.exec_driver_sql("alter table quarantine drop column might_be")
     with pytest.raises(warehouse.RefusedError):
         schema.upgrade()  # that a function needs what was dropped is told at once, not when it is called
-
-
-def test_every_definition_is_one_object_named_as_its_file() -> None:
-    found = {path.stem: path.read_text() for path in schema.DEFINITIONS.glob("*/*.sql")}
-    assert len(found) == len([*schema.DEFINITIONS.glob("*/*.sql")]), "two of a name"
-    for name, text in found.items():
-        assert text.startswith("--") or name.endswith("_trigger"), f"{name} does not say what it is"
-        made = {made for _, made in re.findall(r"create or replace (function|view|trigger) (\w+)", text)}
-        assert made == {name.removesuffix("_trigger")}, name
-
-
-def test_definitions_come_after_what_they_need() -> None:
-    names = [each.name for each in schema.load_definitions()]
-    assert names.index("wib_midnight") < names.index("is_in_window") < names.index("evidence_of")
-    assert names.index("evidence_of") < names.index("standing_of")
-    assert names.index("note_fact") < names.index("note_fact_trigger")
-
-
-def test_the_window_is_stated_once() -> None:
-    texts = [*schema.SQL.glob("*/*.sql"), *schema.DEFINITIONS.glob("*/*.sql")]
-    assert [path.name for path in texts if re.search(r">=?\s*wib_midnight\([\w.]*announced_on", path.read_text())] == [
-        "is_in_window.sql"
-    ]

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
-import pytest
 import yaml
 
-from prakerja import calendar
 from prakerja.calendar import Cohort
-from prakerja.errors import PrakerjaError
 from prakerja.settings import INCLUDE, program
 
 ENTRIES = {entry["cohort"]: entry for entry in yaml.safe_load((INCLUDE / "cohorts.yaml").read_text())["cohorts"]}
-
-
-@pytest.fixture
-def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
-    monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
-    return calendar.calendar()
 
 
 def test_the_waves_are_those_whose_dates_are_known(waves: dict[int, Cohort]) -> None:
@@ -63,41 +53,6 @@ def test_what_the_press_was_told_before_a_deadline_is_kept(waves: dict[int, Coho
     told = {number: wave.not_bought for number, wave in waves.items() if wave.not_bought is not None}
     assert told == {13: (date(2021, 4, 6), 12_000), 16: (date(2021, 4, 23), 12_000)}
     assert [(waves[number].deadline_on - as_of).days for number, (as_of, _) in told.items()] == [2, 6]
-
-
-@pytest.mark.parametrize(
-    ("not_bought", "told"),
-    [
-        ("{as_of: 2021-04-09, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
-        ("{as_of: 2021-03-10, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
-        ("12000", "from after 2021-03-10 to 2021-04-08"),
-        ("{as_of: 2021-04-06}", "a number"),
-        ("{as_of: 2021-04-06, recipients: 3}", "from those revoked to those selected"),
-        ("{as_of: 2021-04-06, recipients: 51}", "from those revoked to those selected"),
-    ],
-)
-def test_what_was_told_must_be_possible(
-    home: Path, monkeypatch: pytest.MonkeyPatch, not_bought: str, told: str
-) -> None:
-    file = home / "calendar.yaml"
-    file.write_text(
-        "cohorts:\n- {cohort: 13, announced_on: 2021-03-10, deadline_on: 2021-04-08, recipients: 50, revoked: 4,"
-        f" not_bought: {not_bought}}}\n"
-    )
-    monkeypatch.setenv("PRAKERJA_CALENDAR", str(file))
-    with pytest.raises(PrakerjaError, match=told):
-        calendar.calendar()
-
-
-def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_given(
-    home: object, caplog: pytest.LogCaptureFixture
-) -> None:
-    text = "cohorts:\n- {cohort: 1, announced_on: 2021-03-05, deadline_on: 2021-03-20}\n"
-    path = calendar.Settings.from_environment().calendar
-    path.write_text(text)
-    calendar._read.cache_clear()
-    assert calendar.cohort(1).deadline_on == date(2021, 3, 20)
-    assert "not the thirtieth day, 2021-04-03" in caplog.text
 
 
 def test_fourteen_october_2021_is_a_deadline_and_a_reminder_date(waves: dict[int, Cohort]) -> None:

@@ -8,16 +8,9 @@ from statistics import median
 
 import pytest
 
-from prakerja import calendar
 from prakerja.calendar import Cohort
 from prakerja.settings import program
 from prakerja.simulation.world import SHARE_OVERDUE, _World
-
-
-@pytest.fixture
-def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
-    monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
-    return calendar.calendar()
 
 
 def outcomes(wave: Cohort, scale: float, seed: int = 7, *, is_nasty: bool = False) -> Counter[str]:

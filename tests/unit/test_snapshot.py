@@ -28,7 +28,7 @@ from prakerja.blacklist.snapshot import (
     result_sha256,
     sha256,
 )
-from tests.repository import change_of, changes_between, line_of, list_of
+from tests.support.simulated_publisher import change_of, changes_between, line_of, list_of
 
 #: Subjects as HMACs are, all in one corner, at both ends, and next to each other.
 POOL = sorted(

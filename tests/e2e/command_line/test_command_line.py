@@ -1,0 +1,178 @@
+"""The command line: bad input is one clear line, wrong usage is 2, nothing is half-written, and it answers at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Instance
+
+
+def one_line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """What was said, which must be one line."""
+    assert done.returncode == code, (done.stdout, done.stderr)
+    lines = [line for line in done.stderr.splitlines() if line.strip() and "replaying" not in line]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def with_settings(instance: Instance, **settings: str) -> Instance:
+    class Bent(Instance):
+        @property
+        def environment(self) -> dict[str, str]:
+            return super().environment | settings
+
+    return Bent(instance.home, instance.landing, instance.calendar)
+
+
+REPLAY = ("replay", "--from", "2021-03-05", "--to", "2021-03-06")
+
+
+def test_a_fresh_home_answers(fresh: Instance) -> None:
+    assert {row["status"] for row in fresh.cohorts().values()} == {"no_roster"}
+    assert json.loads(fresh.run("feeds", "--json").stdout) == []
+    assert "no list is published" in one_line(fresh.run("blacklist", "verify"))
+    assert "no list is published" in one_line(fresh.run("blacklist", "check", given="1\n"))
+    unknown = json.loads(fresh.run("explain", "1234567890123456", "--json").stdout)
+    assert (unknown["cohort"], unknown["state"]) == (None, "unknown")
+
+
+def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
+    bent = Instance(fresh.home, fresh.home / "nowhere", fresh.calendar)
+    assert "is not there: set PRAKERJA_LANDING" in one_line(bent.run(*REPLAY))
+    foreign = with_settings(fresh, PRAKERJA_LANDING="foo://bucket/landing")
+    assert "cannot be reached" in one_line(foreign.run(*REPLAY))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cohorts: [", "is not YAML at line"),
+        ("waves: []", "has no list `cohorts`"),
+        ("cohorts:\n- {cohort: twelve}", "entry 1: `cohort` must be a number"),
+        ("cohorts:\n- {cohort: 12, announced_on: 2021-03-05}", "announced_on and deadline_on must be dates"),
+        ("cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-05}", "is not after"),
+        (
+            "cohorts:\n" + "- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-04-03}\n" * 2,
+            "names cohort 12 twice",
+        ),
+    ],
+)
+def test_a_calendar_that_is_wrong(fresh: Instance, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "calendar.yaml").write_text(text)
+    bent = Instance(fresh.home, fresh.landing, tmp_path / "calendar.yaml")
+    for command in (["cohorts"], list(REPLAY)):
+        line = one_line(bent.run(*command))
+        assert said in line
+        assert str(tmp_path / "calendar.yaml") in line
+
+
+def test_a_calendar_that_is_not_there(fresh: Instance, tmp_path: Path) -> None:
+    bent = Instance(fresh.home, fresh.landing, tmp_path / "none.yaml")
+    assert "set PRAKERJA_CALENDAR" in one_line(bent.run("cohorts"))
+
+
+def test_a_calendar_that_contradicts_a_roster(fresh: Instance, tmp_path: Path, instances: Any) -> None:
+    instance = instances()
+    (tmp_path / "calendar.yaml").write_text(
+        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-04-03}\n"
+    )
+    done = Instance(instance.home, instance.landing, tmp_path / "calendar.yaml").run(*REPLAY)
+    assert done.returncode == 1
+    assert "roster of gelombang-12: calendar_mismatch: the calendar says deadline_on 2021-04-03" in done.stderr
+
+
+def test_a_database_that_cannot_be_reached(fresh: Instance) -> None:
+    for url in ("postgresql://nobody:hush@127.0.0.1:9/none", "postgresql://nobody@/none?host=/nowhere"):
+        bent = with_settings(fresh, PRAKERJA_DATABASE_URL=url)
+        for command in (["cohorts"], ["db", "upgrade"], list(REPLAY)):
+            line = one_line(bent.run(*command))
+            assert "cannot be reached" in line
+            assert "hush" not in line
+    for url in ("postgresql://u:hush@h:notaport/x", "nonsense"):
+        assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).run("cohorts"))
+    assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").run("cohorts"))
+
+
+def test_a_wrong_key(fresh: Instance) -> None:
+    bent = with_settings(fresh, PRAKERJA_SUBJECT_KEY="no key!")
+    done = bent.run(*REPLAY, "--approve-as", "Siti")
+    assert "PRAKERJA_SUBJECT_KEY is not base64" in done.stderr
+    assert done.returncode == 1
+
+
+def test_an_unknown_cohort(fresh: Instance, tmp_path: Path) -> None:
+    assert "cohort 99 is not in the calendar" in one_line(fresh.run(*REPLAY, "--cohorts", "99"))
+    out = tmp_path / "world"
+    assert "cohort 99 is not in the calendar" in one_line(fresh.run("simulate", "--cohorts", "99", "--out", str(out)))
+    assert not out.exists()
+
+
+def test_another_world_is_not_written_over(fresh: Instance, world: Path, tmp_path: Path) -> None:
+    before = (world / "expected.json").read_bytes()
+    assert "holds another world" in one_line(fresh.run("simulate", "--cohorts", "12", "--out", str(world)))
+    assert (world / "expected.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        ["nothing"],
+        ["replay"],
+        ["replay", "--from", "yesterday", "--to", "2021-03-06"],
+        ["replay", "--from", "2021-03-06", "--to", "2021-03-05"],
+        ["replay", "--from", "0001-01-01", "--to", "2021-03-05"],
+        ["replay", "--from", "2021-03-05", "--to", "9999-12-31"],
+        [*REPLAY, "--cohorts", "twelve"],
+        ["simulate", "--scale", "0", "--out", "x"],
+        ["explain"],
+        ["cohorts", "--xml"],
+    ],
+)
+def test_wrong_usage_is_two(fresh: Instance, usage: list[str]) -> None:
+    done = fresh.run(*usage)
+    assert done.returncode == 2
+    assert done.stderr
+
+
+def test_what_is_no_card_or_nik_is_said_and_the_rest_is_answered(fresh: Instance) -> None:
+    done = fresh.run("explain", "123", "1234567890123456", "--json")
+    assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["unknown", "unknown"]
+    assert "no card number (sixteen digits) in place 1" in one_line(done)
+
+
+@pytest.mark.parametrize("command", [["--help"], ["cohorts"]])
+def test_what_should_answer_at_once_imports_nothing_heavy(fresh: Instance, command: list[str]) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['prakerja', *{command!r}]\n"
+        "from prakerja import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'pandas', 'pyarrow', 'airflow', 'great_expectations', 'fastapi', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'heavy: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=fresh.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_world_comes_out_the_same_twice_and_another_seed_gives_another(fresh: Instance, tmp_path: Path) -> None:
+    def made(name: str, seed: str) -> dict[str, bytes]:
+        out = tmp_path / name
+        assert (
+            fresh.run(
+                "simulate", "--cohorts", "12", "--scale", "0.005", "--seed", seed, "--nasty", "--out", str(out)
+            ).returncode
+            == 0
+        )
+        return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    first = made("first", "1")
+    assert made("second", "1") == first
+    assert made("third", "2") != first

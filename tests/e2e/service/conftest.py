@@ -1,0 +1,53 @@
+"""Everybody of the replayed world asked about; and the service in this process."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Instance
+from tests.integration.blacklist import conftest as blacklist
+from tests.support.served_home import served
+
+api, listed, own_home = blacklist.api, blacklist.listed, blacklist.own_home
+
+
+@pytest.fixture(scope="module")
+def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Everybody of the world asked about, everything fetched, a reader synced; gives what was answered and said."""
+    instance, _ = replayed
+    people = instance.people()
+    made = instance.run("keys", "create", "registration", "--scope", "check", "--scope", "list", "--scope", "range",
+                        "--per-minute", "1000000", "--as", "Siti")  # fmt: skip
+    token = made.stdout.strip()
+    niks = [person["nik"] for person in people]
+    reader = tmp_path_factory.mktemp("reader") / "list"
+    with served(instance) as (url, said), httpx.Client(headers={"authorization": f"Bearer {token}"}) as consumer:
+        answers, texts = [], []
+        for start in range(0, len(niks), 1000):
+            response = consumer.post(f"{url}/v1/blacklist/check", json={"niks": niks[start : start + 1000]})
+            answers += response.json()["listed"]
+            texts.append(response.content)
+        version = consumer.get(f"{url}/v1/blacklist/latest").json()["version"]
+        for path in (
+            "/openapi.json", "/readyz", "/v1/statistics", "/v1/blacklist/latest", "/v1/blacklist/range/0a1b2",
+            *(f"/v1/blacklist/versions/{version}/{name}" for name in ("manifest.json", "snapshot.parquet")),
+        ):  # fmt: skip
+            texts.append(consumer.get(url + path).content)
+        texts.append(consumer.post(f"{url}/v1/blacklist/check", json={"niks": [f"{niks[0]}1"]}).content)
+        texts.append(consumer.get(f"{url}/v1/blacklist/range/{niks[0]}").content)
+        texts.append(consumer.get(f"{url}/{people[0]['phone']}").content)
+        environment = instance.environment | {"PRAKERJA_API_KEY": token}
+        synced = subprocess.run(
+            [*instance.command, "blacklist", "sync", str(reader), "--from", url, "--at", "2021-03-20T05:00:00Z"],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        time.sleep(1.5)  # the lookups are on their way to the warehouse
+    return {
+        "instance": instance, "people": people, "answers": answers, "texts": texts, "said": said, "synced": synced,
+        "reader": reader,
+    }  # fmt: skip

@@ -1,0 +1,74 @@
+"""Senders that are killed at ever later moments, and many at once: nobody is reminded twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+
+from prakerja.reminders import channels, outbox, overview, sending
+from prakerja.settings import PROJECT
+from tests.support.reminder_desk import H7, MANY, NINE, Desk, person, phone
+
+SENDER = """
+import sys
+from datetime import date, datetime
+from threading import Thread
+from prakerja.calendar import cohort
+from prakerja.reminders import sending
+from prakerja.reminders.channels import Accounts
+from prakerja.reminders.traffic import Traffic
+def send():
+    at = datetime.fromisoformat("2021-03-06T09:00:00+07:00")
+    sending.send_reminders(cohort(12), date(2021, 3, 6), Accounts(*sys.argv[2:]), lambda: at)
+threads = [Thread(target=send) for _ in range(int(sys.argv[1]))]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def sender(desk: Desk, tasks: int = 1) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SENDER, str(tasks), desk.at.sms, desk.at.sms_fallback, desk.at.smtp], cwd=PROJECT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_killed_at_any_moment_nobody_gets_two(desk: Desk) -> None:
+    """Processes are killed with -9 at ever later moments, and the next goes on; the sandbox counts."""
+    crowd = 600
+    desk.roster([person(n, phone(n)) if n % 3 else person(n, email=f"a{n}@x.example") for n in range(1, crowd + 1)])
+    desk.mood("first", seconds=0.05)
+    for taken in (1, 100, 250, 380):
+        process = sender(desk)
+        waits = time.monotonic() + 30
+        while len(desk.messages()) < taken and process.poll() is None and time.monotonic() < waits:
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+    assert 0 < len(desk.messages()) < crowd, "killed in the middle"
+    try:
+        ended = desk.until_done()
+    except sending.PartialError:  # an e-mail in flight at a kill: nobody knows, and it is not sent again
+        ended = overview.counts_of(12, H7)
+    assert max(Counter(to for _, to, _ in desk.messages()).values()) == 1
+    unknown = [row for row in desk.rows() if row[1] == "unknown"]
+    assert ended["targeted"] == crowd
+    assert {row[0] for row in unknown} <= {"email"}
+    assert len(unknown) <= 4 * channels.MailServer.in_flight_max
+    assert {row[1] for row in desk.rows()} <= {"delivered", "accepted", "unknown"}
+    assert len(desk.messages()) + len(unknown) >= crowd
+    # Nobody will ever know, once its time is over: that counts as not reached.
+    outbox.close(NINE + timedelta(days=3))
+    assert overview.counts_of(12, H7)["unsettled"] == 0
+    assert overview.counts_of(12, H7).get("permanently_failed", 0) == len(unknown)
+
+
+def test_fifty_at_once_send_once(many: Desk) -> None:
+    processes = [sender(many, tasks=10) for _ in range(5)]
+    for process in processes:
+        _, said = process.communicate(timeout=120)
+        assert (process.returncode, said) == (0, b"")
+    assert len(many.messages()) == MANY

@@ -1,0 +1,7 @@
+"""A nasty world and its replay, which went through: what killed replays are held against."""
+
+from __future__ import annotations
+
+from tests.e2e import conftest as e2e
+
+calendar_file, world, instances, replayed = e2e.calendar_file, e2e.world, e2e.instances, e2e.replayed

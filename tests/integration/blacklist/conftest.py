@@ -1,0 +1,77 @@
+"""A list to publish, its keys, and the service over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from prakerja import warehouse
+from prakerja.blacklist import publishing, rotation, signing
+from prakerja.blacklist.service import running
+from prakerja.blacklist.sources import under_key
+from prakerja.settings import program
+from tests.support.published_list import AT, reinstate, revoke, write_people
+from tests.support.publisher import WHO, published
+from tests.support.running_service import NOW, TODAY, Api, await_version, served
+
+
+@pytest.fixture
+def listed(home: Path) -> Path:
+    """Ten people of gelombang 12, five of them revoked; gives the blacklist's folder."""
+    write_people()
+    return home / "publish" / "blacklist"
+
+
+@pytest.fixture
+def later(listed: Path) -> Path:
+    """One version of five; two more were revoked since, and one reinstated."""
+    published("first")
+    revoke([6, 7])
+    reinstate(2)
+    return listed
+
+
+@pytest.fixture
+def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keys that are nobody else's: a home of the test's own, with the same warehouse; gives its folder of keys."""
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
+    monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))
+    return home / "own" / "keys"
+
+
+@pytest.fixture
+def rekeyed(own_keys: Path, later: Path) -> Path:
+    """As `later`, and the subjects have got another key since; gives the folder of the list under the earlier one."""
+    earlier = signing.subject_key().key_id
+    rotation.rotate_subject_key(AT, **WHO)
+    return Path(under_key(later, earlier))
+
+
+@pytest.fixture
+def bound(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets bounds; those that are not named bind nobody."""
+    free = {"grows_free": 1000, "grows_share_max": 0.0, "shrinks_free": 1000, "shrinks_share_max": 0.0}
+
+    def bound(**rules: float) -> None:
+        for name, value in (free | rules).items():
+            monkeypatch.setitem(program()["blacklist"], name, value)
+
+    return bound
+
+
+@pytest.fixture
+def own_home(home: Path, session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The service's folder is the test's own."""
+    monkeypatch.setattr(running.Settings, "make_home", lambda _: home)
+    return home
+
+
+@pytest.fixture
+def api(listed: Path, own_home: Path) -> Iterator[Api]:
+    """A service over one version of five people, of today."""
+    publishing.publish("first", NOW, TODAY)
+    with served(own_home) as running_api:
+        await_version(running_api, 1)
+        yield running_api

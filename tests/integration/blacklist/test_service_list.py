@@ -1,0 +1,186 @@
+"""The list as the service passes it on: files, pointer, freshness, a version that takes another's place."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prakerja.blacklist import publishing, signing, sources
+from prakerja.blacklist.client import Client
+from prakerja.blacklist.service import app, files
+from prakerja.cohorts.overview import cohort_table
+from prakerja.errors import PrakerjaError
+from tests.support.published_list import revoke
+from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
+
+# -- the list ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_pointer_and_every_file_are_the_published_bytes(api: Api, listed: Path) -> None:
+    assert api.ask("GET", "/v1/blacklist/latest", "list").content == (listed / "latest.json").read_bytes()
+    for name in app.FILES:
+        response = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
+        assert response.content == (listed / "v000001" / name).read_bytes()
+        assert "immutable" in response.headers["cache-control"]
+        known = {"if-none-match": response.headers["etag"]}
+        again = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list", headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+    for path in (listed / "keys").iterdir():
+        assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").content == path.read_bytes()
+
+
+def test_a_known_pointer_is_not_sent_again_until_it_is_another(api: Api) -> None:
+    first = api.ask("GET", "/v1/blacklist/latest", "list")
+    known = {"if-none-match": f'"other", W/{first.headers["etag"]}'}
+    assert api.ask("GET", "/v1/blacklist/latest", "list", headers=known).status_code == 304
+    revoke([6])
+    publishing.publish("second", NOW, TODAY)
+    api.service.copies.refresh()
+    assert api.ask("GET", "/v1/blacklist/latest", "list", headers=known).json()["version"] == 2
+
+
+@pytest.mark.parametrize("name", app.FILES)
+@pytest.mark.parametrize("bent", ["bent", "short", "empty"])
+def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, name: str, bent: str) -> None:
+    path = listed / "v000001" / name
+    right = path.read_bytes()
+    path.write_bytes(
+        {"bent": right[:20] + bytes([right[20] ^ 1]) + right[21:], "short": right[:-9], "empty": b""}[bent]
+    )
+    response = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
+    problem(response, 404 if name.startswith("manifest.json") and response.status_code == 404 else 503)
+    assert "immutable" not in response.headers.get("cache-control", "")
+    path.write_bytes(right)
+    assert api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content == right
+    path.write_bytes(b"")  # data that was verified is answered from our own copy
+    again = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
+    assert again.content == right if not name.startswith("manifest.json") else again.status_code in (404, 503)
+
+
+@pytest.mark.parametrize("which", ["keyring-000001.json", "pem"])
+def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: str) -> None:
+    path = next(path for path in (listed / "keys").iterdir() if path.name.endswith(which))
+    path.write_bytes(path.read_bytes().replace(b"A", b"B", 3))
+    assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
+
+
+def test_files_that_were_asked_for_last_stay_up_to_a_bound(
+    api: Api, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in app.FILES if not name.startswith("manifest.json")]
+    sizes = {name: len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) for name in names}
+    kept = home / "service" / "files"
+    assert len(list(kept.iterdir())) == 3
+    monkeypatch.setattr(files, "KEPT_BYTES_MAX", max(sizes.values()))
+    for path in kept.iterdir():
+        path.unlink()
+    for name in names:
+        assert len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) == sizes[name]
+        assert sum(path.stat().st_size for path in kept.iterdir()) <= max(sizes.values())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "versions/2/manifest.json", "versions/0/manifest.json", "versions/1/other", "versions/x/manifest.json",
+        "versions/1/..%2f..%2fkeys", "versions/999999999999/manifest.json", "keys/keyring-000009.json",
+        "keys/..%2flatest.json", "keys/signing_key.pem", "versions/1/manifest.json?key_id=0123456789abcdef",
+        "latest?key_id=0123456789abcdef", "latest?key_id=no",
+    ],
+)  # fmt: skip
+def test_what_is_not_published_is_not_there(api: Api, path: str) -> None:
+    response = api.ask("GET", f"/v1/blacklist/{path}", "list")
+    assert response.status_code in (404, 422)
+    problem(response, response.status_code)
+
+
+def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
+    reader = Client(home / "reader", [signing.signing_key().public], [signing.subject_key()])
+    source = sources.Service(api.url, api.tokens["list"])
+    assert reader.sync(source).how == "full"
+    assert reader.sync(source).how == "unchanged"
+    revoke([6])
+    publishing.publish("second", NOW, TODAY)
+    api.service.copies.refresh()
+    assert reader.sync(source).how == "delta"
+    assert reader.opened().is_listed(signing.subject_key().digest(nik(6)))
+    with pytest.raises(PrakerjaError, match="does not let this API key"):
+        reader.sync(sources.Service(api.url, "no.key"))
+    with pytest.raises(PrakerjaError, match="does not answer"):
+        reader.sync(sources.Service("http://127.0.0.1:9", api.tokens["list"]))
+
+
+# -- freshness ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_ready_with_a_list_and_not_without_nor_when_it_has_expired(own_home: Path, listed: Path) -> None:
+    with served(own_home) as api:
+        assert api.ask("GET", "/healthz").json() == {"status": "ok"}
+        assert "no verified list" in problem(api.ask("GET", "/readyz"), 503)
+        assert "no verified list" in problem(api.check(nik(1)), 503)
+        publishing.publish("old", NOW - timedelta(days=8), TODAY)
+        api.service.copies.refresh()
+        expired = api.ask("GET", "/readyz")
+        assert "version 1 has expired" in problem(expired, 503)
+        assert expired.json()["is_ready"] is False
+        assert api.check(nik(1)).json()["is_expired"] is True
+        publishing.publish("new", NOW, TODAY)
+        api.service.copies.refresh()
+        ready = api.ask("GET", "/readyz")
+        assert ready.status_code == 200
+        answer = ready.json()
+        assert (answer["version"], answer["is_stale"], answer["is_expired"]) == (2, False, False)
+        assert answer["next_version_by"] > answer["created_at"]
+
+
+def test_a_list_that_is_refused_leaves_the_one_before_in_service(api: Api, listed: Path) -> None:
+    revoke([6])
+    publishing.publish("second", NOW, TODAY)
+    snapshot = listed / "v000002" / "manifest.json"
+    snapshot.write_bytes(snapshot.read_bytes().replace(b"6", b"7", 1))
+    api.service.copies.refresh()
+    assert api.service.copies.problem
+    assert api.check(nik(1)).json()["version"] == 1
+
+
+def test_statistics_need_no_key_and_tell_no_person(api: Api) -> None:
+    answer = api.ask("GET", "/v1/statistics")
+    assert answer.status_code == 200
+    names = ("cohort", "selected", "purchased", "held", "revoked", "reinstated")
+    told = [{name: row[name] for name in names} for row in cohort_table() if row["cohort"] == 12]
+    assert answer.json()["cohorts"] == told
+    assert told[0]["revoked"] == 5
+
+
+def test_no_request_is_dropped_while_versions_are_exchanged(api: Api) -> None:
+    stop, seen, wrong = threading.Event(), set(), []
+
+    def ask() -> None:
+        with httpx.Client(headers={"authorization": f"Bearer {api.tokens['check']}"}) as session:
+            while not stop.is_set():
+                response = session.post(f"{api.url}/v1/blacklist/check", json={"niks": [nik(1), nik(6)]})
+                answer = response.json()
+                seen.add(answer.get("version"))
+                # Version 1 does not list the sixth, every later one does: never a mixture.
+                if response.status_code != 200 or answer["listed"] != [True, answer["version"] > 1]:
+                    wrong.append(answer)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    revoke([6])
+    for number in range(2, 6):
+        publishing.publish(f"version {number}", NOW, TODAY)
+        api.service.copies.refresh()
+        await_version(api, number)
+        time.sleep(0.1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert {1, 5} <= seen

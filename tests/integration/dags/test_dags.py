@@ -1,0 +1,248 @@
+"""The DAGs: exactly these, with these edges and policies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from prakerja.calendar import calendar
+from prakerja.settings import PROJECT
+
+TAGS = {"prakerja", "feeds", "deadlines", "blacklist"}
+
+EDGES = {
+    "platform_feeds": {
+        "take_in_rosters": {"list_platforms", "all_is_in"},
+        "list_platforms": {"take_in", "tell_of_feeds"},
+        "take_in": {"tell_of_feeds", "refresh_standing", "all_is_in"},
+        "tell_of_feeds": {"all_is_in"},
+        "refresh_standing": {"notice_late_truth"},
+        "notice_late_truth": {"all_is_in"},
+        "all_is_in": set(),
+        "close_reminders": set(),
+    },
+    "cohort_deadline": {
+        "await_feeds": {"reconcile"},
+        "reconcile": {"choose"},
+        "choose": {
+            "send_reminders",
+            "reminder_date_is_over",
+            "rehearsal_is_over",
+            "cohort_has_no_roster",
+            "ask_approval",
+            "approve_revocation",
+            "nobody_is_overdue",
+            "cohort_was_decided",
+        },
+        "send_reminders": set(),
+        "reminder_date_is_over": set(),
+        "rehearsal_is_over": set(),
+        "cohort_has_no_roster": set(),
+        "ask_approval": {"approve_revocation"},
+        "approve_revocation": {"revoke"},
+        "revoke": {"publish_blacklist"},
+        "nobody_is_overdue": {"publish_blacklist"},
+        "cohort_was_decided": {"publish_blacklist"},
+        "publish_blacklist": set(),
+    },
+    "daily_audit": {
+        "find": {"list_repairs", "report"},
+        "list_repairs": {"repair"},
+        "repair": {"report"},
+        "report": set(),
+    },
+    "blacklist_readers": {
+        "await_list": {"sync_list"},
+        "sync_list": {"react"},
+        "react": set(),
+    },
+}
+
+
+def test_exactly_these_dags_with_these_edges(dags: dict[str, Any]) -> None:
+    found = {name: {task.task_id: set(task.downstream_task_ids) for task in dag.tasks} for name, dag in dags.items()}
+    assert found == EDGES
+
+
+def test_people_can_read_them(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert dag.dag_display_name != dag.dag_id
+        for task in dag.tasks:
+            assert task.task_display_name != task.task_id, task.task_id
+
+
+def test_policies(dags: dict[str, Any]) -> None:
+    catchup = {"platform_feeds": False, "cohort_deadline": True, "blacklist_readers": False, "daily_audit": False}
+    assert {name: dag.catchup for name, dag in dags.items()} == catchup
+    assert [dags[name].max_active_runs for name in ("platform_feeds", "blacklist_readers", "daily_audit")] == [1] * 3
+    for name, dag in dags.items():
+        assert (PROJECT / "dags" / f"{name}.py").is_file(), "a DAG's file is called what the DAG is"
+        assert (PROJECT / "docs" / "runbooks" / f"{name}.md").is_file(), "every DAG has a runbook"
+        assert dag.doc_md
+        assert dag.tags <= TAGS
+        assert "prakerja" in dag.tags
+        assert dag.start_date.date() < min(wave.announced_on for wave in calendar().values())
+        for task in dag.tasks:
+            assert task.retries == 3, task.task_id
+            assert task.retry_delay == timedelta(minutes=5)
+            assert task.retry_policy is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        ("prakerja.landing.RejectedError", "fail"),
+        ("airflow.providers.standard.exceptions.HITLRejectException", "fail"),
+        ("prakerja.workflow.NotTakenInError", "fail"),
+        ("prakerja.revocations.decision.BlockedError", "fail"),
+        ("prakerja.warehouse.UnavailableError", "retry"),
+        ("prakerja.landing.StorageError", "retry"),
+        ("prakerja.reminders.channels.UnreachableError", "retry"),
+        ("prakerja.reminders.channels.ProviderRefusesError", "fail"),
+        ("prakerja.reminders.sending.PartialError", "fail"),
+        ("prakerja.blacklist.sources.UnreachableError", "retry"),
+        ("prakerja.blacklist.keyring.UntrustedError", "fail"),
+        ("prakerja.blacklist.publishing.OutOfBoundsError", "fail"),
+    ],
+)
+def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
+    dags: dict[str, Any], error: str, action: str
+) -> None:
+    import importlib
+
+    from task_policy import DEFAULT_ARGS
+
+    module, name = error.rsplit(".", 1)
+    kind = getattr(importlib.import_module(module), name)
+    raised = kind("reason", "detail") if name == "RejectedError" else kind(["told"])
+    decision = DEFAULT_ARGS["retry_policy"].evaluate(raised, try_number=1, max_tries=3)
+    assert decision.action.value == action
+
+
+def test_who_does_not_answer_in_time_rejects_and_that_is_red(dags: dict[str, Any]) -> None:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    ask = dags["cohort_deadline"].get_task("ask_approval")
+    assert isinstance(ask, ApprovalOperator)
+    assert ask.defaults == ["Reject"]
+    assert ask.fail_on_reject is True
+    assert ask.response_timeout == timedelta(hours=24)
+    assert ask.execution_timeout is None
+    assert [notifier.event for notifier in ask.notifiers] == ["approval"]
+    assert not ask.assigned_users, "whoever may act on the DAG"
+
+
+def test_approvers_are_those_of_the_environment(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("PRAKERJA_APPROVERS", "siti, budi,")
+    bag = DagBag(str(PROJECT / "dags"))
+    ask = bag.dags["cohort_deadline"].get_task("ask_approval")
+    assert ask.assigned_users == [{"id": "siti", "name": "siti"}, {"id": "budi", "name": "budi"}]
+    monkeypatch.setenv("PRAKERJA_APPROVERS", " , ")
+    (error,) = DagBag(str(PROJECT / "dags")).import_errors.values()
+    assert "PRAKERJA_APPROVERS names nobody" in error
+
+
+@pytest.mark.parametrize(
+    ("subject", "users", "is_new"),
+    [
+        ("gelombang-12: ab12", ["siti"], True),
+        ("gelombang-12: cd34", ["siti"], False),
+        ("gelombang-12: ab12", ["siti", "left"], False),
+        ("gelombang-12: ab12", None, False),
+    ],
+)
+def test_an_answer_is_for_the_batch_that_was_shown(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, subject: str, users: list[str] | None, is_new: bool
+) -> None:
+    """Airflow shows a cleared task's first question again, whatever it asks now."""
+    from airflow.sdk.exceptions import TaskAwaitingInput
+    from airflow.sdk.execution_time import task_runner
+
+    from batch_approval import AskedBeforeError, BatchApprovalOperator
+
+    kept = SimpleNamespace(subject=subject, assigned_users=users and [SimpleNamespace(id=user) for user in users])
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=lambda **_: kept), raising=False)
+    recorded: list[tuple[str, str]] = []
+    asked = {"digest": "ab12cd", "title": "gelombang-12: ab12", "text": "..."}
+    ask = BatchApprovalOperator(
+        task_id="ask", assigned_users={"id": "siti", "name": "siti"}, question=lambda: asked,
+        record=lambda *approval: recorded.append(approval),
+    )  # fmt: skip
+    ti = SimpleNamespace(id=uuid4())
+    with pytest.raises(TaskAwaitingInput if is_new else AskedBeforeError) as stopped:
+        ask.execute({"ti": ti, "task_instance": ti})
+    if not is_new:
+        return
+    ask.digest = asked["digest"] = "another batch, by now"
+    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_at": datetime.now(UTC)}
+    context = {"ti": ti, "task_instance": ti}
+    ask.execute_complete(context, answer | {"responded_by_user": None}, **stopped.value.kwargs)
+    assert recorded == [], "what no person approved is not approved"
+    ask.execute_complete(context, answer | {"responded_by_user": {"id": "7", "name": "siti"}}, **stopped.value.kwargs)
+    assert recorded == [("ab12cd", "siti")], "of the batch that was asked about"
+
+
+def test_sensors_give_their_slot_back(dags: dict[str, Any]) -> None:
+    assert dags["cohort_deadline"].get_task("await_feeds").mode == "reschedule"
+    assert dags["platform_feeds"].get_task("take_in").partial_kwargs["mode"] == "reschedule"
+
+
+def test_a_calendar_that_is_no_yaml_is_one_clear_import_error(
+    dags: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    (tmp_path / "calendar.yaml").write_text("cohorts: [")
+    monkeypatch.setenv("PRAKERJA_CALENDAR", str(tmp_path / "calendar.yaml"))
+    bag = DagBag(str(PROJECT / "dags"))
+    (error,) = bag.import_errors.values()
+    assert "is not YAML at line 1: correct it" in error
+
+
+def test_an_approval_given_in_advance_is_for_runs_of_the_past(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    from prakerja import workflow
+    from prakerja.errors import PrakerjaError
+    from prakerja.occasion import Occasion
+    from prakerja.settings import WIB
+
+    wave = calendar()[12]
+    monkeypatch.setattr(workflow, "_decision", lambda _: SimpleNamespace(require_unmoved=lambda _: None))
+    at = datetime.combine(wave.decided_on, datetime.min.time(), WIB)
+    today = Occasion("deadline", wave.deadline_on, at, 12, approve_as="Siti")
+    with pytest.raises(PrakerjaError, match="approve_as is for runs of the past: look at `prakerja approve 12`"):
+        workflow.approve_revocation(today)
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_mail", "url"),
+    [
+        ("http://:to%2Fken@sms.example:8095/https", False, "https://:to%2Fken@sms.example:8095"),
+        ("http://:token@sms.example/", False, "http://:token@sms.example"),
+        ("https://:token@sms.example/sms/v1", False, "https://:token@sms.example/sms/v1"),
+        ('{"conn_type": "http", "host": "sms.example", "schema": "https"}', False, "https://sms.example"),
+        ('{"conn_type": "http", "host": "http://127.0.0.1/sms/first", "port": 80, "password": "t"}', False,
+         "http://:t@127.0.0.1:80/sms/first"),
+        ("smtp://anna:se%40cret@mail.example:465", True, "smtps://anna:se%40cret@mail.example:465"),
+        ("smtp://mail.example:25?disable_ssl=true", True, "smtp://mail.example:25"),
+    ],
+)  # fmt: skip
+def test_connections_become_the_urls_that_channels_take(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, uri: str, is_mail: bool, url: str
+) -> None:
+    from airflow.sdk import Connection
+
+    from message_connections import NAMES, _url
+
+    connection = (
+        Connection.from_json(uri, "prakerja_x") if uri.startswith("{") else Connection.from_uri(uri, "prakerja_x")
+    )
+    assert _url(connection, is_mail=is_mail) == url
+    assert NAMES == ("sms", "sms_fallback", "smtp")

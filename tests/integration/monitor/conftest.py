@@ -1,0 +1,30 @@
+"""Gelombang 12 after its deadline, and who looks at it."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from prakerja.calendar import Cohort
+from prakerja.monitor import app, figures
+from tests.support.monitor_viewer import NOW, Client, Runs
+from tests.support.small_cohort import carry_out
+
+
+@pytest.fixture
+def shown(wave: Cohort) -> Cohort:
+    """Gelombang 12 after its deadline: two of fifty are revoked."""
+    carry_out(wave)
+    figures.refresh(NOW)
+    return wave
+
+
+@pytest.fixture
+def client(shown: Cohort) -> Client:
+    def looking(*, rows: bool = False, people: bool = False) -> TestClient:
+        outer = FastAPI()
+        outer.mount("/prakerja", app.application(lambda: app.Viewer("siti", rows, people), Runs()))
+        return TestClient(outer, base_url="http://airflow/prakerja", follow_redirects=False)
+
+    return looking

@@ -1,0 +1,32 @@
+"""Reminders over real HTTP and SMTP, to a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prakerja import serving
+from prakerja.reminders import channels, receipts
+from prakerja.sandbox import running
+from prakerja.settings import Settings
+from tests.support.reminder_desk import MANY, Desk, person, phone
+
+
+@pytest.fixture
+def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(channels, "TIMEOUT", 1.0)
+    secret = Settings.from_environment().receipts_secret()
+    with (
+        serving.in_thread(receipts.application()) as url,
+        running.running(home / "inbox.sqlite", secret) as at,
+    ):
+        monkeypatch.setenv("PRAKERJA_RECEIPTS_URL", url)
+        yield Desk(home, at)
+
+
+@pytest.fixture
+def many(desk: Desk) -> Desk:
+    desk.roster([person(n, phone(n)) for n in range(1, MANY + 1)])
+    return desk

@@ -1,0 +1,105 @@
+"""Whom a reminder is for, and when: each once, however often it runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from prakerja.calendar import cohort
+from prakerja.cohorts import people
+from prakerja.errors import PrakerjaError
+from prakerja.feeds import intake
+from prakerja.reminders import choices, outbox
+from prakerja.settings import WIB
+from tests.support.landing_zone import Row, deliver
+from tests.support.reminder_desk import H7, MANY, NINE, Desk, buys, person, phone
+
+
+def test_everyone_who_has_not_bought_gets_one_message_however_often_it_runs(many: Desk) -> None:
+    assert many.until_done() == {"targeted": MANY, "delivered": MANY}
+    assert many.until_done() == {"targeted": MANY, "delivered": MANY}
+    found = many.messages()
+    assert len({to for _, to, _ in found}) == len(found) == MANY
+    assert all("13 Maret 2021 pukul 23.59 WIB" in text for *_, text in found)
+    assert all(to.startswith("+62812345") for _, to, _ in found)
+    assert not any(re.search(r"\d{12}", text) for *_, text in found), "no card, no NIK"
+
+
+def test_a_date_that_is_over_begins_nothing(many: Desk) -> None:
+    assert many.send(NINE + timedelta(days=1)).counts == {}
+    assert many.messages() == []
+
+
+def test_who_bought_or_was_suspended_or_opted_out_a_second_ago_gets_nothing(
+    many: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = outbox.take_over
+
+    def meanwhile(run: outbox.Run, at: datetime) -> None:
+        real(run, at)  # everybody is queued by now
+        buys(many, 1)
+        people.suspend(str(10**15 + 2), H7, is_permanent=False, because="x", suspended_by="Siti")
+        people.withdraw(str(10**15 + 3), H7, because="x", recorded_by="Siti")
+        choices.choose(str(10**15 + 4), ("sms",), is_opted_out=True, on=H7, recorded_by="Siti")
+
+    monkeypatch.setattr(outbox, "take_over", meanwhile)
+    many.send()
+    monkeypatch.undo()
+    assert {to for _, to, _ in many.messages()} == {f"+62812345{n:05}" for n in range(5, MANY + 1)}
+    assert [row[2] for row in many.rows()[:4]] == ["purchased", "suspended", "withdrawn", "opted_out"]
+    assert {row[1] for row in many.rows()[:4]} == {"suppressed"}
+
+
+def test_an_audience_of_all_tells_the_purchased_so(many: Desk) -> None:
+    buys(many, 1)
+    (many.folder / "calendar.yaml").write_text(
+        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short,"
+        " audience: all, reminder_days: [7, 0]}\n"
+    )
+    from prakerja import calendar
+
+    calendar._read.cache_clear()
+    assert [event.kind for event in cohort(12).events()] == ["H-7", "H-0", "deadline"]
+    many.send()
+    (bought,) = [text for _, to, text in many.messages() if to == "+6281234500001"]
+    assert "sudah kami terima" in bought
+    assert len(many.messages()) == MANY
+
+
+def test_held_recipients_and_those_who_lack_something_get_their_own_words(desk: Desk) -> None:
+    desk.roster([person(n, phone(n)) for n in range(1, 6)])
+    noon = datetime(2021, 3, 5, 12, tzinfo=WIB)
+    damaged = Row(transaction_id="x", event="PAID", occurred_at=noon, card=f"{10**15 + 5}.0", amount=5000)
+    good = [
+        Row(transaction_id=f"g{n}", event="PAID", occurred_at=noon, card=f"{9 * 10**15 + n}", amount=5)
+        for n in range(30)
+    ]
+    deliver(
+        desk.folder / "landing", "tokopedia", "2021-03-05", [damaged, *good], generated_at="2021-03-06T01:00:00+07:00"
+    )
+    assert intake.take_in("tokopedia", H7).rejected == []
+    (desk.folder / "lacks.csv").write_text(
+        f"card_number,lacks\n{10**15 + 1},videos\n{10**15 + 2},password\n{10**15 + 3},steps\n{8 * 10**15},steps\n"
+    )
+    assert choices.take_in_hindrances(desk.folder / "lacks.csv", H7) == choices.TakenIn(4, 3, 1)
+    desk.send()
+    told = {to[-1]: text for _, to, text in desk.messages()}
+    for number, words in zip(
+        "12345", ("video", "kata sandi", "Caranya", "Masuk ke", "sedang kami periksa"), strict=True
+    ):
+        assert words in told[number]
+    assert len(set(told.values())) == 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["1234,videos", f"{10**15 + 1},everything", f"{10**15 + 1}", f"{10**15 + 1},videos\n{10**15 + 1},steps"],
+)  # fmt: skip
+def test_a_report_with_a_bad_line_is_refused_whole_and_names_no_card(desk: Desk, line: str) -> None:
+    desk.roster([person(1, phone(1))])
+    (desk.folder / "lacks.csv").write_text(f"card_number,lacks\n1000000000000001,videos\n{line}\n")
+    with pytest.raises(PrakerjaError, match=r"lacks.csv, line [34]: .*nothing was taken in") as refused:
+        choices.take_in_hindrances(desk.folder / "lacks.csv", H7)
+    assert "1000000000000001" not in str(refused.value)

@@ -1,0 +1,242 @@
+"""The log of every fact: what is edited, deleted, put in another order or cut off is found; and nobody else may add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from prakerja import warehouse
+from prakerja.blacklist import audit
+from prakerja.calendar import Cohort
+from prakerja.reminders import overview
+from prakerja.revocations import decision, states
+from prakerja.settings import PROJECT
+from prakerja.warehouse import RefusedError
+from tests.support.small_cohort import DECIDED_ON, card, carry_out, revoked
+
+
+def problems() -> str:
+    return "\n".join(audit.verify().problems)
+
+
+def as_owner(statement: str) -> None:
+    """What somebody does who owns the database: the triggers that guard it are theirs."""
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql(statement)
+
+
+def test_every_fact_is_in_the_log_with_who_added_it(told: Path) -> None:
+    found = audit.verify()
+    assert found.anchors == 2
+    assert found.rows > 100
+    facts: dict[str, int] = {}
+    for row in audit.list_entries(1000):
+        for fact, value in row["facts"].items():
+            facts[fact] = facts.get(fact, 0) + value["rows"]
+    some = {"outcomes": 50, "revocations": 2, "approvals": 1, "appeals": 1, "blacklist_versions": 2}
+    assert {name: facts[name] for name in some} == some
+    assert {row["actor"] for row in audit.list_entries(3)} == {"gelombang-12__deadline revoke"}
+    assert card(1) not in str(audit.list_entries(1000))
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("update outcomes set outcome = 'overdue' where recipient_id = 3", "outcomes of position"),
+        ("update revocations set approved_by = 'Budi' where recipient_id = 1", "that are not the same"),
+        ("delete from approvals", "approvals of position"),
+        ("update appeals set text = 'x'", "appeals of position"),
+        ("update deliveries set arrived_on = '2021-03-01' where platform = 'sisnaker'", "deliveries of position"),
+        ("insert into waivers (delivery_id, accepted_by, because, entry) values (1, 'x', 'x', 99)", "1 rows of w"),
+        ("update audit_log set actor = 'somebody' where position = 4", "position 4 of the log was edited"),
+        ("update audit_log set facts = '{}' where position = 4", "position 4 of the log was edited"),
+        ("delete from audit_log where position = 4", "entries are missing before position 5"),
+        ("delete from audit_log where position > 3", "the log lacks position"),
+        (
+            "update audit_log as l set entry = -o.entry, facts = o.facts, actor = o.actor from audit_log as o"
+            " where (l.position, o.position) in ((3, 4), (4, 3))",
+            "position 3 of the log was edited",
+        ),
+        (
+            "with recursive anew as (select position, hash from audit_log where position = 1 union all"
+            " select l.position, audit_hash(l.position, l.entry, l.at, 'x', l.facts, a.hash)"
+            " from anew a join audit_log l on l.position = a.position + 1)"
+            " update audit_log as l set actor = 'x', hash = a.hash, previous = coalesce("
+            " (select b.hash from anew b where b.position = l.position - 1), '')"
+            " from anew a where a.position = l.position and l.position > 1",
+            "the log lacks position",
+        ),
+    ],
+    ids=[
+        "an edited outcome", "an edited approver", "a deleted approval", "an edited appeal", "an edited delivery",
+        "a row on the sly", "an edited actor", "edited contents", "a deleted entry", "a cut tail", "another order",
+        "a log written anew",
+    ],
+)  # fmt: skip
+def test_what_is_bent_is_found(told: Path, statement: str, found: str) -> None:
+    as_owner(statement)
+    assert found in problems()
+
+
+def test_an_anchor_that_is_bent_is_found(told: Path) -> None:
+    anchor = told / "v000001.json"
+    anchor.write_bytes(anchor.read_bytes().replace(b'"position":', b'"position": '))
+    assert "the anchor v000001.json has another signature" in problems()
+    (told / "v000002.json.sig").unlink()
+    assert "the anchor v000002.json is damaged" in problems()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update revocations set approved_by = 'Budi'",
+        "delete from revocations",
+        "truncate outcomes",
+        "update decisions set overdue = 0",
+        "delete from hold_resolutions",
+        "update suspensions set because = 'x'",
+        "insert into audit_log select * from audit_log",
+        "delete from audit_log",
+        "update audit_log set actor = 'x'",
+        "delete from audit_pending",
+        "insert into transitions values ('purchased', 'revocations', 'revoked')",
+        "alter table revocations disable trigger all",
+        "delete from transactions",
+        "update recipients set cohort = 13",
+    ],
+)
+def test_the_application_can_only_add(told: Path, statement: str) -> None:
+    for duty in get_args(warehouse.Duty):
+        with pytest.raises(RefusedError, match="InsufficientPrivilege"), warehouse.transaction(duty) as connection:
+            connection.exec_driver_sql(statement)
+    assert problems() == ""
+
+
+#: Whose duty it is to add to a table; whatever is not here nobody may add to.
+ADDS = {
+    "ingest": "cohort_days cohort_figures cohort_regions deliveries"
+    " extensions quarantine recipients restatements rosters standings transactions waivers",
+    "decide": "appeal_decisions appeals approvals batch_members batches carried_out decision_deliveries decisions"
+    " extensions freeze_lifts freezes hold_resolutions late_findings"
+    " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions withdrawals",
+    "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
+    "receive": "opt_outs",
+    "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
+    " published_lists rotations",
+    "serve": "lookups",
+    "show": "looks",
+    "read": "",
+}
+
+
+@pytest.mark.parametrize("duty", get_args(warehouse.Duty))
+def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.Duty) -> None:
+    with warehouse.transaction(duty) as connection:
+        added, changed, seen = (
+            {
+                table
+                for (table,) in connection.exec_driver_sql(
+                    "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+                    " and has_table_privilege(oid, %s)", (privilege,),
+                )
+            }
+            for privilege in ("insert", "update, delete, truncate", "select")
+        )  # fmt: skip
+    assert added == set(ADDS[duty].split())
+    counted = {"cohort_days", "cohort_regions", "cohort_figures"} if duty == "ingest" else set()
+    assert changed <= {"standings", "evidence_bases", "reminders", "provider_pace"} | counted
+    with warehouse.transaction(duty) as connection:
+        compares = connection.exec_driver_sql(
+            "select has_function_privilege('differences(bigint, bigint)', 'execute')"
+        ).scalar_one()
+    assert compares == (duty in ("ingest", "show", "read"))
+    if duty in ("serve", "receive"):  # the processes that others reach know of no person
+        assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "evidence", "appeals"}
+
+
+def test_who_dies_before_sealing_leaves_it_to_the_next(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as dying:
+        dying.setattr(warehouse, "_seal", lambda _: None)
+        decision.decide(wave, DECIDED_ON)
+    before = audit.list_entries(1000)
+    assert "outcomes" not in {fact for row in before for fact in row["facts"]}
+    assert audit.verify().problems == []
+    assert "outcomes" in {fact for row in audit.list_entries(1000) for fact in row["facts"]}
+
+
+REVOKE = (
+    "insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)"
+    " select {}, decision_id, 'NO_FIRST_PURCHASE', now(), 'x', '2021-03-15' from decisions"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        (REVOKE.format(3), "somebody who has bought"),
+        (REVOKE.format(999), "somebody who was never decided"),
+        (
+            "insert into reinstatements (recipient_id, because, approved_by, reinstated_on)"
+            " values (1, 'appeal', 'x', '2021-03-15')",
+            "somebody who is not revoked",
+        ),
+        (
+            "insert into hold_resolutions (recipient_id, is_purchased, because, resolved_by, resolved_on)"
+            " values (3, false, 'x', 'x', '2021-03-15')",
+            "somebody who is not held",
+        ),
+        (
+            "insert into late_findings (recipient_id, kind, found_on) values (3, 'spared', '2021-03-15')",
+            "somebody who is not overdue",
+        ),
+    ],
+)
+def test_the_warehouse_refuses_what_may_not_follow(wave: Cohort, statement: str, why: str) -> None:
+    decision.decide(wave, DECIDED_ON)
+    with (
+        pytest.raises(RefusedError, match=r"transitions|Foreign|approved"),
+        warehouse.transaction("decide") as connection,
+    ):
+        connection.exec_driver_sql(statement)
+    assert revoked() == [], why
+
+
+def test_a_table_of_ones_own_does_not_fool_the_triggers(wave: Cohort) -> None:
+    decision.decide(wave, DECIDED_ON)
+    own = (
+        "create temp table transitions as select 'purchased' as from_state, 'revocations' as fact,"
+        " 'revoked' as to_state; "
+    )
+    with pytest.raises(RefusedError, match=r"transitions|approved"), warehouse.transaction("decide") as connection:
+        connection.connection.driver_connection.execute(own + REVOKE.format(3))
+
+
+def test_nobody_is_revoked_without_an_approved_batch(wave: Cohort) -> None:
+    decision.decide(wave, DECIDED_ON)
+    with pytest.raises(RefusedError, match="revocations_approved"), warehouse.transaction("decide") as connection:
+        connection.exec_driver_sql(REVOKE.format(1))
+
+
+def test_nobody_is_decided_anew_once_revoked(wave: Cohort) -> None:
+    carry_out(wave)
+    with warehouse.transaction("decide") as connection:
+        connection.exec_driver_sql(
+            "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on, settlement_days,"
+            " as_of, selected, purchased, held, overdue, excluded)"
+            " select decision_id || 'x', cohort, roster_id, status, announced_on, deadline_on + 7, settlement_days,"
+            " as_of, selected, purchased, held, overdue, excluded from decisions"
+        )
+    with pytest.raises(RefusedError, match="transitions"), warehouse.transaction("decide") as connection:
+        connection.exec_driver_sql(
+            "insert into outcomes (recipient_id, cohort, deadline_on, outcome, because)"
+            " select recipient_id, cohort, deadline_on + 7, 'overdue', 'no_purchase' from outcomes"
+        )
+
+
+def test_the_picture_in_the_docs_is_the_warehouses(home: Path) -> None:
+    drawn = (PROJECT / "docs" / "states.md").read_text(encoding="utf-8")
+    for diagram in (states.diagram(), overview.diagram()):
+        assert f"```mermaid\n{diagram}\n```" in drawn

@@ -1,0 +1,117 @@
+"""The daily audit of runs: what lacks is found and told, what a run mends is mended, and nothing else is touched."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prakerja import calendar, warehouse, workflow
+from prakerja.calendar import Cohort, CohortEvent
+from prakerja.errors import PrakerjaError
+from prakerja.occasion import Occasion
+from prakerja.revocations import decision
+from prakerja.revocations.run_audit import SeenRuns
+from prakerja.settings import WIB
+from tests.support.small_cohort import DECIDED_ON, carry_out
+
+MORNING = datetime(2021, 3, 15, 7, tzinfo=WIB)  # an hour after the deadline's run of gelombang 12 was due
+NONE, ACTIVE, ENDED, EMPTY = SeenRuns(0, 0, 0), SeenRuns(1, 1, 1), SeenRuns(1, 0, 1), SeenRuns(1, 0, 0)
+
+
+def audited(runs: SeenRuns, now: datetime = MORNING) -> list[dict[str, Any]]:
+    return workflow.audit_runs(now, lambda _: runs)
+
+
+def kinds(runs: SeenRuns, now: datetime = MORNING) -> list[str]:
+    return [finding["kind"] for finding in audited(runs, now)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "found"),
+    [(NONE, ["no_run"]), (ACTIVE, []), (EMPTY, ["run_without_tasks"]), (ENDED, ["not_decided"])],
+)
+def test_a_cohort_that_is_due_and_not_decided_has_a_run_or_gets_one(
+    wave: Cohort, runs: SeenRuns, found: list[str]
+) -> None:
+    assert kinds(runs) == found
+    assert kinds(runs, MORNING - timedelta(minutes=1)) == [], "its run may begin still"
+
+
+def test_the_repair_is_a_run_of_that_very_event(wave: Cohort) -> None:
+    (finding,) = audited(NONE)
+    repair = finding["repair"]
+    assert repair["trigger_run_id"] == "gelombang-12__deadline__2021-03-13__audit-2021-03-15"
+    occasion = Occasion.of_cohort(repair["trigger_run_id"], repair["conf"], MORNING)
+    assert (occasion.cohort, occasion.kind, occasion.on) == (12, "deadline", date(2021, 3, 13))
+    (later,) = audited(NONE, MORNING + timedelta(days=1))
+    assert later["repair"]["trigger_run_id"].endswith("__audit-2021-03-16"), "one a day at most, each day anew"
+
+
+def test_repairs_of_earlier_days_are_runs_too(wave: Cohort) -> None:
+    from prakerja.revocations.run_audit import repair_run_ids
+
+    (event,) = [event for event in wave.events() if event.kind == "deadline"]
+    ids = repair_run_ids(event, MORNING + timedelta(days=2))
+    assert {f"{event.name}__audit-2021-03-{day}" for day in (15, 16, 17)} <= set(ids)
+
+
+def test_a_decided_cohort_lacks_nothing_once_its_revocations_are_carried_out(wave: Cohort) -> None:
+    decision.decide(wave, DECIDED_ON)
+    assert kinds(ENDED) == ["not_carried_out"], "two are overdue, and nobody is asked any more"
+    assert kinds(ACTIVE) == [], "somebody is asked"
+    carry_out(wave)
+    assert kinds(NONE) == []
+
+
+def test_what_is_blocked_is_for_a_person(wave: Cohort) -> None:
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql(
+            "delete from deliveries where platform = 'sisnaker' and business_date = '2021-03-12'"
+        )
+    (finding,) = audited(ENDED)
+    assert (finding["kind"], finding["repair"]) == ("blocked", None)
+    with pytest.raises(PrakerjaError, match="gelombang-12 is not decided: feeds_missing: sisnaker 2021-03-12"):
+        workflow.report_audit([finding])
+    workflow.report_audit(audited(NONE))
+
+
+def test_a_deadline_that_moved_gets_a_run_of_its_own(wave: Cohort, home: Path) -> None:
+    decision.decide(wave, DECIDED_ON)
+    text = (home / "calendar.yaml").read_text()
+    moved = text.replace(
+        "deadline_on: 2021-03-13, ",
+        "deadline_on: 2021-03-13, extensions: [{announced_on: 2021-03-14, deadline_on: 2021-03-15, because: flood}], ",
+    )
+    (home / "calendar.yaml").write_text(moved)
+    calendar._read.cache_clear()
+    after = datetime(2021, 3, 17, 7, tzinfo=WIB)
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
+            " select distinct platform, day, 1, '', 'accepted', day, 'empty', 0 from deliveries,"
+            " generate_series(date '2021-03-15', '2021-03-16', '1 day') as day"
+        )
+    (finding,) = audited(NONE, after)
+    assert finding["kind"] == "deadline_moved"
+    assert finding["repair"]["trigger_run_id"].startswith("gelombang-12__deadline__2021-03-15__audit-")
+    assert "has got the deadline 2021-03-15" in finding["told"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "runs", "found"),
+    [(9, NONE, []), (11, NONE, ["no_run"]), (11, EMPTY, ["run_without_tasks"]), (11, ENDED, []), (11, ACTIVE, [])],
+)
+def test_a_reminder_is_worth_its_run_on_its_own_day(wave: Cohort, hour: int, runs: SeenRuns, found: list[str]) -> None:
+    day = datetime(2021, 3, 12, hour, tzinfo=WIB)  # H-1
+    assert kinds(runs, day) == found
+    assert kinds(runs, day + timedelta(days=1)) == []
+
+
+def test_a_cohort_without_a_roster_has_nothing_to_run_for(home: Path) -> None:
+    def never(event: CohortEvent) -> SeenRuns:
+        raise AssertionError(event)
+
+    assert workflow.audit_runs(MORNING, never) == []

@@ -1,0 +1,365 @@
+"""Whatever happens, in whatever order: the invariants hold. Random lives of a small cohort on the real warehouse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from prakerja import calendar, warehouse, workflow
+from prakerja.blacklist import audit, publishing, verification
+from prakerja.blacklist.sources import folder_of
+from prakerja.calendar import cohort
+from prakerja.cohorts import people
+from prakerja.errors import PrakerjaError
+from prakerja.occasion import Occasion
+from prakerja.platforms import platforms
+from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation
+from prakerja.settings import WIB, program
+from tests.support.standing_world import World
+
+ANNOUNCED, FIRST_DEADLINE = date(2021, 3, 5), date(2021, 3, 13)
+PEOPLE = (1, 2, 3, 4, 5)
+NAMES = ("Ani", "Budi", "Siti")
+
+persons = st.sampled_from(PEOPLE)
+names = st.sampled_from(NAMES)
+sources = st.sampled_from(("tokopedia", "sisnaker"))
+hours = st.integers(-10, 11 * 24)  # from the announcement; the first deadline ends after 216
+rows = st.lists(
+    st.tuples(persons, st.sampled_from(("PAID", "PAID", "PAID", "CANCELLED")), hours, st.sampled_from("ab")),
+    min_size=1,
+    max_size=4,
+)
+
+
+class KilledError(Exception):
+    """What ends a process in the middle."""
+
+
+def number(card: int) -> str:
+    return f"{card:016d}"
+
+
+class Life(RuleBasedStateMachine):
+    """A cohort of five from its deadline day on. The model is the list of deliveries; all else is the product's."""
+
+    def __init__(self, home: Path, truncate: Callable[[], None], seen: Counter[str]) -> None:
+        super().__init__()
+        self.seen = seen
+        self.home, self.clock = home, FIRST_DEADLINE
+        self.feeds: dict[tuple[str, date], tuple[int, list[Any], list[int]]] = {}
+        self.extensions: list[tuple[date, date]] = []
+        self.withheld: set[str] = set()
+        self.revoked: set[int] = set()
+        self.suspended: set[int] = set()
+        self.withdrawn: set[int] = set()
+        self.cleared: set[int] = set()
+        self.log: list[str] = []
+        self.published = 0
+        truncate()
+        self._write_calendar()
+        with warehouse.transaction(as_owner=True) as connection:
+            world = World(connection)
+            for card in PEOPLE:
+                world.recipient(card)
+            connection.exec_driver_sql("update rosters set rows = %s", (len(PEOPLE),))
+        day = ANNOUNCED
+        while day < self.clock:
+            for platform in platforms():
+                self._deliver(platform, day, [], [])
+            day += timedelta(days=1)
+
+    # -- what happens --------------------------------------------------------------------------------------------------
+
+    @rule(platform=sources, back=st.integers(1, 9), rows=rows, damaged=st.lists(persons, max_size=1))
+    def a_delivery_comes(self, platform: str, back: int, rows: list[Any], damaged: list[int]) -> None:
+        day = max(self.clock - timedelta(days=back), ANNOUNCED)
+        self._deliver(platform, day, rows, damaged)
+
+    @rule(platform=sources)
+    def tomorrows_feed_stays_out(self, platform: str) -> None:
+        self.withheld.add(platform)
+
+    @rule(approved_by=st.one_of(st.none(), names))
+    def a_day_passes(self, approved_by: str | None) -> None:
+        self.clock += timedelta(days=1)
+        self._morning()
+        if approved_by:
+            self._approve(approved_by)
+            self._morning()
+
+    @rule(statements=st.integers(1, 40))
+    def a_day_passes_and_a_process_dies(self, statements: int) -> None:
+        self.clock += timedelta(days=1)
+        with contextlib.suppress(KilledError), fuse(statements):
+            self._morning()
+        self._morning()
+
+    @rule(name=names)
+    def somebody_approves_all_that_waits(self, name: str) -> None:
+        self._approve(name)
+
+    @rule(card=persons, is_purchased=st.booleans())
+    def a_hold_is_looked_into(self, card: int, is_purchased: bool) -> None:
+        with contextlib.suppress(PrakerjaError):
+            holds.resolve(number(card), is_purchased=is_purchased, because="asked", resolved_by="Budi", on=self.clock)
+            if is_purchased:
+                self.cleared.add(card)
+
+    @rule(what=st.sampled_from(("extend", "suspend", "withdraw", "freeze", "override")), card=persons, name=names)
+    def somebody_intervenes(self, what: str, card: int, name: str) -> None:
+        because = {"because": "they say why"}
+        with contextlib.suppress(PrakerjaError):
+            if what == "extend" and len(self.extensions) < 2:
+                self.extensions.append((self.clock, self._deadline() + timedelta(days=card)))
+                self._write_calendar()
+            elif what == "suspend":
+                people.suspend(number(card), self.clock, is_permanent=False, suspended_by=name, **because)
+                if self.clock <= self._deadline():
+                    self.suspended.add(card)
+            elif what == "withdraw":
+                people.withdraw(number(card), self.clock, recorded_by=name, **because)
+                self.withdrawn.add(card)
+            elif what == "freeze":
+                freezes.freeze(
+                    12, self.clock, self.clock + timedelta(days=card - 1), frozen_by=name, on=self.clock, **because
+                )
+            else:
+                attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+                overrides.override(12, attempt, overridden_by=name, on=self.clock, **because)
+
+    @precondition(lambda self: self.revoked)
+    @rule(card=persons, name=names, is_upheld=st.booleans())
+    def a_revoked_person_appeals(self, card: int, name: str, is_upheld: bool) -> None:
+        with contextlib.suppress(PrakerjaError):
+            appeals.open_appeal(number(card), "Saya sudah membeli.", opened_by="Ani", on=self.clock)
+        for appeal in appeals.list_appeals():
+            with contextlib.suppress(PrakerjaError):
+                appeals.decide(appeal["appeal_id"], is_upheld=is_upheld, because="seen", decided_by=name, on=self.clock)
+
+    # -- what holds ----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def totals_add_up(self) -> None:
+        with warehouse.transaction("decide") as connection:
+            made = decision.made_decision(connection, 12)
+        assert made is None or made.selected == made.purchased + made.held + made.overdue + made.excluded == len(PEOPLE)
+
+    @invariant()
+    def history_only_grows(self) -> None:
+        """What was in the log is in it unchanged; and whoever was revoked is in the history of revocations."""
+        log = [row["hash"] for row in audit.list_entries(10_000)]
+        assert log[: len(self.log)] == self.log
+        self.log = log
+        assert self._cards("revocations") >= self.revoked
+
+    def teardown(self) -> None:
+        """Once all that was proposed is approved, nobody with a purchase in time stays revoked."""
+        for _ in range(2):
+            self.clock += timedelta(days=1)
+            self._morning()
+            for name in ("Rina", "Dewi"):
+                self._approve(name)
+        self.clock += timedelta(days=1)
+        self._morning()
+        stays = self._cards("revocations") - self._cards("reinstatements")
+        bought = {card for card in PEOPLE if self._has_bought(card, self._deadline())} - self.withdrawn
+        assert not stays & bought
+        publishing.publish(f"{self.clock}", self._at(9), self.clock)
+        published = verification.latest(folder_of(str(self.home / "publish")))
+        assert len(published.subjects) == len(stays)
+        assert audit.verify().problems == []
+        self.seen.update(
+            decided=bool(self._cards("outcomes")),
+            revoked=len(self._cards("revocations")),
+            reinstated=len(self._cards("reinstatements")),
+            resolved=len(self._cards("hold_resolutions")),
+        )
+
+    # -- how -----------------------------------------------------------------------------------------------------------
+
+    def _morning(self) -> None:
+        yesterday = self.clock - timedelta(days=1)
+        for back in range(1, 5):  # what stayed out comes a day later
+            day = self.clock - timedelta(days=back)
+            for platform in platforms():
+                if (platform, day) not in self.feeds and platform not in self.withheld:
+                    self._deliver(platform, day, [], [])
+        self.withheld.clear()
+        occasion = Occasion("daily", yesterday, self._at(2))
+        workflow.refresh_standing(occasion)
+        workflow.notice_late_truth(occasion)
+        self._look_at_who_was_revoked()
+        wave = cohort(12).as_known_on(self.clock)
+        if self.clock >= wave.decided_on:
+            with contextlib.suppress(PrakerjaError):
+                made = decision.decide(wave, self.clock)
+                with contextlib.suppress(PrakerjaError):
+                    revocation.require_approval(made, None, self.clock, in_advance=False)
+                revocation.revoke(wave, made, self.clock)
+            self._look_at_who_was_revoked()
+        publishing.publish(f"morning {self.clock}", self._at(6), self.clock, is_daily=True)
+
+    def _look_at_who_was_revoked(self) -> None:
+        """Nobody who has bought, is suspended, has left, or was cleared; nobody without an approval, or in a freeze."""
+        now = self._cards("revocations")
+        for card in now - self.revoked:
+            assert not self._has_bought(card, self._deadline()), card
+            assert card not in self.withdrawn | self.cleared
+            with warehouse.transaction("decide") as connection:
+                (outcome, approvals, frozen), = connection.exec_driver_sql(
+                    "select (select o.outcome::text from outcomes o where o.recipient_id = v.recipient_id"
+                    " order by deadline_on desc limit 1),"
+                    " (select count(*) from approvals a where a.digest = v.digest),"
+                    " (select count(*) from freezes f where v.revoked_on between f.starts_on and f.ends_on)"
+                    " from revocations v join recipients r using (recipient_id) where r.card_number = %s",
+                    (card,),
+                )  # fmt: skip
+            assert (approvals > 0, frozen) == (True, 0)
+            assert outcome == "held" or (card not in self.suspended and not self._is_doubtful(card))
+        self.revoked = now
+
+    def _approve(self, name: str) -> None:
+        with warehouse.transaction("decide") as connection:
+            made = decision.made_decision(connection, 12)
+            for batch in approval.waiting(connection, made) if made else []:
+                with contextlib.suppress(PrakerjaError):
+                    approval.approve(connection, batch, name, self.clock)
+
+    def _deliver(self, platform: str, day: date, rows: list[Any], damaged: list[int]) -> None:
+        revision = self.feeds.get((platform, day), (0,))[0] + 1
+        with warehouse.transaction(as_owner=True) as connection:
+            world = World(connection)
+            delivery = world.delivery(day.isoformat(), platform, revision, self.clock.isoformat())
+            for card, event, hour, transaction in rows:
+                world.row(delivery, self._instant(hour), card, event, transaction)
+            for card in damaged:
+                world.damaged(delivery, str(card))
+        self.feeds[platform, day] = (revision, rows, damaged)
+
+    def _has_bought(self, card: int, deadline: date) -> bool:
+        """The rule as it is written, by the deliveries in force now."""
+        start, end = (datetime.combine(day, time(), WIB) for day in (ANNOUNCED, deadline + timedelta(days=1)))
+        undone = {
+            (platform, transaction)
+            for (platform, _), (_, rows, _) in self.feeds.items()
+            for _, event, hour, transaction in rows
+            if event != "PAID" and self._instant(hour) < end
+        }
+        return any(
+            owner == card
+            and event == "PAID"
+            and start <= self._instant(hour) < end
+            and (platform, transaction) not in undone
+            for (platform, _), (_, rows, _) in self.feeds.items()
+            for owner, event, hour, transaction in rows
+        )
+
+    def _is_doubtful(self, card: int) -> bool:
+        last = self._deadline() + timedelta(days=1)
+        return any(card in damaged for (_, day), (_, _, damaged) in self.feeds.items() if day <= last)
+
+    @staticmethod
+    def _instant(hour: int) -> datetime:
+        return datetime.combine(ANNOUNCED, time(), WIB) + timedelta(hours=hour)
+
+    def _deadline(self) -> date:
+        """The deadline as the decision stands, or as known now where there is a later one."""
+        return self.extensions[-1][1] if self.extensions else FIRST_DEADLINE
+
+    def _at(self, hour: int) -> datetime:
+        return datetime.combine(self.clock, time(hour), WIB)
+
+    @staticmethod
+    def _cards(table: str) -> set[int]:
+        with warehouse.transaction("decide") as connection:
+            return set(
+                connection.exec_driver_sql(
+                    f"select r.card_number from {table} join recipients r using (recipient_id)"
+                ).scalars()
+            )
+
+    def _write_calendar(self) -> None:
+        told = ", ".join(
+            f"{{announced_on: {announced}, deadline_on: {deadline}, because: flood}}"
+            for announced, deadline in self.extensions
+        )
+        (self.home / "calendar.yaml").write_text(
+            f"cohorts:\n- {{cohort: 12, announced_on: {ANNOUNCED}, deadline_on: {FIRST_DEADLINE}, note: short,"
+            f" extensions: [{told}]}}\n"
+        )
+        calendar._read.cache_clear()
+
+
+@contextlib.contextmanager
+def fuse(statements: int) -> Iterator[None]:
+    """The process dies at its n-th statement."""
+    left, real = [statements], warehouse.execute
+
+    def execute(connection: Any, name: str, **parameters: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KilledError
+        return real(connection, name, **parameters)
+
+    warehouse.execute = execute
+    try:
+        yield
+    finally:
+        warehouse.execute = real
+
+
+def test_whatever_happens_the_invariants_hold(
+    home: Path, empty_warehouse: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+
+    seen: Counter[str] = Counter()
+
+    def begin() -> Life:
+        for file in sorted((home / "publish").rglob("*"), reverse=True):
+            file.unlink() if file.is_file() else file.rmdir()
+        return Life(home, empty_warehouse, seen)
+
+    run_state_machine_as_test(
+        begin,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert min(seen[what] for what in ("decided", "revoked")) > 0, f"idle lives: {seen}"
+
+
+def test_a_life_that_goes_all_the_way(
+    home: Path, empty_warehouse: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decided, revoked, reinstated by a late proof and by an appeal: the machine's parts do what they are called."""
+    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+    life = Life(home, empty_warehouse, Counter())
+    life.a_delivery_comes("sisnaker", 5, [], [5])
+    for _ in range(3):
+        life.a_day_passes(None)
+    assert life.revoked == set()
+    life.somebody_approves_all_that_waits("Siti")
+    life.a_day_passes(None)
+    assert life.revoked == {1, 2, 3, 4}
+    life.a_delivery_comes("tokopedia", 8, [(1, "PAID", 100, "a")], [])
+    life.a_day_passes("Siti")
+    life.a_revoked_person_appeals(2, "Budi", is_upheld=True)
+    life.a_hold_is_looked_into(5, is_purchased=False)
+    life.a_day_passes("Siti")
+    assert life._cards("reinstatements") == {1, 2}
+    assert life.revoked == {1, 2, 3, 4, 5}
+    life.teardown()

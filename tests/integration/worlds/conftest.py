@@ -1,0 +1,64 @@
+"""Whole worlds in the landing zone, played in this process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prakerja import calendar
+from prakerja.cohorts.roster import take_in_rosters
+from prakerja.feeds import intake
+from prakerja.platforms import platforms
+from prakerja.revocations import decision, late_truth, reinstatement, revocation
+from prakerja.settings import INCLUDE
+from prakerja.simulation import world
+
+
+@pytest.fixture
+def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], dict[int, Any]]:
+    """Makes a plain world by the project's own calendar the landing zone; gives what must come out, by cohort."""
+
+    def made(cohorts: list[int]) -> dict[int, Any]:
+        out = home / "world"
+        monkeypatch.setenv("PRAKERJA_CALENDAR", str(INCLUDE / "cohorts.yaml"))
+        world.write(cohorts, 0.01, 7, out, is_nasty=False, progress=lambda _: None)
+        monkeypatch.setenv("PRAKERJA_CALENDAR", str(out / "calendar.yaml"))
+        monkeypatch.setenv("PRAKERJA_LANDING", str(out / "landing"))
+        return {truth["cohort"]: truth for truth in json.loads((out / "expected.json").read_text())["cohorts"]}
+
+    return made
+
+
+WORLD = Path(__file__).with_name("two_waves.zip")
+
+
+@pytest.fixture
+def expected(home: Path) -> dict[str, Any]:
+    """The world decided over its landing zone, then with the late deliveries laid over it."""
+    with zipfile.ZipFile(WORLD) as archive:
+        archive.extractall(home / "world")
+    shutil.copy(home / "world" / "calendar.yaml", home / "calendar.yaml")
+    calendar._read.cache_clear()
+    shutil.copytree(home / "world" / "landing", home / "landing", dirs_exist_ok=True)
+    last = date(2021, 4, 12)
+    assert take_in_rosters(last, is_replay=True).rejected == []
+    for platform in platforms():
+        assert intake.take_in(platform, last, is_replay=True).rejected == []
+    for wave in calendar.calendar().values():
+        made = decision.decide(wave, wave.decided_on)
+        revocation.require_approval(made, "Siti", wave.decided_on, in_advance=True)
+        revocation.revoke(wave, made, wave.decided_on)
+    shutil.copytree(home / "world" / "late", home / "landing", dirs_exist_ok=True)
+    for platform in platforms():
+        assert intake.take_in(platform, date(2021, 4, 16), is_replay=True).rejected == []
+    late_truth.notice_late_truth(date(2021, 4, 16))
+    reinstatement.reinstate(date(2021, 4, 16), "Siti")
+    loaded: dict[str, Any] = json.loads((home / "world" / "expected.json").read_text())
+    return loaded

@@ -1,0 +1,155 @@
+"""Publishers that die by SIGKILL at a named step.
+
+They are processes, forked from a server that has no threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from prakerja import warehouse
+from prakerja.blacklist import publishing, storage
+from prakerja.blacklist.sources import POINTER
+from tests.support.publisher import published
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        __name__, "cryptography.hazmat.primitives.serialization", "pandas", "psycopg", "pyarrow.compute", "pyarrow.csv",
+        "pyarrow.parquet", "s3fs", "sqlalchemy.dialects.postgresql.psycopg",
+    ]
+)  # fmt: skip
+
+ANCHOR = ("audit/v*.json", "audit/v*.json.sig")
+LIST = tuple(
+    f"blacklist/{name}"
+    for name in (
+        "v*/snapshot.csv.gz", "v*/snapshot.parquet", "v*/delta.csv.gz", "v*/manifest.json", "v*/manifest.json.sig",
+        POINTER,
+    )
+)  # fmt: skip
+EARLIER_LIST = tuple(name.replace("blacklist/", "blacklist-*/") for name in LIST)
+KEYS = ("blacklist/keys/*.pem", "blacklist/keys/keyring-*.json")
+
+#: What a publisher writes, in order: of the first version, of a later one, and of the first under a new subject key.
+WRITES = {
+    "first": (*KEYS, *ANCHOR, *LIST),
+    "later": (*ANCHOR, *LIST),
+    "rekeyed": (*ANCHOR, *EARLIER_LIST, *LIST),
+}
+IN_THE_WAREHOUSE = (
+    "with the lock", "before insert_version", "before insert_changes", "before the commit", "after the commit",
+    "after the seal",
+)  # fmt: skip
+DONE = f"after blacklist/{POINTER}"
+
+
+def steps(case: str, *, halves: bool = True) -> list[str]:
+    """Every step of a publisher, in order; after a file is before the next. An object storage knows no half of one."""
+    found = list(IN_THE_WAREHOUSE)
+    for file in WRITES[case]:
+        if file == ANCHOR[0]:
+            found.append("before seal_entries")
+        if file.endswith(POINTER):
+            found.append("before insert_published_list")
+        found += [f"before {file}", *([f"in the middle of {file}"] if halves else [])]
+        found += [f"after {file}"] if file.endswith(POINTER) else []
+    return found
+
+
+@contextlib.contextmanager
+def watched(reached: Callable[[str], object]) -> Iterator[None]:
+    """While this is open, each step of a publisher is told to `reached` by its name."""
+    exclusive, execute, transaction, seal = (
+        warehouse.exclusive, warehouse.execute, warehouse.transaction, warehouse._seal,
+    )  # fmt: skip
+    write_whole, replace = storage.write_whole, os.replace
+    root, stated = os.environ["PRAKERJA_PUBLISH"].rstrip("/") + "/", list[str]()
+
+    def named(path: Any) -> str:
+        return re.sub(r"(?<=v)\d{6}|\d{6}(?=\.json)|[0-9a-f]{16}", "*", str(path).removeprefix(root))
+
+    @contextlib.contextmanager
+    def exclusive_(name: str) -> Iterator[None]:
+        with exclusive(name):
+            reached("with the lock")
+            yield
+
+    @contextlib.contextmanager
+    def transaction_(*duty: Any, **how: Any) -> Iterator[Any]:
+        stated.clear()
+        with transaction(*duty, **how) as connection:
+            yield connection
+            if "insert_version" in stated:
+                reached("before the commit")
+
+    def execute_(connection: Any, name: str, **parameters: Any) -> Any:
+        stated.append(name.removeprefix("blacklist/"))
+        if stated[-1].startswith(("insert", "seal")):
+            reached(f"before {stated[-1]}")
+        return execute(connection, name, **parameters)
+
+    def seal_(engine: Any) -> None:
+        reached("after the commit")
+        seal(engine)
+        reached("after the seal")
+
+    def write_whole_(path: Any, data: bytes) -> None:
+        reached(f"before {named(path)}")
+        write_whole(path, data)
+        if named(path).endswith(POINTER):
+            reached(f"after {named(path)}")
+
+    def replace_(aside: Any, path: Any) -> None:
+        reached(f"in the middle of {named(path)}")
+        replace(aside, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, with_steps in (
+            (warehouse, "exclusive", exclusive_), (warehouse, "execute", execute_), (warehouse, "_seal", seal_),
+            (warehouse, "transaction", transaction_), (publishing, "write_whole", write_whole_),
+            (os, "replace", replace_),
+        ):  # fmt: skip
+            patch.setattr(owner, name, with_steps)
+        yield
+
+
+def child(environment: dict[str, str], occasion: str, at: datetime, dies_at: str, together: Any = None) -> None:
+    """A publisher in a process of its own."""
+    os.environ.clear()
+    os.environ.update(environment)
+
+    def reached(step: str) -> None:
+        if step == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if together:
+        together.wait(60)
+    with watched(reached):
+        published(occasion, at)
+
+
+def exit_codes(*publishers: tuple[Any, ...]) -> list[int | None]:
+    """How processes end that publish at once; each is given what `child` takes behind the environment."""
+    processes = [FORKS.Process(target=child, args=(dict(os.environ), *arguments)) for arguments in publishers]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        if process.is_alive():
+            process.kill()
+    return [process.exitcode for process in processes]
+
+
+def kill(step: str, occasion: str, at: datetime) -> None:
+    """Let a publisher die at a step."""
+    assert exit_codes((occasion, at, step)) == [-signal.SIGKILL], f"it was never {step}"

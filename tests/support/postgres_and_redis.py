@@ -1,0 +1,128 @@
+"""PostgreSQL and Redis as servers of their own, over TCP and with passwords, as a system of more machines has them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from prakerja import warehouse
+from prakerja.settings import PROJECT
+
+PASSWORD = "a secret of tests"
+DATABASES = PROJECT / "docker" / "postgres" / "10-databases.sh"
+
+
+@dataclass
+class Postgres:
+    """A server with the databases and the logins that `docker-compose.yaml` makes."""
+
+    folder: Path
+    port: int
+    clock: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def url(self, user: str, database: str, driver: str = "psycopg") -> str:
+        password = PASSWORD.replace(" ", "%20")
+        return f"postgresql+{driver}://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, user: str = "postgres", database: str = "warehouse") -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=user, password=PASSWORD, dbname=database, autocommit=True
+        )
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [warehouse.program_of_server("postgres"), "-D", self.folder / "data", "-h", "127.0.0.1",
+             "-p", str(self.port), "-k", self.folder],
+            stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"), env=os.environ | self.clock,
+            **_as_server(),
+        )  # fmt: skip
+        _await(lambda: self.connect(database="postgres").close(), psycopg.OperationalError)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: by default without waiting for its clients; by SIGKILL it crashes."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+
+
+@contextlib.contextmanager
+def postgres(clock: Mapping[str, str]) -> Iterator[Postgres]:
+    """An empty server, until left, with the environment of a clock."""
+    with tempfile.TemporaryDirectory(prefix="prakerja-postgres-") as given:
+        folder = Path(given)
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        for name in ("airflow", "warehouse", "service", "receipts", "monitor", "reader"):
+            shutil.copy(secret, folder / f"{name}_db_password")
+        if os.geteuid() == 0:
+            for path in (folder, *folder.iterdir()):
+                shutil.chown(path, "pgserver")
+        subprocess.run(
+            [warehouse.program_of_server("initdb"), "-D", folder / "data", "-U", "postgres", "-A", "scram-sha-256",
+             "--pwfile", secret, "-E", "UTF8", "--no-sync"],
+            check=True, capture_output=True, **_as_server(),
+        )  # fmt: skip
+        server = Postgres(folder, _free_port(), dict(clock))
+        server.start()
+        try:
+            path = f"{warehouse.program_of_server('psql').parent}:{os.environ['PATH']}"
+            subprocess.run(
+                ["sh", DATABASES], check=True, capture_output=True,
+                env={"PATH": path, "SECRETS_DIR": given, "POSTGRES_USER": "postgres", "PGHOST": "127.0.0.1",
+                     "PGPORT": str(server.port), "PGPASSWORD": PASSWORD},
+            )  # fmt: skip
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)
+
+
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """The URL of an empty server, until left."""
+    port = _free_port()
+    said = f"port {port}\nbind 127.0.0.1\ndir {folder}\nappendonly yes\nrequirepass {PASSWORD.replace(' ', '-')}\n"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["redis-server", "-"], stdin=subprocess.PIPE, stdout=log, stderr=log)
+    assert process.stdin
+    process.stdin.write(said.encode())
+    process.stdin.close()
+    try:
+        _await(lambda: socket.create_connection(("127.0.0.1", port)).close(), OSError)
+        yield f"redis://:{PASSWORD.replace(' ', '-')}@127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _as_server() -> dict[str, Any]:
+    """PostgreSQL does not run as root."""
+    return {"user": "pgserver", "group": "pgserver", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _await(works: Any, until_not: type[Exception]) -> None:
+    patience = time.monotonic() + 60
+    while True:
+        try:
+            works()
+            return
+        except until_not:
+            assert time.monotonic() < patience
+            time.sleep(0.05)

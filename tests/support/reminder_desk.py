@@ -1,0 +1,96 @@
+"""A cohort of one's own people, a sandbox with both providers and mail, and our receiver of receipts."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort, cohort
+from prakerja.cohorts.roster import take_in_rosters
+from prakerja.feeds import intake
+from prakerja.reminders import sending
+from prakerja.reminders.channels import Accounts
+from prakerja.sandbox import running
+from prakerja.settings import WIB
+from tests.support.landing_zone import Row, deliver, deliver_roster
+
+H7 = date(2021, 3, 6)
+NINE = datetime(2021, 3, 6, 9, tzinfo=WIB)
+MANY = 30
+
+
+def person(number: int, phone: str = "", email: str = "", region: str = "31") -> str:
+    return f"{10**15 + number},{31 * 10**14 + number},Putri Nama{number},{phone},{email},{region}"
+
+
+def phone(number: int) -> str:
+    return f"0812345{number:05}"
+
+
+def magic(kind: str, number: int = 0) -> str:
+    return f"08110000{kind}{number:02}"
+
+
+@dataclass
+class Desk:
+    """A wave of one's own people, a sandbox with both providers and mail, and our receiver of receipts."""
+
+    folder: Path
+    at: running.Addresses
+    people: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.at.sms, self.at.sms_fallback, self.at.smtp)
+
+    def roster(self, lines: list[str]) -> Cohort:
+        deliver_roster(self.folder / "landing", 12, lines, "2021-03-05", "2021-03-13")
+        take_in_rosters(H7)
+        return cohort(12)
+
+    def send(self, at: datetime = NINE, on: date = H7, *, is_retry: bool = False, **accounts: Any) -> sending.Progress:
+        ways = Accounts(**(vars(self.accounts) | accounts))
+        return sending.send_reminders(cohort(12), on, ways, lambda: at, is_retry=is_retry)
+
+    def until_done(self, at: datetime = NINE) -> dict[str, int]:
+        """As the task does it: come back until nothing moves; time passes in between."""
+        patience = time.monotonic() + 4  # for receipts, which come in their own time
+        while at < NINE + timedelta(days=7):
+            progress = self.send(at)
+            if progress.is_done:
+                return {end: count for end, count in progress.counts.items() if count}
+            if progress.waiting["awaiting_receipt"] and time.monotonic() < patience:
+                time.sleep(0.05)
+            else:
+                at += timedelta(minutes=5)
+        raise AssertionError(progress)
+
+    def messages(self) -> list[tuple[str, str, str]]:
+        with sqlite3.connect(self.folder / "inbox.sqlite") as inbox:
+            return inbox.execute("select provider, recipient, text from messages order by id").fetchall()
+
+    def rows(self, what: str = "channel, state, failure") -> list[tuple[Any, ...]]:
+        with warehouse.transaction(as_owner=True) as connection:
+            return [
+                tuple(row) for row in connection.exec_driver_sql(f"select {what} from reminders order by reminder_id")
+            ]
+
+    def mood(self, provider: str, **mood: Any) -> None:
+        httpx.put(f"{self.at.page}providers/{provider}", json=mood).raise_for_status()
+
+
+def buys(many: Desk, *numbers: int) -> None:
+    noon = datetime(2021, 3, 5, 12, tzinfo=WIB)
+    rows = [
+        Row(transaction_id=f"id-{n}", event="PAID", occurred_at=noon, card=str(10**15 + n), amount=5000)
+        for n in numbers
+    ]
+    deliver(many.folder / "landing", "tokopedia", "2021-03-05", rows, generated_at="2021-03-06T01:00:00+07:00")
+    assert intake.take_in("tokopedia", H7).rejected == []

@@ -1,0 +1,57 @@
+"""Gelombang 12 with fifty recipients, of whom two have not bought; and what tests ask of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort
+from prakerja.feeds import intake
+from prakerja.revocations import decision, late_truth, revocation
+from prakerja.settings import WIB
+from prakerja.simulation.writers import Row
+from tests.support.landing_zone import deliver
+
+DECIDED_ON = date(2021, 3, 15)
+PEOPLE = 50
+
+
+def card(number: int) -> str:
+    return f"{10**15 + number}"
+
+
+def bought(number: int, **bent: Any) -> Row:
+    noon = datetime(2021, 3, 8, 12, tzinfo=WIB)
+    values = {"transaction_id": f"id-{number}", "event": "PAID", "occurred_at": noon, "card": card(number)}
+    return Row(**(values | {"amount": 5000} | bent))
+
+
+def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1), revision: int = 2) -> None:
+    at = f"{clock}T01:00:00+07:00"
+    deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=revision, generated_at=at)
+    assert intake.take_in("tokopedia", clock).rejected == []
+    late_truth.notice_late_truth(clock)
+
+
+def revoked() -> list[int]:
+    with warehouse.transaction(as_owner=True) as connection:
+        return list(connection.exec_driver_sql("select recipient_id from revocations order by 1").scalars())
+
+
+def findings() -> list[tuple[int, str]]:
+    with warehouse.transaction(as_owner=True) as connection:
+        return [
+            tuple(row) for row in connection.exec_driver_sql("select recipient_id, kind from late_findings order by 1")
+        ]
+
+
+def carry_out(wave: Cohort) -> decision.Decision:
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    revocation.revoke(wave, made, DECIDED_ON)
+    return made
+
+
+AT = datetime(2021, 3, 15, tzinfo=UTC)

@@ -1,0 +1,93 @@
+"""A published list of three hundred people, and readers that have synced it or not."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.reader_sources import Shelf
+from tests.support.simulated_publisher import Repository, delta_of
+from tests.support.simulated_reader import NEW_SUBJECTS, PEOPLE, SECOND, Offered, Reader, always
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - where folders of their own are made
+
+
+@pytest.fixture(scope="package")
+def memory() -> Iterator[Path]:
+    """A folder in memory, where there is one: five hundred publishers and their readers are many files."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def tmp_path(memory: Path) -> Iterator[Path]:
+    """The test's own folder."""
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="package")
+def origin(memory: Path) -> Reader:
+    """Version 1, with three hundred people, and a reader that has synced it."""
+    folder = memory / "origin"
+    made = Reader(folder / "reader", Repository(folder / "published"))
+    made.repository.publish(PEOPLE)
+    made.sync()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written is on the disk soon enough for a test."""
+    monkeypatch.setattr(os, "fsync", always(None))
+
+
+@pytest.fixture
+def repository(origin: Reader, tmp_path: Path) -> Repository:
+    """Version 1, with three hundred people."""
+    return origin.repository.fork(tmp_path / "published")
+
+
+@pytest.fixture
+def reader(origin: Reader, repository: Repository, tmp_path: Path) -> Reader:
+    """A reader that has synced version 1."""
+    return origin.fork(tmp_path / "reader", repository)
+
+
+@pytest.fixture
+def newcomer(repository: Repository, tmp_path: Path) -> Reader:
+    """A reader that has synced nothing yet."""
+    return Reader(tmp_path / "not there" / "newcomer", repository)
+
+
+@pytest.fixture(params=["new", "following"])
+def anyone(request: pytest.FixtureRequest, newcomer: Reader, reader: Reader, repository: Repository) -> Reader:
+    """Version 2 is published: a reader that has synced nothing yet, or one of version 1 whom no delta helps."""
+    repository.publish([301], [7])
+    repository.drop(delta_of(2))
+    return newcomer if request.param == "new" else reader
+
+
+@pytest.fixture
+def reissued(repository: Repository) -> Repository:
+    """Versions 1 and 2 under the old key of the subjects; version 3 under the new, and under the old beside it."""
+    repository.publish([301], [7])
+    repository.rotate_subjects(NEW_SUBJECTS)
+    repository.publish([302], [8])
+    return repository
+
+
+@pytest.fixture(scope="package")
+def offered(origin: Reader, memory: Path) -> Offered:
+    """What a source offers, before it is bent."""
+    repository = origin.repository.fork(memory / "offered")
+    repository.announce(SECOND)
+    repository.publish([301], [7])
+    repository.rotate()
+    repository.publish([302], [8])
+    files = Shelf.of(repository.root).files
+    return Offered(repository, {name: data for name, data in files.items() if not name.endswith(("parquet", "pem"))})
