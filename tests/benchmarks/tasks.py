@@ -14,8 +14,8 @@ from prakerja.platforms import platforms
 from prakerja.settings import PROJECT, WIB
 from prakerja.simulation.writers import Row
 from tests.e2e.conftest import Instance
-from tests.running_machine import running
 from tests.support.landing_zone import deliver
+from tests.support.running_machine import running
 
 FIRST, ROWS = date(2021, 4, 8), 30
 IDLE = """

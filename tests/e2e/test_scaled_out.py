@@ -25,8 +25,8 @@ from prakerja.cohorts.contacts import ContactKey
 from prakerja.settings import WIB
 from tests import machine_faults
 from tests.e2e.conftest import Instance
-from tests.running_machine import BIN, Machine, operators_are_told, processes_of, running
 from tests.servers import Postgres, postgres, redis
+from tests.support.running_machine import BIN, Machine, operators_are_told, processes_of, running
 
 pytestmark = [
     pytest.mark.soak,
@@ -213,8 +213,7 @@ def test_killed_while_it_decides_and_while_it_reminds(
         kill_worker_of(machine, sender(machine))
     finally:
         gateway.resume()  # it takes what was written to it
-    state = "awaiting_input"
-    machine.until(lambda: machine.states("cohort_deadline", DEADLINE)["ask_approval"] == state, "a question", 300)
+    machine.await_question(DEADLINE)
 
     def is_sent() -> bool:
         if machine.states("cohort_deadline", LAST_CALL)["send_reminders"] == "up_for_reschedule":
@@ -242,9 +241,7 @@ def test_what_a_lost_run_has_left_undone_is_found_and_asked_anew(machine: Machin
     (found,) = machine.xcom("daily_audit", audit["dag_run_id"], "find")
     assert found["kind"] == "not_carried_out"
     assert found["repair"]["trigger_run_id"] == REPAIR
-    machine.until(
-        lambda: machine.states("cohort_deadline", REPAIR).get("ask_approval") == "awaiting_input", "the question", 120
-    )
+    machine.await_question(REPAIR)
 
 
 def test_approved_by_an_operator_and_killed_while_it_publishes(

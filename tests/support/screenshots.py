@@ -8,15 +8,14 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import time
 from datetime import datetime
 from pathlib import Path
 
 from prakerja.settings import INCLUDE, PROJECT, WIB
-from tests.browser import Visitor, chromium
 from tests.e2e.conftest import Instance
-from tests.running_machine import Machine, running
 from tests.support import machine_faults
+from tests.support.browser import Visitor, chromium
+from tests.support.running_machine import Machine, running
 
 TODAY = datetime(2021, 4, 6, 9, 30, tzinfo=WIB)
 COHORTS = "9,10,11,12,13"
@@ -57,13 +56,7 @@ def _play(machine: Machine) -> None:
 
     machine.until(lambda: len(ids()) == len(deadlines), "the runs", 300)
     for run_id in ids():
-        machine.until(
-            lambda run_id=run_id: machine.states("cohort_deadline", run_id).get("ask_approval") == "awaiting_input",
-            run_id, 600,
-        )  # fmt: skip
-        time.sleep(3)
-        question = f"/dags/cohort_deadline/dagRuns/{run_id}/taskInstances/ask_approval/-1/hitlDetails"
-        machine.call("PATCH", question, json={"chosen_options": ["Approve"], "params_input": {}})
+        machine.answer(run_id, "Approve", "admin")
         machine.await_run("cohort_deadline", run_id, 600)
 
 

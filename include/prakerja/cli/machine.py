@@ -34,7 +34,7 @@ def up() -> None:
     if supervision.is_running():
         raise PrakerjaError("it runs already: `make status` tells how it is, `make down` stops it")
     ports.require_free()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first is ignored where it was begun by `&`
         signal.signal(number, _interrupt)
     try:
         with Console(stderr=True).status("making the warehouse") as shown:
@@ -44,7 +44,7 @@ def up() -> None:
             shown.update("making Airflow's metadata")
             with _written_to(supervision.logs() / "migration.log"):
                 airflow_home.upgrade_metadata()
-        with supervision.supervised(ports, has_own_server=has_own_server) as supervisor:
+        with supervision.supervised(ports, has_own_server=has_own_server, tell=say) as supervisor:
             _await_health(ports, supervisor, started)
             print_table(_table(ports, supervision.processes(), health.asked(ports)))
             _say_where(ports)
@@ -57,7 +57,7 @@ def down() -> None:
     """Stop the system that runs in this home."""
     from prakerja.machine import supervision
 
-    supervision.stop(lambda: say("stopping"))
+    supervision.stop(say)
     say("everything is stopped")
 
 

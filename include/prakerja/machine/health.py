@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import httpx
@@ -82,15 +83,21 @@ def _workers() -> dict[str, bool | None]:
     return {name: host in well for host, name in hosts.items()}
 
 
+@cache
+def _client() -> httpx.Client:
+    """One for all requests: each client loads the certificates anew, a tenth of a second of a busy processor."""
+    return httpx.Client(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def _is_well(port: int) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5).status_code == 200
+        return _client().get(f"http://{HOST}:{port}/healthz").status_code == 200
     return False
 
 
 def _airflow(port: int) -> dict[str, Any]:
     with contextlib.suppress(httpx.HTTPError, ValueError):
-        answer = httpx.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5)
+        answer = _client().get(f"http://{HOST}:{port}/api/v2/monitor/health")
         if answer.status_code == 200:
             told: dict[str, Any] = answer.json()
             return told

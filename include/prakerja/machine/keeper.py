@@ -1,4 +1,6 @@
-"""Keeps one process of the machine: `python keeper.py COMMAND...`. It ends with it, and leaves nobody behind.
+"""Keeps one process of the machine: `python keeper.py SECONDS COMMAND...`. It ends with it, and leaves nobody behind.
+
+A process that is asked to stop has so many seconds for it, and is killed then.
 
 Between the supervisor and each of its processes, since two things are beyond a supervisor: when it is killed itself,
 its processes must end; and when a process is killed, so must what that has started, whatever session it is in.
@@ -15,13 +17,12 @@ import subprocess
 import sys
 import time
 
-STOP_SECONDS = 20.0  # a process that is stopped ends in this time, or is made to
-GRACE_SECONDS = 5.0  # and what is left below it in this
+GRACE_SECONDS = 5.0  # what is left below a process that has ended is killed then
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
-def main(command: list[str]) -> int:
-    """Run a command to its end; gives its exit code."""
+def main(command: list[str], seconds: float) -> int:
+    """Run a command to its end, and return its exit code."""
     parent = os.getppid()
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
@@ -37,7 +38,7 @@ def main(command: list[str]) -> int:
             early.append(number)
             return
         process.send_signal(number)
-        signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
     signal.signal(signal.SIGALRM, lambda *_: process.kill() if process else None)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,4 +76,4 @@ def _children() -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[2:], float(sys.argv[1])))

@@ -30,7 +30,10 @@ from prakerja.machine.environment import HOST, Ports
 from prakerja.settings import PROJECT, Settings
 
 BIN = Path(sys.executable).parent
-STOP_SECONDS = 40  # a keeper stops its process in less
+#: A process has so long to stop before its keeper kills it; a keeper, before supervisord kills it; and supervisord,
+#: which stops the database last, before its own keeper kills it.
+PROCESS_SECONDS, KEEPER_SECONDS, SUPERVISOR_SECONDS = 20, 40, 80
+SLOW_SECONDS = 5.0  # a stop that takes longer says what it waits for
 
 
 def program(name: str) -> list[str]:
@@ -70,11 +73,14 @@ class Process:
 
 
 @contextlib.contextmanager
-def supervised(ports: Ports, *, has_own_server: bool) -> Iterator[subprocess.Popen[bytes]]:
-    """supervisord with all processes, until left: then all of them are stopped."""
+def supervised(ports: Ports, *, has_own_server: bool, tell: Callable[[str], None]) -> Iterator[subprocess.Popen[bytes]]:
+    """supervisord with all processes, until left: then all of them are stopped.
+
+    `tell` is given a line for a stop that is slow. Raises `PrakerjaError` where something does not stop.
+    """
     path = _write_configuration(commands(ports, has_own_server=has_own_server))
     # A keeper for the supervisor, too: when we are killed, it stops, and its processes with it.
-    command = [sys.executable, keeper.__file__, str(BIN / "supervisord"), "--nodaemon", "--configuration", str(path)]
+    command = _kept([str(BIN / "supervisord"), "--nodaemon", "--configuration", str(path)], SUPERVISOR_SECONDS)
     supervisor = subprocess.Popen(  # noqa: S603 - our own
         command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
@@ -82,12 +88,13 @@ def supervised(ports: Ports, *, has_own_server: bool) -> Iterator[subprocess.Pop
     try:
         yield supervisor
     finally:
+        running = _running()
         supervisor.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            supervisor.wait(2 * STOP_SECONDS)
-        supervisor.kill()
-        supervisor.wait()
-        _socket().unlink(missing_ok=True)
+        try:
+            _await_end(lambda: supervisor.poll() is not None, running, tell)
+        finally:
+            _kill(supervisor)
+            _socket().unlink(missing_ok=True)
 
 
 def processes(*, with_memory: bool = True) -> list[Process]:
@@ -105,16 +112,69 @@ def processes(*, with_memory: bool = True) -> list[Process]:
     ]
 
 
-def stop(told: Callable[[], None]) -> None:
-    """Stop all that runs in this home, and wait for it. Raises `NotReadyError`, `PrakerjaError`."""
-    pid = _call("getPID")
+def stop(tell: Callable[[str], None]) -> None:
+    """Stop all that runs in this home, and wait for it. Raises `NotReadyError`, `PrakerjaError`.
+
+    `tell` is given a line when the stop begins, and others where it is slow.
+    """
+    pid, running = _call("getPID"), _running()
     _call("shutdown")
-    told()
-    until = time.monotonic() + 2 * STOP_SECONDS
-    while psutil.pid_exists(pid):
-        if time.monotonic() > until:
-            raise PrakerjaError(f"the supervisor (process {pid}) does not stop: see {logs() / 'supervisord.log'}")
+    tell("stopping")
+    _await_end(lambda: not psutil.pid_exists(pid), running, tell)
+
+
+def _running() -> dict[str, list[psutil.Process]]:
+    """Each process that the supervisor runs by name, with its keeper first and all that it has started."""
+    found: dict[str, list[psutil.Process]] = {}
+    with contextlib.suppress(NotReadyError):
+        for each in processes(with_memory=False):
+            with contextlib.suppress(psutil.Error):
+                above = [psutil.Process(pid) for pid in (each.pid, each.name == "postgres" and _postmaster()) if pid]
+                found[each.name] = [*above, *(below for one in above for below in one.children(recursive=True))]
+    return found
+
+
+def _await_end(has_ended: Callable[[], bool], running: dict[str, list[psutil.Process]], tell: Any) -> None:
+    """Wait for the supervisor's end; say what is slow to stop. Raises `PrakerjaError` where something does not stop."""
+    began, speak_after = time.monotonic(), SLOW_SECONDS
+    while not has_ended():
+        waited = time.monotonic() - began
+        if waited > SUPERVISOR_SECONDS + keeper.GRACE_SECONDS + SLOW_SECONDS:
+            raise PrakerjaError(f"not stopped after {waited:.0f} s: {_still(running)}; see {logs()}")
+        if waited > speak_after:
+            tell(f"still running after {waited:.0f} s: {_still(running)}")
+            speak_after = 4 * waited
         time.sleep(0.1)
+
+
+def _still(running: dict[str, list[psutil.Process]]) -> str:
+    """The names of those processes that run still, each with the process to look at: not its keeper."""
+    found = []
+    for name, all_of_it in running.items():
+        alive = [each.pid for each in all_of_it if _is_alive(each)]
+        if alive:
+            is_kept = name != "postgres" and alive[0] == all_of_it[0].pid and len(alive) > 1
+            found.append(f"{name} (process {alive[1 if is_kept else 0]})")
+    return ", ".join(found) or "the supervisor"
+
+
+def _kill(supervisor: subprocess.Popen[bytes]) -> None:
+    """Kill a supervisor that has not stopped, and all below it: nobody would be left to stop these."""
+    if supervisor.poll() is None:
+        below = psutil.Process(supervisor.pid).children(recursive=True)
+        for each in below:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        supervisor.kill()
+        supervisor.wait()
+        psutil.wait_procs(below, timeout=SLOW_SECONDS)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def restart(name: str) -> None:
@@ -156,14 +216,14 @@ def _write_configuration(of: dict[str, list[str]]) -> Path:
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
     for name, command in of.items():
-        kept = command if name == "postgres" else [sys.executable, keeper.__file__, *command]
+        kept = command if name == "postgres" else _kept(command, PROCESS_SECONDS)
         configuration[f"program:{name}"] = {
             "command": " ".join(part.replace("%", "%%") for part in kept),
             "directory": str(PROJECT),
             "autorestart": "true",
             "startsecs": "10",  # longer than Airflow needs to fail at its start
             "startretries": "10",
-            "stopwaitsecs": str(STOP_SECONDS),
+            "stopwaitsecs": str(KEEPER_SECONDS),
             "killasgroup": "true",
             "redirect_stderr": "true",
             "stdout_logfile": str(logs() / f"{name}.log"),
@@ -178,6 +238,10 @@ def _write_configuration(of: dict[str, list[str]]) -> Path:
     with path.open("w", encoding="utf-8") as file:
         configuration.write(file)
     return path
+
+
+def _kept(command: list[str], seconds: int) -> list[str]:
+    return [sys.executable, keeper.__file__, str(seconds), *command]
 
 
 def _socket() -> Path:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.e2e import conftest as e2e
 from tests.e2e.conftest import Instance
-from tests.running_machine import Machine, processes_of, running
 from tests.support import machine_faults
 from tests.support.faulty_night import DAY, NIGHT
+from tests.support.running_machine import Machine, processes_of, running
 
 calendar_file, plain_world = e2e.calendar_file, e2e.plain_world
 

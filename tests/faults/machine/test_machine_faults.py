@@ -19,9 +19,9 @@ import pytest
 
 from prakerja.settings import WIB
 from tests.e2e.conftest import Instance
-from tests.running_machine import BIN, Machine, free_ports, operators_are_told
 from tests.support import machine_faults
 from tests.support.faulty_night import DAY, DAY_BEFORE, DUE
+from tests.support.running_machine import BIN, Machine, free_ports, operators_are_told
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(machine_faults.COMPILER is None, reason="needs cc")]
 
@@ -175,13 +175,9 @@ def test_the_published_folders_disk_is_full(machine: Machine, disk: machine_faul
     published = sorted(path.name for path in (home / "publish" / "blacklist").glob("v*"))
     machine.unpause("cohort_deadline")
     run_id = "gelombang-12__deadline__2021-03-13"
-    question = f"/dags/cohort_deadline/dagRuns/{run_id}/taskInstances/ask_approval/-1/hitlDetails"
-    machine.until(
-        lambda: any(run["dag_run_id"] == run_id for run in machine.runs("cohort_deadline"))
-        and machine.states("cohort_deadline", run_id).get("ask_approval") == "awaiting_input", "a question", 300,
-    )  # fmt: skip
+    machine.await_question(run_id)
     disk.fill(home / "publish")
-    machine.call("PATCH", question, json={"chosen_options": ["Approve"], "params_input": {}})
+    machine.answer(run_id, "Approve", "admin")
     assert machine.await_run("cohort_deadline", run_id, 300)["state"] == "failed"
     assert machine.states("cohort_deadline", run_id)["revoke"] == "success"
     assert sorted(path.name for path in (home / "publish" / "blacklist").glob("v*.json")) == []

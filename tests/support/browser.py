@@ -11,7 +11,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
 
-from tests.running_machine import Machine
+from tests.support.running_machine import Machine
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
@@ -43,6 +43,9 @@ class Visitor:
         self.login = {"username": user, "password": passwords[user]}
         token = self.page.request.post(f"{self.base}/auth/token", data=self.login).json()["access_token"]
         self.page.context.add_cookies([{"name": "_token", "value": token, "url": self.base}])
+
+    def close(self) -> None:
+        self.page.context.close()
 
     def log_in_by_hand(self) -> None:
         """As people do, by the form."""

@@ -1,0 +1,42 @@
+"""The operators' guide is as it says: each of its commands, as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from prakerja.settings import PROJECT
+from tests.e2e.machine.conftest import LAST_DAY
+from tests.support.running_machine import BIN, PATIENCE, Machine
+
+GUIDE = (PROJECT / "docs" / "operators-guide.md").read_text()
+
+
+@pytest.mark.parametrize("chapter", re.findall(r"^## (.+)$", GUIDE, re.MULTILINE))
+def test_the_operators_guide_is_as_it_says(
+    decided: Machine, people: dict[str, str], chapter: str, tmp_path: Path
+) -> None:
+    """Exit code 0, no traceback. What is begun is not waited for, and so not run: other tests see such runs through."""
+    decided.pause("platform_feeds", "cohort_deadline")
+    script = tmp_path / "prakerja"  # which is not in BIN where the package is not installed
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(decided.instance.command)} "$@"\n')
+    script.chmod(0o700)
+    text = GUIDE.partition(f"## {chapter}\n")[2].partition("\n## ")[0]
+    environment = psutil.Process(decided.pid("scheduler")).environ() | {
+        "NAME": "Siti", "OTHER": "Budi", "COHORT": "12", "PLATFORM": "tokopedia", "DAY": f"{LAST_DAY}",
+        "CARD": people["held" if "held" in chapter else "listed"],
+        "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
+    }  # fmt: skip
+    for block in re.findall(r"```sh\n(.+?)```", text, re.DOTALL):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block], env=environment, text=True, capture_output=True, check=False,
+            timeout=PATIENCE,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+        assert "Traceback" not in done.stdout + done.stderr
