@@ -8,11 +8,14 @@ rows that fail. That also makes it fast (docs/adr/0003). Importing this takes se
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import math
+import sys
 from collections import Counter
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -21,6 +24,21 @@ import pyarrow.compute as pc
 
 for _name in ("great_expectations._docs_decorators", "great_expectations.expectations.registry"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # two hundred lines at import, otherwise
+
+
+
+class _LoadedWhenUsed(ModuleType):
+    """Stands for a module until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what whoever looks through modules asks of each
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+# Half of the import is these two, which one expectation needs that is none of ours.
+_later = {name: _LoadedWhenUsed(name) for name in ("scipy.stats", "altair") if name not in sys.modules}
+sys.modules.update(_later)
 
 # The import makes a million objects that live for ever: collecting garbage meanwhile costs half as much again.
 gc.disable()
@@ -37,6 +55,8 @@ from great_expectations.validator.validator import Validator  # noqa: E402
 
 gc.freeze()
 gc.enable()
+for _name in _later:  # whoever else imports them has the real ones
+    del sys.modules[_name]
 
 from prakerja.platforms import EVENTS, Platform  # noqa: E402
 from prakerja.settings import WIB, program  # noqa: E402

@@ -1,35 +1,55 @@
-"""The Task SDK's client without HTTP: the execution API's own route functions, called in this process.
+"""The Task SDK's client without HTTP: what the execution API would do, done in this process, over one session.
 
-`run_task_in_process(client=...)` is Airflow's seam for this, the one that `dag.test()` uses. The calls that every task
-makes go straight to the route functions, which makes a replay three times as fast (docs/adr/0006); any other call goes
-through Airflow's in-process HTTP API, which is built only then.
+`InProcessTestSupervisor` is Airflow's seam for this, the one that `dag.test()` uses. What our tasks do goes to the
+database by the shortest way; any other call goes through Airflow's in-process HTTP API (docs/adr/0006).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cached_property
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import httpx
 from airflow.api_fastapi.execution_api.datamodels import taskinstance as api
-from airflow.api_fastapi.execution_api.routes import task_instances as ti_routes
-from airflow.api_fastapi.execution_api.routes import xcoms as xcom_routes
-from airflow.models.dagbag import DBDagBag
+from airflow.configuration import conf
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskmap import TaskMap
+from airflow.models.xcom import XComModel
+from airflow.sdk import TaskInstanceState
 from airflow.sdk.api import client as sdk
 from airflow.sdk.api.datamodels import _generated as generated
 from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
-from airflow.utils.session import create_session
-from fastapi import HTTPException
+from sqlalchemy import delete, insert, or_, select, tuple_, update
+from sqlalchemy.orm import Session
 
-TOKEN = SimpleNamespace(claims=SimpleNamespace(scope="execution"))
 OK = sdk.OKResponse(ok=True)
+HOSTNAME, USER_NAME = sdk.get_hostname(), sdk.getuser()
+LOGS, XCOMS = Log.__table__, XComModel.__table__
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor(InProcessTestSupervisor):  # type: ignore[misc]
+    """Runs a task in this process, without the socket and the thread for a task's own children: ours have none."""
+
+    @contextlib.contextmanager
+    def _setup_subprocess_socket(self) -> Iterator[None]:
+        yield
 
 
 class LazyTransport(httpx.BaseTransport):
     """Airflow's in-process HTTP API, built at the first request: that takes seconds, and seldom comes to it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     @cached_property
     def _inner(self) -> httpx.BaseTransport:
@@ -39,38 +59,60 @@ class LazyTransport(httpx.BaseTransport):
         return transport
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._session.commit()  # its session is another one: it must see what the task did, and wait for no lock of it
         return self._inner.handle_request(request)
 
 
 class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
     """The task instance calls: start, end, skip."""
 
-    def start(self, id: UUID, pid: int, when: datetime) -> Any:  # noqa: A002 - Airflow's name
-        body = api.TIEnterRunningPayload(
-            state="running", pid=pid, hostname=sdk.get_hostname(), unixname=sdk.getuser(), start_date=when
-        )
-        with create_session(scoped=False) as session:
-            context = ti_routes.ti_run(id, body, None, session, self.client.dag_bag, None, TOKEN)
-            raw = context.model_dump_json(exclude_unset=True)
-        return generated.TIRunContext.model_validate_json(raw)
+    def start(self, id: UUID, pid: int, when: datetime) -> Any:  # noqa: A002, ARG002 - Airflow's name
+        client, instance = self.client, self.client.instance
+        instance.state, instance.pid = TaskInstanceState.RUNNING, pid
+        instance.hostname, instance.unixname = HOSTNAME, USER_NAME
+        instance.start_date = instance.last_heartbeat_at = when
+        client.note("running")
+        client.session.commit()
+        log.info("started: %s of %s", instance.task_id, instance.run_id)
+        return client.run_context.model_copy(update={"max_tries": instance.max_tries})
 
-    def succeed(self, id: UUID, when: datetime, task_outlets: Any, outlet_events: Any, rendered_map_index: Any) -> None:  # noqa: A002
-        payload = generated.TISuccessStatePayload(
-            end_date=when, task_outlets=task_outlets, outlet_events=outlet_events, rendered_map_index=rendered_map_index
-        )
-        self._set(id, api.TISuccessStatePayload.model_validate_json(payload.model_dump_json()))
+    def succeed(self, id: UUID, when: datetime, task_outlets: Any, outlet_events: Any, rendered_map_index: Any) -> None:  # noqa: A002, ARG002
+        if not task_outlets and not outlet_events:
+            self._end(TaskInstanceState.SUCCESS, when, rendered_map_index)
+            return
+        told = generated.TISuccessStatePayload(
+            end_date=when, task_outlets=task_outlets, outlet_events=outlet_events
+        ).model_dump_json()
+        payload, session = api.TISuccessStatePayload.model_validate_json(told), self.client.session
+        try:
+            listeners = TaskInstance.register_asset_changes_in_db(
+                self.client.instance, payload.task_outlets, payload.outlet_events, session=session
+            )
+        except Exception as error:  # as the execution API does: a task whose assets are not told of has failed
+            log.error("the assets of %s are not told of (%s)", self.client.instance.task_id, type(error).__name__)
+            session.rollback()
+            self._end(TaskInstanceState.FAILED, when, rendered_map_index)
+            return
+        self._end(TaskInstanceState.SUCCESS, when, rendered_map_index)
+        for listener in listeners:
+            listener()
 
     def finish(self, id: UUID, state: Any, when: datetime, rendered_map_index: Any) -> None:  # noqa: A002
-        self._set(
-            id,
-            api.TITerminalStatePayload(
-                state=str(getattr(state, "value", state)), end_date=when, rendered_map_index=rendered_map_index
-            ),
-        )
+        ended = TaskInstanceState(getattr(state, "value", state))
+        if ended == TaskInstanceState.FAILED and self.client.run.dag.fail_fast:
+            super().finish(id, state, when, rendered_map_index)
+        else:
+            self._end(ended, when, rendered_map_index)
 
-    def _set(self, id: UUID, body: Any) -> None:  # noqa: A002
-        with create_session(scoped=False) as session:
-            ti_routes.ti_update_state(id, body, session, self.client.dag_bag)
+    def _end(self, state: TaskInstanceState, when: datetime, rendered_map_index: str | None) -> None:
+        client, instance = self.client, self.client.instance
+        instance.state, instance.end_date = state, when
+        instance.duration = (when - instance.start_date).total_seconds()
+        instance._rendered_map_index = rendered_map_index
+        client.note(state.value)
+        client.write_notes()
+        client.session.commit()
+        log.info("%s: %s of %s", state.value, instance.task_id, instance.run_id)
 
     def set_rtif(self, id: UUID, body: Any) -> Any:  # noqa: A002, ARG002
         return OK  # a replayed task has no rendered templates: none is used
@@ -81,20 +123,25 @@ class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
     def validate_inlets_and_outlets(self, id: UUID) -> Any:  # noqa: A002, ARG002
         return generated.InactiveAssetsResponse(inactive_assets=[])  # this process has just synced them
 
-    def skip_downstream_tasks(self, id: UUID, msg: Any) -> None:  # noqa: A002
-        with create_session(scoped=False) as session:
-            ti_routes.ti_skip_downstream(id, api.TISkippedDownstreamTasksStatePayload(tasks=msg.tasks), session)
-
-    def get_count(self, dag_id: str, map_index: int | None = None, *rest: Any, **more: Any) -> Any:
-        with create_session(scoped=False) as session:
-            count = ti_routes.get_task_instance_count(
-                dag_id, session, self.client.dag_bag, _mapped(map_index), *rest, **more
+    def skip_downstream_tasks(self, id: UUID, msg: Any) -> None:  # noqa: A002, ARG002
+        run, now = self.client.run, datetime.now(UTC)
+        tasks = [task if isinstance(task, tuple) else (task, -1) for task in msg.tasks]
+        begun = (TaskInstanceState.RUNNING, TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
+        self.client.session.execute(
+            update(TaskInstance)
+            .where(
+                TaskInstance.dag_id == run.dag_id,
+                TaskInstance.run_id == run.run_id,
+                tuple_(TaskInstance.task_id, TaskInstance.map_index).in_(tasks),
+                or_(TaskInstance.state.is_(None), TaskInstance.state.not_in(begun)),
             )
-        return sdk.TICount(count=count)
+            .values(state=TaskInstanceState.SKIPPED, start_date=now, end_date=now)
+            .execution_options(synchronize_session=False)  # each pass reads them anew
+        )
 
 
 class XComs(sdk.XComOperations):  # type: ignore[misc]
-    """What tasks pass on: ids and counts."""
+    """What tasks of a run pass on to each other: ids and counts."""
 
     def get(
         self,
@@ -105,18 +152,29 @@ class XComs(sdk.XComOperations):  # type: ignore[misc]
         map_index: int | None = None,
         include_prior_dates: bool = False,
     ) -> Any:
-        index = _mapped(map_index)
-        params = xcom_routes.GetXcomFilterParams(
-            map_index=-1 if index is None else index, include_prior_dates=include_prior_dates
+        if include_prior_dates or not self._is_of_run(dag_id, run_id):
+            return super().get(dag_id, run_id, task_id, key, map_index, include_prior_dates)
+        which = *self._which(task_id, key), XCOMS.c.map_index == _index(map_index)
+        found = self.client.session.scalar(select(XCOMS.c.value).where(*which))
+        return generated.XComResponse(key=key, value=found)
+
+    def get_sequence_slice(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        key: str,
+        start: int | None,
+        stop: int | None,
+        step: int | None,
+        include_prior_dates: bool = False,
+    ) -> Any:
+        if include_prior_dates or not (start is stop is step is None and self._is_of_run(dag_id, run_id)):
+            return super().get_sequence_slice(dag_id, run_id, task_id, key, start, stop, step, include_prior_dates)
+        found = self.client.session.scalars(
+            select(XCOMS.c.value).where(*self._which(task_id, key)).order_by(XCOMS.c.map_index)
         )
-        try:
-            with create_session(scoped=False) as session:
-                found = xcom_routes.get_xcom(dag_id, run_id, task_id, key, session, params)
-        except HTTPException as error:
-            if error.status_code == httpx.codes.NOT_FOUND:
-                return generated.XComResponse(key=key, value=None)
-            raise
-        return generated.XComResponse(key=key, value=found.value)
+        return generated.XComSequenceSliceResponse(root=list(found))
 
     def set(
         self,
@@ -130,29 +188,64 @@ class XComs(sdk.XComOperations):  # type: ignore[misc]
         dag_result: bool = False,
         mapped_length: int | None = None,
     ) -> Any:
-        index = _mapped(map_index)
-        with create_session(scoped=False) as session:
-            xcom_routes.set_xcom(
-                dag_id,
-                run_id,
-                task_id,
-                key,
-                session,
-                value,
-                -1 if index is None else index,
-                dag_result,
-                _mapped(mapped_length),
+        session, is_too_long = self.client.session, (mapped_length or 0) > conf.getint("core", "max_map_length")
+        if is_too_long or not self._is_of_run(dag_id, run_id):
+            return super().set(
+                dag_id, run_id, task_id, key, value, map_index, dag_result=dag_result, mapped_length=mapped_length
             )
+        of_task = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": _index(map_index)}
+        if mapped_length is not None and mapped_length >= 0:
+            session.merge(TaskMap(**of_task, length=mapped_length, keys=None))
+            session.flush()
+        session.execute(delete(XCOMS).where(*self._which(task_id, key), XCOMS.c.map_index == of_task["map_index"]))
+        pushed = {"dag_run_id": self.client.run.id, "key": key, "value": value, "dag_result": dag_result}
+        session.execute(insert(XCOMS), [of_task | pushed | {"timestamp": datetime.now(UTC)}])
         return OK
+
+    def _is_of_run(self, dag_id: str, run_id: str) -> bool:
+        return bool((dag_id, run_id) == (self.client.run.dag_id, self.client.run.run_id))
+
+    def _which(self, task_id: str, key: str) -> tuple[Any, ...]:
+        return XCOMS.c.dag_run_id == self.client.run.id, XCOMS.c.task_id == task_id, XCOMS.c.key == key
 
 
 class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
-    """One client for all tasks of a replay."""
+    """One client for all tasks of a replay: `begin` a run, then name the `instance` that is to run."""
 
-    def __init__(self) -> None:
-        super().__init__(base_url=None, token="", dry_run=True, transport=LazyTransport())
+    def __init__(self, session: Session) -> None:
+        super().__init__(base_url=None, token="", dry_run=True, transport=LazyTransport(session))
         self.base_url = "http://in-process.invalid./"
-        self.dag_bag = DBDagBag()
+        self.session = session
+        self.run: Any = None
+        self.instance: Any = None
+        self._notes: list[dict[str, Any]] = []
+
+    def begin(self, run: DagRun) -> None:
+        """The instances that follow are of this run, which has just been made."""
+        self.run = run
+        context = api.TIRunContext(
+            dag_run=run,
+            task_reschedule_count=0,
+            max_tries=0,
+            variables=[],
+            connections=[],
+            xcom_keys_to_clear=[],
+            should_retry=False,
+        )
+        self.run_context = generated.TIRunContext.model_validate_json(context.model_dump_json(exclude_unset=True))
+
+    def note(self, event: str) -> None:
+        """Keep an entry of Airflow's audit log about the instance, until `write_notes`."""
+        of, extra = self.instance, {"host_name": HOSTNAME}
+        named = {"dag_id": of.dag_id, "task_id": of.task_id, "run_id": of.run_id, "map_index": of.map_index}
+        run = {"logical_date": self.run.logical_date, "owner": self.run.dag.owner, "try_number": of.try_number}
+        self._notes.append(named | run | {"dttm": datetime.now(UTC), "event": event, "extra": json.dumps(extra)})
+
+    def write_notes(self) -> None:
+        """Write the kept entries, in the session's transaction."""
+        if self._notes:
+            self.session.execute(insert(LOGS), self._notes)
+        self._notes = []
 
     @cached_property
     def task_instances(self) -> Any:
@@ -165,3 +258,8 @@ class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
 
 def _mapped(index: int | None) -> int | None:
     return index if index is not None and index >= 0 else None
+
+
+def _index(map_index: int | None) -> int:
+    mapped = _mapped(map_index)
+    return -1 if mapped is None else mapped

@@ -36,9 +36,10 @@ class Runner:
 
     def __init__(self, log_file: Path) -> None:
         airflow_home.configure()
-        import airflow.settings  # noqa: F401 - configures the ORM
+        import airflow.settings as airflow  # configures the ORM
 
         _log_into(log_file)
+        _commit_without_waiting(airflow.engine)
         airflow_home.upgrade_metadata()
         _refuse_beside_a_scheduler()
         from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -68,7 +69,9 @@ class Runner:
             name: DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
             for name, dag in bag.dags.items()
         }
-        self._client = DirectClient()
+        # One connection for all of it: from the pool each transaction would first ask whether it still lives.
+        self._session = airflow.NonScopedSession(bind=airflow.engine.connect())
+        self._client = DirectClient(self._session)
 
     def run(
         self,
@@ -85,11 +88,10 @@ class Runner:
         """
         from airflow.models.dagrun import DagRun
         from airflow.sdk import DagRunState
-        from airflow.utils.session import create_session
         from airflow.utils.types import DagRunTriggeredByType, DagRunType
         from sqlalchemy import or_, select
 
-        with create_session() as session:
+        with self._session as session:  # whose objects are forgotten at its end
             is_same = or_(DagRun.run_id == run_id, DagRun.logical_date == logical_date)
             for earlier in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, is_same)).all():
                 if earlier.triggering_user_name != USER:
@@ -115,6 +117,7 @@ class Runner:
             )
             run.dag = recorded
             session.commit()
+            self._client.begin(run)
             return self._drive(run, session)
 
     def _drive(self, run: Any, session: Any) -> Ran:
@@ -135,18 +138,19 @@ class Runner:
                     instance.state, instance.duration = TaskInstanceState.SUCCESS, 0
                 else:
                     instance.state = TaskInstanceState.QUEUED
-            started = [_for_sdk(instance) for instance in ready if instance.state == TaskInstanceState.QUEUED]
             session.commit()
             # A pass that starts nothing may still have skipped something: stuck is two passes in a row that are alike.
-            now = _states(run, session)
-            if run.state == DagRunState.RUNNING and not ready and now == before:
+            now = None if ready else _states(run, session)
+            if run.state == DagRunState.RUNNING and now is not None and now == before:
                 log.error("nothing more can run in %s: %s", run.run_id, now)
                 run.set_state(DagRunState.FAILED)
                 session.commit()
-            before = None if ready else now
-            for instance in started:
-                if error := self._run_task(instance, dag.task_dict[instance.task_id]):
-                    ran.errors.append(error)
+            before = now
+            for instance in ready:
+                if instance.state == TaskInstanceState.QUEUED:
+                    error = self._run_task(instance, dag.task_dict[instance.task_id])
+                    if error:
+                        ran.errors.append(error)
         ran.state = str(getattr(run.state, "value", run.state))
         return ran
 
@@ -154,15 +158,18 @@ class Runner:
         """Run one task; gives its error if it failed."""
         from airflow.models.taskinstance import TaskInstance
         from airflow.sdk import TaskInstanceState
-        from airflow.sdk.execution_time.supervisor import run_task_in_process
-        from airflow.utils.session import create_session
         from sqlalchemy import update
 
+        from prakerja.replay.client import Supervisor
+
+        told = _for_sdk(instance)
+        self._client.instance = instance
         try:
-            result = run_task_in_process(ti=instance, task=task, client=self._client)
+            result = Supervisor.start(what=told, task=task, client=self._client)
             state, error = result.state, result.error
         except Exception as broken:  # the machinery failed, not the task: that must not be taken for a verdict
-            log.error("task %s of %s broke: %s", instance.task_id, instance.run_id, type(broken).__name__)
+            self._session.rollback()
+            log.error("task %s of %s broke: %s", told.task_id, told.run_id, type(broken).__name__)
             state, error = None, broken
         if state in (
             None,
@@ -170,20 +177,39 @@ class Runner:
             TaskInstanceState.UP_FOR_RESCHEDULE,
             TaskInstanceState.AWAITING_INPUT,
         ):
-            with create_session() as session:
-                session.execute(
-                    update(TaskInstance)
-                    .where(TaskInstance.id == instance.id)
-                    .values(state=TaskInstanceState.FAILED, trigger_id=None, next_method=None, next_kwargs=None)
-                )
-            error = error or PrakerjaError(f"{instance.task_id} waits, and a replayed day does not")
+            self._session.execute(
+                update(TaskInstance)
+                .where(TaskInstance.id == told.id)
+                .values(state=TaskInstanceState.FAILED, trigger_id=None, next_method=None, next_kwargs=None)
+            )
+            self._session.commit()
+            error = error or PrakerjaError(f"{told.task_id} waits, and a replayed day does not")
             state = TaskInstanceState.FAILED
         if state != TaskInstanceState.FAILED:
             return None
         if isinstance(error, PrakerjaError):
             return error
         # Any other error's text may quote what it stumbled over; the log has its kind, and the run is red.
-        return PrakerjaError(f"{instance.run_id}: the task {instance.task_id} failed ({type(error).__name__})")
+        return PrakerjaError(f"{told.run_id}: the task {told.task_id} failed ({type(error).__name__})")
+
+
+def _commit_without_waiting(engine: Any) -> None:
+    """Let this process commit to Airflow's metadata before the disk has it; a killed process loses nothing by that.
+
+    A crash of the machine may lose the last second's states of tasks, and whoever replays those runs again replays them
+    whole. The warehouse's facts wait for the disk as ever.
+    """
+    from sqlalchemy import event
+
+    if engine.dialect.name != "postgresql":
+        return
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: Any) -> None:
+        connection.autocommit = True  # else a rollback would undo it
+        with connection.cursor() as cursor:
+            cursor.execute("set synchronous_commit = off")
+        connection.autocommit = False
 
 
 def _states(run: Any, session: Any) -> dict[str, str]:
