@@ -28,8 +28,9 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
 
 
 def test_what_the_image_installs_is_what_is_tested() -> None:
-    """By version, marker and hashes."""
-    assert pins(RUNTIME).items() <= pins(WHOLE).items()
+    """By version and hashes; a marker may be narrower where a tool asks for the same library everywhere."""
+    whole, runtime = ({each.partition(" ")[0]: its for each, its in pins(name).items()} for name in (WHOLE, RUNTIME))
+    assert runtime.items() <= whole.items()
     assert not any(requirement.startswith(("pytest==", "uv==", "moto==")) for requirement in pins(RUNTIME))
     dockerfile = (PROJECT / "Dockerfile").read_text()
     assert f"--require-hashes -r /tmp/{RUNTIME}" in dockerfile
