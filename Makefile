@@ -14,7 +14,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help python install demo up down status logs test soak bench check lint audit clean requirements schemas bundle screenshots secrets
+.PHONY: help python install demo up down status logs test test-fast soak bench check lint audit clean requirements schemas bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -74,8 +74,11 @@ status: install ## how each of its processes is
 logs: install ## what they write, as they write it
 	@$(BIN)/prakerja logs
 
-test: install ## the tests, on a real embedded PostgreSQL and the real DAGs
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (eight minutes)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+test-fast: install ## the tests that need no database and no process (under a minute)
+	$(BIN)/pytest --numprocesses 2 tests/unit
 
 lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/ruff check .
@@ -86,7 +89,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 soak: install ## what takes too long for every change: a month of feeds, workers killed, faults of the machine (an hour)
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/test_machine.py tests/e2e/test_scaled_out.py tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/test_scaled_out.py tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks

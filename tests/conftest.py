@@ -23,11 +23,32 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 from prakerja import calendar, schema, settings, warehouse  # noqa: E402
 
+#: What shares something costly is run by one worker, the longest first: the tests of the running system, those of the
+#: replayed world, those of a file. Seconds as measured on two cores; what is not named takes less than all of these.
+MEASURED = {"tests/e2e/machine": 200, "replayed": 120}
+
 CALENDAR = """
 cohorts:
 - {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, recipients: 60000, note: short for tests}
 - {cohort: 13, announced_on: 2021-03-08, deadline_on: 2021-03-16, recipients: 60000, note: short for tests}
 """
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests for workers, and put the longest groups first."""
+    groups = {item: group_of(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: -MEASURED.get(groups[item], 0))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return the name of what is run by one worker."""
+    file, folder = item.nodeid.partition("::")[0], item.nodeid.rpartition("/")[0]
+    if folder in MEASURED:
+        return folder
+    return "replayed" if "replayed" in getattr(item, "fixturenames", ()) else file
 
 
 @pytest.fixture(scope="session")

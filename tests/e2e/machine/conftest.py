@@ -57,13 +57,12 @@ UNHURRIED = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files in the order of what they do to the machine, and all of them for one worker."""
+    """Order the files by what they do to the machine."""
     ours = [item for item in items if item.path.parent == Path(__file__).parent]
     in_order = iter(sorted(ours, key=lambda item: ORDER.index(item.path.stem)))
     for index, item in enumerate(items):
         if item in ours:
             items[index] = next(in_order)
-            items[index].add_marker(pytest.mark.xdist_group("machine"))
 
 
 @pytest.fixture(scope="session")
