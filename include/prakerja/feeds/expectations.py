@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import logging
 import math
 import sys
@@ -24,7 +25,6 @@ import pyarrow.compute as pc
 
 for _name in ("great_expectations._docs_decorators", "great_expectations.expectations.registry"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # two hundred lines at import, otherwise
-
 
 
 class _LoadedWhenUsed(ModuleType):
@@ -71,6 +71,11 @@ DTYPES = {
     "amount_idr": "float64",
     "is_conflicting": "bool",
 }
+#: How Great Expectations is to answer.
+RUNTIME = {"result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0}, "catch_exceptions": False}
+NOTHING = pd.DataFrame(columns=list(DTYPES)).astype(DTYPES)
+PREPARED: dict[tuple[str, datetime, datetime], Any] = {}
+PREPARED_MOST = 8
 
 
 class RowVerdict:
@@ -89,6 +94,17 @@ class RowVerdict:
             ),
         )
         return needed
+
+    # As theirs, which build the configuration anew for each of its keys.
+    def _get_domain_kwargs(self) -> dict[str, Any]:
+        return self._get_kwargs(self.domain_keys)  # type: ignore[attr-defined]
+
+    def _get_success_kwargs(self) -> dict[str, Any]:
+        return self._get_kwargs((*self.success_keys, *self.domain_keys))  # type: ignore[attr-defined]
+
+    def _get_kwargs(self, keys: tuple[str, ...]) -> dict[str, Any]:
+        given = self.configuration.kwargs  # type: ignore[attr-defined]
+        return {key: given.get(key, self._get_default_value(key)) for key in keys}  # type: ignore[attr-defined]
 
     def _validate(self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None) -> Any:  # noqa: ARG002
         # True where a row of the domain fails; the domain leaves out nulls, but where nulls are the question.
@@ -122,11 +138,14 @@ class RowToMatchRegex(RowVerdict, gxe.ExpectColumnValuesToMatchRegex):
 
 
 @cache
-def suite(slug: str) -> ExpectationSuite:
-    """The suite of one platform; the bounds of the business date are parameters of each validation."""
+def suite(slug: str, *, is_all_readable: bool = False) -> ExpectationSuite:
+    """The suite of one platform; the bounds of the business date are parameters of each validation.
+
+    Where every row is readable nothing asks again whether it is: looking is a fifth of a small delivery's judgement.
+    """
 
     def on(kind: type, reason: str, column: str, *, where_readable: bool = False, **rule: Any) -> Any:
-        if where_readable:
+        if where_readable and not is_all_readable:
             rule["row_condition"] = Column("is_readable") == True  # noqa: E712 - builds a condition
         return kind(column=column, meta={"reason": reason}, **rule)
 
@@ -183,7 +202,9 @@ class Judge:
 
         Raises whatever keeps an expectation from being evaluated: a rule that did not run is not a rule that was met.
         """
-        outcomes = _validated(_for_judgement(rows), self._rules, self._bounds)
+        frame = _for_judgement(rows)
+        prepared = _prepared_for(self._platform.platform, bool(frame["is_readable"].all()), *self._bounds.values())
+        outcomes = _validated(frame, prepared)
         reasons: dict[int, list[str]] = {}
         for outcome in outcomes:
             reason = outcome.expectation_config.meta["reason"]
@@ -201,7 +222,8 @@ class Judge:
             "least": math.ceil(self._platform.volume["share_least"] * usual),
             "most": math.floor(self._platform.volume["share_most"] * usual),
         }
-        (outcome,) = _validated(pd.DataFrame(index=range(rows)), volume_suite(self._platform.platform), bounds)
+        frame = pd.DataFrame(index=range(rows))
+        (outcome,) = _validated(frame, _prepared(frame, volume_suite(self._platform.platform), bounds))
         self._volume = [
             {
                 "reason": outcome.expectation_config.meta["reason"],
@@ -233,17 +255,49 @@ class Judge:
         }
 
 
-def _validated(frame: pd.DataFrame, rules: ExpectationSuite, bounds: dict[str, Any]) -> list[Any]:
-    validator = Validator(PandasExecutionEngine(), batches=[Batch(data=frame)])
-    validator.metrics_calculator.show_progress_bars = False
-    outcomes: list[Any] = validator.graph_validate(
-        validator.process_expectations_for_validation(rules.expectation_configurations, bounds),
-        runtime_configuration={
-            "result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0},
-            "catch_exceptions": False,
-        },
-    )
-    if len(outcomes) != len(rules.expectations):
+class PreparedValidator(Validator):
+    """Validates what another has prepared: to find which metrics a suite needs takes longer than to compute them."""
+
+    def __init__(self, frame: pd.DataFrame, prepared: Any = None) -> None:
+        super().__init__(PandasExecutionEngine(), batches=[Batch(data=frame)])
+        self.metrics_calculator.show_progress_bars = False
+        self._prepared = prepared
+
+    def prepare(self, rules: ExpectationSuite, bounds: dict[str, Any]) -> Any:
+        """The expectations of a suite with these bounds, and what they need."""
+        return super()._generate_metric_dependency_subgraphs_for_each_expectation_configuration(
+            self.process_expectations_for_validation(rules.expectation_configurations, bounds), [], False, RUNTIME
+        )
+
+    def _generate_metric_dependency_subgraphs_for_each_expectation_configuration(self, *_: Any, **__: Any) -> Any:
+        graphs, failures, configurations = self._prepared
+        return graphs, [*failures], [*configurations]
+
+
+def _prepared(frame: pd.DataFrame, rules: ExpectationSuite, bounds: dict[str, Any]) -> Any:
+    return PreparedValidator(frame.iloc[:0]).prepare(rules, bounds)  # its rows would be kept with it
+
+
+def _prepared_for(slug: str, is_all_readable: bool, start: datetime, end: datetime) -> Any:
+    """What a platform's suite needs on a business date: once for all platforms whose rules are the same."""
+    rules = suite(slug, is_all_readable=is_all_readable)
+    key = (_content(slug, is_all_readable), start, end)
+    if key not in PREPARED:
+        if len(PREPARED) == PREPARED_MOST:
+            del PREPARED[next(iter(PREPARED))]
+        PREPARED[key] = _prepared(NOTHING, rules, {"start": start, "end": end})
+    return PREPARED[key]
+
+
+@cache
+def _content(slug: str, is_all_readable: bool) -> str:
+    rules = suite(slug, is_all_readable=is_all_readable).expectation_configurations
+    return json.dumps([rule.to_json_dict() for rule in rules], sort_keys=True)
+
+
+def _validated(frame: pd.DataFrame, prepared: Any) -> list[Any]:
+    outcomes: list[Any] = PreparedValidator(frame, prepared).graph_validate([], RUNTIME)
+    if len(outcomes) != len(prepared[0]):
         raise RuntimeError("Great Expectations did not evaluate every expectation")
     return outcomes
 
