@@ -75,7 +75,7 @@ logs: install ## what they write, as they write it
 	@$(BIN)/prakerja logs
 
 test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (eight minutes)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2
 
 test-fast: install ## the tests that need no database and no process (under a minute)
 	$(BIN)/pytest --numprocesses 2 tests/unit

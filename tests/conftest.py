@@ -24,8 +24,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 from prakerja import calendar, schema, settings, warehouse  # noqa: E402
 
 #: What shares something costly is run by one worker, the longest first: the tests of the running system, those of the
-#: replayed world, those of a file. Seconds as measured on two cores; what is not named takes less than all of these.
-MEASURED = {"tests/e2e/machine": 200, "replayed": 120}
+#: replayed world. Every other file is a group of its own. By the beginnings of their paths.
+GROUPS = {
+    "tests/e2e/machine/": "the running system",
+    "tests/e2e/test_replay.py": "the replayed world",
+    "tests/e2e/service/": "the replayed world",
+}
 
 CALENDAR = """
 cohorts:
@@ -34,21 +38,28 @@ cohorts:
 """
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
+def group_of(nodeid: str) -> str:
+    """Return the name of the group that a test is run with, by one worker."""
+    return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), nodeid.partition("::")[0])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for workers, and put the longest groups first."""
-    groups = {item: group_of(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: -MEASURED.get(groups[item], 0))
+    """Put the groups that take longest first."""
+    order = [*dict.fromkeys(GROUPS.values())]
+    items.sort(key=lambda item: order.index(group) if (group := group_of(item.nodeid)) in order else len(order))
 
 
-def group_of(item: pytest.Item) -> str:
-    """Return the name of what is run by one worker."""
-    file, folder = item.nodeid.partition("::")[0], item.nodeid.rpartition("/")[0]
-    if folder in MEASURED:
-        return folder
-    return "replayed" if "replayed" in getattr(item, "fixturenames", ()) else file
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Hand out groups, in their order. xdist's own `loadgroup` reads what pytest 9 does not write any more."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,7 @@ def child(environment: dict[str, str], occasion: str, at: datetime, dies_at: str
             os.kill(os.getpid(), signal.SIGKILL)
 
     if together:
-        together.wait(60)
+        together.wait(600)
     with watched(reached):
         published(occasion, at)
 
@@ -144,7 +144,7 @@ def exit_codes(*publishers: tuple[Any, ...]) -> list[int | None]:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(600)
         if process.is_alive():
             process.kill()
     return [process.exitcode for process in processes]

@@ -16,6 +16,8 @@ from prakerja.blacklist.service import access, app, running
 from prakerja.blacklist.service.bounds import PromptProtocol
 from prakerja.settings import WIB
 
+#: Seconds, of which no machine is so slow that it needs them: who waits so long waits for what does not come.
+PATIENCE = 120.0
 NOW = datetime.now(UTC).replace(microsecond=0)
 TODAY = NOW.astimezone(WIB).date()
 
@@ -34,7 +36,7 @@ class Api:
 
     def ask(self, method: str, path: str, scope: str | None = None, **how: Any) -> httpx.Response:
         headers = {**how.pop("headers", {}), **({"authorization": f"Bearer {self.tokens[scope]}"} if scope else {})}
-        return httpx.request(method, self.url + path, headers=headers, timeout=20, **how)
+        return httpx.request(method, self.url + path, headers=headers, timeout=PATIENCE, **how)
 
     def check(self, *niks: str, scope: str | None = "check") -> httpx.Response:
         return self.ask("POST", "/v1/blacklist/check", scope, json={"niks": list(niks)})
@@ -48,7 +50,7 @@ def served(home: Path) -> Iterator[Api]:
 
 
 def await_version(api: Api, version: int) -> None:
-    for _ in range(200):
+    for _ in range(int(20 * PATIENCE)):
         if api.service.copies._copy and api.service.copies.current().version >= version:
             return
         time.sleep(0.05)

@@ -31,7 +31,7 @@ def served(instance: Instance) -> Iterator[tuple[str, list[str]]]:
     process = instance.start("serve", "--port", port)
     said: list[str] = []
     try:
-        for _ in range(900):
+        for _ in range(6000):
             if loaded(f"http://127.0.0.1:{port}"):
                 break
             time.sleep(0.1)
@@ -40,5 +40,5 @@ def served(instance: Instance) -> Iterator[tuple[str, list[str]]]:
         yield f"http://127.0.0.1:{port}", said
     finally:
         process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=30)
+        said += process.communicate(timeout=600)
         assert process.returncode in (0, 130, -signal.SIGINT), said

@@ -16,6 +16,16 @@ from tests.support.served_home import served
 api, listed, own_home = blacklist.api, blacklist.listed, blacklist.own_home
 
 
+def await_lookups(instance: Instance, asked: int) -> None:
+    """Wait until the warehouse has counted all that was asked: lookups come there after they are answered."""
+    until = time.monotonic() + 600
+    with instance.database("warehouse") as connection:
+        connection.autocommit = True
+        while (found := connection.execute("select coalesce(sum(asked), 0) from lookups").fetchone()) != (asked,):
+            assert time.monotonic() < until, f"{found} of {asked} lookups"
+            time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Everybody of the world asked about, everything fetched, a reader synced; gives what was answered and said."""
@@ -46,7 +56,7 @@ def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFacto
             [*instance.command, "blacklist", "sync", str(reader), "--from", url, "--at", "2021-03-20T05:00:00Z"],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        time.sleep(1.5)  # the lookups are on their way to the warehouse
+        await_lookups(instance, len(people) + 1)
     return {
         "instance": instance, "people": people, "answers": answers, "texts": texts, "said": said, "synced": synced,
         "reader": reader,

@@ -94,7 +94,7 @@ def test_clients_at_once_in_one_folder_end_at_the_same_list(reader: Reader, repo
     def follow() -> None:
         client = Client(reader.folder, [FIRST.public])
         for _ in range(5):
-            barrier.wait(20)
+            barrier.wait(600)
             client.sync(repository.source, repository.now)
 
     for _ in range(2):
@@ -103,7 +103,7 @@ def test_clients_at_once_in_one_folder_end_at_the_same_list(reader: Reader, repo
         for process in processes:
             process.start()
         for process in processes:
-            process.join(30)
+            process.join(600)
         assert [process.exitcode for process in processes] == [0] * 4
         assert reader.client.trusted().version == repository.version
         assert reader.subjects() == subjects_of(repository)

@@ -16,34 +16,38 @@ import pytest
 from prakerja import serving
 from prakerja.blacklist.service import app, bounds, running
 from prakerja.blacklist.service.bounds import PromptProtocol
-from tests.support.running_service import Api, nik, problem
+from tests.support.running_service import PATIENCE, Api, nik, problem
 
 
 def raw(api: Api, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """What comes back for bytes that are sent one after another, until the connection is closed."""
-    host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        answer = b""
+    """Return what comes back for bytes that are sent one after another, until the service closes the connection."""
+    with connected(api) as connection:
         for piece in pieces:
             with contextlib.suppress(OSError):
                 connection.sendall(piece)
             time.sleep(pause)
-        with contextlib.suppress(OSError):
-            while chunk := connection.recv(65536):
-                answer += chunk
-        return answer
+        return rest_of(connection)
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """Return what comes until the service closes the connection; to be kept open is an error, however slow all is."""
+    answer = b""
+    try:
+        while chunk := connection.recv(65536):
+            answer += chunk
+    except ConnectionError:  # closed with bytes of ours unread
+        pass
+    return answer
 
 
 def test_who_sends_slowly_is_let_go(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.4)
-    begun = time.monotonic()
     assert raw(api) == b""
     head = b"POST /v1/blacklist/check HTTP/1.1\r\nhost: x\r\n"
     assert b" 408 " in raw(api, *(head[each : each + 1] for each in range(9)), pause=0.1)
     token = api.tokens["check"].encode()
     body = head + b"content-length: 29\r\nauthorization: Bearer " + token + b"\r\n\r\n"
     assert b'"status":408' in raw(api, body, b'{"niks":', pause=0.1)
-    assert time.monotonic() - begun < 5
     assert api.check(nik(1)).status_code == 200
 
 
@@ -55,12 +59,12 @@ def test_what_is_no_http_is_a_problem(api: Api) -> None:
 
 def connected(api: Api) -> socket.socket:
     host, port = api.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def is_let_go(connection: socket.socket) -> bool:
     """Whether the server has nothing more to do with a connection whose answers nobody reads: writing fails."""
-    for _ in range(100):
+    for _ in range(int(10 * PATIENCE)):
         try:
             connection.send(b"\r\n")  # which is nothing, between requests
         except (ConnectionResetError, BrokenPipeError):
@@ -93,7 +97,7 @@ def test_who_does_not_take_many_short_answers_is_let_go_and_the_service_says_tha
         for connection in greedy:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 400)
-        for _ in range(50):
+        for _ in range(1000):
             if api.ask("GET", "/v1/statistics").status_code == 503:
                 break
             time.sleep(0.02)
@@ -108,12 +112,10 @@ def test_a_connection_that_asks_nothing_more_is_closed(api: Api, monkeypatch: py
     monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.5)
     with connected(api) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.1)
-        connection.sendall(b"\r\n")  # it ends the server's own patience with idle connections
-        begun = time.monotonic()
-        while connection.recv(65536):
-            pass
-        assert time.monotonic() - begun < 3
+        assert b" 200 " in connection.recv(65536)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"\r\n")  # it ends the server's own patience with idle connections
+        rest_of(connection)
 
 
 def test_a_connection_whose_answer_came_before_its_body_is_closed_as_well(
@@ -124,10 +126,7 @@ def test_a_connection_whose_answer_came_before_its_body_is_closed_as_well(
         connection.sendall(b"POST /v1/blacklist/check HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
         assert b" 401 " in connection.recv(65536)
         connection.sendall(b"0123456789")
-        begun = time.monotonic()
-        while connection.recv(65536):
-            pass
-        assert time.monotonic() - begun < 3
+        rest_of(connection)
 
 
 def test_nothing_is_written_into_the_middle_of_an_earlier_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +150,7 @@ def test_a_second_request_that_comes_slowly_is_told_so_as_the_first_is(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.5)
-    answer = raw(api, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /heal", pause=0.2)
+    answer = raw(api, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /heal")
     assert b" 200 " in answer
     assert b'"status":408' in answer
 
@@ -214,10 +213,14 @@ def test_a_warehouse_that_hangs_keeps_no_service_from_ending(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(app, "END_SECONDS", 0.3)
-    service, is_over = running.configured(None, None), threading.Event()
-    monkeypatch.setattr(service.lookups, "load", is_over.wait)
-    begun = time.monotonic()
+    service, is_over, answered = running.configured(None, None), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        is_over.wait(PATIENCE)
+        answered.set()
+
+    monkeypatch.setattr(service.lookups, "load", hang)
     with serving.in_thread(app.application(service), http=PromptProtocol) as url:
         assert httpx.get(f"{url}/healthz").status_code == 200
-    assert time.monotonic() - begun < 5
+    assert not answered.is_set(), "it has waited for the warehouse"
     is_over.set()

@@ -44,10 +44,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_a_source_that_plays_for_time_is_given_up(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr(Service, "SECONDS_AT_LEAST", 0.5)
     begin = OK + b"x: " if where == "head" else OK + b"content-length: 1000\r\n\r\n"
-    begun = time.monotonic()
-    with answering(begin, *[b"x"] * 100, pause=0.1) as source, pytest.raises(UnreachableError, match="too slowly"):
+    with answering(begin, *[b"x"] * 6000, pause=0.1) as source, pytest.raises(UnreachableError, match="too slowly"):
         read(source, POINTER, 1000)
-    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(
