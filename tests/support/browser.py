@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
 from tests.support.running_machine import Machine
 
 CHROMIUM = shutil.which("chromium")
+PATIENCE = 180_000  # milliseconds for whatever a page shall come to show; a busy machine needs many of them
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser, until left."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         yield browser
@@ -34,7 +36,7 @@ class Visitor:
         self.page: Page = browser.new_context(
             viewport=how.pop("viewport", {"width": 1400, "height": 900}), **how
         ).new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(PATIENCE)
         self.asked: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -57,9 +59,8 @@ class Visitor:
         self.page.wait_for_url(f"{self.base}/")
 
     def open(self, path: str = "/") -> Page:
-        """A page of the monitor by itself, drawn."""
+        """A page of the monitor by itself, loaded; its charts are drawn once they are seen."""
         self.page.goto(f"{self.base}/prakerja{path}")
-        self.page.wait_for_load_state("networkidle")
         return self.page
 
     def open_in_airflow(self, path: str = "") -> FrameLocator:

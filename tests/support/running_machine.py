@@ -34,7 +34,7 @@ PATIENCE = 600.0
 #: So that what dies is noticed in seconds, and what was to be tried again is.
 PROMPT = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
@@ -212,10 +212,12 @@ class Machine:
         self.login()
 
     def pid(self, name: str) -> int:
-        """The process itself, not its keeper."""
-        found = self.processes()[name].pid
-        children = psutil.Process(found).children() if name != "postgres" else []
-        return children[0].pid if children else int(found)
+        """The process itself, not its keeper; 0 where it does not run."""
+        found = int(self.processes()[name].pid)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(found).children() if found and name != "postgres" else []
+            return children[0].pid if children else found
+        return 0
 
     def processes(self) -> dict[str, supervision.Process]:
         """As `prakerja status` sees them, without the start of a command; empty where nothing runs."""

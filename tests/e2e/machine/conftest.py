@@ -150,8 +150,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def admin(browser: Browser, machine: Machine) -> Visitor:
+def visitor(browser: Browser, machine: Machine) -> Visitor:
+    """Somebody who looks at the monitor's pages alone."""
     return Visitor(browser, machine, "admin")
+
+
+@pytest.fixture(scope="session")
+def admin_visitor(browser: Browser, machine: Machine) -> Visitor:
+    return Visitor(browser, machine, "admin")
+
+
+@pytest.fixture
+def admin(admin_visitor: Visitor) -> Iterator[Visitor]:
+    """Somebody who looks at Airflow as well; between two tests at nothing, for its pages ask every few seconds."""
+    yield admin_visitor
+    admin_visitor.page.goto("about:blank")
 
 
 @dataclass(frozen=True)
@@ -163,21 +176,19 @@ class Victim:
     at: datetime
 
 
-def kill(machine: Machine, *names: str) -> dict[str, Victim]:
-    """Kill processes of the machine at once."""
-    pids = {name: machine.pid(name) for name in names}
+@pytest.fixture(scope="session")
+def killed(machine: Machine) -> dict[str, Victim]:
+    """All processes, killed at once: none of them needs another one to be started again.
+
+    What keeps the database is killed, and the database stays: its death is one of `tests/e2e/test_faults.py`.
+    """
+    machine.until(lambda: {*machine.processes()} == PROCESSES, "all of its processes")
+    pids = {name: machine.pid(name) for name in sorted(PROCESSES)}
     below = {name: psutil.Process(pid).children(recursive=True) for name, pid in pids.items()}
     at = datetime.now(UTC)
     for pid in pids.values():
         psutil.Process(pid).kill()
     return {name: Victim(pid, below[name], at) for name, pid in pids.items()}
-
-
-@pytest.fixture(scope="session")
-def killed(machine: Machine) -> dict[str, Victim]:
-    """All processes but the database, killed at once: none of them needs another one to be started again."""
-    machine.until(lambda: {*machine.processes()} == PROCESSES, "all of its processes")
-    return kill(machine, *sorted(PROCESSES - {"postgres"}))
 
 
 @pytest.fixture

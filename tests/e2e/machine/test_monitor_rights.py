@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.machine.conftest import PAGES
 from tests.support.browser import Visitor
+from tests.support.leaks import leaked
 from tests.support.running_machine import Machine
 
 
@@ -36,7 +37,7 @@ def test_a_viewer_sees_sums_an_operator_rows_and_an_admin_people(
         seen[user] = (rows, people, answer.status)
         for path in (*PAGES, "/feeds/bukalapak/2021-03-08", "/statistics.json", "/cohorts/12?csv=curve"):
             text = visitor.page.request.get(f"{visitor.base}/prakerja{path}").text()
-            assert not [secret for secret in secrets if secret in text], path
+            assert leaked(secrets, text) == [], path
         visitor.close()
     assert seen == {"viewer": (False, False, 403), "operator": (True, False, 403), "admin": (True, True, 200)}
 
@@ -49,7 +50,7 @@ def test_a_persons_story_and_who_has_looked(fed: Machine, admin: Visitor, secret
     expect(frame.locator("h1")).to_have_text("Riwayat penerima")
     assert re.fullmatch(r".*/prakerja/person/\d+\?language=id", admin.page.url)
     shown = frame.locator("body").inner_html()
-    assert not [secret for secret in secrets if secret in shown]
+    assert leaked(secrets, shown) == []
     frame.get_by_role("link", name="English").click()
     expect(frame.locator("h1")).to_have_text("A recipient's story")
     with fed.instance.database("warehouse") as connection:

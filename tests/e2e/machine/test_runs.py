@@ -6,6 +6,7 @@ import json
 
 from tests.e2e.machine.conftest import DEADLINE_12
 from tests.support.collector import Collector
+from tests.support.leaks import leaked
 from tests.support.running_machine import Machine
 
 
@@ -36,7 +37,7 @@ def test_metrics_and_lineage_tell_of_data_and_of_nobody(decided: Machine, collec
     }  # fmt: skip
     text = told + "\n".join(collector.text)
     people = [value for person in decided.instance.people() for value in person.values() if len(value) > 9]
-    assert not [value for value in people if value in text]
+    assert leaked(people, text) == []
 
 
 def test_a_published_version_wakes_its_readers(decided: Machine) -> None:
