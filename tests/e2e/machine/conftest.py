@@ -180,7 +180,7 @@ class Victim:
 def killed(machine: Machine) -> dict[str, Victim]:
     """All processes, killed at once: none of them needs another one to be started again.
 
-    What keeps the database is killed, and the database stays: its death is one of `tests/e2e/test_faults.py`.
+    What keeps the database is killed, and the database stays: its death is one of `tests/faults/machine`.
     """
     machine.until(lambda: {*machine.processes()} == PROCESSES, "all of its processes")
     pids = {name: machine.pid(name) for name in sorted(PROCESSES)}
