@@ -105,9 +105,12 @@ check: lint audit test ## what CI runs
 
 PIN := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header
 
+# pip takes the hashes of what is asked for with an extra only from a line that names the extra.
 requirements: install ## pin requirements.in and its part requirements-runtime.in anew, for every Python that fits
 	$(PIN) --upgrade --output-file requirements.txt requirements.in
 	$(PIN) --no-annotate --constraint requirements.txt --output-file requirements-runtime.txt requirements-runtime.in
+	for each in requirements requirements-runtime; do $(PIN) --no-strip-extras --no-annotate --constraint requirements.txt $$each.in \
+	| sed -n '/^[a-z0-9-]*\[/,/[^\]$$/p' >> $$each.txt || exit; done
 
 schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
 	$(BIN)/python -m prakerja.blacklist.contract

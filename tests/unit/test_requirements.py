@@ -23,8 +23,18 @@ def pins(name: str) -> dict[str, str]:
 def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
     assert len(pins(name)) > 100
     for requirement, hashes in pins(name).items():
-        assert re.fullmatch(r"[a-z0-9.-]+==[\w.]+( ;.+)?", requirement.strip()), requirement
+        assert re.fullmatch(r"[a-z0-9.-]+(\[[a-z0-9,-]+\])?==[\w.]+( ;.+)?", requirement.strip()), requirement
         assert re.fullmatch(r"(sha256:[0-9a-f]{64}\s*(--hash=)?)+", hashes), requirement
+
+
+@pytest.mark.parametrize("name", [WHOLE, RUNTIME])
+def test_what_is_asked_for_with_an_extra_has_a_line_of_its_own(name: str) -> None:
+    """Without it, pip finds no hashes for it: uv needs the line without the extra only."""
+    found = pins(name)
+    with_extras = {each: re.sub(r"\[.+?\]", "", each) for each in found if "[" in each}
+    assert "celery[redis]" in {each.partition("==")[0] for each in with_extras}
+    for each, without in with_extras.items():
+        assert found[each].split() == found[without].split()
 
 
 def test_what_the_image_installs_is_what_is_tested() -> None:
@@ -50,10 +60,11 @@ def test_make_requirements_pins_both_files_for_every_python() -> None:
     pin = re.search(r"^PIN := (.+)$", MAKEFILE, re.MULTILINE)
     assert recipe
     assert pin
-    whole, runtime = recipe[1].splitlines()
+    whole, runtime, *extras = recipe[1].splitlines()
     assert whole.endswith(f"--output-file {WHOLE} requirements.in")
     assert runtime.endswith(f"--constraint {WHOLE} --output-file {RUNTIME} requirements-runtime.in")
     assert all(line.startswith("\t$(PIN) ") for line in (whole, runtime))
+    assert extras[0].startswith("\tfor each in requirements requirements-runtime; do $(PIN) --no-strip-extras ")
     assert {"--universal", "--generate-hashes"} <= set(pin[1].split())
     assert "-r requirements-runtime.in\n" in (PROJECT / "requirements.in").read_text()
 
