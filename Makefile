@@ -75,7 +75,7 @@ logs: install ## what they write, as they write it
 	@$(BIN)/prakerja logs
 
 test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (eight minutes)
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
 test-fast: install ## the tests that need no database and no process (under a minute)
 	$(BIN)/pytest --numprocesses 2 tests/unit
@@ -89,7 +89,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 soak: install ## what takes too long for every change: a month of feeds, workers killed, faults of the machine (an hour)
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/test_scaled_out.py tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks

@@ -20,18 +20,6 @@ TESTS = Path(__file__).parents[1]
 LINES_MAX = 600
 FOLDERS = {"unit", "integration", "faults", "e2e", "benchmarks", "support"}
 
-#: Files that are not in their place yet; a file that is leaves this list.
-NOT_YET_MOVED: tuple[str, ...] = (
-    "browser.py",
-    "collector.py",
-    "e2e/test_machine.py",
-    "e2e/test_monitor.py",
-    "e2e/test_scaled_out.py",
-    "machine_faults.py",
-    "running_machine.py",
-    "servers.py",
-)
-
 FILES = {str(path.relative_to(TESTS)): path for path in TESTS.rglob("*") if path.suffix in (".py", ".c")}
 MODULES = {name: ast.parse(path.read_text()) for name, path in FILES.items() if path.suffix == ".py"}
 
@@ -52,7 +40,7 @@ def test_no_file_is_long() -> None:
 
 def test_fixtures_are_in_conftest_files_only() -> None:
     found = {name: fixtures_of(module) for name, module in MODULES.items() if Path(name).name != "conftest.py"}
-    assert {name: fixtures for name, fixtures in found.items() if fixtures and name not in NOT_YET_MOVED} == {}
+    assert {name: fixtures for name, fixtures in found.items() if fixtures} == {}
 
 
 def test_every_file_says_its_topic() -> None:
@@ -61,15 +49,10 @@ def test_every_file_says_its_topic() -> None:
 
 
 def test_every_file_is_in_a_folder_of_its_kind() -> None:
-    at_the_top = {name for name in FILES if "/" not in name} - {"__init__.py", "conftest.py"}
-    assert at_the_top <= set(NOT_YET_MOVED)
+    assert {name for name in FILES if "/" not in name} == {"__init__.py", "conftest.py"}
     assert {path.name for path in TESTS.iterdir() if path.is_dir() and path.name != "__pycache__"} == FOLDERS
     kinds = {name: Path(name).name.startswith("test_") for name in FILES if name.startswith("support/")}
     assert not any(kinds.values()), "tests/support holds no tests"
-
-
-def test_what_has_moved_is_off_the_list() -> None:
-    assert [name for name in NOT_YET_MOVED if name not in FILES] == []
 
 
 def run_in_a_thread(action: Callable[[], Any]) -> None:

@@ -14,7 +14,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -22,11 +22,10 @@ import psycopg
 import pytest
 
 from prakerja.cohorts.contacts import ContactKey
-from prakerja.settings import WIB
-from tests import machine_faults
-from tests.e2e.conftest import Instance
-from tests.servers import Postgres, postgres, redis
-from tests.support.running_machine import BIN, Machine, operators_are_told, processes_of, running
+from tests.faults.scaled_out.conftest import CONTACT_KEY
+from tests.support import machine_faults
+from tests.support.postgres_and_redis import Postgres
+from tests.support.running_machine import BIN, Machine, operators_are_told
 
 pytestmark = [
     pytest.mark.soak,
@@ -35,66 +34,9 @@ pytestmark = [
     ),
 ]
 
-TODAY = datetime(2021, 3, 15, 9, 30, tzinfo=WIB)
 DEADLINE, LAST_CALL = "gelombang-12__deadline__2021-03-13", "gelombang-13__H-1__2021-03-15"
 REPAIR = f"{DEADLINE}__audit-2021-03-15"
 WORKERS = ("worker-1", "worker-2")
-CONTACT_KEY = base64.b64encode(b"from the vault of the tests").decode()
-
-
-@pytest.fixture(scope="module")
-def plain(plain_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The world's landing zone as it was on that day."""
-    landing = tmp_path_factory.mktemp("zone") / "landing"
-    shutil.copytree(plain_world / "landing", landing)
-    for delivery in landing.glob("feeds/*/*"):
-        if delivery.name >= f"{TODAY:%Y-%m-%d}":
-            shutil.rmtree(delivery)
-    return landing
-
-
-@pytest.fixture(scope="module")
-def clock() -> Iterator[machine_faults.Clock]:
-    made = machine_faults.Clock(TODAY)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server(clock: machine_faults.Clock) -> Iterator[Postgres]:
-    with postgres(clock.environment) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def machine(
-    tmp_path_factory: pytest.TempPathFactory,
-    plain_world: Path,
-    plain: Path,
-    clock: machine_faults.Clock,
-    server: Postgres,
-) -> Iterator[Machine]:
-    folder = tmp_path_factory.mktemp("scaled-out")
-    instance = Instance(folder / "home", plain, plain_world / "calendar.yaml")
-    with redis(folder) as broker:
-        vault = folder / "variables.json"
-        vault.write_text(json.dumps({"prakerja_contact_key": CONTACT_KEY}))
-        settings = clock.environment | {
-            "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-            "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"variables_file_path": str(vault)}),
-            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-            "AIRFLOW__CELERY__BROKER_URL": broker,
-            "AIRFLOW__CELERY__RESULT_BACKEND": broker.removesuffix("0") + "1",
-            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "3",
-            # What was given to a worker that died before it began is given to another, in seconds.
-            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "15",
-            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "3",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.url("airflow", "airflow", "psycopg2"),
-            "PRAKERJA_DATABASE_URL": server.url("warehouse", "warehouse"),
-        }
-        with running(instance, **settings) as started:
-            yield started
-    assert processes_of(instance) == [], "something is left behind"
 
 
 @contextlib.contextmanager
