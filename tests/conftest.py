@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -41,6 +42,13 @@ cohorts:
 def group_of(nodeid: str) -> str:
     """Return the name of the group that a test is run with, by one worker."""
     return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), nodeid.partition("::")[0])
+
+
+def pytest_collection_finish() -> None:
+    """What the imports have made lives as long as the tests: no search for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

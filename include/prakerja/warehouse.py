@@ -34,6 +34,7 @@ BEGIN = sa.text(
 )
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
 Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "show", "read"]
+START_SECONDS = 120  # so long an embedded server may take that was slow to start
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping
@@ -287,7 +288,7 @@ def _start_server(home: Path, data: Path) -> Path:
         # The package's own lock is one file for the whole machine; ours lets each home start by itself, once.
         with (home / ".postgres.lock").open("w") as lock, _quiet_server_package() as package:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            server = package.get_server(data, cleanup_mode=None)
+            server = _get_server(package, data)
             if not server.get_postmaster_info().is_running():  # this process knew an earlier server that has died
                 server.start()
             folder = Path(server.get_postmaster_info().socket_dir)
@@ -302,6 +303,22 @@ def _start_server(home: Path, data: Path) -> Path:
             "or set PRAKERJA_DATABASE_URL to a server of yours"
         ) from None
     return folder
+
+
+def _get_server(package: Any, data: Path) -> Any:
+    """Return the package's server, started. The package waits ten seconds for it; a busy machine may take longer."""
+    import subprocess
+    import time
+
+    try:
+        return package.get_server(data, cleanup_mode=None)
+    except subprocess.TimeoutExpired:
+        until = time.monotonic() + START_SECONDS
+        while _running_socket(data) is None:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        return package.get_server(data, cleanup_mode=None)
 
 
 @contextlib.contextmanager

@@ -201,6 +201,30 @@ def replayed(instances: Any) -> tuple[Instance, subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
+def searched(replayed: tuple[Instance, subprocess.CompletedProcess[str]]) -> dict[str, str]:
+    """All that a replay has said, logged, recorded in Airflow and published, by where it is."""
+    instance, done = replayed
+    found = {"standard output": done.stdout, "standard error": done.stderr}
+    card = instance.people()[0]["card_number"]
+    for command in (["cohorts"], ["feeds"], ["feeds", "--json"], ["explain", card]):
+        shown = instance.run(*command)
+        found[f"prakerja {' '.join(command).removesuffix(card)}"] = shown.stdout + shown.stderr
+    for path in (instance.home / "publish").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            found[str(path)] = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("latin-1")
+    for path in [*(instance.home / "logs").rglob("*"), *(instance.home / "airflow").rglob("*")]:
+        if path.is_file():
+            found[str(path)] = path.read_text(errors="replace")
+    found["the database's log"] = (instance.home / "postgres" / "log").read_text(errors="replace")
+    with instance.database("airflow") as connection:
+        tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        for (table,) in tables:
+            found[f"airflow.{table}"] = str(connection.execute(f'select * from "{table}"').fetchall())
+    return found
+
+
+@pytest.fixture(scope="session")
 def expected(world: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((world / "expected.json").read_text())
     return loaded

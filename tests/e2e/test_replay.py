@@ -222,7 +222,8 @@ def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(world: Path, in
     shutil.rmtree(tmp_path / "landing" / "feeds" / "pintaria" / "2021-03-15")
     shutil.rmtree(tmp_path / "landing" / "feeds" / "sisnaker" / "2021-03-16")
     instance = instances(tmp_path / "landing")
-    done = instance.replay("--approve-as", "Siti", "--cohorts", "13")
+    days = ("--from", "2021-03-16", "--to", "2021-03-18")  # the first takes in whatever has come, the last decides
+    done = instance.run("replay", *days, "--approve-as", "Siti", "--cohorts", "13")
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if "blocked" in line]
     assert said == ["gelombang-13 is blocked: feeds_missing: pintaria 2021-03-15; sisnaker 2021-03-16"], done.stderr
@@ -240,32 +241,14 @@ def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(world: Path, in
 
 
 @pytest.mark.parametrize("kind", ["card_number", "nik", "phone", "email", "full_name"])
-def test_nothing_personal_is_in_what_leaves_or_is_logged(replayed: Replayed, kind: str) -> None:
+def test_nothing_personal_is_in_what_leaves_or_is_logged(
+    replayed: Replayed, searched: dict[str, str], kind: str
+) -> None:
     """Every log, every Airflow table, every published byte and every word on the screen, searched for every person."""
-    instance, done = replayed
-    people = instance.people()
-    secrets = {person[kind] for person in people} - {""}
+    instance, _ = replayed
+    secrets = {person[kind] for person in instance.people()} - {""}
     if kind == "card_number":
         secrets |= {card.lstrip("0") for card in secrets}
-    searched: dict[str, str] = {"standard output": done.stdout, "standard error": done.stderr}
-    for command in (["cohorts"], ["feeds"], ["feeds", "--json"], ["explain", people[0]["card_number"]]):
-        shown = instance.run(*command)
-        searched[" ".join(command[:1])] = shown.stdout + shown.stderr
-    import gzip
-
-    for path in (instance.home / "publish").rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            searched[path.name] = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("latin-1")
-    for path in [*(instance.home / "logs").rglob("*"), *(instance.home / "airflow").rglob("*")]:
-        if path.is_file():
-            searched[str(path)] = path.read_text(errors="replace")
-    server_log = instance.home / "postgres" / "log"
-    searched["the database's log"] = server_log.read_text(errors="replace")
-    with instance.database("airflow") as connection:
-        tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
-        for (table,) in tables:
-            searched[f"airflow.{table}"] = str(connection.execute(f'select * from "{table}"').fetchall())
     assert len(searched) > 60
     for where, text in searched.items():
         found = [secret for secret in secrets if secret in text]

@@ -13,6 +13,7 @@ from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
+from tests.conftest import copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought
 
@@ -55,3 +56,11 @@ def new_database(session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for name in made:
         with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as server:
             server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def own_server(prepared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home whose server has not been started yet."""
+    monkeypatch.setenv("PRAKERJA_HOME", str(copy_home(prepared_home, tmp_path / "home")))
+    yield tmp_path / "home" / "postgres"
+    warehouse.stop_embedded_server()
