@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 from prakerja import warehouse
 from prakerja.settings import PROJECT, Settings
@@ -46,7 +50,26 @@ def upgrade_metadata() -> None:
     with create_session() as session:
         is_current = _is_current(session)
     if not is_current:  # Airflow's own look costs seconds of imports, so it is left for when it is needed
-        db.initdb()
+        with _without_the_api():
+            db.initdb()
+
+
+@contextlib.contextmanager
+def _without_the_api() -> Iterator[None]:
+    """Keep Airflow from importing its API to ask the auth manager for tables of its own: the simple one has none."""
+    from airflow.configuration import conf
+
+    name = "airflow.api_fastapi.app"
+    is_needed = "SimpleAuthManager" not in conf.get("core", "auth_manager")
+    if is_needed or name in sys.modules:
+        yield
+        return
+    modules: dict[str, Any] = sys.modules
+    modules[name] = None  # importing it fails, which Airflow expects where it only migrates
+    try:
+        yield
+    finally:
+        del modules[name]
 
 
 def _is_current(session: object) -> bool:

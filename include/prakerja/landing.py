@@ -252,11 +252,20 @@ def _told_as_storage(path: UPath) -> Iterator[None]:
         raise StorageError(f"{path} could not be read ({type(error).__name__}): check the storage") from None
 
 
+def resolved(path: UPath) -> Path | None:
+    """A path with its links followed; None in an object store, which has no links."""
+    return Path(path.path).resolve() if path.protocol in ("", "file", "local") else None
+
+
+def is_within(path: UPath, bounds: Path | None) -> bool:
+    """Whether a path, links followed, is still below `bounds`, a folder that was `resolved`."""
+    found = resolved(path)
+    return found is None or bounds is None or found.is_relative_to(bounds)
+
+
 def is_inside(path: UPath, folder: UPath) -> bool:
-    """Whether a path, links followed, is still below the folder (an object store has no links)."""
-    if path.protocol not in ("", "file", "local"):
-        return True
-    return Path(path.path).resolve().is_relative_to(Path(folder.path).resolve())
+    """Whether a path, links followed, is still below the folder."""
+    return is_within(path, resolved(folder))
 
 
 def sha256_of(path: UPath) -> str:

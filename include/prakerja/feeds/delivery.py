@@ -7,6 +7,8 @@ import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from upath import UPath
 
@@ -45,11 +47,16 @@ class Delivery:
     def name(self) -> str:
         return f"{self.platform} {self.business_date} r{self.revision}"
 
-    @property
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The manifest as JSON, unchecked. Raises `RejectedError`."""
+        return landing.document(self.manifest_bytes)
+
+    @cached_property
     def generated_at(self) -> datetime | None:
         """When the platform says that it made this, if it says so legibly."""
         try:
-            return landing.instant_of(landing.document(self.manifest_bytes).get("generated_at"))
+            return landing.instant_of(self.document.get("generated_at"))
         except RejectedError:
             return None
 
@@ -80,7 +87,7 @@ class Delivery:
 
     def manifest(self) -> Manifest:
         """The manifest, checked. Raises `RejectedError`."""
-        document = landing.of_contract(landing.document(self.manifest_bytes), CONTRACT)
+        document = landing.of_contract(self.document, CONTRACT)
         says = (document.get("platform"), document.get("business_date"), document.get("revision"))
         if says != (self.platform, self.business_date.isoformat(), self.revision) or type(says[2]) is not int:
             raise RejectedError("path_mismatch", f"the folder says {self.name}, the manifest something else")
@@ -120,7 +127,8 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
     """Every complete delivery on the landing zone (of one platform), oldest first, and what is not understood there."""
     deliveries: list[Delivery] = []
     strays: list[str] = []
-    feeds = landing.landing_zone(root) / "feeds"
+    zone = landing.landing_zone(root)
+    feeds, bounds = zone / "feeds", landing.resolved(zone)
     folders = [feeds / slug] if slug else landing.listed(feeds)
     for platform in folders:
         for day in landing.listed(platform):
@@ -132,23 +140,23 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
                 path = f"feeds/{platform.name}/{day.name}/{revision.name}"
                 if not REVISION.fullmatch(revision.name):
                     strays.append(f"{path} is no revision (r1, r2, ...)")
-                elif not landing.is_inside(revision, landing.landing_zone(root)):
+                elif not landing.is_within(revision, bounds):
                     strays.append(f"{path} leads out of the landing zone")
                 elif (manifest := landing.read_manifest(revision)) is not None:
-                    strays += [f"{path}/{name} is not in the manifest" for name in _unread(revision, manifest)]
-                    deliveries.append(
-                        Delivery(platform.name, business_date, int(revision.name[1:]), revision, manifest)
-                    )
+                    delivery = Delivery(platform.name, business_date, int(revision.name[1:]), revision, manifest)
+                    strays += [f"{path}/{name} is not in the manifest" for name in _unread(delivery)]
+                    deliveries.append(delivery)
+    landing.landing_zone(root)  # where it has gone meanwhile, this is not all that lies there
     return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), strays
 
 
-def _unread(folder: UPath, manifest: bytes) -> list[str]:
+def _unread(delivery: Delivery) -> list[str]:
     """Files beside the manifest that it does not name (where it names one legibly)."""
     try:
-        named = landing.file_of(landing.document(manifest)).name
+        named = landing.file_of(delivery.document).name
     except RejectedError:
         return []
-    return [path.name for path in landing.listed(folder) if path.name not in ("manifest.json", named)]
+    return [path.name for path in landing.listed(delivery.folder) if path.name not in ("manifest.json", named)]
 
 
 def feed_folders(root: str) -> list[str]:

@@ -7,6 +7,7 @@ rows that fail. That also makes it fast (docs/adr/0003). Importing this takes se
 
 from __future__ import annotations
 
+import copy
 import gc
 import importlib
 import json
@@ -17,7 +18,7 @@ from collections import Counter
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -74,7 +75,7 @@ DTYPES = {
 #: How Great Expectations is to answer.
 RUNTIME = {"result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0}, "catch_exceptions": False}
 NOTHING = pd.DataFrame(columns=list(DTYPES)).astype(DTYPES)
-PREPARED: dict[tuple[str, datetime, datetime], Any] = {}
+PREPARED: dict[tuple[str, datetime, datetime], PreparedSuite] = {}
 PREPARED_MOST = 8
 
 
@@ -203,11 +204,11 @@ class Judge:
         Raises whatever keeps an expectation from being evaluated: a rule that did not run is not a rule that was met.
         """
         frame = _for_judgement(rows)
-        prepared = _prepared_for(self._platform.platform, bool(frame["is_readable"].all()), *self._bounds.values())
-        outcomes = _validated(frame, prepared)
+        prepared = _prepared(self._platform.platform, bool(frame["is_readable"].all()), *self._bounds.values())
+        outcomes = prepared.validate(frame)
         reasons: dict[int, list[str]] = {}
         for outcome in outcomes:
-            reason = outcome.expectation_config.meta["reason"]
+            reason = outcome.rule.meta["reason"]
             for position in outcome.result["unexpected_index_list"]:
                 given = reasons.setdefault(position, [])
                 if reason not in given:
@@ -222,14 +223,14 @@ class Judge:
             "least": math.ceil(self._platform.volume["share_least"] * usual),
             "most": math.floor(self._platform.volume["share_most"] * usual),
         }
-        frame = pd.DataFrame(index=range(rows))
-        (outcome,) = _validated(frame, _prepared(frame, volume_suite(self._platform.platform), bounds))
+        prepared = PreparedSuite(volume_suite(self._platform.platform), bounds)
+        (outcome,) = prepared.validate(pd.DataFrame(index=range(rows)))
         self._volume = [
             {
-                "reason": outcome.expectation_config.meta["reason"],
-                "expectation": outcome.expectation_config.type,
+                "reason": outcome.rule.meta["reason"],
+                "expectation": outcome.rule.type,
                 "severity": "warning",
-                "success": bool(outcome.success),
+                "success": outcome.success,
                 "observed": rows,
                 "usual": usual,
                 "min_value": bounds["least"],
@@ -237,7 +238,7 @@ class Judge:
             }
         ]
 
-    def _add(self, outcomes: list[Any]) -> None:
+    def _add(self, outcomes: list[Outcome]) -> None:
         told = [_told(outcome) for outcome in outcomes]
         for before, now in zip(self._outcomes, told, strict=False):
             before["checked"] += now["checked"]
@@ -255,37 +256,59 @@ class Judge:
         }
 
 
-class PreparedValidator(Validator):
-    """Validates what another has prepared: to find which metrics a suite needs takes longer than to compute them."""
+class Outcome(NamedTuple):
+    """What an expectation came to: whether it was met, and Great Expectations' `result`."""
 
-    def __init__(self, frame: pd.DataFrame, prepared: Any = None) -> None:
-        super().__init__(PandasExecutionEngine(), batches=[Batch(data=frame)])
-        self.metrics_calculator.show_progress_bars = False
-        self._prepared = prepared
+    rule: Any
+    success: bool
+    result: dict[str, Any]
 
-    def prepare(self, rules: ExpectationSuite, bounds: dict[str, Any]) -> Any:
-        """The expectations of a suite with these bounds, and what they need."""
-        return super()._generate_metric_dependency_subgraphs_for_each_expectation_configuration(
-            self.process_expectations_for_validation(rules.expectation_configurations, bounds), [], False, RUNTIME
+
+class PreparedSuite:
+    """A suite with its bounds, and the metrics that it needs: to find them takes longer than to compute them."""
+
+    def __init__(self, rules: ExpectationSuite, bounds: dict[str, Any]) -> None:
+        validator = _validator(NOTHING)
+        configurations = validator.process_expectations_for_validation(rules.expectation_configurations, bounds)
+        self._graphs, _, known = validator._generate_metric_dependency_subgraphs_for_each_expectation_configuration(
+            configurations, [], False, RUNTIME
         )
+        self._expectations = [configuration.to_domain_obj() for configuration in known]
+        self._rules = [expectation.configuration for expectation in self._expectations]
+        self._needs = [
+            expectation.get_validation_dependencies(validator.execution_engine, RUNTIME).metric_configurations
+            for expectation in self._expectations
+        ]
 
-    def _generate_metric_dependency_subgraphs_for_each_expectation_configuration(self, *_: Any, **__: Any) -> Any:
-        graphs, failures, configurations = self._prepared
-        return graphs, [*failures], [*configurations]
+    def validate(self, frame: pd.DataFrame) -> list[Outcome]:
+        """The outcome of each expectation. Raises whatever keeps one from being evaluated."""
+        validator = _validator(frame)
+        graph = validator._generate_suite_level_graph_from_expectation_level_sub_graphs(self._graphs)
+        metrics, failures = validator.metrics_calculator.resolve_validation_graph(graph, RUNTIME)
+        if failures:
+            raise RuntimeError("Great Expectations did not evaluate every expectation")
+        outcomes = []
+        for rule, expectation, needs in zip(self._rules, self._expectations, self._needs, strict=True):
+            found = {name: metrics[metric.id] for name, metric in needs.items()}
+            verdict = expectation._validate(found, copy.deepcopy(RUNTIME), validator.execution_engine)
+            outcomes.append(Outcome(rule, bool(verdict["success"]), verdict["result"]))
+        return outcomes
 
 
-def _prepared(frame: pd.DataFrame, rules: ExpectationSuite, bounds: dict[str, Any]) -> Any:
-    return PreparedValidator(frame.iloc[:0]).prepare(rules, bounds)  # its rows would be kept with it
+def _validator(frame: pd.DataFrame) -> Validator:
+    validator = Validator(PandasExecutionEngine(), batches=[Batch(data=frame)])
+    validator.metrics_calculator.show_progress_bars = False
+    return validator
 
 
-def _prepared_for(slug: str, is_all_readable: bool, start: datetime, end: datetime) -> Any:
-    """What a platform's suite needs on a business date: once for all platforms whose rules are the same."""
-    rules = suite(slug, is_all_readable=is_all_readable)
+def _prepared(slug: str, is_all_readable: bool, start: datetime, end: datetime) -> PreparedSuite:
+    """A platform's suite on a business date: prepared once for all platforms whose rules are the same."""
     key = (_content(slug, is_all_readable), start, end)
     if key not in PREPARED:
         if len(PREPARED) == PREPARED_MOST:
             del PREPARED[next(iter(PREPARED))]
-        PREPARED[key] = _prepared(NOTHING, rules, {"start": start, "end": end})
+        rules = suite(slug, is_all_readable=is_all_readable)
+        PREPARED[key] = PreparedSuite(rules, {"start": start, "end": end})
     return PREPARED[key]
 
 
@@ -293,13 +316,6 @@ def _prepared_for(slug: str, is_all_readable: bool, start: datetime, end: dateti
 def _content(slug: str, is_all_readable: bool) -> str:
     rules = suite(slug, is_all_readable=is_all_readable).expectation_configurations
     return json.dumps([rule.to_json_dict() for rule in rules], sort_keys=True)
-
-
-def _validated(frame: pd.DataFrame, prepared: Any) -> list[Any]:
-    outcomes: list[Any] = PreparedValidator(frame, prepared).graph_validate([], RUNTIME)
-    if len(outcomes) != len(prepared[0]):
-        raise RuntimeError("Great Expectations did not evaluate every expectation")
-    return outcomes
 
 
 def _for_judgement(rows: pa.Table) -> pd.DataFrame:
@@ -326,15 +342,15 @@ def _for_judgement(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _told(outcome: Any) -> dict[str, Any]:
+def _told(outcome: Outcome) -> dict[str, Any]:
     return {
-        "reason": outcome.expectation_config.meta["reason"],
-        "expectation": outcome.expectation_config.type,
+        "reason": outcome.rule.meta["reason"],
+        "expectation": outcome.rule.type,
         "checked": outcome.result["element_count"],
         "failed": outcome.result["unexpected_count"],
         **{
             key: value.isoformat() if isinstance(value, datetime) else value
-            for key, value in outcome.expectation_config.kwargs.items()
+            for key, value in outcome.rule.kwargs.items()
             if key not in {"batch_id", "row_condition"}
         },
     }

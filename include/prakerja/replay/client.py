@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from airflow.models.xcom import XComModel
 from airflow.sdk import TaskInstanceState
 from airflow.sdk.api import client as sdk
 from airflow.sdk.api.datamodels import _generated as generated
+from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 from sqlalchemy import delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
@@ -35,6 +36,8 @@ HOSTNAME, USER_NAME = sdk.get_hostname(), sdk.getuser()
 LOGS, XCOMS = Log.__table__, XComModel.__table__
 
 log = logging.getLogger(__name__)
+
+task_runner.TypeAdapter = cache(task_runner.TypeAdapter)  # it builds the same one again for each field of each task
 
 
 class Supervisor(InProcessTestSupervisor):  # type: ignore[misc]
@@ -101,6 +104,7 @@ class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
         ended = TaskInstanceState(getattr(state, "value", state))
         if ended == TaskInstanceState.FAILED and self.client.run.dag.fail_fast:
             super().finish(id, state, when, rendered_map_index)
+            self.client.session.expire_all()  # the API has changed them in a session of its own
         else:
             self._end(ended, when, rendered_map_index)
 
@@ -136,7 +140,6 @@ class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
                 or_(TaskInstance.state.is_(None), TaskInstance.state.not_in(begun)),
             )
             .values(state=TaskInstanceState.SKIPPED, start_date=now, end_date=now)
-            .execution_options(synchronize_session=False)  # each pass reads them anew
         )
 
 

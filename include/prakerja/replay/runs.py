@@ -6,6 +6,7 @@ other. `dag.test()` does the same with an id of its own choosing, and takes thre
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Runner:
     """Parses the DAG files and records them once; then runs what it is asked to, one run at a time."""
 
     def __init__(self, log_file: Path) -> None:
+        gc.disable()  # what is imported and parsed lives for ever: to look through it again and again takes a second
         airflow_home.configure()
         import airflow.settings as airflow  # configures the ORM
 
@@ -72,6 +74,8 @@ class Runner:
         # One connection for all of it: from the pool each transaction would first ask whether it still lives.
         self._session = airflow.NonScopedSession(bind=airflow.engine.connect())
         self._client = DirectClient(self._session)
+        gc.freeze()
+        gc.enable()
 
     def run(
         self,
@@ -128,7 +132,6 @@ class Runner:
         dag = self.dags[run.dag_id]
         before: dict[str, str] | None = None
         while run.state == DagRunState.RUNNING:
-            session.expire_all()
             ready, _ = run.update_state(session=session, execute_callbacks=False)
             for instance in ready:
                 instance.try_number += 1
