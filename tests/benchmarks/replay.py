@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import warehouse, workflow
+from prakerja import schema, warehouse, workflow
 from prakerja.occasion import Occasion, replaying
 from prakerja.platforms import active_on
 from prakerja.replay.days import due_on
@@ -31,7 +31,7 @@ def run(folder: Path, runs: int) -> None:
     replayed, bare = [], []
     with replaying():
         os.environ["PRAKERJA_HOME"] = str(folder / "replayed")
-        warehouse.upgrade()
+        schema.upgrade()
         started = time.perf_counter()
         runner = Runner(folder / "replayed" / "logs" / "replay.log")
         start = time.perf_counter() - started
@@ -40,7 +40,7 @@ def run(folder: Path, runs: int) -> None:
             for home, play, took in (("replayed", lambda day: _replay(runner, day), replayed), ("bare", _work, bare)):
                 os.environ["PRAKERJA_HOME"] = str(folder / home)
                 if number == 0:
-                    warehouse.upgrade()
+                    schema.upgrade()
                 took.append(_timed(play, day))
         for home in ("replayed", "bare"):
             os.environ["PRAKERJA_HOME"] = str(folder / home)
