@@ -65,13 +65,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             items[index] = next(in_order)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     with collecting() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machine(tmp_path_factory: pytest.TempPathFactory, world: Path, collector: Collector) -> Iterator[Machine]:
     """A running system, healthy; it has begun to take in the nasty world."""
     home = tmp_path_factory.mktemp("machine") / "home"
@@ -86,7 +86,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, world: Path, collector: Co
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fed(machine: Machine) -> Machine:
     """The machine once it has taken in the world; it has decided nothing yet, unless `decided` came first."""
     ((intake,),) = machine.metadata("select min(id) from backfill where dag_id = 'platform_feeds'")
@@ -101,7 +101,7 @@ def begin_deadlines(machine: Machine) -> None:
         machine.begin_backfill("cohort_deadline", "2021-03-01", "2021-03-12")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def decided(fed: Machine) -> Machine:
     """Both cohorts are decided: one by an operator's answer, the other by a backfill that is approved in advance."""
     begin_deadlines(fed)
@@ -119,7 +119,7 @@ def decided(fed: Machine) -> Machine:
     return fed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def people(decided: Machine) -> dict[str, str]:
     """A card for whoever a chapter of the operators' guide is about."""
     with decided.instance.database("warehouse") as connection:
@@ -130,7 +130,7 @@ def people(decided: Machine) -> dict[str, str]:
     return {kind: row[0] for kind, row in found.items() if row}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secrets(machine: Machine) -> set[str]:
     """Every number, name and address of the world's people."""
     found = set()
@@ -141,7 +141,7 @@ def secrets(machine: Machine) -> set[str]:
     return {secret for secret in found if len(secret) > 8}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs chromium (Debian: apt install chromium)")
@@ -149,13 +149,13 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def visitor(browser: Browser, machine: Machine) -> Visitor:
     """Somebody who looks at the monitor's pages alone."""
     return Visitor(browser, machine, "admin")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin_visitor(browser: Browser, machine: Machine) -> Visitor:
     return Visitor(browser, machine, "admin")
 
@@ -176,7 +176,7 @@ class Victim:
     at: datetime
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def killed(machine: Machine) -> dict[str, Victim]:
     """All processes, killed at once: none of them needs another one to be started again.
 
