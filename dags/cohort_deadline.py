@@ -6,7 +6,7 @@ same shape: wait for complete feeds, reconcile, branch.
 
 - **Before the deadline** it reminds whoever has not bought: by SMS, else by e-mail, in the recipient's own daytime.
 - **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
-  once a person has approved that very batch: here, where `ask_approval` asks (*Required Actions*), or by
+  once enough people have approved that very batch: here, where `ask_approval` asks (*Required Actions*), or by
   `prakerja approve`. Then the next version of the blacklist is published, also when nobody was revoked.
 - Otherwise it ends in a task whose name says why there was nothing to do.
 
@@ -34,16 +34,18 @@ from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, task
 import telemetry
 from acting_task import act
 from alerts import APPROVAL, FAILURE, Alert
-from batch_approval import BatchApprovalOperator
 from cohort_timetable import CohortTimetable
 from message_connections import message_connections
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
-from prakerja.settings import WIB, Settings, program
+from prakerja.people import load_people
+from prakerja.settings import WIB, program
+from prakerja_approval_operator import BatchApprovalOperator
 from prakerja_assets import BLACKLIST
 from run_notes import OUTCOME
 from task_policy import DEFAULT_ARGS
 
+load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
 TIMETABLE = CohortTimetable.of(calendar().values())
 COHORTS = {number: f"gelombang-{number}, until {wave.deadline_on}" for number, wave in calendar().items()}
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
@@ -55,16 +57,22 @@ def occasion() -> Occasion:
     return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
 
 
-def question() -> dict[str, str] | None:
+def request_approval() -> dict[str, Any] | None:
     from prakerja import workflow
 
-    return workflow.question(occasion())
+    return workflow.request_approval(occasion())
 
 
-def record_approval(digest: str, approved_by: str) -> None:
+def record_approval(digest: str, login: str) -> None:
     from prakerja import workflow
 
-    workflow.record_approval(occasion(), digest, approved_by)
+    workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
+
+
+def is_approval_missing(digest: str) -> bool:
+    from prakerja import workflow
+
+    return workflow.is_approval_missing(occasion().cohort, digest)
 
 
 def end(why: str) -> EmptyOperator:
@@ -119,13 +127,11 @@ def cohort_deadline():
     ask_approval = BatchApprovalOperator(
         task_id="ask_approval",
         task_display_name="Ask for an approval",
-        question=question,
+        request=request_approval,
         record=record_approval,
-        assigned_users=[{"id": user, "name": user} for user in Settings.from_environment().approvers()],
-        response_timeout=timedelta(hours=program()["approvals"]["answer_within_hours"]),
-        defaults=BatchApprovalOperator.REJECT,
+        is_missing=is_approval_missing,
+        patience=timedelta(hours=program()["approvals"]["answer_within_hours"]),
         notifiers=[Alert(event=APPROVAL)],
-        fail_on_reject=True,  # a skipped revocation would look like a cohort where nobody is overdue
     )
 
     # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.

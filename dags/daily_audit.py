@@ -11,6 +11,9 @@ Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar,
 Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a
 day at most. It decides, asks and revokes as any other: nobody is revoked by the audit.
 
+And it asks about each batch of reinstatements, and each resolved hold, that waits for approvals: by a run of
+`batch_approval`, once a day.
+
 **Red** means that a person is needed: `report` names the cohorts that are blocked, and why; `repair` that
 `cohort_deadline` is paused.
 """
@@ -79,6 +82,21 @@ def daily_audit():
         ti.xcom_push(OUTCOME, workflow.tell_of_audit(found))
         workflow.report_audit(found)
 
+    @task(task_display_name="List the batches that wait")
+    def list_requests() -> list[dict[str, Any]]:
+        from prakerja import workflow
+
+        act()
+        return workflow.list_requests(datetime.now(WIB))
+
+    TriggerDagRunOperator.partial(
+        task_id="ask",
+        task_display_name="Ask for approvals",
+        trigger_dag_id="batch_approval",
+        skip_when_already_exists=True,
+        fail_when_dag_is_paused=True,
+        map_index_template="{{ task.trigger_run_id }}",
+    ).expand_kwargs(list_requests())
     found = find()
     repair = TriggerDagRunOperator.partial(
         task_id="repair",

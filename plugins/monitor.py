@@ -1,8 +1,8 @@
 """The monitor in Airflow's own pages: who may look, as its auth manager says, and what it knows of runs.
 
 Rights are Airflow's. Whoever may read `cohort_deadline` sees sums; whoever may start its runs sees rows, masked; a
-person's story needs the view `Prakerja people` of the auth manager, and that `PRAKERJA_CASE_WORKERS` names the user:
-the simple auth manager refuses a view to nobody.
+person's story needs the view `Prakerja people` of the auth manager, and the right `look` in the list of people: the
+simple auth manager refuses a view to nobody.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from prakerja.errors import PrakerjaError
 from prakerja.occasion import RUN_ID
-from prakerja.settings import Settings
+from prakerja.people import load_people
 
 if TYPE_CHECKING:
     from prakerja.monitor.app import Run
@@ -97,6 +98,15 @@ def _path(dag_id: str, run_id: str) -> str:
     return f"dags/{dag_id}/runs/{quote(run_id)}"
 
 
+def _may_look(login: str) -> bool:
+    """Whether the list of people lets an Airflow user look at a person's story."""
+    try:
+        load_people().find_by_airflow_login(login, "look")
+    except PrakerjaError:
+        return False
+    return True
+
+
 @cache
 def _application() -> Any:
     from airflow.api_fastapi.app import get_auth_manager
@@ -116,7 +126,7 @@ def _application() -> Any:
         sees_rows = manager.is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
         )
-        is_named = user.get_id() in Settings.from_environment().case_workers()
+        is_named = _may_look(user.get_id())
         may_see = manager.is_authorized_custom_view(method="GET", resource_name=PEOPLE, user=user)
         return app.Viewer(user.get_name(), sees_rows, sees_rows and may_see and is_named)
 

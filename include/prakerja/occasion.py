@@ -11,11 +11,9 @@ from typing import Any
 
 from prakerja.calendar import cohort
 from prakerja.errors import PrakerjaError
-from prakerja.settings import WIB
+from prakerja.settings import WIB, is_replaying
 
 RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<on>\d{4}-\d\d-\d\d)")
-
-_is_replaying = False
 
 
 @contextlib.contextmanager
@@ -24,12 +22,11 @@ def replaying() -> Iterator[None]:
 
     Otherwise a replayed run, cleared under a live scheduler, would take its past day for today and remind people.
     """
-    global _is_replaying
-    _is_replaying = True
+    before = is_replaying.set(True)
     try:
         yield
     finally:
-        _is_replaying = False
+        is_replaying.reset(before)
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,8 @@ class Occasion:
     """One run: `kind` is `deadline`, `H-7`, ... or `daily`; `on` the deadline, the reminder date or the business date.
 
     `at` is the instant that the run believes in (now, or the hour that a replay is playing), `clock` its WIB day.
-    Nothing below the DAGs reads another clock, so a replayed day knows only what had arrived by then.
+    Nothing below the DAGs reads another clock, so a replayed day knows only what had arrived by then. `approve_as` is
+    who approves in advance, in a replay.
     """
 
     kind: str
@@ -66,11 +64,6 @@ class Occasion:
     def is_late(self) -> bool:
         """Whether a reminder's date is over: such a run sends nothing."""
         return self.clock > self.on
-
-    @property
-    def approves_in_advance(self) -> str | None:
-        """Who answers in advance for whatever a replayed run proposes."""
-        return self.approve_as if self.is_replay else None
 
     def conf(self) -> dict[str, Any]:
         """A replayed run's configuration (`of_cohort` and `of_day` read it back)."""
@@ -128,7 +121,12 @@ def _given(conf: Mapping[str, Any] | None) -> dict[str, Any]:
 def _at(given: Mapping[str, Any], now: datetime) -> tuple[datetime, bool]:
     """The run's instant, and whether it is a replayed one."""
     if "at" not in given:
+        if "approve_as" in given:
+            raise PrakerjaError(
+                "approve_as is for replays: a run's configuration approves nothing. Trigger the run without it, and "
+                "approve in Airflow or by `prakerja approve`"
+            )
         return now, False
-    if not _is_replaying:
+    if not is_replaying.get():
         raise PrakerjaError("this run belongs to a replay: play its days again with `prakerja replay`")
     return datetime.fromisoformat(given["at"]), True

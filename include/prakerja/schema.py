@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from prakerja.errors import NotReadyError
-from prakerja.settings import Settings
-from prakerja.warehouse import SQL, Connection, exclusive, transaction
+from prakerja.settings import Settings, program
+from prakerja.warehouse import SQL, Connection, exclusive, execute, transaction
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -78,6 +78,8 @@ def upgrade() -> str:
             if each.kind != "trigger":
                 connection.exec_driver_sql(f"comment on {each.kind} {each.name} is '{each.comment}'")
         _grant_duties(connection)
+        rule = {name: program()["approvals"][name] for name in ("one_approver_up_to", "approvers", "approvers_above")}
+        execute(connection, "revocations/upsert_approval_rule", **rule)
     return newest_revision()
 
 

@@ -24,6 +24,8 @@ WIB = ZoneInfo("Asia/Jakarta")
 
 #: Who acts, for the audit log: a run and its task, or a command and its user.
 acting: ContextVar[str] = ContextVar("acting", default="prakerja")
+#: Whether this process plays history: then, and only then, a run's clock is believed, and approvals may be in advance.
+is_replaying: ContextVar[bool] = ContextVar("is_replaying", default=False)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Settings:
     landing: str
     publish: str
     calendar: Path
+    people: Path | None
     database_url: str | None
     sms_url: str | None
     sms_fallback_url: str | None
@@ -53,6 +56,7 @@ class Settings:
             landing=_env("PRAKERJA_LANDING") or str(home / "landing"),
             publish=_env("PRAKERJA_PUBLISH") or str(home / "publish"),
             calendar=Path(_env("PRAKERJA_CALENDAR") or INCLUDE / "cohorts.yaml").expanduser().absolute(),
+            people=_people(home),
             database_url=_env("PRAKERJA_DATABASE_URL"),
             sms_url=_env("PRAKERJA_SMS_URL"),
             sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
@@ -77,17 +81,6 @@ class Settings:
                 f"the home {self.home} cannot be made ({error.strerror}): set PRAKERJA_HOME to a folder you may write"
             ) from None
         return self.home
-
-    def approvers(self) -> list[str]:
-        """The ids of the Airflow users who may approve there, from `PRAKERJA_APPROVERS`; none: who may act on the DAG.
-
-        Raises `PrakerjaError` for a list that names nobody: that is a slip, and must not let everybody in.
-        """
-        return _names("PRAKERJA_APPROVERS")
-
-    def case_workers(self) -> list[str]:
-        """The ids of the Airflow users who may look at a person's story, from `PRAKERJA_CASE_WORKERS`; none: nobody."""
-        return _names("PRAKERJA_CASE_WORKERS")
 
     def signing_key_pem(self) -> bytes:
         """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
@@ -235,14 +228,12 @@ def _env(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
-def _names(variable: str) -> list[str]:
-    given = _env(variable)
-    if given is None:
-        return []
-    named = [name.strip() for name in given.split(",") if name.strip()]
-    if not named:
-        raise PrakerjaError(f"{variable} names nobody: give Airflow user ids, as siti,budi, or unset it")
-    return named
+def _people(home: Path) -> Path | None:
+    """The list of people: the one that `PRAKERJA_PEOPLE` names, else the home's, where it has one."""
+    given, own = _env("PRAKERJA_PEOPLE"), home / "people.yaml"
+    if given is not None:
+        return Path(given).expanduser().absolute()
+    return own if own.exists() else None
 
 
 def _whole_number(given: str, variable: str) -> int:

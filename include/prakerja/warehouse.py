@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import warnings
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from prakerja.errors import PrakerjaError, TransientError
-from prakerja.settings import INCLUDE, Settings, acting
+from prakerja.settings import INCLUDE, Settings, acting, is_replaying
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +27,7 @@ log = logging.getLogger(__name__)
 SESSION = {"prepare_threshold": None, "options": "-c work_mem=256MB -c random_page_cost=1.1 -c jit=off"}
 #: Who acts; and the role of the duty, where the schema has made it and we may take it.
 BEGIN = sa.text(
-    "select set_config('prakerja.actor', :actor, true),"
+    "select set_config('prakerja.actor', :actor, true), set_config('prakerja.is_replaying', :is_replaying, true),"
     " (select set_config('role', rolname, true) from pg_roles"
     " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
 )
@@ -77,7 +76,16 @@ def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bo
         engine = _engine(url())
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection:
-            connection.execute(BEGIN, {"actor": acting.get(), "role": None if as_owner else f"prakerja_{duty}"})
+            # A replay decides and publishes as a role of its own, so that the database knows history from what is live.
+            role = "replay" if duty in ("decide", "publish") and is_replaying.get() else duty
+            connection.execute(
+                BEGIN,
+                {
+                    "actor": acting.get(),
+                    "is_replaying": "yes" if is_replaying.get() else "",
+                    "role": None if as_owner else f"prakerja_{role}",
+                },
+            )
             yield connection
             has_facts = connection.scalar(sa.text("select current_setting('prakerja.entry', true)"))
         if has_facts:
@@ -145,12 +153,13 @@ class CopyData:
     @classmethod
     def of(cls, table: str, records: pa.Table) -> CopyData:
         """`records` for the table's columns of the same names."""
+        import pyarrow as pa
         from pyarrow import csv
 
-        buffer = io.BytesIO()
+        buffer = pa.BufferOutputStream()
         # Text is always quoted, so that an empty text stays one and only nothing is null.
         csv.write_csv(records, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
-        return cls(table, records.column_names, records.num_rows, buffer.getbuffer())
+        return cls(table, records.column_names, records.num_rows, memoryview(buffer.getvalue()))
 
 
 def copy(connection: Connection, data: CopyData) -> None:

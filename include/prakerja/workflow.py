@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from prakerja.calendar import Cohort, CohortEvent, cohort
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.occasion import Occasion
-from prakerja.settings import Settings
+from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
     from prakerja.revocations.run_audit import SeenRuns
@@ -121,10 +122,8 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     late_truth.notice_late_truth(occasion.clock)
     holds.carry_out(occasion.clock)
     appeals.carry_out(occasion.clock)
-    reinstatement.reinstate(occasion.clock, occasion.approves_in_advance)
-    return publishing.publish(
-        occasion.name, occasion.at, occasion.clock, is_daily=True, approve_as=occasion.approves_in_advance
-    )
+    reinstatement.reinstate(occasion.clock, occasion.approve_as)
+    return publishing.publish(occasion.name, occasion.at, occasion.clock, is_daily=True, approve_as=occasion.approve_as)
 
 
 def close_reminders(occasion: Occasion) -> dict[str, int]:
@@ -218,20 +217,21 @@ def choose(occasion: Occasion) -> str:
         return "cohort_was_decided"  # for another deadline, that was extended: nobody is decided twice
     if not made.overdue:
         return "nobody_is_overdue"
-    if occasion.is_replay or occasion.approve_as:  # nobody is there to answer, or the answer came along
+    if occasion.is_replay:  # nobody is there to answer
         return "approve_revocation"
-    return "ask_approval" if question(occasion) else "approve_revocation"
+    return "ask_approval" if request_approval(occasion) else "approve_revocation"
 
 
-def question(occasion: Occasion) -> dict[str, str] | None:
-    """What an approver is to be asked (`revocations.approval.question`); nothing where no approval lacks."""
+def request_approval(occasion: Occasion) -> dict[str, Any] | None:
+    """Propose the revocations and return what approvers are asked (`revocations.requests.Request`), or None."""
     from prakerja.revocations import revocation
 
     _require_real(occasion)
     wave = _cohort(occasion)
     made = _decision(wave)
     made.require_unmoved(wave)
-    return revocation.question(made, occasion.clock)
+    asked = revocation.request_approval(made, occasion.clock)
+    return asdict(asked) if asked else None
 
 
 def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = None) -> tuple[bool, dict[str, int]]:
@@ -265,19 +265,37 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
     return progress.is_done, progress.counts
 
 
-def record_approval(occasion: Occasion, digest: str, approved_by: str) -> None:
-    """Record that a person has approved the batch of this digest, which they were shown."""
-    from prakerja.revocations import revocation
+def record_approval(cohort: int, digest: str, login: str, on: date) -> None:
+    """Record that the person of an Airflow user approves the batch that they were shown. Raises `PrakerjaError`."""
+    from prakerja import warehouse
+    from prakerja.people import load_people
+    from prakerja.revocations import approval
 
-    _require_real(occasion)
-    revocation.approve(_decision(_cohort(occasion)), digest, approved_by, occasion.clock)
+    people = load_people()
+    if people.must_sign:
+        raise PrakerjaError("approvals are signed here: an answer in Airflow does not count")
+    person = people.find_by_airflow_login(login, "approve")
+    _, batch = approval.find_waiting(cohort, digest)
+    with warehouse.transaction("decide") as connection:
+        approval.approve(connection, batch, person.id, on)
+
+
+def is_approval_missing(cohort: int, digest: str) -> bool:
+    """Return whether a batch still waits for an approval: not where it has them all, or is not proposed any more."""
+    from prakerja import warehouse
+    from prakerja.revocations import approval
+    from prakerja.revocations.decision import made_decision
+
+    with warehouse.transaction() as connection:
+        made = made_decision(connection, cohort)
+        return made is not None and any(batch.digest == digest for batch in approval.waiting(connection, made))
 
 
 def approve_revocation(occasion: Occasion) -> list[str]:
-    """Propose the batch; gives who has approved it. Raises `AwaitingApprovalError` where approvals lack.
+    """Propose the batch and return who has approved it; in a replay, `approve_as` does so in advance.
 
-    Also where another batch stands by now than the one that was approved. An approval given in advance, by the run's
-    configuration, is for runs of the past only: replays and backfills.
+    Raises `AwaitingApprovalError` where approvals are missing, also where another batch stands by now than the one that
+    was approved.
     """
     from prakerja.revocations import revocation
 
@@ -285,9 +303,7 @@ def approve_revocation(occasion: Occasion) -> list[str]:
     wave = _cohort(occasion)
     made = _decision(wave)
     made.require_unmoved(wave)
-    if occasion.approve_as and not occasion.is_replay and occasion.clock <= wave.decided_on:
-        raise PrakerjaError(f"approve_as is for runs of the past: look at `prakerja approve {wave.cohort}`")
-    return revocation.require_approval(made, occasion.approve_as, occasion.clock, in_advance=True)
+    return revocation.require_approval(made, occasion.clock, approve_as=occasion.approve_as)
 
 
 def revoke(occasion: Occasion) -> int:
@@ -304,7 +320,7 @@ def publish_blacklist(occasion: Occasion) -> int:
     from prakerja.blacklist import publishing
 
     _require_real(occasion)
-    version = publishing.publish(occasion.name, occasion.at, occasion.clock, approve_as=occasion.approves_in_advance)
+    version = publishing.publish(occasion.name, occasion.at, occasion.clock, approve_as=occasion.approve_as)
     if version is None:
         raise PrakerjaError(f"{occasion.name}: nothing was published")
     return version
@@ -366,6 +382,67 @@ def _show(occasion: Occasion) -> None:
 def _require_real(occasion: Occasion) -> None:
     if occasion.is_rehearsal:
         raise PrakerjaError(f"{occasion.name} is a rehearsal: it ends with its report")
+
+
+# -- batch_approval ----------------------------------------------------------------------------------------------------
+
+
+def list_requests(now: datetime) -> list[dict[str, Any]]:
+    """Return the runs of `batch_approval` that waiting reinstatements and resolved holds need today.
+
+    Revocations are asked about by their cohort's own run. `trigger_run_id`, `conf` and `note`, a mapping each.
+    """
+    from prakerja.revocations import approval
+
+    return [
+        {
+            "trigger_run_id": f"gelombang-{batch.cohort}__{batch.subject}__{batch.digest[: approval.SHOWN]}"
+            f"__{now.astimezone(WIB).date()}",
+            "conf": {"cohort": batch.cohort, "digest": batch.digest},
+            "note": f"gelombang-{batch.cohort}: {batch.described}",
+        }
+        for _, batch in approval.waiting_batches()
+        if batch.subject != "revocation"
+    ]
+
+
+def request_batch_approval(conf: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what approvers are asked about the batch that a run names, or None where it does not wait any more."""
+    from prakerja import warehouse
+    from prakerja.revocations import approval
+    from prakerja.revocations.requests import build_request
+
+    cohort_number, digest = named_batch(conf)
+    if not is_approval_missing(cohort_number, digest):
+        return None
+    made, batch = approval.find_waiting(cohort_number, digest)
+    with warehouse.transaction() as connection:
+        return asdict(build_request(connection, made, batch))
+
+
+def carry_out_batch(conf: Mapping[str, Any] | None, run_id: str, now: datetime) -> dict[str, int | None]:
+    """Revoke or reinstate whoever is in an approved batch, and publish the list; return how many, and the version.
+
+    Raises `AwaitingApprovalError` where the batch that the run names lacks approvals.
+    """
+    from prakerja.blacklist import publishing
+    from prakerja.revocations import holds, reinstatement
+    from prakerja.revocations.approval import AwaitingApprovalError
+
+    cohort_number, digest = named_batch(conf)
+    if is_approval_missing(cohort_number, digest):
+        raise AwaitingApprovalError(f"gelombang-{cohort_number}: see `prakerja approve {cohort_number}`")
+    today = now.astimezone(WIB).date()
+    revoked, reinstated = holds.carry_out(today), reinstatement.reinstate(today)
+    return {"revoked": revoked, "reinstated": reinstated, "version": publishing.publish(run_id, now, today)}
+
+
+def named_batch(conf: Mapping[str, Any] | None) -> tuple[int, str]:
+    """Return the cohort and digest of the batch that a run's configuration names. Raises `PrakerjaError`."""
+    cohort_number, digest = str((conf or {}).get("cohort")), str((conf or {}).get("digest"))
+    if not re.fullmatch(r"\d{1,4}", cohort_number) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise PrakerjaError("this run names no batch: daily_audit triggers it, with `cohort` and `digest`")
+    return int(cohort_number), digest
 
 
 # -- daily_audit -------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence, standing
 from prakerja.platforms import platforms
 from prakerja.revocations import decision, revocation
+from tests.support.small_cohort import approve
 
 WAVE = Cohort(date(2021, 3, 10), 13, date(2021, 4, 8))
 FIRST_DAY, DECIDED_ON = date(2020, 12, 31), WAVE.decided_on
@@ -100,7 +101,7 @@ def _decide(window: dict[str, Any], at: dict[str, Any]) -> dict[str, int]:
 def _deadline() -> int:
     """The deadline run's work in the warehouse: decide, record every outcome, approve, revoke."""
     made = decision.decide(WAVE, DECIDED_ON)
-    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    approve(made, "siti", DECIDED_ON)
     return revocation.revoke(WAVE, made, DECIDED_ON)
 
 

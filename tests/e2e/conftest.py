@@ -39,11 +39,11 @@ STATE = {
     "outcomes": "select r.card_number, o.deadline_on, o.outcome::text, o.because, o.line"
     " from outcomes o join recipients r using (recipient_id)",
     "approvals": "select digest, decision_id, subject, approved_by, approved_on, is_recorded_in_advance from approvals",
-    "revocations": "select r.card_number, v.decision_id, v.effective_at, v.approved_by, v.revoked_on"
+    "revocations": "select r.card_number, v.decision_id, v.effective_at, v.approvers, v.revoked_on"
     " from revocations v join recipients r using (recipient_id)",
     "findings": "select r.card_number, f.kind, f.found_on, f.line"
     " from late_findings f join recipients r using (recipient_id)",
-    "reinstatements": "select r.card_number, e.approved_by, e.reinstated_on"
+    "reinstatements": "select r.card_number, e.approvers, e.reinstated_on"
     " from reinstatements e join recipients r using (recipient_id)",
     "reminders": "select r.card_number, m.remind_on, m.channel, m.template, m.state"
     " from reminders m join recipients r using (recipient_id)",

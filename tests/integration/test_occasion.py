@@ -42,6 +42,7 @@ def test_a_run_says_what_it_is_for(run_id: str, conf: dict[str, Any] | None, nam
         ("manual__x", {"cohort": 13, "kind": "H-6"}, "H-7 on 2021-03-09, H-3 on 2021-03-13"),
         ("manual__x", {"cohort": 13, "kind": "H-7", "on": "2021-03-10"}, "is for nothing in the calendar"),
         ("gelombang-13__deadline__2021-03-15", {}, "is for nothing in the calendar"),
+        ("manual__x", {"cohort": 13, "approve_as": "Direktur Utama"}, "a run's configuration approves nothing"),
     ],
 )
 def test_a_run_for_nothing_in_the_calendar_is_refused(run_id: str, conf: dict[str, Any], said: str) -> None:
@@ -67,6 +68,8 @@ def test_a_days_intake_is_the_scheduled_one_or_the_named_one_or_yesterdays() -> 
     assert Occasion.of_day({}, date(2021, 3, 10), NOW).on == date(2021, 3, 10)
     assert Occasion.of_day({"on": "2021-03-05"}, date(2021, 3, 10), NOW).on == date(2021, 3, 5)
     assert Occasion.of_day(None, None, NOW).on == date(2021, 3, 17)
+    with pytest.raises(PrakerjaError, match="a run's configuration approves nothing"):
+        Occasion.of_day({"approve_as": "Direktur Utama"}, None, NOW)
     with pytest.raises(PrakerjaError, match="no business date"):
         Occasion.of_day({"on": "kemarin"}, None, NOW)
 

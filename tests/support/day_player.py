@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from prakerja import workflow
 from prakerja.calendar import calendar
-from prakerja.occasion import Occasion
+from prakerja.occasion import Occasion, replaying
 from prakerja.replay.days import due_on
 
 Result = TypeVar("Result")
@@ -38,12 +38,16 @@ class Player:
     def play(self, days: Iterable[date], progress: Callable[[date], None] = lambda _: None) -> None:
         """Everything must succeed: whatever is rejected, missing, blocked or not approved raises."""
         for day in days:
-            for due in due_on(day, list(calendar().values()), self.approve_as):
-                if due.occasion.kind == "daily":
-                    self._platform_feeds(due.occasion)
-                elif due.occasion.kind == "deadline":
-                    self._cohort_deadline(due.occasion)
+            with replaying():
+                self._play(day)
             progress(day)
+
+    def _play(self, day: date) -> None:
+        for due in due_on(day, list(calendar().values()), self.approve_as):
+            if due.occasion.kind == "daily":
+                self._platform_feeds(due.occasion)
+            elif due.occasion.kind == "deadline":
+                self._cohort_deadline(due.occasion)
 
     def _platform_feeds(self, occasion: Occasion) -> None:
         self._run(workflow.take_in_rosters, occasion)

@@ -32,6 +32,7 @@ def write_people() -> None:
         connection.exec_driver_sql(
             "insert into outcomes select n, 12, '2021-03-13', 'overdue', 'no_purchase' from generate_series(1, 10) as n"
         )
+        connection.exec_driver_sql("delete from went_live")  # a replay has decided
     revoke(range(1, 6))
 
 
@@ -48,6 +49,7 @@ def revoke(recipients: Any) -> None:
 
 def reinstate(recipient: int) -> None:
     with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(
             "insert into reinstatements (recipient_id, because, approved_by, reinstated_on)"
             " values (%s, 'purchase', 'Siti', '2021-03-16')",

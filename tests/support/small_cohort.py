@@ -9,7 +9,7 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.feeds import intake
-from prakerja.revocations import decision, late_truth, revocation
+from prakerja.revocations import approval, decision, late_truth, reinstatement, revocation
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
 from tests.support.landing_zone import deliver
@@ -47,9 +47,28 @@ def findings() -> list[tuple[int, str]]:
         ]
 
 
+def approve(made: decision.Decision, person: str = "siti", on: date = DECIDED_ON) -> list[str]:
+    """Propose the revocations as they stand on a day, and let a person approve them; return who has."""
+    with warehouse.transaction("decide") as connection:
+        batch = approval.propose(connection, made, "revocation", on, revocation.PROPOSER)
+        if batch is not None:
+            approval.approve(connection, batch, person, on)
+    return revocation.require_approval(made, on)
+
+
+def reinstate(clock: date, person: str = "siti") -> int:
+    """Propose the reinstatements as they stand on a day, let a person approve them, and carry them out."""
+    with warehouse.transaction("decide") as connection:
+        for made in late_truth.decided_before(connection, clock):
+            batch = approval.propose(connection, made, "reinstatement", clock, reinstatement.PROPOSER)
+            if batch is not None:
+                approval.approve(connection, batch, person, clock)
+    return reinstatement.reinstate(clock)
+
+
 def carry_out(wave: Cohort) -> decision.Decision:
     made = decision.decide(wave, DECIDED_ON)
-    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    approve(made)
     revocation.revoke(wave, made, DECIDED_ON)
     return made
 

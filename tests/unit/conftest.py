@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from multiprocessing import util
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy
 
-from prakerja import calendar
+from prakerja import calendar, people
 from prakerja.calendar import Cohort
+from tests.support.people_list import LIST
 
 STARTS_A_PROCESS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -101,3 +103,21 @@ def guard() -> Guard:
 def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
     monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
     return calendar.calendar()
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The list of people of this home, where the operating-system user is Siti's."""
+    path = tmp_path / "people.yaml"
+    path.write_text(LIST, encoding="utf-8")
+    monkeypatch.setenv("PRAKERJA_PEOPLE", str(path))
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(people, "os_login", lambda: "siti")
+    return path
+
+
+@pytest.fixture
+def unlisted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without a list of people."""
+    monkeypatch.delenv("PRAKERJA_PEOPLE", raising=False)
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))

@@ -44,9 +44,10 @@ app = typer.Typer(
 
 @app.callback()
 def _tell_who_acts(context: typer.Context) -> None:
-    import getpass
+    from prakerja.people import os_login
 
-    acting.set(f"{getpass.getuser()}: prakerja {context.invoked_subcommand}")
+    by = os_login() if Settings.from_environment().people else f"{os_login()}, of no list of people"
+    acting.set(f"{by}: prakerja {context.invoked_subcommand}")
 
 
 for command in (

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, Card, Name, answered, print_table, today
+from prakerja.cli.common import AsJson, Because, Card, Name, answered, identify, print_table, today
 from prakerja.errors import PrakerjaError
 
 app = typer.Typer(no_args_is_help=True, help="Appeals of people who are revoked.")
@@ -25,14 +25,13 @@ def open_(
     from prakerja import schema
     from prakerja.revocations.appeals import open_appeal
 
-    if not name.strip():
-        raise typer.BadParameter("say who you are: --as")
+    name = identify(name, "appeals")
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise PrakerjaError(f"{file} is no text that can be read: name a file in UTF-8") from None
     schema.require_schema()
-    number = open_appeal(card, text, opened_by=name.strip(), on=today())
+    number = open_appeal(card, text, opened_by=name, on=today())
     typer.echo(f"appeal {number} is open: somebody who did not approve the revocation decides it")
 
 
@@ -74,7 +73,7 @@ def decide(
     from prakerja import schema
     from prakerja.revocations import appeals
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "appeals")
     schema.require_schema()
     appeals.decide(number, is_upheld=is_upheld, because=because, decided_by=name, on=today())
     then = "upheld: the next platform_feeds reinstates" if is_upheld else "dismissed: the revocation stands"

@@ -18,7 +18,7 @@ def approve(
     digest: Annotated[
         str | None, typer.Option(help="The batch that you approve: its digest, or the start of it.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--as", help="Who approves.")] = None,
+    name: Annotated[str | None, typer.Option("--as", metavar="ID", help="Who approves: a person's id.")] = None,
 ) -> None:
     """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
     from prakerja import schema, warehouse
@@ -26,28 +26,26 @@ def approve(
     from prakerja.revocations import approval
     from prakerja.revocations.decision import made_decision
 
-    if (digest is None) != (name is None) or not (name or "?").strip():
+    if (digest is None) != (name is None):
         raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
-    if name is not None:
-        answered("approved", name)
     wave = cohort_of(cohort)
-    schema.require_schema()
-    with warehouse.transaction() as connection:
-        made = made_decision(connection, wave.cohort)
-        waiting = approval.waiting(connection, made) if made else []
-        if made is None or not waiting:
-            raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
-        if digest is None or name is None:
+    if digest is None or name is None:
+        schema.require_schema()
+        with warehouse.transaction() as connection:
+            made = made_decision(connection, wave.cohort)
+            waiting = approval.waiting(connection, made) if made else []
+            if made is None or not waiting:
+                raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
             for batch in waiting:
                 _print_batch(made, batch, approval.review(connection, made, batch))
-            return
-        found = [batch for batch in waiting if approval.is_named(batch, digest)]
-        if not found:
-            raise PrakerjaError(f"gelombang-{cohort}: no batch {digest} waits: see `prakerja approve {cohort}`")
-        (batch,) = found
-        approval.approve(connection, batch, name.strip(), today())
-    then = "clear the task choose" if batch.subject == "revocation" else "the next platform_feeds does it"
-    typer.echo(f"{name.strip()} approves {_people(batch)} of gelombang-{cohort}; {then}")
+        return
+    _, person = answered("approved", name, "approve")
+    schema.require_schema()
+    made, batch = approval.find_waiting(wave.cohort, digest)
+    with warehouse.transaction("decide") as connection:
+        approval.approve(connection, batch, person, today())
+        missing = approval.known(connection, made, batch.subject, batch.digest).approvals_needed
+    typer.echo(f"{person} approves {batch.described} of gelombang-{cohort}; {_next_step(batch, missing)}")
 
 
 def override(
@@ -70,12 +68,12 @@ def override(
         typer.echo(
             f"overridden by {stopped['overridden_by']}: clear the tasks from await_feeds on"
             if stopped["overridden_by"]
-            else f"to answer for it: prakerja override {cohort} --attempt {told} --because WHY --as NAME"
+            else f"to answer for it: prakerja override {cohort} --attempt {told} --because WHY --as ID"
         )
         return
     if attempt is None or because is None or name is None:
         raise typer.BadParameter("an override names attempt, reason and person: --attempt, --because, --as")
-    because, name = answered(because, name)
+    because, name = answered(because, name, "override")
     overrides.override(wave.cohort, attempt, because=because, overridden_by=name, on=today())
     typer.echo(f"{name} answers for gelombang-{cohort}; clear the tasks from await_feeds on. Another person approves")
 
@@ -97,7 +95,7 @@ def freeze_start(
     from prakerja.calendar import cohort as cohort_of
     from prakerja.revocations import freezes
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "propose")
     if cohort is not None:
         cohort_of(cohort)
     schema.require_schema()
@@ -117,7 +115,7 @@ def freeze_lift(
     from prakerja import schema
     from prakerja.revocations import freezes
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "override")
     schema.require_schema()
     freezes.lift(number, because=because, lifted_by=name, on=today())
     typer.echo(f"freeze {number} is lifted")
@@ -152,18 +150,24 @@ def freeze_list(as_json: AsJson = False) -> None:
     print_table(table)
 
 
-def _people(batch: Any) -> str:
-    what = "revocation" if batch.subject == "hold" else batch.subject
-    return f"{batch.people:,} {what}{'' if batch.people == 1 else 's'}"
+def _next_step(batch: Any, missing: int) -> str:
+    from prakerja.revocations.requests import count_people
+
+    if missing:
+        return f"{count_people(missing)} more must approve it"
+    if batch.subject == "revocation":
+        return "the cohort's run carries it out: one that waits goes on by itself, else clear its task choose"
+    return "the next platform_feeds carries it out"
 
 
 def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from prakerja.revocations.approval import SHOWN
+    from prakerja.revocations.approval import LEADS_TO, SHOWN
+    from prakerja.revocations.requests import count_people
 
     doubts = review["doubts"]
-    typer.echo(f"gelombang-{made.cohort}: {_people(batch)}{' of someone held' if batch.subject == 'hold' else ''}")
+    typer.echo(f"gelombang-{made.cohort}: {batch.described}; once approved, {LEADS_TO[batch.subject]}")
     typer.echo(f"  proposed by {batch.proposed_by} on {batch.proposed_on}")
     typer.echo(
         f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "
@@ -173,6 +177,10 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
         f"  decided by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
         f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound"
     )
+    for each in review["overrides"]:
+        typer.echo(
+            f"  overridden by {each['overridden_by']}: {each['reason']} ({each['detail']}), because {each['because']}"
+        )
     rates = Table("gelombang", "selected", "revoked", "rate", title="against earlier decisions")
     here = {f"{made.cohort}, this batch": (made.selected, batch.people)}
     for number, (selected, people) in {**review["rates"], **here}.items():
@@ -183,5 +191,5 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
         sample.add_row(f"•••• {row['card_ends']}", row["region_code"], row["because"], str(row["reminded"]))
     print_table(sample)
     approved = f"approved by {', '.join(batch.approved_by)}; " if batch.approved_by else ""
-    command = f"prakerja approve {made.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
-    typer.echo(f"{approved}{batch.approvals_needed} needed: {command}")
+    command = f"prakerja approve {made.cohort} --digest {batch.digest[:SHOWN]} --as ID"
+    typer.echo(f"{approved}{count_people(batch.approvals_needed)} must approve it: {command}")

@@ -159,13 +159,13 @@ def approve(
     if digest is None and because is None and name is None:
         jumps = publishing.waiting_jumps(today())
         for jump in jumps:
-            typer.echo(f"{jump} --because WHY --as NAME")
+            typer.echo(f"{jump} --because WHY --as ID")
         if not jumps:
             typer.echo("no change of the list waits for approval")
         return
     if digest is None or because is None or name is None:
         raise typer.BadParameter("an approval names change, reason and person: --digest, --because, --as")
-    because, name = answered(because, name)
+    because, name = answered(because, name, "publish")
     jump = publishing.approve_jump(digest, today(), because=because, approved_by=name)
     typer.echo(
         f"{name} answers for {jump.added:,} added and {jump.withdrawn:,} withdrawn; clear the task that publishes"
@@ -179,7 +179,7 @@ def rotate_signing_key(
     """Announce a new signing key to the readers; said again once they know it, let it sign."""
     from prakerja.blacklist import rotation
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "publish")
     typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
 
 
@@ -190,7 +190,7 @@ def rotate_subject_key(
     """Make a new key of the subjects: the next version re-issues the list, and the earlier key overlaps."""
     from prakerja.blacklist import rotation
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "publish")
     typer.echo(rotation.rotate_subject_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
 
 
@@ -203,7 +203,7 @@ def revoke_key(
     """A signing key was stolen: readers believe nothing of it any more. Another one must sign by now."""
     from prakerja.blacklist import publishing
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "publish")
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
     typer.echo(f"{key_id} is revoked: readers learn it when they sync; the newest version is signed by another key")
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prakerja.errors import PrakerjaError
 
+if TYPE_CHECKING:
+    from prakerja.people import Right
+
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Card = Annotated[str, typer.Argument(metavar="CARD", help="A card number, or a NIK. It is not echoed.")]
 Because = Annotated[str, typer.Option(help="Why: it is kept, and told to whoever asks. No numbers of people in it.")]
-Name = Annotated[str, typer.Option("--as", help="Who answers for it.")]
+Name = Annotated[str, typer.Option("--as", metavar="ID", help="Who answers for it: a person's id.")]
 On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="From which day (WIB); default today.")]
 
 
@@ -33,8 +36,11 @@ def today() -> date:
     return datetime.now(WIB).date()
 
 
-def answered(because: str, name: str) -> tuple[str, str]:
-    """The reason and the person of something that is kept for good; raises where one is empty or names a number."""
+def answered(because: str, name: str, right: Right) -> tuple[str, str]:
+    """Return the reason for something that is kept for good, and the id of the person who answers for it.
+
+    Raises `PrakerjaError` where one names a number of somebody, or the person is not who they say or may not do this.
+    """
     from prakerja.feeds.overview import NUMBER_OF_SOMEBODY
 
     if not because.strip() or not name.strip():
@@ -42,7 +48,14 @@ def answered(because: str, name: str) -> tuple[str, str]:
     for text in (because, name):
         if NUMBER_OF_SOMEBODY.search(text):
             raise PrakerjaError("--because and --as are read by many: leave cards, NIKs and phone numbers out")
-    return because.strip(), name.strip()
+    return because.strip(), identify(name, right)
+
+
+def identify(name: str, right: Right) -> str:
+    """Return the id of the person whom `--as` names and who has this right. Raises `PrakerjaError`."""
+    from prakerja.people import load_people
+
+    return load_people().find_by_os_login(name, right).id
 
 
 def print_table(table: Any) -> None:

@@ -91,13 +91,12 @@ def accept(
     name: Annotated[str | None, typer.Option("--as", help="Who answers for it; default: whoever is logged in.")] = None,
 ) -> None:
     """Accept a delivery that was rejected for its quarantine bound; recorded with who, when, why."""
-    import getpass
-
     from prakerja import schema
     from prakerja.feeds import intake
     from prakerja.feeds.ledger import Waiver
+    from prakerja.people import os_login
 
-    because, name = answered(because, name or getpass.getuser())
+    because, name = answered(because, name or os_login(), "override")
     schema.require_schema()
     entry = intake.accept(platform, day.date(), Waiver(name, because), today())
     typer.echo(

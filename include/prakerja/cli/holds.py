@@ -63,7 +63,7 @@ def resolve(
     from prakerja.revocations import holds as all_holds
     from prakerja.revocations.approval import SHOWN
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "propose")
     schema.require_schema()
     batch = all_holds.resolve(card, is_purchased=is_purchased, because=because, resolved_by=name, on=today())
     if batch is None:
@@ -71,5 +71,5 @@ def resolve(
         return
     typer.echo(
         f"resolved: not purchased; another person must approve: "
-        f"prakerja approve {batch.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
+        f"prakerja approve {batch.cohort} --digest {batch.digest[:SHOWN]} --as ID"
     )

@@ -66,6 +66,7 @@ def status(as_json: AsJson = False) -> None:
     import json
 
     from prakerja.machine import environment, health, supervision
+    from prakerja.people import unlisted
 
     ports = environment.Ports.configured()
     processes, is_well = supervision.processes(), health.asked(ports)
@@ -78,6 +79,8 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found, indent=2))
     else:
         print_table(_table(ports, processes, is_well))
+        if told := unlisted():
+            say(told)
     if not all(is_well.get(each.name, False) for each in processes):
         raise typer.Exit(1)
 

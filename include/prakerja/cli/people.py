@@ -23,7 +23,7 @@ def suspend_start(
     from prakerja import schema
     from prakerja.cohorts import people
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "propose")
     schema.require_schema()
     day = on.date() if on else today()
     people.suspend(card, day, is_permanent=is_permanent, because=because, suspended_by=name)
@@ -36,7 +36,7 @@ def suspend_lift(card: Card, because: Because, name: Name, on: On = None) -> Non
     from prakerja import schema
     from prakerja.cohorts import people
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "propose")
     schema.require_schema()
     day = on.date() if on else today()
     people.lift_suspension(card, day, because=because, lifted_by=name)
@@ -48,7 +48,7 @@ def withdraw(card: Card, because: Because, name: Name, on: On = None) -> None:
     from prakerja import schema
     from prakerja.cohorts import people
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "propose")
     schema.require_schema()
     day = on.date() if on else today()
     people.withdraw(card, day, because=because, recorded_by=name)

@@ -106,7 +106,7 @@ def opt_out(
 
     if channel not in ("sms", "email", "both"):
         raise typer.BadParameter("sms, email or both", param_hint="--channel")
-    _, name = answered("asked", name)
+    _, name = answered("asked", name, "appeals")
     schema.require_schema()
     chosen = ("sms", "email") if channel == "both" else (channel,)
     choices.choose(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)

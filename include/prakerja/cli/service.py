@@ -57,7 +57,7 @@ def create(
     from prakerja import schema
     from prakerja.blacklist.service import access
 
-    consumer, name = answered(consumer, name)
+    consumer, name = answered(consumer, name, "publish")
     schema.require_schema()
     typer.echo(access.create(consumer, scope, per_minute, expires.date() if expires else None, created_by=name))
     valid = [row for row in access.list_keys() if row["consumer"] == consumer and access.state_of(row) == "valid"]
@@ -108,7 +108,7 @@ def revoke(
     from prakerja import schema
     from prakerja.blacklist.service import access
 
-    because, name = answered(because, name)
+    because, name = answered(because, name, "publish")
     schema.require_schema()
     access.revoke(key.partition(".")[0], because=because, revoked_by=name)
     typer.echo(f"{key.partition('.')[0]} is revoked")

@@ -81,7 +81,7 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
         # What a scheduler that died has left is taken up by the next in a minute, not in five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
-        "PRAKERJA_CASE_WORKERS": "admin",
+        "PRAKERJA_PEOPLE": str(_people_file()),
         # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
         "PRAKERJA_SMS_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/first",
         "PRAKERJA_SMS_FALLBACK_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/second",
@@ -116,6 +116,27 @@ def logins() -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {user: found[user] for user in USERS if user in found}
+
+
+def _people_file() -> Path:
+    """The home's list of people, written once: the three users, and who starts the system as the first of them."""
+    from prakerja.people import RIGHTS, load_people, os_login
+
+    path = Settings.from_environment().home / "people.yaml"
+    if Settings.from_environment().people is None:
+        load_people()  # refuses the settings of before, which a new list would override
+        rights = ", ".join(RIGHTS)
+        people = (
+            f'{{id: admin, name: Administrator, logins: {{os: ["{os_login()}"], airflow: [admin]}}, may: [{rights}]}}',
+            "{id: operator, name: Operator, logins: {airflow: [operator]}, may: [propose, approve, override]}",
+            "{id: viewer, name: Viewer, logins: {airflow: [viewer]}, may: []}",
+        )
+        head = "# Who may do what in this home, and whose logins are whose: `prakerja up` writes it, change it.\n"
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.write_text(head + "people:\n" + "".join(f"- {each}\n" for each in people), encoding="utf-8")
+        aside.replace(path)
+    load_people()
+    return Settings.from_environment().people or path
 
 
 def _generated(name: str) -> str:

@@ -16,6 +16,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.monitor import curves, figures
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
+from prakerja.people import unlisted
 from prakerja.settings import WIB, Settings
 
 POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share": "share of the selected"}
@@ -43,7 +44,12 @@ def page(now: datetime) -> dict[str, Any]:
         rows.append(row_of(cohort, found, now))
     return {
         "needs": sorted(
-            [*_needs(known), *_needs_of_feeds(known, now.astimezone(WIB).date()), *_needs_of_list(published)],
+            [
+                *_needs(known),
+                *_needs_of_feeds(known, now.astimezone(WIB).date()),
+                *_needs_of_list(published),
+                *_needs_of_people(),
+            ],
             key=lambda need: not need.is_urgent,
         ),
         "cohorts": rows,
@@ -155,6 +161,16 @@ def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[N
     for row in frozen:
         whose = f"gelombang {row['cohort']}" if row["cohort"] else "every cohort"
         yield Need(f"revocations of {whose} are frozen: {row['because']}", "", False)
+
+
+def _needs_of_people() -> Iterator[Need]:
+    try:
+        told = unlisted()
+    except PrakerjaError as error:
+        yield Need(str(error), "", True)
+    else:
+        if told:
+            yield Need(told, "", False)
 
 
 def _needs_of_list(published: freshness.Freshness | None) -> Iterator[Need]:

@@ -43,8 +43,11 @@ def play(
     home = settings.make_home()
     with warehouse.exclusive("replay"), _messages_go_nowhere(home), replaying():
         from prakerja.replay.runs import Runner
+        from prakerja.revocations import approval
 
         schema.upgrade()
+        if approve_as:
+            approval.require_never_live()
         runner = Runner(home / "logs" / "replay.log")
         played = Played()
         day = first

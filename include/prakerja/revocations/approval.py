@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from prakerja import warehouse
+from prakerja.calendar import calendar
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import late_truth
-from prakerja.revocations.decision import Decision
-from prakerja.settings import program
+from prakerja.revocations.decision import Decision, made_decision
+from prakerja.settings import WIB
 
 #: How many hex digits of a digest a person is shown, and must give at least.
 SHOWN, NAMED = 16, 12
 #: How many people an approver is shown.
 SAMPLE = 5
+#: What becomes of the people of a batch once it is approved.
+LEADS_TO = {
+    "revocation": "they are revoked, for life, and the blacklist is published",
+    "hold": "the person is revoked, for life, and the blacklist is published",
+    "reinstatement": "they are reinstated and withdrawn from the blacklist",
+}
 
 
 class AwaitingApprovalError(PrakerjaError):
@@ -27,7 +35,9 @@ class AwaitingApprovalError(PrakerjaError):
 class Batch:
     """People to be revoked (`revocation`), reinstated (`reinstatement`), or one held person to be revoked (`hold`).
 
-    `is_carried_out` when everybody in it is revoked, or reinstated.
+    `approved_by` and `had_a_part` are ids of people: those who have approved it, and those who may not, because they
+    proposed it, resolved its hold or overrode a breaker of its decision. `approvals_needed` are still missing; an
+    approval in advance stands for all in a replay. `is_carried_out` when everybody in it is revoked, or reinstated.
     """
 
     digest: str
@@ -37,20 +47,15 @@ class Batch:
     proposed_by: str
     proposed_on: date
     approved_by: list[str]
-    is_approved_in_advance: bool
+    had_a_part: list[str]
+    approvals_needed: int
     is_carried_out: bool
 
     @property
-    def approvals_needed(self) -> int:
-        """How many approvals it lacks. One given in advance, for a replay of the past, stands for all."""
-        if self.is_approved_in_advance:
-            return 0
-        return max(0, approvers_for(self.people) - len(self.approved_by))
-
-
-def approvers_for(people: int) -> int:
-    """How many people must approve so many revocations or reinstatements."""
-    return 1 if people <= int(program()["approvals"]["one_approver_up_to"]) else 2
+    def described(self) -> str:
+        """How many are to be what: `110 revocations`, `1 revocation of someone held`."""
+        what = "revocation" if self.subject == "hold" else self.subject
+        return f"{self.people:,} {what}{'' if self.people == 1 else 's'}{' of someone held' * (self.subject == 'hold')}"
 
 
 def propose(
@@ -61,7 +66,7 @@ def propose(
     proposed_by: str,
     recipient_id: int | None = None,
 ) -> Batch | None:
-    """The batch that stands to be approved by what is known at `clock`; nothing where nobody is concerned.
+    """Propose the batch that stands by what is known at `clock` and return it, or None where nobody is concerned.
 
     A `hold` is of one person, `recipient_id`.
     """
@@ -81,101 +86,117 @@ def propose(
 
 
 def known(connection: warehouse.Connection, decision: Decision, subject: str, digest: str) -> Batch:
-    """A batch that was proposed, as it is approved by now."""
+    """Return a batch that was proposed, as it is approved by now."""
     return next(batch for batch in batches(connection, decision, subject) if batch.digest == digest)
 
 
 def batches(connection: warehouse.Connection, decision: Decision, subject: str) -> list[Batch]:
-    """Every batch that was ever proposed of a decision, the latest first."""
+    """Return every batch that was ever proposed of a decision, the latest first."""
     rows = warehouse.rows(connection, "revocations/list_batches", decision_id=decision.decision_id, subject=subject)
     return [Batch(**row) for row in rows]
 
 
 def is_named(batch: Batch, digest: str) -> bool:
-    """Whether a person means this batch by the start of a digest: long enough to be no other's."""
+    """Return whether a person means this batch by the start of a digest: long enough to be no other's."""
     return len(digest) >= NAMED and batch.digest.startswith(digest.lower())
 
 
 def waiting(connection: warehouse.Connection, decision: Decision) -> list[Batch]:
-    """The batches of a decision that lack approvals: of revocations and reinstatements the latest, of holds each."""
+    """Return the batches of a decision that lack approvals: the latest revocations and reinstatements, each hold."""
     found = {subject: batches(connection, decision, subject) for subject in ("revocation", "reinstatement", "hold")}
     latest = [*found["revocation"][:1], *found["reinstatement"][:1], *found["hold"]]
     return [batch for batch in latest if batch.approvals_needed and not batch.is_carried_out]
 
 
+def find_waiting(cohort: int, digest: str) -> tuple[Decision, Batch]:
+    """Return a cohort's decision and its waiting batch that a digest names. Raises `PrakerjaError`."""
+    with warehouse.transaction() as connection:
+        decision = made_decision(connection, cohort)
+        found = [batch for batch in waiting(connection, decision) if is_named(batch, digest)] if decision else []
+    if decision is None or not found:
+        raise PrakerjaError(f"gelombang-{cohort}: no batch {digest} waits: see `prakerja approve {cohort}`")
+    return decision, found[0]
+
+
+def waiting_batches() -> Iterator[tuple[Decision, Batch]]:
+    """Yield every batch that lacks approvals, with its decision, in the order of the calendar."""
+    with warehouse.transaction() as connection:
+        for number in calendar():
+            if decision := made_decision(connection, number):
+                for batch in waiting(connection, decision):
+                    yield decision, batch
+
+
 def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -> dict[str, Any]:
-    """What an approver must see: `doubts` of the deliveries, `rates` of earlier decisions, a `sample` without names."""
+    """Return what an approver must see.
+
+    `doubts` of the deliveries, `overrides` of breakers (what it said, who answers for it, why), `rates` of earlier
+    decisions, and a `sample` without names.
+    """
     doubts = warehouse.rows(connection, "revocations/count_doubts", decision_id=decision.decision_id)[0]
+    overrides = warehouse.rows(connection, "revocations/list_overrides", decision_id=decision.decision_id)
     rates = {
         row["cohort"]: (row["selected"], row["revoked"])
         for row in cohort_table()
         if row["status"] == "decided" and row["cohort"] != decision.cohort and row["selected"]
     }
     sample = warehouse.rows(connection, "revocations/sample_batch", digest=batch.digest, count=SAMPLE)
-    return {"doubts": dict(doubts), "rates": rates, "sample": [dict(row) for row in sample]}
-
-
-def question(connection: warehouse.Connection, decision: Decision, batch: Batch) -> dict[str, str]:
-    """What Airflow asks an approver about a batch: `digest`, `title`, `text` (Markdown).
-
-    It says nothing of any person, since Airflow keeps it and shows it to whoever may see the run; and nothing of who
-    has approved, since Airflow shows it unchanged when it asks a second one.
-    """
-    seen = review(connection, decision, batch)
-    doubts = seen["doubts"]
-    rates = {**seen["rates"], f"**{decision.cohort}, this batch**": (decision.selected, batch.people)}
-    needed = approvers_for(batch.people)
-    lines = [
-        f"**{batch.people:,}** of {decision.selected:,} selected have bought nothing by the deadline. Once this is "
-        "approved, they are revoked, for life, and the blacklist is published.",
-        "",
-        f"- decided: {decision.purchased:,} purchased, {decision.held:,} held, {decision.overdue:,} overdue, "
-        f"{decision.excluded:,} excluded",
-        f"- by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
-        f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound",
-        "",
-        "| gelombang | selected | revoked | rate |",
-        "|---|--:|--:|--:|",
-        *(f"| {name} | {of:,} | {people:,} | {people / of:.1%} |" for name, (of, people) in rates.items()),
-        "",
-        f"It takes {'one person' if needed == 1 else 'two people'}; `prakerja approve {decision.cohort}` has a sample.",
-        "",
-        f"Batch `{batch.digest}`",
-    ]
-    title = f"gelombang-{decision.cohort}: revoke {batch.people:,} of {decision.selected:,}? ({batch.digest[:SHOWN]})"
-    return {"digest": batch.digest, "title": title, "text": "\n".join(lines)}
-
-
-def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, clock: date) -> int:
-    """Revoke everybody in an approved batch, once; gives how many were."""
-    return int(
-        warehouse.execute(
-            connection,
-            "revocations/insert_revocations",
-            digest=batch.digest,
-            approved_by=", ".join(batch.approved_by),
-            effective_at=effective_at,
-            clock=clock,
-        ).rowcount
-    )
+    return {
+        "doubts": dict(doubts),
+        "overrides": [dict(row) for row in overrides],
+        "rates": rates,
+        "sample": [dict(row) for row in sample],
+    }
 
 
 def approve(
-    connection: warehouse.Connection, batch: Batch, approved_by: str, on: date, *, in_advance: bool = False
+    connection: warehouse.Connection,
+    batch: Batch,
+    approved_by: str,
+    on: date,
+    *,
+    is_in_advance: bool = False,
+    signature: str | None = None,
 ) -> None:
-    """Record that a person approves a batch. Twice is once.
+    """Record that a person approves a batch. Safe to repeat.
 
-    Raises `PrakerjaError` for whoever proposed it, and for whoever overrode a breaker of its decision.
+    Raises `PrakerjaError` for whoever had a part in it.
     """
-    if approved_by == batch.proposed_by:
-        raise PrakerjaError(f"{approved_by} has proposed this batch: another person must approve it")
-    if warehouse.rows(connection, "revocations/has_overridden", digest=batch.digest, person=approved_by):
-        raise PrakerjaError(f"{approved_by} has overridden what stopped this decision: another person must approve it")
+    if approved_by.lower() in batch.had_a_part and not is_in_advance:
+        raise PrakerjaError(
+            f"{approved_by} has proposed or resolved this batch, or overridden what stopped its decision: "
+            "another person must approve it"
+        )
     warehouse.execute(
         connection,
         "revocations/insert_approval",
         digest=batch.digest,
         approved_by=approved_by,
         approved_on=on,
-        is_recorded_in_advance=in_advance,
+        is_recorded_in_advance=is_in_advance,
+        signature=signature,
+    )
+
+
+def require_never_live() -> None:
+    """Raise `PrakerjaError` where this warehouse has decided, revoked or reinstated outside a replay.
+
+    Nobody approves in advance there: the database would refuse it.
+    """
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(connection, "revocations/went_live")
+    if rows:
+        since = rows[0]["went_live_at"].astimezone(WIB)
+        raise PrakerjaError(
+            f"this warehouse has been live since {since:%Y-%m-%d %H:%M} WIB: --approve-as is for one that never was; "
+            "replay in another PRAKERJA_HOME, or without it"
+        )
+
+
+def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, clock: date) -> int:
+    """Revoke everybody in an approved batch, once, and return how many were."""
+    return int(
+        warehouse.execute(
+            connection, "revocations/insert_revocations", digest=batch.digest, effective_at=effective_at, clock=clock
+        ).rowcount
     )

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 PROPOSER = "platform_feeds"
 
 
-def reinstate(clock: date, approve_as: str | None) -> int:
+def reinstate(clock: date, approve_as: str | None = None) -> int:
     """Propose whoever may be reinstated, and reinstate whoever's batch is approved; gives how many were.
 
     `approve_as` has approved in advance what is proposed now. An approved batch covers its own people: who was proposed
@@ -29,7 +29,7 @@ def reinstate(clock: date, approve_as: str | None) -> int:
                 continue
             batch = approval.propose(connection, decision, "reinstatement", clock, PROPOSER)
             if batch is not None and approve_as:
-                approval.approve(connection, batch, approve_as, clock, in_advance=True)
+                approval.approve(connection, batch, approve_as, clock, is_in_advance=True)
             window = window_now(connection, decision, clock)
             for each in approval.batches(connection, decision, "reinstatement"):
                 if not each.approvals_needed and not each.is_carried_out:
@@ -37,7 +37,6 @@ def reinstate(clock: date, approve_as: str | None) -> int:
                         connection,
                         "revocations/insert_reinstatements",
                         digest=each.digest,
-                        approved_by=", ".join(each.approved_by),
                         clock=clock,
                         **{name: window[name] for name in ("announced_on", "deadline_now", "settlement_days")},
                     ).rowcount

@@ -11,6 +11,7 @@ from prakerja.revocations import approval, late_truth
 from prakerja.revocations.approval import SHOWN, AwaitingApprovalError, Batch
 from prakerja.revocations.decision import BlockedError, Decision
 from prakerja.revocations.freezes import require_no_freeze
+from prakerja.revocations.requests import Request, build_request, count_people
 
 log = logging.getLogger(__name__)
 
@@ -18,32 +19,25 @@ log = logging.getLogger(__name__)
 PROPOSER = "cohort_deadline"
 
 
-def question(decision: Decision, on: date) -> dict[str, str] | None:
-    """Propose the revocations, and give what an approver is to be asked; nothing where no approval lacks."""
+def request_approval(decision: Decision, on: date) -> Request | None:
+    """Propose the revocations and return what approvers are asked, or None where no approval is missing."""
     with warehouse.transaction("decide") as connection:
         require_no_freeze(connection, decision.cohort, on)
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
-        return approval.question(connection, decision, batch) if batch is not None and batch.approvals_needed else None
+        return build_request(connection, decision, batch) if batch is not None and batch.approvals_needed else None
 
 
-def approve(decision: Decision, digest: str, approved_by: str, on: date) -> None:
-    """Record that a person approves the batch that they were asked about, be it the latest or not."""
-    with warehouse.transaction("decide") as connection:
-        asked = approval.known(connection, decision, "revocation", digest)
-        approval.approve(connection, asked, approved_by, on)
+def require_approval(decision: Decision, on: date, *, approve_as: str | None = None) -> list[str]:
+    """Propose the revocations and return the ids of who has approved them: nobody, where nobody is left to be revoked.
 
-
-def require_approval(decision: Decision, approve_as: str | None, on: date, *, in_advance: bool) -> list[str]:
-    """Propose the revocations, and give who has approved them, now `approve_as` among them.
-
-    Nobody, where nobody is left to be revoked. Raises `AwaitingApprovalError` where approvals lack.
+    In a replay, `approve_as` approves in advance. Raises `AwaitingApprovalError` where approvals are missing.
     """
     with warehouse.transaction("decide") as connection:
         require_no_freeze(connection, decision.cohort, on)
         _require_unmoved(connection, decision, on)
         batch = approval.propose(connection, decision, "revocation", on, PROPOSER)
         if batch is not None and approve_as:
-            approval.approve(connection, batch, approve_as, on, in_advance=in_advance)
+            approval.approve(connection, batch, approve_as, on, is_in_advance=True)
             batch = approval.known(connection, decision, "revocation", batch.digest)
     if batch is None:
         return []
@@ -97,9 +91,9 @@ def _require_unmoved(connection: warehouse.Connection, decision: Decision, clock
 
 
 def _require_approved(decision: Decision, batch: Batch) -> None:
-    if needed := batch.approvals_needed:
+    if batch.approvals_needed:
         raise AwaitingApprovalError(
             f"gelombang-{decision.cohort} awaits approval: {batch.people} revocations of {decision.selected} selected, "
-            f"by {needed} {'person' if needed == 1 else 'people'}: "
-            f"prakerja approve {decision.cohort} --digest {batch.digest[:SHOWN]} --as NAME"
+            f"by {count_people(batch.approvals_needed)}: "
+            f"prakerja approve {decision.cohort} --digest {batch.digest[:SHOWN]} --as ID"
         )

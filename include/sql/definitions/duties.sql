@@ -8,7 +8,7 @@ declare
     seen record;
     has_maintain constant boolean := current_setting('server_version_num')::integer >= 170000;
 begin
-    foreach duty in array array['ingest', 'decide', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'] loop
+    foreach duty in array array['ingest', 'decide', 'replay', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'] loop
         if not exists (select from pg_roles where rolname = 'prakerja_' || duty) then
             execute format('create role prakerja_%s nologin', duty);
         end if;
@@ -38,8 +38,10 @@ begin
 
     grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, approvals,
         revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
-        freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions
+        freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live
     to prakerja_decide;
+    -- A replay decides and publishes, and may approve in advance while the warehouse has never been live.
+    grant prakerja_decide, prakerja_publish to prakerja_replay;
 
     grant insert on opt_outs, hindrances, reminder_runs to prakerja_remind;
     grant insert, update on reminders, provider_pace to prakerja_remind;

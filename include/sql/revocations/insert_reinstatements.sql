@@ -1,14 +1,15 @@
 -- Grain: one reinstatement per member of an approved batch whose purchase still stands, or whose deadline was extended.
 -- May run twice: a recipient is reinstated once.
--- Parameters: digest, approved_by, clock; announced_on, deadline_now, settlement_days: the window by now.
-insert into reinstatements (recipient_id, digest, because, approved_by, reinstated_on)
+-- Parameters: digest, clock; announced_on, deadline_now, settlement_days: the window by now.
+insert into reinstatements (recipient_id, digest, because, approvers, reinstated_on)
 select
     m.recipient_id,
     b.digest,
     case when s.outcome = 'purchased' then 'purchase' else 'deadline_extended' end,
-    :approved_by,
+    p.approvers,
     :clock
 from batches as b
+inner join batch_approvals as p on b.digest = p.digest
 inner join batch_members as m on b.digest = m.digest
 inner join
     standing_of(
@@ -28,5 +29,4 @@ where
             )
         )
     )
-    and exists (select from approvals as a where a.digest = b.digest)
 on conflict (recipient_id) do nothing

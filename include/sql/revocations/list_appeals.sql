@@ -7,7 +7,7 @@ select
     a.text,
     a.opened_by,
     a.opened_on,
-    string_to_array(v.approved_by, ', ') as revoked_by,
+    revoked_by(v) as revoked_by,
     d.is_upheld,
     d.because,
     d.decided_by,

@@ -1,4 +1,4 @@
--- Grain: one row per batch of a decision and subject, the latest first: who has approved it.
+-- Grain: one row per batch of a decision and subject, the latest first: who has approved it, and how many must still.
 -- Parameters: decision_id, subject.
 select
     b.digest,
@@ -7,10 +7,12 @@ select
     b.people,
     b.proposed_by,
     b.proposed_on,
-    coalesce(
-        array_agg(a.approved_by order by a.approved_by) filter (where a.approved_by is not null), '{}'
-    ) as approved_by,
-    coalesce(bool_or(a.is_recorded_in_advance), false) as is_approved_in_advance,
+    a.approvers as approved_by,
+    a.had_a_part,
+    case
+        when a.is_approved_in_advance and is_replaying() then 0
+        else greatest(a.approvals_needed - a.approvals_given, 0)
+    end as approvals_needed,
     not exists (
         select
         from batch_members as m
@@ -19,7 +21,6 @@ select
         where m.digest = b.digest and v.recipient_id is null and e.recipient_id is null
     ) as is_carried_out
 from batches as b
-left join approvals as a on b.digest = a.digest
+inner join batch_approvals as a on b.digest = a.digest
 where b.decision_id = :decision_id and b.subject = :subject
-group by b.digest
 order by (select max(p.proposal_id) from proposals as p where p.digest = b.digest) desc

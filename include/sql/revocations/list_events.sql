@@ -123,7 +123,7 @@ happened as (
         wib_midnight(p.approved_on) + make_interval(hours => case p.subject when 'revocation' then 6 else 2 end),
         'approved',
         json_build_object(
-            'subject', p.subject, 'approved_by', p.approved_by, 'batch', left(p.digest, 16),
+            'subject', p.subject, 'approved_by', array[p.approved_by], 'batch', left(p.digest, 16),
             'is_recorded_in_advance', p.is_recorded_in_advance
         )
     from asked as a
@@ -135,7 +135,7 @@ happened as (
         wib_midnight(v.revoked_on) + interval '6 hours',
         'revoked',
         json_build_object(
-            'effective_at', v.effective_at, 'reason', v.reason, 'approved_by', v.approved_by,
+            'effective_at', v.effective_at, 'reason', v.reason, 'approved_by', revoked_by(v),
             'batch', left(v.digest, 16)
         )
     from asked as a
@@ -156,7 +156,9 @@ happened as (
         a.recipient_id,
         wib_midnight(e.reinstated_on) + interval '2 hours',
         'reinstated',
-        json_build_object('because', e.because, 'approved_by', e.approved_by)
+        json_build_object(
+            'because', e.because, 'approved_by', coalesce(e.approvers, array[e.approved_by])
+        )
     from asked as a
     inner join reinstatements as e on a.recipient_id = e.recipient_id
     union all

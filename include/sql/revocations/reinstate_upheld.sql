@@ -1,10 +1,10 @@
 -- Grain: one reinstatement per recipient whose appeal was upheld by a day.
 -- May run twice: a recipient is reinstated once. Parameters: clock.
-insert into reinstatements (recipient_id, because, approved_by, reinstated_on)
+insert into reinstatements (recipient_id, because, approvers, reinstated_on)
 select
     a.recipient_id,
     'appeal',
-    min(d.decided_by),
+    array_agg(distinct d.decided_by order by d.decided_by),
     :clock
 from appeals as a
 inner join appeal_decisions as d on a.appeal_id = d.appeal_id

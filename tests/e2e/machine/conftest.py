@@ -103,7 +103,7 @@ def begin_deadlines(machine: Machine) -> None:
 
 @pytest.fixture(scope="package")
 def decided(fed: Machine) -> Machine:
-    """Both cohorts are decided: one by an operator's answer, the other by a backfill that is approved in advance."""
+    """Both cohorts are decided: one by an operator's answer, the other by a backfill that is approved by a command."""
     begin_deadlines(fed)
     fed.until(lambda: fed.state("cohort_deadline", DEADLINE_12) is not None, "the first deadline's run")
     if fed.state("cohort_deadline", DEADLINE_12) != "success":
@@ -113,9 +113,16 @@ def decided(fed: Machine) -> Machine:
     fed.call("PATCH", f"/dags/cohort_deadline/dagRuns/{DEADLINE_13}", json={"state": "failed"})
     again = fed.begin_backfill(
         "cohort_deadline", "2021-03-01", "2021-03-31",
-        reprocess_behavior="failed", dag_run_conf={"approve_as": "Siti"},
+        reprocess_behavior="failed",
     )  # fmt: skip
-    fed.await_backfill(again)
+    fed.until(lambda: fed.state("cohort_deadline", DEADLINE_13) == "running", "the second deadline's run, again")
+    fed.await_question(DEADLINE_13)
+    with fed.instance.database("warehouse") as connection:
+        waiting = "select b.digest from batches b join decisions d using (decision_id) where d.cohort = 13"
+        ((digest,),) = connection.execute(waiting).fetchall()
+    done = fed.instance.run("approve", "13", "--digest", digest, "--as", "admin")
+    assert done.stdout.startswith("admin approves "), done.stderr
+    fed.await_backfill(again)  # the request that is open in Airflow ends with it
     return fed
 
 

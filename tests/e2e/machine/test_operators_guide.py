@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from prakerja.people import RIGHTS, os_login
 from prakerja.settings import PROJECT
 from tests.e2e.machine.conftest import LAST_DAY
 from tests.support.running_machine import BIN, PATIENCE, Machine
@@ -25,11 +26,16 @@ def test_the_operators_guide_is_as_it_says(
     """Exit code 0, no traceback. What is begun is not waited for, and so not run: other tests see such runs through."""
     decided.pause("platform_feeds", "cohort_deadline")
     script = tmp_path / "prakerja"  # which is not in BIN where the package is not installed
-    script.write_text(f'#!/bin/sh\nexec {shlex.join(decided.instance.command)} "$@"\n')
+    others = tmp_path / "people.yaml"  # in whose shell `$OTHER` works
+    others.write_text(f"people: [{{id: operator, name: Operator, logins: {{os: [{os_login()}]}}, may: {[*RIGHTS]}}}]")
+    script.write_text(
+        f'#!/bin/sh\ncase "$*" in *"--as operator") export PRAKERJA_PEOPLE={others};; esac\n'
+        f'exec {shlex.join(decided.instance.command)} "$@"\n'
+    )
     script.chmod(0o700)
     text = GUIDE.partition(f"## {chapter}\n")[2].partition("\n## ")[0]
     environment = psutil.Process(decided.pid("scheduler")).environ() | {
-        "NAME": "Siti", "OTHER": "Budi", "COHORT": "12", "PLATFORM": "tokopedia", "DAY": f"{LAST_DAY}",
+        "NAME": "admin", "OTHER": "operator", "COHORT": "12", "PLATFORM": "tokopedia", "DAY": f"{LAST_DAY}",
         "CARD": people["held" if "held" in chapter else "listed"],
         "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
     }  # fmt: skip

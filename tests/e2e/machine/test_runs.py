@@ -68,11 +68,19 @@ def test_the_daily_audit_finds_nothing_to_mend(decided: Machine) -> None:
     assert decided.xcom("daily_audit", run_id, "find") == []
 
 
+def test_a_run_that_brings_an_approval_along_is_refused(decided: Machine) -> None:
+    state = decided.instance.state()
+    run_id = decided.trigger("cohort_deadline", cohort=12, approve_as="Direktur Utama")
+    assert decided.await_run("cohort_deadline", run_id)["state"] == "failed"
+    assert decided.states("cohort_deadline", run_id)["await_feeds"] == "failed"
+    assert decided.instance.state() == state
+
+
 def test_backfilled_again_cleared_and_rerun_nothing_changes(decided: Machine) -> None:
     state, published = decided.instance.state(), decided.instance.published()
     again = decided.begin_backfill(
         "cohort_deadline", "2021-03-01", "2021-03-31",
-        reprocess_behavior="completed", dag_run_conf={"approve_as": "S"},
+        reprocess_behavior="completed",
     )  # fmt: skip
     decided.await_backfill(again)
     assert decided.instance.state() == state

@@ -14,6 +14,7 @@ from prakerja.blacklist import audit, publishing
 from prakerja.blacklist.publishing import OutOfBoundsError
 from prakerja.blacklist.sources import POINTER
 from prakerja.errors import PrakerjaError
+from prakerja.occasion import replaying
 from tests.support.published_list import AT, reinstate, revoke, tree
 from tests.support.publisher import NEXT, broken_off, pick, published, verified
 
@@ -114,8 +115,9 @@ def test_a_change_within_its_bounds_waits_for_nobody(listed: Path) -> None:
 
 def test_a_replay_answers_in_advance_and_is_recorded_so(listed: Path, bound: Any) -> None:
     bound(grows_free=4)
-    assert published("first", approve_as="Siti") == 1
-    assert published("second", NEXT, approve_as="Siti") == 2, "it needs no approval"
+    with replaying():
+        assert published("first", approve_as="Siti") == 1
+        assert published("second", NEXT, approve_as="Siti") == 2, "it needs no approval"
     assert pick("select approved_by, is_recorded_in_advance from publication_approvals") == [("Siti", True)]
 
 
@@ -123,8 +125,9 @@ def test_a_replay_that_broke_off_has_recorded_who_answered(
     listed: Path, bound: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bound(grows_free=4)
-    broken_off(monkeypatch, publishing, "_approve", lambda: published("first", approve_as="Siti"))
-    assert published("first", approve_as="Siti") == 1
+    with replaying():
+        broken_off(monkeypatch, publishing, "_approve", lambda: published("first", approve_as="Siti"))
+        assert published("first", approve_as="Siti") == 1
     assert pick("select approved_by, is_recorded_in_advance from publication_approvals") == [("Siti", True)]
 
 

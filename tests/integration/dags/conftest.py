@@ -10,6 +10,7 @@ import pytest
 
 from prakerja import airflow_home
 from prakerja.settings import PROJECT
+from tests.support.approval_requests import Airflow
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,9 @@ def dags(session_home: Path) -> dict[str, Any]:
     bag = DagBag(str(PROJECT / "dags"))
     assert bag.import_errors == {}
     return dict(bag.dags)
+
+
+@pytest.fixture
+def airflow(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    """The approval operator, and what it meets."""
+    return Airflow(monkeypatch)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -50,7 +48,13 @@ EDGES = {
         "cohort_was_decided": {"publish_blacklist"},
         "publish_blacklist": set(),
     },
+    "batch_approval": {
+        "ask_approval": {"carry_out"},
+        "carry_out": set(),
+    },
     "daily_audit": {
+        "list_requests": {"ask"},
+        "ask": set(),
         "find": {"list_repairs", "report"},
         "list_repairs": {"repair"},
         "repair": {"report"},
@@ -77,8 +81,7 @@ def test_people_can_read_them(dags: dict[str, Any]) -> None:
 
 
 def test_policies(dags: dict[str, Any]) -> None:
-    catchup = {"platform_feeds": False, "cohort_deadline": True, "blacklist_readers": False, "daily_audit": False}
-    assert {name: dag.catchup for name, dag in dags.items()} == catchup
+    assert [name for name, dag in dags.items() if dag.catchup] == ["cohort_deadline"]
     assert [dags[name].max_active_runs for name in ("platform_feeds", "blacklist_readers", "daily_audit")] == [1] * 3
     for name, dag in dags.items():
         assert (PROJECT / "dags" / f"{name}.py").is_file(), "a DAG's file is called what the DAG is"
@@ -129,64 +132,23 @@ def test_who_does_not_answer_in_time_rejects_and_that_is_red(dags: dict[str, Any
 
     ask = dags["cohort_deadline"].get_task("ask_approval")
     assert isinstance(ask, ApprovalOperator)
-    assert ask.defaults == ["Reject"]
+    assert ask.defaults is None, "nobody's silence is an answer"
     assert ask.fail_on_reject is True
-    assert ask.response_timeout == timedelta(hours=24)
+    assert ask.patience == timedelta(hours=24)
     assert ask.execution_timeout is None
     assert [notifier.event for notifier in ask.notifiers] == ["approval"]
-    assert not ask.assigned_users, "whoever may act on the DAG"
 
 
-def test_approvers_are_those_of_the_environment(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", ["PRAKERJA_APPROVERS", "PRAKERJA_CASE_WORKERS"])
+def test_the_settings_of_before_stop_the_dags_that_ask(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
-    monkeypatch.setenv("PRAKERJA_APPROVERS", "siti, budi,")
-    bag = DagBag(str(PROJECT / "dags"))
-    ask = bag.dags["cohort_deadline"].get_task("ask_approval")
-    assert ask.assigned_users == [{"id": "siti", "name": "siti"}, {"id": "budi", "name": "budi"}]
-    monkeypatch.setenv("PRAKERJA_APPROVERS", " , ")
-    (error,) = DagBag(str(PROJECT / "dags")).import_errors.values()
-    assert "PRAKERJA_APPROVERS names nobody" in error
-
-
-@pytest.mark.parametrize(
-    ("subject", "users", "is_new"),
-    [
-        ("gelombang-12: ab12", ["siti"], True),
-        ("gelombang-12: cd34", ["siti"], False),
-        ("gelombang-12: ab12", ["siti", "left"], False),
-        ("gelombang-12: ab12", None, False),
-    ],
-)
-def test_an_answer_is_for_the_batch_that_was_shown(
-    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, subject: str, users: list[str] | None, is_new: bool
-) -> None:
-    """Airflow shows a cleared task's first question again, whatever it asks now."""
-    from airflow.sdk.exceptions import TaskAwaitingInput
-    from airflow.sdk.execution_time import task_runner
-
-    from batch_approval import AskedBeforeError, BatchApprovalOperator
-
-    kept = SimpleNamespace(subject=subject, assigned_users=users and [SimpleNamespace(id=user) for user in users])
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=lambda **_: kept), raising=False)
-    recorded: list[tuple[str, str]] = []
-    asked = {"digest": "ab12cd", "title": "gelombang-12: ab12", "text": "..."}
-    ask = BatchApprovalOperator(
-        task_id="ask", assigned_users={"id": "siti", "name": "siti"}, question=lambda: asked,
-        record=lambda *approval: recorded.append(approval),
-    )  # fmt: skip
-    ti = SimpleNamespace(id=uuid4())
-    with pytest.raises(TaskAwaitingInput if is_new else AskedBeforeError) as stopped:
-        ask.execute({"ti": ti, "task_instance": ti})
-    if not is_new:
-        return
-    ask.digest = asked["digest"] = "another batch, by now"
-    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_at": datetime.now(UTC)}
-    context = {"ti": ti, "task_instance": ti}
-    ask.execute_complete(context, answer | {"responded_by_user": None}, **stopped.value.kwargs)
-    assert recorded == [], "what no person approved is not approved"
-    ask.execute_complete(context, answer | {"responded_by_user": {"id": "7", "name": "siti"}}, **stopped.value.kwargs)
-    assert recorded == [("ab12cd", "siti")], "of the batch that was asked about"
+    monkeypatch.setenv(before, "siti, budi")
+    errors = DagBag(str(PROJECT / "dags")).import_errors
+    assert {Path(file).stem for file in errors} == {"cohort_deadline", "batch_approval"}
+    assert all(f"{before} is not read any more: name a list of people in PRAKERJA_PEOPLE" in e for e in errors.values())
 
 
 def test_sensors_give_their_slot_back(dags: dict[str, Any]) -> None:
@@ -204,21 +166,6 @@ def test_a_calendar_that_is_no_yaml_is_one_clear_import_error(
     bag = DagBag(str(PROJECT / "dags"))
     (error,) = bag.import_errors.values()
     assert "is not YAML at line 1: correct it" in error
-
-
-def test_an_approval_given_in_advance_is_for_runs_of_the_past(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-
-    from prakerja import workflow
-    from prakerja.errors import PrakerjaError
-    from prakerja.occasion import Occasion
-    from prakerja.settings import WIB
-
-    wave = calendar()[12]
-    monkeypatch.setattr(workflow, "_decision", lambda _: SimpleNamespace(require_unmoved=lambda _: None))
-    at = datetime.combine(wave.decided_on, datetime.min.time(), WIB)
-    today = Occasion("deadline", wave.deadline_on, at, 12, approve_as="Siti")
-    with pytest.raises(PrakerjaError, match="approve_as is for runs of the past: look at `prakerja approve 12`"):
-        workflow.approve_revocation(today)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from prakerja.cohorts import standing
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import drawing, figures, report, statistics
 from tests.support.monitor_viewer import NOW
-from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, restate
+from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, reinstate, restate
 
 
 def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None:
@@ -57,9 +57,7 @@ def test_a_report_tells_what_could_be_told_then(home: Path, shown: Cohort) -> No
     before = report.as_of(DECIDED_ON)
     assert (before.total("revoked"), before.total("reinstated")) == (2, 0)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
-    from prakerja.revocations import reinstatement
-
-    reinstatement.reinstate(DECIDED_ON + timedelta(days=2), "Siti")
+    reinstate(DECIDED_ON + timedelta(days=2))
     assert report.as_of(DECIDED_ON).as_mapping() == before.as_mapping()
     after = report.as_of(DECIDED_ON + timedelta(days=2))
     assert (after.total("revoked"), after.total("reinstated"), after.total("freed")) == (2, 1, 1)

@@ -40,9 +40,9 @@ def test_who_bought_or_was_suspended_or_opted_out_a_second_ago_gets_nothing(
     def meanwhile(run: outbox.Run, at: datetime) -> None:
         real(run, at)  # everybody is queued by now
         buys(many, 1)
-        people.suspend(str(10**15 + 2), H7, is_permanent=False, because="x", suspended_by="Siti")
-        people.withdraw(str(10**15 + 3), H7, because="x", recorded_by="Siti")
-        choices.choose(str(10**15 + 4), ("sms",), is_opted_out=True, on=H7, recorded_by="Siti")
+        people.suspend(str(10**15 + 2), H7, is_permanent=False, because="x", suspended_by="siti")
+        people.withdraw(str(10**15 + 3), H7, because="x", recorded_by="siti")
+        choices.choose(str(10**15 + 4), ("sms",), is_opted_out=True, on=H7, recorded_by="siti")
 
     monkeypatch.setattr(outbox, "take_over", meanwhile)
     many.send()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from prakerja import schema, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import people
@@ -18,7 +20,7 @@ from tests.support.small_cohort import AT, DECIDED_ON, card, carry_out
 @pytest.fixture
 def held(wave: Cohort, home: Path) -> decision.Decision:
     """Number 1 is suspended at the deadline, and held by a decision that nobody has carried out."""
-    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="Ani")
+    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     return decision.decide(wave, DECIDED_ON)
 
 
@@ -28,7 +30,16 @@ def told(wave: Cohort) -> Path:
     acting.set("gelombang-12__deadline revoke")
     carry_out(wave)
     publishing.publish("first", AT, DECIDED_ON)
-    appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="Ani", on=DECIDED_ON)
+    appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=DECIDED_ON)
     publishing.publish("second", AT, DECIDED_ON)
     assert audit.verify().problems == []
     return audit.folder()
+
+
+@pytest.fixture
+def two_approvers(wave: Cohort) -> Iterator[None]:
+    """A rule by which a batch of two people needs two approvers."""
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("update approval_rule set one_approver_up_to = 1")
+    yield
+    schema.upgrade()

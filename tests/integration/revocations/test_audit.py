@@ -46,7 +46,7 @@ def test_every_fact_is_in_the_log_with_who_added_it(told: Path) -> None:
     ("statement", "found"),
     [
         ("update outcomes set outcome = 'overdue' where recipient_id = 3", "outcomes of position"),
-        ("update revocations set approved_by = 'Budi' where recipient_id = 1", "that are not the same"),
+        ("update revocations set approvers = '{budi}' where recipient_id = 1", "that are not the same"),
         ("delete from approvals", "approvals of position"),
         ("update appeals set text = 'x'", "appeals of position"),
         ("update deliveries set arrived_on = '2021-03-01' where platform = 'sisnaker'", "deliveries of position"),
@@ -92,7 +92,7 @@ def test_an_anchor_that_is_bent_is_found(told: Path) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "update revocations set approved_by = 'Budi'",
+        "update revocations set approvers = '{budi}'",
         "delete from revocations",
         "truncate outcomes",
         "update decisions set overdue = 0",
@@ -121,7 +121,8 @@ ADDS = {
     " extensions quarantine recipients restatements rosters standings transactions waivers",
     "decide": "appeal_decisions appeals approvals batch_members batches carried_out decision_deliveries decisions"
     " extensions freeze_lifts freezes hold_resolutions late_findings"
-    " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions withdrawals",
+    " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions went_live"
+    " withdrawals",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "opt_outs",
     "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
@@ -168,8 +169,8 @@ def test_who_dies_before_sealing_leaves_it_to_the_next(wave: Cohort, monkeypatch
 
 
 REVOKE = (
-    "insert into revocations (recipient_id, decision_id, reason, effective_at, approved_by, revoked_on)"
-    " select {}, decision_id, 'NO_FIRST_PURCHASE', now(), 'x', '2021-03-15' from decisions"
+    "insert into revocations (recipient_id, decision_id, reason, effective_at, approvers, revoked_on)"
+    " select {}, decision_id, 'NO_FIRST_PURCHASE', now(), '{{x}}', '2021-03-15' from decisions"
 )
 
 
@@ -179,8 +180,8 @@ REVOKE = (
         (REVOKE.format(3), "somebody who has bought"),
         (REVOKE.format(999), "somebody who was never decided"),
         (
-            "insert into reinstatements (recipient_id, because, approved_by, reinstated_on)"
-            " values (1, 'appeal', 'x', '2021-03-15')",
+            "insert into reinstatements (recipient_id, because, approvers, reinstated_on)"
+            " values (1, 'appeal', '{x}', '2021-03-15')",
             "somebody who is not revoked",
         ),
         (
@@ -197,7 +198,7 @@ REVOKE = (
 def test_the_warehouse_refuses_what_may_not_follow(wave: Cohort, statement: str, why: str) -> None:
     decision.decide(wave, DECIDED_ON)
     with (
-        pytest.raises(RefusedError, match=r"transitions|Foreign|approved"),
+        pytest.raises(RefusedError, match=r"transitions|Foreign|approved|in_a_batch"),
         warehouse.transaction("decide") as connection,
     ):
         connection.exec_driver_sql(statement)
@@ -210,13 +211,13 @@ def test_a_table_of_ones_own_does_not_fool_the_triggers(wave: Cohort) -> None:
         "create temp table transitions as select 'purchased' as from_state, 'revocations' as fact,"
         " 'revoked' as to_state; "
     )
-    with pytest.raises(RefusedError, match=r"transitions|approved"), warehouse.transaction("decide") as connection:
+    with pytest.raises(RefusedError, match=r"transitions|in_a_batch"), warehouse.transaction("decide") as connection:
         connection.connection.driver_connection.execute(own + REVOKE.format(3))
 
 
 def test_nobody_is_revoked_without_an_approved_batch(wave: Cohort) -> None:
     decision.decide(wave, DECIDED_ON)
-    with pytest.raises(RefusedError, match="revocations_approved"), warehouse.transaction("decide") as connection:
+    with pytest.raises(RefusedError, match="revocations_in_a_batch"), warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(REVOKE.format(1))
 
 

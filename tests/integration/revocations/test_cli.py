@@ -45,7 +45,7 @@ def test_a_freeze_from_start_to_lift(wave: Cohort) -> None:
     assert "flood in NTT" in said("freeze")
     assert said("freeze", "lift", "1", *WHO) == "freeze 1 is lifted\n"
     (freeze,) = json.loads(said("freeze", "list", "--json"))
-    assert (freeze["frozen_by"], freeze["lifted_by"]) == ("Ani", "Ani")
+    assert (freeze["frozen_by"], freeze["lifted_by"]) == ("ani", "ani")
     assert "before it starts" in refused("freeze", "start", "--from", "2021-03-15", "--to", "2021-03-10", *WHO)
     assert "cohort 99 is not in the calendar" in refused("freeze", "start", "--cohort", "99", *WHO)
 
@@ -71,8 +71,8 @@ def test_an_override_names_what_stops_it_and_is_written_down(wave: Cohort) -> No
     assert "gelombang-12 is stopped: feeds_missing: sisnaker 2021-03-10" in told
     attempt = told.split("--attempt ")[1].split()[0]
     assert "an override names attempt, reason and person" in refused("override", "12", "--attempt", attempt)
-    assert "Ani answers for gelombang-12" in said("override", "12", "--attempt", attempt, *WHO)
-    assert "overridden by Ani" in said("override", "12")
+    assert "ani answers for gelombang-12" in said("override", "12", "--attempt", attempt, *WHO)
+    assert "overridden by ani" in said("override", "12")
 
 
 def test_what_is_said_of_people_carries_no_number(wave: Cohort) -> None:

@@ -29,10 +29,21 @@ from prakerja.revocations.decision import BlockedError
 from prakerja.revocations.freezes import FrozenError
 from prakerja.settings import WIB, program
 from tests.support.landing_zone import deliver
-from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, card, carry_out, findings, restate, revoked
+from tests.support.small_cohort import (
+    DECIDED_ON,
+    PEOPLE,
+    approve,
+    bought,
+    card,
+    carry_out,
+    findings,
+    reinstate,
+    restate,
+    revoked,
+)
 
 NEW_DEADLINE = date(2021, 3, 20)
-BECAUSE: dict[str, Any] = {"because": "flood", "frozen_by": "Ani", "on": DECIDED_ON}
+BECAUSE: dict[str, Any] = {"because": "flood", "frozen_by": "ani", "on": DECIDED_ON}
 
 
 def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Cohort:
@@ -62,12 +73,12 @@ def test_a_freeze_revokes_nobody_until_it_is_over(wave: Cohort) -> None:
         with pytest.raises(
             FrozenError, match=f"gelombang-12: nobody is revoked until 2021-03-17: freeze {number}, flood"
         ):
-            revocation.require_approval(made, "Siti", clock, in_advance=True)
+            approve(made, "siti", clock)
         with pytest.raises(FrozenError):
             revocation.revoke(wave, made, clock)
     assert revoked() == []
     after = DECIDED_ON + timedelta(days=3)
-    revocation.require_approval(made, "Siti", after, in_advance=True)
+    approve(made, "siti", after)
     assert revocation.revoke(wave, made, after) == 2
 
 
@@ -75,20 +86,20 @@ def test_a_freeze_of_all_lasts_until_it_is_lifted_and_holds_the_held(wave: Cohor
     restate(home, [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")])
     clock = DECIDED_ON + timedelta(days=1)
     made = decision.decide(wave, clock)
-    batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="Budi", on=clock)
+    batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=clock)
     assert batch is not None
     with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, "Siti", clock)
+        approval.approve(connection, batch, "siti", clock)
     number = freezes.freeze(None, clock, None, **BECAUSE)
     with pytest.raises(FrozenError, match="until it is lifted"):
         revocation.revoke(wave, made, clock)
     assert holds.carry_out(clock) == 0
-    freezes.lift(number, because="over", lifted_by="Budi", on=clock + timedelta(days=1))
+    freezes.lift(number, because="over", lifted_by="budi", on=clock + timedelta(days=1))
     with pytest.raises(PrakerjaError, match=f"there is no freeze {number} to lift"):
-        freezes.lift(number, because="over", lifted_by="Budi", on=clock)
+        freezes.lift(number, because="over", lifted_by="budi", on=clock)
     assert holds.carry_out(clock + timedelta(days=1)) == 1
     (freeze,) = freezes.list_freezes()
-    assert (freeze["frozen_by"], freeze["lifted_by"]) == ("Ani", "Budi")
+    assert (freeze["frozen_by"], freeze["lifted_by"]) == ("ani", "budi")
 
 
 def test_an_extension_moves_the_decision_and_its_run(wave: Cohort, home: Path) -> None:
@@ -126,7 +137,7 @@ def test_a_decision_that_nobody_carried_out_is_made_anew_for_the_later_deadline(
     intake.take_in("tokopedia", date(2021, 3, 19))
     second = decision.decide(known, date(2021, 3, 22))
     assert (first.overdue, second.overdue) == (2, 1)
-    revocation.require_approval(second, "Siti", date(2021, 3, 22), in_advance=True)
+    approve(second, "siti", date(2021, 3, 22))
     assert revocation.revoke(known, second, date(2021, 3, 22)) == 1
     assert revoked() == [2]
     assert overview.cohort_table()[0]["status"] == "decided"
@@ -142,8 +153,8 @@ def test_an_extension_after_the_revocations_proposes_reinstatements(wave: Cohort
     clock = date(2021, 3, 17)
     assert late_truth.notice_late_truth(clock) == 2
     assert overview.cohort_table()[0]["reinstatements_proposed"] == 2
-    assert reinstatement.reinstate(clock, None) == 0
-    assert reinstatement.reinstate(clock, "Siti") == 2
+    assert reinstatement.reinstate(clock) == 0
+    assert reinstate(clock) == 2
     assert [story["because"] for story in explanation.explain([card(1)])] == ["deadline_extended"]
     known = cohort(12).as_known_on(date(2021, 3, 22))
     assert decision.decide(known, date(2021, 3, 22)).is_carried_out, "nobody is decided twice"
@@ -191,17 +202,17 @@ def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(wave: 
         decision.decide(wave, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="no attempt nonsense is stopped"):
-        overrides.override(12, "nonsense", because="closed", overridden_by="Ani", on=DECIDED_ON)
-    overrides.override(12, attempt, because="it was closed that day", overridden_by="Ani", on=DECIDED_ON)
-    with pytest.raises(PrakerjaError, match="Ani has overridden this attempt already"):
-        overrides.override(12, attempt, because="again", overridden_by="Budi", on=DECIDED_ON)
+        overrides.override(12, "nonsense", because="closed", overridden_by="ani", on=DECIDED_ON)
+    overrides.override(12, attempt, because="it was closed that day", overridden_by="ani", on=DECIDED_ON)
+    with pytest.raises(PrakerjaError, match="ani has overridden this attempt already"):
+        overrides.override(12, attempt, because="again", overridden_by="budi", on=DECIDED_ON)
     made = decision.decide(wave, DECIDED_ON)
     assert made.overdue == 2
-    with pytest.raises(PrakerjaError, match="Ani has overridden what stopped this decision"):
-        revocation.require_approval(made, "Ani", DECIDED_ON, in_advance=False)
-    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=False)
+    with pytest.raises(PrakerjaError, match="ani has proposed or resolved this batch, or overridden"):
+        approve(made, "ani", DECIDED_ON)
+    approve(made, "siti", DECIDED_ON)
     decided = next(e for e in next(explanation.explain([card(1)]))["events"] if e["what"] == "decided")
-    assert decided["overridden"] == [{"reason": "feeds_missing", "by": "Ani", "because": "it was closed that day"}]
+    assert decided["overridden"] == [{"reason": "feeds_missing", "by": "ani", "because": "it was closed that day"}]
 
 
 def test_an_override_is_of_one_breaker_on_one_evidence(
@@ -216,7 +227,7 @@ def test_an_override_is_of_one_breaker_on_one_evidence(
         found = overrides.blocked_attempt(12)
         stopped.append(found["reason"])
         name = overrides.attempt_name(found["decision_id"])
-        overrides.override(12, name, because="looked at", overridden_by="Ani", on=DECIDED_ON)
+        overrides.override(12, name, because="looked at", overridden_by="ani", on=DECIDED_ON)
     assert stopped == ["overdue_share_implausible", "overdue_too_many"]
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(4, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
@@ -231,7 +242,7 @@ def test_totals_that_do_not_add_up_are_nobodys_to_answer_for(wave: Cohort) -> No
         decision.decide(wave, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="a defect, which nobody can answer for"):
-        overrides.override(12, attempt, because="x", overridden_by="Ani", on=DECIDED_ON)
+        overrides.override(12, attempt, because="x", overridden_by="ani", on=DECIDED_ON)
 
 
 def test_a_feed_that_shrank_inside_the_window_stops_the_decision(wave: Cohort) -> None:
@@ -247,22 +258,22 @@ def test_a_feed_that_shrank_inside_the_window_stops_the_decision(wave: Cohort) -
 
 
 def test_suspended_and_withdrawn_people_are_not_revoked(wave: Cohort) -> None:
-    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="Ani")
-    people.withdraw(f"{31 * 10**14 + 2}", date(2021, 3, 9), because="own wish", recorded_by="Ani")
+    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
+    people.withdraw(f"{31 * 10**14 + 2}", date(2021, 3, 9), because="own wish", recorded_by="ani")
     made = decision.decide(wave, DECIDED_ON)
     assert (made.held, made.excluded, made.overdue) == (1, 1, 0)
     assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["held", "excluded"]
 
 
 def test_a_suspension_is_lifted_once_unless_it_is_for_good(wave: Cohort) -> None:
-    told: dict[str, Any] = {"because": "fraud inquiry", "suspended_by": "Ani"}
+    told: dict[str, Any] = {"because": "fraud inquiry", "suspended_by": "ani"}
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, **told)
     with pytest.raises(PrakerjaError, match="suspended already"):
         people.suspend(card(1), date(2021, 3, 10), is_permanent=True, **told)
-    people.lift_suspension(card(1), date(2021, 3, 11), because="cleared", lifted_by="Budi")
+    people.lift_suspension(card(1), date(2021, 3, 11), because="cleared", lifted_by="budi")
     people.suspend(card(1), date(2021, 3, 12), is_permanent=True, **told)
     with pytest.raises(PrakerjaError, match="no suspension that can be lifted"):
-        people.lift_suspension(card(1), date(2021, 3, 13), because="cleared", lifted_by="Budi")
+        people.lift_suspension(card(1), date(2021, 3, 13), because="cleared", lifted_by="budi")
     with pytest.raises(PrakerjaError, match="no roster has this card") as refusal:
         people.suspend("9" * 16, date(2021, 3, 9), is_permanent=False, **told)
     assert "9999" not in str(refusal.value)
@@ -271,8 +282,8 @@ def test_a_suspension_is_lifted_once_unless_it_is_for_good(wave: Cohort) -> None
 
 def test_a_suspension_between_decision_and_revocation_spares(wave: Cohort) -> None:
     made = decision.decide(wave, DECIDED_ON)
-    people.suspend(card(1), date(2021, 3, 13), is_permanent=False, because="fraud inquiry", suspended_by="Ani")
-    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    people.suspend(card(1), date(2021, 3, 13), is_permanent=False, because="fraud inquiry", suspended_by="ani")
+    approve(made, "siti", DECIDED_ON)
     assert revocation.revoke(wave, made, DECIDED_ON) == 1
     assert (revoked(), findings()) == ([2], [(1, "spared")])
 
@@ -285,7 +296,7 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(wave: Cohort, home: Path
         deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(first, PEOPLE + 1)], revision)
         intake.take_in("tokopedia", clock)
         with pytest.raises(AwaitingApprovalError):
-            revocation.require_approval(made, None, clock, in_advance=False)
+            revocation.require_approval(made, clock)
         with warehouse.transaction("decide") as connection:
             (waiting,) = approval.waiting(connection, made)
         shown.append(waiting.people)
@@ -297,7 +308,7 @@ def daily(clock: date) -> None:
     standing.refresh_standings(clock)
     late_truth.notice_late_truth(clock)
     holds.carry_out(clock)
-    reinstatement.reinstate(clock, None)
+    reinstatement.reinstate(clock)
 
 
 def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_refresh_first(
@@ -319,13 +330,13 @@ def test_a_delivery_of_before_the_decision_that_a_replay_finds_later_spares(wave
     intake.take_in("tokopedia", DECIDED_ON - timedelta(days=1), is_replay=True)
     for clock in (DECIDED_ON - timedelta(days=1), DECIDED_ON):
         standing.refresh_standings(clock)
-    revocation.require_approval(made, "Siti", DECIDED_ON, in_advance=True)
+    approve(made, "siti", DECIDED_ON)
     revocation.revoke(wave, made, DECIDED_ON)
     assert revoked() == [1]
 
 
 def resolve(*, is_purchased: bool) -> Any:
-    return holds.resolve(card(1), is_purchased=is_purchased, because="asked", resolved_by="Budi", on=DECIDED_ON)
+    return holds.resolve(card(1), is_purchased=is_purchased, because="asked", resolved_by="budi", on=DECIDED_ON)
 
 
 def approve_all(made: decision.Decision, name: str, clock: date) -> None:
@@ -336,7 +347,7 @@ def approve_all(made: decision.Decision, name: str, clock: date) -> None:
 
 def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.Decision, home: Path) -> None:
     resolve(is_purchased=False)
-    approve_all(held, "Siti", DECIDED_ON)
+    approve_all(held, "siti", DECIDED_ON)
     extend(home, "2021-03-16")
     daily(date(2021, 3, 16))
     assert revoked() == []
@@ -353,7 +364,7 @@ def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision
     held: decision.Decision, home: Path
 ) -> None:
     resolve(is_purchased=False)
-    approve_all(held, "Siti", DECIDED_ON)
+    approve_all(held, "siti", DECIDED_ON)
     assert holds.carry_out(DECIDED_ON) == 1
     extend(home, "2021-03-17")
     empty_days("2021-03-15", "2021-03-21")
@@ -367,11 +378,11 @@ def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision
 
 def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: Path, wave: Cohort) -> None:
     assert resolve(is_purchased=True) is None
-    people.lift_suspension(card(1), date(2021, 3, 16), because="cleared", lifted_by="Budi")
+    people.lift_suspension(card(1), date(2021, 3, 16), because="cleared", lifted_by="budi")
     known = extend(home, "2021-03-16").as_known_on(date(2021, 3, 22))
     empty_days("2021-03-15", "2021-03-21")
     made = decision.decide(known, date(2021, 3, 22))
-    revocation.require_approval(made, "Siti", date(2021, 3, 22), in_advance=True)
+    approve(made, "siti", date(2021, 3, 22))
     assert revocation.revoke(known, made, date(2021, 3, 22)) == 1
     assert revoked() == [2]
 
@@ -395,7 +406,7 @@ def test_an_extension_cannot_be_taken_back_after_the_decision(wave: Cohort, home
     (home / "calendar.yaml").write_text(calendar_before)
     calendar._read.cache_clear()
     with pytest.raises(BlockedError, match="deadline_moved"):
-        revocation.require_approval(made, "Siti", date(2021, 3, 17), in_advance=True)
+        approve(made, "siti", date(2021, 3, 17))
     with pytest.raises(BlockedError, match="deadline_moved"):
         revocation.revoke(cohort(12), made, date(2021, 3, 17))
     assert revoked() == []
@@ -403,8 +414,8 @@ def test_an_extension_cannot_be_taken_back_after_the_decision(wave: Cohort, home
 
 def test_another_doubt_holds_again_whom_a_person_looked_into(held: decision.Decision, home: Path) -> None:
     batch = resolve(is_purchased=False)
-    approve_all(held, "Siti", DECIDED_ON)
-    people.lift_suspension(card(1), date(2021, 3, 12), because="cleared", lifted_by="Budi")
+    approve_all(held, "siti", DECIDED_ON)
+    people.lift_suspension(card(1), date(2021, 3, 12), because="cleared", lifted_by="budi")
     rows = [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")]
     deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2)
     intake.take_in("tokopedia", DECIDED_ON + timedelta(days=1))
@@ -415,7 +426,7 @@ def test_another_doubt_holds_again_whom_a_person_looked_into(held: decision.Deci
 
 def test_who_is_revoked_and_leaves_keeps_the_proof(wave: Cohort, home: Path) -> None:
     carry_out(wave)
-    people.withdraw(card(2), DECIDED_ON + timedelta(days=1), because="own wish", recorded_by="Ani")
+    people.withdraw(card(2), DECIDED_ON + timedelta(days=1), because="own wish", recorded_by="ani")
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)], DECIDED_ON + timedelta(days=2))
     assert findings() == [(2, "reinstatement_proposed")]
-    assert reinstatement.reinstate(DECIDED_ON + timedelta(days=2), "Siti") == 1
+    assert reinstate(DECIDED_ON + timedelta(days=2)) == 1

@@ -16,9 +16,10 @@ from prakerja import calendar
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, late_truth, reinstatement, revocation
+from prakerja.revocations import decision, late_truth, revocation
 from prakerja.settings import INCLUDE
 from prakerja.simulation import world
+from tests.support.small_cohort import approve, reinstate
 
 
 @pytest.fixture
@@ -53,12 +54,12 @@ def expected(home: Path) -> dict[str, Any]:
         assert intake.take_in(platform, last, is_replay=True).rejected == []
     for wave in calendar.calendar().values():
         made = decision.decide(wave, wave.decided_on)
-        revocation.require_approval(made, "Siti", wave.decided_on, in_advance=True)
+        approve(made, "siti", wave.decided_on)
         revocation.revoke(wave, made, wave.decided_on)
     shutil.copytree(home / "world" / "late", home / "landing", dirs_exist_ok=True)
     for platform in platforms():
         assert intake.take_in(platform, date(2021, 4, 16), is_replay=True).rejected == []
     late_truth.notice_late_truth(date(2021, 4, 16))
-    reinstatement.reinstate(date(2021, 4, 16), "Siti")
+    reinstate(date(2021, 4, 16))
     loaded: dict[str, Any] = json.loads((home / "world" / "expected.json").read_text())
     return loaded

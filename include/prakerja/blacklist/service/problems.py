@@ -14,6 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+#: Statuses that Python 3.13 calls otherwise than before. A kind of problem keeps the name that it was published under.
+PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
+
+
+def phrase_of(status: int) -> str:
+    """Return what a status is called, by whatever Python."""
+    return PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 class ProblemDocument(BaseModel):
@@ -40,7 +47,7 @@ class ProblemError(Exception):
         members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
-        phrase = HTTPStatus(status).phrase
+        phrase = phrase_of(status)
         self.status, self.headers = status, dict(headers or {})
         self.document = ProblemDocument(
             type=f"urn:prakerja:problem:{kind or phrase.lower().replace(' ', '-')}",
@@ -125,7 +132,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of an operation, for its OpenAPI; those that any may answer are among them."""
     return {
         status: {
-            "description": HTTPStatus(status).phrase,
+            "description": phrase_of(status),
             "headers": documented_headers(HEADERS.get(status, {})),
             "content": {
                 MEDIA_TYPE: {

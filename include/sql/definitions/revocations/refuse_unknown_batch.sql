@@ -1,5 +1,5 @@
--- Refuses members of a batch that is not recorded, and revocations of people who are in no approved batch of their
--- decision. A foreign key is checked by a query for each row: those of a whole batch are checked at once.
+-- Refuses members of a batch that is not recorded, and revocations of people who are in no batch of their decision.
+-- A foreign key is checked by a query for each row: those of a whole batch are checked at once.
 create or replace function refuse_unknown_batch() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -10,10 +10,10 @@ begin
             select from added as a
             left join batches as b on a.digest = b.digest and a.decision_id = b.decision_id
             left join batch_members as m on b.digest = m.digest and a.recipient_id = m.recipient_id
-            where m.recipient_id is null or not exists (select from approvals as p where p.digest = b.digest)
+            where m.recipient_id is null
         ) then
-            raise exception using errcode = 'check_violation', constraint = 'revocations_approved',
-                message = 'revocations: in no approved batch of this decision';
+            raise exception using errcode = 'check_violation', constraint = 'revocations_in_a_batch',
+                message = 'revocations: in no batch of this decision';
         end if;
     end if;
     if exists (select distinct a.digest from added as a where a.digest is not null except select b.digest from batches as b)

@@ -1,0 +1,87 @@
+"""
+### One run per waiting batch of reinstatements, or of a person whose hold was resolved as not purchased
+
+`daily_audit` triggers it each morning for each batch that still lacks approvals. It asks here (*Required Actions*),
+until the batch has the approvals that it needs, here or by `prakerja approve`; then it carries out what is approved and
+publishes the list.
+
+**Red**: somebody has rejected, or nobody has answered for 24 hours; the next morning asks again. Reinstatements and
+holds can always be approved by `prakerja approve`; the next `platform_feeds` carries them out, too.
+**Do not mark a task as successful** to get past a gate: the warehouse refuses what is not approved.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from acting_task import act
+from alerts import APPROVAL, FAILURE, Alert
+from prakerja.people import load_people
+from prakerja.settings import WIB, program
+from prakerja_approval_operator import BatchApprovalOperator
+from prakerja_assets import BLACKLIST
+from task_policy import DEFAULT_ARGS
+
+load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
+
+
+def conf() -> dict[str, Any]:
+    return act()["dag_run"].conf
+
+
+def request_approval() -> dict[str, Any] | None:
+    from prakerja import workflow
+
+    return workflow.request_batch_approval(conf())
+
+
+def record_approval(digest: str, login: str) -> None:
+    from prakerja import workflow
+
+    workflow.record_approval(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
+
+
+def is_approval_missing(digest: str) -> bool:
+    from prakerja import workflow
+
+    return workflow.is_approval_missing(workflow.named_batch(conf())[0], digest)
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2020, 4, 11, tzinfo=WIB),
+    catchup=False,
+    max_active_runs=32,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Approvals of reinstatements and holds",
+    doc_md=__doc__,
+    on_failure_callback=Alert(event=FAILURE),
+    tags=["prakerja", "deadlines"],
+)
+def batch_approval():
+    ask_approval = BatchApprovalOperator(
+        task_id="ask_approval",
+        task_display_name="Ask for an approval",
+        request=request_approval,
+        record=record_approval,
+        is_missing=is_approval_missing,
+        patience=timedelta(hours=program()["approvals"]["answer_within_hours"]),
+        notifiers=[Alert(event=APPROVAL)],
+    )
+
+    @task(task_display_name="Revoke or reinstate, publish the blacklist", outlets=[BLACKLIST])
+    def carry_out(*, outlet_events=None) -> dict[str, int | None]:
+        from prakerja import workflow
+
+        context = act()
+        done = workflow.carry_out_batch(context["dag_run"].conf, context["run_id"], datetime.now(UTC))
+        outlet_events[BLACKLIST].extra = {"version": done["version"]}
+        return done
+
+    ask_approval >> carry_out()
+
+
+batch_approval()

@@ -1,0 +1,229 @@
+"""The people who act: their ids, their logins, what they may do, and the keys that they sign with (`PRAKERJA_PEOPLE`).
+
+An identity comes from a login: of the operating system on the command line, of Airflow in its pages, or from a
+signature. What a caller types is an id to be checked, never a proof.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from prakerja.errors import PrakerjaError
+from prakerja.settings import Settings
+
+Right = Literal["propose", "approve", "override", "appeals", "correct", "publish", "look"]
+RIGHTS: tuple[str, ...] = get_args(Right)
+ID = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
+#: A public key in OpenSSH's form, after options such as `valid-before="20271231"`.
+KEY = re.compile(
+    r"(?:(?P<options>\S.*?) )?(?P<type>(?:ssh|ecdsa|sk)-[a-z0-9@.-]+) (?P<blob>[A-Za-z0-9+/]+={0,2})(?: .*)?"
+)
+EXAMPLE = 'people: [{id: siti, name: "Siti Rahma, S.H.", logins: {os: [siti], airflow: [siti]}, may: [approve, look]}]'
+
+
+class NotAllowedError(PrakerjaError):
+    """A person is not who they say, or may not do this."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who acts. `keys` are lines of OpenSSH's `allowed_signers`, without the principal."""
+
+    id: str
+    name: str
+    os_logins: frozenset[str] = frozenset()
+    airflow_logins: frozenset[str] = frozenset()
+    may: frozenset[str] = frozenset()
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class People:
+    """The list of people, by id; `None` where there is no list, as in a demo: then every id may do everything."""
+
+    listed: dict[str, Person] | None = None
+    source: str = ""
+    _by_airflow_login: dict[str, Person] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is no list."""
+        return self.listed is None
+
+    @property
+    def must_sign(self) -> bool:
+        """Whether approvals count only with a signature: where the list gives keys."""
+        return any(person.keys for person in (self.listed or {}).values())
+
+    def name_of(self, person_id: str) -> str:
+        """Return what is displayed of a person: `Siti Rahma, S.H. (siti)`, or the id where the list has no name."""
+        person = (self.listed or {}).get(person_id)
+        return f"{person.name} ({person.id})" if person and person.name != person.id else person_id
+
+    def find(self, person_id: str, right: Right) -> Person:
+        """Return the person with an id who has a right. Raises `NotAllowedError`, `PrakerjaError` for what is no id."""
+        person_id = require_id(person_id)
+        if self.listed is None:
+            return Person(person_id, person_id)
+        person = self.listed.get(person_id)
+        if person is None:
+            raise NotAllowedError(f"{person_id} is not in {self.source}: add the person there")
+        if right not in person.may:
+            raise NotAllowedError(f"{person_id} may not {right}: {self.source} says who may")
+        return person
+
+    def find_by_os_login(self, person_id: str, right: Right) -> Person:
+        """Return the person with an id who has a right, if the operating-system user is one of their logins.
+
+        Raises `NotAllowedError`.
+        """
+        person, login = self.find(person_id, right), os_login()
+        if self.listed is not None and login not in person.os_logins:
+            raise NotAllowedError(
+                f"the operating-system user {login} is not {person.id}: {self.source} says whose logins are whose"
+            )
+        return person
+
+    def find_by_airflow_login(self, login: str, right: Right) -> Person:
+        """Return the person of an Airflow user who has a right. Raises `NotAllowedError`."""
+        if self.listed is None:
+            return self.find(login, right)
+        person = self._by_airflow_login.get(login)
+        if person is None:
+            raise NotAllowedError(f"the Airflow user {login} is nobody in {self.source}: add it to a person's logins")
+        return self.find(person.id, right)
+
+    def airflow_logins(self, right: Right, without: frozenset[str] = frozenset()) -> list[str]:
+        """Return the Airflow users of those who have a right, but for some ids; none where there is no list."""
+        able = [each for each in (self.listed or {}).values() if right in each.may and each.id not in without]
+        return sorted(login for person in able for login in person.airflow_logins)
+
+
+def load_people() -> People:
+    """Load the list that `PRAKERJA_PEOPLE` names, or `people.yaml` of the home.
+
+    Raises `PrakerjaError` for a list that cannot be read or contradicts itself, and where the settings of before are
+    given without one: what they restricted must not become open to everybody.
+    """
+    path = Settings.from_environment().people
+    if path is None:
+        for before in ("PRAKERJA_APPROVERS", "PRAKERJA_CASE_WORKERS"):
+            if os.environ.get(before):
+                raise PrakerjaError(
+                    f"{before} is not read any more: name a list of people in PRAKERJA_PEOPLE, e.g. {EXAMPLE}"
+                )
+        return People()
+    return _read(path, path.stat().st_mtime_ns) if path.exists() else _missing(path)
+
+
+def unlisted() -> str | None:
+    """Return a sentence where no list says who may do what, or None."""
+    if not load_people().is_open:
+        return None
+    return "no list of people: every id may do everything, in anybody's name (PRAKERJA_PEOPLE)"
+
+
+def require_id(text: str) -> str:
+    """Return a person's id in lower case. Raises `PrakerjaError` for what is no id."""
+    lowered = text.strip().lower()
+    if not ID.fullmatch(lowered):
+        raise PrakerjaError(
+            "this is not a person's id: give 1 to 63 letters, digits, dots, dashes, underscores or @, e.g. siti"
+        )
+    return lowered
+
+
+def os_login() -> str:
+    """Return the operating-system user of this process. The environment's claims (`LOGNAME`, `USER`) are not asked."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+_loaded: dict[tuple[Path, int], People] = {}
+
+
+def _read(path: Path, changed_at: int) -> People:
+    if (path, changed_at) not in _loaded:
+        _loaded.clear()
+        _loaded[path, changed_at] = _parse(path)
+    return _loaded[path, changed_at]
+
+
+def _missing(path: Path) -> People:
+    raise PrakerjaError(f"the list of people {path} is not there: correct PRAKERJA_PEOPLE, or write it, e.g. {EXAMPLE}")
+
+
+def _parse(path: Path) -> People:
+    import yaml
+
+    try:
+        text = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise PrakerjaError(f"the list of people {path} is not YAML that can be read: correct it") from None
+    entries = text.get("people") if isinstance(text, dict) and set(text) == {"people"} else None
+    if not isinstance(entries, list) or not entries:
+        raise PrakerjaError(f"the list of people {path} names nobody: write it as {EXAMPLE}")
+    listed: dict[str, Person] = {}
+    taken: dict[tuple[str, str], str] = {}
+    for number, entry in enumerate(entries, 1):
+        where = f"the list of people {path}, entry {number}"
+        person = _person(entry, where)
+        if person.id in listed:
+            raise PrakerjaError(f"{where}: the id {person.id} is there twice")
+        listed[person.id] = person
+        blobs = [found["blob"] for key in person.keys if (found := KEY.fullmatch(key))]
+        claims = {"os": person.os_logins, "airflow": person.airflow_logins, "key": blobs}
+        for kind, values in claims.items():
+            for value in values:
+                owner = taken.setdefault((kind, value), person.id)
+                if owner != person.id:
+                    what = "a key" if kind == "key" else f"the {kind} login {value}"
+                    raise PrakerjaError(f"{where}: {what} belongs to {owner} already: one person must not be two")
+    by_login = {login: person for person in listed.values() for login in person.airflow_logins}
+    return People(listed, str(path), by_login)
+
+
+def _person(entry: Any, where: str) -> Person:
+    if not isinstance(entry, dict) or not {"id", "name", "may"} <= set(entry) <= {
+        "id",
+        "name",
+        "may",
+        "logins",
+        "keys",
+    }:
+        raise PrakerjaError(f"{where}: give id, name and may; logins and keys may be left out")
+    if not isinstance(entry["id"], str) or not ID.fullmatch(entry["id"]):
+        raise PrakerjaError(f"{where}: the id is not lower-case letters, digits, dots, dashes, underscores or @")
+    if not isinstance(entry["name"], str) or not entry["name"].strip() or not entry["name"].isprintable():
+        raise PrakerjaError(f"{where}: the name is empty or not printable")
+    unknown = [right for right in _texts(entry["may"], f"{where}: may") if right not in RIGHTS]
+    if unknown:
+        raise PrakerjaError(f"{where}: there is no right {unknown[0]}: give some of {', '.join(RIGHTS)}")
+    logins = entry.get("logins") or {}
+    if not isinstance(logins, dict) or not set(logins) <= {"os", "airflow"}:
+        raise PrakerjaError(f"{where}: logins are os and airflow, each a list")
+    keys = _texts(entry.get("keys") or [], f"{where}: keys")
+    if any(not KEY.fullmatch(key) for key in keys):
+        raise PrakerjaError(f"{where}: a key is not a public key in OpenSSH's form, e.g. ssh-ed25519 AAAA...")
+    return Person(
+        entry["id"],
+        entry["name"].strip(),
+        frozenset(_texts(logins.get("os") or [], f"{where}: logins.os")),
+        frozenset(_texts(logins.get("airflow") or [], f"{where}: logins.airflow")),
+        frozenset(_texts(entry["may"], f"{where}: may")),
+        tuple(keys),
+    )
+
+
+def _texts(given: Any, where: str) -> list[str]:
+    if not isinstance(given, list) or any(not isinstance(each, str) or not each.strip() for each in given):
+        raise PrakerjaError(f"{where} is not a list of texts")
+    return [each.strip() for each in given]

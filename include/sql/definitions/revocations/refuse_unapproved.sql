@@ -1,0 +1,58 @@
+-- Refuses a revocation, a reinstatement or a change of the list that too few different people have approved, or that
+-- somebody has approved who proposed, resolved or overrode. An approval in advance stands for all, in a replay; what a
+-- replay revoked may be listed afterwards, and what was carried out before this rule.
+create or replace function refuse_unapproved() returns trigger
+language plpgsql
+set search_path = public, pg_temp
+as $$
+declare
+    digests text[];
+    refused record;
+begin
+    if tg_table_name = 'blacklist_changes' then
+        digests := array(
+            select distinct coalesce(e.digest, v.digest)
+            from added as a
+            left join revocations as v
+                on a.recipient_id = v.recipient_id and a.op = 'ADD' and v.approvers is not null
+            left join reinstatements as e
+                on a.recipient_id = e.recipient_id and a.op = 'WITHDRAW' and e.approvers is not null
+        );
+        if exists (
+            select from added as a
+            where a.op = 'WITHDRAW' and not exists (select from reinstatements as e where e.recipient_id = a.recipient_id)
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
+                message = 'blacklist_changes: withdrawn, and not reinstated';
+        end if;
+    else
+        digests := array(select distinct a.digest from added as a);
+    end if;
+    select b.digest
+    into refused
+    from batch_approvals as b
+    where
+        b.digest = any(digests)
+        and not (b.is_approved_in_advance and (is_replaying() or tg_table_name = 'blacklist_changes'))
+        and (b.approvals_given < b.approvals_needed or b.is_approved_by_one_of_them)
+    limit 1;
+    if found then
+        raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
+            message = format('%s: batch %s is not approved by enough others', tg_table_name, left(refused.digest, 16));
+    end if;
+    if tg_table_name = 'reinstatements' then
+        if exists (
+            select from added as r
+            where r.digest is null and not exists (
+                select from appeals as a
+                inner join appeal_decisions as d on a.appeal_id = d.appeal_id
+                where a.recipient_id = r.recipient_id and d.is_upheld
+            )
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
+                message = 'reinstatements: no batch, and no appeal that was upheld';
+        end if;
+    end if;
+    return null;
+end;
+$$;

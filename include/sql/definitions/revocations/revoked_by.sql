@@ -1,0 +1,15 @@
+-- The people who approved a revocation, in lower case. Of before they were kept one by one: those of its batch, or the
+-- text that they were joined in.
+create or replace function revoked_by(of_revocation revocations) returns text[]
+language sql stable
+begin atomic
+    with approvers as (
+        select coalesce(
+            of_revocation.approvers,
+            (select array_agg(a.approved_by) from approvals as a where a.digest = of_revocation.digest),
+            array[of_revocation.approved_by]
+        ) as ids
+    )
+
+    select array(select distinct lower(i) from approvers as a cross join unnest(a.ids) as i order by 1);
+end;

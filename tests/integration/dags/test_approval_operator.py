@@ -1,0 +1,119 @@
+"""The task that asks for approvals: of whom, about what, for how long, and what it makes of the answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from tests.support.approval_requests import ASKED, Airflow
+
+
+@pytest.mark.parametrize(
+    ("subject", "users", "is_new"),
+    [
+        ("gelombang-12: ab12", ["siti"], True),
+        ("gelombang-12: cd34", ["siti"], False),
+        ("gelombang-12: ab12", ["siti", "left"], False),
+        ("gelombang-12: ab12", None, False),
+    ],
+)
+def test_an_answer_is_for_the_batch_that_was_shown(
+    airflow: Airflow, subject: str, users: list[str] | None, is_new: bool
+) -> None:
+    """Airflow shows a cleared task's first request again, whatever it asks now."""
+    from prakerja_approval_operator import AskedBeforeError
+
+    airflow.kept = SimpleNamespace(subject=subject, assigned_users=users and [SimpleNamespace(id=u) for u in users])
+    if not is_new:
+        with pytest.raises(AskedBeforeError):
+            airflow.operator.execute(airflow.context)
+        return
+    parked = airflow.ask()
+    airflow.asked = {**ASKED, "digest": "another batch, by now"}
+    airflow.answer("7", **parked)
+    assert airflow.recorded == [("ab12cd", "7")], "the user's id, of the batch that was asked about"
+
+
+def test_an_answer_of_nobody_approves_nothing(airflow: Airflow) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    parked = airflow.ask()
+    airflow.refused = "this is not a person's id"
+    with pytest.raises(TaskAwaitingInput):
+        airflow.answer(None, **parked)
+    assert airflow.recorded == []
+
+
+def test_a_second_person_is_asked_by_the_same_task(airflow: Airflow) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    airflow.missing = 2
+    parked = airflow.ask()
+    with pytest.raises(TaskAwaitingInput) as again:
+        airflow.answer("siti", **parked)
+    assert again.value.kwargs == parked, "the patience counts from the first request"
+    assert len(airflow.sent) == 2, "the first answer is taken away"
+    airflow.answer("budi", **parked)
+    assert airflow.recorded == [("ab12cd", "siti"), ("ab12cd", "budi")]
+
+
+def test_whoever_may_not_approve_leaves_the_request_open(airflow: Airflow, caplog: pytest.LogCaptureFixture) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    parked = airflow.ask()
+    airflow.refused = "budi has proposed or resolved this batch: another person must approve it"
+    with pytest.raises(TaskAwaitingInput):
+        airflow.answer("budi", **parked)
+    airflow.refused = None
+    airflow.answer("siti", **parked)
+    assert airflow.recorded == [("ab12cd", "siti")]
+
+
+def test_a_rejection_fails(airflow: Airflow) -> None:
+    from airflow.providers.standard.exceptions import HITLRejectException
+
+    parked = airflow.ask()
+    with pytest.raises(HITLRejectException):
+        airflow.answer("siti", "Reject", **parked)
+    assert airflow.recorded == []
+
+
+def test_an_approval_on_the_command_line_ends_the_request(airflow: Airflow) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    parked = airflow.ask()
+    with pytest.raises(TaskAwaitingInput) as again:
+        airflow.look(**parked)
+    assert again.value.kwargs == parked
+    airflow.missing = 0
+    assert airflow.look(**parked) is None
+    assert len(airflow.sent) == 1, "a look leaves the request as it is"
+
+
+def test_nobodys_silence_fails_after_the_patience(airflow: Airflow) -> None:
+    from airflow.providers.standard.exceptions import HITLRejectException
+
+    parked = airflow.ask() | {"asked_at": (datetime.now(UTC) - timedelta(hours=24, seconds=1)).isoformat()}
+    with pytest.raises(HITLRejectException, match="nobody has approved within 1 day"):
+        airflow.look(**parked)
+
+
+def test_nothing_to_approve_asks_nobody(airflow: Airflow) -> None:
+    airflow.asked = None
+    assert airflow.operator.execute(airflow.context) is None
+    assert airflow.sent == []
+
+
+def test_where_approvals_are_signed_nobody_is_asked_and_the_task_waits(airflow: Airflow) -> None:
+    from airflow.providers.standard.exceptions import HITLRejectException
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    airflow.asked = {**ASKED, "must_sign": True}
+    with pytest.raises(AirflowRescheduleException):
+        airflow.operator.execute(airflow.context)
+    assert airflow.sent == []
+    airflow.first_look = datetime.now(UTC) - timedelta(hours=25)
+    with pytest.raises(HITLRejectException, match="nobody has signed within 1 day"):
+        airflow.operator.execute(airflow.context)
