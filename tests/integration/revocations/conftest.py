@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist import anchors, audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import people
 from prakerja.revocations import appeals, decision
@@ -31,4 +31,4 @@ def told(wave: Cohort) -> Path:
     appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="Ani", on=DECIDED_ON)
     publishing.publish("second", AT, DECIDED_ON)
     assert audit.verify().problems == []
-    return audit.folder()
+    return anchors.folder()
