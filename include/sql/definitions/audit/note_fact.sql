@@ -15,13 +15,11 @@ begin
             message = tg_table_name || ': no table of the audit log';
     end if;
     own_entry := current_entry();
-    if exists (select from added as a where a.entry is distinct from own_entry) then
+    if exists (
+        select from added as a where a.entry is distinct from own_entry or pg_column_size(a.*) > 1000000
+    ) then
         raise exception using errcode = 'check_violation', constraint = tg_table_name || '_entry',
-            message = tg_table_name || ': a fact is in the entry of its own transaction, and in no other';
-    end if;
-    if exists (select from added as a where pg_column_size(a.*) > 1000000) then
-        raise exception using errcode = 'check_violation', constraint = tg_table_name || '_size',
-            message = tg_table_name || ': a row is larger than a megabyte';
+            message = tg_table_name || ': a fact is in the entry of its own transaction, and no larger than a megabyte';
     end if;
     insert into audit_pending_facts (entry, fact) values (own_entry, tg_table_name)
     on conflict do nothing;
