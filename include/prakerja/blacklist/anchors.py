@@ -18,7 +18,14 @@ from prakerja.blacklist import signing, verification
 from prakerja.blacklist.contract import Document, DoesNotFitError, KeyId, Sha256, VersionNumber, canonical_json, parsed
 from prakerja.blacklist.keyring import Trust
 from prakerja.blacklist.signing import PublicKey, SigningKey
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, Folder, keyrings_of, place_of, read_if_there
+from prakerja.blacklist.sources import (
+    DOCUMENT_BYTES_MAX,
+    Folder,
+    UnreachableError,
+    keyrings_of,
+    place_of,
+    read_if_there,
+)
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import Settings
 
@@ -133,10 +140,14 @@ def build_anchor(version: int, signer: SigningKey) -> dict[str, bytes]:
 
 
 def read_anchors(place: UPath) -> list[AnchorFile]:
-    """Return the anchors of a folder, by name."""
+    """Return the anchors of a folder, by name. Raises `UnreachableError`."""
     source = Folder(place)
+    try:
+        names = sorted(path.name for path in place.glob("v*.json")) if place.exists() else []
+    except Exception as error:  # an object storage's client has errors of its own
+        raise UnreachableError(f"{place} cannot be read ({type(error).__name__}): check the storage") from None
     found = []
-    for name in sorted(path.name for path in place.glob("v*.json")) if place.exists() else []:
+    for name in names:
         data = read_if_there(source, name, DOCUMENT_BYTES_MAX)
         if data is not None:
             found.append(AnchorFile(name, data, read_if_there(source, f"{name}.sig", DOCUMENT_BYTES_MAX)))
@@ -144,7 +155,10 @@ def read_anchors(place: UPath) -> list[AnchorFile]:
 
 
 def read_copies(place: str) -> list[AnchorFile]:
-    """Return the copies of anchors in a folder, or in its folder `audit`. Raises `PrakerjaError` where there are none."""
+    """Return the copies of anchors in a folder, or in its folder `audit`.
+
+    Raises `PrakerjaError` where there are none.
+    """
     try:
         roots = (place_of(place), place_of(place) / "audit")
     except (ImportError, ValueError) as error:

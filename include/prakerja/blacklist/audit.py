@@ -6,10 +6,11 @@ them. Hashes are computed here, and the digests of facts by plain statements ove
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,13 +65,12 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
     root = _list_folder()
     kept = anchors.read_copies(copies) if copies else []
     # What must lie there was recorded before the anchors are read; what may lie there, by the snapshot afterwards.
-    with warehouse.transaction() as connection:
+    with _plain_look() as connection:
         ends_before = anchors.read_ends(connection)
     required = anchors.published_versions(ends_before.values(), root)
     lying = anchors.read_anchors(anchors.folder())
     in_folder = _versions_in(root)
-    with warehouse.transaction(one_snapshot=True) as connection:
-        warehouse.execute(connection, "audit/fix_settings")
+    with _plain_look() as connection:
         log = warehouse.rows(connection, "audit/list_log")
         (baseline,) = warehouse.rows(connection, "audit/find_baseline")
         found.entries = len(log)
@@ -88,7 +88,7 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
             found.problems += _list_problems(root, row)
     found.problems += _end_problems(against.ends.values())
     found.problems += [
-        f"v{version:06d} lies in {root}, but this warehouse has no such version: it is older than its list, or another's"
+        f"v{version:06d} lies in {root}, but this warehouse lacks that version: it is older than its list, or another's"
         for version in sorted(in_folder - {*against.ends})
     ]
     signers = None
@@ -103,7 +103,9 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
     copied = anchors.versions_of(kept)
     found.problems += anchors.list_missing(copied - required, lying, "of which somebody has kept a copy")
     found.anchors, found.copied = len(lying), max(copied, default=0)
-    found.anchored = max((against.ends[v].position or 0 for v in anchors.versions_of(lying) & {*against.ends}), default=0)
+    found.anchored = max(
+        (against.ends[v].position or 0 for v in anchors.versions_of(lying) & {*against.ends}), default=0
+    )
     if not pins and not copies:
         found.unproved.append(
             "not proved: the keys and anchors lie beside the list, and whoever can write there could have exchanged "
@@ -119,6 +121,14 @@ def list_entries(last: int) -> list[Any]:
 
 
 # -- the log -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _plain_look() -> Iterator[warehouse.Connection]:
+    """Look at one snapshot of the tables themselves, whatever settings the logins were given."""
+    with warehouse.transaction(one_snapshot=True) as connection:
+        warehouse.execute(connection, "audit/fix_settings")
+        yield connection
 
 
 def _hash_of(row: Any) -> bytes:
@@ -194,8 +204,7 @@ def _list_strays() -> list[str]:
     for _ in range(LOOKS_FOR_STRAYS):
         with warehouse.transaction() as connection:
             warehouse.execute(connection, "blacklist/seal_entries")
-        with warehouse.transaction(one_snapshot=True) as connection:
-            warehouse.execute(connection, "audit/fix_settings")
+        with _plain_look() as connection:
             strays = {
                 fact: connection.exec_driver_sql(
                     f'select count(*) from public."{fact}" as t where not exists ('  # noqa: S608 - names are checked
@@ -210,7 +219,7 @@ def _list_strays() -> list[str]:
 
 
 def _fact_problems(connection: warehouse.Connection, log: Iterable[Any]) -> list[str]:
-    """Compare each fact of the log with its table: one statement for the entries that were sealed over the same columns."""
+    """Compare each fact of the log with its table, in one statement for all entries that have the same columns."""
     tables = _fact_tables(connection)
     sealed: dict[tuple[str, tuple[str, ...], bool], dict[int, Any]] = defaultdict(dict)
     for row in log:

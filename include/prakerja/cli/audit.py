@@ -17,10 +17,13 @@ app = typer.Typer(help="The audit log: every fact, who added it, chained by hash
 def verify(
     pin: Annotated[
         list[Path] | None,
-        typer.Option(metavar="KEY.pem", help="The publisher's public key, from a person you trust. May be given again."),
+        typer.Option(
+            metavar="KEY.pem", help="The publisher's public key, from a person you trust. May be given again."
+        ),
     ] = None,
     anchors: Annotated[
-        str | None, typer.Option(metavar="DIR", help="A folder or URL where somebody else has kept copies of the anchors.")
+        str | None,
+        typer.Option(metavar="DIR", help="A folder or URL where somebody else has kept copies of the anchors."),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 where neither --pin nor --anchors says whom to believe.")
@@ -39,13 +42,14 @@ def verify(
             raise PrakerjaError(f"{path} cannot be read ({error.strerror}): give a public key as PEM") from None
     found = audit.verify(pins, anchors)
     for line in (*found.problems, *found.unproved):
-        say(line)
+        say(_printable(line))
     if found.problems:
         raise typer.Exit(1)
     copies = f"; copies agree up to version {found.copied}" if anchors else ""
     typer.echo(
         f"{found.entries:,} entries are whole and in order, {found.rows:,} facts are as they were sealed, "
-        f"{found.anchors:,} anchors (up to position {found.anchored:,}) and {found.lists:,} published lists agree{copies}"
+        f"{found.anchors:,} anchors (up to position {found.anchored:,}) and {found.lists:,} published lists agree"
+        f"{copies}"
     )
     if strict and found.unproved:
         raise typer.Exit(1)
@@ -69,8 +73,13 @@ def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
             f"{row['at']:%Y-%m-%d %H:%M:%S}",
             row["login"] or "not recorded",
             row["role"] or "not recorded",
-            Text(row["actor"]),
+            Text(_printable(row["actor"])),
             facts,
             row["hash"][:16],
         )
     print_table(table)
+
+
+def _printable(text: str) -> str:
+    """What a caller calls itself, or a file, may have control characters: a terminal would obey them."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -11,6 +11,8 @@ import pytest
 
 from prakerja import warehouse
 
+PASSWORD = "of the tests"
+
 
 @pytest.fixture
 def login(home: Path) -> Iterator[Callable[[str], psycopg.Connection]]:
@@ -22,9 +24,9 @@ def login(home: Path) -> Iterator[Callable[[str], psycopg.Connection]]:
         name = f"login_{duty}"
         with warehouse.transaction(as_owner=True) as connection:
             connection.exec_driver_sql(f"drop role if exists {name}")
-            connection.exec_driver_sql(f"create role {name} login password 'of the tests' in role prakerja_{duty}")
+            connection.exec_driver_sql(f"create role {name} login password '{PASSWORD}' in role prakerja_{duty}")
         made[name] = psycopg.connect(
-            host=str(address.query["host"]), dbname=address.database, user=name, password="of the tests"
+            host=str(address.query["host"]), dbname=address.database, user=name, password=PASSWORD
         )
         return made[name]
 

@@ -62,7 +62,7 @@ def test_an_older_log_with_its_facts_is_found(told: Path) -> None:
     assert pick("select max(version) from blacklist_versions") == [(1,)]
     found = problems()
     assert "the anchor v000002.json has position" in found
-    assert re.search(r"v000002 lies in .*, but this warehouse has no such version", found)
+    assert re.search(r"v000002 lies in .*, but this warehouse lacks that version", found)
     for name in ("v000002.json", "v000002.json.sig"):
         (told / name).unlink()
     assert "v000002 lies in" in problems(), "though its anchor is gone"
@@ -135,6 +135,24 @@ def test_functions_that_the_owner_replaced_are_not_believed(told: Path) -> None:
         )
         warehouse._engine.cache_clear()
         schema.upgrade()
+
+
+def test_tables_of_another_schema_are_not_believed(told: Path) -> None:
+    """An owner may have its logins look at other tables first."""
+    (told / "v000001.json").unlink()
+    as_owner(
+        "create schema other",
+        "create table other.blacklist_versions (like public.blacklist_versions)",
+        "grant usage on schema other to prakerja_read",
+        "grant select on other.blacklist_versions to prakerja_read",
+        "alter database warehouse set search_path = other, public",
+    )
+    warehouse._engine.cache_clear()
+    try:
+        assert "the anchor v000001.json is missing" in problems()
+    finally:
+        as_owner("alter database warehouse reset search_path", "drop schema other cascade")
+        warehouse._engine.cache_clear()
 
 
 def test_a_fact_on_the_sly_is_found_though_its_table_was_taken_off_the_list(told: Path) -> None:

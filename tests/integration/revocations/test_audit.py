@@ -62,7 +62,8 @@ def test_every_fact_is_in_the_log_with_who_added_it(told: Path) -> None:
         ),
         (
             "with recursive anew as (select position, hash from audit_log where position = 1 union all"
-            " select l.position, audit_hash(l.position, l.entry, l.at, 'x', l.login, l.role, l.xact_id, l.facts, a.hash)"
+            " select l.position,"
+            " audit_hash(l.position, l.entry, l.at, 'x', l.login, l.role, l.xact_id, l.facts, a.hash)"
             " from anew a join audit_log l on l.position = a.position + 1)"
             " update audit_log as l set actor = 'x', hash = a.hash, previous = coalesce("
             " (select b.hash from anew b where b.position = l.position - 1), '')"

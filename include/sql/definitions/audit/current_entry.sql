@@ -1,6 +1,6 @@
 -- The entry of this transaction and role, drawn when they first add a fact. It is found by the transaction, never by a
--- setting: a caller can set any. `prakerja.actor` is what the caller says of itself, and is recorded as that, beside the
--- login and the role. `role` is a setting that the server guards; here, `current_user` is the owner of this function.
+-- setting: a caller can set any. `prakerja.actor` is what the caller says of itself, and is recorded as that, beside
+-- the login and the role. `role` is a setting that the server guards; `current_user` is this function's owner here.
 create or replace function current_entry() returns bigint
 language plpgsql security definer
 set search_path = public, pg_temp

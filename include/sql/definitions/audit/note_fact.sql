@@ -1,5 +1,5 @@
 -- Notes for the audit log that this transaction has added rows of a table. Refuses rows that name another entry than
--- their transaction's, open or sealed; and rows so large that their digest could not be computed: the log would be stuck.
+-- their transaction's, open or sealed; and rows so large that their digest could fail, and with it every sealing.
 create or replace function note_fact() returns trigger
 language plpgsql security definer
 set search_path = public, pg_temp
