@@ -31,6 +31,10 @@ BEGIN = sa.text(
     " (select set_config('role', rolname, true) from pg_roles"
     " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
 )
+#: Whether a transaction has written anything, to a warehouse that keeps a log.
+MAY_HAVE_FACTS = sa.text(
+    "select pg_current_xact_id_if_assigned() is not null and to_regprocedure('has_open_entry()') is not null"
+)
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
 Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "show", "read"]
 START_SECONDS = 120  # so long an embedded server may take that was slow to start
@@ -87,7 +91,7 @@ def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bo
                 },
             )
             yield connection
-            has_facts = connection.scalar(sa.text("select current_setting('prakerja.entry', true)"))
+            has_facts = connection.scalar(MAY_HAVE_FACTS) and connection.scalar(sa.text("select has_open_entry()"))
         if has_facts:
             _seal(engine)
 
@@ -99,6 +103,11 @@ def _seal(engine: sa.Engine) -> None:
             connection.execute(sa.text("select seal_entries()"))
     except sa.exc.DBAPIError as error:
         log.warning("the audit log's last entries are not sealed yet (%s)", type(error.orig).__name__)
+
+
+def warehouse_id(connection: Connection) -> str:
+    """Return the id of this warehouse. Signed documents carry it."""
+    return str(execute(connection, "audit/find_warehouse_id").scalar_one())
 
 
 @contextlib.contextmanager

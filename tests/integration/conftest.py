@@ -1,4 +1,4 @@
-"""Gelombang 12 as most tests of decisions find it, and databases for tests of the schema itself."""
+"""Gelombang 12 as most tests of decisions find it, what is told of it, and databases for tests of the schema itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import psycopg
 import pytest
 
 from prakerja import warehouse
+from prakerja.blacklist import anchors, audit, publishing
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
+from prakerja.revocations import appeals
+from prakerja.settings import acting
 from tests.conftest import copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
-from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought
+from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out
 
 
 @pytest.fixture
@@ -37,6 +40,18 @@ def wave(home: Path) -> Cohort:
             (list(platforms()),),
         )
     return cohort(12)
+
+
+@pytest.fixture
+def told(wave: Cohort) -> Path:
+    """Two revoked, two versions published, one appeal; gives nothing that is wrong."""
+    acting.set("gelombang-12__deadline revoke")
+    carry_out(wave)
+    publishing.publish("first", AT, DECIDED_ON)
+    appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="Ani", on=DECIDED_ON)
+    publishing.publish("second", AT, DECIDED_ON)
+    assert audit.verify().problems == []
+    return anchors.folder()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, keyring
+from prakerja.blacklist import anchors, keyring
 from prakerja.blacklist.contract import (
     CONTRACT,
     Counts,
@@ -358,7 +358,7 @@ def _materialise(root: UPath, keys: Keys) -> None:
     """
     versions = _versions()
     while unfinished := range(_pointed_version(root), len(versions)):  # versions are numbered from one, without a gap
-        for folder in (root, audit.folder()):
+        for folder in (root, anchors.folder()):
             clear_leftovers(folder)
         for position in unfinished:
             _write_version(root, versions, position, keys)
@@ -418,8 +418,8 @@ def _write_version(root: UPath, versions: Sequence[Any], position: int, keys: Ke
     before = keys.of(versions[position - 1]) if position else key_id
     made = _List.made(root, root, row, key_id, before, keys)
     _write_keyring(root, keys, int(row["version"]), row["created_at"])
-    for name, data in audit.anchor_of(int(row["version"]), keys.signer).items():
-        write_whole(audit.folder() / name, data)
+    for name, data in anchors.build_anchor(int(row["version"]), keys.signer).items():
+        write_whole(anchors.folder() / name, data)
     _write_earlier_list(root, versions, position, keys)
     made.write()
 

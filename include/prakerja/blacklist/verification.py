@@ -47,7 +47,7 @@ def verified_versions(root: UPath, main: UPath | None = None) -> Iterator[Versio
     pointer = _pointer(root)
     first = FIRST if main is None else min(int(path.name[1:]) for path in root.glob("v[0-9]*"))
     before = HEADER if first == FIRST or main is None else snapshot_of(main, first - 1)
-    trust = _trust(main or root)
+    trust = trust_beside(main or root)
     for version in range(first, pointer.version + 1):
         manifest, data = _manifest(root, main or root, version, trust)
         if version == pointer.version:
@@ -82,7 +82,7 @@ def verified_versions(root: UPath, main: UPath | None = None) -> Iterator[Versio
 def latest(root: UPath) -> Version:
     """The list that is pointed at, its own files verified (not its history)."""
     pointer = _pointer(root)
-    trust = _trust(root)
+    trust = trust_beside(root)
     manifest, data = _manifest(root, root, pointer.version, trust)
     _require_pointed(pointer, manifest, data, trust)
     return _verified(root, manifest)
@@ -124,7 +124,7 @@ def _require_pointed(pointer: Latest, manifest: Manifest, data: bytes, trust: Tr
         raise PrakerjaError(f"v{pointer.version:06d} is signed by {manifest.signing_key_id}, a key that was revoked")
 
 
-def _trust(root: UPath) -> Trust:
+def trust_beside(root: UPath) -> Trust:
     """The keys beside the list, as its keyrings chain them from the first version's on: whether to believe them is for
     who has pinned one."""
     first = parsed(Manifest, _bytes(root / f"v{FIRST:06d}" / "manifest.json", FIRST), f"v{FIRST:06d}/manifest.json")

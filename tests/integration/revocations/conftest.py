@@ -1,4 +1,4 @@
-"""Gelombang 12 with somebody held, and with facts in the log."""
+"""Gelombang 12 with somebody held."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from prakerja import schema, warehouse
-from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import people
-from prakerja.revocations import appeals, decision
-from prakerja.settings import acting
-from tests.support.small_cohort import AT, DECIDED_ON, card, carry_out
+from prakerja.revocations import decision
+from tests.support.small_cohort import DECIDED_ON, card
 
 
 @pytest.fixture
@@ -22,18 +20,6 @@ def held(wave: Cohort, home: Path) -> decision.Decision:
     """Number 1 is suspended at the deadline, and held by a decision that nobody has carried out."""
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     return decision.decide(wave, DECIDED_ON)
-
-
-@pytest.fixture
-def told(wave: Cohort) -> Path:
-    """Two revoked, two versions published, one appeal; gives nothing that is wrong."""
-    acting.set("gelombang-12__deadline revoke")
-    carry_out(wave)
-    publishing.publish("first", AT, DECIDED_ON)
-    appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=DECIDED_ON)
-    publishing.publish("second", AT, DECIDED_ON)
-    assert audit.verify().problems == []
-    return audit.folder()
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_every_fact_is_in_the_log_with_who_added_it(told: Path) -> None:
         ("update audit_log set actor = 'somebody' where position = 4", "position 4 of the log was edited"),
         ("update audit_log set facts = '{}' where position = 4", "position 4 of the log was edited"),
         ("delete from audit_log where position = 4", "entries are missing before position 5"),
-        ("delete from audit_log where position > 3", "the log lacks position"),
+        ("delete from audit_log where position > 3", "which the log lacks"),
         (
             "update audit_log as l set entry = -o.entry, facts = o.facts, actor = o.actor from audit_log as o"
             " where (l.position, o.position) in ((3, 4), (4, 3))",
@@ -62,12 +62,13 @@ def test_every_fact_is_in_the_log_with_who_added_it(told: Path) -> None:
         ),
         (
             "with recursive anew as (select position, hash from audit_log where position = 1 union all"
-            " select l.position, audit_hash(l.position, l.entry, l.at, 'x', l.facts, a.hash)"
+            " select l.position,"
+            " audit_hash(l.position, l.entry, l.at, 'x', l.login, l.role, l.xact_id, l.facts, a.hash)"
             " from anew a join audit_log l on l.position = a.position + 1)"
             " update audit_log as l set actor = 'x', hash = a.hash, previous = coalesce("
             " (select b.hash from anew b where b.position = l.position - 1), '')"
             " from anew a where a.position = l.position and l.position > 1",
-            "the log lacks position",
+            "which the log lacks",
         ),
     ],
     ids=[

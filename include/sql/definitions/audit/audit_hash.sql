@@ -1,12 +1,24 @@
--- The hash of an entry of the audit log, over all of it and the hash before.
+-- The hash of an entry of the audit log, over all of it and the hash before. Each part is hashed by itself first, so
+-- that no text can pass for two parts. `prakerja.blacklist.audit` computes the same, without this function.
 create or replace function audit_hash(
-    of_position bigint, entry bigint, at timestamptz, actor text, facts jsonb, previous bytea
+    of_position bigint,
+    entry bigint,
+    at timestamptz,
+    actor text,
+    login text,
+    role text,
+    xact_id xid8,
+    facts jsonb,
+    previous bytea
 )
 returns bytea
 language sql stable
-return sha256(
-    previous
-    || convert_to(
-        of_position || ' ' || entry || ' ' || extract(epoch from at) || ' ' || actor || ' ' || facts::text, 'UTF8'
-    )
+return (
+    select sha256(previous || string_agg(sha256(convert_to(p.part, 'UTF8')), ''::bytea order by p.number))
+    from unnest(
+        array[
+            'prakerja.audit/2', of_position::text, entry::text, extract(epoch from at)::text, actor, login, role,
+            xact_id::text, facts::text
+        ]
+    ) with ordinality as p (part, number)
 );

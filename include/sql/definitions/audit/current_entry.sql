@@ -1,17 +1,29 @@
--- The entry of this transaction, drawn when it first adds a fact. Who acts is told by `prakerja.actor`.
+-- The entry of this transaction and role, drawn when they first add a fact. It is found by the transaction, never by a
+-- setting: a caller can set any. `prakerja.actor` is what the caller says of itself, and is recorded as that, beside
+-- the login and the role. `role` is a setting that the server guards; `current_user` is this function's owner here.
 create or replace function current_entry() returns bigint
 language plpgsql security definer
 set search_path = public, pg_temp
 as $$
 declare
-    found_entry text := current_setting('prakerja.entry', true);
+    in_effect constant text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    found_entry bigint;
 begin
-    if coalesce(found_entry, '') = '' then
-        found_entry := nextval('audit_entries');
-        perform set_config('prakerja.entry', found_entry, true);
-        insert into audit_pending (entry, actor)
-        values (found_entry::bigint, coalesce(nullif(current_setting('prakerja.actor', true), ''), session_user));
+    select p.entry into found_entry
+    from audit_pending as p
+    where p.xact_id = pg_current_xact_id() and p.began_at = now() and p.role = in_effect;
+    if found_entry is null then
+        insert into audit_pending (entry, actor, login, role, xact_id, began_at)
+        values (
+            nextval('audit_entries'),
+            left(coalesce(nullif(current_setting('prakerja.actor', true), ''), session_user), 500),
+            session_user,
+            in_effect,
+            pg_current_xact_id(),
+            now()
+        )
+        returning entry into found_entry;
     end if;
-    return found_entry::bigint;
+    return found_entry;
 end;
 $$;

@@ -1,10 +1,14 @@
--- How many rows of a table an entry has, and the SHA-256 over them: these columns, a line each, in the table's order.
+-- How many rows of a table an entry has, and the SHA-256 over the SHA-256 of each: these columns, in the table's order.
+-- Every setting that changes how a value is written is fixed: whoever seals has settings of their own.
 create or replace function digest_of(fact text, of_entry bigint, columns text[])
 returns table (rows bigint, sha256 bytea)
 language plpgsql stable
 set work_mem = '256MB'
 set timezone = 'UTC'
 set datestyle = 'ISO'
+set intervalstyle = 'postgres'
+set bytea_output = 'hex'
+set extra_float_digits = 1
 as $$
 declare
     listed text := (select string_agg(format('t.%I', c), ', ') from unnest(columns) as c);
@@ -22,7 +26,7 @@ declare
 begin
     return query execute format(
         'select count(*),'
-        ' sha256(convert_to(coalesce(string_agg(row(%s)::text, chr(10) order by %s), ''''), ''UTF8''))'
+        ' sha256(coalesce(string_agg(sha256(convert_to(row(%s)::text, ''UTF8'')), ''''::bytea order by %s), ''''))'
         ' from %I as t where t.entry = $1',
         listed, ordered, digest_of.fact
     )

@@ -1,12 +1,27 @@
--- Notes for the audit log that this transaction has added rows of a table.
+-- Notes for the audit log that this transaction has added rows of a table. Refuses rows that name another entry than
+-- their transaction's, open or sealed; and rows so large that their digest could fail, and with it every sealing.
 create or replace function note_fact() returns trigger
 language plpgsql security definer
 set search_path = public, pg_temp
 as $$
+declare
+    own_entry bigint;
 begin
-    -- One row tells the entry of all: a statement that mixed them would leave strays, which are found.
-    insert into audit_pending_facts
-    select a.entry, tg_table_name from added as a limit 1
+    if not exists (select from added) then
+        return null;
+    end if;
+    if tg_table_schema <> 'public' or not exists (select from audited as t where t.fact = tg_table_name) then
+        raise exception using errcode = 'insufficient_privilege',
+            message = tg_table_name || ': no table of the audit log';
+    end if;
+    own_entry := current_entry();
+    if exists (
+        select from added as a where a.entry is distinct from own_entry or pg_column_size(a.*) > 1000000
+    ) then
+        raise exception using errcode = 'check_violation', constraint = tg_table_name || '_entry',
+            message = tg_table_name || ': a fact is in the entry of its own transaction, and no larger than a megabyte';
+    end if;
+    insert into audit_pending_facts (entry, fact) values (own_entry, tg_table_name)
     on conflict do nothing;
     return null;
 end;

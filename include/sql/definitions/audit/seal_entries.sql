@@ -12,7 +12,7 @@ declare
     sealed_at timestamptz;
 begin
     for pending in
-        select p.entry, p.actor from audit_pending as p order by p.entry for update
+        select p.* from audit_pending as p order by p.entry for update
     loop
         select jsonb_object_agg(
             p.fact,
@@ -31,12 +31,16 @@ begin
             perform pg_advisory_xact_lock(hashtextextended('prakerja audit', 0));
             select l.position, l.hash into last_position, last_hash from audit_log as l order by l.position desc limit 1;
             last_position := coalesce(last_position, 0) + 1;
-            last_hash := coalesce(last_hash, '\x'::bytea);
+            last_hash := coalesce(last_hash, ''::bytea);
             sealed_at := clock_timestamp();
-            insert into audit_log (position, entry, at, actor, facts, previous, hash)
+            insert into audit_log (position, entry, at, actor, login, role, xact_id, facts, previous, hash)
             values (
-                last_position, pending.entry, sealed_at, pending.actor, digests, last_hash,
-                audit_hash(last_position, pending.entry, sealed_at, pending.actor, digests, last_hash)
+                last_position, pending.entry, sealed_at, pending.actor, pending.login, pending.role, pending.xact_id,
+                digests, last_hash,
+                audit_hash(
+                    last_position, pending.entry, sealed_at, pending.actor, pending.login, pending.role,
+                    pending.xact_id, digests, last_hash
+                )
             );
         end if;
         delete from audit_pending_facts as p where p.entry = pending.entry;

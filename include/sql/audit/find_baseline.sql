@@ -1,0 +1,5 @@
+-- Grain: one row, the last position without a login, and the last version whose anchor may lack the warehouse's id.
+select
+    last_position,
+    last_version
+from audit_baseline

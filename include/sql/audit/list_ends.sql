@@ -1,0 +1,11 @@
+-- Grain: one row per version, in order: the position and hash of the entry that it was recorded in, null where the log
+-- has none; whether its list was recorded as published.
+select
+    v.version,
+    v.entry,
+    l.position,
+    encode(l.hash, 'hex') as hash,
+    v.version in (select p.version from published_lists as p) as is_published
+from blacklist_versions as v
+left join audit_log as l on v.entry = l.entry
+order by v.version

@@ -1,0 +1,16 @@
+-- Grain: one row per entry of the log, whole, in order; as the texts that its hash is over.
+select
+    position,
+    entry,
+    extract(epoch from at)::text as epoch,
+    to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') as at,
+    actor,
+    login,
+    role,
+    xact_id::text as xact_id,
+    facts,
+    facts::text as facts_text,
+    previous,
+    hash
+from audit_log
+order by position
