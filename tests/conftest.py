@@ -136,8 +136,8 @@ def _filled_tables() -> str:
     with warehouse.transaction(as_owner=True) as connection:
         tables = connection.exec_driver_sql(
             "select tablename from pg_tables where schemaname = 'public'"
-            " and tablename not in ('alembic_version', 'transitions', 'message_transitions', 'audited', 'approval_rule',"
-            " 'audit_baseline', 'warehouse_identity')"
+            " and tablename not in ('alembic_version', 'transitions', 'message_transitions', 'audited')"
+            " and tablename not in ('approval_rule', 'audit_baseline', 'warehouse_identity')"
         ).scalars()
         has_rows = (f"case when exists (select from {table}) then '{table}' end" for table in tables)
         return f"select array_remove(array[{', '.join(has_rows)}], null)"
