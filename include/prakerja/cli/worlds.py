@@ -95,7 +95,7 @@ def sandbox(
     say("for whoever sends:")
     for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
         say(f"  export PRAKERJA_{name}={url}")
-    running.serve(settings.make_home() / "inbox.sqlite", settings.receipts_secret(), host, port, smtp_port)
+    running.serve(settings.make_home() / "inbox.sqlite", settings.receipts_secrets(), host, port, smtp_port)
 
 
 def _print_published() -> None:

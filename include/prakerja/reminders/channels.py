@@ -118,7 +118,7 @@ class SmsGateway:
         receipts_url = Settings.from_environment().receipts_url
         if receipts_url:
             _parsed(receipts_url, ("http", "https"), "PRAKERJA_RECEIPTS_URL")
-        self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts"} if receipts_url else {}
+        self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts/{name}"} if receipts_url else {}
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> SmsGateway:
