@@ -42,6 +42,7 @@ class Settings:
     sms_url: str | None
     sms_fallback_url: str | None
     smtp_url: str | None
+    message_hosts: str | None
     mail_from: str
     receipts_url: str | None
     retry_seconds: int
@@ -61,6 +62,7 @@ class Settings:
             sms_url=_env("PRAKERJA_SMS_URL"),
             sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
             smtp_url=_env("PRAKERJA_SMTP_URL"),
+            message_hosts=_env("PRAKERJA_MESSAGE_HOSTS"),
             mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
             receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
             retry_seconds=_whole_number(_env("PRAKERJA_RETRY_SECONDS") or "300", "PRAKERJA_RETRY_SECONDS"),

@@ -23,6 +23,7 @@ def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         running.running(home / "inbox.sqlite", secrets) as at,
     ):
         monkeypatch.setenv("PRAKERJA_RECEIPTS_URL", url)
+        monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", "127.0.0.1")
         yield Desk(home, at)
 
 
