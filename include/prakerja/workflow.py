@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prakerja.calendar import Cohort, CohortEvent, cohort
 from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.escaping import one_line
 from prakerja.occasion import Occasion
 from prakerja.settings import Settings
 
@@ -23,7 +24,7 @@ class NotTakenInError(PrakerjaError):
     """Something was rejected, or the day's delivery is missing; everything else was taken in."""
 
     def __init__(self, rejected: Sequence[str], missing: Sequence[str] = ()) -> None:
-        super().__init__("\n".join([*rejected, *missing]))
+        super().__init__("\n".join(map(one_line, [*rejected, *missing])))  # a line each, whatever a folder is called
         self.rejected = rejected
 
 
