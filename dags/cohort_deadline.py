@@ -41,7 +41,7 @@ from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings, program
 from prakerja_assets import BLACKLIST
-from run_notes import OUTCOME
+from run_notes import push_outcome
 from task_policy import DEFAULT_ARGS
 
 TIMETABLE = CohortTimetable.of(calendar().values())
@@ -108,7 +108,7 @@ def cohort_deadline():
         try:
             return telemetry.of_decision(about := occasion(), counts := workflow.reconcile(about))
         finally:
-            ti.xcom_push(OUTCOME, workflow.tell_of_cohort(occasion(), counts))
+            push_outcome(ti, workflow.tell_of_cohort(occasion(), counts))
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
@@ -142,7 +142,7 @@ def cohort_deadline():
         connections = {} if occasion().is_replay else message_connections()
         is_done, counts = workflow.send_reminders(about := occasion(), connections)
         if is_done:
-            ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+            push_outcome(ti, workflow.tell_of_cohort(about))
         return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -156,7 +156,7 @@ def cohort_deadline():
         from prakerja import workflow
 
         revoked = telemetry.of_revocation(about := occasion(), workflow.revoke(about))
-        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+        push_outcome(ti, workflow.tell_of_cohort(about))
         return revoked
 
     @task(
@@ -170,7 +170,7 @@ def cohort_deadline():
         version = workflow.publish_blacklist(about := occasion())
         telemetry.of_list(workflow.measure_list())
         outlet_events[BLACKLIST].extra = {"version": version}
-        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+        push_outcome(ti, workflow.tell_of_cohort(about))
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

@@ -129,7 +129,7 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
     strays: list[str] = []
     zone = landing.landing_zone(root)
     feeds, bounds = zone / "feeds", landing.resolved(zone)
-    folders = [feeds / slug] if slug else landing.listed(feeds)
+    folders = [feeds / slug] if slug else [folder for folder in landing.listed(feeds) if landing.is_text(folder.name)]
     for platform in folders:
         for day in landing.listed(platform):
             business_date = _date(day.name)
@@ -161,7 +161,8 @@ def _unread(delivery: Delivery) -> list[str]:
 
 def feed_folders(root: str) -> list[str]:
     """The names of the folders under `feeds/`, known platforms or not."""
-    return [folder.name for folder in landing.listed(landing.landing_zone(root) / "feeds") if folder.is_dir()]
+    feeds = landing.listed(landing.landing_zone(root) / "feeds")
+    return [folder.name for folder in feeds if folder.is_dir() and landing.is_text(folder.name)]
 
 
 def _date(text: str) -> date | None:
