@@ -18,6 +18,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.escaping import one_line
 from prakerja.settings import WIB, program
 
 MANIFEST_BYTES_MAX = 1_000_000
@@ -263,7 +264,9 @@ def _told_as_storage(path: UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path} could not be read ({type(error).__name__}): check the storage") from None
+        raise StorageError(
+            f"{one_line(str(path))} could not be read ({type(error).__name__}): check the storage"
+        ) from None
 
 
 def resolved(path: UPath) -> Path | None:

@@ -24,7 +24,7 @@ class NotTakenInError(PrakerjaError):
     """Something was rejected, or the day's delivery is missing; everything else was taken in."""
 
     def __init__(self, rejected: Sequence[str], missing: Sequence[str] = ()) -> None:
-        super().__init__("\n".join(map(one_line, [*rejected, *missing])))  # a line each, whatever a folder is called
+        super().__init__("\n".join(map(one_line, [*rejected, *missing])))  # a line each
         self.rejected = rejected
 
 

@@ -23,7 +23,7 @@ NAMES = {
     "Markdown": "![x](www.evil.example) **owned** `x`",
     "Jinja": "{{ 7*7 }}{% raw %}",
     "a format": "%s%n{0}{name}",
-    "a URL": "..?x=1#y&z%2e",
+    "a URL": "x?y=1#z&%2e..",
     "SQL": "'; drop table deliveries; --",
     "an option": "--help",
     "Vega": "datum['x'];alert(1)",
@@ -41,4 +41,4 @@ def plant(landing: Path, business_date: str) -> None:
         target = landing / "feeds" / name / business_date
         target.mkdir(parents=True)
         folder.rename(target / "r1")
-    os.mkdir(os.path.join(os.fsencode(landing), b"feeds", NO_TEXT))
+    (landing / "feeds" / os.fsdecode(NO_TEXT)).mkdir()
