@@ -28,7 +28,7 @@ from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST
-from run_notes import OUTCOME
+from run_notes import OUTCOME, pull_signed, push_outcome
 from task_policy import DEFAULT_ARGS
 
 
@@ -58,11 +58,13 @@ def blacklist_readers():
         return workflow.has_fresh_list(max(told, default=0))
 
     @task(task_display_name="Sync the reader's copy")
-    def sync_list() -> dict[str, Any]:
+    def sync_list(*, ti=None) -> dict[str, Any]:
         from prakerja import workflow
 
         act()
-        return workflow.sync_list()
+        synced = workflow.sync_list()
+        push_outcome(ti, workflow.tell_of_sync(synced))
+        return synced
 
     @task(task_display_name="React as a registration would")
     def react(*, ti=None) -> dict[str, int]:
@@ -70,7 +72,7 @@ def blacklist_readers():
 
         act()
         reacted = workflow.react_to_list()
-        ti.xcom_push(OUTCOME, workflow.tell_of_reader(ti.xcom_pull(task_ids="sync_list"), reacted))
+        push_outcome(ti, workflow.tell_of_reader(pull_signed(ti, OUTCOME, "sync_list"), reacted))
         return reacted
 
     await_list() >> sync_list() >> react()

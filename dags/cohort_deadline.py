@@ -42,7 +42,7 @@ from prakerja.people import load_people
 from prakerja.settings import WIB, program
 from prakerja_approval_operator import BatchApprovalOperator
 from prakerja_assets import BLACKLIST
-from run_notes import OUTCOME
+from run_notes import push_outcome
 from task_policy import DEFAULT_ARGS
 
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
@@ -116,7 +116,7 @@ def cohort_deadline():
         try:
             return telemetry.of_decision(about := occasion(), counts := workflow.reconcile(about))
         finally:
-            ti.xcom_push(OUTCOME, workflow.tell_of_cohort(occasion(), counts))
+            push_outcome(ti, workflow.tell_of_cohort(occasion(), counts))
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
@@ -148,7 +148,7 @@ def cohort_deadline():
         connections = {} if occasion().is_replay else message_connections()
         is_done, counts = workflow.send_reminders(about := occasion(), connections)
         if is_done:
-            ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+            push_outcome(ti, workflow.tell_of_cohort(about))
         return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -162,7 +162,7 @@ def cohort_deadline():
         from prakerja import workflow
 
         revoked = telemetry.of_revocation(about := occasion(), workflow.revoke(about))
-        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+        push_outcome(ti, workflow.tell_of_cohort(about))
         return revoked
 
     @task(
@@ -176,7 +176,7 @@ def cohort_deadline():
         version = workflow.publish_blacklist(about := occasion())
         telemetry.of_list(workflow.measure_list())
         outlet_events[BLACKLIST].extra = {"version": version}
-        ti.xcom_push(OUTCOME, workflow.tell_of_cohort(about))
+        push_outcome(ti, workflow.tell_of_cohort(about))
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

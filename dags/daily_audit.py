@@ -31,7 +31,7 @@ from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja.calendar import CohortEvent
 from prakerja.settings import WIB
-from run_notes import OUTCOME
+from run_notes import push_outcome
 from task_policy import DEFAULT_ARGS
 
 AUDITED = "cohort_deadline"
@@ -63,23 +63,27 @@ def seen(event: CohortEvent, now: datetime) -> Any:
 )
 def daily_audit():
     @task(task_display_name="Compare calendar, decisions and runs")
-    def find() -> list[dict[str, Any]]:
+    def find(*, ti=None) -> list[dict[str, Any]]:
         from prakerja import workflow
 
         act()
-        telemetry.measure("blacklist", workflow.measure_list())
-        now = datetime.now(WIB)
-        return workflow.audit_runs(now, lambda event: seen(event, now))
+        found = None
+        try:
+            telemetry.measure("blacklist", workflow.measure_list())
+            now = datetime.now(WIB)
+            found = workflow.audit_runs(now, lambda event: seen(event, now))
+            return found
+        finally:
+            push_outcome(ti, workflow.tell_of_audit(found))
 
     @task(task_display_name="List the repairs")
     def list_repairs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [finding["repair"] for finding in found if finding["repair"]]
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
-    def report(found: list[dict[str, Any]] | None, *, ti=None) -> None:
+    def report(found: list[dict[str, Any]] | None) -> None:
         from prakerja import workflow
 
-        ti.xcom_push(OUTCOME, workflow.tell_of_audit(found))
         workflow.report_audit(found)
 
     @task(task_display_name="List the batches that wait")

@@ -35,10 +35,11 @@ from airflow.sdk import (
 import telemetry
 from acting_task import act
 from alerts import FAILURE, Alert, deadline_alert
+from prakerja.escaping import one_line
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST, feed_of
-from run_notes import OUTCOME
+from run_notes import pull_signed, push_outcome, push_signed
 from task_policy import DEFAULT_ARGS
 
 # Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
@@ -93,12 +94,12 @@ def platform_feeds():
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
         from prakerja import workflow
 
-        get_current_context()["platform"] = platform
+        get_current_context()["platform"] = one_line(platform)[:100]  # Airflow keeps no longer name
         if may_wait() and not workflow.has_arrived(platform, occasion()):
             return PokeReturnValue(is_done=False)
         taken = workflow.take_in(platform, occasion())
         ti.xcom_push("accepted", taken.accepted)
-        ti.xcom_push("counts", taken.counts())
+        push_signed(ti, "counts", {"platform": platform, **taken.counts()})
         telemetry.of_intake(platform, taken)
         taken.require_all()
         return PokeReturnValue(is_done=True)
@@ -131,11 +132,9 @@ def platform_feeds():
             return version
         finally:
             # Not as an argument: a landing zone that cannot be listed keeps no reinstatement waiting.
-            counts = {
-                platform: ti.xcom_pull(task_ids="take_in", key="counts", map_indexes=index)
-                for index, platform in enumerate(ti.xcom_pull(task_ids="list_platforms") or [])
-            }
-            ti.xcom_push(OUTCOME, workflow.tell_of_feeds(occasion(), counts))
+            platforms = ti.xcom_pull(task_ids="list_platforms") or []
+            taken = [pull_signed(ti, "counts", "take_in", index) for index in range(len(platforms))]
+            push_outcome(ti, workflow.tell_of_feeds(occasion(), [counts for counts in taken if counts]))
 
     @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:

@@ -26,10 +26,13 @@ if [ -z "${PRAKERJA_CONTACT_KEY:-}" ] && [ -f "$secrets/prakerja_contact_key" ];
     PRAKERJA_CONTACT_KEY="$(cat "$secrets/prakerja_contact_key")"
     export PRAKERJA_CONTACT_KEY
 fi
-if [ -z "${PRAKERJA_RECEIPTS_SECRET:-}" ] && [ -f "$secrets/prakerja_receipts_secret" ]; then
-    PRAKERJA_RECEIPTS_SECRET="$(cat "$secrets/prakerja_receipts_secret")"
-    export PRAKERJA_RECEIPTS_SECRET
-fi
+# Each provider's own: prakerja_receipts_secret_sms is PRAKERJA_RECEIPTS_SECRET_SMS.
+for file in "$secrets"/prakerja_receipts_secret_*; do
+    name="$(basename "$file" | tr '[:lower:]' '[:upper:]')"
+    if [ -f "$file" ] && [ -z "$(printenv "$name" || true)" ]; then
+        export "$name=$(cat "$file")"
+    fi
+done
 # The simple auth manager opens its password file for writing (to lock it), which a mounted secret
 # does not allow: it gets a private copy.
 if [ -f "$secrets/simple_auth_passwords" ]; then

@@ -18,7 +18,9 @@ openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the black
 openssl pkey -in "$dir/prakerja_signing_key.txt" -pubout | keep prakerja_signing_public_key # what readers pin
 openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK into a subject
 openssl rand -base64 32 | keep prakerja_contact_key            # seals names, phones and addresses in the warehouse
-openssl rand -base64 32 | keep prakerja_receipts_secret        # what providers sign their receipts with
+for gateway in sms sms_fallback; do # what each provider signs its receipts with
+    openssl rand -base64 32 | keep "prakerja_receipts_secret_$gateway"
+done
 openssl rand -base64 32 | tr '+/' '-_' | keep airflow_fernet_key # url-safe base64 of 32 bytes
 printf '{"admin": "%s", "operator": "%s", "viewer": "%s"}' "$(openssl rand -hex 16)" "$(openssl rand -hex 16)" \
     "$(openssl rand -hex 16)" | keep simple_auth_passwords

@@ -21,6 +21,8 @@ from airflow.sdk import BaseNotifier, Connection, DeadlineAlert, SyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from prakerja.escaping import one_line
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -43,7 +45,7 @@ class Alert(BaseNotifier):
         """Tell it, over the connection that is configured."""
         try:
             run = _run_of(context)
-            text = self.text or _failure(context)
+            text = one_line(self.text or _failure(context))
             told = {"event": self.event, **run, "text": text}
             connection = _connection(self.event)
             if connection is None:

@@ -1,4 +1,7 @@
-"""The messages' providers as Airflow connections: `prakerja_sms`, `prakerja_sms_fallback`, `prakerja_smtp`."""
+"""The messages' providers as Airflow connections: `prakerja_sms`, `prakerja_sms_fallback`, `prakerja_smtp`.
+
+Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow.
+"""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from airflow.sdk import get_current_context
 from airflow.sdk.observability import stats
 
 from prakerja import warehouse
+from prakerja.escaping import label
+from prakerja.platforms import platforms
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ PRODUCER = "https://github.com/prakerja-deadlines"
 def of_intake(platform: str, taken: TakenIn) -> None:
     """A platform's deliveries were taken in."""
     counts = taken.counts()
-    measure("feed", counts, platform=platform)
+    measure("feed", counts, platform=label(platform, platforms()))
     if taken.accepted:
         lineage([_landing(f"feeds/{platform}")], [_table("transactions")], rows=counts["rows"])
 

@@ -18,6 +18,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.escaping import one_line
 from prakerja.settings import WIB, program
 
 MANIFEST_BYTES_MAX = 1_000_000
@@ -72,9 +73,23 @@ def read_manifest(folder: UPath) -> bytes | None:
 
 
 def strays(root: UPath) -> list[str]:
-    """What lies in the landing zone beside `feeds/` and `rosters/`, and in `feeds/` beside folders: nobody reads it."""
+    """What lies in the landing zone beside `feeds/` and `rosters/`, and in `feeds/` beside folders: nobody reads it.
+
+    Nor a folder whose name is not UTF-8: the warehouse and Airflow keep none.
+    """
     found = [path.name for path in listed(root) if path.name not in ("feeds", "rosters") or not path.is_dir()]
-    return found + [f"feeds/{path.name}" for path in listed(root / "feeds") if not path.is_dir()]
+    return found + [
+        f"feeds/{path.name}" for path in listed(root / "feeds") if not path.is_dir() or not is_text(path.name)
+    ]
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8, as names of files need not be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def listed(folder: UPath) -> list[UPath]:
@@ -249,7 +264,9 @@ def _told_as_storage(path: UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path} could not be read ({type(error).__name__}): check the storage") from None
+        raise StorageError(
+            f"{one_line(str(path))} could not be read ({type(error).__name__}): check the storage"
+        ) from None
 
 
 def resolved(path: UPath) -> Path | None:

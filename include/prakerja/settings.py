@@ -22,6 +22,10 @@ PROJECT = INCLUDE.parent
 #: Western Indonesian time. Business dates, announcements and deadlines are dates of this zone.
 WIB = ZoneInfo("Asia/Jakarta")
 
+#: The gateways that SMS go by, in the order in which they are tried.
+GATEWAYS = ("sms", "sms_fallback")
+RECEIPTS_SECRET = "PRAKERJA_RECEIPTS_SECRET"  # noqa: S105 - the beginning of settings' names
+
 #: Who acts, for the audit log: a run and its task, or a command and its user.
 acting: ContextVar[str] = ContextVar("acting", default="prakerja")
 #: Whether this process plays history: then, and only then, a run's clock is believed, and approvals may be in advance.
@@ -41,6 +45,7 @@ class Settings:
     sms_url: str | None
     sms_fallback_url: str | None
     smtp_url: str | None
+    message_hosts: str | None
     mail_from: str
     receipts_url: str | None
     retry_seconds: int
@@ -61,6 +66,7 @@ class Settings:
             sms_url=_env("PRAKERJA_SMS_URL"),
             sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
             smtp_url=_env("PRAKERJA_SMTP_URL"),
+            message_hosts=_env("PRAKERJA_MESSAGE_HOSTS"),
             mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
             receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
             retry_seconds=_whole_number(_env("PRAKERJA_RETRY_SECONDS") or "300", "PRAKERJA_RETRY_SECONDS"),
@@ -185,17 +191,33 @@ class Settings:
             raise PrakerjaError("the key is PRAKERJA_SIGNING_KEY_NEXT's: take it out there first, then revoke it")
         self.drop_key("signing_key_next.pem")
 
-    def receipts_secret(self) -> bytes:
-        """The key that providers sign their receipts with, from `PRAKERJA_RECEIPTS_SECRET` (base64, `whsec_...`)."""
-        given = _env("PRAKERJA_RECEIPTS_SECRET")
-        encoded = given.encode() if given else self.generated_once("receipts_secret.b64", new_random_key)
-        try:
-            key = base64.b64decode(encoded.strip().removeprefix(b"whsec_"), validate=True)
-        except binascii.Error:
-            key = b""
-        if len(key) < 16:
-            raise PrakerjaError("PRAKERJA_RECEIPTS_SECRET is too short or no base64: give at least 16 random bytes")
-        return key
+    def receipts_secrets(self) -> dict[str, bytes]:
+        """Return the key that each provider signs its receipts with, by the provider's name.
+
+        `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>` (base64, `whsec_...`) adds a provider; an SMS gateway without one gets a
+        key that is generated once. Raises `PrakerjaError` for a bad key, and for one that two providers share.
+        """
+        if _env(RECEIPTS_SECRET):
+            each = " and ".join(f"{RECEIPTS_SECRET}_{gateway.upper()}" for gateway in GATEWAYS)
+            raise PrakerjaError(
+                f"{RECEIPTS_SECRET} was one secret for all providers: unset it, and give each its own ({each})"
+            )
+        prefix = f"{RECEIPTS_SECRET}_"
+        encoded = {
+            name.removeprefix(prefix).lower(): value.encode()
+            for name, value in os.environ.items()
+            if name.startswith(prefix) and value
+        }
+        for gateway in GATEWAYS:
+            if gateway not in encoded:
+                encoded[gateway] = self.generated_once(f"receipts_secret_{gateway}.b64", new_random_key)
+        keys = {
+            provider: _random_key(key.strip().removeprefix(b"whsec_"), f"{prefix}{provider.upper()}")
+            for provider, key in sorted(encoded.items())
+        }
+        if len(set(keys.values())) < len(keys):
+            raise PrakerjaError(f"two providers share a secret: give each {prefix}<PROVIDER> its own")
+        return keys
 
     def generated_once(self, name: str, make: Callable[[], bytes]) -> bytes:
         """The contents of a file in the home's folder of keys, made by the first who asks."""

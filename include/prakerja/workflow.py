@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prakerja.calendar import Cohort, CohortEvent, cohort
 from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.escaping import markdown, one_line
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings
 
@@ -24,7 +25,7 @@ class NotTakenInError(PrakerjaError):
     """Something was rejected, or the day's delivery is missing; everything else was taken in."""
 
     def __init__(self, rejected: Sequence[str], missing: Sequence[str] = ()) -> None:
-        super().__init__("\n".join([*rejected, *missing]))
+        super().__init__("\n".join(map(one_line, [*rejected, *missing])))  # a line each
         self.rejected = rejected
 
 
@@ -134,13 +135,12 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
     return {"closed": closed, "forgotten": forgotten}
 
 
-def tell_of_feeds(occasion: Occasion, counts: Mapping[str, Mapping[str, int] | None]) -> str:
+def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str:
     """Show what the monitor shows; gives what the run came to, in a sentence.
 
-    `counts` is each platform's `TakenIn.counts`; none of a platform that nothing was taken in of.
+    `taken` has the `TakenIn.counts` of each `platform` that was looked at.
     """
     _show(occasion)
-    taken = [count for count in counts.values() if count]
     sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
         f"{sums['deliveries']:,} deliveries of {sum(count['deliveries'] > 0 for count in taken)} platforms",
@@ -148,7 +148,7 @@ def tell_of_feeds(occasion: Occasion, counts: Mapping[str, Mapping[str, int] | N
         f"{sums['quarantined']:,} quarantined",
     ]
     for what in ("rejected", "missing"):
-        if named := [platform for platform, count in counts.items() if count and count[what]]:
+        if named := [count["platform"] for count in taken if count[what]]:
             told.append(f"{what}: {', '.join(named)}")
     return f"{occasion.on}: {', '.join(told)}"
 
@@ -458,7 +458,7 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
         repair = {
             "trigger_run_id": run_audit.repair_run_id(finding.event, now),
             "conf": {"cohort": finding.event.cohort, "kind": finding.event.kind},
-            "note": finding.told,
+            "note": markdown(finding.told),
         }
         found.append({"kind": finding.kind, "told": finding.told, "repair": repair if finding.is_repairable else None})
     return found
@@ -509,12 +509,15 @@ def tell_of_audit(found: Sequence[Mapping[str, Any]] | None) -> str:
     return f"{len(found)} found, {repaired} to be repaired: {'; '.join(finding['told'] for finding in found)}"
 
 
-def tell_of_reader(synced: Mapping[str, Any] | None, reacted: Mapping[str, int] | None) -> str:
-    """What the example reader made of the list, in a sentence."""
-    if not synced:
-        return "the reader stays with the list that it last trusted"
-    told = f"version {synced['version']} ({synced['how']}): {synced['entries']:,} entries"
-    return told + "".join(f", {count:,} {what.replace('_', ' ')}" for what, count in (reacted or {}).items())
+def tell_of_sync(synced: Mapping[str, Any]) -> str:
+    """Which list the example reader has by now, in a sentence."""
+    return f"version {synced['version']} ({synced['how']}): {synced['entries']:,} entries"
+
+
+def tell_of_reader(synced: str | None, reacted: Mapping[str, int]) -> str:
+    """What the example reader made of the list that `synced` tells of, in a sentence."""
+    told = synced or "the list that it last trusted"
+    return told + "".join(f", {count:,} {what.replace('_', ' ')}" for what, count in reacted.items())
 
 
 def sync_list() -> dict[str, Any]:

@@ -88,12 +88,12 @@ def _work(day: date) -> None:
     occasion: Occasion = due.occasion
     workflow.close_reminders(occasion)
     workflow.take_in_rosters(occasion)
-    counts = {}
+    taken_in = []
     for platform in workflow.list_platforms(occasion):
         taken = workflow.take_in(platform, occasion)
         taken.require_all()
-        counts[platform] = taken.counts()
+        taken_in.append({"platform": platform, **taken.counts()})
     workflow.refresh_standing(occasion)
     workflow.build_data_docs()
     workflow.notice_late_truth(occasion)
-    workflow.tell_of_feeds(occasion, counts)
+    workflow.tell_of_feeds(occasion, taken_in)

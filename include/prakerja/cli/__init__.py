@@ -28,8 +28,9 @@ from prakerja.cli import (
     service,
     worlds,
 )
-from prakerja.cli.common import say
+from prakerja.cli.common import printable_streams, say
 from prakerja.errors import PrakerjaError
+from prakerja.escaping import OneLineFormatter
 from prakerja.settings import Settings, acting
 
 app = typer.Typer(
@@ -87,14 +88,22 @@ for name, group in (
 
 def main() -> None:
     """The entry: whatever goes wrong is one line on standard error, never a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    with printable_streams():
+        _run()
+
+
+def _run() -> None:
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(OneLineFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[to_stderr])
     try:
         app(standalone_mode=True)
     except PrakerjaError as error:
-        say(str(error))
+        for line in str(error).split("\n"):
+            say(line)
         sys.exit(1)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has enough of it
+        getattr(sys.stderr, "unescaped", sys.stderr).close()  # whoever read our output has enough of it
         sys.exit(1)
     except Exception as error:  # a defect of ours: kept for whoever mends it, without the error's own text
         kept = _keep(error)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prakerja.errors import PrakerjaError
+from prakerja.escaping import one_line, printable
 
 if TYPE_CHECKING:
     from prakerja.people import Right
@@ -19,6 +23,39 @@ Card = Annotated[str, typer.Argument(metavar="CARD", help="A card number, or a N
 Because = Annotated[str, typer.Option(help="Why: it is kept, and told to whoever asks. No numbers of people in it.")]
 Name = Annotated[str, typer.Option("--as", metavar="ID", help="Who answers for it: a person's id.")]
 On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="From which day (WIB); default today.")]
+
+
+class PrintableStream(io.TextIOWrapper):
+    """Standard output or error, on which nothing but a line break is for the terminal to obey.
+
+    Names of folders, reasons and errors come from outside, and any command may print one. What styles its own output
+    writes to `unescaped`, as `console` does, and escapes the texts.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        encoding = "utf-8" if codecs.lookup(stream.encoding).name == "ascii" else stream.encoding  # as click does
+        super().__init__(stream.buffer, encoding, "backslashreplace", line_buffering=True)
+        self.unescaped = stream
+
+    def write(self, text: str) -> int:
+        return super().write(printable(text))
+
+    def close(self) -> None:
+        """Leave the stream beneath open: others may hold it."""
+        self.flush()
+
+
+@contextlib.contextmanager
+def printable_streams() -> Iterator[None]:
+    """Let standard output and error write text alone."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (PrintableStream(stream) for stream in before)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            sys.stdout.flush()
+        sys.stdout, sys.stderr = before
 
 
 class ListByDefault(typer.core.TyperGroup):
@@ -58,13 +95,26 @@ def identify(name: str, right: Right) -> str:
     return load_people().find_by_os_login(name, right).id
 
 
-def print_table(table: Any) -> None:
-    """A table on standard output, as wide as its reader's page."""
+def console(*, stderr: bool = False, width: int | None = None) -> Any:
+    """Return Rich's console over standard output or error. A text is text: no markup, no emoji, one line.
+
+    What is to be styled is a `rich.text.Text` of our own words.
+    """
     from rich.console import Console
 
+    class PlainConsole(Console):
+        def render_str(self, text: str, **given: Any) -> Any:
+            return super().render_str(one_line(text), **given | {"markup": False, "emoji": False})
+
+    stream = sys.stderr if stderr else sys.stdout
+    return PlainConsole(file=getattr(stream, "unescaped", stream), width=width, markup=False, emoji=False)
+
+
+def print_table(table: Any) -> None:
+    """A table on standard output, as wide as its reader's page."""
     # A pipe has no width: a table that is read by another program is not folded to eighty columns.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(table)
+    sys.stdout.flush()
+    console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def lines_of_stdin() -> Iterable[str]:
@@ -81,8 +131,8 @@ def numbers(text: str) -> list[int]:
 
 
 def say(line: str) -> None:
-    """A message, on standard error."""
-    typer.echo(line, err=True)
+    """A message of one line, on standard error."""
+    typer.echo(one_line(line), err=True)
 
 
 def say_progress(line: str) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from prakerja.cli.common import AsJson, Because, answered, print_table, today
 from prakerja.errors import PrakerjaError
+from prakerja.escaping import one_line
 
 HELP = "The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."
 app = typer.Typer(help=HELP)
@@ -117,6 +118,7 @@ def docs() -> None:
 
 def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from prakerja.feeds.overview import count_unmatched, day_status
 
@@ -129,29 +131,33 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
         "business date", *names, caption="rows in force, (quarantined); r2: restated; !: far from the usual number"
     )
     for day in sorted({day for _, day in by_cell.keys() | owed}):
-        cells = []
+        cells: list[str | Text] = []
         for name in names:
             cell = by_cell.get((name, day), [])
             status = day_status(name, date.fromisoformat(day), cell, is_owed=(name, day) in owed)
             in_force = next((delivery for delivery in cell if delivery["is_in_force"]), None)
             if in_force is None:
-                cells.append(f"[red]{status}[/red]" if status in {"missing", "rejected"} else status)
+                cells.append(Text(status, style="red") if status in {"missing", "rejected"} else status)
                 continue
             bad = in_force["rows"] - in_force["loaded"] - in_force["duplicates"]
             revision = f" r{in_force['revision']}" if status == "restated" else ""
-            warning = " [yellow]![/yellow]" if in_force["warnings"] else ""
-            cells.append(f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}{warning}")
+            counted = f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}"
+            cells.append(Text.assemble(counted, (" !", "yellow") if in_force["warnings"] else ""))
         grid.add_row(day, *cells)
     print_table(grid)
     typer.echo(f"{count_unmatched():,} cards stand in no loaded roster")
     for delivery in deliveries:
         if taken := delivery["late_purchases"]:
             typer.echo(
-                f"flagged {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
-                f"{taken:,} paid after the deadline with cards of people who are revoked"
+                one_line(
+                    f"flagged {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
+                    f"{taken:,} paid after the deadline with cards of people who are revoked"
+                )
             )
         if delivery["status"] == "rejected":
             typer.echo(
-                f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
-                f"{delivery['reason']}: {delivery['detail']}"
+                one_line(
+                    f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
+                    f"{delivery['reason']}: {delivery['detail']}"
+                )
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
+import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,17 +15,16 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, print_table, say
+from prakerja.cli.common import AsJson, console, print_table, say
 from prakerja.errors import NotReadyError, PrakerjaError
 
 HEALTHY_SECONDS = 300.0
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 LOOKS_EVERY = 5  # seconds between two looks at whether everything is well
 
 
 def up() -> None:
     """Start the whole system on this machine, and stay with it. Ctrl-C stops it."""
-    from rich.console import Console
-
     from prakerja import airflow_home, schema
     from prakerja.machine import environment, health, supervision
     from prakerja.settings import Settings
@@ -37,7 +37,7 @@ def up() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first is ignored where it was begun by `&`
         signal.signal(number, _interrupt)
     try:
-        with Console(stderr=True).status("making the warehouse") as shown:
+        with console(stderr=True).status("making the warehouse") as shown:
             has_own_server = Settings.from_environment().database_url is None
             schema.upgrade()
             environment.configure(ports)
@@ -100,7 +100,16 @@ def logs(
         if name not in files:
             raise PrakerjaError(f"there is no log of {name}: there are {', '.join(files)}")
     chosen = [str(files[name]) for name in names or files]
-    os.execvp("tail", ["tail", f"--lines={lines}", *(["-F"] if follow else []), *chosen])  # noqa: S606, S607
+    command = ["tail", f"--lines={lines}", *(["-F"] if follow else []), *chosen]
+    # What processes log has names from outside: it is written as any other output is, and without colours.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as tail:  # noqa: S603
+        try:
+            for line in tail.stdout or ():
+                typer.echo(COLOUR.sub("", line), nl=False)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            tail.terminate()
 
 
 @contextlib.contextmanager
@@ -149,11 +158,9 @@ def _interrupt(*_: Any) -> None:
 
 
 def _await_health(ports: Any, supervisor: Any, started: float) -> None:
-    from rich.console import Console
-
     from prakerja.machine import health
 
-    with Console(stderr=True).status("starting the processes") as shown:
+    with console(stderr=True).status("starting the processes") as shown:
         while not all((is_well := health.asked(ports)).values()):
             _require_supervisor(supervisor)
             if time.monotonic() > started + HEALTHY_SECONDS:

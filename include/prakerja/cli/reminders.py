@@ -136,7 +136,7 @@ def receipts(
     from prakerja.reminders import receipts as service
 
     schema.require_schema()
-    say(f"receipts are taken in at http://{host}:{port}/v1/receipts   (Ctrl-C stops it)")
+    say(f"receipts are taken in at http://{host}:{port}/v1/receipts/PROVIDER   (Ctrl-C stops it)")
     serving.serve(service.application(), host, port)
 
 

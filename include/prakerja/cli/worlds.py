@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from prakerja.cli.common import numbers, say, say_progress
+from prakerja.cli.common import console, numbers, say, say_progress
 from prakerja.cli.looking import print_cohorts, waiting
 from prakerja.settings import Settings
 
@@ -36,7 +36,6 @@ def replay(
     ] = None,
 ) -> None:
     """Run the real DAGs over the landing zone for past days, in order; print the cohort table."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     for day, option in ((first, "--from"), (last, "--to")):
@@ -46,14 +45,14 @@ def replay(
         raise typer.BadParameter(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", param_hint="--to")
     wanted = None if cohorts is None else numbers(cohorts)
     columns = (
-        TextColumn("replaying {task.fields[day]}"),
+        TextColumn("replaying {task.fields[day]}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[run]}"),
+        TextColumn("{task.fields[run]}", markup=False),
     )
     # Drawn once a second: ten times takes a fiftieth of a replay.
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=1) as bar:
+    with Progress(*columns, console=console(stderr=True), refresh_per_second=1) as bar:
         task = bar.add_task("", total=(last - first).days + 1, day=first.date(), run="starting")
         from prakerja.replay import days
 
@@ -95,7 +94,7 @@ def sandbox(
     say("for whoever sends:")
     for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
         say(f"  export PRAKERJA_{name}={url}")
-    running.serve(settings.make_home() / "inbox.sqlite", settings.receipts_secret(), host, port, smtp_port)
+    running.serve(settings.make_home() / "inbox.sqlite", settings.receipts_secrets(), host, port, smtp_port)
 
 
 def _print_published() -> None:

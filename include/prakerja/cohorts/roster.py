@@ -15,6 +15,7 @@ from prakerja import landing, warehouse
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.escaping import one_line
 from prakerja.landing import File, RejectedError
 from prakerja.settings import Settings
 from prakerja.warehouse import CopyData
@@ -118,7 +119,7 @@ def _survey() -> tuple[list[Delivered], list[str]]:
             strays.append(f"rosters/{folder.name} is no roster (gelombang-12)")
         elif (manifest := landing.read_manifest(folder)) is not None:
             found.append(Delivered(int(named[1]), folder, manifest))
-    return found, strays
+    return found, [*map(one_line, strays)]
 
 
 def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: str | None) -> int | None:

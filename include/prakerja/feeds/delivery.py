@@ -13,6 +13,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja import landing
+from prakerja.escaping import one_line
 from prakerja.landing import File, OpenedFile, RejectedError
 from prakerja.platforms import Platform, platforms
 from prakerja.settings import WIB
@@ -45,7 +46,8 @@ class Delivery:
 
     @property
     def name(self) -> str:
-        return f"{self.platform} {self.business_date} r{self.revision}"
+        """What messages and logs call it, in one line whatever its platform's folder is called."""
+        return one_line(f"{self.platform} {self.business_date} r{self.revision}")
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -129,7 +131,7 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
     strays: list[str] = []
     zone = landing.landing_zone(root)
     feeds, bounds = zone / "feeds", landing.resolved(zone)
-    folders = [feeds / slug] if slug else landing.listed(feeds)
+    folders = [feeds / slug] if slug else [folder for folder in landing.listed(feeds) if landing.is_text(folder.name)]
     for platform in folders:
         for day in landing.listed(platform):
             business_date = _date(day.name)
@@ -147,7 +149,7 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
                     strays += [f"{path}/{name} is not in the manifest" for name in _unread(delivery)]
                     deliveries.append(delivery)
     landing.landing_zone(root)  # where it has gone meanwhile, this is not all that lies there
-    return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), strays
+    return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), [*map(one_line, strays)]
 
 
 def _unread(delivery: Delivery) -> list[str]:
@@ -161,7 +163,8 @@ def _unread(delivery: Delivery) -> list[str]:
 
 def feed_folders(root: str) -> list[str]:
     """The names of the folders under `feeds/`, known platforms or not."""
-    return [folder.name for folder in landing.listed(landing.landing_zone(root) / "feeds") if folder.is_dir()]
+    feeds = landing.listed(landing.landing_zone(root) / "feeds")
+    return [folder.name for folder in feeds if folder.is_dir() and landing.is_text(folder.name)]
 
 
 def _date(text: str) -> date | None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.escaping import one_line
 from prakerja.feeds import canonical, readers
 from prakerja.feeds import delivery as deliveries
 from prakerja.feeds.canonical import Rows
@@ -215,7 +216,7 @@ def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> Non
             entry.platform,
             entry.business_date,
             entry.revision,
-            ", ".join(sorted(reading.extra_columns)),
+            ", ".join(map(one_line, sorted(reading.extra_columns))),
         )
     if rows.count != entry.rows:
         raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found {rows.count}")

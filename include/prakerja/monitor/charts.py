@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from prakerja.escaping import csv_cell
+
 SPECIFICATIONS = Path(__file__).parent / "charts"
 
 
@@ -43,11 +45,11 @@ class Chart:
         return json.dumps(self.specification(), separators=(",", ":")).replace("<", "\\u003c")
 
     def as_csv(self) -> str:
-        """The rows, with the columns of the table."""
+        """The rows, with the columns of the table; no cell is one that a spreadsheet would calculate."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.columns), extrasaction="ignore", lineterminator="\n")
         writer.writerow(dict(self.columns))
-        writer.writerows(self.rows)
+        writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in self.rows)
         return text.getvalue()
 
 

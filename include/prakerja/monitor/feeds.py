@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
@@ -117,5 +118,5 @@ def _cell(platform: str, day: str, status: str) -> dict[str, Any]:
         "quarantined": 0,
         "quarantined_share": 0,
         "arrived_on": None,
-        "link": f"feeds/{platform}/{day}",
+        "link": f"feeds/{quote(platform, safe='')}/{day}",
     }

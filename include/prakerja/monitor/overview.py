@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 from upath import UPath
 
@@ -157,7 +158,8 @@ def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[N
     for row in rejected:
         where = f"{row['platform']} {row['business_date']}"
         reason = row["reason"].replace("_", " ")
-        yield Need(f"{where}: rejected, {reason}", f"feeds/{row['platform']}/{row['business_date']}", False)
+        path = f"feeds/{quote(row['platform'], safe='')}/{row['business_date']}"
+        yield Need(f"{where}: rejected, {reason}", path, False)
     for row in frozen:
         whose = f"gelombang {row['cohort']}" if row["cohort"] else "every cohort"
         yield Need(f"revocations of {whose} are frozen: {row['because']}", "", False)

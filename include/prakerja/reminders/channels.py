@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.reminders import destinations
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,11 +115,12 @@ class SmsGateway:
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         self._base, token = _without_secret(name, url)
+        self._host = urlsplit(self._base).hostname
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         receipts_url = Settings.from_environment().receipts_url
         if receipts_url:
             _parsed(receipts_url, ("http", "https"), "PRAKERJA_RECEIPTS_URL")
-        self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts"} if receipts_url else {}
+        self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts/{name}"} if receipts_url else {}
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> SmsGateway:
@@ -172,8 +174,7 @@ class SmsGateway:
         if status >= 500:
             return Answer("unknown", failure=f"http_{status}", is_providers_fault=True)
         raise ProviderRefusesError(
-            f"the SMS gateway {urlsplit(self._base).hostname} ({self.name}) answers {status}: "
-            "check its address and token"
+            f"the SMS gateway {self._host} ({self.name}) answers {status}: check its address and token"
         )
 
 
@@ -185,6 +186,7 @@ class MailServer:
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url, ("smtp", "smtps"), "the mail server's address")
+        self._at = destinations.require_allowed(self._url, "smtp")
         self._sender = Settings.from_environment().mail_from
         if not re.fullmatch(rf"(?:[^<>@,;:\"\r\n]+ <{EMAIL}>|{EMAIL})", self._sender):
             raise PrakerjaError("PRAKERJA_MAIL_FROM is no sender: write it as `Kartu Prakerja <pengingat@example.id>`")
@@ -253,15 +255,24 @@ class MailServer:
     async def _connected(self) -> aiosmtplib.SMTP:
         import aiosmtplib
 
+        must_start_tls = self._at.scheme == "smtp" and self._at.needs_tls
         client = aiosmtplib.SMTP(
-            hostname=self._url.hostname,
-            port=self._url.port,
-            use_tls=self._url.scheme == "smtps",
+            hostname=self._at.host,
+            port=self._at.port,
+            use_tls=self._at.scheme == "smtps",
+            start_tls=True if must_start_tls else None,  # None: where the server offers it
             username=unquote(self._url.username) if self._url.username else None,
             password=unquote(self._url.password) if self._url.password else None,
             timeout=TIMEOUT,
         )
-        await client.connect()
+        try:
+            await client.connect()
+        except aiosmtplib.SMTPException as error:
+            if must_start_tls and type(error) is aiosmtplib.SMTPException:  # every other failure has a type of its own
+                raise ProviderRefusesError(
+                    f"the mail server {self._at.host} offers no STARTTLS, and messages go there encrypted or not at all"
+                ) from None
+            raise
         return client
 
     def _written(self, message: Message) -> bytes:
@@ -312,8 +323,9 @@ def _parsed(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
 
 def _without_secret(name: str, url: str) -> tuple[str, str | None]:
     parts = _parsed(url, ("http", "https"), f"the address of the SMS gateway {name}")
-    place = parts.netloc.rpartition("@")[2]
+    at = destinations.require_allowed(parts, name)
     token = unquote(parts.password or parts.username or "") or None
     if token and not re.fullmatch(r"[!-~]+", token):
         raise PrakerjaError(f"the token of the SMS gateway {name} has characters that no header can carry")
-    return f"{parts.scheme}://{place}{parts.path.rstrip('/')}/", token
+    # Of what was checked: no other parser of the URL may read another host in it.
+    return f"{at.scheme}://{destinations.place(at.host, at.port)}{parts.path.rstrip('/')}/", token

@@ -59,6 +59,7 @@ class Claimed:
     lacks: str
     provider: str | None
     idempotency_key: UUID
+    unsubscribe_key: UUID | None
 
     @property
     def key(self) -> str:

@@ -1,7 +1,8 @@
 """What comes back: providers' receipts, signed, and recipients who want no more e-mail.
 
-`POST /v1/receipts` takes Standard Webhooks (HMAC-SHA256 over id, time and body; five minutes of tolerance). Twice is
-once, in any order; a receipt for nothing of ours is counted, and not refused, or it would be sent again for ever.
+`POST /v1/receipts/{provider}` takes Standard Webhooks (HMAC-SHA256 over id, time and body; five minutes of tolerance),
+signed with the provider's own secret, about the messages that were given to that provider. Twice is once, in any order;
+a receipt for nothing of theirs is counted, and not refused, or it would be sent again for ever.
 """
 
 from __future__ import annotations
@@ -47,31 +48,37 @@ class Taken(BaseModel):
 
 
 def application() -> FastAPI:
-    """The application; the process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET`."""
+    """The application; the process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`."""
     from standardwebhooks.webhooks import Webhook
 
     app = FastAPI(title="Prakerja Deadlines: receipts", docs_url=None, redoc_url=None)
-    signed = Webhook(Settings.from_environment().receipts_secret())
+    signed = {name: Webhook(secret) for name, secret in Settings.from_environment().receipts_secrets().items()}
 
     @app.post("/v1/receipts")
-    async def take_receipts(request: Request) -> Taken:
+    def name_the_provider() -> None:
+        raise HTTPException(410, "post to /v1/receipts/{provider}, signed with the secret of that provider")
+
+    @app.post("/v1/receipts/{provider}")
+    async def take_receipts(provider: str, request: Request) -> Taken:
         from anyio.to_thread import run_sync
         from standardwebhooks.webhooks import WebhookVerificationError
 
+        if provider not in signed:
+            raise HTTPException(404, "no provider of this name has a secret here")
         body = b""
         async for chunk in request.stream():
             body += chunk
             if len(body) > BODY_MAX:
                 raise HTTPException(413, f"at most {BODY_MAX} bytes")
         try:
-            signed.verify(body, dict(request.headers), json_parse=False)
+            signed[provider].verify(body, dict(request.headers), json_parse=False)
         except (WebhookVerificationError, ValueError):
             raise HTTPException(401, "not signed with the key that we agreed on, or not within five minutes") from None
         try:
             given = Receipts.model_validate_json(body)
         except ValidationError as error:
             raise HTTPException(422, f"no receipts ({error.error_count()} errors)") from None
-        return await run_sync(apply, given.receipts)
+        return await run_sync(apply, provider, given.receipts)
 
     @app.get("/v1/unsubscribe/{key}")
     def ask(key: Annotated[UUID, Path()]) -> HTMLResponse:  # noqa: ARG001 - it must be one
@@ -93,8 +100,8 @@ def application() -> FastAPI:
     return app
 
 
-def apply(receipts: list[Receipt]) -> Taken:
-    """Write down what the receipts say."""
+def apply(provider: str, receipts: list[Receipt]) -> Taken:
+    """Write down what a provider's receipts say about the messages that were given to it."""
     at = datetime.now(UTC)
     # `accepted` says what the answer to the submission said; where that was lost, it is not told from a later failure.
     found = [
@@ -103,11 +110,12 @@ def apply(receipts: list[Receipt]) -> Taken:
     ]  # fmt: skip
     moved = 0
     if found:
-        acting.set("a provider's receipts")
+        acting.set(f"receipts of the provider {provider}")
         with warehouse.transaction("receive") as connection:
             moved = warehouse.execute(
                 connection,
                 "reminders/apply_receipts",
+                provider=provider,
                 keys=[named["key"] for named, _ in found],
                 rounds=[int(named["round"]) for named, _ in found],
                 states=[receipt.status for _, receipt in found],
@@ -119,7 +127,7 @@ def apply(receipts: list[Receipt]) -> Taken:
 
 
 def opt_out_by_key(key: UUID, at: datetime) -> bool:
-    """No more e-mail to whoever the message with this key was for; whether it is (still) known."""
+    """Send no more e-mail to whoever the e-mail with this key was for; return whether the key is (still) known."""
     acting.set("the link in an e-mail")
     with warehouse.transaction("receive") as connection:
         recipient = warehouse.execute(connection, "reminders/recipient_of_key", key=key).scalar()

@@ -198,7 +198,8 @@ class _Sender:
             answer = Answer("permanent_failure", failure="address_impossible")
         else:
             text = self._text(channel, claimed)
-            unsubscribe = f"{self._unsubscribe}{claimed.idempotency_key}" if self._unsubscribe else None
+            key = claimed.unsubscribe_key
+            unsubscribe = f"{self._unsubscribe}{key}" if self._unsubscribe and key else None
             began = time.monotonic()
             try:
                 answer = await provider.submit(Message(address, text.body, claimed.key, text.subject, unsubscribe))

@@ -79,10 +79,10 @@ def _messages_go_nowhere(home: Path) -> Iterator[None]:
     from prakerja.reminders import receipts
     from prakerja.sandbox import running
 
-    secret = Settings.from_environment().receipts_secret()
+    secrets = Settings.from_environment().receipts_secrets()
     with (
         serving.in_thread(receipts.application()) as receipts_url,
-        running.running(home / "inbox.sqlite", secret, f"{receipts_url}/v1/receipts") as box,
+        running.running(home / "inbox.sqlite", secrets, receipts_url) as box,
     ):
         ours = {
             "PRAKERJA_SMS_URL": box.sms,

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from prakerja import airflow_home
 from prakerja.errors import PrakerjaError
+from prakerja.escaping import printable
 
 log = logging.getLogger(__name__)
 
@@ -266,7 +267,7 @@ class _LogFile(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        return self._file.write(text)
+        return self._file.write(printable(text))
 
     def flush(self) -> None:
         self._file.flush()

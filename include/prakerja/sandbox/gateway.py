@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,8 @@ from prakerja.sandbox.inbox import Inbox, KeyReusedError
 
 TOKEN = "sandbox"  # noqa: S105 - it guards nothing
 Provider = Literal["first", "second"]
+#: Which of the sender's gateways each provider is: it signs its receipts with the secret of that one.
+GATEWAYS = {"first": "sms", "second": "sms_fallback"}
 PAGE = Path(__file__).with_name("page.html")
 
 
@@ -61,13 +63,18 @@ class Sandbox:
     moods: dict[str, Mood]
 
 
-def application(inbox: Inbox, secret: bytes) -> FastAPI:
-    """The gateway over an inbox. It needs `http=DroppingProtocol` to break connections off."""
+def application(inbox: Inbox, secrets: Mapping[str, bytes]) -> FastAPI:
+    """The gateway over an inbox. It needs `http=DroppingProtocol` to break connections off.
+
+    `secrets` are the keys of receipts, by the sender's names of its gateways.
+    """
     box = Sandbox(inbox, {"first": Mood(), "second": Mood()})
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        delivering = asyncio.create_task(postman.deliver(inbox, secret))
+        delivering = asyncio.create_task(
+            postman.deliver(inbox, {each: secrets[name] for each, name in GATEWAYS.items()})
+        )
         yield
         delivering.cancel()
 

@@ -99,7 +99,7 @@ class Inbox:
         return [
             dict(row)
             for row in self._all(
-                "select r.id, r.status, r.code, r.receipts_to, m.key"
+                "select r.id, r.status, r.code, r.receipts_to, m.key, m.provider"
                 " from receipts r join messages m on m.id = r.message_id"
                 " where not r.is_posted and r.due_at <= ? order by r.due_at, r.id limit ?",
                 time.time(), most,
@@ -111,10 +111,14 @@ class Inbox:
         with self._lock:
             self._database.executemany("update receipts set is_posted = 1 where id = ?", [(each,) for each in ids])
 
-    def redirect(self, receipts_to: str) -> None:
-        """What is still due goes here: who was to have it is gone."""
+    def redirect(self, provider: str, receipts_to: str) -> None:
+        """Send a provider's receipts that are still due here: whoever was to have them is gone."""
         with self._lock:
-            self._database.execute("update receipts set receipts_to = ? where not is_posted", (receipts_to,))
+            self._database.execute(
+                "update receipts set receipts_to = ? where not is_posted"
+                " and message_id in (select id from messages where provider = ?)",
+                (receipts_to, provider),
+            )
 
     def put_off(self, ids: Sequence[int], seconds: float) -> None:
         """These have not arrived: others go first."""

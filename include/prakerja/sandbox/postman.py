@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from uuid import uuid4
@@ -16,14 +17,17 @@ from prakerja.sandbox.inbox import Inbox
 BATCH = 200
 
 
-async def deliver(inbox: Inbox, secret: bytes) -> None:
-    """Post what is due, for ever. A receiver that does not answer is tried again after a second."""
-    signed = Webhook(secret)
+async def deliver(inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
+    """Post what is due, for ever, each provider's receipts signed with its own secret.
+
+    A receiver that does not answer is tried again after five seconds.
+    """
+    signed = {provider: Webhook(secret) for provider, secret in secrets.items()}
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         while True:
             due = inbox.due(BATCH)
             await asyncio.sleep(0 if due else 0.05)
-            for to, group in groupby(due, key=lambda receipt: receipt["receipts_to"]):
+            for (provider, to), group in groupby(due, key=lambda each: (each["provider"], each["receipts_to"])):
                 receipts = list(group)
                 body = json.dumps({"receipts": [
                     {"reference": each["key"], "status": each["status"], "code": each["code"]} for each in receipts
@@ -33,7 +37,7 @@ async def deliver(inbox: Inbox, secret: bytes) -> None:
                     "content-type": "application/json",
                     "webhook-id": told,
                     "webhook-timestamp": str(int(now.timestamp())),
-                    "webhook-signature": signed.sign(told, now, body),
+                    "webhook-signature": signed[provider].sign(told, now, body),
                 }
                 try:
                     answer = await client.post(to, content=body, headers=headers)

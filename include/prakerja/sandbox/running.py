@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from prakerja import serving
 from prakerja.errors import PrakerjaError
 from prakerja.sandbox import mail
-from prakerja.sandbox.gateway import TOKEN, DroppingProtocol, application
+from prakerja.sandbox.gateway import GATEWAYS, TOKEN, DroppingProtocol, application
 from prakerja.sandbox.inbox import Inbox
 
 
@@ -35,23 +35,24 @@ class Addresses:
         )
 
 
-def serve(path: Path, secret: bytes, host: str, port: int, smtp_port: int) -> None:
+def serve(path: Path, secrets: Mapping[str, bytes], host: str, port: int, smtp_port: int) -> None:
     """Serve until stopped. Raises `PrakerjaError` where an address is taken."""
     inbox = Inbox(path)
     with _mail(inbox, host, smtp_port):
-        serving.serve(application(inbox, secret), host, port, http=DroppingProtocol)
+        serving.serve(application(inbox, secrets), host, port, http=DroppingProtocol)
 
 
 @contextlib.contextmanager
-def running(path: Path, secret: bytes, receipts_to: str | None = None) -> Iterator[Addresses]:
-    """A sandbox on free ports of this machine; receipts that an earlier one still owes go to `receipts_to`."""
+def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None = None) -> Iterator[Addresses]:
+    """A sandbox on free ports of this machine; receipts that an earlier one still owes go to `receipts_url`."""
     inbox = Inbox(path)
-    if receipts_to:
-        inbox.redirect(receipts_to)
+    if receipts_url:
+        for provider, gateway in GATEWAYS.items():
+            inbox.redirect(provider, f"{receipts_url}/v1/receipts/{gateway}")
     smtp_port = _free_port()
     with (
         _mail(inbox, "127.0.0.1", smtp_port),
-        serving.in_thread(application(inbox, secret), http=DroppingProtocol) as url,
+        serving.in_thread(application(inbox, secrets), http=DroppingProtocol) as url,
     ):
         yield Addresses.of("127.0.0.1", int(url.rpartition(":")[2]), smtp_port)
 

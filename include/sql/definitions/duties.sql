@@ -91,7 +91,7 @@ begin
             c.table_schema = 'public'
             and c.column_name not in (
                 'nik', 'card_number', 'full_name', 'phone', 'email', 'address', 'idempotency_key', 'provider_id',
-                'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256', 'contact', 'phone_token', 'email_token'
+                'unsubscribe_key', 'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256', 'contact', 'phone_token', 'email_token'
             )
         group by c.table_name
     loop

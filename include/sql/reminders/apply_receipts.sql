@@ -1,6 +1,7 @@
 -- Grain: one row per message that a receipt moved. Twice is once, and the order does not matter: delivered counts
 -- whenever it comes, a failure only for the round that it is about. Locked in the order of ids, as senders lock theirs.
--- Parameters: keys, rounds, states, failures (arrays), at, wait (seconds).
+-- A provider moves only the messages that were last given to it: not those that another has by now.
+-- Parameters: provider, keys, rounds, states, failures (arrays), at, wait (seconds).
 with told as materialized (
     select distinct on (t.key)
         t.key,
@@ -10,7 +11,11 @@ with told as materialized (
     from
         unnest(cast(:keys as uuid[]), cast(:rounds as smallint[]), cast(:states as text[]), cast(:failures as text[]))
             as t (key, round, state, failure)
-    inner join reminders as m on t.key = m.idempotency_key and (t.state = 'delivered' or t.round = m.round)
+    inner join reminders as m
+        on
+            t.key = m.idempotency_key
+            and m.provider = :provider
+            and (t.state = 'delivered' or t.round = m.round)
     order by t.key, array_position(array['delivered', 'permanent_failure', 'temporary_failure'], t.state), t.round desc
 ),
 
@@ -40,6 +45,7 @@ set
 from locked as t
 where
     m.reminder_id = t.reminder_id
+    and m.provider = :provider
     and case
         when t.state = 'delivered'
             then m.state in ('sending', 'accepted', 'unknown', 'temporary_failure', 'permanent_failure', 'expired')

@@ -77,7 +77,8 @@ claimed as (
         m.template,
         m.lacks,
         m.provider,
-        m.idempotency_key
+        m.idempotency_key,
+        m.unsubscribe_key
 )
 
 select *

@@ -1,6 +1,8 @@
 -- Grain: one e-mail per recipient whose SMS cannot arrive, while there is time. May run twice.
 -- Parameters: cohort, remind_on, at.
-insert into reminders (recipient_id, cohort, remind_on, channel, address, template, lacks, send_before)
+insert into reminders (
+    recipient_id, cohort, remind_on, channel, address, template, lacks, send_before, unsubscribe_key
+)
 select
     m.recipient_id,
     m.cohort,
@@ -9,7 +11,8 @@ select
     r.email_token,
     m.template,
     m.lacks,
-    m.send_before
+    m.send_before,
+    gen_random_uuid()
 from reminders as m
 inner join recipients as r on m.recipient_id = r.recipient_id
 where

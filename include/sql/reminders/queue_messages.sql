@@ -2,7 +2,8 @@
 -- May run twice: the database keeps one.
 -- Parameters: cohort, deadline_on, known_by, audience, remind_on, at.
 insert into reminders (
-    recipient_id, cohort, remind_on, channel, address, template, lacks, state, failure, send_before, settled_at
+    recipient_id, cohort, remind_on, channel, address, template, lacks, state, failure, send_before, settled_at,
+    unsubscribe_key
 )
 select
     t.recipient_id,
@@ -19,7 +20,8 @@ select
     end,
     t.refused,
     least(wib_midnight(cast(:remind_on as date) + 2), wib_midnight(cast(:deadline_on as date) + 1)),
-    case when t.refused is not null then cast(:at as timestamptz) end
+    case when t.refused is not null then cast(:at as timestamptz) end,
+    case when t.channel = 'email' then gen_random_uuid() end
 from reminder_targets(:cohort, :deadline_on, :known_by, :audience) as t
 order by t.recipient_id
 on conflict (recipient_id, cohort, remind_on, channel) do nothing

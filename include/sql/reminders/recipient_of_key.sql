@@ -1,5 +1,5 @@
--- Grain: whom the message with this key was for.
+-- Grain: whom the e-mail with this key in its link was for.
 -- Parameters: key.
 select recipient_id
 from reminders
-where idempotency_key = cast(:key as uuid)
+where unsubscribe_key = cast(:key as uuid) and channel = 'email'

@@ -17,12 +17,13 @@ from tests.support.reminder_desk import MANY, Desk, person, phone
 @pytest.fixture
 def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(channels, "TIMEOUT", 1.0)
-    secret = Settings.from_environment().receipts_secret()
+    secrets = Settings.from_environment().receipts_secrets()
     with (
         serving.in_thread(receipts.application()) as url,
-        running.running(home / "inbox.sqlite", secret) as at,
+        running.running(home / "inbox.sqlite", secrets) as at,
     ):
         monkeypatch.setenv("PRAKERJA_RECEIPTS_URL", url)
+        monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", "127.0.0.1")
         yield Desk(home, at)
 
 

@@ -187,7 +187,7 @@ def test_a_permanent_failure_by_receipt_is_escalated_whatever_its_code(desk: Des
     desk.roster([person(1, magic("10"), "a@x.example")])
     desk.send()
     (key,) = desk.rows("idempotency_key")[0]
-    receipts.apply([receipts.Receipt(reference=f"{key}.0", status="permanent_failure", code=code)])
+    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="permanent_failure", code=code)])
     assert desk.send(NINE + timedelta(minutes=5)).counts["accepted"] == 1
     assert [row[:2] for row in desk.rows()] == [("sms", "permanent_failure"), ("email", "accepted")]
 
@@ -196,10 +196,10 @@ def test_a_receipt_of_an_earlier_round_hides_none_of_this_one(desk: Desk) -> Non
     desk.roster([person(1, magic("10"))])
     desk.send()
     (key,) = desk.rows("idempotency_key")[0]
-    receipts.apply([receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
+    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
     desk.send(NINE + timedelta(hours=1))
     old = receipts.Receipt(reference=f"{key}.0", status="permanent_failure")
-    receipts.apply([old, receipts.Receipt(reference=f"{key}.1", status="temporary_failure")])
+    receipts.apply("sms", [old, receipts.Receipt(reference=f"{key}.1", status="temporary_failure")])
     assert desk.rows("state, round") == [("temporary_failure", 2)]
 
 

@@ -1,45 +1,126 @@
-"""Receipts and unsubscribing: signed, in any order, asked before it is done."""
+"""Receipts and unsubscribing: signed by whom they are about, in any order, asked before it is done."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from uuid import UUID
 
 import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook
 
 from prakerja import warehouse
+from prakerja.errors import PrakerjaError
 from prakerja.reminders import receipts
 from prakerja.settings import Settings
-from tests.support.reminder_desk import Desk, person
+from tests.support.reminder_desk import NINE, Desk, magic, person, phone
+
+
+def post(
+    provider: str, body: str, at: datetime, signature: str | None = None, *, signed_by: str | None = None
+) -> httpx.Response:
+    """Post to a provider's address, signed with its secret, or another's, or with this signature."""
+    signed = Webhook(Settings.from_environment().receipts_secrets()[signed_by or provider])
+    headers = {
+        "webhook-id": "1", "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signature or signed.sign("1", at, body),
+    }  # fmt: skip
+    return httpx.post(
+        f"{Settings.from_environment().receipts_url}/v1/receipts/{provider}", content=body, headers=headers
+    )
 
 
 def test_a_receipt_that_is_not_signed_or_is_rubbish_moves_nothing(desk: Desk) -> None:
-    from datetime import UTC
-
-    from standardwebhooks.webhooks import Webhook
-
     url = Settings.from_environment().receipts_url
-    signed = Webhook(Settings.from_environment().receipts_secret())
+    signed = Webhook(Settings.from_environment().receipts_secrets()["sms"])
     body = '{"receipts": []}'
 
-    def post(body: str, at: datetime, signature: str | None = None) -> int:
-        headers = {
-            "webhook-id": "1", "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": signature or signed.sign("1", at, body),
-        }  # fmt: skip
-        return httpx.post(f"{url}/v1/receipts", content=body, headers=headers).status_code
+    def status(body: str, at: datetime, signature: str | None = None) -> int:
+        return post("sms", body, at, signature).status_code
 
     now = datetime.now(UTC)
-    assert post(body, now) == 200
-    assert post(body, now, signed.sign("1", now, body + " ")) == 401
-    assert post(body, now, "rubbish") == 401
-    assert post(body, now, "v1,!!!") == 401
-    assert post(body, now - timedelta(minutes=6)) == 401
-    assert httpx.post(f"{url}/v1/receipts", content=body).status_code == 401
-    assert post("[1]", now) == 422
-    assert post('{"receipts": [{"reference": "x", "status": "eaten"}]}', now) == 422
-    assert post('{"receipts": [{"reference": "not ours", "status": "delivered"}]}', now) == 200
-    assert post(" " * (receipts.BODY_MAX + 1), now) == 413
+    assert status(body, now) == 200
+    assert status(body, now, signed.sign("1", now, body + " ")) == 401
+    assert status(body, now, "rubbish") == 401
+    assert status(body, now, "v1,!!!") == 401
+    assert status(body, now - timedelta(minutes=6)) == 401
+    assert httpx.post(f"{url}/v1/receipts/sms", content=body).status_code == 401
+    assert status("[1]", now) == 422
+    assert status('{"receipts": [{"reference": "x", "status": "eaten"}]}', now) == 422
+    assert status('{"receipts": [{"reference": "not ours", "status": "delivered"}]}', now) == 200
+    assert status(" " * (receipts.BODY_MAX + 1), now) == 413
+
+
+@pytest.mark.parametrize("status", ["delivered", "temporary_failure", "permanent_failure"])
+def test_a_provider_speaks_of_its_own_messages_alone(desk: Desk, status: str) -> None:
+    """The other gateway, with its own secret at its own address, at ours, and with ours at its own."""
+    desk.roster([person(1, magic("10"))])
+    desk.send()
+    ((key, provider),) = desk.rows("idempotency_key, provider")
+    body = f'{{"receipts": [{{"reference": "{key}.0", "status": "{status}"}}]}}'
+    now = datetime.now(UTC)
+    assert provider == "sms"
+    assert post("sms_fallback", body, now).json() == {"moved": 0, "unmoved": 1}
+    assert post("sms", body, now, signed_by="sms_fallback").status_code == 401
+    assert post("sms_fallback", body, now, signed_by="sms").status_code == 401
+    assert [row[1] for row in desk.rows()] == ["accepted"]
+    assert post("sms", body, now).json() == {"moved": 1, "unmoved": 0}
+    assert [row[1] for row in desk.rows()] == [status]
+
+
+def test_a_message_that_another_gateway_has_by_now_is_not_the_first_ones(desk: Desk) -> None:
+    desk.roster([person(1, magic("10"))])
+    desk.send()
+    ((key,),) = desk.rows("idempotency_key")
+    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
+    desk.send(NINE + timedelta(hours=1), sms=None)
+    assert desk.rows("provider, state, round") == [("sms_fallback", "accepted", 1)]
+    told = [
+        receipts.Receipt(reference=f"{key}.{n}", status=what)
+        for n in (0, 1)
+        for what in ("delivered", "permanent_failure")
+    ]
+    assert receipts.apply("sms", told).moved == 0
+    assert receipts.apply("sms_fallback", told).moved == 1
+
+
+def test_the_address_that_names_no_provider_says_what_to_do(desk: Desk) -> None:
+    url = Settings.from_environment().receipts_url
+    answer = httpx.post(f"{url}/v1/receipts", content='{"receipts": []}')
+    assert (answer.status_code, answer.json()["detail"]) == (
+        410, "post to /v1/receipts/{provider}, signed with the secret of that provider",
+    )  # fmt: skip
+    answer = httpx.post(f"{url}/v1/receipts/unknown", content='{"receipts": []}')
+    assert (answer.status_code, answer.json()["detail"]) == (404, "no provider of this name has a secret here")
+
+
+def test_each_provider_has_a_secret_of_its_own(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generated once for the gateways; another provider is a setting, and no code."""
+    generated = Settings.from_environment().receipts_secrets()
+    assert [*generated] == ["sms", "sms_fallback"]
+    assert generated == Settings.from_environment().receipts_secrets()
+    assert len(set(generated.values())) == 2
+    monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_EMAIL", "whsec_c2l4dGVlbiByYW5kb20gYnl0ZXM=")
+    assert Settings.from_environment().receipts_secrets() == generated | {"email": b"sixteen random bytes"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PRAKERJA_RECEIPTS_SECRET", "c2l4dGVlbiByYW5kb20gYnl0ZXM=", r"was one secret for all providers: unset it"),
+        ("PRAKERJA_RECEIPTS_SECRET_SMS", "c2hvcnQ=", "PRAKERJA_RECEIPTS_SECRET_SMS is too short"),
+        ("PRAKERJA_RECEIPTS_SECRET_SMS", "!", "PRAKERJA_RECEIPTS_SECRET_SMS is not base64"),
+        ("PRAKERJA_RECEIPTS_SECRET_OTHER", "c2l4dGVlbiByYW5kb20gYnl0ZXM=", "two providers share a secret"),
+    ],
+)
+def test_a_secret_that_is_none_or_is_shared_is_refused(
+    home: object, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_EMAIL", "c2l4dGVlbiByYW5kb20gYnl0ZXM=")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(PrakerjaError, match=told):
+        Settings.from_environment().receipts_secrets()
 
 
 def test_every_order_of_receipts_ends_alike(many: Desk) -> None:
@@ -48,14 +129,14 @@ def test_every_order_of_receipts_ends_alike(many: Desk) -> None:
     told = ["accepted", "temporary_failure", "permanent_failure", "delivered", "delivered"]
     for key, order in zip(keys, list(permutations(told))[::4], strict=False):
         for status in order:
-            receipts.apply([receipts.Receipt(reference=f"{key}.0", status=status)])
+            receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status=status)])
     assert {row[1] for row in many.rows()} == {"delivered"}
 
 
 def test_a_link_in_an_e_mail_asks_before_it_unsubscribes(desk: Desk) -> None:
     desk.roster([person(1, email="a@x.example")])
     desk.send()
-    (key,) = desk.rows("idempotency_key")[0]
+    (key,) = desk.rows("unsubscribe_key")[0]
     url = f"{Settings.from_environment().receipts_url}/v1/unsubscribe/{key}"
     assert "Berhenti" in httpx.get(url).text
     assert httpx.get(url + "x").status_code == 422
@@ -66,3 +147,32 @@ def test_a_link_in_an_e_mail_asks_before_it_unsubscribes(desk: Desk) -> None:
     assert httpx.post(url[:-8] + "00000000").status_code == 404
     with warehouse.transaction(as_owner=True) as connection:
         assert connection.exec_driver_sql("select count(*) from opt_outs where is_opted_out").scalar_one() == 1
+
+
+def test_no_key_that_a_provider_is_given_unsubscribes(desk: Desk) -> None:
+    """Neither an SMS's, which its gateway has, nor an e-mail's own, which stands in its Message-ID."""
+    desk.roster(
+        [person(1, phone(1), "a@x.example"), person(2, email="b@x.example"), person(3, magic("02"), "c@x.example")]
+    )
+    desk.until_done()
+    keys = desk.rows("channel, idempotency_key, unsubscribe_key")
+    assert sorted((channel, unsubscribe is not None) for channel, _, unsubscribe in keys) == [
+        ("email", True), ("email", True), ("sms", False), ("sms", False),
+    ]  # fmt: skip
+    assert not any(receipts.opt_out_by_key(key, NINE) for _, key, _ in keys)
+    assert all(receipts.opt_out_by_key(key, NINE) for *_, key in keys if key)
+
+
+def test_the_link_of_an_e_mail_that_was_sent_before_the_keys_were_parted_stays_good(desk: Desk) -> None:
+    """As the migration leaves it: the e-mail's own key. An SMS never gets one."""
+    desk.roster([person(1, email="a@x.example"), person(2, phone(2))])
+    desk.send()
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("update reminders set unsubscribe_key = idempotency_key where channel = 'email'")
+    with (
+        pytest.raises(warehouse.RefusedError, match="reminders_unsubscribe_key"),
+        warehouse.transaction("remind") as connection,
+    ):
+        connection.exec_driver_sql("update reminders set unsubscribe_key = idempotency_key where channel = 'sms'")
+    ((key,),) = [row[1:] for row in desk.rows("channel, idempotency_key") if row[0] == "email"]
+    assert receipts.opt_out_by_key(UUID(str(key)), NINE)
