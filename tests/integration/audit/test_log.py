@@ -117,7 +117,7 @@ LIES = {
 
 
 def test_functions_that_the_owner_replaced_are_not_believed(told: Path) -> None:
-    as_owner("update revocations set approved_by = 'Budi' where recipient_id = 1")
+    as_owner("update revocations set approvers = '{budi}' where recipient_id = 1")
     before = problems()
     assert "revocations of position" in before
     as_owner(
