@@ -6,6 +6,7 @@ import fcntl
 import gc
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
@@ -23,6 +24,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from prakerja import calendar, schema, settings, warehouse  # noqa: E402
+from tests.support import written_as  # noqa: E402
 
 #: What shares something costly is run by one worker, the longest first: the tests of the running system, those of the
 #: replayed world. Every other file is a group of its own. By the beginnings of their paths.
@@ -42,6 +44,28 @@ cohorts:
 def group_of(nodeid: str) -> str:
     """Return the name of the group that a test is run with, by one worker."""
     return next((group for path, group in GROUPS.items() if nodeid.startswith(path)), nodeid.partition("::")[0])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write down, for all workers in one file, as which role each statement that writes is executed."""
+    if not hasattr(config, "workerinput"):
+        os.environ["WRITTEN_AS"] = tempfile.mkstemp(prefix="written-as-")[1]
+    warehouse.execute = written_as.Recorder(Path(os.environ["WRITTEN_AS"]))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a whole run in which a statement that writes was never executed as its duty."""
+    if hasattr(session.config, "workerinput"):
+        return
+    file = Path(os.environ["WRITTEN_AS"])
+    is_whole = {"tests", "tests/integration"} & {arg.rstrip("/") for arg in session.config.args}
+    options = session.config.option
+    if is_whole and not (options.keyword or options.collectonly or options.maxfail) and exitstatus == 0:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        for line in (lines := written_as.missing(file)):
+            reporter.write_line(f"ERROR {line}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED if lines else exitstatus
+    file.unlink()
 
 
 def pytest_collection_finish() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 from prakerja import schema, warehouse
+from tests.support import written_as
 
 
 def test_statements_are_one_a_file_and_say_their_grain() -> None:
@@ -15,6 +17,12 @@ def test_statements_are_one_a_file_and_say_their_grain() -> None:
         assert text.startswith("-- Grain: "), path
         assert ";" not in "\n".join(line for line in text.splitlines() if not line.startswith("--")), path
         assert "now()" not in text, path
+
+
+def test_each_statement_that_writes_names_its_duty() -> None:
+    """A whole run fails, too, where one was never executed as that duty (`tests/conftest.py`)."""
+    for name in written_as.writing_statements():
+        assert written_as.duties_of(name) <= {*get_args(warehouse.Duty), "owner"}, name
 
 
 def test_every_statement_is_used() -> None:

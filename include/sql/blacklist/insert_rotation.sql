@@ -1,4 +1,5 @@
 -- Grain: one change of a key.
 -- Parameters: kind, key_id, because, answered_by.
+-- Duty: publish.
 insert into rotations (kind, key_id, because, answered_by)
 values (:kind, :key_id, :because, :answered_by)

@@ -1,4 +1,5 @@
 -- Grain: one waiver per delivery that a person accepted.
 -- Parameters: delivery_id, accepted_by, because.
+-- Duty: ingest.
 insert into waivers (delivery_id, accepted_by, because)
 values (:delivery_id, :accepted_by, :because)

@@ -1,4 +1,5 @@
 -- Grain: what was counted of a cohort by region before.
 -- Parameters: cohort.
+-- Duty: ingest.
 delete from cohort_regions
 where cohort = :cohort

@@ -1,4 +1,5 @@
 -- Grain: one row per look at somebody's story.
 -- Parameters: recipient_id, looked_by.
+-- Duty: show.
 insert into looks (recipient_id, looked_by)
 values (:recipient_id, :looked_by)

@@ -1,5 +1,6 @@
 -- Grain: one row per province, as the roster names it.
 -- Parameters: cohort.
+-- Duty: ingest.
 insert into cohort_regions (
     cohort, region_code, selected, purchased, held, overdue, excluded, revoked, reinstated
 )

@@ -3,6 +3,7 @@
 -- One whose fate is unknown goes to the provider that may have it, under the same key, with the same words.
 -- Parameters: cohort, remind_on, channel, provider, after, batch, at, known_by, announced_on, deadline_on,
 -- settlement_days, audience, opens, closes, attempts_max, per_number_max.
+-- Duty: remind.
 with due as materialized (
     select *
     from

@@ -1,5 +1,6 @@
 -- Grain: one resolution per held recipient, ever; nothing where the decision did not hold that one.
 -- Parameters: deadline_on, recipient_id, is_purchased, because, resolved_by, resolved_on.
+-- Duty: decide.
 insert into hold_resolutions (recipient_id, deadline_on, is_purchased, because, resolved_by, resolved_on)
 select
     o.recipient_id,

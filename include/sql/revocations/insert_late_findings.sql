@@ -3,6 +3,7 @@
 -- Of whom deliveries that came or went could touch since it was last looked for, and since the decision.
 -- Parameters: evidence_generation, cohort, deadline_on, as decided; clock; the window by now:
 -- announced_on, deadline_now, settlement_days.
+-- Duty: decide.
 with asked as materialized (
     select
         o.recipient_id,

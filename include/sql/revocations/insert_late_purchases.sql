@@ -1,5 +1,6 @@
 -- Grain: one finding per revoked recipient from whom a platform took a payment after the deadline.
 -- May run twice. Parameters: decision_id, deadline_now, clock.
+-- Duty: decide.
 insert into late_findings (recipient_id, kind, found_on, delivery_id, line)
 select distinct on (v.recipient_id)
     v.recipient_id,

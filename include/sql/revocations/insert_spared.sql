@@ -1,5 +1,6 @@
 -- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them.
 -- May run twice. Parameters: cohort, deadline_on, clock.
+-- Duty: decide.
 insert into late_findings (recipient_id, kind, found_on)
 select
     o.recipient_id,

@@ -1,4 +1,5 @@
 -- Grain: the one row of the rule. May run twice. Parameters: one_approver_up_to, approvers, approvers_above.
+-- Duty: owner.
 insert into approval_rule (one_approver_up_to, approvers, approvers_above)
 values (:one_approver_up_to, :approvers, :approvers_above)
 on conflict (is_the_rule) do update
