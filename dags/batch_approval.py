@@ -19,6 +19,7 @@ from airflow.sdk import dag, task
 
 from acting_task import act
 from alerts import APPROVAL, FAILURE, Alert
+from prakerja import workflow
 from prakerja.people import load_people
 from prakerja.settings import WIB, program
 from prakerja_approval_operator import BatchApprovalOperator
@@ -33,20 +34,14 @@ def conf() -> dict[str, Any]:
 
 
 def request_approval() -> dict[str, Any] | None:
-    from prakerja import workflow
-
     return workflow.request_batch_approval(conf())
 
 
 def record_approval(digest: str, login: str) -> None:
-    from prakerja import workflow
-
     workflow.record_approval(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
 
 
 def is_approval_missing(digest: str) -> bool:
-    from prakerja import workflow
-
     return workflow.is_approval_missing(workflow.named_batch(conf())[0], digest)
 
 
@@ -74,8 +69,6 @@ def batch_approval():
 
     @task(task_display_name="Revoke or reinstate, publish the blacklist", outlets=[BLACKLIST])
     def carry_out(*, outlet_events=None) -> dict[str, int | None]:
-        from prakerja import workflow
-
         context = act()
         done = workflow.carry_out_batch(context["dag_run"].conf, context["run_id"], datetime.now(UTC))
         outlet_events[BLACKLIST].extra = {"version": done["version"]}

@@ -26,6 +26,7 @@ from airflow.sdk import dag, get_current_context, task
 
 from acting_task import act
 from alerts import FAILURE, Alert
+from prakerja import workflow
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST
 from run_notes import OUTCOME, pull_signed, push_outcome
@@ -51,16 +52,12 @@ def blacklist_readers():
         task_display_name="Await a fresh list",
     )
     def await_list() -> bool:
-        from prakerja import workflow
-
         events: Any = get_current_context()["triggering_asset_events"]
         told = [event.extra.get("version", 0) for event in events[BLACKLIST]] if BLACKLIST in events else []
         return workflow.has_fresh_list(max(told, default=0))
 
     @task(task_display_name="Sync the reader's copy")
     def sync_list(*, ti=None) -> dict[str, Any]:
-        from prakerja import workflow
-
         act()
         synced = workflow.sync_list()
         push_outcome(ti, workflow.tell_of_sync(synced))
@@ -68,8 +65,6 @@ def blacklist_readers():
 
     @task(task_display_name="React as a registration would")
     def react(*, ti=None) -> dict[str, int]:
-        from prakerja import workflow
-
         act()
         reacted = workflow.react_to_list()
         push_outcome(ti, workflow.tell_of_reader(pull_signed(ti, OUTCOME, "sync_list"), reacted))

@@ -36,6 +36,7 @@ from acting_task import act
 from alerts import APPROVAL, FAILURE, Alert
 from cohort_timetable import CohortTimetable
 from message_connections import message_connections
+from prakerja import workflow
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
 from prakerja.people import load_people
@@ -58,20 +59,14 @@ def occasion() -> Occasion:
 
 
 def request_approval() -> dict[str, Any] | None:
-    from prakerja import workflow
-
     return workflow.request_approval(occasion())
 
 
 def record_approval(digest: str, login: str) -> None:
-    from prakerja import workflow
-
     workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
 
 
 def is_approval_missing(digest: str) -> bool:
-    from prakerja import workflow
-
     return workflow.is_approval_missing(occasion().cohort, digest)
 
 
@@ -104,14 +99,10 @@ def cohort_deadline():
         task_display_name="Await complete feeds",
     )
     def await_feeds() -> PokeReturnValue:
-        from prakerja import workflow
-
         return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
 
     @task(task_display_name="Reconcile: count or decide")
     def reconcile(*, ti=None) -> dict[str, Any]:
-        from prakerja import workflow
-
         counts: dict[str, Any] = {}
         try:
             return telemetry.of_decision(about := occasion(), counts := workflow.reconcile(about))
@@ -120,8 +111,6 @@ def cohort_deadline():
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
-        from prakerja import workflow
-
         return workflow.choose(occasion())
 
     ask_approval = BatchApprovalOperator(
@@ -142,8 +131,6 @@ def cohort_deadline():
         task_display_name="Send reminders",
     )
     def send_reminders(*, ti=None) -> PokeReturnValue:
-        from prakerja import workflow
-
         # A replay writes to its sandbox, and to nobody else.
         connections = {} if occasion().is_replay else message_connections()
         is_done, counts = workflow.send_reminders(about := occasion(), connections)
@@ -153,14 +140,10 @@ def cohort_deadline():
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:
-        from prakerja import workflow
-
         return workflow.approve_revocation(occasion())
 
     @task(task_display_name="Revoke")
     def revoke(*, ti=None) -> int:
-        from prakerja import workflow
-
         revoked = telemetry.of_revocation(about := occasion(), workflow.revoke(about))
         push_outcome(ti, workflow.tell_of_cohort(about))
         return revoked
@@ -171,8 +154,6 @@ def cohort_deadline():
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )
     def publish_blacklist(*, ti=None, outlet_events=None) -> int:
-        from prakerja import workflow
-
         version = workflow.publish_blacklist(about := occasion())
         telemetry.of_list(workflow.measure_list())
         outlet_events[BLACKLIST].extra = {"version": version}

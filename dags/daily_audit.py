@@ -29,6 +29,7 @@ from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, get_current
 import telemetry
 from acting_task import act
 from alerts import FAILURE, Alert
+from prakerja import workflow
 from prakerja.calendar import CohortEvent
 from prakerja.settings import WIB
 from run_notes import push_outcome
@@ -64,8 +65,6 @@ def seen(event: CohortEvent, now: datetime) -> Any:
 def daily_audit():
     @task(task_display_name="Compare calendar, decisions and runs")
     def find(*, ti=None) -> list[dict[str, Any]]:
-        from prakerja import workflow
-
         act()
         found = None
         try:
@@ -82,14 +81,10 @@ def daily_audit():
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
     def report(found: list[dict[str, Any]] | None) -> None:
-        from prakerja import workflow
-
         workflow.report_audit(found)
 
     @task(task_display_name="List the batches that wait")
     def list_requests() -> list[dict[str, Any]]:
-        from prakerja import workflow
-
         act()
         return workflow.list_requests(datetime.now(WIB))
 

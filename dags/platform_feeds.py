@@ -35,6 +35,7 @@ from airflow.sdk import (
 import telemetry
 from acting_task import act
 from alerts import FAILURE, Alert, deadline_alert
+from prakerja import workflow
 from prakerja.escaping import one_line
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB
@@ -75,14 +76,10 @@ def may_wait() -> bool:
 def platform_feeds():
     @task(task_display_name="Take in rosters")
     def take_in_rosters() -> dict[str, int]:
-        from prakerja import workflow
-
         return workflow.take_in_rosters(occasion())
 
     @task(task_display_name="List the platforms", trigger_rule=TriggerRule.ALL_DONE)
     def list_platforms() -> list[str]:
-        from prakerja import workflow
-
         return workflow.list_platforms(occasion())
 
     @task.sensor(
@@ -92,8 +89,6 @@ def platform_feeds():
         task_display_name="Take in a platform's feed",
     )
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
-        from prakerja import workflow
-
         get_current_context()["platform"] = one_line(platform)[:100]  # Airflow keeps no longer name
         if may_wait() and not workflow.has_arrived(platform, occasion()):
             return PokeReturnValue(is_done=False)
@@ -106,8 +101,6 @@ def platform_feeds():
 
     @task(task_display_name="Tell what was accepted", trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCEPTED])
     def tell_of_feeds(platforms: list[str], *, ti=None, outlet_events=None) -> str:
-        from prakerja import workflow
-
         # Here, not where they are taken in: only a task that succeeds tells, and one rejected delivery fails that one.
         for index, platform in enumerate(platforms):
             accepted = ti.xcom_pull(task_ids="take_in", key="accepted", map_indexes=index)
@@ -117,14 +110,10 @@ def platform_feeds():
 
     @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
-        from prakerja import workflow
-
         return telemetry.of_standing(workflow.refresh_standing(occasion()))
 
     @task(task_display_name="Notice late truth, publish the day's list", outlets=[PUBLISHED])
     def notice_late_truth(*, ti=None, outlet_events=None) -> int | None:
-        from prakerja import workflow
-
         try:
             if version := workflow.notice_late_truth(occasion()):
                 telemetry.of_list(workflow.measure_list())
@@ -138,8 +127,6 @@ def platform_feeds():
 
     @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:
-        from prakerja import workflow
-
         return workflow.close_reminders(occasion())
 
     close_reminders()

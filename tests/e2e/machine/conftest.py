@@ -132,7 +132,7 @@ def people(decided: Machine) -> dict[str, str]:
     with decided.instance.database("warehouse") as connection:
         card = "select lpad(r.card_number::text, 16, '0') from recipients r"
         held = f"{card} join outcomes o using (recipient_id) where o.outcome = 'held' and o.cohort = 12 limit 1"
-        listed = f"{card} join revocations v using (recipient_id) limit 1"
+        listed = f"{card} join revocations v using (recipient_id) where r.cohort = 13 limit 1"
         found = {kind: connection.execute(query).fetchone() for kind, query in (("held", held), ("listed", listed))}
     return {kind: row[0] for kind, row in found.items() if row}
 
