@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from prakerja import warehouse
+from prakerja import embedded_postgres, warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from tests.conftest import copy_home
+from tests.conftest import as_superuser, copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought
 
@@ -43,18 +42,18 @@ def wave(home: Path) -> Cohort:
 def new_database(session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Make an empty database of the tests' server by name, and let it be the warehouse from then on."""
     monkeypatch.delenv("PRAKERJA_DATABASE_URL", raising=False)
-    folder = warehouse.url().query["host"]
+    owner = warehouse.url(login=embedded_postgres.OWNER)
     made: list[str] = []
 
     def make(name: str) -> None:
-        with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as server:
-            server.execute(f"create database {name}")
+        with as_superuser() as server:
+            server.execute(f"create database {name} owner {owner.username}")
         made.append(name)
-        monkeypatch.setenv("PRAKERJA_DATABASE_URL", f"postgresql://postgres@/{name}?host={folder}")
+        monkeypatch.setenv("PRAKERJA_DATABASE_URL", owner.set(database=name).render_as_string(hide_password=False))
 
     yield make
     for name in made:
-        with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as server:
+        with as_superuser() as server:
             server.execute(f"drop database {name} with (force)")
 
 

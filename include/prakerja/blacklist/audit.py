@@ -34,7 +34,7 @@ class Verified:
 
 def anchor_of(version: int, signer: SigningKey) -> dict[str, bytes]:
     """The files of a version's anchor by name: the log's position and hash when the version was recorded, signed."""
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         warehouse.execute(connection, "blacklist/seal_entries")
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "blacklist/anchor_of_version", version=version)
@@ -61,7 +61,7 @@ def folder() -> UPath:
 def verify() -> Verified:
     """The chain, the facts that it tells of, facts that it does not tell of, and the anchors."""
     found = Verified()
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         warehouse.execute(connection, "blacklist/seal_entries")
     with warehouse.transaction(one_snapshot=True) as connection:
         found.problems += [row["problem"] for row in warehouse.rows(connection, "blacklist/list_audit_problems")]
