@@ -42,6 +42,8 @@ max_wal_size = 2GB
 max_connections = 200
 password_encryption = 'scram-sha-256'
 """
+#: Of pg_hba.conf: whoever connects gives a password. Which database a login may connect to, its privileges say.
+RULES = "local all all scram-sha-256\n"
 INCLUDED = "include_if_exists = 'prakerja.conf'\n"
 
 
@@ -126,7 +128,7 @@ def _start(settings: Settings, data: Path) -> Path:
                 _write(data, "pg_hba.conf", f"local all {SUPERUSER} peer map=prakerja\n")
                 _write_configuration(data)
             server = _get_server(package, data)
-            if not server.get_postmaster_info().is_running():  # this process knew an earlier server that has died
+            if running_socket(data) is None:  # this process knew an earlier server that has died
                 server.start()
             folder = Path(server.get_postmaster_info().socket_dir)
             if not is_secured:
@@ -173,7 +175,8 @@ def _quiet_package() -> Iterator[Any]:
 def _secure(folder: Path, data: Path) -> None:
     """Give each login its password and each database its owner, then let nobody in without a password.
 
-    Every step may be repeated, and `pg_hba.conf` is the last: whoever is killed before leaves it all to the next start.
+    Every step may be repeated, and the last one says that all is done: whoever is killed before leaves it all to the
+    next start.
     Until then the server asks for nothing but that who connects is this user of the operating system; a server that an
     earlier version has left running trusts whoever reaches its socket until this is done.
     """
@@ -198,24 +201,31 @@ def _secure(folder: Path, data: Path) -> None:
             name, role = sql.Identifier(database), sql.Identifier(owner)
             connection.execute(sql.SQL("alter database {} owner to {}").format(name, role))
             connection.execute((DEFINITIONS / "ownership.sql").read_bytes())
-    _write(data, "pg_hba.conf", _access_rules())
+    _write(data, "pg_hba.conf", RULES)
     with _as_superuser(folder, "postgres") as connection:
         connection.execute("select pg_reload_conf()")
+    _write(data, "pg_hba.conf", _marked_rules())  # not before the server goes by them
 
 
 def _as_superuser(folder: Path, database: str) -> Any:
     import psycopg
 
-    return psycopg.connect(
-        host=str(folder), user=SUPERUSER, password=password(SUPERUSER), dbname=database, autocommit=True
-    )
+    try:
+        return psycopg.connect(
+            host=str(folder), user=SUPERUSER, password=password(SUPERUSER), dbname=database, autocommit=True
+        )
+    except psycopg.OperationalError:
+        raise PrakerjaError(
+            "the embedded PostgreSQL refuses its superuser, whose password is missing or another one in the home's "
+            "folder of keys: run `prakerja db stop`, and the next command sets new passwords"
+        ) from None
 
 
 def _is_secured(settings: Settings, data: Path) -> bool:
     """Whether the server is as this version sets it up, and the passwords of its logins are known."""
     keys = settings.home / "keys"
     try:
-        return (data / "pg_hba.conf").read_text(encoding="utf-8") == _access_rules() and all(
+        return (data / "pg_hba.conf").read_text(encoding="utf-8") == _marked_rules() and all(
             (keys / _password_file(login)).exists() for login in LOGINS
         )
     except OSError:
@@ -223,11 +233,11 @@ def _is_secured(settings: Settings, data: Path) -> bool:
 
 
 @cache
-def _access_rules() -> str:
-    """Return the text of pg_hba.conf. It names what the server was set up by, so that another version does it anew."""
+def _marked_rules() -> str:
+    """Return the rules with what the server was set up by, so that another version does it anew."""
     setup = [(DEFINITIONS / f"{name}.sql").read_bytes() for name in ("logins", "ownership")]
     digest = hashlib.sha256(b"\0".join([*setup, CONFIGURATION.encode()])).hexdigest()
-    return f"# Written by prakerja: set up by {digest[:16]}\nlocal all all scram-sha-256\n"
+    return f"# Written by prakerja: set up by {digest[:16]}\n{RULES}"
 
 
 def _password_file(login: str) -> str:

