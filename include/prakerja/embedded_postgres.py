@@ -61,8 +61,10 @@ def start(settings: Settings) -> Path:
 
 def password(login: str) -> str:
     """Return the password of a login of this home's server, made by the first who asks."""
-    settings = Settings.from_environment()
-    return settings.generated_once(_password_file(login), lambda: secrets.token_hex(24).encode()).decode()
+    settings, name = Settings.from_environment(), _password_file(login)
+    path = settings.home / "keys" / name
+    kept = path.read_bytes() if path.exists() else settings.generated_once(name, secrets.token_hex(24).encode)
+    return kept.decode()
 
 
 def stop(settings: Settings) -> bool:

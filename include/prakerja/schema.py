@@ -96,7 +96,7 @@ def require_schema() -> None:
 
 def revision() -> str:
     """Return the warehouse's revision, `none` where it has no schema, `unknown` where this login may not read it."""
-    with transaction() as connection:
+    with transaction(None) as connection:
         return _revision(connection)
 
 

@@ -95,11 +95,12 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 
 
 @contextlib.contextmanager
-def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
+def transaction(duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
 
-    Its facts are an entry of the audit log. It may add the facts of its duty and change none. `as_owner` is for what
-    changes the schema or seals contacts anew: it takes the owner's login of an embedded server, and the one given.
+    Its facts are an entry of the audit log. It may add the facts of its duty and change none; without a duty it may do
+    what its login may. `as_owner` is for what changes the schema or seals contacts anew: it takes the owner's login of
+    an embedded server, and elsewhere the one that is given.
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
@@ -108,7 +109,7 @@ def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bo
         engine = _engine(url(login=embedded_postgres.OWNER if as_owner else None))
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, _watched(engine, connection, blockers):
-            connection.execute(BEGIN, {"actor": acting.get(), "role": None if as_owner else f"prakerja_{duty}"})
+            connection.execute(BEGIN, {"actor": acting.get(), "role": f"prakerja_{duty}" if duty and not as_owner else None})
             yield connection
             is_to_be_sealed = connection.scalar(IS_TO_BE_SEALED)
         if is_to_be_sealed:
@@ -310,7 +311,7 @@ def is_empty(database: str) -> bool:
 def url(database: str = "warehouse", driver: str = "psycopg", login: str | None = None) -> sa.URL:
     """Return the SQLAlchemy URL of a database: yours for the warehouse where one is configured, with your login.
 
-    Else the embedded server's, which is started: with the given login, or as a command has it.
+    Else the embedded server's, which is started: with the given login ("" for none), or as a command has it.
     """
     settings = Settings.from_environment()
     if settings.database_url and database == "warehouse":
@@ -323,10 +324,9 @@ def url(database: str = "warehouse", driver: str = "psycopg", login: str | None 
         return given.set(drivername=f"postgresql+{driver}")
     folder = embedded_postgres.start(settings)
     usual = embedded_postgres.OPERATOR if database == "warehouse" else embedded_postgres.METADATA
-    name = login or usual
-    return sa.URL.create(
-        f"postgresql+{driver}", name, embedded_postgres.password(name), database=database, query={"host": str(folder)}
-    )
+    name = usual if login is None else login
+    who = {"username": name, "password": embedded_postgres.password(name)} if name else {}
+    return sa.URL.create(f"postgresql+{driver}", **who, database=database, query={"host": str(folder)})
 
 
 @cache

@@ -119,9 +119,8 @@ def database_environment(process: str, *, has_own_server: bool) -> dict[str, str
     found = {}
     if has_own_server:
         tasks = workers() or ["scheduler"]
-        login = TASKS_LOGIN if process in tasks else LOGINS.get(process)
-        place = warehouse.url(login=login) if login else warehouse.url().set(username=None, password=None)
-        found[WAREHOUSE] = place.set(drivername="postgresql").render_as_string(hide_password=False)
+        login = TASKS_LOGIN if process in tasks else LOGINS.get(process, "")
+        found[WAREHOUSE] = warehouse.url(login=login).set(drivername="postgresql").render_as_string(hide_password=False)
     if process in WITH_METADATA:
         found |= {name: os.environ[name] for name in withheld()}
     return found

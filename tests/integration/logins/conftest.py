@@ -1,0 +1,17 @@
+"""The embedded server as `make up` hands it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prakerja import warehouse
+from prakerja.machine.environment import METADATA
+
+
+@pytest.fixture
+def embedded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of `prakerja up` once it has made the databases."""
+    monkeypatch.delenv("PRAKERJA_DATABASE_URL", raising=False)
+    monkeypatch.setenv(METADATA, warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False))
