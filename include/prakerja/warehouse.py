@@ -95,7 +95,9 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 
 
 @contextlib.contextmanager
-def transaction(duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
+def transaction(
+    duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False
+) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
 
     Its facts are an entry of the audit log. It may add the facts of its duty and change none; without a duty it may do
@@ -105,11 +107,12 @@ def transaction(duty: Duty | None = "read", *, one_snapshot: bool = False, as_ow
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
     blockers: list[str] = []
+    role = f"prakerja_{duty}" if duty and not as_owner else None
     with _told_plainly(blockers):
         engine = _engine(url(login=embedded_postgres.OWNER if as_owner else None))
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, _watched(engine, connection, blockers):
-            connection.execute(BEGIN, {"actor": acting.get(), "role": f"prakerja_{duty}" if duty and not as_owner else None})
+            connection.execute(BEGIN, {"actor": acting.get(), "role": role})
             yield connection
             is_to_be_sealed = connection.scalar(IS_TO_BE_SEALED)
         if is_to_be_sealed:
@@ -187,7 +190,7 @@ def _described(found: Row) -> str:
 
 @contextlib.contextmanager
 def _watched(engine: sa.Engine, connection: Connection, blockers: list[str]) -> Iterator[None]:
-    """While a transaction goes on, keep in `blockers` whom it waits for, and say so in the log.
+    """While a transaction goes on, keep in `blockers` whom it last waited for, and say so in the log.
 
     It is asked from another connection: this one waits. What is quick has ended before anybody looks.
     """
@@ -198,9 +201,9 @@ def _watched(engine: sa.Engine, connection: Connection, blockers: list[str]) -> 
         while not is_over.is_set():
             with contextlib.suppress(sa.exc.SQLAlchemyError), engine.connect() as other:
                 found = [_described(row) for row in other.execute(BLOCKERS, {"pid": pid}).mappings()]
-                if found and not blockers:
+                if found and found != blockers:
                     log.warning("waiting for a lock that %s holds", ", ".join(found))
-                blockers[:] = found
+                    blockers[:] = found
             is_over.wait(NOTICE_SECONDS)
 
     timer = threading.Timer(NOTICE_SECONDS, watch)
@@ -325,8 +328,8 @@ def url(database: str = "warehouse", driver: str = "psycopg", login: str | None 
     folder = embedded_postgres.start(settings)
     usual = embedded_postgres.OPERATOR if database == "warehouse" else embedded_postgres.METADATA
     name = usual if login is None else login
-    who = {"username": name, "password": embedded_postgres.password(name)} if name else {}
-    return sa.URL.create(f"postgresql+{driver}", **who, database=database, query={"host": str(folder)})
+    place = sa.URL.create(f"postgresql+{driver}", database=database, query={"host": str(folder)})
+    return place.set(username=name, password=embedded_postgres.password(name)) if name else place
 
 
 @cache

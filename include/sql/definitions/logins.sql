@@ -23,7 +23,7 @@ begin
         from (
             values
             -- The owner of the schema. It works as any duty where there is no other login (tests, a first start).
-            ('warehouse', all_duties, 5, '0', '15min', '0'),
+            ('warehouse', all_duties, 10, '0', '15min', '0'),
             -- Airflow's own, which knows nothing of the warehouse.
             ('airflow', '{}', 60, '0', '0', '0'),
             -- Tasks. The longest statement decides or keeps the evidence of a million people, in less than a minute;

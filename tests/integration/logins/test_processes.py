@@ -124,7 +124,7 @@ def test_passwords_are_in_no_command_line_and_in_no_file_for_others(embedded: No
         section = configuration[f"program:{process}"]
         given = dict(each.split("=", 1) for each in shlex.split(section["environment"].replace('",', '" ')))
         assert {name: value.replace("%%", "%") for name, value in given.items()} == handed_out(process)
-        assert not [login for login in embedded_postgres.LOGINS if embedded_postgres.password(login) in section["command"]]
+        assert not [each for each in embedded_postgres.LOGINS if embedded_postgres.password(each) in section["command"]]
     assert environment.withheld() == {METADATA}, "what only some are told is not in the supervisor's environment"
 
 

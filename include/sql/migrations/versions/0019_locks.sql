@@ -1,4 +1,4 @@
--- The locks of `warehouse.exclusive`, a table for each duty that has some: rows are added when they are first asked for.
+-- The locks of `warehouse.exclusive`, a table for each duty. Rows are added when they are first asked for.
 -- Whether the session in a row still holds it is told by the advisory lock `sign_of_life` (take_lock).
 create table ingest_locks (
     name text primary key,
