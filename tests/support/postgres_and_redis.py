@@ -82,8 +82,8 @@ def postgres(clock: Mapping[str, str]) -> Iterator[Postgres]:
             path = f"{warehouse.program_of_server('psql').parent}:{os.environ['PATH']}"
             subprocess.run(
                 ["sh", DATABASES], check=True, capture_output=True,
-                env={"PATH": path, "SECRETS_DIR": given, "LOGINS": str(LOGINS), "POSTGRES_USER": "postgres", "PGHOST": "127.0.0.1",
-                     "PGPORT": str(server.port), "PGPASSWORD": PASSWORD},
+                env={"PATH": path, "SECRETS_DIR": given, "LOGINS": str(LOGINS), "POSTGRES_USER": "postgres",
+                     "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": PASSWORD},
             )  # fmt: skip
             yield server
         finally:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from prakerja import schema, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import standing
+from prakerja.monitor import overview
 from prakerja.revocations import decision, freezes
 from prakerja.warehouse import UnavailableError
 
@@ -203,6 +204,25 @@ def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, cap
             connection.exec_driver_sql(wait)
     assert re.search(r"which warehouse_worker \(a thief's, session \d+\) holds", str(raised.value))
     assert "waiting for a lock that warehouse_worker (a thief's" in caplog.text
+
+
+def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
+    def wait() -> None:
+        with contextlib.suppress(UnavailableError), warehouse.transaction("remind") as connection:
+            connection.exec_driver_sql("set local lock_timeout = '3s'; lock table provider_pace in exclusive mode")
+
+    with connect("warehouse_worker") as other, other.transaction():
+        other.execute("lock table provider_pace in exclusive mode")
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        soon = datetime.now(UTC) + timedelta(minutes=1)
+        found = list[str]()
+        while waiting.is_alive() and not found:
+            found += [need.what for need in overview.page(soon + timedelta(seconds=1))["needs"]]
+    waiting.join()
+    told = r"warehouse_worker \(a thief's, session \d+\) holds a lock that 1 others wait for: end that session"
+    assert re.fullmatch(told, found[0])
+    assert overview.page(datetime.now(UTC))["needs"] == []
 
 
 def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: None, caplog: Any) -> None:
