@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Nobody waits longer for a lock of another's: twice as long as the longest transaction of a full gelombang takes.
+#: The longest wait for a row or table: twice the longest transaction, which loads a roster of 800,000.
 LOCK_SECONDS = 120
-#: Nor for one of `exclusive`, whose holder does several transactions: sending is awaited by a task that tries again.
+#: The longest wait for a lock of `exclusive`: longer than publishing or deciding takes. Sending may take longer: a
+#: task that waits for it is retried.
 EXCLUSIVE_SECONDS = 900
-#: Sealing holds up whoever has just committed: what is not sealed by then is left to the next transaction.
+#: The longest wait to seal. It delays a writer that has committed already, so the rest is left to the next transaction.
 SEAL_SECONDS = 10
-NOTICE_SECONDS = 3.0  # whoever waits longer says for whom
+NOTICE_SECONDS = 3.0  # a longer wait is logged, with the session that is waited for
 #: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
 #: year's ledger lies in memory, and a million rows are sorted there.
 SESSION = {

@@ -46,7 +46,7 @@ class Postgres:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [warehouse.program_of_server("postgres"), "-D", self.folder / "data", "-h", "127.0.0.1",
-             "-p", str(self.port), "-k", self.folder, "-c", "max_connections=200"],
+             "-p", str(self.port), "-k", self.folder, "-c", "max_connections=300"],
             stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"), env=os.environ | self.clock,
             **_as_server(),
         )  # fmt: skip

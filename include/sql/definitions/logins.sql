@@ -3,7 +3,7 @@
 -- start, by docker/postgres/10-databases.sh, and by hand for a volume of before. Passwords are set apart.
 --
 -- A session may change its timeouts, but neither its login's duties nor its number of connections: those bind whoever
--- has stolen a password. The numbers add up to less than max_connections (200), so that no login keeps another out.
+-- has stolen a password. The numbers add up to less than max_connections (300), so that no login keeps another out.
 do $$
 declare
     all_duties constant text[] := array[
@@ -25,16 +25,16 @@ begin
             -- The owner of the schema. It works as any duty where there is no other login (tests, a first start).
             ('warehouse', all_duties, 10, '0', '15min', '0'),
             -- Airflow's own, which knows nothing of the warehouse.
-            ('airflow', '{}', 60, '0', '0', '0'),
-            -- Tasks. The longest statement decides or keeps the evidence of a million people, in less than a minute;
-            -- a transaction is idle while a delivery is read. A held lock is an idle session.
-            ('warehouse_worker', '{ingest,decide,remind,publish,read}', 80, '1h', '30min', '0'),
+            ('airflow', '{}', 70, '0', '0', '0'),
+            -- Tasks, each with three connections at most. The longest statement (the evidence of a million people)
+            -- takes less than a minute; a transaction is idle while a delivery is read; a held lock is an idle session.
+            ('warehouse_worker', '{ingest,decide,remind,publish,read}', 140, '1h', '30min', '0'),
             -- Commands: a replay does everything.
             ('warehouse_operator', all_duties, 20, '1h', '30min', '0'),
-            -- Processes that are reached from outside do what is quick.
-            ('warehouse_service', '{serve}', 5, '30s', '30s', '10min'),
-            ('warehouse_receipts', '{receive}', 5, '30s', '30s', '10min'),
-            ('warehouse_monitor', '{show}', 10, '60s', '60s', '10min'),
+            -- Processes that are reached from outside do what is quick. One has a pool of twelve connections.
+            ('warehouse_service', '{serve}', 15, '30s', '30s', '10min'),
+            ('warehouse_receipts', '{receive}', 15, '30s', '30s', '10min'),
+            ('warehouse_monitor', '{show}', 15, '60s', '60s', '10min'),
             -- People and tools that look.
             ('warehouse_reader', '{look}', 5, '5min', '60s', '30min')
         ) as l (name, duties, connections, statement, idle_in_transaction, idle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import stat
 from configparser import RawConfigParser
@@ -139,3 +140,25 @@ def test_no_login_may_have_all_connections(embedded: None) -> None:
     assert set(limits) == set(embedded_postgres.LOGINS) - {"postgres"}
     assert min(limits.values()) > 0
     assert sum(limits.values()) < most - 3
+
+
+def test_a_login_that_takes_all_its_connections_keeps_nobody_out(embedded: None) -> None:
+    """A session may change its timeouts; it changes neither this bound, nor that others have theirs."""
+    place = warehouse.url(login="warehouse_reader").set(drivername="postgresql").render_as_string(hide_password=False)
+    with contextlib.ExitStack() as held:
+        connections = [held.enter_context(connect(place)) for _ in range(5)]
+        connections[0].execute("set statement_timeout = 0")
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            connect(place)
+        for process in WITH_WAREHOUSE:
+            connect(handed_out(process)[WAREHOUSE]).close()
+
+
+@pytest.mark.parametrize("login", [each for each in embedded_postgres.LOGINS if each.startswith("warehouse_")])
+def test_each_login_has_bounds_of_time(embedded: None, login: str) -> None:
+    is_outside = login not in ("warehouse_worker", "warehouse_operator")
+    place = warehouse.url(login=login).set(drivername="postgresql").render_as_string(hide_password=False)
+    with connect(place) as connection:
+        for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"):
+            value = str((connection.execute(f"show {setting}").fetchone() or ("",))[0])
+            assert (value != "0") or (setting == "idle_session_timeout" and not is_outside), setting
