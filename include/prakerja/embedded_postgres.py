@@ -40,7 +40,7 @@ log_error_verbosity = terse
 log_min_error_statement = panic
 max_wal_size = 2GB
 max_connections = 300
-password_encryption = 'scram-sha-256'
+password_encryption = scram-sha-256
 """
 #: Of pg_hba.conf: whoever connects gives a password. Which database a login may connect to, its privileges say.
 RULES = "local all all scram-sha-256\n"

@@ -21,8 +21,8 @@ from prakerja.settings import Settings
 
 CONTRACT = "prakerja.backup/1"
 INDEX = "backup.json"
-#: Of the home's keys, the passwords of its server's logins: they are the server's, and a new home has its own.
-PASSWORDS = "database_*.txt"
+#: The keys that stay behind: passwords of the home's server. A new home generates its own.
+SERVERS_OWN = "database_*.txt"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
             _run("pg_dump", database, "--format=custom", "--no-owner", f"--file={aside / database}.dump")
         keys = Settings.from_environment().home / "keys"
         if with_keys and keys.is_dir():
-            shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(PASSWORDS))
+            shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(SERVERS_OWN))
         files = {str(path.relative_to(aside)): _described(path) for path in sorted(aside.rglob("*")) if path.is_file()}
         made = {
             "contract": CONTRACT,
@@ -99,14 +99,14 @@ def restore(folder: Path) -> Backup:
         if not warehouse.is_empty(database):
             raise PrakerjaError(f"the database {database} of {settings.home} is not empty: restore into an empty home")
     keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
-    if has_keys and set(keys.glob("*")) - set(keys.glob(PASSWORDS)):
+    if has_keys and set(keys.glob("*")) - set(keys.glob(SERVERS_OWN)):
         raise PrakerjaError(f"{keys} is there already: restore into an empty home")
     for database in databases:
         dump = f"{folder / database}.dump"
         _run("pg_restore", database, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", dump)
     if has_keys:  # last: a restore that failed may be tried again
-        passwords = shutil.ignore_patterns(PASSWORDS)
-        shutil.copytree(folder / "keys", keys, ignore=passwords, dirs_exist_ok=True)
+        left_behind = shutil.ignore_patterns(SERVERS_OWN)
+        shutil.copytree(folder / "keys", keys, ignore=left_behind, dirs_exist_ok=True)
     schema.upgrade()  # a backup of an earlier version is brought up to this one
     return backup
 
@@ -122,7 +122,7 @@ def _run(program: str, database: str, *arguments: str) -> None:
     A password goes by the environment.
     """
     url = warehouse.url(database, login=embedded_postgres.DATABASES[database])
-    place = url.set(drivername="postgresql", password=None).render_as_string()
+    place = url._replace(drivername="postgresql", password=None).render_as_string()  # `set` would keep the password
     environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
     log = Settings.from_environment().make_home() / "logs" / "backup.log"
     with log.open("a", encoding="utf-8") as out:
