@@ -6,8 +6,9 @@ umask 0027
 secrets="${SECRETS_DIR:-/run/secrets}"
 
 # A container has the password of one login: of the one that it works as.
-for login in warehouse:warehouse_db_password warehouse_service:service_db_password \
-    warehouse_receipts:receipts_db_password warehouse_monitor:monitor_db_password; do
+for login in warehouse:warehouse_db_password warehouse_worker:worker_db_password \
+    warehouse_service:service_db_password warehouse_receipts:receipts_db_password \
+    warehouse_monitor:monitor_db_password; do
     if [ -z "${PRAKERJA_DATABASE_URL:-}" ] && [ -f "$secrets/${login#*:}" ]; then
         PRAKERJA_DATABASE_URL="$(sh /opt/prakerja/docker/secret-url.sh \
             postgresql "${login%:*}" "${login#*:}" "${PRAKERJA_DATABASE_HOST:-postgres:5432}/warehouse")"

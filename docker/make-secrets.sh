@@ -10,8 +10,8 @@ mkdir -p landing # what the workers read; platforms and the PMO deliver into it
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
     [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
 }
-for name in postgres_password airflow_db_password warehouse_db_password service_db_password receipts_db_password \
-    monitor_db_password reader_db_password redis_password airflow_jwt_secret airflow_api_secret_key; do
+for name in postgres_password airflow_db_password warehouse_db_password worker_db_password operator_db_password \
+    service_db_password receipts_db_password monitor_db_password reader_db_password redis_password airflow_jwt_secret airflow_api_secret_key; do
     openssl rand -hex 32 | keep "$name"
 done
 openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the blacklist's manifests

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,7 +25,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parents[1] / "include"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
-from prakerja import calendar, schema, settings, warehouse  # noqa: E402
+from prakerja import calendar, embedded_postgres, schema, settings, warehouse  # noqa: E402
 from tests.support import written_as  # noqa: E402
 
 #: What shares something costly is run by one worker, the longest first: the tests of the running system, those of the
@@ -123,11 +125,13 @@ def prepared(factory: pytest.TempPathFactory, name: str, make: Callable[[], obje
                 copy_home(of, home)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("PRAKERJA_HOME", str(home))
-                folder = str(warehouse.url().query["host"])
-                with psycopg.connect(host=folder, user="postgres", autocommit=True) as server:
+                with as_superuser() as server:
                     for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # nobody pulls a plug
                         server.execute(f"alter system set {setting} = off")
                     server.execute("select pg_reload_conf()")
+                    # What the owner does in tests and nowhere else: empty the warehouse, and end others' sessions.
+                    server.execute("grant set on parameter session_replication_role to warehouse")
+                    server.execute("grant pg_signal_backend to warehouse")
                 make()
                 warehouse.stop_embedded_server()
             is_ready.touch()
@@ -138,7 +142,20 @@ def copy_home(prepared: Path, home: Path) -> Path:
     """Copy the databases of a prepared home into a new one. Its files may be another user's: the server's."""
     home.mkdir(mode=0o700, parents=True)
     subprocess.run(["cp", "--archive", str(prepared / "postgres"), str(home)], check=True)
+    (home / "keys").mkdir(mode=0o700)
+    for password in (prepared / "keys").glob("database_*.txt"):
+        shutil.copy2(password, home / "keys")
     return home
+
+
+def as_superuser(home: Path | None = None, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to the running server of a home, by default of the configured one, as nobody else may."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PRAKERJA_DATABASE_URL", raising=False)
+        if home is not None:
+            patch.setenv("PRAKERJA_HOME", str(home))
+        url = warehouse.url(database, login=embedded_postgres.SUPERUSER).set(drivername="postgresql")
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
 
 def empty() -> None:

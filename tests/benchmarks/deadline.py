@@ -125,7 +125,7 @@ def _vacuum() -> None:
     """What autovacuum does within minutes, a night at the latest."""
     import psycopg
 
-    address = warehouse.url().set(drivername="postgresql").render_as_string(hide_password=False)
+    address = warehouse.url(login="postgres").set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("vacuum analyze evidence")
         connection.execute("checkpoint")

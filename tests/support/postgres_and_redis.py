@@ -22,6 +22,7 @@ from prakerja.settings import PROJECT
 
 PASSWORD = "a secret of tests"
 DATABASES = PROJECT / "docker" / "postgres" / "10-databases.sh"
+LOGINS = warehouse.SQL / "definitions" / "logins.sql"
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Postgres:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [warehouse.program_of_server("postgres"), "-D", self.folder / "data", "-h", "127.0.0.1",
-             "-p", str(self.port), "-k", self.folder],
+             "-p", str(self.port), "-k", self.folder, "-c", "max_connections=300"],
             stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"), env=os.environ | self.clock,
             **_as_server(),
         )  # fmt: skip
@@ -65,7 +66,7 @@ def postgres(clock: Mapping[str, str]) -> Iterator[Postgres]:
         folder = Path(given)
         secret = folder / "password"
         secret.write_text(PASSWORD)
-        for name in ("airflow", "warehouse", "service", "receipts", "monitor", "reader"):
+        for name in ("airflow", "warehouse", "worker", "operator", "service", "receipts", "monitor", "reader"):
             shutil.copy(secret, folder / f"{name}_db_password")
         if os.geteuid() == 0:
             for path in (folder, *folder.iterdir()):
@@ -81,8 +82,8 @@ def postgres(clock: Mapping[str, str]) -> Iterator[Postgres]:
             path = f"{warehouse.program_of_server('psql').parent}:{os.environ['PATH']}"
             subprocess.run(
                 ["sh", DATABASES], check=True, capture_output=True,
-                env={"PATH": path, "SECRETS_DIR": given, "POSTGRES_USER": "postgres", "PGHOST": "127.0.0.1",
-                     "PGPORT": str(server.port), "PGPASSWORD": PASSWORD},
+                env={"PATH": path, "SECRETS_DIR": given, "LOGINS": str(LOGINS), "POSTGRES_USER": "postgres",
+                     "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": PASSWORD},
             )  # fmt: skip
             yield server
         finally:

@@ -119,7 +119,7 @@ def build_anchor(version: int, signer: SigningKey) -> dict[str, bytes]:
 
     Raises `TransientError` where the log does not have the version's entry yet.
     """
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         warehouse.execute(connection, "blacklist/seal_entries")
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "audit/find_end", version=version)

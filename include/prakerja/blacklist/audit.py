@@ -202,7 +202,7 @@ def _list_strays() -> list[str]:
     """Return the tables with facts that no entry tells of. What has just committed is sealed first."""
     problems: list[str] = []
     for _ in range(LOOKS_FOR_STRAYS):
-        with warehouse.transaction() as connection:
+        with warehouse.transaction("publish") as connection:
             warehouse.execute(connection, "blacklist/seal_entries")
         with _plain_look() as connection:
             strays = {

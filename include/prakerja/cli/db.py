@@ -44,9 +44,10 @@ def stop() -> None:
 @app.command("serve")
 def serve() -> None:
     """Run the embedded PostgreSQL of this home until stopped: for a supervisor, which starts it again."""
-    from prakerja import warehouse
+    from prakerja import embedded_postgres
+    from prakerja.settings import Settings
 
-    warehouse.keep_embedded_server()
+    embedded_postgres.keep(Settings.from_environment())
 
 
 @app.command("states")

@@ -134,8 +134,9 @@ class Contacts:
 def reseal(*, with_new_key: bool) -> int:
     """Seal everybody anew by the present key, or by one that is made now; gives how many.
 
-    One transaction, so that what stands for an address is the same everywhere. Killed in the middle, nothing has
-    changed, and the new key waits for the next try. Raises `PrakerjaError`.
+    Done as the warehouse's owner, since nobody else may change a recipient; in one transaction, so that what stands for
+    an address is the same everywhere. Killed in the middle, nothing has changed, and the new key waits for the next
+    try. Raises `PrakerjaError`.
     """
     settings = Settings.from_environment()
     first = [settings.next_contact_key()] if with_new_key else []

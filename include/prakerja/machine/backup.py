@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prakerja import schema, warehouse
+from prakerja import embedded_postgres, schema, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 
 CONTRACT = "prakerja.backup/1"
 INDEX = "backup.json"
+#: The keys that stay behind: passwords of the home's server. A new home generates its own.
+SERVERS_OWN = "database_*.txt"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
             _run("pg_dump", database, "--format=custom", "--no-owner", f"--file={aside / database}.dump")
         keys = Settings.from_environment().home / "keys"
         if with_keys and keys.is_dir():
-            shutil.copytree(keys, aside / "keys")
+            shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(SERVERS_OWN))
         files = {str(path.relative_to(aside)): _described(path) for path in sorted(aside.rglob("*")) if path.is_file()}
         made = {
             "contract": CONTRACT,
@@ -97,13 +99,14 @@ def restore(folder: Path) -> Backup:
         if not warehouse.is_empty(database):
             raise PrakerjaError(f"the database {database} of {settings.home} is not empty: restore into an empty home")
     keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
-    if has_keys and keys.exists():
+    if has_keys and set(keys.glob("*")) - set(keys.glob(SERVERS_OWN)):
         raise PrakerjaError(f"{keys} is there already: restore into an empty home")
     for database in databases:
         dump = f"{folder / database}.dump"
         _run("pg_restore", database, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", dump)
     if has_keys:  # last: a restore that failed may be tried again
-        shutil.copytree(folder / "keys", keys)
+        left_behind = shutil.ignore_patterns(SERVERS_OWN)
+        shutil.copytree(folder / "keys", keys, ignore=left_behind, dirs_exist_ok=True)
     schema.upgrade()  # a backup of an earlier version is brought up to this one
     return backup
 
@@ -114,9 +117,12 @@ def _databases() -> list[str]:
 
 
 def _run(program: str, database: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs; a password goes by the environment, and what it says into the log."""
-    url = warehouse.url(database)
-    place = url.set(drivername="postgresql", password=None).render_as_string()
+    """Run one of PostgreSQL's programs as the database's owner; what it says goes into the log.
+
+    A password goes by the environment.
+    """
+    url = warehouse.url(database, login=embedded_postgres.DATABASES[database])
+    place = url._replace(drivername="postgresql", password=None).render_as_string()  # `set` would keep the password
     environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
     log = Settings.from_environment().make_home() / "logs" / "backup.log"
     with log.open("a", encoding="utf-8") as out:

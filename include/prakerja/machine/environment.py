@@ -17,6 +17,17 @@ from prakerja.settings import Settings, new_random_key
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 HOST = "127.0.0.1"
 OPERATORS = "operators@sandbox.invalid"  # whom alerts go to, in the sandbox's inbox
+WAREHOUSE, METADATA = "PRAKERJA_DATABASE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+#: Which login of the embedded warehouse a process has; others have none. Tasks are the scheduler's children, or run in
+#: Celery's workers.
+LOGINS = {
+    "api-server": "warehouse_monitor",
+    "receipts": "warehouse_receipts",
+    "blacklist": "warehouse_service",
+}
+TASKS_LOGIN = "warehouse_worker"
+#: The processes of Airflow that use its metadata. Workers do not: they speak to the API server.
+WITH_METADATA = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,13 @@ class Ports:
 
 
 def configure(ports: Ports) -> None:
-    """Set the environment of this process, and so of its children; what is set already stays."""
+    """Set the environment of this process, and so of its children; what is set already stays.
+
+    Where the databases are is told to each process apart, with a login of its own (`database_environment`).
+    """
     airflow_home.configure()
     if not os.environ.get("PRAKERJA_CONTACT_KEY"):  # all processes have this home
         Settings.from_environment().generated_once("contact_key.b64", new_random_key)
-    # Told where it is, no process starts the embedded server by itself: the supervisor does.
-    os.environ.setdefault("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
     url = f"http://{HOST}:{ports.airflow}"
     defaults = {
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -94,6 +106,32 @@ def configure(ports: Ports) -> None:
     )
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def database_environment(process: str, *, has_own_server: bool) -> dict[str, str]:
+    """Return what a process is told of the embedded server's databases: URLs, with the login that it has.
+
+    Told where the warehouse is, no process starts the server by itself: the supervisor does. A process that has no
+    business there is told a URL without a login, which the server refuses.
+    """
+    if process == "postgres":
+        return {}
+    found = {}
+    if has_own_server:
+        tasks = workers() or ["scheduler"]
+        login = TASKS_LOGIN if process in tasks else LOGINS.get(process, "")
+        found[WAREHOUSE] = warehouse.url(login=login).set(drivername="postgresql").render_as_string(hide_password=False)
+    if process in WITH_METADATA:
+        found |= {name: os.environ[name] for name in withheld()}
+    return found
+
+
+def withheld() -> set[str]:
+    """Return the variables of this process that only some of its children are told."""
+    given = os.environ.get(METADATA)
+    if given is None or given != warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False):
+        return set()
+    return {METADATA}
 
 
 def workers() -> list[str]:

@@ -78,11 +78,13 @@ def supervised(ports: Ports, *, has_own_server: bool, tell: Callable[[str], None
 
     `tell` is given a line for a stop that is slow. Raises `PrakerjaError` where something does not stop.
     """
-    path = _write_configuration(commands(ports, has_own_server=has_own_server))
+    path = _write_configuration(commands(ports, has_own_server=has_own_server), has_own_server=has_own_server)
+    withheld = environment.withheld()
     # A keeper for the supervisor, too: when we are killed, it stops, and its processes with it.
     command = _kept([str(BIN / "supervisord"), "--nodaemon", "--configuration", str(path)], SUPERVISOR_SECONDS)
     supervisor = subprocess.Popen(  # noqa: S603 - our own
         command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name not in withheld},
         start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
     )  # fmt: skip
     try:
@@ -198,7 +200,7 @@ def logs() -> Path:
     return Settings.from_environment().home / "logs" / "machine"
 
 
-def _write_configuration(of: dict[str, list[str]]) -> Path:
+def _write_configuration(of: dict[str, list[str]], *, has_own_server: bool) -> Path:
     home = Settings.from_environment().make_home()
     logs().mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = configparser.RawConfigParser()
@@ -220,6 +222,7 @@ def _write_configuration(of: dict[str, list[str]]) -> Path:
         configuration[f"program:{name}"] = {
             "command": " ".join(part.replace("%", "%%") for part in kept),
             "directory": str(PROJECT),
+            "environment": _quoted(environment.database_environment(name, has_own_server=has_own_server)),
             "autorestart": "true",
             "startsecs": "10",  # longer than Airflow needs to fail at its start
             "startretries": "10",
@@ -235,9 +238,16 @@ def _write_configuration(of: dict[str, list[str]]) -> Path:
     if "postgres" in of:
         configuration["program:postgres"]["priority"] = "1"  # started first, stopped last
     path = home / "supervisord.conf"
-    with path.open("w", encoding="utf-8") as file:
+    path.unlink(missing_ok=True)  # one of an earlier version may be read by others
+    # It has passwords: no command line has one, and no process another's.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         configuration.write(file)
     return path
+
+
+def _quoted(variables: dict[str, str]) -> str:
+    """Return variables as supervisord reads them: in quotes, which none of them has, and each percent sign twice."""
+    return ",".join(f'{name}="{value}"'.replace("%", "%%") for name, value in variables.items())
 
 
 def _kept(command: list[str], seconds: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
 from prakerja.settings import WIB, Settings
 
+LOCK_PATIENCE = timedelta(minutes=1)  # nothing that goes well holds others up for longer
 POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share": "share of the selected"}
 
 
@@ -50,6 +51,7 @@ def page(now: datetime) -> dict[str, Any]:
                 *_needs_of_feeds(known, now.astimezone(WIB).date()),
                 *_needs_of_list(published),
                 *_needs_of_people(),
+                *_needs_of_locks(now),
             ],
             key=lambda need: not need.is_urgent,
         ),
@@ -173,6 +175,15 @@ def _needs_of_people() -> Iterator[Need]:
     else:
         if told:
             yield Need(told, "", False)
+
+
+def _needs_of_locks(now: datetime) -> Iterator[Need]:
+    """Sessions that others wait for. Each wait ends by itself and is tried again: in vain, until the session ends."""
+    with warehouse.transaction("show") as connection:
+        blocking = warehouse.rows(connection, "monitor/list_blocking_sessions", since=now - LOCK_PATIENCE)
+    for row in blocking:
+        who = f"{row['login']} ({row['application'] or 'no name'}, session {row['pid']})"
+        yield Need(f"{who} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
 
 
 def _needs_of_list(published: freshness.Freshness | None) -> Iterator[Need]:

@@ -63,6 +63,16 @@ begin
     revoke execute on function differences(bigint, bigint) from public;
     grant execute on function differences(bigint, bigint) to prakerja_ingest, prakerja_show, prakerja_read;
 
+    -- Locks: each duty its own. Who may only read locks none, and seals nothing: that holds up whoever commits.
+    grant insert, update on ingest_locks to prakerja_ingest;
+    grant insert, update on decide_locks to prakerja_decide;
+    grant insert, update on remind_locks to prakerja_remind;
+    grant insert, update on publish_locks to prakerja_publish;
+    revoke execute on function lock_name(text) from public;
+    revoke execute on function seal_entries() from public;
+    grant execute on function seal_entries()
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish;
+
     -- The monitor shows what runs have counted, and writes down who has looked at whom.
     grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_ingest;
     grant insert on looks to prakerja_show;

@@ -105,7 +105,7 @@ def test_a_list_that_was_issued_anew_is_read_by_its_delta(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url(login="warehouse").render_as_string(hide_password=False))
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))
     publishing.publish("first", AT, DAY)
     reader = Reader(home / "reader", listed)

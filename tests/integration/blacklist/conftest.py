@@ -36,7 +36,7 @@ def later(listed: Path) -> Path:
 @pytest.fixture
 def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keys that are nobody else's: a home of the test's own, with the same warehouse; gives its folder of keys."""
-    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url(login="warehouse").render_as_string(hide_password=False))
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))
     return home / "own" / "keys"
 

@@ -17,7 +17,7 @@ from tests.support.small_cohort import card
 @pytest.fixture
 def people(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three recipients, and one message to each of two."""
-    server = warehouse.url().render_as_string(hide_password=False)
+    server = warehouse.url(login="warehouse").render_as_string(hide_password=False)
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))  # for its keys alone
     Settings.from_environment().contact_keys()
     monkeypatch.setenv("PRAKERJA_DATABASE_URL", server)

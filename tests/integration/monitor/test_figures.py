@@ -42,8 +42,8 @@ def test_who_counts_does_not_wait_for_ever_and_leaves_nobody_else_impatient(
     with warehouse.exclusive("monitor"), pytest.raises(warehouse.UnavailableError):
         figures.refresh(NOW)
     for _ in range(3):  # every connection that the pool may give
-        with warehouse.exclusive("another", 1), warehouse.transaction() as connection:
-            assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "0"
+        with warehouse.exclusive("rosters", 1), warehouse.transaction() as connection:
+            assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "2min"
 
 
 def test_an_open_cohort_is_counted_by_its_latest_intake(wave: Cohort) -> None:

@@ -28,7 +28,7 @@ begin
         cross join lateral digest_of(p.fact, p.entry, c.columns) as d
         where p.entry = pending.entry and d.rows > 0;
         if digests is not null then -- an insert that found everything there has drawn an entry, and added nothing
-            perform pg_advisory_xact_lock(hashtextextended('prakerja audit', 0));
+            perform lock_name('audit');
             select l.position, l.hash into last_position, last_hash from audit_log as l order by l.position desc limit 1;
             last_position := coalesce(last_position, 0) + 1;
             last_hash := coalesce(last_hash, ''::bytea);

@@ -25,7 +25,7 @@ declare
     leaving bigint[];
     touched bigint[];
 begin
-    perform pg_advisory_xact_lock(hashtextextended('prakerja evidence ' || of_cohort, 0));
+    perform lock_name('evidence ' || of_cohort);
     select * into base from evidence_bases as b where b.cohort = of_cohort;
     if base is null then
         insert into evidence (cohort, recipient_id, card_number)

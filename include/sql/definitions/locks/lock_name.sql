@@ -1,0 +1,14 @@
+-- Waits until no other transaction holds the name, and holds it until this one ends. For functions of the owner, who
+-- alone may lock these rows.
+create or replace function lock_name(of_name text) returns void
+language plpgsql
+set search_path = public, pg_temp
+as $$
+begin
+    perform from function_locks as l where l.name = of_name for update;
+    if not found then
+        insert into function_locks (name) values (of_name) on conflict do nothing;
+        perform from function_locks as l where l.name = of_name for update;
+    end if;
+end;
+$$;
