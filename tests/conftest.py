@@ -11,6 +11,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -31,6 +32,14 @@ GROUPS = {
     "tests/e2e/test_replay.py": "the replayed world",
     "tests/e2e/service/": "the replayed world",
 }
+
+#: How many examples a property is tried with: `make soak` takes the second profile. What is costly takes a part of it.
+for _profile, _examples in {"ordinary": 100, "soak": 1_500}.items():
+    hypothesis.settings.register_profile(
+        _profile, max_examples=_examples, deadline=None, database=None, print_blob=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+hypothesis.settings.load_profile("ordinary")
 
 CALENDAR = """
 cohorts:
