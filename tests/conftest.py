@@ -25,6 +25,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 from prakerja import calendar, schema, settings, warehouse  # noqa: E402
 
+# Nobody pulls a plug: what this process writes may stay in memory. Tests of when it is flushed put their own in place.
+os.fsync = lambda _: None
+
 #: What shares something costly is run by one worker, the longest first: the tests of the running system, those of the
 #: replayed world. Every other file is a group of its own. By the beginnings of their paths.
 GROUPS = {
@@ -160,15 +163,20 @@ def empty_warehouse() -> Callable[[], None]:
 @pytest.fixture
 def home(session_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty warehouse, an empty landing zone, the short calendar; gives the test's own folder."""
-    monkeypatch.setenv("PRAKERJA_HOME", str(session_home))
-    monkeypatch.setenv("PRAKERJA_LANDING", str(tmp_path / "landing"))
-    monkeypatch.setenv("PRAKERJA_PUBLISH", str(tmp_path / "publish"))
-    monkeypatch.setenv("PRAKERJA_CALENDAR", str(tmp_path / "calendar.yaml"))
-    (tmp_path / "landing").mkdir()
-    (tmp_path / "calendar.yaml").write_text(CALENDAR)
+    return begin(session_home, tmp_path, monkeypatch)
+
+
+def begin(session_home: Path, folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """What `home` is, in a folder; for fixtures that several tests share."""
+    patch.setenv("PRAKERJA_HOME", str(session_home))
+    patch.setenv("PRAKERJA_LANDING", str(folder / "landing"))
+    patch.setenv("PRAKERJA_PUBLISH", str(folder / "publish"))
+    patch.setenv("PRAKERJA_CALENDAR", str(folder / "calendar.yaml"))
+    (folder / "landing").mkdir()
+    (folder / "calendar.yaml").write_text(CALENDAR)
     calendar._read.cache_clear()
     empty()
-    return tmp_path
+    return folder
 
 
 @pytest.fixture
