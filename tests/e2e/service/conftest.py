@@ -31,7 +31,7 @@ def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFacto
     """Everybody of the world asked about, everything fetched, a reader synced; gives what was answered and said."""
     instance, _ = replayed
     people = instance.people()
-    made = instance.run("keys", "create", "registration", "--scope", "check", "--scope", "list", "--scope", "range",
+    made = instance.ask("keys", "create", "registration", "--scope", "check", "--scope", "list", "--scope", "range",
                         "--per-minute", "1000000", "--as", "Siti")  # fmt: skip
     token = made.stdout.strip()
     niks = [person["nik"] for person in people]
