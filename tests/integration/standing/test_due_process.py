@@ -329,7 +329,7 @@ def test_whatever_happens_the_invariants_hold(
 
     run_state_machine_as_test(
         begin,
-        settings=settings(max_examples=settings.default.max_examples // 16, stateful_step_count=25),
+        settings=settings(max_examples=settings.default.max_examples // 8, stateful_step_count=25),
     )
     assert min(seen[what] for what in ("decided", "revoked")) > 0, f"idle lives: {seen}"
 

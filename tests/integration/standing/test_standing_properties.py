@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prakerja import warehouse
@@ -112,7 +112,6 @@ horizons = st.tuples(
 )
 
 
-@settings(max_examples=settings.default.max_examples // 2)
 @given(world=worlds, way=st.lists(horizons, max_size=4))
 @pytest.mark.usefixtures("home")
 def test_evidence_is_the_same_whatever_way_it_came(world: list[Feed], way: list[tuple[date, date, datetime]]) -> None:
@@ -153,7 +152,6 @@ def decided(connection: warehouse.Connection) -> dict[int, str]:
     return {card: outcome for card, outcome in found}  # noqa: C416 - rows, not pairs
 
 
-@settings(max_examples=settings.default.max_examples // 2)
 @given(world=worlds, shuffled=st.randoms())
 @pytest.mark.usefixtures("home")
 def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
