@@ -221,7 +221,9 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     )  # fmt: skip
 
 
-def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(replayed_world: Path, instances: Any, tmp_path: Path) -> None:
+def test_a_missing_feed_blocks_the_cohorts_whose_window_it_is_in(
+    replayed_world: Path, instances: Any, tmp_path: Path
+) -> None:
     shutil.copytree(replayed_world / "landing", tmp_path / "landing")
     shutil.rmtree(tmp_path / "landing" / "feeds" / "pintaria" / "2021-03-15")
     shutil.rmtree(tmp_path / "landing" / "feeds" / "sisnaker" / "2021-03-14")
