@@ -88,7 +88,12 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
-soak: install ## what takes too long for every change: a month of feeds, workers killed, faults of the machine (an hour)
+# What is tried with examples that nobody thought of: with many more.
+PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/standing/test_due_process.py \
+	tests/integration/standing/test_standing_properties.py tests/unit/reader/test_reader_fuzz.py tests/unit/test_snapshot.py
+
+soak: install ## what takes too long for every change: a month of feeds, many examples, workers killed, faults of the machine (an hour)
+	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak $(PROPERTIES) tests/integration/worlds
 	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -28,6 +29,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 from prakerja import calendar, embedded_postgres, schema, settings, warehouse  # noqa: E402
 from tests.support import written_as  # noqa: E402
 
+# Nobody pulls a plug: what this process writes may stay in memory. Tests of when it is flushed put their own in place.
+os.fsync = lambda _: None
+
 #: What shares something costly is run by one worker, the longest first: the tests of the running system, those of the
 #: replayed world. Every other file is a group of its own. By the beginnings of their paths.
 GROUPS = {
@@ -35,6 +39,14 @@ GROUPS = {
     "tests/e2e/test_replay.py": "the replayed world",
     "tests/e2e/service/": "the replayed world",
 }
+
+#: How many examples a property is tried with: `make soak` takes the second profile. What is costly takes a part of it.
+for _profile, _examples in {"ordinary": 100, "soak": 1_500}.items():
+    hypothesis.settings.register_profile(
+        _profile, max_examples=_examples, deadline=None, database=None, print_blob=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+hypothesis.settings.load_profile("ordinary")
 
 CALENDAR = """
 cohorts:
@@ -193,15 +205,20 @@ def empty_warehouse() -> Callable[[], None]:
 @pytest.fixture
 def home(session_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty warehouse, an empty landing zone, the short calendar; gives the test's own folder."""
-    monkeypatch.setenv("PRAKERJA_HOME", str(session_home))
-    monkeypatch.setenv("PRAKERJA_LANDING", str(tmp_path / "landing"))
-    monkeypatch.setenv("PRAKERJA_PUBLISH", str(tmp_path / "publish"))
-    monkeypatch.setenv("PRAKERJA_CALENDAR", str(tmp_path / "calendar.yaml"))
-    (tmp_path / "landing").mkdir()
-    (tmp_path / "calendar.yaml").write_text(CALENDAR)
+    return begin(session_home, tmp_path, monkeypatch)
+
+
+def begin(session_home: Path, folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """What `home` is, in a folder; for fixtures that several tests share."""
+    patch.setenv("PRAKERJA_HOME", str(session_home))
+    patch.setenv("PRAKERJA_LANDING", str(folder / "landing"))
+    patch.setenv("PRAKERJA_PUBLISH", str(folder / "publish"))
+    patch.setenv("PRAKERJA_CALENDAR", str(folder / "calendar.yaml"))
+    (folder / "landing").mkdir()
+    (folder / "calendar.yaml").write_text(CALENDAR)
     calendar._read.cache_clear()
     empty()
-    return tmp_path
+    return folder
 
 
 @pytest.fixture

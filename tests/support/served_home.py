@@ -11,12 +11,13 @@ from collections.abc import Iterator
 import httpx
 
 from tests.e2e.conftest import Instance
+from tests.support.running_service import TLS
 
 
 def loaded(url: str) -> bool:
     """Whether the service has all that it answers from: each part is loaded by a thread of its own."""
     try:
-        ready, counted = (httpx.get(url + path) for path in ("/readyz", "/v1/statistics"))
+        ready, counted = (httpx.get(url + path, verify=TLS) for path in ("/readyz", "/v1/statistics"))
     except httpx.HTTPError:
         return False
     # The replayed list is of 2021: it has expired, and is served as that.

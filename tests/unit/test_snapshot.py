@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prakerja.blacklist import snapshot
@@ -41,12 +41,6 @@ LISTS = st.dictionaries(st.sampled_from(POOL), st.sampled_from([12, 13]), max_si
 NEARS = st.sampled_from([0, 1, 100, 400, snapshot.NEAR_BYTES])
 
 
-def at_length(examples: int) -> settings:
-    return settings(
-        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
-    )
-
-
 def listed(people: dict[str, int]) -> dict[bytes, bytes]:
     """Lines by subject."""
     return {subject.encode(): line_of(subject, cohort) for subject, cohort in people.items()}
@@ -68,7 +62,6 @@ def delta_of(*changes: bytes) -> bytes:
 
 
 @given(st.lists(LISTS, min_size=2, max_size=6), NEARS)
-@at_length(120)
 def test_every_version_follows_from_every_earlier_one_byte_for_byte(versions: list[dict[str, int]], near: int) -> None:
     lists = [listed(version) for version in versions]
     deltas = [delta_between(before, after) for before, after in pairwise(lists)]
@@ -84,7 +77,6 @@ def test_every_version_follows_from_every_earlier_one_byte_for_byte(versions: li
 
 
 @given(st.lists(LISTS, min_size=2, max_size=6))
-@at_length(60)
 def test_deltas_one_after_another_lead_where_their_net_does(versions: list[dict[str, int]]) -> None:
     lists = [listed(version) for version in versions]
     lines, subjects = list_of(lists[0]), subjects_of(lists[0])
@@ -96,7 +88,6 @@ def test_deltas_one_after_another_lead_where_their_net_does(versions: list[dict[
 
 
 @given(st.lists(LISTS, min_size=2, max_size=6))
-@at_length(60)
 def test_a_net_change_says_no_more_than_it_must(versions: list[dict[str, int]]) -> None:
     lists = [listed(version) for version in versions]
     changes = net(delta_between(before, after) for before, after in pairwise(lists))
@@ -153,7 +144,6 @@ def test_the_first_the_last_and_the_only_line_come_and_go(
 
 
 @given(LISTS, st.sampled_from(POOL), NEARS)
-@at_length(200)
 def test_a_subjects_place_is_its_line_or_where_it_would_begin(people: dict[str, int], subject: str, near: int) -> None:
     base, key = list_of(listed(people)), subject.encode()
     with mock.patch.object(snapshot, "NEAR_BYTES", near):
@@ -196,7 +186,6 @@ def test_who_is_listed_is_found_and_nobody_else(crowd: str) -> None:
 
 
 @given(st.sets(st.binary(min_size=32, max_size=32)), st.binary(min_size=32, max_size=32))
-@at_length(200)
 def test_subjects_agree_with_a_set(people: set[bytes], other: bytes) -> None:
     subjects = Subjects(b"".join(sorted(people)))
     assert (other in subjects) == (other in people)
@@ -260,7 +249,6 @@ SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=6)
 
 
 @given(LISTS, SIZES)
-@at_length(200)
 def test_lines_that_come_in_chunks_are_those_that_come_at_once(people: dict[str, int], sizes: list[int]) -> None:
     data = list_of(listed(people))
     assert taken_in(data, sizes) == taken_in(data, [len(data)])
@@ -341,7 +329,6 @@ def test_a_line_without_end_is_not_waited_for() -> None:
 
 
 @given(LISTS, st.data())
-@at_length(200)
 def test_a_list_with_any_byte_changed_is_refused_or_another_list(people: dict[str, int], data: st.DataObject) -> None:
     right = list_of(listed(people))
     place = data.draw(st.integers(0, len(right) - 1))
@@ -426,7 +413,6 @@ def test_who_is_listed_is_not_added_and_who_is_not_is_not_withdrawn(
 
 
 @given(LISTS, st.lists(st.tuples(st.sampled_from(["ADD", "WITHDRAW"]), st.sampled_from(POOL)), max_size=6))
-@at_length(300)
 def test_the_two_ways_to_a_result_agree_on_what_is_refused_too(
     people: dict[str, int], steps: list[tuple[str, str]]
 ) -> None:

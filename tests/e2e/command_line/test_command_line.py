@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,31 +22,29 @@ def one_line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
 
 
 def with_settings(instance: Instance, **settings: str) -> Instance:
-    class Bent(Instance):
-        @property
-        def environment(self) -> dict[str, str]:
-            return super().environment | settings
-
-    return Bent(instance.home, instance.landing, instance.calendar)
+    return replace(instance, more=settings)
 
 
 REPLAY = ("replay", "--from", "2021-03-05", "--to", "2021-03-06")
 
 
 def test_a_fresh_home_answers(fresh: Instance) -> None:
-    assert {row["status"] for row in fresh.cohorts().values()} == {"no_roster"}
-    assert json.loads(fresh.run("feeds", "--json").stdout) == []
-    assert "no list is published" in one_line(fresh.run("blacklist", "verify"))
-    assert "no list is published" in one_line(fresh.run("blacklist", "check", given="1\n"))
-    unknown = json.loads(fresh.run("explain", "1234567890123456", "--json").stdout)
+    in_a_process = fresh.run("cohorts", "--json")
+    assert {row["status"] for row in json.loads(in_a_process.stdout)} == {"no_roster"}
+    in_this_process = fresh.ask("cohorts", "--json")
+    assert (in_this_process.stdout, in_this_process.stderr) == (in_a_process.stdout, in_a_process.stderr)
+    assert json.loads(fresh.ask("feeds", "--json").stdout) == []
+    assert "no list is published" in one_line(fresh.ask("blacklist", "verify"))
+    assert "no list is published" in one_line(fresh.ask("blacklist", "check", given="1\n"))
+    unknown = json.loads(fresh.ask("explain", "1234567890123456", "--json").stdout)
     assert (unknown["cohort"], unknown["state"]) == (None, "unknown")
 
 
 def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
-    bent = Instance(fresh.home, fresh.home / "nowhere", fresh.calendar)
-    assert "is not there: set PRAKERJA_LANDING" in one_line(bent.run(*REPLAY))
+    bent = replace(fresh, landing=fresh.home / "nowhere")
+    assert "is not there: set PRAKERJA_LANDING" in one_line(bent.ask(*REPLAY))
     foreign = with_settings(fresh, PRAKERJA_LANDING="foo://bucket/landing")
-    assert "cannot be reached" in one_line(foreign.run(*REPLAY))
+    assert "cannot be reached" in one_line(foreign.ask(*REPLAY))
 
 
 @pytest.mark.parametrize(
@@ -65,58 +63,51 @@ def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
 )
 def test_a_calendar_that_is_wrong(fresh: Instance, tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "calendar.yaml").write_text(text)
-    bent = Instance(fresh.home, fresh.landing, tmp_path / "calendar.yaml")
+    bent = replace(fresh, calendar=tmp_path / "calendar.yaml")
     for command in (["cohorts"], list(REPLAY)):
-        line = one_line(bent.run(*command))
+        line = one_line(bent.ask(*command))
         assert said in line
         assert str(tmp_path / "calendar.yaml") in line
 
 
 def test_a_calendar_that_is_not_there(fresh: Instance, tmp_path: Path) -> None:
-    bent = Instance(fresh.home, fresh.landing, tmp_path / "none.yaml")
-    assert "set PRAKERJA_CALENDAR" in one_line(bent.run("cohorts"))
+    bent = replace(fresh, calendar=tmp_path / "none.yaml")
+    assert "set PRAKERJA_CALENDAR" in one_line(bent.ask("cohorts"))
 
 
-def test_a_calendar_that_contradicts_a_roster(fresh: Instance, tmp_path: Path, instances: Any) -> None:
-    instance = instances()
-    (tmp_path / "calendar.yaml").write_text(
-        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-04-03}\n"
-    )
-    done = Instance(instance.home, instance.landing, tmp_path / "calendar.yaml").run(*REPLAY)
-    assert done.returncode == 1
-    assert "roster of gelombang-12: calendar_mismatch: the calendar says deadline_on 2021-04-03" in done.stderr
+def test_a_calendar_that_contradicts_a_roster(contradicted: subprocess.CompletedProcess[str]) -> None:
+    assert contradicted.returncode == 1
+    assert "roster of gelombang-12: calendar_mismatch: the calendar says deadline_on 2021-04-03" in contradicted.stderr
 
 
 def test_a_database_that_cannot_be_reached(fresh: Instance) -> None:
     for url in ("postgresql://nobody:hush@127.0.0.1:9/none", "postgresql://nobody@/none?host=/nowhere"):
         bent = with_settings(fresh, PRAKERJA_DATABASE_URL=url)
         for command in (["cohorts"], ["db", "upgrade"], list(REPLAY)):
-            line = one_line(bent.run(*command))
+            line = one_line(bent.ask(*command))
             assert "cannot be reached" in line
             assert "hush" not in line
     for url in ("postgresql://u:hush@h:notaport/x", "nonsense"):
-        assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).run("cohorts"))
-    assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").run("cohorts"))
+        assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).ask("cohorts"))
+    assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").ask("cohorts"))
 
 
-def test_a_wrong_key(fresh: Instance) -> None:
-    bent = with_settings(fresh, PRAKERJA_SUBJECT_KEY="no key!")
-    done = bent.run(*REPLAY, "--approve-as", "Siti")
-    assert "PRAKERJA_SUBJECT_KEY is not base64" in done.stderr
-    assert done.returncode == 1
+def test_a_wrong_key(contradicted: subprocess.CompletedProcess[str]) -> None:
+    assert contradicted.returncode == 1
+    assert "PRAKERJA_SUBJECT_KEY is not base64" in contradicted.stderr
 
 
 def test_an_unknown_cohort(fresh: Instance, tmp_path: Path) -> None:
-    assert "cohort 99 is not in the calendar" in one_line(fresh.run(*REPLAY, "--cohorts", "99"))
+    assert "cohort 99 is not in the calendar" in one_line(fresh.ask(*REPLAY, "--cohorts", "99"))
     out = tmp_path / "world"
-    assert "cohort 99 is not in the calendar" in one_line(fresh.run("simulate", "--cohorts", "99", "--out", str(out)))
+    assert "cohort 99 is not in the calendar" in one_line(fresh.ask("simulate", "--cohorts", "99", "--out", str(out)))
     assert not out.exists()
 
 
-def test_another_world_is_not_written_over(fresh: Instance, world: Path, tmp_path: Path) -> None:
-    before = (world / "expected.json").read_bytes()
-    assert "holds another world" in one_line(fresh.run("simulate", "--cohorts", "12", "--out", str(world)))
-    assert (world / "expected.json").read_bytes() == before
+def test_another_world_is_not_written_over(fresh: Instance, replayed_world: Path) -> None:
+    before = (replayed_world / "expected.json").read_bytes()
+    assert "holds another world" in one_line(fresh.ask("simulate", "--cohorts", "12", "--out", str(replayed_world)))
+    assert (replayed_world / "expected.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -135,13 +126,13 @@ def test_another_world_is_not_written_over(fresh: Instance, world: Path, tmp_pat
     ],
 )
 def test_wrong_usage_is_two(fresh: Instance, usage: list[str]) -> None:
-    done = fresh.run(*usage)
+    done = fresh.ask(*usage)
     assert done.returncode == 2
     assert done.stderr
 
 
 def test_what_is_no_card_or_nik_is_said_and_the_rest_is_answered(fresh: Instance) -> None:
-    done = fresh.run("explain", "123", "1234567890123456", "--json")
+    done = fresh.ask("explain", "123", "1234567890123456", "--json")
     assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["unknown", "unknown"]
     assert "no card number (sixteen digits) in place 1" in one_line(done)
 
@@ -166,7 +157,7 @@ def test_a_world_comes_out_the_same_twice_and_another_seed_gives_another(fresh: 
     def made(name: str, seed: str) -> dict[str, bytes]:
         out = tmp_path / name
         assert (
-            fresh.run(
+            fresh.ask(
                 "simulate", "--cohorts", "12", "--scale", "0.005", "--seed", seed, "--nasty", "--out", str(out)
             ).returncode
             == 0

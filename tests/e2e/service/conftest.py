@@ -31,7 +31,7 @@ def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFacto
     """Everybody of the world asked about, everything fetched, a reader synced; gives what was answered and said."""
     instance, _ = replayed
     people = instance.people()
-    made = instance.run("keys", "create", "registration", "--scope", "check", "--scope", "list", "--scope", "range",
+    made = instance.ask("keys", "create", "registration", "--scope", "check", "--scope", "list", "--scope", "range",
                         "--per-minute", "1000000", "--as", "Siti")  # fmt: skip
     token = made.stdout.strip()
     niks = [person["nik"] for person in people]
@@ -53,7 +53,7 @@ def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFacto
         texts.append(consumer.get(f"{url}/{people[0]['phone']}").content)
         environment = instance.environment | {"PRAKERJA_API_KEY": token}
         synced = subprocess.run(
-            [*instance.command, "blacklist", "sync", str(reader), "--from", url, "--at", "2021-03-20T05:00:00Z"],
+            [*instance.command, "blacklist", "sync", str(reader), "--from", url, "--at", "2021-03-18T05:00:00Z"],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         await_lookups(instance, len(people) + 1)

@@ -14,16 +14,16 @@ from tests.e2e.conftest import Instance
 def test_the_service_the_command_and_a_reader_answer_alike(asked: dict[str, Any]) -> None:
     instance, people = asked["instance"], asked["people"]
     given = "\n".join(person["nik"] for person in people)
-    by_command = instance.run("blacklist", "check", given=given).stdout.splitlines()
+    by_command = instance.ask("blacklist", "check", given=given).stdout.splitlines()
     assert asked["synced"].returncode == 0, asked["synced"].stderr
-    by_reader = instance.run("blacklist", "check", "--in", str(asked["reader"]), given=given).stdout.splitlines()
+    by_reader = instance.ask("blacklist", "check", "--in", str(asked["reader"]), given=given).stdout.splitlines()
     listed = [answer == "listed" for answer in by_command]
     assert by_command == by_reader
     assert asked["answers"] == listed
     assert 0 < sum(listed) < len(listed)
-    shown = instance.run("keys", "list").stdout
+    shown = instance.ask("keys", "list").stdout
     assert f"{len(people) + 1:,}" in shown, "everybody, and a range"
-    assert "expired" in instance.run("blacklist", "status", "--in", str(asked["reader"])).stdout
+    assert "expired" in instance.ask("blacklist", "status", "--in", str(asked["reader"])).stdout
 
 
 @pytest.mark.parametrize("kind", ["card_number", "nik", "phone", "email", "full_name"])
@@ -59,9 +59,9 @@ def test_a_taken_port_and_a_missing_key_are_one_line(replayed: tuple[Instance, A
         done = instance.run("serve", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert "cannot be listened on" in done.stderr
-    done = instance.run("serve", "--pin", "/nowhere.pem")
+    done = instance.ask("serve", "--pin", "/nowhere.pem")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    done = instance.run("blacklist", "sync", "/tmp/nowhere", "--from", "http://127.0.0.1:9")  # noqa: S108
+    done = instance.ask("blacklist", "sync", "/tmp/nowhere", "--from", "http://127.0.0.1:9")  # noqa: S108
     assert "PRAKERJA_API_KEY" in done.stderr
-    done = instance.run("keys", "revoke", "nothing", "--because", "x", "--as", "Siti")
+    done = instance.ask("keys", "revoke", "nothing", "--because", "x", "--as", "Siti")
     assert "there is no key nothing" in done.stderr

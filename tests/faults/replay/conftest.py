@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from tests.e2e import conftest as e2e
 
-calendar_file, world, instances, replayed = e2e.calendar_file, e2e.world, e2e.instances, e2e.replayed
+replayed_world, instances, replayed = e2e.replayed_world, e2e.instances, e2e.replayed
 prepared_home_with_airflow = e2e.prepared_home_with_airflow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from prakerja.blacklist import publishing, rotation, signing
 from prakerja.blacklist.service import running
 from prakerja.blacklist.sources import under_key
 from prakerja.settings import program
+from tests.conftest import begin
 from tests.support.published_list import AT, reinstate, revoke, write_people
 from tests.support.publisher import WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
@@ -71,7 +73,24 @@ def own_home(home: Path, session_home: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def api(listed: Path, own_home: Path) -> Iterator[Api]:
     """A service over one version of five people, of today."""
+    with of_today(own_home) as running_api:
+        yield running_api
+
+
+@pytest.fixture(scope="module")
+def asked_api(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """As `api`, for all tests of a file that only ask and that use no other home."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = begin(session_home, tmp_path_factory.mktemp("asked"), patch)
+        patch.setattr(running.Settings, "make_home", lambda _: folder)
+        write_people()
+        with of_today(folder) as running_api:
+            yield running_api
+
+
+@contextmanager
+def of_today(folder: Path) -> Iterator[Api]:
     publishing.publish("first", NOW, TODAY)
-    with served(own_home) as running_api:
+    with served(folder) as running_api:
         await_version(running_api, 1)
         yield running_api

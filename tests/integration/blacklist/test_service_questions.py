@@ -10,18 +10,18 @@ from tests.support.running_service import Api, nik, problem
 # -- lookups -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_check_answers_in_order_with_version_and_data(api: Api) -> None:
-    response = api.check(nik(6), nik(1), nik(1), nik(5), nik(9))
+def test_a_check_answers_in_order_with_version_and_data(asked_api: Api) -> None:
+    response = asked_api.check(nik(6), nik(1), nik(1), nik(5), nik(9))
     assert response.status_code == 200
     answer = response.json()
     assert answer["listed"] == [False, True, True, True, False]
     assert (answer["version"], answer["data_as_of"], answer["is_expired"]) == (1, {}, False)
 
 
-def test_a_thousand_are_answered_and_one_more_is_not(api: Api) -> None:
+def test_a_thousand_are_answered_and_one_more_is_not(asked_api: Api) -> None:
     thousand = [nik(number) for number in range(1, 1001)]
-    assert api.check(*thousand).json()["listed"] == [True] * 5 + [False] * 995
-    assert "niks" in problem(api.check(*thousand, nik(1)), 422)
+    assert asked_api.check(*thousand).json()["listed"] == [True] * 5 + [False] * 995
+    assert "niks" in problem(asked_api.check(*thousand, nik(1)), 422)
 
 
 @pytest.mark.parametrize(
@@ -34,49 +34,49 @@ def test_a_thousand_are_answered_and_one_more_is_not(api: Api) -> None:
         b"[" * 60_000, b'{"niks":["3100000000000001"]',
     ],
 )  # fmt: skip
-def test_what_is_no_question_is_a_problem_that_repeats_nothing(api: Api, body: bytes) -> None:
-    response = api.ask("POST", "/v1/blacklist/check", "check", content=body)
+def test_what_is_no_question_is_a_problem_that_repeats_nothing(asked_api: Api, body: bytes) -> None:
+    response = asked_api.ask("POST", "/v1/blacklist/check", "check", content=body)
     problem(response, 422)
     assert "31000000" not in response.text
 
 
-def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(api: Api) -> None:
-    assert "65,536" in problem(api.ask("POST", "/v1/blacklist/check", "check", content=b" " * 70_000), 413)
+def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(asked_api: Api) -> None:
+    assert "65,536" in problem(asked_api.ask("POST", "/v1/blacklist/check", "check", content=b" " * 70_000), 413)
     chunks = (b" " * 10_000 for _ in range(10))
-    assert "65,536" in problem(api.ask("POST", "/v1/blacklist/check", "check", content=chunks), 413)
+    assert "65,536" in problem(asked_api.ask("POST", "/v1/blacklist/check", "check", content=chunks), 413)
 
 
-def test_a_range_has_a_constant_size_and_holds_who_is_listed(api: Api) -> None:
+def test_a_range_has_a_constant_size_and_holds_who_is_listed(asked_api: Api) -> None:
     subjects = {signing.subject_key().subject(nik(number)) for number in range(1, 6)}
     for subject in subjects:
-        answer = api.ask("GET", f"/v1/blacklist/range/{subject[:5]}", "range").json()
+        answer = asked_api.ask("GET", f"/v1/blacklist/range/{subject[:5]}", "range").json()
         assert subject[5:] in answer["suffixes"]
         assert answer["suffixes"] == sorted(set(answer["suffixes"]))
     sizes = {
-        len(api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").content)
+        len(asked_api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").content)
         for prefix in ("00000", "fffff", "0a1b2", *(subject[:5] for subject in subjects))
     }
     assert len(sizes) == 1
     assert (answer["smallest_range"], answer["largest_range"]) == (0, 1)
 
 
-def test_a_range_says_the_same_twice_and_its_filling_is_nobody(api: Api) -> None:
-    once, twice = (api.ask("GET", "/v1/blacklist/range/0a1b2", "range").json() for _ in range(2))
+def test_a_range_says_the_same_twice_and_its_filling_is_nobody(asked_api: Api) -> None:
+    once, twice = (asked_api.ask("GET", "/v1/blacklist/range/0a1b2", "range").json() for _ in range(2))
     assert once == twice
-    listed_ = set(api.service.copies.current().listed.subjects)
+    listed_ = set(asked_api.service.copies.current().listed.subjects)
     assert not {bytes.fromhex("0a1b2" + suffix) for suffix in once["suffixes"]} & listed_
 
 
 @pytest.mark.parametrize("prefix", ["", "0a1b", "0a1b2c", "0A1B2", "0a1bg", "../.."])
-def test_what_is_no_prefix_is_a_problem(api: Api, prefix: str) -> None:
-    assert api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").status_code in (404, 422)
+def test_what_is_no_prefix_is_a_problem(asked_api: Api, prefix: str) -> None:
+    assert asked_api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").status_code in (404, 422)
 
 
 # -- the contract as OpenAPI -------------------------------------------------------------------------------------------
 
 
-def test_every_operation_is_described_with_an_example_and_its_problems(api: Api) -> None:
-    described = api.ask("GET", "/openapi.json").json()
+def test_every_operation_is_described_with_an_example_and_its_problems(asked_api: Api) -> None:
+    described = asked_api.ask("GET", "/openapi.json").json()
     paths = described["paths"]
     assert set(paths) == {
         "/healthz", "/readyz", "/v1/statistics", "/v1/blacklist/latest", "/v1/blacklist/keys/{name}",
@@ -103,6 +103,6 @@ def test_every_operation_is_described_with_an_example_and_its_problems(api: Api)
             assert "405" in operation["responses"]
             assert ("401" in operation["responses"]) == ("security" in operation) == ("blacklist" in path)
     for path in ("/v1/blacklist/check", "/healthz", "/v1/nothing"):
-        assert problem(api.ask("DELETE", path), 404 if path == "/v1/nothing" else 405)
+        assert problem(asked_api.ask("DELETE", path), 404 if path == "/v1/nothing" else 405)
     question = paths["/v1/blacklist/check"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["example"] == {"niks": ["3171000000000001"]}

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
@@ -38,13 +38,6 @@ pytestmark = pytest.mark.usefixtures("somewhere")
 DAY, CLOCK = date(2021, 3, 10), date(2021, 3, 11)
 NOON = datetime(2021, 3, 10, 12, tzinfo=WIB)
 PLATFORMS = sorted(platforms())
-INPUTS = 1_500  # for each of seven dialects
-
-
-def at_length(examples: int) -> settings:
-    return settings(
-        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
-    )
 
 
 # -- any bytes ---------------------------------------------------------------------------------------------------------
@@ -100,7 +93,6 @@ def test_whatever_the_bytes_a_delivery_is_accepted_quarantined_or_rejected(platf
     text, packed = inside(platform, whole)
     taken: list[pa.Table] = []
 
-    @at_length(INPUTS)
     @given(WOUNDS, CHANCE)
     def wound(splinters: list[bytes], chance: random.Random) -> None:
         if chance.random() < 0.1:
@@ -139,7 +131,6 @@ LINE = st.one_of(
 LINES = st.lists(LINE, max_size=8)
 
 
-@at_length(1_000)
 @given(LINES, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(1, 40))
 def test_plain_lines_read_as_the_csv_module_reads_them(lines: list[str], end: str, is_ended: bool, chunk: int) -> None:
     known = platforms()["tokopedia"]
@@ -178,7 +169,6 @@ DATES = st.from_regex(
 AMOUNTS = st.from_regex(r"-?(Rp)?-?\d{1,14}(\.\d{3}){0,5}\n?", fullmatch=True)
 
 
-@at_length(1_000)
 @given(st.sampled_from(PLATFORMS), st.lists(TIMES | DATES | AMOUNTS | st.text(max_size=4) | st.none(), max_size=8))
 def test_whole_columns_mean_what_each_of_their_values_means(platform: str, values: list[Any]) -> None:
     known = platforms()[platform]
@@ -192,7 +182,6 @@ def test_whole_columns_mean_what_each_of_their_values_means(platform: str, value
     assert total == sum(whole or 0 for whole, _ in read)
 
 
-@at_length(1_000)
 @given(WOUNDS, CHANCE)
 def test_plain_records_read_as_the_standard_library_reads_them(splinters: list[bytes], chance: random.Random) -> None:
     known = platforms()["pintaria"]
@@ -249,7 +238,7 @@ DAYS = st.dictionaries(
 )
 
 
-@at_length(20)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(DAYS, st.randoms(use_true_random=False))
 @example({("tokopedia", "2021-03-10"): [GOOD[0], GOOD[0], replace(GOOD[0], amount=1), GOOD[1]]}, random.Random(1))
 def test_order_repeats_and_revisions_do_not_change_the_ledger(

@@ -62,13 +62,9 @@ def sparse() -> bytes:
 
 
 def long_lines(lines: int) -> bytes:
-    """A good file with as many lines of 100 kB after it, as gzip."""
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
-        file.write(gzip.decompress(writers.write("pijar-mahir", [])))
-        for _ in range(lines):
-            file.write(b"a" * 100_000 + b"\n")
-    return packed.getvalue()
+    """A good file with as many lines of 100 kB after it, as gzip: in members that are alike, so packed once."""
+    hundred = gzip.compress((b"a" * 100_000 + b"\n") * 100, 1)
+    return writers.write("pijar-mahir", []) + hundred * (lines // 100)
 
 
 def entities(system: str) -> str:
@@ -76,7 +72,7 @@ def entities(system: str) -> str:
 
 
 HOSTILE = {
-    "gzip bomb": ("pijar-mahir", lambda: long_lines(5000), "too_large"),
+    "gzip bomb": ("pijar-mahir", lambda: long_lines(4100), "too_large"),
     "gzip bomb of one line": ("pijar-mahir", lambda: gzip.compress(b"a" * 500_000_000, 1), "file_undecodable"),
     "more rows than declared": (
         "tokopedia",

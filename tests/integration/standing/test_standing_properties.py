@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prakerja import warehouse
@@ -94,7 +94,15 @@ def lay_down(world: World, feeds: list[Feed]) -> None:
             world.damaged(delivery, str(card))
 
 
-TABLES = "transactions, quarantine, deliveries, evidence, evidence_deliveries, evidence_bases"
+TABLES = ("transactions", "quarantine", "evidence", "evidence_deliveries", "evidence_bases", "deliveries")
+
+
+def empty(connection: warehouse.Connection, *tables: str) -> None:
+    """Delete the rows of tables: to truncate them takes ten times as long for as few as these."""
+    connection.exec_driver_sql("set local session_replication_role = replica")
+    connection.exec_driver_sql("; ".join(f"delete from {table}" for table in tables))
+    connection.exec_driver_sql("set local session_replication_role = origin")
+
 
 #: A horizon: the last business date and the last arrival that are known, and before when a purchase was undone.
 horizons = st.tuples(
@@ -104,12 +112,11 @@ horizons = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds, way=st.lists(horizons, max_size=4))
 @pytest.mark.usefixtures("home")
 def test_evidence_is_the_same_whatever_way_it_came(world: list[Feed], way: list[tuple[date, date, datetime]]) -> None:
     with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql(f"truncate {TABLES}, rosters restart identity cascade")
+        empty(connection, *TABLES, "recipients", "rosters")
         tables = World(connection)
         for card in PEOPLE:
             tables.recipient(card)
@@ -145,7 +152,6 @@ def decided(connection: warehouse.Connection) -> dict[int, str]:
     return {card: outcome for card, outcome in found}  # noqa: C416 - rows, not pairs
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds, shuffled=st.randoms())
 @pytest.mark.usefixtures("home")
 def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
@@ -153,7 +159,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
 ) -> None:
     assert WINDOW["deadline_on"] == DEADLINE
     with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql(f"truncate {TABLES}, rosters restart identity cascade")
+        empty(connection, *TABLES, "recipients", "rosters")
         tables = World(connection)
         for card in PEOPLE:
             tables.recipient(card)
@@ -161,7 +167,7 @@ def test_the_statement_decides_as_the_rules_read_in_whatever_order_feeds_came(
         first = decided(connection)
         assert first == naive(world)
         assert sum(Counter(first.values()).values()) == len(PEOPLE)
-        connection.exec_driver_sql(f"truncate {TABLES} restart identity cascade")
+        empty(connection, *TABLES)
         again = list(world)
         shuffled.shuffle(again)  # type: ignore[attr-defined]
         lay_down(tables, again)

@@ -6,11 +6,12 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from prakerja import calendar
 from prakerja.cohorts.roster import take_in_rosters
@@ -22,13 +23,26 @@ from prakerja.simulation import world
 from tests.support.small_cohort import approve, reinstate
 
 
-@pytest.fixture
-def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], dict[int, Any]]:
-    """Makes a plain world by the project's own calendar the landing zone; gives what must come out, by cohort."""
+def late_announced(text: str) -> str:
+    """Return a calendar in which each cohort is announced as late before its deadline as a simulated one may be."""
+    entries = yaml.safe_load(text)["cohorts"]
+    for entry in entries:
+        latest = entry["deadline_on"] - timedelta(days=world.SHORTEST_WINDOW)
+        entry["announced_on"], entry["note"] = max(entry["announced_on"], latest), "short for tests"
+    return yaml.safe_dump({"cohorts": entries})
 
-    def made(cohorts: list[int]) -> dict[int, Any]:
-        out = home / "world"
-        monkeypatch.setenv("PRAKERJA_CALENDAR", str(INCLUDE / "cohorts.yaml"))
+
+@pytest.fixture
+def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[int, Any]]:
+    """Makes a plain world by the project's own calendar the landing zone; gives what must come out, by cohort.
+
+    Unless it is to be whole, its windows are cut at their beginning: a day more is seven feeds more to judge.
+    """
+
+    def made(cohorts: list[int], *, is_whole: bool = False) -> dict[int, Any]:
+        out, known = home / "world", (INCLUDE / "cohorts.yaml").read_text()
+        (home / "calendar.yaml").write_text(known if is_whole else late_announced(known))
+        calendar._read.cache_clear()
         world.write(cohorts, 0.01, 7, out, is_nasty=False, progress=lambda _: None)
         monkeypatch.setenv("PRAKERJA_CALENDAR", str(out / "calendar.yaml"))
         monkeypatch.setenv("PRAKERJA_LANDING", str(out / "landing"))

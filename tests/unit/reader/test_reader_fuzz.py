@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prakerja.blacklist import client as client_module
@@ -24,17 +24,12 @@ from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import flipped, manifest_of, signature_of
 from tests.support.simulated_reader import FIRST, SECOND, Offered, Reader
 
-ANYTHING = settings(
-    max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
-)
-
 SPLINTERS = st.sampled_from(
     [b"\0", b"\n", b" ", b'"', b"\\", b"\\u0000", b"\\ud800", b"\xff", "é".encode(), "٣".encode(), b"{", b"[", b"]"]
 ) | st.binary(min_size=1, max_size=9)  # fmt: skip
 
 
 @given(data=st.data(), is_new=st.booleans())
-@ANYTHING
 def test_whatever_the_source_offers_a_reader_holds_the_old_list_or_the_new_one(
     memory: Path, origin: Reader, offered: Offered, data: st.DataObject, is_new: bool
 ) -> None:
@@ -96,7 +91,6 @@ def json_bytes(document: Any) -> bytes:
 
 
 @given(what=st.sampled_from(["pointer", "manifest", "keyring", "signed keyring"]), data=st.data())
-@ANYTHING
 def test_whatever_a_document_says_it_is_taken_or_refused_in_one_line(
     memory: Path, origin: Reader, offered: Offered, what: str, data: st.DataObject
 ) -> None:
