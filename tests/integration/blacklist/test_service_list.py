@@ -15,7 +15,7 @@ from prakerja.blacklist.client import Client
 from prakerja.blacklist.service import app, files
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
-from tests.support.published_list import revoke
+from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
 
 # -- the list ----------------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, na
 @pytest.mark.parametrize("which", ["keyring-000001.json", "pem"])
 def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: str) -> None:
     path = next(path for path in (listed / "keys").iterdir() if path.name.endswith(which))
-    path.write_bytes(path.read_bytes().replace(b"A", b"B", 3))
+    flip(path)
     assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
 
 
