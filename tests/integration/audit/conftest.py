@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from prakerja import warehouse
+from tests.conftest import as_superuser
 
 PASSWORD = "of the tests"
 
@@ -22,9 +23,10 @@ def login(home: Path) -> Iterator[Callable[[str], psycopg.Connection]]:
 
     def connect(duty: str) -> psycopg.Connection:
         name = f"login_{duty}"
-        with warehouse.transaction(as_owner=True) as connection:
-            connection.exec_driver_sql(f"drop role if exists {name}")
-            connection.exec_driver_sql(f"create role {name} login password '{PASSWORD}' in role prakerja_{duty}")
+        with as_superuser() as server:
+            server.execute(f"drop role if exists {name}")
+            server.execute(f"create role {name} login password '{PASSWORD}' in role prakerja_{duty}")
+            server.execute(f"grant connect on database warehouse to {name}")
         made[name] = psycopg.connect(
             host=str(address.query["host"]), dbname=address.database, user=name, password=PASSWORD
         )
@@ -33,14 +35,15 @@ def login(home: Path) -> Iterator[Callable[[str], psycopg.Connection]]:
     yield connect
     for name, each in made.items():
         each.close()
-        with warehouse.transaction(as_owner=True) as connection:
-            connection.exec_driver_sql(f"drop role {name}")
+        with as_superuser() as server:
+            server.execute(f"revoke connect on database warehouse from {name}")
+            server.execute(f"drop role {name}")
 
 
 @pytest.fixture
 def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keys that are nobody else's: a home of the test's own, with the same warehouse; gives its folder of keys."""
-    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url().render_as_string(hide_password=False))
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url(login="warehouse").render_as_string(hide_password=False))
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))
     monkeypatch.setenv("PRAKERJA_CONTACT_KEY", base64.b64encode(bytes(32)).decode())
     return home / "own" / "keys"

@@ -34,7 +34,7 @@ def act_as(connection: psycopg.Connection, actor: str) -> None:
 
 
 def last_entry() -> Any:
-    with warehouse.transaction() as connection:
+    with warehouse.transaction("publish") as connection:
         warehouse.execute(connection, "blacklist/seal_entries")
     return audit.list_entries(1)[0]
 
@@ -127,11 +127,11 @@ def test_a_statement_cannot_mix_entries(wave: Cohort, login: Login) -> None:
 
 
 def test_what_is_sealed_in_its_own_transaction_gets_nothing_more(wave: Cohort, login: Login) -> None:
-    receipts = login("receive")
-    receipts.execute(ADD)
-    receipts.execute("select seal_entries()")
-    receipts.execute(ADD)
-    receipts.commit()
+    sender = login("remind")
+    sender.execute(ADD)
+    sender.execute("select seal_entries()")
+    sender.execute(ADD)
+    sender.commit()
     last_entry()
     assert [row["facts"]["opt_outs"]["rows"] for row in audit.list_entries(2)] == [1, 1]
     assert problems() == ""
@@ -148,11 +148,11 @@ def test_what_is_sealed_in_its_own_transaction_gets_nothing_more(wave: Cohort, l
     ids=["after its row", "between two rows"],
 )
 def test_a_statement_that_seals_its_own_entry_is_refused(wave: Cohort, login: Login, statement: str) -> None:
-    receipts = login("receive")
-    receipts.execute(ADD)
+    sender = login("remind")
+    sender.execute(ADD)
     with pytest.raises(psycopg.errors.CheckViolation, match="in the entry of its own transaction"):
-        receipts.execute(statement)
-    receipts.rollback()
+        sender.execute(statement)
+    sender.rollback()
     assert problems() == ""
 
 
@@ -179,17 +179,17 @@ def test_a_savepoint_that_is_rolled_back_takes_its_entry_along(wave: Cohort, log
 
 
 def test_settings_of_whoever_seals_change_no_digest(wave: Cohort, login: Login) -> None:
-    receipts = login("receive")
+    sender = login("remind")
     for setting in (
         "timezone = 'Asia/Jakarta'", "datestyle = 'German'", "intervalstyle = 'sql_standard'",
         "bytea_output = 'escape'", "standard_conforming_strings = off", "extra_float_digits = -15",
         "quote_all_identifiers = on", "transform_null_equals = on", "work_mem = '64kB'",
     ):  # fmt: skip
-        receipts.execute(f"set {setting}")
+        sender.execute(f"set {setting}")
     as_owner("delete from audit_log", *(f"delete from {fact}" for (fact,) in pick("select fact from audited")))
-    receipts.execute(ADD)
-    receipts.execute("select seal_entries()")
-    receipts.commit()
+    sender.execute(ADD)
+    sender.execute("select seal_entries()")
+    sender.commit()
     assert pick("select count(*) from audit_log") == [(1,)]
     assert problems() == ""
 
@@ -233,8 +233,7 @@ def test_a_table_of_ones_own_cannot_put_facts_into_the_log(wave: Cohort, login: 
 
 def test_an_entry_that_was_restored_is_not_that_of_the_transaction_with_its_number(wave: Cohort) -> None:
     """A restored warehouse counts its transactions anew, and may have a backup's unsealed entries."""
-    with warehouse.transaction("remind") as connection:
-        connection.exec_driver_sql("set local role none")
+    with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "insert into audit_pending (entry, actor, login, role, xact_id, began_at)"
             " values (-7, 'Siti Rahma', 'x', 'prakerja_remind', pg_current_xact_id(), '2021-03-01')"

@@ -120,7 +120,7 @@ def test_who_waits_says_for_whom_and_tries_again_later(home: Path, impatient: No
         with pytest.raises(UnavailableError) as raised, warehouse.exclusive("publish", 1):
             pass
     assert time.monotonic() - began < 10
-    holder = r"warehouse_operator \(prakerja, session \d+, since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ\)"
+    holder = r"warehouse_operator \(.+, session \d+, since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ\)"
     assert re.search(f"the lock `publish` was not free within 1 s: {holder} holds it", str(raised.value))
     assert re.search(f"waiting for the lock `publish`, which {holder} holds", caplog.text)
     with warehouse.exclusive("publish", 1):  # it was let go
@@ -222,7 +222,8 @@ def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
     waiting.join()
     told = r"warehouse_worker \(a thief's, session \d+\) holds a lock that 1 others wait for: end that session"
     assert re.fullmatch(told, found[0])
-    assert overview.page(datetime.now(UTC))["needs"] == []
+    left = [need.what for need in overview.page(datetime.now(UTC))["needs"]]
+    assert not any("holds a lock" in what for what in left)
 
 
 def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: None, caplog: Any) -> None:
