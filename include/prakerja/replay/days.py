@@ -41,11 +41,11 @@ def play(
     settings = Settings.from_environment()
     landing.landing_zone(settings.landing)
     home = settings.make_home()
+    schema.upgrade()  # first: the lock is the schema's
     with warehouse.exclusive("replay"), _messages_go_nowhere(home), replaying():
         from prakerja.replay.runs import Runner
         from prakerja.revocations import approval
 
-        schema.upgrade()
         if approve_as:
             approval.require_never_live()
         runner = Runner(home / "logs" / "replay.log")
