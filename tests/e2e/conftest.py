@@ -156,7 +156,8 @@ class InstanceInThisProcess(Instance):
     """
 
     def ask(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        out, err, handlers = io.StringIO(), io.StringIO(), logging.root.handlers
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        handlers = logging.root.handlers
         with (
             mock.patch.dict(os.environ, self.environment, clear=True), mock.patch("sys.stdin", io.StringIO(given)),
             mock.patch("sys.argv", ["prakerja", *arguments]), mock.patch.object(logging.root, "handlers", []),
@@ -164,8 +165,9 @@ class InstanceInThisProcess(Instance):
         ):  # fmt: skip
             contextvars.copy_context().run(cli.main)
         assert logging.root.handlers is handlers
-        assert "Traceback" not in err.getvalue() + out.getvalue()
-        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        said, told = (each.buffer.getvalue().decode() for each in (out, err))  # type: ignore[attr-defined]
+        assert "Traceback" not in said + told
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), said, told)
 
 
 @pytest.fixture(scope="session")
