@@ -108,7 +108,7 @@ def newest_revision() -> str:
 
 
 def _revision(connection: Connection) -> str:
-    may_read = connection.scalar(sa.text("select has_table_privilege(to_regclass('alembic_version'), 'select')"))
+    may_read = connection.scalar(sa.text("select has_any_column_privilege(to_regclass('alembic_version'), 'select')"))
     if not may_read:  # null where there is none; a duty's role may be let near nothing of an older warehouse
         return "none" if may_read is None else "unknown"
     return str(connection.scalar(sa.text("select version_num from alembic_version")) or "none")

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e.conftest import Instance
@@ -14,10 +15,12 @@ from tests.e2e.conftest import Instance
 OLD = Path(__file__).with_name("home_0015.zip")
 
 
-def test_a_backup_of_revision_0015_is_restored_whole(instances: Callable[..., Instance], tmp_path: Path) -> None:
+def test_a_backup_of_revision_0015_is_restored_whole(
+    instances: Callable[..., Instance], calendar_file: Path, tmp_path: Path
+) -> None:
     with zipfile.ZipFile(OLD) as archive:
         archive.extractall(tmp_path)
-    instance = instances(tmp_path / "landing", is_empty=True)
+    instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=calendar_file)
     shutil.copytree(tmp_path / "publish", instance.home / "publish")
     done = instance.run("restore", str(tmp_path / "backup"))
     assert done.returncode == 0, done.stderr
