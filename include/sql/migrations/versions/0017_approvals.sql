@@ -1,7 +1,7 @@
 -- Who approves, proposes, resolves, overrides and decides is a person's id, in lower case. Rows of before, which may
 -- have names as they were typed, stay as they were sealed.
 
--- How many different people must approve a batch: one row, which `db upgrade` writes from program.yaml. Nobody else may.
+-- How many different people must approve a batch: one row, which `db upgrade` writes from program.yaml.
 create table approval_rule (
     is_the_rule boolean primary key default true check (is_the_rule),
     one_approver_up_to bigint not null check (one_approver_up_to >= 0),
