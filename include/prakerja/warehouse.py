@@ -356,11 +356,23 @@ def _engine(address: sa.URL) -> sa.Engine:
         raise UnavailableError(
             f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
         ) from None
+    _engines.append(engine)
     return engine
+
+
+_engines: list[sa.Engine] = []
+
+
+def close_connections() -> None:
+    """Close every connection of this process that nobody uses, and open new ones when they are needed."""
+    for engine in _engines:
+        engine.dispose()
+    _engines.clear()
+    _engine.cache_clear()
 
 
 def stop_embedded_server() -> bool:
     """Stop this home's embedded PostgreSQL; return whether one was running."""
     is_stopped = embedded_postgres.stop(Settings.from_environment())
-    _engine.cache_clear()
+    close_connections()
     return is_stopped

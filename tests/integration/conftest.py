@@ -71,6 +71,7 @@ def new_database(session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setenv("PRAKERJA_DATABASE_URL", owner.set(database=name).render_as_string(hide_password=False))
 
     yield make
+    warehouse.close_connections()
     for name in made:
         with as_superuser() as server:
             server.execute(f"drop database {name} with (force)")
@@ -95,7 +96,7 @@ def older_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
         history.attributes["connection"] = migrating
         command.upgrade(history, "0015")
     freezes.freeze(12, date(2021, 3, 13), None, because="an earthquake", frozen_by="Siti", on=date(2021, 3, 13))
-    warehouse._engine.cache_clear()
+    warehouse.close_connections()
     monkeypatch.delenv("PRAKERJA_DATABASE_URL")
     yield home
     warehouse.stop_embedded_server()

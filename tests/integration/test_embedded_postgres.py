@@ -138,7 +138,7 @@ def test_lost_passwords_are_made_anew_once_the_server_is_stopped(own_server: Pat
     schema.require_schema()
     for file in (own_server.parent / "keys").glob("database_*"):
         file.unlink()
-    warehouse._engine.cache_clear()
+    warehouse.close_connections()
     with pytest.raises(PrakerjaError, match="run `prakerja db stop`"):
         schema.revision()
     warehouse.stop_embedded_server()

@@ -125,7 +125,7 @@ def test_functions_that_the_owner_replaced_are_not_believed(told: Path) -> None:
         *(f"create function public.{name} {body}" for name, body in LIES.items()),
         "alter database warehouse set search_path = public, pg_catalog",
     )
-    warehouse._engine.cache_clear()
+    warehouse.close_connections()
     try:
         assert problems() == before
     finally:
@@ -133,7 +133,7 @@ def test_functions_that_the_owner_replaced_are_not_believed(told: Path) -> None:
             "alter database warehouse reset search_path",
             *(f"drop function public.{name}" for name in LIES),
         )
-        warehouse._engine.cache_clear()
+        warehouse.close_connections()
         schema.upgrade()
 
 
@@ -147,12 +147,12 @@ def test_tables_of_another_schema_are_not_believed(told: Path) -> None:
         "grant select on other.blacklist_versions to prakerja_read",
         "alter database warehouse set search_path = other, public",
     )
-    warehouse._engine.cache_clear()
+    warehouse.close_connections()
     try:
         assert "the anchor v000001.json is missing" in problems()
     finally:
         as_owner("alter database warehouse reset search_path", "drop schema other cascade")
-        warehouse._engine.cache_clear()
+        warehouse.close_connections()
 
 
 def test_a_fact_on_the_sly_is_found_though_its_table_was_taken_off_the_list(told: Path) -> None:

@@ -243,7 +243,7 @@ def test_an_upgrade_says_who_is_in_its_way(new_database: Any, impatient: None, m
     new_database("in_the_way")
     schema.upgrade()
     monkeypatch.setitem(warehouse.SESSION, "options", f"{warehouse.SESSION['options']} -c lock_timeout=1s")
-    warehouse._engine.cache_clear()
+    warehouse.close_connections()
     with as_superuser(database="in_the_way") as reader, reader.transaction():
         reader.execute("lock table alembic_version in access share mode")
         assert schema.upgrade() == schema.newest_revision(), "who reads is in nobody's way"
@@ -251,4 +251,4 @@ def test_an_upgrade_says_who_is_in_its_way(new_database: Any, impatient: None, m
         in_the_way = pytest.raises(UnavailableError, match=r"which postgres \(.*since 20.* holds")
         with in_the_way, warehouse.transaction(as_owner=True) as connection:
             connection.exec_driver_sql("alter table batches add column more text")
-    warehouse._engine.cache_clear()
+    warehouse.close_connections()
