@@ -15,6 +15,8 @@ RUN mkdir -p include/prakerja && touch include/prakerja/__init__.py \
  && /opt/venv/bin/pip install --no-deps --no-build-isolation --editable .
 
 FROM ${PYTHON_IMAGE}
+# OpenSSH signs and verifies approvals.
+RUN apt-get update && apt-get install -y --no-install-recommends openssh-client && rm -rf /var/lib/apt/lists/*
 # Group 0 with group-writable homes: the image also runs under an arbitrary uid.
 RUN useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin airflow \
  && install -d -o 50000 -g 0 -m 0770 /opt/airflow /opt/airflow/home /opt/airflow/logs /srv/publish \

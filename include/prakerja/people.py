@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -63,6 +64,10 @@ class People:
         """Return what is displayed of a person: `Siti Rahma, S.H. (siti)`, or the id where the list has no name."""
         person = (self.listed or {}).get(person_id)
         return f"{person.name} ({person.id})" if person and person.name != person.id else person_id
+
+    def names_of(self, ids: Iterable[str]) -> str:
+        """Return what is displayed of people, with semicolons between: names may have commas."""
+        return "; ".join(self.name_of(person_id) for person_id in ids)
 
     def find(self, person_id: str, right: Right) -> Person:
         """Return the person with an id who has a right. Raises `NotAllowedError`, `PrakerjaError` for what is no id."""

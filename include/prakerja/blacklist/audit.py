@@ -22,7 +22,9 @@ from prakerja.blacklist.contract import Manifest, parsed
 from prakerja.blacklist.signing import PublicKey
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
 from prakerja.errors import PrakerjaError
+from prakerja.people import load_people
 from prakerja.settings import Settings
+from prakerja.signatures import ApprovalText, is_signed
 
 LOOKS_FOR_STRAYS = 3  # facts that commit between the sealing and the look are sealed by the next one
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -42,6 +44,7 @@ class Verified:
     lists: int = 0
     anchored: int = 0
     copied: int = 0
+    signatures: int = 0
     problems: list[str] = field(default_factory=list)
     unproved: list[str] = field(default_factory=list)
 
@@ -83,6 +86,9 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
             {row["position"]: bytes(row["hash"]).hex() for row in log},
             baseline["last_version"],
         )
+        found.signatures, problems, unproved = _signature_problems(connection)
+        found.problems += problems
+        found.unproved += unproved
         for row in warehouse.rows(connection, "blacklist/list_published"):
             found.lists += 1
             found.problems += _list_problems(root, row)
@@ -285,6 +291,25 @@ def _versions_in(root: UPath) -> set[int]:
     """Return the versions that lie in a folder of the list."""
     names = [path.name for path in root.glob("v*")] if root.exists() else []
     return {int(name[1:]) for name in names if re.fullmatch(r"v\d{6,9}", name)}
+
+
+def _signature_problems(connection: warehouse.Connection) -> tuple[int, list[str], list[str]]:
+    """Return how many signatures of approvals are right as of their time, the problems, and what nobody can prove."""
+    people, warehouse_id = load_people(), warehouse.warehouse_id(connection)
+    rows = warehouse.rows(connection, "revocations/list_signed_approvals")
+    if rows and people.listed is None:
+        return 0, [], [f"{len(rows):,} signatures of approvals: no list of people says whose keys are whose"]
+    problems = []
+    for row in rows:
+        text = ApprovalText(
+            warehouse_id, row["cohort"], row["digest"], row["people"], row["subject"], row["approved_by"]
+        )
+        person = (people.listed or {}).get(row["approved_by"])
+        if person is None or not is_signed(text, row["signature"], person, row["recorded_at"]):
+            problems.append(
+                f"the approval of batch {row['digest'][:16]} by {row['approved_by']} is not signed by a key of theirs"
+            )
+    return len(rows) - len(problems), problems, []
 
 
 def _list_problems(root: UPath, row: Any) -> list[str]:

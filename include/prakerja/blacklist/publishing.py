@@ -49,7 +49,9 @@ from prakerja.blacklist.sources import (
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
-from prakerja.settings import WIB, Settings, program
+from prakerja.people import load_people
+from prakerja.settings import WIB, Settings, is_replaying, program
+from prakerja.signatures import ApprovalText, is_signed
 
 log = logging.getLogger(__name__)
 
@@ -276,11 +278,44 @@ def _next_version(
         ):
             return None
         version = _insert(connection, occasion, at, by, keys.current, has_changed=has_changed, known_by=clock)
+        _require_signatures(connection, version)
         if jump := _jump(connection, version):
             if not approve_as:
                 raise OutOfBoundsError(f"{occasion}: {jump}")
             _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
     return version
+
+
+def _require_signatures(connection: warehouse.Connection, version: int) -> None:
+    """Raise `PrakerjaError` where approvals are signed and a batch that the version adds lacks a signature.
+
+    The keys are those of the list of people, which neither Airflow nor the warehouse can change. In a replay approvals
+    are in advance, and unsigned.
+    """
+    people = load_people()
+    if not people.must_sign or is_replaying.get():
+        return
+    warehouse_id = warehouse.warehouse_id(connection)
+    for row in warehouse.rows(connection, "blacklist/list_batches_of_version", version=version):
+        signers = {
+            given["approved_by"]
+            for given in row["approvals"]
+            if given["signature"]
+            and (person := (people.listed or {}).get(given["approved_by"]))
+            and is_signed(
+                ApprovalText(
+                    warehouse_id, row["cohort"], row["digest"], row["people"], row["subject"], given["approved_by"]
+                ),
+                given["signature"],
+                person,
+                datetime.fromisoformat(given["recorded_at"]),
+            )
+        }
+        if len(signers) < row["approvals_needed"]:
+            raise PrakerjaError(
+                f"gelombang-{row['cohort']}: batch {row['digest'][:16]} lacks signatures "
+                f"({len(signers)} of {row['approvals_needed']}): nobody of it is listed, and nothing published"
+            )
 
 
 def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,9 @@ def approve(
         str | None, typer.Option(help="The batch that you approve: its digest, or the start of it.")
     ] = None,
     name: Annotated[str | None, typer.Option("--as", metavar="ID", help="Who approves: a person's id.")] = None,
+    sign_with: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign it with your SSH key, or an agent's key by its public one.")
+    ] = None,
 ) -> None:
     """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
     from prakerja import schema, warehouse
@@ -26,7 +30,7 @@ def approve(
     from prakerja.revocations import approval
     from prakerja.revocations.decision import made_decision
 
-    if (digest is None) != (name is None):
+    if (digest is None) != (name is None) or (sign_with and not name):
         raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
     wave = cohort_of(cohort)
     if digest is None or name is None:
@@ -39,11 +43,12 @@ def approve(
             for batch in waiting:
                 _print_batch(made, batch, approval.review(connection, made, batch))
         return
-    _, person = answered("approved", name, "approve")
+    person = _signer(name) if sign_with else answered("approved", name, "approve")[1]
     schema.require_schema()
     made, batch = approval.find_waiting(wave.cohort, digest)
+    signature = approval.sign(batch, person, sign_with) if sign_with else None
     with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person, today())
+        approval.approve(connection, batch, person, today(), signature=signature)
         missing = approval.known(connection, made, batch.subject, batch.digest).approvals_needed
     typer.echo(f"{person} approves {batch.described} of gelombang-{cohort}; {_next_step(batch, missing)}")
 
@@ -150,6 +155,13 @@ def freeze_list(as_json: AsJson = False) -> None:
     print_table(table)
 
 
+def _signer(name: str) -> str:
+    """Return the id of a person who approves by a signature: their login is not asked."""
+    from prakerja.people import load_people
+
+    return load_people().find(name, "approve").id
+
+
 def _next_step(batch: Any, missing: int) -> str:
     from prakerja.revocations.requests import count_people
 
@@ -163,6 +175,7 @@ def _next_step(batch: Any, missing: int) -> str:
 def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from prakerja.people import load_people
     from prakerja.revocations.approval import LEADS_TO, SHOWN
     from prakerja.revocations.requests import count_people
 
@@ -192,4 +205,6 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
     print_table(sample)
     approved = f"approved by {', '.join(batch.approved_by)}; " if batch.approved_by else ""
     command = f"prakerja approve {made.cohort} --digest {batch.digest[:SHOWN]} --as ID"
+    if load_people().must_sign:
+        command += " --sign-with KEY"
     typer.echo(f"{approved}{count_people(batch.approvals_needed)} must approve it: {command}")

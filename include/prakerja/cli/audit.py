@@ -49,6 +49,7 @@ def verify(
     typer.echo(
         f"{found.entries:,} entries are whole and in order, {found.rows:,} facts are as they were sealed, "
         f"{found.anchors:,} anchors (up to position {found.anchored:,}) and {found.lists:,} published lists agree"
+        f"{f', {found.signatures:,} approvals are signed' if found.signatures else ''}"
         f"{copies}"
     )
     if strict and found.unproved:

@@ -101,7 +101,9 @@ def _print_story(position: int, story: dict[str, Any]) -> None:
     table = Table("at (UTC)", "what", "evidence")
     for event in story["events"]:
         told = ", ".join(
-            f"{key} {value}" for key, value in event.items() if key not in {"at", "what"} and value is not None
+            f"{key} {'; '.join(map(str, value)) if isinstance(value, list) else value}"
+            for key, value in event.items()
+            if key not in {"at", "what"} and value is not None
         )
         table.add_row(event["at"].replace("+00:00", "").replace("T", " "), event["what"], told)
     print_table(table)

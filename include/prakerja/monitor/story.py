@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
+from prakerja.people import load_people
 from prakerja.revocations import explanation
 from prakerja.settings import WIB
 
@@ -77,7 +78,7 @@ def _events(events: Sequence[Mapping[str, Any]], words: Any, language: Language)
         return _of(words["reasons"], text, language)
 
     environment = SandboxedEnvironment(autoescape=False)
-    environment.filters |= {"day": day, "word": word}
+    environment.filters |= {"day": day, "word": word, "names": load_people().names_of}
     told = []
     for event in events:
         template, at = words["events"][event["what"]], datetime.fromisoformat(event["at"]).astimezone(WIB)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
-from prakerja import warehouse
+from prakerja import signatures, warehouse
 from prakerja.calendar import calendar
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
+from prakerja.people import load_people
 from prakerja.revocations import late_truth
 from prakerja.revocations.decision import Decision, made_decision
 from prakerja.settings import WIB
+from prakerja.signatures import ApprovalText
 
 #: How many hex digits of a digest a person is shown, and must give at least.
 SHOWN, NAMED = 16, 12
@@ -160,8 +163,10 @@ def approve(
 ) -> None:
     """Record that a person approves a batch. Safe to repeat.
 
-    Raises `PrakerjaError` for whoever had a part in it.
+    Raises `PrakerjaError` for whoever had a part in it, and without a signature where approvals are signed.
     """
+    if load_people().must_sign and not (signature or is_in_advance):
+        raise PrakerjaError("approvals are signed here: prakerja approve ... --sign-with KEY")
     if approved_by.lower() in batch.had_a_part and not is_in_advance:
         raise PrakerjaError(
             f"{approved_by} has proposed or resolved this batch, or overridden what stopped its decision: "
@@ -176,6 +181,17 @@ def approve(
         is_recorded_in_advance=is_in_advance,
         signature=signature,
     )
+
+
+def sign(batch: Batch, person_id: str, key: Path) -> str:
+    """Return a person's signature of a batch. Raises `PrakerjaError` where it is not by a key that the list gives."""
+    with warehouse.transaction() as connection:
+        warehouse_id = warehouse.warehouse_id(connection)
+    text = ApprovalText(warehouse_id, batch.cohort, batch.digest, batch.people, batch.subject, person_id)
+    signature, person = signatures.sign(text, key), load_people().find(person_id, "approve")
+    if not signatures.is_signed(text, signature, person, datetime.now(UTC)):
+        raise PrakerjaError(f"{key} is not a key that the list of people gives {person_id} today")
+    return signature
 
 
 def require_never_live() -> None:

@@ -124,7 +124,7 @@ happened as (
         'approved',
         json_build_object(
             'subject', p.subject, 'approved_by', array[p.approved_by], 'batch', left(p.digest, 16),
-            'is_recorded_in_advance', p.is_recorded_in_advance
+            'is_recorded_in_advance', p.is_recorded_in_advance, 'is_signed', p.signature is not null
         )
     from asked as a
     inner join batch_members as m on a.recipient_id = m.recipient_id

@@ -1,0 +1,85 @@
+"""Signed approvals: an approver signs a text that a person can read, with an SSH key of their own.
+
+OpenSSH signs and verifies (`ssh-keygen -Y`), so that agents and hardware keys work, and so that anybody can verify a
+signature without this package: https://man.openbsd.org/ssh-keygen.1#Y.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prakerja.errors import PrakerjaError
+from prakerja.people import Person
+
+NAMESPACE = "prakerja-approval"
+PROGRAM = "ssh-keygen"
+PURPOSES = {
+    "revocation": "revoke, for life, and list on the blacklist",
+    "hold": "revoke somebody held, for life, and list on the blacklist",
+    "reinstatement": "reinstate, and withdraw from the blacklist",
+}
+
+
+@dataclass(frozen=True)
+class ApprovalText:
+    """What an approver signs: this warehouse, this very batch, how many people, and what for."""
+
+    warehouse_id: str
+    cohort: int
+    digest: str
+    people: int
+    subject: str
+    approved_by: str
+
+    def __str__(self) -> str:
+        return (
+            "Kartu Prakerja: approval of a batch\n"
+            f"warehouse: {self.warehouse_id}\n"
+            f"cohort: gelombang-{self.cohort}\n"
+            f"batch: {self.digest}\n"
+            f"people: {self.people}\n"
+            f"for: {PURPOSES[self.subject]}\n"
+            f"approved by: {self.approved_by}\n"
+        )
+
+
+def sign(text: ApprovalText, key: Path) -> str:
+    """Return the signature of a text by a private key, or by the agent's key of a public one.
+
+    Raises `PrakerjaError`.
+    """
+    if not key.expanduser().is_file():
+        raise PrakerjaError(f"{key} is not a file: name your private key, or the public one of a key in your agent")
+    done = _run(["-Y", "sign", "-f", str(key.expanduser()), "-n", NAMESPACE], str(text))
+    if done.returncode:
+        raise PrakerjaError(f"{PROGRAM} did not sign with {key}: try it by itself, {PROGRAM} -Y sign")
+    return done.stdout.decode("ascii", "replace")
+
+
+def is_signed(text: ApprovalText, signature: str, person: Person, at: datetime) -> bool:
+    """Return whether a signature of a text is by one of a person's keys, as of an instant: keys may retire.
+
+    Raises `PrakerjaError` where OpenSSH is not installed.
+    """
+    if not person.keys or person.id != text.approved_by:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        signers, signed = Path(folder) / "allowed_signers", Path(folder) / "signature"
+        signers.write_text("".join(f"{person.id} {key}\n" for key in person.keys), encoding="utf-8")
+        signed.write_text(signature, encoding="utf-8")
+        as_of = f"verify-time={at.astimezone(UTC):%Y%m%d%H%M%S}Z"
+        names = ["-f", str(signers), "-I", person.id, "-n", NAMESPACE, "-s", str(signed)]
+        return _run(["-Y", "verify", *names, "-O", as_of], str(text)).returncode == 0
+
+
+def _run(arguments: list[str], given: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run([PROGRAM, *arguments], input=given.encode(), capture_output=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise PrakerjaError(
+            f"{PROGRAM} is not installed, which signed approvals need: apt install openssh-client"
+        ) from None
