@@ -8,6 +8,7 @@ at that does not follow from what was pointed at before.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import logging
@@ -289,32 +290,32 @@ def _next_version(
 def _require_signatures(connection: warehouse.Connection, version: int) -> None:
     """Raise `PrakerjaError` where approvals are signed and a batch that the version adds lacks a signature.
 
-    The keys are those of the list of people, which neither Airflow nor the warehouse can change. In a replay approvals
-    are in advance, and unsigned.
+    What the warehouse says of a batch is not believed: its digest is computed from its people, how many must sign comes
+    from `program.yaml`, and keys from the list of people. In a replay approvals are in advance, and unsigned.
     """
-    people = load_people()
+    people, rule = load_people(), program()["approvals"]
     if not people.must_sign or is_replaying.get():
         return
     warehouse_id = warehouse.warehouse_id(connection)
     for row in warehouse.rows(connection, "blacklist/list_batches_of_version", version=version):
+        named = f"batch {str(row['digest'])[:16]}"
+        content = "\n".join([str(row["subject"]), str(row["decision_id"]), *map(str, row["cards"])])
+        if row["strays"] or hashlib.sha256(content.encode()).hexdigest() != row["digest"]:
+            raise PrakerjaError(f"{named} is not of the people who would be listed: nothing is published")
+        text = ApprovalText(warehouse_id, row["cohort"], row["digest"], len(row["cards"]), row["subject"], "")
         signers = {
-            given["approved_by"]
-            for given in row["approvals"]
-            if given["signature"]
-            and (person := (people.listed or {}).get(given["approved_by"]))
+            given["by"]
+            for given in row["signed"]
+            if (person := (people.listed or {}).get(given["by"]))
             and is_signed(
-                ApprovalText(
-                    warehouse_id, row["cohort"], row["digest"], row["people"], row["subject"], given["approved_by"]
-                ),
-                given["signature"],
-                person,
-                datetime.fromisoformat(given["recorded_at"]),
+                replace(text, approved_by=given["by"]), given["signature"], person, datetime.fromisoformat(given["at"])
             )
         }
-        if len(signers) < row["approvals_needed"]:
+        needed = int(rule["approvers" if len(row["cards"]) <= rule["one_approver_up_to"] else "approvers_above"])
+        if len(signers) < needed:
             raise PrakerjaError(
-                f"gelombang-{row['cohort']}: batch {row['digest'][:16]} lacks signatures "
-                f"({len(signers)} of {row['approvals_needed']}): nobody of it is listed, and nothing published"
+                f"gelombang-{row['cohort']}: {named} lacks signatures ({len(signers)} of {needed}): nobody of it is "
+                "listed, and nothing published"
             )
 
 

@@ -118,6 +118,50 @@ def test_the_publisher_lists_nobody_without_a_signature(wave: Cohort, signers: d
         assert connection.exec_driver_sql("select count(*) from blacklist_changes").scalar_one() == 0
 
 
+def as_owner(*statements: str) -> None:
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize(
+    ("bent", "told"),
+    [
+        ("alter table approval_rule drop constraint approval_rule_approvers_check;"
+         " update approval_rule set approvers = 0", "lacks signatures"),
+        ("update revocations set digest = null", "is not of the people who would be listed"),
+        ("insert into batch_members select digest, 3 from batches", "is not of the people who would be listed"),
+        ("insert into revocations (recipient_id, decision_id, reason, effective_at, approvers, revoked_on, digest)"
+         " select 3, decision_id, 'NO_FIRST_PURCHASE', now(), '{siti}', '2021-03-15', digest from batches",
+         "is not of the people who would be listed"),
+    ],
+    ids=["no approver needed", "in no batch", "one more member", "one more revoked"],
+)  # fmt: skip
+def test_whatever_the_owner_writes_the_publisher_lists_whom_was_signed_for(
+    wave: Cohort, signers: dict[str, Path], bent: str, told: str
+) -> None:
+    made, digest = waiting(wave)
+    if told != "lacks signatures":
+        run("approve", "12", "--digest", digest, "--as", "siti", "--sign-with", str(signers["siti"]))
+    else:
+        as_owner(
+            "insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance, digest)"
+            " select decision_id, subject, 'siti', proposed_on, false, digest from batches"
+        )
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    try:
+        as_owner(*bent.split(";"))
+        with pytest.raises(PrakerjaError, match=told):
+            publishing.publish("first", AT, DECIDED_ON)
+    finally:
+        as_owner(
+            "update approval_rule set approvers = 1",
+            "alter table approval_rule drop constraint if exists approval_rule_approvers_check",
+            "alter table approval_rule add constraint approval_rule_approvers_check check (approvers >= 1)",
+        )
+
+
 def test_the_audit_finds_a_signature_that_is_not_the_approvers(wave: Cohort, signers: dict[str, Path]) -> None:
     _, digest = waiting(wave)
     run("approve", "12", "--digest", digest, "--as", "siti", "--sign-with", str(signers["siti"]))
