@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from prakerja import warehouse
 from prakerja.errors import NotReadyError
 from prakerja.settings import Settings, program
-from prakerja.warehouse import SQL, Connection, execute, transaction
+from prakerja.warehouse import SQL, Connection, transaction
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -81,7 +82,7 @@ def upgrade() -> str:
                 connection.exec_driver_sql(f"comment on {each.kind} {each.name} is '{each.comment}'")
         _grant_duties(connection)
         rule = {name: program()["approvals"][name] for name in ("one_approver_up_to", "approvers", "approvers_above")}
-        execute(connection, "revocations/upsert_approval_rule", **rule)
+        warehouse.execute(connection, "revocations/upsert_approval_rule", **rule)
     return newest_revision()
 
 
