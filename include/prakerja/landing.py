@@ -172,8 +172,9 @@ class _Source(io.RawIOBase):
 
     def __init__(self, path: UPath) -> None:
         self._path, self.digest, self.size = path, hashlib.sha256(), 0
+        self._file: Any = None  # what could not be opened is closed all the same, when it is collected
         with _told_as_storage(path):
-            self._file: Any = path.open("rb")
+            self._file = path.open("rb")
 
     def readable(self) -> bool:
         return True
@@ -186,7 +187,8 @@ class _Source(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         super().close()
 
 
