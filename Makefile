@@ -74,10 +74,10 @@ status: install ## how each of its processes is
 logs: install ## what they write, as they write it
 	@$(BIN)/prakerja logs
 
-test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (a quarter of an hour)
+test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (seven minutes)
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
-test-fast: install ## the tests that need no database and no process (under a minute)
+test-fast: install ## the tests that need no database and no process (half a minute)
 	$(BIN)/pytest --numprocesses 2 tests/unit
 
 lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
