@@ -199,10 +199,14 @@ def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(w
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql("alter table approvals drop constraint approvals_by_an_id")
         connection.exec_driver_sql("update approvals set approved_by = 'Budi, S.H.'")
-        connection.exec_driver_sql("update revocations set approvers = null, approved_by = 'Budi, S.H.'")
+        connection.exec_driver_sql(
+            "insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance, digest)"
+            " select decision_id, subject, 'Siti', approved_on, false, digest from approvals"
+        )
+        connection.exec_driver_sql("update revocations set approvers = null, approved_by = 'Budi, S.H., Siti'")
         revoked_by = connection.exec_driver_sql("select revoked_by(v) from revocations as v limit 1").scalar_one()
         undone.rollback()
-    assert revoked_by == ["budi, s.h."]
+    assert revoked_by == ["budi, s.h.", "siti"]
 
 
 # -- in advance --------------------------------------------------------------------------------------------------------
