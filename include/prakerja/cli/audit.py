@@ -42,7 +42,7 @@ def verify(
             raise PrakerjaError(f"{path} cannot be read ({error.strerror}): give a public key as PEM") from None
     found = audit.verify(pins, anchors)
     for line in (*found.problems, *found.unproved):
-        say(_printable(line))
+        say(line)
     if found.problems:
         raise typer.Exit(1)
     copies = f"; copies agree up to version {found.copied}" if anchors else ""
@@ -60,7 +60,6 @@ def verify(
 def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
     """List the log's last entries: when, by which login and role, who they say they are, and which facts."""
     from rich.table import Table
-    from rich.text import Text
 
     from prakerja import schema
     from prakerja.blacklist import audit
@@ -74,13 +73,8 @@ def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
             f"{row['at']:%Y-%m-%d %H:%M:%S}",
             row["login"] or "not recorded",
             row["role"] or "not recorded",
-            Text(_printable(row["actor"])),
+            row["actor"],
             facts,
             row["hash"][:16],
         )
     print_table(table)
-
-
-def _printable(text: str) -> str:
-    """What a caller calls itself, or a file, may have control characters: a terminal would obey them."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
