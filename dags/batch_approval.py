@@ -12,17 +12,17 @@ holds can always be approved by `prakerja approve`; the next `platform_feeds` ca
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import dag, task
 
 from acting_task import act
-from alerts import APPROVAL, FAILURE, Alert
+from alerts import FAILURE, Alert
 from prakerja import workflow
 from prakerja.people import load_people
-from prakerja.settings import WIB, program
-from prakerja_approval_operator import BatchApprovalOperator
+from prakerja.settings import WIB
+from prakerja_approval_operator import ask_approval
 from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
 
@@ -57,15 +57,7 @@ def is_approval_missing(digest: str) -> bool:
     tags=["prakerja", "deadlines"],
 )
 def batch_approval():
-    ask_approval = BatchApprovalOperator(
-        task_id="ask_approval",
-        task_display_name="Ask for an approval",
-        request=request_approval,
-        record=record_approval,
-        is_missing=is_approval_missing,
-        patience=timedelta(hours=program()["approvals"]["answer_within_hours"]),
-        notifiers=[Alert(event=APPROVAL)],
-    )
+    ask = ask_approval(request_approval, record_approval, is_approval_missing)
 
     @task(task_display_name="Revoke or reinstate, publish the blacklist", outlets=[BLACKLIST])
     def carry_out(*, outlet_events=None) -> dict[str, int | None]:
@@ -74,7 +66,7 @@ def batch_approval():
         outlet_events[BLACKLIST].extra = {"version": done["version"]}
         return done
 
-    ask_approval >> carry_out()
+    ask >> carry_out()
 
 
 batch_approval()

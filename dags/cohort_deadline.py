@@ -33,15 +33,15 @@ from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, task
 
 import telemetry
 from acting_task import act
-from alerts import APPROVAL, FAILURE, Alert
+from alerts import FAILURE, Alert
 from cohort_timetable import CohortTimetable
 from message_connections import message_connections
 from prakerja import workflow
 from prakerja.calendar import calendar
 from prakerja.occasion import Occasion
 from prakerja.people import load_people
-from prakerja.settings import WIB, program
-from prakerja_approval_operator import BatchApprovalOperator
+from prakerja.settings import WIB
+from prakerja_approval_operator import ask_approval
 from prakerja_assets import BLACKLIST
 from run_notes import push_outcome
 from task_policy import DEFAULT_ARGS
@@ -113,15 +113,7 @@ def cohort_deadline():
     def choose() -> str:
         return workflow.choose(occasion())
 
-    ask_approval = BatchApprovalOperator(
-        task_id="ask_approval",
-        task_display_name="Ask for an approval",
-        request=request_approval,
-        record=record_approval,
-        is_missing=is_approval_missing,
-        patience=timedelta(hours=program()["approvals"]["answer_within_hours"]),
-        notifiers=[Alert(event=APPROVAL)],
-    )
+    ask = ask_approval(request_approval, record_approval, is_approval_missing)
 
     # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.
     @task.sensor(
@@ -166,8 +158,8 @@ def cohort_deadline():
     ends = [send_reminders(), *(end(why) for why in nothing_to_do)]
     choice = choose()
     await_feeds() >> reconcile() >> choice >> ends
-    choice >> [ask_approval, approve, *nobody_to_revoke]
-    ask_approval >> approve >> revoke() >> publish
+    choice >> [ask, approve, *nobody_to_revoke]
+    ask >> approve >> revoke() >> publish
     nobody_to_revoke >> publish
 
 

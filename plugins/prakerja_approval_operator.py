@@ -10,7 +10,9 @@ from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskAwaitingInput
 
+from alerts import APPROVAL, Alert
 from prakerja.errors import PrakerjaError
+from prakerja.settings import program
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -127,6 +129,23 @@ class BatchApprovalOperator(ApprovalOperator):
         elif now > began + self.patience:
             raise HITLRejectException(f"nobody has signed within {self.patience}: clear the task to wait again")
         raise AirflowRescheduleException(now + LOOKS_EVERY)
+
+
+def ask_approval(
+    request: Callable[[], Mapping[str, Any] | None],
+    record: Callable[[str, str], object],
+    is_missing: Callable[[str], bool],
+) -> BatchApprovalOperator:
+    """Return the task that asks for a batch's approvals, the same in each DAG that has one."""
+    return BatchApprovalOperator(
+        task_id="ask_approval",
+        task_display_name="Ask for an approval",
+        request=request,
+        record=record,
+        is_missing=is_missing,
+        patience=timedelta(hours=program()["approvals"]["answer_within_hours"]),
+        notifiers=[Alert(event=APPROVAL)],
+    )
 
 
 def _ids(users: Any) -> set[str]:
