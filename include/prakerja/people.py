@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -122,7 +123,11 @@ def load_people() -> People:
                     f"{before} is not read any more: name a list of people in PRAKERJA_PEOPLE, e.g. {EXAMPLE}"
                 )
         return People()
-    return _read(path, path.stat().st_mtime_ns) if path.exists() else _missing(path)
+    if not path.exists():
+        raise PrakerjaError(
+            f"the list of people {path} is not there: correct PRAKERJA_PEOPLE, or write it, e.g. {EXAMPLE}"
+        )
+    return _parse(path, path.stat().st_mtime_ns)
 
 
 def unlisted() -> str | None:
@@ -152,21 +157,8 @@ def os_login() -> str:
         return str(os.getuid())
 
 
-_loaded: dict[tuple[Path, int], People] = {}
-
-
-def _read(path: Path, changed_at: int) -> People:
-    if (path, changed_at) not in _loaded:
-        _loaded.clear()
-        _loaded[path, changed_at] = _parse(path)
-    return _loaded[path, changed_at]
-
-
-def _missing(path: Path) -> People:
-    raise PrakerjaError(f"the list of people {path} is not there: correct PRAKERJA_PEOPLE, or write it, e.g. {EXAMPLE}")
-
-
-def _parse(path: Path) -> People:
+@lru_cache(maxsize=1)
+def _parse(path: Path, changed_at: int) -> People:  # noqa: ARG001 - a list that has changed is read anew
     import yaml
 
     try:
@@ -197,13 +189,8 @@ def _parse(path: Path) -> People:
 
 
 def _person(entry: Any, where: str) -> Person:
-    if not isinstance(entry, dict) or not {"id", "name", "may"} <= set(entry) <= {
-        "id",
-        "name",
-        "may",
-        "logins",
-        "keys",
-    }:
+    needed, may_be_left_out = {"id", "name", "may"}, {"logins", "keys"}
+    if not isinstance(entry, dict) or not needed <= set(entry) <= needed | may_be_left_out:
         raise PrakerjaError(f"{where}: give id, name and may; logins and keys may be left out")
     if not isinstance(entry["id"], str) or not ID.fullmatch(entry["id"]):
         raise PrakerjaError(f"{where}: the id is not lower-case letters, digits, dots, dashes, underscores or @")
