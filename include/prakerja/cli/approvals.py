@@ -175,8 +175,7 @@ def _next_step(batch: Any, missing: int) -> str:
 def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from prakerja.people import load_people
-    from prakerja.revocations.approval import LEADS_TO, SHOWN
+    from prakerja.revocations.approval import LEADS_TO
     from prakerja.revocations.requests import count_people
 
     doubts = review["doubts"]
@@ -204,7 +203,4 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
         sample.add_row(f"•••• {row['card_ends']}", row["region_code"], row["because"], str(row["reminded"]))
     print_table(sample)
     approved = f"approved by {', '.join(batch.approved_by)}; " if batch.approved_by else ""
-    command = f"prakerja approve {made.cohort} --digest {batch.digest[:SHOWN]} --as ID"
-    if load_people().must_sign:
-        command += " --sign-with KEY"
-    typer.echo(f"{approved}{count_people(batch.approvals_needed)} must approve it: {command}")
+    typer.echo(f"{approved}{count_people(batch.approvals_needed)} must approve it: {batch.command}")

@@ -61,7 +61,6 @@ def resolve(
     """Say what you found out about someone who is held. Not purchased: another person must approve the revocation."""
     from prakerja import schema
     from prakerja.revocations import holds as all_holds
-    from prakerja.revocations.approval import SHOWN
 
     because, name = answered(because, name, "propose")
     schema.require_schema()
@@ -69,7 +68,4 @@ def resolve(
     if batch is None:
         typer.echo("resolved: purchased; the hold is lifted")
         return
-    typer.echo(
-        f"resolved: not purchased; another person must approve: "
-        f"prakerja approve {batch.cohort} --digest {batch.digest[:SHOWN]} --as ID"
-    )
+    typer.echo(f"resolved: not purchased; another person must approve: {batch.command}")

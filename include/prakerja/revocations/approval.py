@@ -60,6 +60,12 @@ class Batch:
         what = "revocation" if self.subject == "hold" else self.subject
         return f"{self.people:,} {what}{'' if self.people == 1 else 's'}{' of someone held' * (self.subject == 'hold')}"
 
+    @property
+    def command(self) -> str:
+        """The command that approves it, as its approver says it."""
+        signed = " --sign-with KEY" if load_people().must_sign else ""
+        return f"prakerja approve {self.cohort} --digest {self.digest[:SHOWN]} --as ID{signed}"
+
 
 def propose(
     connection: warehouse.Connection,

@@ -59,16 +59,14 @@ def build_request(connection: warehouse.Connection, decision: Decision, batch: B
         "",
         f"Batch `{batch.digest}`",
     ]
-    verb = "reinstate" if batch.subject == "reinstatement" else "revoke"
-    shown = batch.digest[:SHOWN]
-    command = f"prakerja approve {decision.cohort} --digest {shown} --as ID"
+    shown, verb = batch.digest[:SHOWN], "reinstate" if batch.subject == "reinstatement" else "revoke"
     return Request(
         digest=batch.digest,
         title=f"gelombang-{decision.cohort}: {verb} {batch.people:,} of {decision.selected:,}? ({shown})",
         text="\n".join(lines),
         answered_by=people.airflow_logins("approve", without=frozenset(batch.had_a_part)),
         must_sign=people.must_sign,
-        command=f"{command} --sign-with KEY" if people.must_sign else command,
+        command=batch.command,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.revocations import approval, late_truth
-from prakerja.revocations.approval import SHOWN, AwaitingApprovalError, Batch
+from prakerja.revocations.approval import AwaitingApprovalError, Batch
 from prakerja.revocations.decision import BlockedError, Decision
 from prakerja.revocations.freezes import require_no_freeze
 from prakerja.revocations.requests import Request, build_request, count_people
@@ -94,6 +94,5 @@ def _require_approved(decision: Decision, batch: Batch) -> None:
     if batch.approvals_needed:
         raise AwaitingApprovalError(
             f"gelombang-{decision.cohort} awaits approval: {batch.people} revocations of {decision.selected} selected, "
-            f"by {count_people(batch.approvals_needed)}: "
-            f"prakerja approve {decision.cohort} --digest {batch.digest[:SHOWN]} --as ID"
+            f"by {count_people(batch.approvals_needed)}: {batch.command}"
         )
