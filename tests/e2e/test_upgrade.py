@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -12,13 +13,16 @@ from pathlib import Path
 from tests.e2e.conftest import Instance
 
 #: Two short waves, replayed and approved at revision 0015: a backup, what was published, and the table that was told.
-OLD = Path(__file__).with_name("home_0015.zip")
+OF_0015 = Path(__file__).with_name("home_0015.zip")
+#: The same at revision 0016, with its keys. One wave is revoked: two reinstatements wait, a hold that Budi resolved
+#: waits, and one that Siti Rahma resolved is approved and not carried out. The other wave's 18 revocations wait.
+OF_0016 = Path(__file__).with_name("home_0016.zip")
 
 
 def test_a_backup_of_revision_0015_is_restored_whole(
     instances: Callable[..., Instance], calendar_file: Path, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(OLD) as archive:
+    with zipfile.ZipFile(OF_0015) as archive:
         archive.extractall(tmp_path)
     instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=calendar_file)
     shutil.copytree(tmp_path / "publish", instance.home / "publish")
@@ -32,3 +36,41 @@ def test_a_backup_of_revision_0015_is_restored_whole(
     assert instance.cohorts() == told
     assert instance.run("db", "upgrade").returncode == 0
     assert instance.cohorts() == told
+
+
+def test_a_home_of_revision_0016_with_waiting_and_approved_batches_carries_on(
+    instances: Callable[..., Instance], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(OF_0016) as archive:
+        archive.extractall(tmp_path)
+    instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=tmp_path / "calendar.yaml")
+    shutil.copytree(tmp_path / "publish", instance.home / "publish")
+    instance.landing.mkdir()
+    assert instance.run("restore", str(tmp_path / "backup")).returncode == 0
+    assert instance.run("audit", "verify").returncode == 0
+    told = {row["cohort"]: row for row in json.loads((tmp_path / "cohorts.json").read_text())}
+    assert instance.cohorts() == told
+
+    reinstatements, hold = _waiting(instance, 12)
+    (revocations,) = _waiting(instance, 13)
+    refused = instance.run("approve", "12", "--digest", hold, "--as", "budi")
+    assert refused.returncode == 1
+    assert "another person must approve it" in refused.stderr
+    for cohort, digest in [("12", reinstatements), ("13", revocations)]:
+        done = instance.run("approve", cohort, "--digest", digest, "--as", "budi")
+        assert done.returncode == 0, done.stderr
+
+    done = instance.run("replay", "--from", "2021-03-19", "--to", "2021-03-19", "--cohorts", "12,13")
+    assert done.returncode == 0, done.stderr
+    done = instance.run("replay", "--from", "2021-03-16", "--to", "2021-03-20", "--cohorts", "12,13")
+    assert done.stderr.endswith("gelombang-13 awaits approval: 2 reinstatements\n")
+    now = instance.cohorts()
+    assert {cohort: (row["revoked"], row["reinstated"]) for cohort, row in now.items()} == {12: (19, 2), 13: (18, 0)}
+    assert instance.run("blacklist", "verify").returncode == 0
+    assert f"version 7 of the blacklist, {19 - 2 + 18} entries" in done.stdout
+    assert instance.run("audit", "verify").returncode == 0
+
+
+def _waiting(instance: Instance, cohort: int) -> list[str]:
+    """Return the digests of a cohort's batches that wait, as they are shown to whoever approves."""
+    return re.findall(r"--digest ([0-9a-f]{16})", instance.run("approve", str(cohort)).stdout)
