@@ -59,13 +59,17 @@ log = logging.getLogger(__name__)
 SHOWN = 16  # hex digits of a digest that a person is shown, and gives
 
 
-class OutOfBoundsError(PrakerjaError):
-    """The list would grow or shrink by more than it may without a person's word. Nothing is published."""
+class WaitingError(PrakerjaError):
+    """Changes of the list wait for a person. All others are published."""
+
+
+class OutOfBoundsError(WaitingError):
+    """The list would grow or shrink by more than it may without a person's word."""
 
 
 @dataclass(frozen=True)
 class Jump:
-    """What a version would change, where that is out of bounds; `digest` names these very changes."""
+    """The additions, or the withdrawals, that are out of bounds together; `digest` names these very changes."""
 
     digest: str
     added: int
@@ -73,10 +77,43 @@ class Jump:
     listed_before: int
 
     def __str__(self) -> str:
+        would_be = f"{self.added:,} would be added" if self.added else f"{self.withdrawn:,} would be withdrawn"
         return (
-            f"of {self.listed_before:,} listed, {self.added:,} would be added and {self.withdrawn:,} withdrawn: more "
-            f"than may change without approval: prakerja blacklist approve --digest {self.digest[:SHOWN]}"
+            f"of {self.listed_before:,} listed, {would_be}: more than may change without approval: "
+            f"prakerja blacklist approve --digest {self.digest[:SHOWN]}"
         )
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What has changed since the last version, and what of it waits for a person, each side of it by itself.
+
+    `jumps` are out of bounds; `unsigned` says by its digest why nobody of a batch may be added.
+    """
+
+    added: int
+    withdrawn: int
+    jumps: list[Jump]
+    unsigned: dict[str, str]
+
+    @property
+    def ops(self) -> list[str]:
+        """The kinds of changes that do not wait."""
+        waiting = {"ADD" if jump.added else "WITHDRAW" for jump in self.jumps}
+        return [op for op in ("ADD", "WITHDRAW") if op not in waiting]
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is anything to publish."""
+        return any({"ADD": self.added, "WITHDRAW": self.withdrawn}[op] for op in self.ops)
+
+    def require_nothing_waits(self, occasion: str, version: int | None) -> None:
+        """Raise `WaitingError`, after what does not wait was published as `version`."""
+        told = [*self.unsigned.values(), *map(str, self.jumps)]
+        if told:
+            error = OutOfBoundsError if self.jumps else WaitingError
+            published = f"version {version} lacks what waits: " if version else ""
+            raise error(f"{occasion}: {published}{'; '.join(told)}")
 
 
 @dataclass(frozen=True)
@@ -113,16 +150,24 @@ def publish(
     key was changed since: readers are not to wait for the next day. Two publishers take turns. `approve_as` answers in
     advance for a list that jumps, in a replay.
 
-    Raises `OutOfBoundsError`, `PrakerjaError`.
+    Additions that wait for a person keep neither withdrawals nor one another from being published: a batch that lacks
+    its signatures waits alone, and withdrawals that are out of bounds keep no addition.
+
+    Raises `WaitingError` for what waits, once all else is published; `PrakerjaError`.
     """
     with warehouse.exclusive("publish"):
         # Which keys sign is known once nobody else can change that.
-        return _published(occasion, at, clock, Keys.configured(), is_daily=is_daily, approve_as=approve_as)
+        version, made, pending = _published(
+            occasion, at, clock, Keys.configured(), is_daily=is_daily, approve_as=approve_as
+        )
+    pending.require_nothing_waits(occasion, made)
+    return version
 
 
 def _published(
     occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
-) -> int | None:
+) -> tuple[int | None, int | None, Pending]:
+    """Publish what does not wait; gives the occasion's version, the one that was made now, and what was pending."""
     root = _root()
     _require_own_list(root, keys)
     _materialise(root, keys)  # what an earlier publisher left unfinished
@@ -131,26 +176,18 @@ def _published(
         keys.signer.public.key_id,
         keys.current,
     )
-    version = _next_version(
-        occasion, at, clock, keys, is_daily=is_daily, approve_as=approve_as, has_new_key=has_new_key
-    )
+    found = _next_version(occasion, at, clock, keys, is_daily=is_daily, approve_as=approve_as, has_new_key=has_new_key)
     _materialise(root, keys)
-    return version
+    return found
 
 
 def waiting_jumps(clock: date) -> list[Jump]:
     """What waits for approval because the list would jump: by the daily publication, or by a deadline's of that day."""
     found: dict[str, Jump] = {}
-    for is_daily in (True, False):
-        try:
-            # With the publishers' lock: what is looked at has the number of the next version.
-            with warehouse.exclusive("publish"), warehouse.transaction("publish", one_snapshot=True) as connection:
-                by = _known_by(clock, is_daily=is_daily)
-                version = _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True)
-                raise _LookedAtError(_jump(connection, version))  # takes the version back
-        except _LookedAtError as looked:
-            if looked.jump:
-                found[looked.jump.digest] = looked.jump
+    with warehouse.transaction("publish", one_snapshot=True) as connection:
+        for is_daily in (True, False):
+            for jump in _pending(connection, _known_by(clock, is_daily=is_daily)).jumps:
+                found[jump.digest] = jump
     return list(found.values())
 
 
@@ -242,12 +279,6 @@ def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -
 # -- the next version, in the warehouse --------------------------------------------------------------------------------
 
 
-class _LookedAtError(Exception):
-    def __init__(self, jump: Jump | None) -> None:
-        super().__init__()
-        self.jump = jump
-
-
 def _next_version(
     occasion: str,
     at: datetime,
@@ -257,13 +288,18 @@ def _next_version(
     is_daily: bool,
     approve_as: str | None,
     has_new_key: bool,
-) -> int | None:
+) -> tuple[int | None, int | None, Pending]:
     by = _known_by(clock, is_daily=is_daily)
     with warehouse.transaction("publish", one_snapshot=True) as connection:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
-        has_changed = bool(warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one())
+        pending = _pending(connection, by)
+        if approve_as:
+            for jump in pending.jumps:
+                _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
+            pending = replace(pending, jumps=[])
+        has_changed = pending.has_changed
         if not has_changed and not has_new_key and published["version"]:
-            return int(published["version"])
+            return int(published["version"]), None, pending
         last, now = published["last_created_at"], published["clock"]
         if (newest := max(at, last or at)) > now + CLOCK_SKEW:
             raise PrakerjaError(
@@ -272,36 +308,49 @@ def _next_version(
                 "set the clocks right (docs/runbooks/blacklist.md)"
             )
         every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
-        if (
-            not (has_changed or has_new_key)
-            and is_daily
-            and (last is None or clock < last.astimezone(WIB).date() + every)
-        ):
-            return None
-        version = _insert(connection, occasion, at, by, keys.current, has_changed=has_changed, known_by=clock)
-        _require_signatures(connection, version)
-        if jump := _jump(connection, version):
-            if not approve_as:
-                raise OutOfBoundsError(f"{occasion}: {jump}")
-            _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
-    return version
+        is_due = last is not None and clock >= last.astimezone(WIB).date() + every
+        # A day has its version also where all of its changes wait: a list must not expire because of them.
+        proves_the_day = is_due if is_daily else not (pending.jumps or pending.unsigned)
+        if not (has_changed or has_new_key or proves_the_day):
+            return None, None, pending
+        version = _insert(connection, occasion, at, by, keys.current, pending, known_by=clock)
+    return version, version, pending
 
 
-def _require_signatures(connection: warehouse.Connection, version: int) -> None:
-    """Raise `PrakerjaError` where approvals are signed and a batch that the version adds lacks a signature.
+def _pending(connection: warehouse.Connection, by: dict[str, date]) -> Pending:
+    """What has changed since the last version, measured as the next one would have it."""
+    unsigned = _unsigned_batches(connection, by)
+    (found,) = warehouse.rows(connection, "blacklist/measure_pending", **by, unsigned=list(unsigned))
+    added, withdrawn, before = found["added"], found["withdrawn"], found["listed_before"]
+    rules = program()["blacklist"]
+    jumps = []
+    if added > max(rules["grows_free"], rules["grows_share_max"] * before):
+        jumps.append(Jump(found["additions"], added, 0, before))
+    if withdrawn > max(rules["shrinks_free"], rules["shrinks_share_max"] * before):
+        jumps.append(Jump(found["withdrawals"], 0, withdrawn, before))
+    return Pending(added, withdrawn, [jump for jump in jumps if not _is_approved(connection, jump)], unsigned)
+
+
+def _is_approved(connection: warehouse.Connection, jump: Jump) -> bool:
+    return bool(warehouse.execute(connection, "blacklist/is_publication_approved", digest=jump.digest).scalar_one())
+
+
+def _unsigned_batches(connection: warehouse.Connection, by: dict[str, date]) -> dict[str, str]:
+    """The batches, by digest, whose approvals must be signed and are not; and why nobody of each is listed.
 
     What the warehouse says of a batch is not believed: its digest is computed from its people, how many must sign comes
     from `program.yaml`, and keys from the list of people. In a replay approvals are in advance, and unsigned.
     """
     people, rule = load_people(), program()["approvals"]
     if not people.must_sign or is_replaying.get():
-        return
-    warehouse_id = warehouse.warehouse_id(connection)
-    for row in warehouse.rows(connection, "blacklist/list_batches_of_version", version=version):
-        named = f"batch {str(row['digest'])[:16]}"
+        return {}
+    warehouse_id, unsigned = warehouse.warehouse_id(connection), {}
+    for row in warehouse.rows(connection, "blacklist/list_pending_batches", **by):
+        named = f"batch {str(row['digest'])[:16]}" if row["digest"] else "who is in no batch"
         content = "\n".join([str(row["subject"]), str(row["decision_id"]), *map(str, row["cards"])])
         if row["strays"] or hashlib.sha256(content.encode()).hexdigest() != row["digest"]:
-            raise PrakerjaError(f"{named} is not of the people who would be listed: nothing is published")
+            unsigned[row["digest"]] = f"{named} is not of the people who would be listed: nobody of it is listed"
+            continue
         text = ApprovalText(warehouse_id, row["cohort"], row["digest"], len(row["cards"]), row["subject"], "")
         signers = {
             given["by"]
@@ -313,10 +362,11 @@ def _require_signatures(connection: warehouse.Connection, version: int) -> None:
         }
         needed = int(rule["approvers" if len(row["cards"]) <= rule["one_approver_up_to"] else "approvers_above"])
         if len(signers) < needed:
-            raise PrakerjaError(
-                f"gelombang-{row['cohort']}: {named} lacks signatures ({len(signers)} of {needed}): nobody of it is "
-                "listed, and nothing published"
+            unsigned[row["digest"]] = (
+                f"gelombang-{row['cohort']}: {named} lacks signatures ({len(signers)} of {needed}): "
+                "nobody of it is listed"
             )
+    return unsigned
 
 
 def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:
@@ -329,13 +379,13 @@ def _insert(
     at: datetime,
     by: dict[str, date],
     key_id: str,
+    pending: Pending,
     *,
-    has_changed: bool,
-    known_by: date | None = None,
+    known_by: date,
 ) -> int:
     data_as_of = {
         row["platform"]: row["business_date"].isoformat()
-        for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=known_by or by["reinstated_by"])
+        for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=known_by)
     }
     version = int(
         warehouse.execute(
@@ -343,27 +393,16 @@ def _insert(
             "blacklist/insert_version",
             occasion=occasion,
             at=at,
-            has_changed=has_changed,
+            has_changed=pending.has_changed,
             data_as_of=json.dumps(data_as_of),
             key_id=key_id,
         ).scalar_one()
     )
-    warehouse.execute(connection, "blacklist/insert_changes", version=version, **by)
+    warehouse.execute(
+        connection, "blacklist/insert_changes", version=version, **by, ops=pending.ops, unsigned=list(pending.unsigned)
+    )
     warehouse.execute(connection, "blacklist/analyze_changes")
     return version
-
-
-def _jump(connection: warehouse.Connection, version: int) -> Jump | None:
-    """What the version changes, where that is out of bounds and nobody answers for it."""
-    rules = program()["blacklist"]
-    (found,) = warehouse.rows(connection, "blacklist/measure_changes", version=version)
-    jump = Jump(**found)
-    if jump.added <= max(rules["grows_free"], rules["grows_share_max"] * jump.listed_before) and jump.withdrawn <= max(
-        rules["shrinks_free"], rules["shrinks_share_max"] * jump.listed_before
-    ):
-        return None
-    is_approved = warehouse.execute(connection, "blacklist/is_publication_approved", digest=jump.digest).scalar_one()
-    return None if is_approved else jump
 
 
 def _approve(

@@ -49,7 +49,7 @@ def page(now: datetime) -> dict[str, Any]:
             [
                 *_needs(known),
                 *_needs_of_feeds(known, now.astimezone(WIB).date()),
-                *_needs_of_list(published),
+                *_needs_of_list(published, now.astimezone(WIB).date()),
                 *_needs_of_people(),
                 *_needs_of_locks(now),
             ],
@@ -186,7 +186,16 @@ def _needs_of_locks(now: datetime) -> Iterator[Need]:
         yield Need(f"{who} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
 
 
-def _needs_of_list(published: freshness.Freshness | None) -> Iterator[Need]:
+def _needs_of_list(published: freshness.Freshness | None, day: date) -> Iterator[Need]:
+    """A list that is late, and changes of it that wait for an approval or a signature."""
+    with warehouse.transaction("show") as connection:
+        (waiting,) = warehouse.rows(connection, "monitor/count_unlisted", before=day)
+    if waiting["not_withdrawn"]:
+        what = f"{waiting['not_withdrawn']:,} reinstated are still listed"
+        yield Need(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", True)
+    if waiting["not_added"]:
+        what = f"{waiting['not_added']:,} revoked are not listed"
+        yield Need(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", False)
     if published and published.is_expired:
         yield Need(f"the published list, version {published.version}, has expired: readers refuse it", "", True)
     elif published and published.is_stale:

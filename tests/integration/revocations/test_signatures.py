@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -160,6 +161,69 @@ def test_whatever_the_owner_writes_the_publisher_lists_whom_was_signed_for(
             "alter table approval_rule drop constraint if exists approval_rule_approvers_check",
             "alter table approval_rule add constraint approval_rule_approvers_check check (approvers >= 1)",
         )
+
+
+def test_a_batch_without_a_signature_keeps_neither_another_batch_nor_a_withdrawal(
+    wave: Cohort, signers: dict[str, Path]
+) -> None:
+    """Two are listed, one of them was reinstated since; of two more batches one is signed."""
+    made, digest = waiting(wave)
+    run("approve", "12", "--digest", digest, "--as", "siti", "--sign-with", str(signers["siti"]))
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert publishing.publish("first", AT, DECIDED_ON) == 1
+    batches = {}
+    for number in (3, 4):
+        content = "\n".join(["hold", made.decision_id, card(number)])
+        batches[number] = hashlib.sha256(content.encode()).hexdigest()
+    text = ApprovalText(warehouse_id(), 12, batches[4], 1, "hold", "siti")
+    quoted = f"'{signatures.sign(text, signers['siti'])}'"
+    as_owner(
+        "insert into reinstatements (recipient_id, because, approvers, reinstated_on)"
+        " values (1, 'appeal', '{siti}', '2021-03-15')",
+        *(
+            statement
+            for number, batch in batches.items()
+            for statement in (
+                "insert into batches (digest, decision_id, subject, people, proposed_by, proposed_on)"
+                f" select '{batch}', decision_id, 'hold', 1, 'budi', '2021-03-15' from decisions",
+                f"insert into batch_members (digest, recipient_id) values ('{batch}', {number})",
+                "insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance, digest,"
+                f" signature) select decision_id, 'hold', 'siti', '2021-03-15', false, '{batch}',"
+                f" {'null' if number == 3 else quoted} from decisions",
+                "insert into revocations"
+                " (recipient_id, decision_id, reason, effective_at, approvers, revoked_on, digest)"
+                f" select {number}, decision_id, 'NO_FIRST_PURCHASE', now(), '{{siti}}', '2021-03-15', '{batch}'"
+                " from decisions",
+            )
+        ),
+    )
+    told = f"second: version 2 lacks what waits: gelombang-12: batch {batches[3][:16]} lacks signatures .0 of 1."
+    with pytest.raises(PrakerjaError, match=told):
+        publishing.publish("second", AT, DECIDED_ON)
+    assert changes_of(2) == [("ADD", 4), ("WITHDRAW", 1)]
+    with pytest.raises(PrakerjaError, match="second: gelombang-12: batch"):
+        publishing.publish("second", AT, DECIDED_ON)
+    text = ApprovalText(warehouse_id(), 12, batches[3], 1, "hold", "siti")
+    signature = signatures.sign(text, signers["siti"])
+    as_owner(f"update approvals set signature = '{signature}' where digest = '{batches[3]}'")
+    assert publishing.publish("second", AT, DECIDED_ON) == 3
+    assert changes_of(3) == [("ADD", 3)]
+
+
+def warehouse_id() -> str:
+    with warehouse.transaction() as connection:
+        return warehouse.warehouse_id(connection)
+
+
+def changes_of(version: int) -> list[tuple[str, int]]:
+    with warehouse.transaction(as_owner=True) as connection:
+        return [
+            tuple(row)
+            for row in connection.exec_driver_sql(
+                "select op, recipient_id from blacklist_changes where version = %s order by op, recipient_id",
+                (version,),
+            )
+        ]
 
 
 def test_the_audit_finds_a_signature_that_is_not_the_approvers(wave: Cohort, signers: dict[str, Path]) -> None:

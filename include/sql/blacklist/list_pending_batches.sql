@@ -1,26 +1,24 @@
--- Grain: one row per batch whose people a version adds, and one without a batch where somebody is in none: everything
+-- Grain: one row per batch whose people are to be added, and one without a batch where somebody is in none: everything
 -- that a signature is held against. `cards` are the batch's members in order, `strays` those added who are no members.
--- Parameters: version.
-with added as (
+-- Parameters: revoked_by, reinstated_by: what happened later is for a later version.
+with added as materialized (
     select
-        c.recipient_id,
-        b.digest
-    from blacklist_changes as c
-    inner join revocations as v on c.recipient_id = v.recipient_id
-    left join batches as b on v.digest = b.digest and v.decision_id = b.decision_id
-    where c.version = :version and c.op = 'ADD'
+        p.recipient_id,
+        p.digest
+    from pending_changes(:revoked_by, :reinstated_by) as p
+    where p.op = 'ADD'
 )
 
 select
     d.cohort,
     b.decision_id,
-    b.digest,
+    a.digest,
     b.subject,
     array(
         select r.card_number
         from batch_members as m
         inner join recipients as r on m.recipient_id = r.recipient_id
-        where m.digest = b.digest
+        where m.digest = a.digest
         order by r.card_number
     ) as cards,
     (
@@ -34,9 +32,9 @@ select
     array(
         select json_build_object('by', p.approved_by, 'at', p.recorded_at, 'signature', p.signature)
         from approvals as p
-        where p.digest = b.digest and p.signature is not null
+        where p.digest = a.digest and p.signature is not null
     ) as signed
 from (select distinct digest from added) as a
 left join batches as b on a.digest = b.digest
 left join decisions as d on b.decision_id = d.decision_id
-order by d.cohort, b.digest
+order by d.cohort, a.digest
