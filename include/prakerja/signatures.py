@@ -47,7 +47,27 @@ class ApprovalText:
         )
 
 
-def sign(text: ApprovalText, key: Path) -> str:
+@dataclass(frozen=True)
+class CorrectionText:
+    """What a person signs who approves corrected NIKs: this warehouse, this very request, how many people."""
+
+    warehouse_id: str
+    request: str
+    people: int
+    approved_by: str
+
+    def __str__(self) -> str:
+        return (
+            "Kartu Prakerja: approval of corrected NIKs\n"
+            f"warehouse: {self.warehouse_id}\n"
+            f"request: {self.request}\n"
+            f"people: {self.people}\n"
+            "for: go by these NIKs from now on, also on the blacklist\n"
+            f"approved by: {self.approved_by}\n"
+        )
+
+
+def sign(text: ApprovalText | CorrectionText, key: Path) -> str:
     """Return the signature of a text by a private key, or by the agent's key of a public one.
 
     Raises `PrakerjaError`.
@@ -60,7 +80,7 @@ def sign(text: ApprovalText, key: Path) -> str:
     return done.stdout.decode("ascii", "replace")
 
 
-def is_signed(text: ApprovalText, signature: str, person: Person, at: datetime) -> bool:
+def is_signed(text: ApprovalText | CorrectionText, signature: str, person: Person, at: datetime) -> bool:
     """Return whether a signature of a text is by one of a person's keys, as of an instant: keys may retire.
 
     Raises `PrakerjaError` where OpenSSH is not installed.

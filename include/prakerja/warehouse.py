@@ -63,7 +63,7 @@ BLOCKERS = sa.text(
 #: The duty whose role may hold a lock of `exclusive`, by the first word of the lock's name.
 LOCKS = {
     "rosters": "ingest", "intake": "ingest", "monitor": "ingest", "replay": "ingest", "reseal": "ingest",
-    "decide": "decide", "revoke": "decide", "reminders": "remind", "publish": "publish",
+    "corrections": "decide", "decide": "decide", "revoke": "decide", "reminders": "remind", "publish": "publish",
 }  # fmt: skip
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
 Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "show", "read"]

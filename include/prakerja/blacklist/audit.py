@@ -21,10 +21,11 @@ from prakerja.blacklist import anchors
 from prakerja.blacklist.contract import Manifest, parsed
 from prakerja.blacklist.signing import PublicKey
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
+from prakerja.cohorts import corrections
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.settings import Settings
-from prakerja.signatures import ApprovalText, is_signed
+from prakerja.signatures import ApprovalText, CorrectionText, is_signed
 
 LOOKS_FOR_STRAYS = 3  # facts that commit between the sealing and the look are sealed by the next one
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -297,8 +298,10 @@ def _signature_problems(connection: warehouse.Connection) -> tuple[int, list[str
     """Return how many signatures of approvals are right as of their time, the problems, and what nobody can prove."""
     people, warehouse_id = load_people(), warehouse.warehouse_id(connection)
     rows = warehouse.rows(connection, "revocations/list_signed_approvals")
-    if rows and people.listed is None:
-        return 0, [], [f"{len(rows):,} signatures of approvals: no list of people says whose keys are whose"]
+    corrected = warehouse.rows(connection, "cohorts/list_signed_corrections")
+    count = len(rows) + len(corrected)
+    if count and people.listed is None:
+        return 0, [], [f"{count:,} signatures of approvals: no list of people says whose keys are whose"]
     problems = []
     for row in rows:
         text = ApprovalText(
@@ -309,7 +312,16 @@ def _signature_problems(connection: warehouse.Connection) -> tuple[int, list[str
             problems.append(
                 f"the approval of batch {row['digest'][:16]} by {row['approved_by']} is not signed by a key of theirs"
             )
-    return len(rows) - len(problems), problems, []
+    for row in corrected:
+        signed = CorrectionText(warehouse_id, row["request"], len(row["digests"]), row["decided_by"])
+        person = (people.listed or {}).get(row["decided_by"])
+        is_right = person is not None and is_signed(signed, row["signature"], person, row["recorded_at"])
+        if not is_right or corrections.request_of(row["digests"]) != row["request"]:
+            problems.append(
+                f"the approval of correction {row['request'][:16]} by {row['decided_by']} is not signed by a key of "
+                "theirs, or not for these NIKs"
+            )
+    return count - len(problems), problems, []
 
 
 def _list_problems(root: UPath, row: Any) -> list[str]:

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -49,10 +49,12 @@ from prakerja.blacklist.sources import (
 )
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
+from prakerja.cohorts import corrections
+from prakerja.cohorts.contacts import Contacts
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.settings import WIB, Settings, is_replaying, program
-from prakerja.signatures import ApprovalText, is_signed
+from prakerja.signatures import ApprovalText, CorrectionText, is_signed
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +90,18 @@ class Jump:
 class Pending:
     """What has changed since the last version, and what of it waits for a person, each side of it by itself.
 
-    `jumps` are out of bounds; `unsigned` says by its digest why nobody of a batch may be added.
+    `replaced` are listed under a NIK that was corrected. `jumps` are out of bounds; `unsigned` says by its digest why
+    nobody of a batch may be added; `held` are the people of corrections that lack their signature, and who would get a
+    NIK under which one of them is still listed, and `held_because` says why.
     """
 
     added: int
     withdrawn: int
+    replaced: int
     jumps: list[Jump]
     unsigned: dict[str, str]
+    held: list[int]
+    held_because: list[str]
 
     @property
     def ops(self) -> list[str]:
@@ -105,11 +112,16 @@ class Pending:
     @property
     def has_changed(self) -> bool:
         """Whether there is anything to publish."""
-        return any({"ADD": self.added, "WITHDRAW": self.withdrawn}[op] for op in self.ops)
+        return bool(self.replaced) or any({"ADD": self.added, "WITHDRAW": self.withdrawn}[op] for op in self.ops)
+
+    @property
+    def does_wait(self) -> bool:
+        """Whether any change waits for a person."""
+        return bool(self.jumps or self.unsigned or self.held_because)
 
     def require_nothing_waits(self, occasion: str, version: int | None) -> None:
         """Raise `WaitingError`, after what does not wait was published as `version`."""
-        told = [*self.unsigned.values(), *map(str, self.jumps)]
+        told = [*self.unsigned.values(), *self.held_because, *map(str, self.jumps)]
         if told:
             error = OutOfBoundsError if self.jumps else WaitingError
             published = f"version {version} lacks what waits: " if version else ""
@@ -310,7 +322,7 @@ def _next_version(
         every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
         is_due = last is not None and clock >= last.astimezone(WIB).date() + every
         # A day has its version also where all of its changes wait: a list must not expire because of them.
-        proves_the_day = is_due if is_daily else not (pending.jumps or pending.unsigned)
+        proves_the_day = is_due if is_daily else not pending.does_wait
         if not (has_changed or has_new_key or proves_the_day):
             return None, None, pending
         version = _insert(connection, occasion, at, by, keys.current, pending, known_by=clock)
@@ -320,7 +332,18 @@ def _next_version(
 def _pending(connection: warehouse.Connection, by: dict[str, date]) -> Pending:
     """What has changed since the last version, measured as the next one would have it."""
     unsigned = _unsigned_batches(connection, by)
-    (found,) = warehouse.rows(connection, "blacklist/measure_pending", **by, unsigned=list(unsigned))
+    corrected = warehouse.rows(connection, "blacklist/list_corrected_changes", **by)
+    told = _unsigned_corrections(connection, corrected)
+    pending = _measured(connection, by, unsigned, _held(corrected, told, may_withdraw=True), list(told.values()))
+    if "WITHDRAW" not in pending.ops:  # who stays listed keeps whoever has their NIK by now
+        pending = _measured(connection, by, unsigned, _held(corrected, told, may_withdraw=False), list(told.values()))
+    return pending
+
+
+def _measured(
+    connection: warehouse.Connection, by: dict[str, date], unsigned: dict[str, str], held: list[int], because: list[str]
+) -> Pending:
+    (found,) = warehouse.rows(connection, "blacklist/measure_pending", **by, unsigned=list(unsigned), waiting=held)
     added, withdrawn, before = found["added"], found["withdrawn"], found["listed_before"]
     rules = program()["blacklist"]
     jumps = []
@@ -328,7 +351,66 @@ def _pending(connection: warehouse.Connection, by: dict[str, date]) -> Pending:
         jumps.append(Jump(found["additions"], added, 0, before))
     if withdrawn > max(rules["shrinks_free"], rules["shrinks_share_max"] * before):
         jumps.append(Jump(found["withdrawals"], 0, withdrawn, before))
-    return Pending(added, withdrawn, [jump for jump in jumps if not _is_approved(connection, jump)], unsigned)
+    jumps = [jump for jump in jumps if not _is_approved(connection, jump)]
+    return Pending(added, withdrawn, found["replaced"], jumps, unsigned, held, because)
+
+
+def _held(corrected: Sequence[Any], unsigned: dict[str, str], *, may_withdraw: bool) -> list[int]:
+    """Whose additions wait: of corrections without their signature, and of a NIK that somebody stays listed under.
+
+    A NIK is of one person at a time; that of a corrected person is free once they are withdrawn, in the same version.
+    """
+    held = {row["recipient_id"] for row in corrected if row["request"] in unsigned}
+    while True:
+        freed = {
+            row["recipient_id"]
+            for row in corrected
+            if row["op"] == "WITHDRAW" and (row["recipient_id"] not in held if row["is_replacement"] else may_withdraw)
+        }
+        taken = {
+            row["nik"]: row["recipient_id"]
+            for row in corrected
+            if row["op"] == "LISTED" and row["recipient_id"] not in freed
+        }
+        more = {
+            row["recipient_id"]
+            for row in corrected
+            if row["op"] == "ADD" and taken.get(row["nik"], row["recipient_id"]) != row["recipient_id"]
+        }
+        if more <= held:
+            return sorted(held)
+        held |= more
+
+
+def _unsigned_corrections(connection: warehouse.Connection, corrected: Sequence[Any]) -> dict[str, str]:
+    """The requests of corrected NIKs whose approval must be signed and is not; and why nobody is listed by each.
+
+    As for batches: what is signed for is computed from the people, here from the NIK under its correction's seal.
+    """
+    people = load_people()
+    if not people.must_sign or is_replaying.get():
+        return {}
+    warehouse_id, contacts, unsigned = warehouse.warehouse_id(connection), Contacts.configured(), dict[str, str]()
+    judged = dict[str, bool]()
+    for row in corrected:
+        request = row["request"]
+        if request is None or request in unsigned:
+            continue
+        named = f"correction {request[:16]}"
+        if row["sealed"] is None or not corrections.is_of(
+            row["card_number"], row["corrected_nik"], bytes(row["sealed"]), row["digest"], contacts
+        ) or corrections.request_of(row["digests"]) != request:  # fmt: skip
+            unsigned[request] = f"{named} is not of the NIKs that would be listed: nobody is listed by it"
+            continue
+        if request not in judged:
+            person = (people.listed or {}).get(row["decided_by"])
+            text = CorrectionText(warehouse_id, request, len(row["digests"]), row["decided_by"])
+            judged[request] = bool(
+                person and row["signature"] and is_signed(text, row["signature"], person, row["recorded_at"])
+            )
+        if not judged[request]:
+            unsigned[request] = f"{named} lacks its signature: nobody is listed by it"
+    return unsigned
 
 
 def _is_approved(connection: warehouse.Connection, jump: Jump) -> bool:
@@ -347,8 +429,7 @@ def _unsigned_batches(connection: warehouse.Connection, by: dict[str, date]) -> 
     warehouse_id, unsigned = warehouse.warehouse_id(connection), {}
     for row in warehouse.rows(connection, "blacklist/list_pending_batches", **by):
         named = f"batch {str(row['digest'])[:16]}" if row["digest"] else "who is in no batch"
-        content = "\n".join([str(row["subject"]), str(row["decision_id"]), *map(str, row["cards"])])
-        if row["strays"] or hashlib.sha256(content.encode()).hexdigest() != row["digest"]:
+        if row["strays"] or row["digest"] not in _digests(row):
             unsigned[row["digest"]] = f"{named} is not of the people who would be listed: nobody of it is listed"
             continue
         text = ApprovalText(warehouse_id, row["cohort"], row["digest"], len(row["cards"]), row["subject"], "")
@@ -367,6 +448,20 @@ def _unsigned_batches(connection: warehouse.Connection, by: dict[str, date]) -> 
                 "nobody of it is listed"
             )
     return unsigned
+
+
+def _digests(batch: Any) -> Iterator[str]:
+    """What a batch's digest may be: of its people, with the NIKs that had been corrected by when it was proposed.
+
+    A correction that came into force later is approved by itself, and signed.
+    """
+    niks: dict[int, int] = {}
+    for corrected in [None, *batch["corrected"]]:
+        if corrected:
+            niks[corrected["card"]] = corrected["nik"]
+        people = (f"{card} {niks[card]}" if card in niks else str(card) for card in batch["cards"])
+        content = "\n".join([str(batch["subject"]), str(batch["decision_id"]), *people])
+        yield hashlib.sha256(content.encode()).hexdigest()
 
 
 def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:
@@ -399,7 +494,13 @@ def _insert(
         ).scalar_one()
     )
     warehouse.execute(
-        connection, "blacklist/insert_changes", version=version, **by, ops=pending.ops, unsigned=list(pending.unsigned)
+        connection,
+        "blacklist/insert_changes",
+        version=version,
+        **by,
+        ops=pending.ops,
+        unsigned=list(pending.unsigned),
+        waiting=pending.held,
     )
     warehouse.execute(connection, "blacklist/analyze_changes")
     return version

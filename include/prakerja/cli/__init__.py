@@ -17,6 +17,7 @@ from prakerja.cli import (
     approvals,
     audit,
     blacklist,
+    correct,
     db,
     feeds,
     holds,
@@ -69,6 +70,7 @@ for command in (
     approvals.approve,
     approvals.override,
     people.withdraw,
+    correct.correct,
 ):
     app.command()(command)
 for name, group in (

@@ -81,6 +81,21 @@ class ContactKey:
         except InvalidTag:
             raise DamagedError("a recipient's contact was changed in the warehouse: restore it from a backup") from None
 
+    def seal_values(self, card_number: int, values: bytes) -> bytes:
+        """What a correction of a card is about, to be kept: no contact can pass for it."""
+        nonce = os.urandom(NONCE_BYTES)
+        return self.key_id + nonce + self._cipher.encrypt(nonce, values, b"%016d correction" % card_number)
+
+    def open_values(self, card_number: int, sealed: bytes) -> bytes:
+        """What was sealed by `seal_values`. Raises `DamagedError`."""
+        nonce, kept = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES], sealed[KEY_ID_BYTES + NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, kept, b"%016d correction" % card_number)
+        except InvalidTag:
+            raise DamagedError(
+                "a correction's values were changed in the warehouse: restore it from a backup"
+            ) from None
+
     def token(self, address: str) -> str:
         """What stands for a phone or an address, the same each time; empty for none."""
         return hmac.digest(self._token_key, address.encode(), "sha256")[:TOKEN_BYTES].hex() if address else ""
@@ -100,13 +115,20 @@ class Contacts:
 
     def open(self, card_number: int, sealed: bytes) -> Contact:
         """What was sealed by any of the keys. Raises `PrakerjaError`."""
+        return self._key_of(sealed).open(card_number, sealed)
+
+    def open_values(self, card_number: int, sealed: bytes) -> bytes:
+        """What a correction is about, sealed by any of the keys. Raises `PrakerjaError`."""
+        return self._key_of(sealed).open_values(card_number, sealed)
+
+    def _key_of(self, sealed: bytes) -> ContactKey:
         key = self._by_id.get(sealed[:KEY_ID_BYTES])
         if key is None:
             raise PrakerjaError(
                 f"contacts are sealed by the key {sealed[:KEY_ID_BYTES].hex()}, which is not here: give it as "
                 "PRAKERJA_CONTACT_KEY, or as PRAKERJA_CONTACT_KEY_PREVIOUS while it is replaced"
             )
-        return key.open(card_number, sealed)
+        return key
 
     def opened(self, row: warehouse.Row, channel: str) -> dict[str, Any]:
         """A claimed message's row, with address and name in the place of what the warehouse has of them."""
@@ -143,8 +165,9 @@ def reseal(*, with_new_key: bool) -> int:
     contacts = Contacts(map(ContactKey, [*first, *settings.contact_keys()]))
     with warehouse.exclusive("reseal"), warehouse.transaction(as_owner=True) as connection:
         # A roster that is being loaded is waited for; one that comes meanwhile is opened by the key before.
-        connection.exec_driver_sql("lock table recipients, reminders in share row exclusive mode")
+        connection.exec_driver_sql("lock table recipients, correction_values, reminders in share row exclusive mode")
         count = reseal_rows(connection, contacts)
+        reseal_corrections(connection, contacts)
     if with_new_key:
         settings.promote_contact_key()
     return count
@@ -161,3 +184,22 @@ def reseal_rows(connection: warehouse.Connection, contacts: Contacts) -> int:
         )  # fmt: skip
         after, count = rows[-1]["recipient_id"], count + len(rows)
     return count
+
+
+def reseal_corrections(connection: warehouse.Connection, contacts: Contacts) -> None:
+    """Seal what corrections keep by the present key, and exchange the tokens that messages have of it."""
+    after = 0
+    while rows := warehouse.rows(connection, "cohorts/list_correction_seals", after=after, most=ROWS_AT_ONCE):
+        for row in rows:
+            card_number, made = row["card_number"], dict[str, Any].fromkeys(("contact", "phone_token", "email_token"))
+            if row["contact"] is not None:
+                contact = contacts.open(card_number, bytes(row["contact"]))
+                made = {name: values[0] for name, values in contacts.columns([(card_number, contact)]).items()}
+            sealed = None
+            if row["sealed"] is not None:
+                values = contacts.open_values(card_number, bytes(row["sealed"]))
+                sealed = contacts.key.seal_values(card_number, values)
+            warehouse.execute(
+                connection, "cohorts/update_correction", correction_id=row["correction_id"], sealed=sealed, **made
+            )
+        after = rows[-1]["correction_id"]

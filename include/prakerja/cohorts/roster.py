@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CONTRACT = "prakerja.roster/1"
 COLUMNS = ("card_number", "nik", "full_name", "phone", "email", "region_code")
+#: What a column of digits is called, and how many it has.
+DIGITS = {"card_number": ("card number", 16), "nik": ("NIK", 16), "region_code": ("region code", 2)}
 FOLDER = re.compile(r"gelombang-([1-9]\d{0,3})")
 LINES_SHOWN = 10
 
@@ -79,13 +81,17 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
         with warehouse.transaction() as connection:
             known = warehouse.rows(connection, "cohorts/known_rosters")
         accepted = {row["cohort"]: row["sha256"] for row in known if row["status"] == "accepted"}
-        seen = {(row["cohort"], row["fingerprint"]) for row in known}
+        looked_at = {(row["cohort"], row["fingerprint"].partition(" ")[0]): row["corrected_since"] for row in known}
         for delivered in sorted(found, key=lambda roster: (roster.announced_on, roster.cohort)):
             if is_replay and delivered.announced_on > clock:
                 continue
             fingerprint = delivered.fingerprint
-            if (delivered.cohort, fingerprint) in seen:
-                continue
+            if (delivered.cohort, fingerprint) in looked_at:
+                corrected_since = looked_at[delivered.cohort, fingerprint]
+                if corrected_since is None:
+                    continue
+                # A NIK that was somebody else's is free, maybe: what lies there is the same, and looked at again.
+                fingerprint = f"{fingerprint} after correction {corrected_since}"
             try:
                 rows = _load(delivered, fingerprint, clock, accepted.get(delivered.cohort))
             except RejectedError as rejection:
@@ -197,11 +203,7 @@ def _read(data: bytes, file: File) -> pd.DataFrame:
     if len(frame) != file.rows:
         raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found {len(frame)}")
     frame["line"] = frame.index  # the row's position; `_lines` finds the file's line where one is to be told
-    for column, what, digits in (
-        ("card_number", "card number", 16),
-        ("nik", "NIK", 16),
-        ("region_code", "region code", 2),
-    ):
+    for column, (what, digits) in DIGITS.items():
         malformed = frame.loc[~frame[column].str.fullmatch(f"[0-9]{{{digits}}}"), "line"]
         if len(malformed):
             raise RejectedError(

@@ -51,6 +51,7 @@ def page(now: datetime) -> dict[str, Any]:
                 *_needs_of_feeds(known, now.astimezone(WIB).date()),
                 *_needs_of_list(published, now.astimezone(WIB).date()),
                 *_needs_of_people(),
+                *_needs_of_corrections(),
                 *_needs_of_locks(now),
             ],
             key=lambda need: not need.is_urgent,
@@ -175,6 +176,14 @@ def _needs_of_people() -> Iterator[Need]:
     else:
         if told:
             yield Need(told, "", False)
+
+
+def _needs_of_corrections() -> Iterator[Need]:
+    """Corrected NIKs that another person must approve: until then the wrong person has a benefit or a listing."""
+    with warehouse.transaction("show") as connection:
+        count = warehouse.execute(connection, "monitor/count_waiting_corrections").scalar_one()
+    if count:
+        yield Need(f"{count:,} requests of corrected NIKs wait for another person: see `prakerja correct`", "", True)
 
 
 def _needs_of_locks(now: datetime) -> Iterator[Need]:

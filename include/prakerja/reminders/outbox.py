@@ -10,7 +10,7 @@ from uuid import UUID
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
-from prakerja.cohorts import evidence
+from prakerja.cohorts import corrections, evidence
 from prakerja.cohorts.contacts import Contacts
 from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
@@ -255,4 +255,5 @@ def close(at: datetime) -> tuple[int, int]:
         forgotten = warehouse.execute(
             connection, "reminders/forget_addresses", before=at.astimezone(WIB).date() - keep
         ).rowcount
+        corrections.forget(connection, at.astimezone(WIB).date() - keep)
     return closed, forgotten

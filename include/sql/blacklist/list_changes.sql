@@ -2,7 +2,7 @@
 -- Parameters: version.
 select
     c.op,
-    p.nik,
+    coalesce(k.nik, p.nik) as nik,
     p.cohort,
     c.reason,
     extract(epoch from r.effective_at)::bigint as effective_at,
@@ -10,4 +10,7 @@ select
 from blacklist_changes as c
 inner join revocations as r on c.recipient_id = r.recipient_id
 inner join recipients as p on c.recipient_id = p.recipient_id
+left join correction_values as k on c.nik_correction_id = k.correction_id
 where c.version = :version
+-- of one subject, who leaves comes before who is added under the same NIK
+order by c.op desc

@@ -1,7 +1,7 @@
--- Grain: one row per person listed in a version.
+-- Grain: one row per person listed in a version, under the NIK that was in force then.
 -- Parameters: version.
 select
-    p.nik,
+    coalesce(k.nik, p.nik) as nik,
     p.cohort,
     r.reason,
     extract(epoch from r.effective_at)::bigint as effective_at,
@@ -9,9 +9,12 @@ select
 from blacklist_changes as c
 inner join revocations as r on c.recipient_id = r.recipient_id
 inner join recipients as p on c.recipient_id = p.recipient_id
+left join correction_values as k on c.nik_correction_id = k.correction_id
 where
     c.op = 'ADD' and c.version <= :version
     and not exists (
         select from blacklist_changes as w
-        where w.recipient_id = c.recipient_id and w.op = 'WITHDRAW' and w.version <= :version
+        where
+            w.recipient_id = c.recipient_id and w.nik_correction_id = c.nik_correction_id
+            and w.op = 'WITHDRAW' and w.version <= :version
     )

@@ -11,7 +11,7 @@ with clashes as (
         r.cohort,
         s.line
     from staged_recipients as s
-    inner join recipients as r on s.nik = r.nik
+    inner join recipients_in_force as r on s.nik = r.nik
 ),
 
 numbered as (

@@ -16,7 +16,11 @@ moved as (
     update reminders as m
     set address = case m.channel when 'sms' then s.phone_token else s.email_token end
     from sealed as s
-    where m.recipient_id = s.recipient_id and m.address is not null
+    inner join recipients as r on s.recipient_id = r.recipient_id
+    where
+        m.recipient_id = s.recipient_id
+        -- not what was sent to an address that was corrected
+        and m.address = case m.channel when 'sms' then r.phone_token else r.email_token end
 )
 
 update recipients as r

@@ -38,13 +38,15 @@ begin
 
     grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, approvals,
         revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
-        freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live
+        freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live,
+        corrections, correction_decisions, correction_values
     to prakerja_decide;
     -- A replay decides and publishes, and may approve in advance while the warehouse has never been live.
     grant prakerja_decide, prakerja_publish to prakerja_replay;
 
     grant insert on opt_outs, hindrances, reminder_runs to prakerja_remind;
     grant insert, update on reminders, provider_pace to prakerja_remind;
+    grant update (sealed, nik, contact, phone_token, email_token, region_code) on correction_values to prakerja_remind;
 
     grant insert on blacklist_versions, blacklist_changes, published_lists, publication_approvals, rotations,
         api_keys, api_key_revocations
@@ -101,7 +103,7 @@ begin
             c.table_schema = 'public'
             and c.column_name not in (
                 'nik', 'card_number', 'full_name', 'phone', 'email', 'address', 'idempotency_key', 'provider_id',
-                'unsubscribe_key', 'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256', 'contact', 'phone_token', 'email_token'
+                'unsubscribe_key', 'text', 'delivered', 'might_be', 'voucher_code', 'secret_sha256', 'contact', 'phone_token', 'email_token', 'sealed'
             )
         group by c.table_name
     loop
@@ -109,6 +111,7 @@ begin
     end loop;
     -- Who answers a person finds them by their number, and shows damaged rows, masked.
     grant select (card_number, nik) on recipients to prakerja_show;
+    grant select (nik) on correction_values, niks_in_force to prakerja_show;
     grant select (card_number) on transactions, evidence to prakerja_show;
     grant select (delivered, might_be) on quarantine to prakerja_show;
 

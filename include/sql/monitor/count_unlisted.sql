@@ -18,12 +18,5 @@ select
         from reinstatements as e
         where
             e.reinstated_on < :before
-            and exists (
-                select from blacklist_changes as c
-                where c.recipient_id = e.recipient_id and c.op = 'ADD'
-            )
-            and not exists (
-                select from blacklist_changes as c
-                where c.recipient_id = e.recipient_id and c.op = 'WITHDRAW'
-            )
+            and exists (select from listed_changes as l where l.recipient_id = e.recipient_id)
     ) as not_withdrawn

@@ -1,4 +1,4 @@
--- Grain: one row per province, as the roster names it.
+-- Grain: one row per province, as in force of its recipients.
 -- Parameters: cohort.
 -- Duty: ingest.
 insert into cohort_regions (
@@ -15,7 +15,7 @@ select
     count(v.recipient_id),
     count(e.recipient_id)
 from counted as c
-inner join recipients as r on c.recipient_id = r.recipient_id
+inner join recipients_in_force as r on c.recipient_id = r.recipient_id
 left join revocations as v on c.recipient_id = v.recipient_id
 left join reinstatements as e on c.recipient_id = e.recipient_id
 group by r.region_code

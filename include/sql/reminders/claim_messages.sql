@@ -54,11 +54,17 @@ claimed as (
         settled_at = case when j.refused is not null then cast(:at as timestamptz) end,
         submitted_at = case when j.refused is null then cast(:at as timestamptz) else m.submitted_at end,
         attempts = m.attempts + case when j.refused is null then 1 else 0 end,
-        -- What a gateway may have keeps its words. Other words are another submission, with another key.
+        -- What a gateway may have keeps its words. Other words, or another address, are another submission, with
+        -- another key.
         template = case when j.state = 'unknown' or j.refused is not null then m.template else j.fresh_template end,
         round = m.round + case
-            when j.refused is null and j.state = 'temporary_failure' and m.template <> j.fresh_template then 1 else 0
+            when
+                j.refused is null and j.state = 'temporary_failure'
+                and (m.template <> j.fresh_template or m.address is distinct from j.address)
+                then 1
+            else 0
         end,
+        address = case when j.refused is null then j.address else m.address end,
         provider = case
             when j.refused is not null then m.provider
             when j.state = 'unknown' then coalesce(m.provider, :provider)

@@ -15,7 +15,7 @@ select
     m.send_before,
     gen_random_uuid()
 from reminders as m
-inner join recipients as r on m.recipient_id = r.recipient_id
+inner join recipients_in_force as r on m.recipient_id = r.recipient_id
 where
     m.cohort = :cohort
     and m.remind_on = :remind_on

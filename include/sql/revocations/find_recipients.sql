@@ -1,10 +1,28 @@
 -- Grain: one row per recipient whose card or NIK is among these numbers, or who is among these, with the outcome if
 -- there is one.
 -- Parameters: numbers, recipient_ids.
+with asked as materialized (
+    select r.recipient_id
+    from recipients as r
+    where
+        r.card_number = any(cast(:numbers as bigint[]))
+        or r.recipient_id = any(cast(:recipient_ids as bigint[]))
+    union
+    select r.recipient_id
+    from recipients as r
+    where
+        r.nik = any(cast(:numbers as bigint[]))
+        and not exists (select from niks_in_force as n where n.recipient_id = r.recipient_id)
+    union
+    select n.recipient_id
+    from niks_in_force as n
+    where n.nik = any(cast(:numbers as bigint[]))
+)
+
 select
     r.recipient_id,
     r.card_number,
-    r.nik,
+    coalesce(k.nik, r.nik) as nik,
     r.cohort,
     o.deadline_on as decided_deadline_on,
     o.outcome,
@@ -13,7 +31,9 @@ select
     e.because as reinstated_because,
     h.is_purchased as is_found_purchased,
     (select max(s.as_of) from standings as s where s.cohort = r.cohort) as standing_as_of
-from recipients as r
+from asked as a
+inner join recipients as r on a.recipient_id = r.recipient_id
+left join niks_in_force as k on a.recipient_id = k.recipient_id
 left join
     lateral (
         select
@@ -29,7 +49,3 @@ left join
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
 left join hold_resolutions as h on r.recipient_id = h.recipient_id
-where
-    r.card_number = any(cast(:numbers as bigint[]))
-    or r.nik = any(cast(:numbers as bigint[]))
-    or r.recipient_id = any(cast(:recipient_ids as bigint[]))

@@ -189,6 +189,28 @@ happened as (
     union all
     select
         a.recipient_id,
+        c.recorded_at,
+        case when c.request is null then 'corrected' else 'correction_proposed' end,
+        json_build_object(
+            'fields', c.fields, 'because', c.because, 'corrected_by', c.corrected_by, 'request', left(c.request, 16)
+        )
+    from asked as a
+    inner join corrections as c on a.recipient_id = c.recipient_id
+    union all
+    select
+        a.recipient_id,
+        d.recorded_at,
+        case when d.is_approved then 'corrected' else 'correction_dismissed' end,
+        json_build_object(
+            'fields', c.fields, 'because', d.because, 'decided_by', d.decided_by, 'request', left(c.request, 16),
+            'is_signed', d.signature is not null
+        )
+    from asked as a
+    inner join corrections as c on a.recipient_id = c.recipient_id
+    inner join correction_decisions as d on c.request = d.request
+    union all
+    select
+        a.recipient_id,
         v.created_at,
         case when c.op = 'ADD' then 'listed' else 'withdrawn_from_list' end,
         json_build_object('version', c.version)

@@ -88,7 +88,11 @@ content as materialized (
             sha256(
                 convert_to(
                     :subject || chr(10) || :decision_id || chr(10)
-                    || string_agg(r.card_number::text, chr(10) order by r.card_number),
+                    -- of whom the NIK was corrected, that NIK too: the others' are those of the decision's roster
+                    || string_agg(
+                        r.card_number || coalesce(' ' || n.nik, ''), chr(10)
+                        order by r.card_number
+                    ),
                     'UTF8'
                 )
             ),
@@ -96,6 +100,7 @@ content as materialized (
         ) as digest
     from people as p
     inner join recipients as r on p.recipient_id = r.recipient_id
+    left join niks_in_force as n on p.recipient_id = n.recipient_id
     having count(*) > 0
 ),
 

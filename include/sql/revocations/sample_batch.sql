@@ -10,7 +10,7 @@ select
         where m.recipient_id = r.recipient_id and m.state in ('accepted', 'delivered')
     ) as reminded
 from batch_members as b
-inner join recipients as r on b.recipient_id = r.recipient_id
+inner join recipients_in_force as r on b.recipient_id = r.recipient_id
 inner join batches as a on b.digest = a.digest
 inner join decisions as d on a.decision_id = d.decision_id
 inner join outcomes as o on b.recipient_id = o.recipient_id and d.deadline_on = o.deadline_on

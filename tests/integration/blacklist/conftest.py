@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from prakerja import warehouse
 from prakerja.blacklist import publishing, rotation, signing
 from prakerja.blacklist.service import running
 from prakerja.blacklist.sources import under_key
+from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.settings import program
 from tests.conftest import begin
 from tests.support.published_list import AT, reinstate, revoke, write_people
@@ -61,6 +63,30 @@ def bound(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             monkeypatch.setitem(program()["blacklist"], name, value)
 
     return bound
+
+
+@pytest.fixture
+def sealed(listed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `listed`, with contacts that can be opened, as a roster has them."""
+    monkeypatch.setenv("PRAKERJA_CONTACT_KEY", base64.b64encode(bytes(32)).decode())
+    contacts = Contacts.configured()
+    with warehouse.transaction(as_owner=True) as connection:
+        for number in range(1, 11):
+            connection.exec_driver_sql(
+                "update recipients set contact = %s where card_number = %s",
+                (contacts.key.seal(number, Contact(f"Nama {number}", "", "")), number),
+            )
+    return listed
+
+
+@pytest.fixture
+def growing(listed: Path, bound: Callable[..., None]) -> Path:
+    """Five listed; one of them was reinstated since, and two more revoked, which is more than may be added."""
+    published("first")
+    reinstate(1)
+    revoke([6, 7])
+    bound(grows_free=1)
+    return listed
 
 
 @pytest.fixture

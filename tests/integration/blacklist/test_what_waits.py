@@ -38,16 +38,6 @@ def approve(digest: str, at: datetime = NEXT) -> publishing.Jump:
     return publishing.approve_jump(digest, at.date(), because="a large wave", approved_by="ani")
 
 
-@pytest.fixture
-def growing(listed: Path, bound: Any) -> Path:
-    """Five listed; one of them was reinstated since, and two more revoked, which is more than may be added."""
-    published("first")
-    reinstate(1)
-    revoke([6, 7])
-    bound(grows_free=1)
-    return listed
-
-
 @pytest.mark.parametrize("is_daily", [False, True])
 def test_who_was_reinstated_is_withdrawn_while_additions_wait(growing: Path, home: Path, is_daily: bool) -> None:
     (digest,) = waits("second", is_daily=is_daily)

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from prakerja import schema, warehouse
+from prakerja.blacklist import publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import people
 from prakerja.people import os_login
-from prakerja.revocations import decision
-from tests.support.small_cohort import DECIDED_ON, card
+from prakerja.revocations import decision, revocation
+from tests.support.corrections import sign_batch
+from tests.support.small_cohort import AT, DECIDED_ON, card
 
 
 @pytest.fixture
@@ -57,3 +59,28 @@ def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.Monk
     )
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
     return keys
+
+
+@pytest.fixture
+def office(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ani corrects, Siti approves and signs; gives Siti's key."""
+    key = ssh_key("siti")
+    public = key.with_suffix(".pub").read_text().strip()
+    (home / "people.yaml").write_text(
+        "people:\n"
+        f"- {{id: ani, name: Ani, logins: {{os: [{os_login()}]}}, may: [correct]}}\n"
+        f"- {{id: siti, name: Siti, may: [correct, approve], keys: ['{public}']}}\n"
+    )
+    monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
+    return key
+
+
+@pytest.fixture
+def listed_two(wave: Cohort, office: Path) -> Path:
+    """Recipients 1 and 2 are revoked by a signed batch, and listed."""
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    sign_batch(office)
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert publishing.publish("first", AT, DECIDED_ON) == 1
+    return office

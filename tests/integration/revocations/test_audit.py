@@ -120,7 +120,8 @@ def test_the_application_can_only_add(told: Path, statement: str) -> None:
 ADDS = {
     "ingest": "cohort_days cohort_figures cohort_regions deliveries"
     " extensions quarantine recipients restatements rosters standings transactions waivers",
-    "decide": "appeal_decisions appeals approvals batch_members batches carried_out decision_deliveries decisions"
+    "decide": "appeal_decisions appeals approvals batch_members batches carried_out correction_decisions"
+    " correction_values corrections decision_deliveries decisions"
     " extensions freeze_lifts freezes hold_resolutions late_findings"
     " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions went_live"
     " withdrawals",

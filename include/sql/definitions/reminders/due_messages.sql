@@ -1,5 +1,6 @@
 -- The next messages of a run that are due, locked. In the order of the index, whatever the statistics say: the table
 -- fills and drains within minutes, and a sort of all that is left for each few would take longer than sending them.
+-- A message goes to the address in force; what a gateway may have already is asked for again with the address it has.
 create or replace function due_messages(
     of_cohort integer,
     of_date date,
@@ -27,11 +28,48 @@ begin atomic
         m.reminder_id,
         m.recipient_id,
         m.state,
-        m.address,
+        case when m.state = 'unknown' then m.address else coalesce(
+            case m.channel
+                when 'sms' then coalesce(c.phone_token, r.phone_token)
+                else coalesce(c.email_token, r.email_token)
+            end,
+            m.address
+        ) end,
         r.card_number,
-        r.contact
+        case
+            when
+                m.state <> 'unknown'
+                or m.address = case m.channel
+                    when 'sms' then coalesce(c.phone_token, r.phone_token)
+                    else coalesce(c.email_token, r.email_token)
+                end
+                then coalesce(c.contact, r.contact)
+            when m.address = case m.channel when 'sms' then r.phone_token else r.email_token end then r.contact
+            else (
+                select v.contact
+                from correction_values as v
+                where
+                    v.recipient_id = m.recipient_id
+                    and m.address = case m.channel when 'sms' then v.phone_token else v.email_token end
+                order by v.correction_id desc
+                limit 1
+            )
+        end
     from reminders as m
     inner join recipients as r on m.recipient_id = r.recipient_id
+    left join
+        lateral (
+            select
+                v.contact,
+                v.phone_token,
+                v.email_token,
+                v.region_code
+            from correction_values as v
+            where v.recipient_id = m.recipient_id and v.contact is not null
+            order by v.correction_id desc
+            limit 1
+        ) as c
+        on true
     where
         m.cohort = of_cohort
         and m.remind_on = of_date
@@ -46,7 +84,7 @@ begin atomic
                 and m.try_after <= due_messages.at
             )
         )
-        and may_leave(due_messages.at, r.region_code, due_messages.deadline_on, opens, closes)
+        and may_leave(due_messages.at, coalesce(c.region_code, r.region_code), due_messages.deadline_on, opens, closes)
     order by m.reminder_id
     limit most
     for update of m skip locked;

@@ -24,7 +24,7 @@ begin atomic
                 limit 1
             ), 'nothing') as lacks
         from standing(of_cohort, reminder_targets.deadline_on, reminder_targets.known_by) as s
-        inner join recipients as r on s.recipient_id = r.recipient_id
+        inner join recipients_in_force as r on s.recipient_id = r.recipient_id
         where
             s.outcome in ('overdue', 'held')
             or (reminder_targets.audience = 'all' and s.outcome = 'purchased')

@@ -20,10 +20,35 @@ begin
         );
         if exists (
             select from added as a
-            where a.op = 'WITHDRAW' and not exists (select from reinstatements as e where e.recipient_id = a.recipient_id)
+            where
+                a.op = 'WITHDRAW'
+                and not exists (select from reinstatements as e where e.recipient_id = a.recipient_id)
+                -- or added in the same version, under a NIK that another person has approved
+                and not exists (
+                    select from added as n
+                    inner join niks_in_force as f on n.nik_correction_id = f.correction_id
+                    where n.op = 'ADD' and n.recipient_id = a.recipient_id and f.recipient_id = a.recipient_id
+                )
         ) then
             raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
                 message = 'blacklist_changes: withdrawn, and not reinstated';
+        end if;
+        if exists (
+            select from added as a
+            left join niks_in_force as f on a.recipient_id = f.recipient_id
+            where a.op = 'ADD' and a.nik_correction_id <> coalesce(f.correction_id, 0)
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
+                message = 'blacklist_changes: added under a NIK that is not in force';
+        end if;
+        if exists (
+            select from added as a
+            inner join niks_in_force as f on a.recipient_id = f.recipient_id
+            inner join listed_changes as l on a.recipient_id = l.recipient_id
+            where a.op = 'ADD' and l.nik_correction_id <> a.nik_correction_id
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
+                message = 'blacklist_changes: listed under two NIKs';
         end if;
     else
         digests := array(select distinct a.digest from added as a);

@@ -1,0 +1,21 @@
+-- Grain: one correction whose values are sealed anew, with what stands for its addresses in messages that have one.
+-- Parameters: correction_id, sealed, contact, phone_token, email_token (nulls stay nulls).
+-- Duty: owner.
+with moved as (
+    update reminders as m
+    set address = case m.channel when 'sms' then :phone_token else :email_token end
+    from correction_values as v
+    where
+        v.correction_id = :correction_id
+        and m.recipient_id = v.recipient_id
+        and m.address = case m.channel when 'sms' then v.phone_token else v.email_token end
+        and v.contact is not null
+)
+
+update correction_values
+set
+    sealed = :sealed,
+    contact = :contact,
+    phone_token = :phone_token,
+    email_token = :email_token
+where correction_id = :correction_id

@@ -1,0 +1,107 @@
+"""Corrected NIKs are signed where approvals are: the publisher lists nobody under a NIK that no person signed for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prakerja import warehouse
+from prakerja.blacklist import audit, publishing
+from prakerja.calendar import Cohort
+from prakerja.cohorts import corrections
+from prakerja.revocations import decision, revocation
+from prakerja.settings import WIB
+from tests.support.corrections import WHY, correct, refused, run, sign_batch
+from tests.support.publisher import pick
+from tests.support.small_cohort import DECIDED_ON, card
+
+NIK = 31 * 10**14
+
+
+def sign(key: Path) -> None:
+    (request,) = corrections.waiting()
+    result = run("--digest", request.request, "--as", "siti", "--sign-with", str(key))
+    assert result.exit_code == 0, (result.output, result.exception)
+
+
+def publish(occasion: str) -> Any:
+    now = datetime.now(WIB)
+    return publishing.publish(occasion, now, now.date())
+
+
+def changes(version: int) -> list[Any]:
+    return pick(f"select op, recipient_id from blacklist_changes where version = {version} order by recipient_id, op")
+
+
+def test_an_approval_of_a_nik_is_signed_and_verified(listed_two: Path) -> None:
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    (request,) = corrections.waiting()
+    assert request.command.endswith("--sign-with KEY")
+    assert "--sign-with" in run().output
+    assert "is not siti" in refused("--digest", request.request, "--as", "siti")
+    sign(listed_two)
+    assert publish("second") == 2
+    assert changes(2) == [("ADD", 1), ("WITHDRAW", 1)]
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (2, [])
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql("update correction_decisions set signature = replace(signature, 'A', 'B')")
+    assert any("correction" in told and "is not signed" in told for told in audit.verify().problems)
+
+
+@pytest.mark.parametrize(
+    ("bent", "told"),
+    [
+        ("update correction_decisions set signature = null", "lacks its signature"),
+        ("update correction_values set nik = nik + 1", "is not of the NIKs that would be listed"),
+        ("update correction_values set sealed = null", "is not of the NIKs that would be listed"),
+        ("update corrections set digest = repeat('ab', 32)", "is not of the NIKs that would be listed"),
+    ],
+)
+def test_whatever_the_owner_writes_nobody_is_listed_under_a_nik_that_was_not_signed_for(
+    listed_two: Path, bent: str, told: str
+) -> None:
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    sign(listed_two)
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql(
+            "insert into reinstatements (recipient_id, because, approvers, reinstated_on)"
+            " values (2, 'appeal', '{siti}', '2021-03-15')"
+        )
+        connection.exec_driver_sql(bent)
+    with pytest.raises(publishing.WaitingError, match=told):
+        publish("second")
+    assert changes(2) == [("WITHDRAW", 2)], "what needs no signature goes on"
+
+
+def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_who_were_revoked_by_it(
+    wave: Cohort, office: Path
+) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    sign_batch(office)
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    sign(office)
+    assert publish("first") == 1, "revoked by the batch as it was, listed by the NIK that was signed for since"
+    assert changes(1) == [("ADD", 1), ("ADD", 2)]
+
+
+def test_a_batch_of_corrected_people_is_signed_with_their_niks(wave: Cohort, office: Path) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    sign(office)
+    revocation.request_approval(made, DECIDED_ON)
+    sign_batch(office)
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert publish("first") == 1
+    assert changes(1) == [("ADD", 1), ("ADD", 2)]
+
+
+def test_a_signature_replaces_no_reason() -> None:
+    assert run("--digest", "ab" * 32, "--as", "siti", "--because", WHY).exit_code == 2
