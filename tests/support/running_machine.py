@@ -184,30 +184,30 @@ class Machine:
             f"the runs of backfill {backfill}", seconds,
         )  # fmt: skip
 
-    def await_question(self, run_id: str, seconds: float = PATIENCE) -> None:
-        """Until a run of `cohort_deadline` waits for an answer, and its scheduler knows that.
+    def await_question(self, run_id: str, seconds: float = PATIENCE, dag_id: str = "cohort_deadline") -> None:
+        """Until a run waits for an answer, and its scheduler knows that.
 
         Airflow loses an answer that comes before the executor has said that the task sleeps, which the scheduler logs.
         """
         asked = (
-            "select try_number from task_instance where dag_id = 'cohort_deadline' and run_id = %s"
+            "select try_number from task_instance where dag_id = %s and run_id = %s"
             " and task_id = 'ask_approval' and state = 'awaiting_input'"
         )
         log = self.instance.home / "logs" / "machine" / "scheduler.log"
 
         def is_asked() -> bool:
-            found = self.metadata(asked, run_id)
-            ended = f"TaskInstance Finished: dag_id=cohort_deadline, task_id=ask_approval, run_id={run_id},"
+            found = self.metadata(asked, dag_id, run_id)
+            ended = f"TaskInstance Finished: dag_id={dag_id}, task_id=ask_approval, run_id={run_id},"
             told = [line for line in log.read_text().splitlines() if ended in line] if found else []
             return any(f"try_number={found[0][0]}," in line for line in told)
 
         self.until(is_asked, f"the question of {run_id}", seconds)
 
-    def answer(self, run_id: str, option: str, user: str) -> None:
+    def answer(self, run_id: str, option: str, user: str, dag_id: str = "cohort_deadline") -> None:
         """Answer a run's question, once it is asked."""
-        self.await_question(run_id)
+        self.await_question(run_id, dag_id=dag_id)
         self.login(user)
-        question = f"/dags/cohort_deadline/dagRuns/{run_id}/taskInstances/ask_approval/-1/hitlDetails"
+        question = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/ask_approval/-1/hitlDetails"
         self.call("PATCH", question, json={"chosen_options": [option], "params_input": {}})
         self.login()
 

@@ -103,7 +103,10 @@ def begin_deadlines(machine: Machine) -> None:
 
 @pytest.fixture(scope="package")
 def decided(fed: Machine) -> Machine:
-    """Both cohorts are decided: one by an operator's answer, the other by a backfill that is approved by a command."""
+    """Both cohorts are decided: one by an operator's answer; the other by a backfill that two people must approve.
+
+    Between the answer of one and the command of the other, the scheduler is killed.
+    """
     begin_deadlines(fed)
     fed.until(lambda: fed.state("cohort_deadline", DEADLINE_12) is not None, "the first deadline's run")
     if fed.state("cohort_deadline", DEADLINE_12) != "success":
@@ -111,30 +114,50 @@ def decided(fed: Machine) -> Machine:
         assert fed.await_run("cohort_deadline", DEADLINE_12)["state"] == "success"
     fed.await_question(DEADLINE_13)
     fed.call("PATCH", f"/dags/cohort_deadline/dagRuns/{DEADLINE_13}", json={"state": "failed"})
+    set_approvers(fed, 2)
     again = fed.begin_backfill(
         "cohort_deadline", "2021-03-01", "2021-03-31",
         reprocess_behavior="failed",
     )  # fmt: skip
     fed.until(lambda: fed.state("cohort_deadline", DEADLINE_13) == "running", "the second deadline's run, again")
-    fed.await_question(DEADLINE_13)
+    fed.answer(DEADLINE_13, "Approve", "operator")
+    fed.until(lambda: approved_by(fed, 13) == ["operator"], "the first of two approvals")
+    scheduler = fed.pid("scheduler")
+    psutil.Process(scheduler).kill()
+    fed.until(lambda: fed.pid("scheduler") not in (0, scheduler), "another scheduler")
     with fed.instance.database("warehouse") as connection:
         waiting = "select b.digest from batches b join decisions d using (decision_id) where d.cohort = 13"
         ((digest,),) = connection.execute(waiting).fetchall()
     done = fed.instance.run("approve", "13", "--digest", digest, "--as", "admin")
     assert done.stdout.startswith("admin approves "), done.stderr
     fed.await_backfill(again)  # the request that is open in Airflow ends with it
+    set_approvers(fed, 1)
     return fed
+
+
+def set_approvers(machine: Machine, number: int) -> None:
+    """Let so many people approve a batch. The warehouse's owner alone may."""
+    with machine.instance.database("warehouse") as connection:
+        connection.execute("update approval_rule set approvers = %s", [number])
+
+
+def approved_by(machine: Machine, cohort: int) -> list[str]:
+    """Those who have approved batches of a cohort."""
+    query = "select approved_by from approvals join decisions using (decision_id) where cohort = %s order by 1"
+    with machine.instance.database("warehouse") as connection:
+        return [row[0] for row in connection.execute(query, [cohort])]
 
 
 @pytest.fixture(scope="package")
 def people(decided: Machine) -> dict[str, str]:
     """A card for whoever a chapter of the operators' guide is about."""
     with decided.instance.database("warehouse") as connection:
-        card = "select lpad(r.card_number::text, 16, '0') from recipients r"
-        held = f"{card} join outcomes o using (recipient_id) where o.outcome = 'held' and o.cohort = 12 limit 1"
-        listed = f"{card} join revocations v using (recipient_id) where r.cohort = 13 limit 1"
-        found = {kind: connection.execute(query).fetchone() for kind, query in (("held", held), ("listed", listed))}
-    return {kind: row[0] for kind, row in found.items() if row}
+        cards = "select lpad(r.card_number::text, 16, '0') from recipients r join"
+        held = f"{cards} outcomes o using (recipient_id) where o.outcome = 'held' and o.cohort = 12 order by 1 limit 2"
+        listed = f"{cards} revocations v using (recipient_id) where r.cohort = 13 limit 1"
+        (held_card,), (doubted,) = connection.execute(held).fetchall()
+        ((listed_card,),) = connection.execute(listed).fetchall()
+    return {"held": held_card, "doubted": doubted, "listed": listed_card}
 
 
 @pytest.fixture(scope="package")

@@ -36,7 +36,7 @@ def test_the_operators_guide_is_as_it_says(
     text = GUIDE.partition(f"## {chapter}\n")[2].partition("\n## ")[0]
     environment = psutil.Process(decided.pid("scheduler")).environ() | {
         "NAME": "admin", "OTHER": "operator", "COHORT": "12", "PLATFORM": "tokopedia", "DAY": f"{LAST_DAY}",
-        "CARD": people["held" if "held" in chapter else "listed"],
+        "CARD": people["held" if "held" in chapter else "listed"], "DOUBTED": people["doubted"],
         "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
     }  # fmt: skip
     del environment["PRAKERJA_DATABASE_URL"]  # which is the tasks', with their login: commands have their own

@@ -68,6 +68,38 @@ def test_the_daily_audit_finds_nothing_to_mend(decided: Machine) -> None:
     assert decided.xcom("daily_audit", run_id, "find") == []
 
 
+def test_whoever_was_held_and_had_not_bought_is_revoked_once_another_person_answers(decided: Machine) -> None:
+    """One looks into the hold, by a command; the daily audit has Airflow ask another, and their answer carries it out.
+
+    Whoever resolved it is not asked, and their answer would not count.
+    """
+    with decided.instance.database("warehouse") as connection:
+        ((card,),) = connection.execute(
+            "select max(lpad(r.card_number::text, 16, '0')) from recipients r join outcomes o using (recipient_id)"
+            " where o.outcome = 'held' and o.cohort = 12"
+        ).fetchall()
+    resolved = decided.instance.run(
+        "holds", "resolve", card, "--not-purchased", "--because", "the platform has no such order", "--as", "admin"
+    )
+    assert resolved.returncode == 0, resolved.stderr
+    decided.unpause("daily_audit", "batch_approval")
+    audited = decided.trigger("daily_audit")
+    assert decided.await_run("daily_audit", audited)["state"] == "success"
+    ((asked,),) = decided.metadata("select run_id from dag_run where dag_id = 'batch_approval'")
+
+    decided.await_question(asked, dag_id="batch_approval")
+    details = f"/dags/batch_approval/dagRuns/{asked}/taskInstances/ask_approval/-1/hitlDetails"
+    request = decided.call("GET", details)
+    assert [user["id"] for user in request["assigned_users"]] == ["operator"]
+    assert "proposed by admin" in request["body"]
+    assert card not in json.dumps(request)
+    decided.answer(asked, "Approve", "operator", dag_id="batch_approval")
+    assert decided.await_run("batch_approval", asked)["state"] == "success"
+    assert card in decided.instance.list_of_cards()
+    story = decided.instance.run("explain", card).stdout
+    assert "operator" in story
+
+
 def test_a_run_that_brings_an_approval_along_is_refused(decided: Machine) -> None:
     state = decided.instance.state()
     run_id = decided.trigger("cohort_deadline", cohort=12, approve_as="Direktur Utama")
