@@ -28,9 +28,11 @@ with candidates as materialized (
         null
     from late_findings as f
     inner join revocations as v on f.recipient_id = v.recipient_id
+    -- By whichever decision: one that was not carried out may have revoked single people before the next was made.
+    inner join decisions as d on v.decision_id = d.decision_id
     where
         :subject = 'reinstatement'
-        and v.decision_id = :decision_id
+        and d.cohort = :cohort
         and f.kind in ('reinstatement_proposed', 'deadline_extended')
         and f.found_on <= :clock
         and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
@@ -48,6 +50,7 @@ with candidates as materialized (
         and h.recipient_id = :recipient_id
         and not h.is_purchased
         and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
+        and not exists (select from suspended_at(:clock, :clock) as s where s.recipient_id = h.recipient_id)
 ),
 
 now_standing as materialized (

@@ -187,12 +187,13 @@ REVOKE = (
             "somebody who is not revoked",
         ),
         (
-            "insert into hold_resolutions (recipient_id, is_purchased, because, resolved_by, resolved_on)"
-            " values (3, false, 'x', 'x', '2021-03-15')",
+            "insert into hold_resolutions (recipient_id, deadline_on, is_purchased, because, resolved_by, resolved_on)"
+            " values (3, '2021-03-13', false, 'x', 'x', '2021-03-15')",
             "somebody who is not held",
         ),
         (
-            "insert into late_findings (recipient_id, kind, found_on) values (3, 'spared', '2021-03-15')",
+            "insert into late_findings (recipient_id, kind, deadline_on, found_on)"
+            " values (3, 'spared', '2021-03-13', '2021-03-15')",
             "somebody who is not overdue",
         ),
     ],

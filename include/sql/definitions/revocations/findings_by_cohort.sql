@@ -14,7 +14,14 @@ begin atomic
             and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
         ) as reinstatements_proposed,
         count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
-        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable,
+        count(*) filter (
+            where f.kind = 'hold_resolvable'
+            -- of a deadline that was moved since: the decision for the next one has looked at these deliveries
+            and not exists (
+                select from outcomes as o
+                where o.recipient_id = f.recipient_id and o.deadline_on > f.deadline_on
+            )
+        ) as holds_resolvable,
         count(*) filter (where f.kind = 'late_purchase') as late_purchases
     from late_findings as f
     inner join recipients as p on f.recipient_id = p.recipient_id

@@ -1,4 +1,5 @@
--- Where recipients are, by the facts; without those of one table (of outcomes: without those of one deadline).
+-- Where recipients are, by the facts; without those of one table, and there only those of one deadline, where it has
+-- deadlines.
 create or replace function states(of_recipients bigint[], without text, without_deadline date)
 returns table (recipient_id bigint, state text)
 language sql stable
@@ -22,15 +23,34 @@ begin atomic
             when e.recipient_id is not null then 'reinstated'
             when v.recipient_id is not null then 'revoked'
             when s.recipient_id is not null then 'spared'
-            when h.is_purchased then 'cleared'
-            when o.outcome = 'held' and not h.is_purchased and h.deadline_on = o.deadline_on then 'not_purchased'
+            when h.is_ever_purchased then 'cleared'
+            when o.outcome = 'held' and h.is_not_purchased then 'not_purchased'
             else coalesce(o.outcome::text, 'selected')
         end
     from unnest(of_recipients) as a (recipient_id)
     left join latest as o on a.recipient_id = o.recipient_id
-    left join hold_resolutions as h on a.recipient_id = h.recipient_id and without <> 'hold_resolutions'
-    left join late_findings as s
-        on a.recipient_id = s.recipient_id and s.kind = 'spared' and without <> 'late_findings'
+    left join
+        lateral (
+            select
+                bool_or(r.is_purchased) as is_ever_purchased,
+                bool_or(not r.is_purchased and r.deadline_on = o.deadline_on) as is_not_purchased
+            from hold_resolutions as r
+            where
+                r.recipient_id = a.recipient_id
+                and (without <> 'hold_resolutions' or r.deadline_on <> without_deadline)
+        ) as h
+        on true
+    left join
+        lateral (
+            select f.recipient_id
+            from late_findings as f
+            where
+                f.recipient_id = a.recipient_id
+                and f.kind = 'spared'
+                and (without <> 'late_findings' or f.deadline_on <> without_deadline)
+            limit 1
+        ) as s
+        on true
     left join revocations as v on a.recipient_id = v.recipient_id and without <> 'revocations'
     left join reinstatements as e on a.recipient_id = e.recipient_id and without <> 'reinstatements';
 end;
