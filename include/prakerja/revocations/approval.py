@@ -39,7 +39,8 @@ class Batch:
 
     `approved_by` and `had_a_part` are ids of people: those who have approved it, and those who may not, because they
     proposed it, resolved its hold or overrode a breaker of its decision. `approvals_needed` are still missing; an
-    approval in advance stands for all in a replay. `is_carried_out` when everybody in it is revoked, or reinstated.
+    approval in advance stands for all in a replay. `is_carried_out` when everybody in it is revoked, or reinstated;
+    `has_lapsed` when nobody in it is to be any more, by what is known now.
     """
 
     digest: str
@@ -52,6 +53,7 @@ class Batch:
     had_a_part: list[str]
     approvals_needed: int
     is_carried_out: bool
+    has_lapsed: bool
 
     @property
     def described(self) -> str:
@@ -113,7 +115,7 @@ def waiting(connection: warehouse.Connection, decision: Decision) -> list[Batch]
     """Return the batches of a decision that lack approvals: the latest revocations and reinstatements, each hold."""
     found = {subject: batches(connection, decision, subject) for subject in ("revocation", "reinstatement", "hold")}
     latest = [*found["revocation"][:1], *found["reinstatement"][:1], *found["hold"]]
-    return [batch for batch in latest if batch.approvals_needed and not batch.is_carried_out]
+    return [batch for batch in latest if batch.approvals_needed and not (batch.is_carried_out or batch.has_lapsed)]
 
 
 def find_waiting(cohort: int, digest: str) -> tuple[Decision, Batch]:

@@ -20,7 +20,15 @@ select
         left join revocations as v on b.subject <> 'reinstatement' and m.recipient_id = v.recipient_id
         left join reinstatements as e on b.subject = 'reinstatement' and m.recipient_id = e.recipient_id
         where m.digest = b.digest and v.recipient_id is null and e.recipient_id is null
-    ) as is_carried_out
+    ) as is_carried_out,
+    (
+        select l.proposal_id is not null
+        from proposals as p
+        left join proposal_lapses as l on p.proposal_id = l.proposal_id
+        where p.digest = b.digest
+        order by p.proposal_id desc
+        limit 1
+    ) as has_lapsed
 from batches as b
 inner join batch_approvals as a on b.digest = a.digest
 where

@@ -163,6 +163,21 @@ def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(wave: Coh
     assert (gone["platform"], gone["business_date"], gone["revision"]) == ("tokopedia", "2021-03-08", 2)
 
 
+def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    shown = []
+    for revision, first in enumerate((2, 3, 2), 2):
+        clock = DECIDED_ON + (revision - 1) * DAY
+        restate(home, [bought(n) for n in range(first, PEOPLE + 1)], clock, revision)
+        daily(clock)
+        waiting = [batch.people for _, batch in approval.waiting_batches()]
+        shown.append((overview.cohort_table()[0]["reinstatements_proposed"], waiting))
+    assert shown == [(1, [1]), (0, []), (1, [1])]
+    approve_waiting(clock)
+    daily(clock + DAY)
+    assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["revoked", "reinstated"]
+
+
 def test_a_proof_that_spared_somebody_and_is_restated_away_is_a_case(wave: Cohort, home: Path) -> None:
     made = decision.decide(wave, DECIDED_ON)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=2)

@@ -13,6 +13,16 @@ add constraint late_findings_key unique nulls not distinct (recipient_id, kind, 
 alter table late_findings add constraint late_findings_deadline check (deadline_on is not null) not valid;
 comment on column late_findings.deadline_on is 'of the decision; null for findings of before they had one';
 
+-- A proposal that stood, until what spoke for its people was taken back: nobody is asked to approve it any more.
+create table proposal_lapses (
+    proposal_id bigint primary key references proposals,
+    lapsed_on date not null,
+    recorded_at timestamptz not null default now(),
+    entry bigint not null
+);
+create index proposal_lapses_entry on proposal_lapses using brin (entry) with (autosummarize = on);
+insert into audited (fact, ordered_by) values ('proposal_lapses', '{proposal_id}');
+
 update audited set ordered_by = '{recipient_id,deadline_on}' where fact = 'hold_resolutions';
 update audited set ordered_by = '{recipient_id,kind,deadline_on}' where fact = 'late_findings';
 
