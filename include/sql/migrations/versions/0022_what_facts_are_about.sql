@@ -26,17 +26,19 @@ insert into audited (fact, ordered_by) values ('proposal_lapses', '{proposal_id}
 update audited set ordered_by = '{recipient_id,deadline_on}' where fact = 'hold_resolutions';
 update audited set ordered_by = '{recipient_id,kind,deadline_on}' where fact = 'late_findings';
 
--- What each fact about a person is about. Unique keys hold it; docs/states.md lists it.
-comment on table suspensions is 'about: person and first day';
-comment on table suspension_lifts is 'about: person and first day';
-comment on table withdrawals is 'about: person';
-comment on table evidence is 'about: person';
-comment on table outcomes is 'about: person and deadline';
-comment on table hold_resolutions is 'about: person and deadline';
-comment on table late_findings is 'about: person, kind and deadline';
-comment on table batch_members is 'about: batch and person';
-comment on table revocations is 'about: person';
-comment on table reinstatements is 'about: person';
-comment on table appeals is 'about: appeal';
-comment on table appeal_decisions is 'about: appeal';
-comment on table blacklist_changes is 'about: version and person';
+-- What each fact about a person is about, by the columns of a unique key; docs/states.md lists them.
+comment on table suspensions is 'about: recipient_id, suspended_on';
+comment on table suspension_lifts is 'about: recipient_id, suspended_on';
+comment on table withdrawals is 'about: recipient_id';
+comment on table evidence is 'about: recipient_id';
+comment on table outcomes is 'about: recipient_id, deadline_on';
+comment on table hold_resolutions is 'about: recipient_id, deadline_on';
+comment on table late_findings is 'about: recipient_id, kind, deadline_on';
+comment on table batch_members is 'about: digest, recipient_id';
+comment on table revocations is 'about: recipient_id';
+comment on table reinstatements is 'about: recipient_id';
+comment on table appeals is 'about: appeal_id';
+comment on table appeal_decisions is 'about: appeal_id';
+comment on table blacklist_changes is 'about: version, recipient_id';
+comment on table reminders is 'about: recipient_id, cohort, remind_on, channel';
+comment on table opt_outs is 'about: choice_id';
