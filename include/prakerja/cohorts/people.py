@@ -58,9 +58,7 @@ def withdraw(number: str, on: date, *, because: str, recorded_by: str) -> None:
 
 def is_suspended(connection: warehouse.Connection, recipient_id: int, on: date) -> bool:
     """Return whether a suspension of a recipient runs on a day."""
-    return bool(
-        warehouse.execute(connection, "cohorts/is_suspended", recipient_id=recipient_id, day=on).scalar_one()
-    )
+    return bool(warehouse.execute(connection, "cohorts/is_suspended", recipient_id=recipient_id, day=on).scalar_one())
 
 
 def find_recipient(connection: warehouse.Connection, number: str) -> int | None:

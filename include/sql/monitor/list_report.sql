@@ -48,13 +48,14 @@ answered as (
         count(*) as answered
     from decided as d
     inner join outcomes as o on d.cohort = o.cohort and d.deadline_on = o.deadline_on and o.outcome = 'held'
-    where exists (
-        select from hold_resolutions as h
-        where
-            h.recipient_id = o.recipient_id
-            and (h.is_purchased or h.deadline_on = o.deadline_on)
-            and h.resolved_on <= :day
-    )
+    where
+        exists (
+            select from hold_resolutions as h
+            where
+                h.recipient_id = o.recipient_id
+                and (h.is_purchased or h.deadline_on = o.deadline_on)
+                and h.resolved_on <= :day
+        )
     group by d.cohort
 )
 

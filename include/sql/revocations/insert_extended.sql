@@ -1,4 +1,5 @@
--- Grain: one finding per recipient of a cohort who was revoked, by whichever decision, before the deadline was extended.
+-- Grain: one finding per recipient of a cohort who was revoked, by whichever decision, before its deadline was extended
+-- to a later one.
 -- May run twice. Parameters: cohort, deadline_now, clock.
 -- Duty: decide.
 insert into late_findings (recipient_id, kind, deadline_on, found_on)

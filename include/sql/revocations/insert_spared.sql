@@ -1,5 +1,5 @@
--- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them: with
--- the row of the purchase, where it is one.
+-- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them:
+-- with the row of the purchase, where it is one.
 -- May run twice. Parameters: cohort, deadline_on, clock; announced_on, settlement_days: the window as decided.
 -- Duty: decide.
 with spared as materialized (

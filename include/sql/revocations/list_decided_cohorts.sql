@@ -1,5 +1,5 @@
--- Grain: one row per cohort that has a decision, in the order of their announcement, whether the calendar has it still or
--- not.
+-- Grain: one row per cohort that has a decision, in the order of their announcement, also of those that the calendar
+-- has no more.
 select d.cohort
 from decisions as d
 where d.status = 'made'

@@ -24,14 +24,14 @@ left join late_findings as f
     on
         o.recipient_id = f.recipient_id
         and f.kind = 'hold_resolvable'
-        and (f.deadline_on is null or f.deadline_on = o.deadline_on)
+        and (f.deadline_on is null or o.deadline_on = f.deadline_on)
 left join
     lateral (
-        -- A purchase that a person found once stays found; what was not found is about its own deadline.
-        select r.*
-        from hold_resolutions as r
-        where r.recipient_id = o.recipient_id and (r.is_purchased or r.deadline_on = o.deadline_on)
-        order by r.is_purchased desc, r.deadline_on desc
+        -- A purchase that a person found once stays found. What was not found is about its own deadline.
+        select n.*
+        from hold_resolutions as n
+        where n.recipient_id = o.recipient_id and (n.is_purchased or n.deadline_on = o.deadline_on)
+        order by n.is_purchased desc, n.deadline_on desc
         limit 1
     ) as h
     on true

@@ -157,7 +157,7 @@ lapse as (
         l.proposal_id,
         :clock
     from latest as l
-    where not l.has_lapsed and not exists (select from content as c)
+    where not l.has_lapsed and not exists (select from content)
 ),
 
 proposal as (

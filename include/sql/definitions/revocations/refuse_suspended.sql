@@ -1,4 +1,4 @@
--- Refuses to revoke somebody who is held, and suspended on the day of the revocation (R27): whoever looked into the hold.
+-- Refuses to revoke somebody who is held, and suspended on the day of the revocation (R27), whatever was found out.
 create or replace function refuse_suspended() returns trigger
 language plpgsql
 set search_path = public, pg_temp

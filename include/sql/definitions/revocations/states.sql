@@ -15,6 +15,26 @@ begin atomic
             n.recipient_id = any(of_recipients)
             and (without <> 'outcomes' or n.deadline_on <> without_deadline)
         order by n.recipient_id, n.deadline_on desc
+    ),
+
+    resolved as (
+        select
+            o.recipient_id,
+            bool_or(h.is_purchased) as is_ever_purchased,
+            bool_or(not h.is_purchased and h.deadline_on = o.deadline_on) as is_not_purchased
+        from latest as o
+        inner join hold_resolutions as h on o.recipient_id = h.recipient_id
+        where without <> 'hold_resolutions' or h.deadline_on <> without_deadline
+        group by o.recipient_id
+    ),
+
+    spared as (
+        select distinct f.recipient_id
+        from late_findings as f
+        where
+            f.recipient_id = any(of_recipients)
+            and f.kind = 'spared'
+            and (without <> 'late_findings' or f.deadline_on <> without_deadline)
     )
 
     select
@@ -29,28 +49,8 @@ begin atomic
         end
     from unnest(of_recipients) as a (recipient_id)
     left join latest as o on a.recipient_id = o.recipient_id
-    left join
-        lateral (
-            select
-                bool_or(r.is_purchased) as is_ever_purchased,
-                bool_or(not r.is_purchased and r.deadline_on = o.deadline_on) as is_not_purchased
-            from hold_resolutions as r
-            where
-                r.recipient_id = a.recipient_id
-                and (without <> 'hold_resolutions' or r.deadline_on <> without_deadline)
-        ) as h
-        on true
-    left join
-        lateral (
-            select f.recipient_id
-            from late_findings as f
-            where
-                f.recipient_id = a.recipient_id
-                and f.kind = 'spared'
-                and (without <> 'late_findings' or f.deadline_on <> without_deadline)
-            limit 1
-        ) as s
-        on true
+    left join resolved as h on a.recipient_id = h.recipient_id
+    left join spared as s on a.recipient_id = s.recipient_id
     left join revocations as v on a.recipient_id = v.recipient_id and without <> 'revocations'
     left join reinstatements as e on a.recipient_id = e.recipient_id and without <> 'reinstatements';
 end;
