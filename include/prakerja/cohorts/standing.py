@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -70,11 +69,12 @@ def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
         )
 
 
-def as_promised(connection: warehouse.Connection, cohort: Cohort, clock: date) -> Cohort:
-    """The cohort as known on a day; a deadline that was promised once is not taken back with the calendar's entry."""
-    known = cohort.as_known_on(clock)
-    promised = warehouse.execute(connection, "cohorts/promised_deadline", cohort=cohort.cohort, known_by=clock).scalar()
-    return known if promised is None or promised <= known.deadline_on else replace(known, deadline_on=promised)
+def promised_deadline(connection: warehouse.Connection, cohort: int, clock: date) -> date | None:
+    """Return the latest deadline that a cohort was promised by a day, or None where it was never extended."""
+    found: date | None = warehouse.execute(
+        connection, "cohorts/promised_deadline", cohort=cohort, known_by=clock
+    ).scalar()
+    return found
 
 
 def has_open_cohort(business_date: date) -> bool:

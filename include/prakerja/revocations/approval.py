@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from prakerja import signatures, warehouse
-from prakerja.calendar import calendar
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.revocations import late_truth
-from prakerja.revocations.decision import Decision, made_decision
+from prakerja.revocations.decision import Decision, decided_cohorts, made_decision
 from prakerja.settings import WIB
 from prakerja.signatures import ApprovalText
 
@@ -40,7 +39,8 @@ class Batch:
 
     `approved_by` and `had_a_part` are ids of people: those who have approved it, and those who may not, because they
     proposed it, resolved its hold or overrode a breaker of its decision. `approvals_needed` are still missing; an
-    approval in advance stands for all in a replay. `is_carried_out` when everybody in it is revoked, or reinstated.
+    approval in advance stands for all in a replay. `is_carried_out` when everybody in it is revoked, or reinstated;
+    `has_lapsed` when nobody in it is to be any more, by what is known now.
     """
 
     digest: str
@@ -53,6 +53,7 @@ class Batch:
     had_a_part: list[str]
     approvals_needed: int
     is_carried_out: bool
+    has_lapsed: bool
 
     @property
     def described(self) -> str:
@@ -114,7 +115,7 @@ def waiting(connection: warehouse.Connection, decision: Decision) -> list[Batch]
     """Return the batches of a decision that lack approvals: the latest revocations and reinstatements, each hold."""
     found = {subject: batches(connection, decision, subject) for subject in ("revocation", "reinstatement", "hold")}
     latest = [*found["revocation"][:1], *found["reinstatement"][:1], *found["hold"]]
-    return [batch for batch in latest if batch.approvals_needed and not batch.is_carried_out]
+    return [batch for batch in latest if batch.approvals_needed and not (batch.is_carried_out or batch.has_lapsed)]
 
 
 def find_waiting(cohort: int, digest: str) -> tuple[Decision, Batch]:
@@ -128,9 +129,9 @@ def find_waiting(cohort: int, digest: str) -> tuple[Decision, Batch]:
 
 
 def waiting_batches() -> Iterator[tuple[Decision, Batch]]:
-    """Yield every batch that lacks approvals, with its decision, in the order of the calendar."""
+    """Yield every batch that lacks approvals, with its decision, in the order of the cohorts' announcement."""
     with warehouse.transaction() as connection:
-        for number in calendar():
+        for number in decided_cohorts(connection):
             if decision := made_decision(connection, number):
                 for batch in waiting(connection, decision):
                     yield decision, batch

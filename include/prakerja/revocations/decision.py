@@ -74,6 +74,11 @@ def made_decision(connection: warehouse.Connection, cohort: int) -> Decision | N
     return Decision(cohort=cohort, **rows[0]) if rows else None
 
 
+def decided_cohorts(connection: warehouse.Connection) -> list[int]:
+    """Return the cohorts that have a decision, in the order of announcement, whatever the calendar says by now."""
+    return [int(row["cohort"]) for row in warehouse.rows(connection, "revocations/list_decided_cohorts")]
+
+
 def is_decided(connection: warehouse.Connection, cohort: Cohort) -> bool:
     """Whether there is nothing left to decide: a decision of this deadline or a later one, or one that was carried out.
 
@@ -189,7 +194,8 @@ class _Attempt:
         if not missing:
             return None
         nobody = {"purchased": 0, "held": 0, "overdue": 0, "excluded": 0}
-        return self._stop(Breaker("feeds_missing", sentence(missing)), nobody, [], as_text(missing))
+        # Whoever answers for what is missing answers for it beside these deliveries: with others it is another attempt.
+        return self._stop(Breaker("feeds_missing", sentence(missing)), nobody, self._cited(), as_text(missing))
 
     def decide(self) -> str | None:
         """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
@@ -197,13 +203,7 @@ class _Attempt:
         self.generation = evidence.refresh(connection, window_of(cohort), self.as_of, is_decided=False)
         at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": self.as_of}
         totals = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
-        cited = warehouse.rows(
-            connection,
-            "revocations/list_evidence",
-            announced_on=cohort.announced_on,
-            last_business_date=cohort.last_business_date,
-            as_of=self.as_of,
-        )
+        cited = self._cited()
         for breaker in [*self._shrunk(cited), *implausible(int(self.roster["selected"]), totals)]:
             if stopped := self._stop(breaker, totals, cited, []):
                 return stopped
@@ -211,6 +211,15 @@ class _Attempt:
         warehouse.execute(connection, "revocations/insert_outcomes", **at)
         log.info("gelombang-%d decided: %s", cohort.cohort, totals)
         return None
+
+    def _cited(self) -> Any:
+        return warehouse.rows(
+            self.connection,
+            "revocations/list_evidence",
+            announced_on=self.cohort.announced_on,
+            last_business_date=self.cohort.last_business_date,
+            as_of=self.as_of,
+        )
 
     def _shrunk(self, cited: Any) -> list[Breaker]:
         bounds = program()["revocations"]

@@ -65,7 +65,6 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
 
 def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
     """How many were revoked, and how many spared; none where that was done before."""
-    of_deadline = {"cohort": decision.cohort, "deadline_on": decision.deadline_on}
     with warehouse.transaction("decide", one_snapshot=True) as connection:
         require_no_freeze(connection, decision.cohort, clock)
         _require_unmoved(connection, decision, clock)
@@ -77,7 +76,7 @@ def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
         ).rowcount:
             return 0, 0
         revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, clock)
-        spared = warehouse.execute(connection, "revocations/insert_spared", **of_deadline, clock=clock).rowcount
+        spared = warehouse.execute(connection, "revocations/insert_spared", **decision.window, clock=clock).rowcount
         return revoked, spared
 
 

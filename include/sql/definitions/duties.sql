@@ -36,7 +36,8 @@ begin
     to prakerja_ingest;
     execute format('grant temporary on database %I to prakerja_ingest', current_database());
 
-    grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, approvals,
+    grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, proposal_lapses,
+        approvals,
         revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
         freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live
     to prakerja_decide;

@@ -11,7 +11,10 @@ select
     o.because,
     v.recipient_id is not null as is_revoked,
     e.because as reinstated_because,
-    h.is_purchased as is_found_purchased,
+    exists(
+        select from hold_resolutions as h
+        where h.recipient_id = r.recipient_id and h.is_purchased
+    ) as is_found_purchased,
     (select max(s.as_of) from standings as s where s.cohort = r.cohort) as standing_as_of
 from recipients as r
 left join
@@ -28,7 +31,6 @@ left join
     on true
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
-left join hold_resolutions as h on r.recipient_id = h.recipient_id
 where
     r.card_number = any(cast(:numbers as bigint[]))
     or r.nik = any(cast(:numbers as bigint[]))

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from prakerja import schema, warehouse
 from prakerja.calendar import Cohort
-from prakerja.cohorts import people
 from prakerja.people import os_login
 from prakerja.revocations import decision
-from tests.support.small_cohort import DECIDED_ON, card
+from tests.support.small_cohort import DECIDED_ON, deliver_damaged
 
 
 @pytest.fixture
 def held(wave: Cohort, home: Path) -> decision.Decision:
-    """Number 1 is suspended at the deadline, and held by a decision that nobody has carried out."""
-    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
+    """Number 1 has a damaged row, and is held by a decision that nobody has carried out."""
+    deliver_damaged(home)
     return decision.decide(wave, DECIDED_ON)
 
 

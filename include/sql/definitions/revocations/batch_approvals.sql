@@ -27,7 +27,11 @@ with described as (
             select lower(h.resolved_by)
             from batch_members as m
             inner join hold_resolutions as h on m.recipient_id = h.recipient_id
-            where m.digest = b.digest and b.subject = 'hold'
+            inner join decisions as e on b.decision_id = e.decision_id
+            where
+                m.digest = b.digest
+                and b.subject = 'hold'
+                and (h.deadline_on is null or h.deadline_on = e.deadline_on)
             union
             select lower(o.overridden_by)
             from decisions as d
