@@ -11,6 +11,8 @@ alter table late_findings drop constraint late_findings_pkey;
 alter table late_findings
 add constraint late_findings_key unique nulls not distinct (recipient_id, kind, deadline_on);
 alter table late_findings add constraint late_findings_deadline check (deadline_on is not null) not valid;
+-- What earlier versions passed over is looked for once more: it is found for whoever it is about.
+update evidence_bases set noticed = 0 where noticed <> 0;
 comment on column late_findings.deadline_on is 'of the decision; null for findings of before they had one';
 
 -- A proposal that stood, until what spoke for its people was taken back: nobody is asked to approve it any more.
