@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from prakerja import signatures, warehouse
-from prakerja.calendar import calendar
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
@@ -128,9 +127,9 @@ def find_waiting(cohort: int, digest: str) -> tuple[Decision, Batch]:
 
 
 def waiting_batches() -> Iterator[tuple[Decision, Batch]]:
-    """Yield every batch that lacks approvals, with its decision, in the order of the calendar."""
+    """Yield every batch that lacks approvals, with its decision, in the order of the cohorts' announcement."""
     with warehouse.transaction() as connection:
-        for number in calendar():
+        for number in late_truth.decided_cohorts(connection):
             if decision := made_decision(connection, number):
                 for batch in waiting(connection, decision):
                     yield decision, batch

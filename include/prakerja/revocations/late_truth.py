@@ -61,8 +61,11 @@ def _notice_of_the_revoked(connection: warehouse.Connection, decision: Decision,
 
 def window_now(connection: warehouse.Connection, decision: Decision, clock: date) -> dict[str, Any]:
     """The window as decided, with `deadline_now`: a deadline that was extended since is later."""
-    cohort = calendar().get(decision.cohort)
-    known = as_promised(connection, cohort, clock).deadline_on if cohort else decision.deadline_on
+    if cohort := calendar().get(decision.cohort):
+        known = as_promised(connection, cohort, clock).deadline_on
+    else:  # taken out, or not to be read: what was promised stands
+        at = {"cohort": decision.cohort, "known_by": clock}
+        known = warehouse.execute(connection, "cohorts/promised_deadline", **at).scalar() or decision.deadline_on
     return decision.window | {"deadline_now": max(known, decision.deadline_on)}
 
 
@@ -77,8 +80,14 @@ def is_moved(connection: warehouse.Connection, decision: Decision, clock: date) 
 
 
 def decided_before(connection: warehouse.Connection, clock: date) -> Iterator[Decision]:
-    """The decisions of earlier days: the day's own comes after its intake."""
-    for number in calendar():
+    """The decisions of earlier days, whatever the calendar has by now: the day's own comes after its intake."""
+    for number in decided_cohorts(connection):
         decision = made_decision(connection, number)
         if decision is not None and decision.as_of < clock:
             yield decision
+
+
+def decided_cohorts(connection: warehouse.Connection) -> list[int]:
+    """The cohorts that have a decision, in the order of their announcement."""
+    known = warehouse.rows(connection, "cohorts/known_cohorts")
+    return [row["cohort"] for row in known if row["decided_as_of"] is not None]
