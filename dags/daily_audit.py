@@ -24,31 +24,17 @@ from datetime import datetime
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, get_current_context, task
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
 import telemetry
 from acting_task import act
-from alerts import FAILURE, Alert
+from alerts import ATTENTION, FAILURE, Alert
 from prakerja import workflow
-from prakerja.calendar import CohortEvent
+from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
 from run_notes import push_outcome
+from seen_runs import AUDITED, seen
 from task_policy import DEFAULT_ARGS
-
-AUDITED = "cohort_deadline"
-
-
-def seen(event: CohortEvent, now: datetime) -> Any:
-    """What Airflow knows of an event's runs: the scheduled one and a backfill's by their date, repairs by their ids."""
-    from prakerja.revocations.run_audit import SeenRuns, repair_run_ids
-
-    ti = get_current_context()["ti"]
-    by = [{"logical_dates": [event.logical_date]}, {"run_ids": repair_run_ids(event, now)}]
-    return SeenRuns(
-        all=sum(ti.get_dr_count(AUDITED, **which) for which in by),
-        active=sum(ti.get_dr_count(AUDITED, states=["queued", "running"], **which) for which in by),
-        with_tasks=sum(len(ti.get_task_states(AUDITED, **which)) for which in by),
-    )
 
 
 @dag(
@@ -80,8 +66,13 @@ def daily_audit():
         return [finding["repair"] for finding in found if finding["repair"]]
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
-    def report(found: list[dict[str, Any]] | None) -> None:
-        workflow.report_audit(found)
+    def report(found: list[dict[str, Any]] | None, *, dag_run=None) -> None:
+        try:
+            workflow.report_audit(found)
+        except PrakerjaError as error:
+            for told in str(error).splitlines():  # an alert each: a mail's subject has room for one
+                Alert(event=ATTENTION, text=told).notify({"dag_run": dag_run})
+            raise
 
     @task(task_display_name="List the batches that wait")
     def list_requests() -> list[dict[str, Any]]:

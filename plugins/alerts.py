@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FAILURE, APPROVAL, LATE = "failure", "approval", "late"
+FAILURE, APPROVAL, LATE, ATTENTION = "failure", "approval", "late", "attention"
 TIMEOUT_SECONDS = 10
 
 

@@ -30,6 +30,7 @@ TELLING = {
     "platform_feeds": {"notice_late_truth"},
     "cohort_deadline": {"reconcile", "send_reminders", "revoke", "publish_blacklist"},
     "daily_audit": {"find"},
+    "late_deliveries": {"take_in"},
     "blacklist_readers": {"sync_list", "react"},
 }
 BECAUSE = " | "  # after why the audit has made a run

@@ -90,7 +90,7 @@ class Occasion:
         of_id = named and "cohort" not in given
         kind = str(given.get("kind", named["kind"] if of_id and named else "deadline"))
         on = given.get("on", named["on"] if of_id and named else None)
-        for event in wave.events():
+        for event in reversed(wave.events()):  # of several deadlines the one that is known last
             if event.kind == kind and on in (None, event.on.isoformat()):
                 is_rehearsal = bool(given.get("rehearsal", False))
                 return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"), is_rehearsal)

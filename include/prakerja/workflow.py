@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from prakerja.calendar import Cohort, CohortEvent, cohort
@@ -150,7 +150,69 @@ def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str
     for what in ("rejected", "missing"):
         if named := [count["platform"] for count in taken if count[what]]:
             told.append(f"{what}: {', '.join(named)}")
-    return f"{occasion.on}: {', '.join(told)}"
+    return "; ".join([f"{occasion.on}: {', '.join(told)}", *_told_of_calendar(occasion)])
+
+
+def _told_of_calendar(occasion: Occasion) -> list[str]:
+    """What of the calendar needs a person on the run's day, a line each; the run's work is done whatever it is."""
+    from prakerja import warehouse
+    from prakerja.cohorts import calendar_check
+
+    try:
+        with warehouse.transaction() as connection:
+            return [problem.told for problem in calendar_check.list_problems(connection, occasion.clock)]
+    except PrakerjaError as error:
+        return [str(error)]
+
+
+# -- late_deliveries ---------------------------------------------------------------------------------------------------
+
+NIGHT_IS_OVER = 8  # WIB: until then the night's run waits for the day's deliveries itself
+
+
+def take_in_late(now: datetime) -> list[tuple[str, TakenIn]]:
+    """Take in what has arrived since of the deliveries that undecided cohorts lack; by platform, what was taken in.
+
+    Only the folders of missing days are listed, and nothing is where nothing is missing. A landing zone that cannot be
+    reached is looked at again the next time.
+    """
+    from prakerja import warehouse
+    from prakerja.cohorts import standing
+    from prakerja.feeds import intake
+    from prakerja.landing import StorageError
+
+    local = now.astimezone(WIB)
+    today = local.date()
+    before = today if local.hour >= NIGHT_IS_OVER else today - timedelta(days=1)
+    with warehouse.transaction() as connection:
+        owed = standing.owed_deliveries(connection, before, today)
+    taken = []
+    try:
+        for platform in dict.fromkeys(platform for platform, day in owed if intake.has_news(platform, day)):
+            come = intake.take_in(platform, today)
+            taken.append((platform, TakenIn(come.accepted, come.rejected, [])))
+    except StorageError as error:
+        log.warning("%s; it is looked at again in ten minutes", error)
+    if any(each.accepted for _, each in taken):
+        standing.refresh_standings(today)
+        _show(Occasion("daily", today, now))
+    return taken
+
+
+def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+    """The runs that go on with cohorts whose missing deliveries have arrived: a mapping each, as they are triggered."""
+    from prakerja.revocations import run_audit
+
+    return [_repair(event, run_id, why) for run_id, event, why in run_audit.resume(now, seen)]
+
+
+def tell_of_late(taken: Sequence[tuple[str, TakenIn]]) -> str:
+    """What has arrived late, in a sentence."""
+    told = []
+    for platform, each in taken:
+        told.append(f"{platform}: {len(each.accepted)} taken in")
+        told += [f"rejected: {rejected}" for rejected in each.rejected]
+    return one_line(", ".join(told)) or "nothing has arrived that was missing"
 
 
 # -- cohort_deadline ---------------------------------------------------------------------------------------------------
@@ -340,13 +402,16 @@ def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any] | None = None) 
 
 
 def _told_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
+    from prakerja import warehouse
+    from prakerja.cohorts import calendar_check
     from prakerja.cohorts import overview as cohorts
     from prakerja.reminders import overview as reminders
 
     wave = _cohort(occasion)
     name = f"gelombang-{wave.cohort}"
     if not _has_roster(wave):
-        return f"{name} has no roster"
+        with warehouse.transaction() as connection:
+            return calendar_check.describe_missing_roster(connection, wave, occasion.clock)
     if occasion.is_rehearsal:
         stops = counts.get("stops") or []
         would = ", ".join(f"{counts.get(what, 0):,} {what}" for what in ("purchased", "overdue", "held"))
@@ -455,13 +520,16 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
     found = []
     for finding in run_audit.audit(now, seen):
         log.warning("%s", finding.told)
-        repair = {
-            "trigger_run_id": run_audit.repair_run_id(finding.event, now),
-            "conf": {"cohort": finding.event.cohort, "kind": finding.event.kind},
-            "note": markdown(finding.told),
-        }
-        found.append({"kind": finding.kind, "told": finding.told, "repair": repair if finding.is_repairable else None})
+        repair = None
+        if finding.event is not None:
+            repair = _repair(finding.event, run_audit.repair_run_id(finding.event, now), finding.told)
+        found.append({"kind": finding.kind, "told": finding.told, "repair": repair})
     return found
+
+
+def _repair(event: CohortEvent, run_id: str, why: str) -> dict[str, Any]:
+    """The run that mends an event, as it is triggered."""
+    return {"trigger_run_id": run_id, "conf": {"cohort": event.cohort, "kind": event.kind}, "note": markdown(why)}
 
 
 def report_audit(found: list[dict[str, Any]] | None) -> None:

@@ -67,6 +67,7 @@ def override(
     wave = cohort_of(cohort)
     schema.require_schema()
     if attempt is None and because is None and name is None:
+        overrides.look_again(wave.as_known_on(today()), today())
         stopped = overrides.blocked_attempt(wave.cohort)
         typer.echo(f"gelombang-{cohort} is stopped: {stopped['reason']}: {stopped['detail']}")
         told = overrides.attempt_name(stopped["decision_id"])

@@ -7,26 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, lines_of_stdin, print_table, say
+from prakerja.cli.common import AsJson, lines_of_stdin, print_table, say, today
 
 
 def cohorts(as_json: AsJson = False) -> None:
     """The cohort table: where each gelombang stands, what was decided, what waits."""
-    from prakerja import schema
-    from prakerja.cohorts import overview
+    from prakerja import schema, warehouse
+    from prakerja.cohorts import calendar_check, overview
     from prakerja.reminders import overview as reminded
 
     schema.require_schema()
-    table = overview.cohort_table()
+    table = overview.cohort_table(today())
     runs = reminded.list_runs()
+    with warehouse.transaction() as connection:
+        problems = calendar_check.list_problems(connection, today())
     if as_json:
         for row in table:
             row["reminder_runs"] = [run for run in runs if run["cohort"] == row["cohort"]]
         typer.echo(json.dumps(table, indent=2))
-        return
-    print_cohorts(table)
-    for line in [*waiting(table), *filter(None, map(reminded.owed, runs))]:
+    else:
+        print_cohorts(table)
+    told = [problem.told for problem in problems]
+    for line in told if as_json else [*told, *waiting(table), *filter(None, map(reminded.owed, runs))]:
         say(line)
+    if any(problem.kind == "entry_unreadable" for problem in problems):
+        raise typer.Exit(1)  # the table lacks a cohort
 
 
 def explain(
@@ -84,6 +89,8 @@ def waiting(table: list[dict[str, Any]]) -> list[str]:
     for row in table:
         if row["status"] == "blocked":
             lines.append(f"gelombang-{row['cohort']} is blocked: {row['reason']}: {row['detail']}")
+        elif row.get("reason") == "feeds_arrived":
+            lines.append(f"gelombang-{row['cohort']} is not decided yet: {row['detail']}")
         elif row["missing_feeds"]:
             owed = row["missing_feeds"]
             more = f" and {len(owed) - 5} more" if len(owed) > 5 else ""

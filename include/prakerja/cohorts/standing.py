@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import evidence
+from prakerja.cohorts.completeness import missing_feeds
 
 log = logging.getLogger(__name__)
 
@@ -82,3 +83,21 @@ def has_open_cohort(business_date: date) -> bool:
     with warehouse.transaction() as connection:
         loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
     return any(cohort.is_open_on(business_date) for number, cohort in calendar().items() if number in loaded)
+
+
+def owed_deliveries(connection: warehouse.Connection, first_seen_by: date, day: date) -> list[tuple[str, date]]:
+    """Every (platform, business date) before `first_seen_by` that a cohort is owed on a day and is not decided without.
+
+    A cohort owes its window and the settlement days from its announcement until its decision.
+    """
+    owed: set[tuple[str, date]] = set()
+    for known in warehouse.rows(connection, "cohorts/known_cohorts"):
+        cohort = calendar().get(known["cohort"])
+        if cohort is None:
+            continue
+        wave, decided_for = cohort.as_known_on(day), known["decided_deadline_on"]
+        if decided_for is not None and (known["is_carried_out"] or decided_for >= wave.deadline_on):
+            continue
+        last = min(wave.last_business_date, first_seen_by - timedelta(days=1))
+        owed.update(missing_feeds(connection, wave.announced_on, last, date.max))
+    return sorted(owed)

@@ -10,9 +10,13 @@ import pytest
 
 from prakerja import schema, warehouse
 from prakerja.calendar import Cohort
+from prakerja.cohorts import standing
+from prakerja.monitor import figures
 from prakerja.people import os_login
 from prakerja.revocations import decision
+from prakerja.revocations.decision import BlockedError
 from tests.support.small_cohort import DECIDED_ON, deliver_damaged
+from tests.support.stopped_cohort import NOON, remove
 
 
 @pytest.fixture
@@ -55,3 +59,14 @@ def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.Monk
     )
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
     return keys
+
+
+@pytest.fixture
+def stopped(wave: Cohort) -> Cohort:
+    """Gelombang 12, whose decision two missing deliveries have stopped; the monitor has counted it so."""
+    remove("(platform, business_date) in (('sisnaker', '2021-03-10'), ('pintaria', '2021-03-12'))")
+    standing.refresh_standings(DECIDED_ON)
+    with pytest.raises(BlockedError, match="feeds_missing: pintaria 2021-03-12; sisnaker 2021-03-10"):
+        decision.decide(wave, DECIDED_ON)
+    figures.refresh(NOON)
+    return wave
