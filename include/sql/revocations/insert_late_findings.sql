@@ -79,7 +79,7 @@ select
 from findings as f
 where
     f.kind is not null
-    -- A reinstatement is proposed of a person; and a finding of before has no deadline.
+    -- A reinstatement is proposed of a person. A finding of before has no deadline.
     and not exists (
         select from late_findings as l
         where
