@@ -7,11 +7,11 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
@@ -32,6 +32,8 @@ LOCK_SECONDS = 120
 EXCLUSIVE_SECONDS = 900
 #: The longest wait to seal. It delays a writer that has committed already, so the rest is left to the next transaction.
 SEAL_SECONDS = 10
+#: How often work over one snapshot begins anew where others changed the same meanwhile. It waits for each of them.
+SNAPSHOT_ATTEMPTS = 5
 NOTICE_SECONDS = 3.0  # a longer wait is logged, with the session that is waited for
 #: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
 #: year's ledger lies in memory, and a million rows are sorted there.
@@ -70,10 +72,15 @@ Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "sho
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping
+Result = TypeVar("Result")
 
 
 class UnavailableError(TransientError):
     """The warehouse cannot be reached, or broke off in the middle: trying again may do, and does nothing twice."""
+
+
+class ConflictError(UnavailableError):
+    """Another transaction changed the same at the same time: nothing was kept, and trying again sees what it did."""
 
 
 class RefusedError(PrakerjaError):
@@ -100,7 +107,9 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 def transaction(
     duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False
 ) -> Iterator[Connection]:
-    """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
+    """One transaction on the warehouse: all of it, or nothing.
+
+    With `one_snapshot` every statement sees the same rows, and none may write: `write_in_one_snapshot` does.
 
     Its facts are an entry of the audit log. It may add the facts of its duty and change none; without a duty it may do
     what its login may. `as_owner` is for what changes the schema or seals contacts anew: it takes the owner's login of
@@ -108,11 +117,34 @@ def transaction(
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
+    with _transaction(duty, one_snapshot=one_snapshot, is_read_only=one_snapshot, as_owner=as_owner) as connection:
+        yield connection
+
+
+def write_in_one_snapshot(duty: Duty, work: Callable[[Connection], Result]) -> Result:
+    """Do work that writes by what one snapshot showed, in a transaction; return what it returns.
+
+    The snapshot is older than whatever the work waits for: where somebody else has changed the same meanwhile, the
+    database refuses what would contradict it. The work then begins anew, with a snapshot that has their changes. So it
+    changes nothing but by its connection. Raises `ConflictError` where others were first `SNAPSHOT_ATTEMPTS` times.
+    """
+    for _ in range(SNAPSHOT_ATTEMPTS - 1):
+        with contextlib.suppress(ConflictError), _transaction(duty, one_snapshot=True) as connection:
+            return work(connection)
+        log.info("began anew: another transaction changed the same at the same time")
+    with _transaction(duty, one_snapshot=True) as connection:
+        return work(connection)
+
+
+@contextlib.contextmanager
+def _transaction(
+    duty: Duty | None, *, one_snapshot: bool = False, is_read_only: bool = False, as_owner: bool = False
+) -> Iterator[Connection]:
     blockers: list[str] = []
     # A replay decides and publishes as a role of its own, so that the database knows history from what is live.
     works_as = "replay" if duty in ("decide", "publish") and is_replaying.get() else duty
     role = f"prakerja_{works_as}" if duty and not as_owner else None
-    with _told_plainly(blockers):
+    with _told_plainly(blockers, has_snapshot=one_snapshot):
         engine = _engine(url(login=embedded_postgres.OWNER if as_owner else None))
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, _watched(engine, connection, blockers):
@@ -120,6 +152,8 @@ def transaction(
                 BEGIN,
                 {"actor": acting.get(), "is_replaying": "yes" if is_replaying.get() else "", "role": role},
             )
+            if is_read_only:
+                connection.execute(sa.text("set transaction read only"))
             yield connection
             has_facts = connection.scalar(MAY_HAVE_FACTS) and connection.scalar(sa.text("select has_open_entry()"))
         if has_facts:
@@ -229,8 +263,12 @@ def _watched(engine: sa.Engine, connection: Connection, blockers: list[str]) -> 
 
 
 @contextlib.contextmanager
-def _told_plainly(blockers: Sequence[str] = ()) -> Iterator[None]:
+def _told_plainly(blockers: Sequence[str] = (), *, has_snapshot: bool = False) -> Iterator[None]:
     import psycopg
+
+    conflicts: list[type[psycopg.Error]] = [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected]
+    if has_snapshot:  # which did not show the row that is there: another transaction has added it since
+        conflicts += [psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation]
 
     try:
         yield
@@ -238,15 +276,20 @@ def _told_plainly(blockers: Sequence[str] = ()) -> Iterator[None]:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         kind = type(cause).__name__
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+        told = f"{kind}, {constraint}" if constraint else kind
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             whom = ", ".join(blockers) or "another session"
             raise UnavailableError(
                 f"the warehouse broke off: a lock was not free within {LOCK_SECONDS} s, which {whom} holds: end that "
                 "session, then try again"
             ) from None
-        if isinstance(cause, psycopg.OperationalError):  # a serialization failure is one of these
+        if isinstance(cause, tuple(conflicts)):
+            raise ConflictError(
+                f"the warehouse refused a statement ({told}), since another transaction changed the same at the same "
+                "time: try again"
+            ) from None
+        if isinstance(cause, psycopg.OperationalError):
             raise UnavailableError(f"the warehouse broke off ({kind}): check that it runs, then try again") from None
-        told = f"{kind}, {constraint}" if constraint else kind
         raise RefusedError(f"the warehouse refused a statement ({told})") from None
 
 

@@ -142,12 +142,15 @@ def waiting_jumps(clock: date) -> list[Jump]:
     """What waits for approval because the list would jump: by the daily publication, or by a deadline's of that day."""
     found: dict[str, Jump] = {}
     for is_daily in (True, False):
+        by = _known_by(clock, is_daily=is_daily)
+
+        def look(connection: warehouse.Connection, by: dict[str, date] = by) -> None:
+            version = _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True)
+            raise _LookedAtError(_jump(connection, version))  # takes the version back
+
         try:
-            # With the publishers' lock: what is looked at has the number of the next version.
-            with warehouse.exclusive("publish"), warehouse.transaction("publish", one_snapshot=True) as connection:
-                by = _known_by(clock, is_daily=is_daily)
-                version = _insert(connection, "looked at", datetime.now(WIB), by, "", has_changed=True)
-                raise _LookedAtError(_jump(connection, version))  # takes the version back
+            with warehouse.exclusive("publish"):  # what is looked at has the number of the next version
+                warehouse.write_in_one_snapshot("publish", look)
         except _LookedAtError as looked:
             if looked.jump:
                 found[looked.jump.digest] = looked.jump
@@ -259,7 +262,8 @@ def _next_version(
     has_new_key: bool,
 ) -> int | None:
     by = _known_by(clock, is_daily=is_daily)
-    with warehouse.transaction("publish", one_snapshot=True) as connection:
+
+    def record(connection: warehouse.Connection) -> int | None:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         has_changed = bool(warehouse.execute(connection, "blacklist/count_pending", **by).scalar_one())
         if not has_changed and not has_new_key and published["version"]:
@@ -284,7 +288,9 @@ def _next_version(
             if not approve_as:
                 raise OutOfBoundsError(f"{occasion}: {jump}")
             _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
-    return version
+        return version
+
+    return warehouse.write_in_one_snapshot("publish", record)
 
 
 def _require_signatures(connection: warehouse.Connection, version: int) -> None:

@@ -102,15 +102,18 @@ def _print_story(position: int, story: dict[str, Any]) -> None:
     from rich.table import Table
 
     where = f"gelombang-{story['cohort']}" if story["cohort"] is not None else "no cohort"
-    typer.echo(f"{position}. {where}: {story['state']} ({story['because']})")
+    by = story.get("spared_by")
+    row = f", by {by['platform']} {by['business_date']} revision {by['revision']}, line {by['line']}" if by else ""
+    typer.echo(f"{position}. {where}: {story['state']} ({story['because']}{row})")
     if not story["events"]:
         return
-    table = Table("at (UTC)", "what", "evidence")
+    table = Table("at (WIB)", "what", "evidence")
     for event in story["events"]:
+        at = event["at"].removesuffix("+07:00").replace("T", " ")
         told = ", ".join(
             f"{key} {'; '.join(map(str, value)) if isinstance(value, list) else value}"
             for key, value in event.items()
-            if key not in {"at", "what"} and value is not None
+            if key not in {"at", "what"} and value is not None and (key != "about_on" or value != at[:10])
         )
-        table.add_row(event["at"].replace("+00:00", "").replace("T", " "), event["what"], told)
+        table.add_row(at, event["what"], told)
     print_table(table)

@@ -65,7 +65,8 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
 
 def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
     """How many were revoked, and how many spared; none where that was done before."""
-    with warehouse.transaction("decide", one_snapshot=True) as connection:
+
+    def revoke_and_spare(connection: warehouse.Connection) -> tuple[int, int]:
         require_no_freeze(connection, decision.cohort, clock)
         _require_unmoved(connection, decision, clock)
         batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
@@ -78,6 +79,8 @@ def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
         revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, clock)
         spared = warehouse.execute(connection, "revocations/insert_spared", **decision.window, clock=clock).rowcount
         return revoked, spared
+
+    return warehouse.write_in_one_snapshot("decide", revoke_and_spare)
 
 
 def _require_unmoved(connection: warehouse.Connection, decision: Decision, clock: date) -> None:

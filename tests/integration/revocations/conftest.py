@@ -1,21 +1,31 @@
-"""Gelombang 12 with somebody held."""
+"""Gelombang 12 with somebody held, or decided today; and a story of facts that are recorded when a test says."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from prakerja import schema, warehouse
+from prakerja import calendar, schema, warehouse
 from prakerja.calendar import Cohort
+from prakerja.cli.common import today
 from prakerja.cohorts import standing
+from prakerja.cohorts.roster import take_in_rosters
+from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
-from prakerja.revocations import decision
+from prakerja.platforms import platforms
+from prakerja.revocations import decision, explanation
 from prakerja.revocations.decision import BlockedError
-from tests.support.small_cohort import DECIDED_ON, deliver_damaged
+from prakerja.settings import WIB
+from tests.conftest import as_superuser
+from tests.support.landing_zone import deliver, deliver_roster, roster_line
+from tests.support.recorded_facts import begin, facts
+from tests.support.small_cohort import DECIDED_ON, bought, deliver_damaged
 from tests.support.stopped_cohort import NOON, remove
 
 
@@ -70,3 +80,49 @@ def stopped(wave: Cohort) -> Cohort:
         decision.decide(wave, DECIDED_ON)
     figures.refresh(NOON)
     return wave
+
+
+@pytest.fixture
+def live_wave(home: Path) -> Cohort:
+    """Gelombang 12, whose deadline was two days ago: it is decided today. Two of twenty have not bought."""
+    decided_on = today()
+    announced_on, deadline_on = decided_on - timedelta(days=8), decided_on - timedelta(days=2)
+    (home / "calendar.yaml").write_text(
+        f"cohorts:\n- {{cohort: 12, announced_on: {announced_on}, deadline_on: {deadline_on}, recipients: 60000,"
+        " note: short for tests}\n"
+    )
+    calendar._read.cache_clear()
+    lines = [roster_line(n) for n in range(1, 21)]
+    deliver_roster(home / "landing", 12, lines, announced_on.isoformat(), deadline_on.isoformat())
+    take_in_rosters(decided_on)
+    on = deadline_on - timedelta(days=3)
+    noon = datetime(on.year, on.month, on.day, 12, tzinfo=WIB)
+    deliver(home / "landing", "tokopedia", on.isoformat(), [bought(n, occurred_at=noon) for n in range(3, 21)])
+    assert intake.take_in("tokopedia", decided_on).rejected == []
+    with warehouse.transaction("ingest") as connection:
+        connection.exec_driver_sql(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
+            " select platform, day, 1, '', 'accepted', %s, 'empty', 0"
+            " from unnest(cast(%s as text[])) as platform, generate_series(cast(%s as date), %s, '1 day') as day"
+            " where (platform, day) <> ('tokopedia', %s)",
+            (decided_on, list(platforms()), announced_on, deadline_on + timedelta(days=1), on),
+        )
+    return calendar.cohort(12)
+
+
+@pytest.fixture
+def recorded(home: Path, empty_warehouse: Callable[[], None]) -> Callable[..., list[dict[str, Any]]]:
+    """Let one fact of each kind be recorded at its instant; give the story's events."""
+
+    def record(at: dict[str, datetime], about: date, took: timedelta = timedelta()) -> list[dict[str, Any]]:
+        empty_warehouse()
+        with as_superuser(database="warehouse") as server:
+            begin(server, at["selected"], about)
+            for inserts in facts(at, about, took).values():
+                for insert in inserts:
+                    insert(server)
+        found = explanation.explain_recipient(1)
+        assert found is not None
+        return list(found["events"])
+
+    return record
