@@ -109,8 +109,8 @@ def facts(
                     decided_on=day_of(at["appeal_upheld"]), recorded_at=at["appeal_upheld"]),
         ],
         "hold_resolved": [
-            _insert("hold_resolutions", **of("hold_resolved"), deadline_on=about, is_purchased=False, because="b", resolved_by="ani",
-                    resolved_on=day_of(at["hold_resolved"])),
+            _insert("hold_resolutions", **of("hold_resolved"), deadline_on=about, is_purchased=False,
+                    because="b", resolved_by="ani", resolved_on=day_of(at["hold_resolved"])),
         ],
     }  # fmt: skip
     for version, (kind, op) in enumerate((("listed", "ADD"), ("withdrawn_from_list", "WITHDRAW")), 1):
