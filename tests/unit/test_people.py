@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,21 @@ def test_a_list_that_is_wrong_is_refused_in_one_line(listed: Path, given: str, t
         load_people()
     assert "\n" not in str(refused.value)
     assert str(listed) in str(refused.value)
+
+
+def test_a_list_that_is_no_file_is_refused(listed: Path) -> None:
+    """It is not waited for: a pipe has no end."""
+    listed.unlink()
+    os.mkfifo(listed)
+    with pytest.raises(PrakerjaError, match=r"the list of people .* is not a file: correct PRAKERJA_PEOPLE"):
+        load_people()
+
+
+@pytest.mark.parametrize("given", ["2020-99-99", "99999999-01-01 00:00:00"])
+def test_a_date_that_is_none_is_refused_in_one_line(listed: Path, given: str) -> None:
+    listed.write_text(f"people: [{{id: siti, name: Siti, may: [approve], keys: [{given}]}}]")
+    with pytest.raises(PrakerjaError, match="is not YAML that can be read|a list of texts"):
+        load_people()
 
 
 def test_a_list_that_is_not_there_is_refused(listed: Path) -> None:
