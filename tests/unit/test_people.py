@@ -122,10 +122,9 @@ def test_a_list_that_is_no_file_is_refused(listed: Path) -> None:
         load_people()
 
 
-@pytest.mark.parametrize("given", ["2020-99-99", "99999999-01-01 00:00:00"])
-def test_a_date_that_is_none_is_refused_in_one_line(listed: Path, given: str) -> None:
-    listed.write_text(f"people: [{{id: siti, name: Siti, may: [approve], keys: [{given}]}}]")
-    with pytest.raises(PrakerjaError, match="is not YAML that can be read|a list of texts"):
+def test_a_date_that_is_none_is_refused_in_one_line(listed: Path) -> None:
+    listed.write_text("people: [{id: siti, name: Siti, may: [approve], keys: [2020-99-99]}]")
+    with pytest.raises(PrakerjaError, match="is not YAML that can be read"):
         load_people()
 
 

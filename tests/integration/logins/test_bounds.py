@@ -106,5 +106,5 @@ def test_who_is_not_let_in_is_told_why(home: Path, monkeypatch: pytest.MonkeyPat
     ],
 )  # fmt: skip
 def test_what_a_server_says_is_told_plainly(said: str, why: str | None) -> None:
-    error = warehouse._connection_error(said, "db.example")
+    error = warehouse._connection_error(said, "db.example", None)
     assert (error is None) if why is None else (why in str(error))
