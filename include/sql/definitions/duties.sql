@@ -74,6 +74,11 @@ begin
     grant execute on function seal_entries()
     to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish;
 
+    -- An entry of the log is drawn by who may add facts: who only reads would leave pending ones behind.
+    revoke execute on function current_entry() from public;
+    grant execute on function current_entry()
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_show;
+
     -- The monitor shows what runs have counted, and writes down who has looked at whom.
     grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_ingest;
     grant insert on looks to prakerja_show;
