@@ -44,6 +44,8 @@ class BatchApprovalOperator(ApprovalOperator):
     neither request nor answer goes through XComs, which whoever may write them could forge.
     """
 
+    template_fields = ()  # what is asked has reasons in it, as people wrote them, and a template runs code
+
     def __init__(
         self,
         *,

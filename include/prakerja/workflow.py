@@ -16,7 +16,7 @@ from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
-    from prakerja.revocations.run_audit import SeenRuns
+    from prakerja.revocations.run_audit import Finding, SeenRuns
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,15 @@ def list_platforms(occasion: Occasion) -> list[str]:
     from prakerja.platforms import active_on
 
     return intake.waiting_platforms(active_on(occasion.on))
+
+
+def require_platform(platform: Any, occasion: Occasion) -> None:
+    """Raise `PrakerjaError` where a name is none of `list_platforms`: it leads to no other folder."""
+    if not isinstance(platform, str) or platform not in list_platforms(occasion):
+        raise PrakerjaError(
+            f"{one_line(str(platform))[:100]}: no platform, and no folder of the landing zone: "
+            "clear the task list_platforms"
+        )
 
 
 def has_arrived(platform: str, occasion: Occasion) -> bool:
@@ -138,8 +147,10 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
 def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str:
     """Show what the monitor shows; gives what the run came to, in a sentence.
 
-    `taken` has the `TakenIn.counts` of each `platform` that was looked at.
+    `taken` has the `TakenIn.counts` of each `platform` that was looked at; the others that owe a feed are named.
     """
+    from prakerja.platforms import active_on
+
     _show(occasion)
     sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
@@ -150,6 +161,8 @@ def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str
     for what in ("rejected", "missing"):
         if named := [count["platform"] for count in taken if count[what]]:
             told.append(f"{what}: {', '.join(named)}")
+    if passed_over := sorted({*active_on(occasion.on)} - {count["platform"] for count in taken}):
+        told.append(f"not looked at: {', '.join(passed_over)}")
     return f"{occasion.on}: {', '.join(told)}"
 
 
@@ -455,19 +468,32 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
     found = []
     for finding in run_audit.audit(now, seen):
         log.warning("%s", finding.told)
-        repair = {
-            "trigger_run_id": run_audit.repair_run_id(finding.event, now),
-            "conf": {"cohort": finding.event.cohort, "kind": finding.event.kind},
-            "note": markdown(finding.told),
-        }
-        found.append({"kind": finding.kind, "told": finding.told, "repair": repair if finding.is_repairable else None})
+        repair = _repair(finding, now) if finding.is_repairable else None
+        found.append({"kind": finding.kind, "told": finding.told, "repair": repair})
     return found
+
+
+def list_repairs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+    """Return the runs of `cohort_deadline` that are lacking by now: `trigger_run_id`, `conf` and `note` of each."""
+    from prakerja.revocations import run_audit
+
+    return [_repair(finding, now) for finding in run_audit.audit(now, seen) if finding.is_repairable]
+
+
+def _repair(finding: Finding, now: datetime) -> dict[str, Any]:
+    from prakerja.revocations.run_audit import repair_run_id
+
+    return {
+        "trigger_run_id": repair_run_id(finding.event, now),
+        "conf": {"cohort": finding.event.cohort, "kind": finding.event.kind},
+        "note": markdown(finding.told),
+    }
 
 
 def report_audit(found: list[dict[str, Any]] | None) -> None:
     """Raises `PrakerjaError` where something was found that no run mends, or nothing is known: a person is needed."""
     if found is None:
-        raise PrakerjaError("the audit did not get to its end: look at its task find")
+        raise PrakerjaError("the audit did not get to its end, or its findings were altered: clear its task find")
     if left := [finding["told"] for finding in found if not finding["repair"]]:
         raise PrakerjaError("\n".join(left))
 
