@@ -61,8 +61,7 @@ def batch_approval():
 
     @task(task_display_name="Revoke or reinstate, publish the blacklist", outlets=[BLACKLIST])
     def carry_out(*, outlet_events=None) -> dict[str, int | None]:
-        context = act()
-        done = workflow.carry_out_batch(context["dag_run"].conf, context["run_id"], datetime.now(UTC))
+        done = workflow.carry_out_batch(conf(), datetime.now(UTC))
         outlet_events[BLACKLIST].extra = {"version": done["version"]}
         return done
 

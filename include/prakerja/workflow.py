@@ -420,40 +420,45 @@ def list_requests(now: datetime) -> list[dict[str, Any]]:
 
 
 def request_batch_approval(conf: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return what approvers are asked about the batch that a run names, or None where it does not wait any more."""
+    """Return what approvers are asked about the batch that a run names, or None where it is approved or carried out.
+
+    Raises `PrakerjaError` for one that was never proposed, or does not stand any more.
+    """
     from prakerja import warehouse
-    from prakerja.revocations import approval
-    from prakerja.revocations.requests import build_request
+    from prakerja.revocations.requests import build_request, find_batch
 
-    cohort_number, digest = named_batch(conf)
-    if not is_approval_missing(cohort_number, digest):
-        return None
-    made, batch = approval.find_waiting(cohort_number, digest)
     with warehouse.transaction() as connection:
-        return asdict(build_request(connection, made, batch))
+        made, batch = find_batch(connection, *named_batch(conf))
+        return asdict(build_request(connection, made, batch)) if batch.approvals_needed else None
 
 
-def carry_out_batch(conf: Mapping[str, Any] | None, run_id: str, now: datetime) -> dict[str, int | None]:
+def carry_out_batch(conf: Mapping[str, Any] | None, now: datetime) -> dict[str, int | None]:
     """Revoke or reinstate whoever is in an approved batch, and publish the list; return how many, and the version.
 
-    Raises `AwaitingApprovalError` where the batch that the run names lacks approvals.
+    Raises `AwaitingApprovalError` where the batch that the run names lacks approvals, `PrakerjaError` for one that was
+    never proposed, or does not stand any more.
     """
+    from prakerja import warehouse
     from prakerja.blacklist import publishing
     from prakerja.revocations import holds, reinstatement
     from prakerja.revocations.approval import AwaitingApprovalError
+    from prakerja.revocations.requests import find_batch
 
-    cohort_number, digest = named_batch(conf)
-    if is_approval_missing(cohort_number, digest):
-        raise AwaitingApprovalError(f"gelombang-{cohort_number}: see `prakerja approve {cohort_number}`")
+    with warehouse.transaction() as connection:
+        _, batch = find_batch(connection, *named_batch(conf))
+    if batch.approvals_needed:
+        raise AwaitingApprovalError(f"gelombang-{batch.cohort}: see `prakerja approve {batch.cohort}`")
     today = now.astimezone(WIB).date()
     revoked, reinstated = holds.carry_out(today), reinstatement.reinstate(today)
-    return {"revoked": revoked, "reinstated": reinstated, "version": publishing.publish(run_id, now, today)}
+    # By the batch: whoever triggers a run gives it any id, also one that another publication has.
+    version = publishing.publish(f"batch_approval__{batch.digest}", now, today)
+    return {"revoked": revoked, "reinstated": reinstated, "version": version}
 
 
 def named_batch(conf: Mapping[str, Any] | None) -> tuple[int, str]:
     """Return the cohort and digest of the batch that a run's configuration names. Raises `PrakerjaError`."""
     cohort_number, digest = str((conf or {}).get("cohort")), str((conf or {}).get("digest"))
-    if not re.fullmatch(r"\d{1,4}", cohort_number) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not re.fullmatch(r"[0-9]{1,4}", cohort_number) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise PrakerjaError("this run names no batch: daily_audit triggers it, with `cohort` and `digest`")
     return int(cohort_number), digest
 

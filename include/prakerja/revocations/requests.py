@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prakerja import warehouse
+from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.revocations import approval
 from prakerja.revocations.approval import LEADS_TO, SHOWN, Batch
-from prakerja.revocations.decision import Decision
+from prakerja.revocations.decision import Decision, made_decision
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,23 @@ def build_request(connection: warehouse.Connection, decision: Decision, batch: B
         must_sign=people.must_sign,
         command=batch.command,
     )
+
+
+def find_batch(connection: warehouse.Connection, cohort: int, digest: str) -> tuple[Decision, Batch]:
+    """Return a cohort's decision, and its batch of reinstatements or of a hold that has this very digest.
+
+    Raises `PrakerjaError` where none was ever proposed, or another stands by now and this one was not approved.
+    """
+    decision, shown = made_decision(connection, cohort), digest[:SHOWN]
+    for subject in ("reinstatement", "hold") if decision else ():
+        proposed = approval.batches(connection, decision, subject)
+        batch = next((each for each in proposed if each.digest == digest), None)
+        if batch is None:
+            continue
+        if batch.approvals_needed and (batch.is_carried_out or (subject == "reinstatement" and batch != proposed[0])):
+            raise PrakerjaError(f"gelombang-{cohort}: batch {shown} is not proposed any more: nothing is carried out")
+        return decision, batch
+    raise PrakerjaError(f"gelombang-{cohort}: no reinstatement and no hold was ever proposed as batch {shown}")
 
 
 def count_people(number: int) -> str:
