@@ -101,8 +101,8 @@ class Occasion:
     def of_day(cls, conf: Mapping[str, Any] | None, scheduled_for: date | None, now: datetime) -> Occasion:
         """A `platform_feeds` run's occasion: the business date that its configuration names, else the scheduled one.
 
-        A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date, or not
-        over yet.
+        A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date,
+        or not over yet.
         """
         given = _given(conf)
         at, is_replay = _at(given, now)

@@ -278,19 +278,46 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
     return progress.is_done, progress.counts
 
 
-def record_approval(cohort: int, digest: str, login: str, on: date) -> None:
-    """Record that the person of an Airflow user approves the batch that they were shown. Raises `PrakerjaError`."""
+def record_approval(cohort: int, digest: str, login: str, on: date) -> str:
+    """Record that the person of an Airflow user approves the batch that they were shown, and return that in a sentence.
+
+    Raises `PrakerjaError` where they may not, or have done so before.
+    """
     from prakerja import warehouse
-    from prakerja.people import load_people
     from prakerja.revocations import approval
+
+    person_id = _answering(login)
+    _, batch = approval.find_waiting(cohort, digest)
+    if person_id in batch.approved_by:
+        raise PrakerjaError(f"{person_id} has approved this batch before: another person must approve it, too")
+    with warehouse.transaction("decide") as connection:
+        approval.approve(connection, batch, person_id, on)
+    return f"{person_id} approves {batch.described} of gelombang-{cohort}"
+
+
+def record_rejection(cohort: int, digest: str, login: str, on: date) -> str:
+    """Record that the person of an Airflow user rejects the batch that they were shown, and return that in a sentence.
+
+    Raises `PrakerjaError` for whoever may not approve, and where the batch does not wait any more.
+    """
+    from prakerja import warehouse
+    from prakerja.revocations import approval, rejections
+
+    person_id = _answering(login)
+    _, batch = approval.find_waiting(cohort, digest)
+    with warehouse.transaction("decide") as connection:
+        rejections.reject(connection, batch, person_id, on)
+    return f"{person_id} rejects {batch.described} of gelombang-{cohort}"
+
+
+def _answering(login: str) -> str:
+    """Return the id of the person of an Airflow user whose answers count. Raises `PrakerjaError`."""
+    from prakerja.people import load_people
 
     people = load_people()
     if people.must_sign:
         raise PrakerjaError("approvals are signed here: an answer in Airflow does not count")
-    person = people.find_by_airflow_login(login, "approve")
-    _, batch = approval.find_waiting(cohort, digest)
-    with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person.id, on)
+    return people.find_by_airflow_login(login, "approve").id
 
 
 def is_approval_missing(cohort: int, digest: str) -> bool:

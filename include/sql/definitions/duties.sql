@@ -37,7 +37,7 @@ begin
     execute format('grant temporary on database %I to prakerja_ingest', current_database());
 
     grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, approvals,
-        revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
+        rejections, revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
         freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live
     to prakerja_decide;
     -- A replay decides and publishes, and may approve in advance while the warehouse has never been live.

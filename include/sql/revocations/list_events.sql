@@ -132,6 +132,16 @@ happened as (
     union all
     select
         a.recipient_id,
+        wib_midnight(p.rejected_on) + make_interval(hours => case b.subject when 'revocation' then 6 else 2 end),
+        'rejected',
+        json_build_object('subject', b.subject, 'rejected_by', array[p.rejected_by], 'batch', left(p.digest, 16))
+    from asked as a
+    inner join batch_members as m on a.recipient_id = m.recipient_id
+    inner join batches as b on m.digest = b.digest
+    inner join rejections as p on b.digest = p.digest
+    union all
+    select
+        a.recipient_id,
         wib_midnight(v.revoked_on) + interval '6 hours',
         'revoked',
         json_build_object(
@@ -207,5 +217,5 @@ order by
     recipient_id,
     at,
     -- of one hour, causes come first
-    array_position(array['decided', 'reinstatement_proposed', 'approved', 'revoked', 'reinstated'], what),
+    array_position(array['decided', 'reinstatement_proposed', 'rejected', 'approved', 'revoked', 'reinstated'], what),
     what

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable, Collection, Iterator
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from prakerja import schema, warehouse
+from prakerja import schema, warehouse, workflow
+from prakerja.blacklist import publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import people
 from prakerja.people import os_login
-from prakerja.revocations import decision
-from tests.support.small_cohort import DECIDED_ON, card
+from prakerja.revocations import decision, reinstatement
+from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out, restate
 
 
 @pytest.fixture
@@ -57,3 +60,31 @@ def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.Monk
     )
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
     return keys
+
+
+@pytest.fixture
+def list_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a list of people by their ids and rights; each has a login of Airflow, or is in `without_airflow`."""
+
+    def write(*, without_airflow: Collection[str] = (), **may: list[str]) -> Path:
+        path = tmp_path / "listed.yaml"
+        entries = [
+            {"id": id_, "name": id_, "may": rights, "logins": {"airflow": [] if id_ in without_airflow else [id_]}}
+            for id_, rights in may.items()
+        ]
+        path.write_text(json.dumps({"people": entries}))
+        monkeypatch.setenv("PRAKERJA_PEOPLE", str(path))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
+    """What a run about a proposed reinstatement has as its configuration; one version is published."""
+    carry_out(wave)
+    publishing.publish("first", AT, DECIDED_ON)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    reinstatement.reinstate((AT + timedelta(days=2)).date())
+    (run,) = workflow.list_requests(AT + timedelta(days=2))
+    return dict(run["conf"])

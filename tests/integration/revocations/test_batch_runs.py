@@ -10,12 +10,11 @@ import pytest
 
 from prakerja import warehouse, workflow
 from prakerja.blacklist import publishing
-from prakerja.calendar import Cohort
 from prakerja.errors import PrakerjaError
 from prakerja.occasion import Occasion
 from prakerja.revocations import approval, reinstatement
 from prakerja.settings import WIB
-from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, carry_out, restate
+from tests.support.small_cohort import AT, PEOPLE, bought, restate
 
 LATER = datetime(2021, 3, 17, 7, tzinfo=WIB)
 
@@ -23,17 +22,6 @@ LATER = datetime(2021, 3, 17, 7, tzinfo=WIB)
 def occasions() -> list[str]:
     with warehouse.transaction() as connection:
         return list(connection.exec_driver_sql("select occasion from blacklist_versions order by version").scalars())
-
-
-@pytest.fixture
-def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
-    """What a run about a proposed reinstatement has as its configuration; one version is published."""
-    carry_out(wave)
-    publishing.publish("first", AT, DECIDED_ON)
-    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
-    reinstatement.reinstate(LATER.date())
-    (run,) = workflow.list_requests(LATER)
-    return dict(run["conf"])
 
 
 def test_a_digest_that_was_never_proposed_is_refused(proposed: dict[str, Any]) -> None:
