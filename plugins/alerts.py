@@ -5,7 +5,8 @@ one of the two, those of Airflow's database are not looked at. Of type SMTP it h
 (`{"to": "ops@example.id", "from_email": "airflow@example.id"}`); of type HTTP it takes a POST of JSON, with the
 connection's password as bearer token. What is told names DAGs, runs and cohorts, never a person.
 
-Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow.
+Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow; a connection
+of the environment is set outside it, too.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _failure(context: Any) -> str:
 
 def _connection(event: str) -> Connection | None:
     names = (f"prakerja_alerts_{event}", "prakerja_alerts")
-    for name in [name for name in names if os.environ.get(f"AIRFLOW_CONN_{name.upper()}")] or names:
+    for name in list(filter(_is_of_environment, names)) or names:
         try:
             return Connection.get(name)
         except (AirflowNotFoundException, PermissionError):  # the latter: what Airflow tells a deadline's callback
@@ -141,7 +142,13 @@ def _connection(event: str) -> Connection | None:
     return None
 
 
+def _is_of_environment(name: str) -> bool:
+    """Whether a connection is set outside Airflow, and comes before any of that name in its database."""
+    return bool(os.environ.get(f"AIRFLOW_CONN_{name.upper()}"))
+
+
 def _destination(connection: Connection, url: str) -> destinations.Destination:
+    """Return where a connection leads. Raises `PrakerjaError` where that is not allowed, or is no host."""
     try:
         parts = urlsplit(url)
         is_one = parts.scheme in destinations.PORTS and parts.port != 0
@@ -149,6 +156,11 @@ def _destination(connection: Connection, url: str) -> destinations.Destination:
         is_one = False
     if not is_one:
         raise PrakerjaError(f"the connection {connection.conn_id} names no host: correct it")
+    if parts.hostname and _is_of_environment(str(connection.conn_id)):
+        is_plain = str(connection.extra_dejson.get("disable_tls", False)).lower() == "true"
+        needs_tls = not (is_plain or destinations.is_loopback(parts.hostname))
+        port = parts.port or destinations.PORTS[parts.scheme]
+        return destinations.Destination(parts.scheme, parts.hostname, port, needs_tls)
     return destinations.require_allowed(parts, str(connection.conn_id), otherwise="nobody is told")
 
 
