@@ -68,8 +68,12 @@ def request_approval() -> dict[str, Any] | None:
     return workflow.request_approval(occasion())
 
 
-def record_approval(digest: str, login: str) -> None:
-    workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
+def record_approval(digest: str, login: str) -> str:
+    return workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
+
+
+def record_rejection(digest: str, login: str) -> str:
+    return workflow.record_rejection((about := occasion()).cohort, digest, login, about.clock)
 
 
 def is_approval_missing(digest: str) -> bool:
@@ -119,7 +123,7 @@ def cohort_deadline():
     def choose() -> str:
         return workflow.choose(occasion())
 
-    ask = ask_approval(request_approval, record_approval, is_approval_missing)
+    ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
     # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.
     @task.sensor(

@@ -16,9 +16,7 @@ told by an alert, and stands in the monitor: the platform must send another.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import AssetAlias, CronTriggerTimetable, dag, task
 
 import telemetry
@@ -28,6 +26,7 @@ from prakerja import workflow
 from prakerja.settings import WIB
 from prakerja_assets import feed_of
 from run_notes import push_outcome
+from run_triggers import trigger_runs
 from seen_runs import AUDITED, seen
 from task_policy import DEFAULT_ARGS
 
@@ -58,22 +57,14 @@ def late_deliveries():
                 Alert(event=ATTENTION, text="; ".join(each.rejected)).notify({"dag_run": dag_run})
         push_outcome(ti, workflow.tell_of_late(taken))
 
-    @task(task_display_name="List the cohorts that go on")
-    def list_runs() -> list[dict[str, Any]]:
+    # It computes itself what goes on: whoever operates DAGs may write the XComs of other tasks.
+    @task(task_display_name="Go on with the cohorts")
+    def go_on(*, ti=None) -> list[str]:
         act()
         now = datetime.now(WIB)
-        return workflow.list_resumed_runs(now, lambda event: seen(event, now))
+        return trigger_runs(ti, AUDITED, workflow.list_resumed_runs(now, lambda event: seen(event, now)))
 
-    runs = list_runs()
-    TriggerDagRunOperator.partial(
-        task_id="go_on",
-        task_display_name="Go on with the cohort",
-        trigger_dag_id=AUDITED,
-        skip_when_already_exists=True,
-        fail_when_dag_is_paused=True,
-        map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(runs)
-    take_in() >> runs
+    take_in() >> go_on()
 
 
 late_deliveries()

@@ -37,7 +37,7 @@ begin
     execute format('grant temporary on database %I to prakerja_ingest', current_database());
 
     grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, proposal_lapses,
-        approvals,
+        approvals, rejections,
         revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
         freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live
     to prakerja_decide;

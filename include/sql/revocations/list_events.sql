@@ -194,6 +194,21 @@ recorded as (
     union all
     select
         a.recipient_id,
+        p.recorded_at,
+        told_at(
+            p.recorded_at, p.rejected_on, make_interval(hours => case b.subject when 'revocation' then 6 else 2 end)
+        ),
+        null,
+        p.rejected_on,
+        'rejected',
+        json_build_object('subject', b.subject, 'rejected_by', array[p.rejected_by], 'batch', left(p.digest, 16))
+    from asked as a
+    inner join batch_members as m on a.recipient_id = m.recipient_id
+    inner join batches as b on m.digest = b.digest
+    inner join rejections as p on b.digest = p.digest
+    union all
+    select
+        a.recipient_id,
         v.recorded_at,
         told_at(v.recorded_at, v.revoked_on, make_interval(hours => case b.subject when 'hold' then 2 else 6 end)),
         null,
@@ -301,7 +316,7 @@ placed as (
                     array[
                         'selected', 'doubtful_row', 'suspended', 'suspension_lifted', 'withdrawn', 'deadline_extended',
                         'decided', 'hold_resolvable', 'hold_resolved', 'purchase_gone', 'damaged_row', 'late_purchase',
-                        'reinstatement_proposed', 'approved', 'revoked', 'spared', 'appealed', 'appeal_dismissed',
+                        'reinstatement_proposed', 'rejected', 'approved', 'revoked', 'spared', 'appealed', 'appeal_dismissed',
                         'appeal_upheld', 'reinstated', 'listed', 'withdrawn_from_list'
                     ],
                     r.what

@@ -17,7 +17,7 @@ TAGS = {"prakerja", "feeds", "deadlines", "blacklist"}
 EDGES = {
     "platform_feeds": {
         "take_in_rosters": {"list_platforms", "all_is_in"},
-        "list_platforms": {"take_in", "tell_of_feeds"},
+        "list_platforms": {"take_in"},
         "take_in": {"tell_of_feeds", "refresh_standing", "all_is_in"},
         "tell_of_feeds": {"all_is_in"},
         "refresh_standing": {"notice_late_truth"},
@@ -54,10 +54,8 @@ EDGES = {
         "carry_out": set(),
     },
     "daily_audit": {
-        "list_requests": {"ask"},
         "ask": set(),
-        "find": {"list_repairs", "report"},
-        "list_repairs": {"repair"},
+        "find": {"repair"},
         "repair": {"report"},
         "report": set(),
     },
@@ -241,10 +239,10 @@ def test_connections_become_the_urls_that_channels_take(
 ) -> None:
     from airflow.sdk import Connection
 
-    from message_connections import NAMES, _url
+    from message_connections import NAMES, url_of
 
     connection = (
         Connection.from_json(uri, "prakerja_x") if uri.startswith("{") else Connection.from_uri(uri, "prakerja_x")
     )
-    assert _url(connection, is_mail=is_mail) == url
+    assert url_of(connection, is_mail=is_mail) == url
     assert NAMES == ("sms", "sms_fallback", "smtp")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prakerja import calendar, schema, warehouse
+from prakerja import calendar, schema, warehouse, workflow
+from prakerja.blacklist import publishing
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
 from prakerja.cohorts import standing
@@ -19,13 +21,13 @@ from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, explanation
+from prakerja.revocations import decision, explanation, reinstatement
 from prakerja.revocations.decision import BlockedError
 from prakerja.settings import WIB
 from tests.conftest import as_superuser
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.recorded_facts import begin, facts
-from tests.support.small_cohort import DECIDED_ON, bought, deliver_damaged
+from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, carry_out, deliver_damaged, restate
 from tests.support.stopped_cohort import NOON, remove
 
 
@@ -126,3 +128,31 @@ def recorded(home: Path, empty_warehouse: Callable[[], None]) -> Callable[..., l
         return list(found["events"])
 
     return record
+
+
+@pytest.fixture
+def list_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a list of people by their ids and rights; each has a login of Airflow, or is in `without_airflow`."""
+
+    def write(*, without_airflow: Collection[str] = (), **may: list[str]) -> Path:
+        path = tmp_path / "listed.yaml"
+        entries = [
+            {"id": id_, "name": id_, "may": rights, "logins": {"airflow": [] if id_ in without_airflow else [id_]}}
+            for id_, rights in may.items()
+        ]
+        path.write_text(json.dumps({"people": entries}))
+        monkeypatch.setenv("PRAKERJA_PEOPLE", str(path))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
+    """What a run about a proposed reinstatement has as its configuration; one version is published."""
+    carry_out(wave)
+    publishing.publish("first", AT, DECIDED_ON)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    reinstatement.reinstate((AT + timedelta(days=2)).date())
+    (run,) = workflow.list_requests(AT + timedelta(days=2))
+    return dict(run["conf"])

@@ -270,7 +270,7 @@ def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(wave: Coho
     assert asked is not None
     assert asked["title"] == f"gelombang-12: reinstate 1 of 50? ({digest[:16]})"
     with pytest.raises(approval.AwaitingApprovalError):  # where `ask_approval` was marked as successful by hand
-        workflow.carry_out_batch(conf, "a run", AT)
+        workflow.carry_out_batch(conf, AT)
     workflow.record_approval(12, digest, "siti", LATER)
     assert workflow.request_batch_approval(conf) is None
     assert workflow.list_requests(AT) == []

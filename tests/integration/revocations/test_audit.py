@@ -122,7 +122,8 @@ ADDS = {
     " extensions quarantine recipients restatements rosters standings transactions waivers",
     "decide": "appeal_decisions appeals approvals batch_members batches carried_out decision_deliveries decisions"
     " extensions freeze_lifts freezes hold_resolutions late_findings"
-    " outcomes overrides proposal_lapses proposals reinstatements revocations standings suspension_lifts suspensions"
+    " outcomes overrides proposal_lapses proposals reinstatements rejections revocations standings suspension_lifts"
+    " suspensions"
     " went_live withdrawals",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "opt_outs",
