@@ -8,13 +8,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from prakerja import schema, warehouse
+from prakerja.blacklist import audit
 from prakerja.calendar import Cohort
+from prakerja.cli import app
 from prakerja.cohorts import people
 from prakerja.people import os_login
-from prakerja.revocations import decision
-from tests.support.small_cohort import DECIDED_ON, card
+from prakerja.revocations import approval, decision, revocation
+from tests.support.audit_log import problems
+from tests.support.small_cohort import DECIDED_ON, card, carry_out
 
 
 @pytest.fixture
@@ -57,3 +61,26 @@ def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.Monk
     )
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
     return keys
+
+
+@pytest.fixture
+def decided(wave: Cohort) -> decision.Decision:
+    """Two people revoked, approved by Siti."""
+    made = carry_out(wave)
+    assert problems() == ""
+    return made
+
+
+@pytest.fixture
+def signed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
+    """Two people revoked, by a batch that Siti has signed."""
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    ((_, batch),) = approval.waiting_batches()
+    CliRunner().invoke(
+        app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
+    )
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (1, [])
+    return made
