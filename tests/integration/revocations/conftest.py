@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from prakerja import calendar, schema, warehouse, workflow
-from prakerja.blacklist import publishing
+from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
+from prakerja.cli import app
 from prakerja.cli.common import today
 from prakerja.cohorts import standing
 from prakerja.cohorts.roster import take_in_rosters
@@ -21,10 +23,11 @@ from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, explanation, reinstatement
+from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
 from prakerja.revocations.decision import BlockedError
 from prakerja.settings import WIB
 from tests.conftest import as_superuser
+from tests.support.audit_log import problems
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.recorded_facts import begin, facts
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, carry_out, deliver_damaged, restate
@@ -156,3 +159,26 @@ def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
     reinstatement.reinstate((AT + timedelta(days=2)).date())
     (run,) = workflow.list_requests(AT + timedelta(days=2))
     return dict(run["conf"])
+
+
+@pytest.fixture
+def decided(wave: Cohort) -> decision.Decision:
+    """Two people revoked, approved by Siti."""
+    made = carry_out(wave)
+    assert problems() == ""
+    return made
+
+
+@pytest.fixture
+def signed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
+    """Two people revoked, by a batch that Siti has signed."""
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    ((_, batch),) = approval.waiting_batches()
+    CliRunner().invoke(
+        app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
+    )
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (1, [])
+    return made

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from prakerja import settings, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
-from prakerja.cli import app
-from prakerja.revocations import approval, decision, revocation
+from prakerja.revocations import approval, decision
 from tests.support.audit_log import problems
 from tests.support.small_cohort import AT, DECIDED_ON, bought, carry_out, reinstate, restate
 
@@ -66,14 +64,6 @@ def approve(by: str, *, in_advance: bool = False, signature: str | None = None, 
 def batch_of_one() -> str:
     with warehouse.transaction(as_owner=True) as connection:
         return str(connection.exec_driver_sql("select digest from batches where people = 1").scalar_one())
-
-
-@pytest.fixture
-def decided(wave: Cohort) -> decision.Decision:
-    """Two people revoked, approved by Siti."""
-    made = carry_out(wave)
-    assert problems() == ""
-    return made
 
 
 def test_who_was_approved_by_enough_is_no_problem(decided: Any) -> None:
@@ -203,21 +193,6 @@ def sign(made: decision.Decision, digest: str, key: Path) -> str:
     with warehouse.transaction() as connection:
         batch = approval.known(connection, made, "revocation", digest)
     return approval.sign(batch, "siti", key)
-
-
-@pytest.fixture
-def signed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
-    """Two people revoked, by a batch that Siti has signed."""
-    made = decision.decide(wave, DECIDED_ON)
-    revocation.request_approval(made, DECIDED_ON)
-    ((_, batch),) = approval.waiting_batches()
-    CliRunner().invoke(
-        app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
-    )
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
-    verified = audit.verify()
-    assert (verified.signatures, verified.problems) == (1, [])
-    return made
 
 
 def test_where_approvals_are_signed_one_without_does_not_count(signed: decision.Decision) -> None:
