@@ -277,7 +277,8 @@ def record_approval(cohort: int, digest: str, login: str, on: date) -> None:
     person = people.find_by_airflow_login(login, "approve")
     _, batch = approval.find_waiting(cohort, digest)
     with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person.id, on)
+        is_new = approval.approve(connection, batch, person.id, on)
+    approval.require_new(is_new, batch, person.id)
 
 
 def is_approval_missing(cohort: int, digest: str) -> bool:

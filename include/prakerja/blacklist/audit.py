@@ -294,7 +294,7 @@ def _versions_in(root: UPath) -> set[int]:
 
 
 def _signature_problems(connection: warehouse.Connection) -> tuple[int, list[str], list[str]]:
-    """Return how many signatures of approvals are right as of their time, the problems, and what nobody can prove."""
+    """Return how many signatures of approvals are right as of their day, the problems, and what nobody can prove."""
     people, warehouse_id = load_people(), warehouse.warehouse_id(connection)
     rows = warehouse.rows(connection, "revocations/list_signed_approvals")
     if rows and people.listed is None:
@@ -302,10 +302,11 @@ def _signature_problems(connection: warehouse.Connection) -> tuple[int, list[str
     problems = []
     for row in rows:
         text = ApprovalText(
-            warehouse_id, row["cohort"], row["digest"], row["people"], row["subject"], row["approved_by"]
-        )
+            warehouse_id, row["cohort"], row["digest"], row["people"], row["identities_sha256"], row["subject"],
+            row["approved_on"], row["approved_by"],
+        )  # fmt: skip
         person = (people.listed or {}).get(row["approved_by"])
-        if person is None or not is_signed(text, row["signature"], person, row["recorded_at"]):
+        if person is None or not is_signed(text, row["signature"], person):
             problems.append(
                 f"the approval of batch {row['digest'][:16]} by {row['approved_by']} is not signed by a key of theirs"
             )

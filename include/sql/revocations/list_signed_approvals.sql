@@ -6,7 +6,8 @@ select
     b.people,
     b.subject,
     a.approved_by,
-    a.recorded_at,
+    a.approved_on,
+    a.identities_sha256,
     a.signature
 from approvals as a
 inner join batches as b on a.digest = b.digest

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from prakerja import schema, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import people
-from prakerja.people import os_login
 from prakerja.revocations import decision
 from tests.support.small_cohort import DECIDED_ON, card
 
@@ -31,29 +29,3 @@ def two_approvers(wave: Cohort) -> Iterator[None]:
         connection.exec_driver_sql("update approval_rule set one_approver_up_to = 1")
     yield
     schema.upgrade()
-
-
-@pytest.fixture
-def ssh_key(tmp_path: Path) -> Callable[[str], Path]:
-    """Make a private key of a name, with its public one beside it."""
-
-    def make(name: str) -> Path:
-        path = tmp_path / f"key_{name}"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
-        return path
-
-    return make
-
-
-@pytest.fixture
-def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A list of people that gives keys: Siti, who is logged in, may approve, and Budi may not."""
-    keys = {name: ssh_key(name) for name in ("siti", "budi")}
-    public = {name: key.with_suffix(".pub").read_text().strip() for name, key in keys.items()}
-    (home / "people.yaml").write_text(
-        "people:\n"
-        f"- {{id: siti, name: Siti, logins: {{os: [{os_login()}]}}, may: [approve], keys: ['{public['siti']}']}}\n"
-        f"- {{id: budi, name: Budi, may: [propose], keys: ['{public['budi']}']}}\n"
-    )
-    monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
-    return keys
