@@ -350,10 +350,9 @@ def record_approval(cohort: int, digest: str, login: str, on: date) -> str:
 
     person_id = _answering(login)
     _, batch = approval.find_waiting(cohort, digest)
-    if person_id in batch.approved_by:
-        raise PrakerjaError(f"{person_id} has approved this batch before: another person must approve it, too")
     with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person_id, on)
+        is_new = approval.approve(connection, batch, person_id, on)
+    approval.require_new(is_new, batch, person_id)
     return f"{person_id} approves {batch.described} of gelombang-{cohort}"
 
 

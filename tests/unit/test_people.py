@@ -134,6 +134,14 @@ def test_a_list_that_is_not_there_is_refused(listed: Path) -> None:
         load_people()
 
 
+def test_an_empty_setting_is_none_and_the_homes_list_is_read(listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = listed.parent / "home"
+    home.mkdir()
+    listed.rename(home / "people.yaml")
+    monkeypatch.setenv("PRAKERJA_PEOPLE", "")
+    assert load_people().source == str(home / "people.yaml")
+
+
 @pytest.mark.parametrize("text", ["", " ", "Siti Rahma", "-siti", "s" * 64, "siti\nbudi", "síti", "siti,budi"])
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(PrakerjaError, match="this is not a person's id"):

@@ -142,11 +142,13 @@ def _count_approvals(
             batch.unsigned_by.setdefault(by.lower(), entry.position)
         else:
             text = ApprovalText(
-                warehouse_id, batch.row["cohort"], row["digest"], batch.row["members"], batch.row["subject"], by
-            )
+                warehouse_id, batch.row["cohort"], row["digest"], batch.row["members"], row["identities_sha256"] or "",
+                batch.row["subject"], row["approved_on"], by,
+            )  # fmt: skip
             person = people.listed.get(by)
             # A key that has retired by the time that the log proves is not one, whatever the approval says of its time.
-            if person and is_signed(text, row["signature"], person, max(row["recorded_at"], entry.proved_at)):
+            proved_at = max(row["recorded_at"], entry.proved_at)
+            if person and is_signed(text, row["signature"], person, not_before=proved_at):
                 found.signatures += 1
                 batch.signed_by.add(by.lower())
                 batch.unsigned_by.pop(by.lower(), None)

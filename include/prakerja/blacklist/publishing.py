@@ -8,19 +8,18 @@ at that does not follow from what was pointed at before.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors, keyring
+from prakerja.blacklist import anchors, keyring, signed_changes
 from prakerja.blacklist.contract import (
     CONTRACT,
     Counts,
@@ -50,9 +49,11 @@ from prakerja.blacklist.sources import (
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
-from prakerja.people import load_people
-from prakerja.settings import WIB, Settings, is_replaying, program
-from prakerja.signatures import ApprovalText, is_signed
+from prakerja.settings import WIB, Settings, program
+from prakerja.signed_batches import require_same_rule
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ def publish(
 
     Raises `OutOfBoundsError`, `PrakerjaError`.
     """
+    with warehouse.transaction() as connection:
+        require_same_rule(connection)
     with warehouse.exclusive("publish"):
         # Which keys sign is known once nobody else can change that.
         return _published(occasion, at, clock, Keys.configured(), is_daily=is_daily, approve_as=approve_as)
@@ -283,7 +286,7 @@ def _next_version(
         ):
             return None
         version = _insert(connection, occasion, at, by, keys.current, has_changed=has_changed, known_by=clock)
-        _require_signatures(connection, version)
+        signed_changes.list_changes(connection, version)  # raises where a batch is not signed
         if jump := _jump(connection, version):
             if not approve_as:
                 raise OutOfBoundsError(f"{occasion}: {jump}")
@@ -291,38 +294,6 @@ def _next_version(
         return version
 
     return warehouse.write_in_one_snapshot("publish", record)
-
-
-def _require_signatures(connection: warehouse.Connection, version: int) -> None:
-    """Raise `PrakerjaError` where approvals are signed and a batch that the version adds lacks a signature.
-
-    What the warehouse says of a batch is not believed: its digest is computed from its people, how many must sign comes
-    from `program.yaml`, and keys from the list of people. In a replay approvals are in advance, and unsigned.
-    """
-    people, rule = load_people(), program()["approvals"]
-    if not people.must_sign or is_replaying.get():
-        return
-    warehouse_id = warehouse.warehouse_id(connection)
-    for row in warehouse.rows(connection, "blacklist/list_batches_of_version", version=version):
-        named = f"batch {str(row['digest'])[:16]}"
-        content = "\n".join([str(row["subject"]), str(row["decision_id"]), *map(str, row["cards"])])
-        if row["strays"] or hashlib.sha256(content.encode()).hexdigest() != row["digest"]:
-            raise PrakerjaError(f"{named} is not of the people who would be listed: nothing is published")
-        text = ApprovalText(warehouse_id, row["cohort"], row["digest"], len(row["cards"]), row["subject"], "")
-        signers = {
-            given["by"]
-            for given in row["signed"]
-            if (person := (people.listed or {}).get(given["by"]))
-            and is_signed(
-                replace(text, approved_by=given["by"]), given["signature"], person, datetime.fromisoformat(given["at"])
-            )
-        }
-        needed = int(rule["approvers" if len(row["cards"]) <= rule["one_approver_up_to"] else "approvers_above"])
-        if len(signers) < needed:
-            raise PrakerjaError(
-                f"gelombang-{row['cohort']}: {named} lacks signatures ({len(signers)} of {needed}): nobody of it is "
-                "listed, and nothing published"
-            )
 
 
 def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:
@@ -560,6 +531,7 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
     """A version's list, which is the list before with what the warehouse has changed since, and that delta.
 
     The list before must be the very one that this warehouse has published, whose digest it keeps. Raises where not.
+    Nobody is added but by the changes, which are verified as they are read: also where everybody is issued anew.
     """
     before = snapshot_of(base, version - 1) if version > 1 else HEADER
     key = keys.subjects[key_id]
@@ -568,13 +540,16 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
             connection, "blacklist/digest_of_list", version=version - 1, key_id=key_id_before
         ).scalar_one_or_none()
         entries = warehouse.execute(connection, "blacklist/count_listed", version=version).scalar_one()
+        changes = signed_changes.list_changes(connection, version)
         files = None
         if version == 1 or key_id != key_id_before:
-            was, now = _listed(connection, version - 1, keys.subjects[key_id_before]), _listed(connection, version, key)
+            people = _people(connection, version - 1)
+            was = Rows.of(SnapshotRow, people, keys.subjects[key_id_before])
+            now = Rows.of(SnapshotRow, _changed(people, changes), key)
             if was.csv() == before:
                 files = VersionFiles(now.csv(), Rows.reissued(was, now).csv())
         else:
-            changed = Rows.of(DeltaRow, _people(connection, "blacklist/list_changes", version), key)
+            changed = Rows.of(DeltaRow, changes, key)
             with contextlib.suppress(NotCanonicalError):
                 files = VersionFiles.following(before, changed)
             # A list from before digests were kept is held against everybody.
@@ -589,14 +564,21 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
 
 
 def _listed(connection: warehouse.Connection, version: int, key: SubjectKey) -> Rows:
-    return Rows.of(SnapshotRow, _people(connection, "blacklist/list_entries", version), key)
+    return Rows.of(SnapshotRow, _people(connection, version), key)
 
 
-def _people(connection: warehouse.Connection, name: str, version: int) -> Any:
-    types = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
-    if name.endswith("changes"):
-        types = {"op": "string", **types}
-    return warehouse.table(connection, name, types, version=version)
+def _people(connection: warehouse.Connection, version: int) -> pa.Table:
+    return warehouse.table(connection, "blacklist/list_entries", signed_changes.ENTRY, version=version)
+
+
+def _changed(people: pa.Table, changes: pa.Table) -> pa.Table:
+    """Who is listed after changes of a list of people."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    withdrawn = changes.filter(pc.equal(changes["op"], "WITHDRAW"))["nik"].combine_chunks()
+    kept = people.filter(pc.invert(pc.is_in(people["nik"], value_set=withdrawn)))
+    return pa.concat_tables([kept, changes.filter(pc.equal(changes["op"], "ADD")).select(people.column_names)])
 
 
 # -- the keys that readers believe -------------------------------------------------------------------------------------

@@ -53,11 +53,13 @@ def approve(
         return
     person = _signer(name) if sign_with else answered("approved", name, "approve")[1]
     schema.require_schema()
-    made, batch = approval.find_waiting(wave.cohort, digest)
-    signature = approval.sign(batch, person, sign_with) if sign_with else None
+    on = today()
+    made, batch = approval.find_waiting(wave.cohort, digest, is_to_sign=sign_with is not None)
+    signature = approval.sign(batch, person, sign_with, on) if sign_with else None
     with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person, today(), signature=signature)
+        is_new = approval.approve(connection, batch, person, on, signature=signature)
         missing = approval.known(connection, made, batch.subject, batch.digest).approvals_needed
+    approval.require_new(is_new, batch, person)
     typer.echo(f"{person} approves {batch.described} of gelombang-{cohort}; {_next_step(batch, missing)}")
 
 
@@ -176,6 +178,8 @@ def _next_step(batch: Any, missing: int) -> str:
 
     if missing:
         return f"{count_people(missing)} more must approve it"
+    if batch.is_carried_out:
+        return "it is carried out, and the list has it from its next version on"
     if batch.subject == "revocation":
         return "the cohort's run carries it out: one that waits goes on by itself, else clear its task choose"
     return "the next platform_feeds carries it out"

@@ -47,6 +47,7 @@ def play(
         from prakerja.revocations import approval
 
         if approve_as:
+            approval.require_unsigned()
             approval.require_never_live()
         runner = Runner(home / "logs" / "replay.log")
         played = Played()

@@ -3,6 +3,8 @@ select
     a.digest,
     a.entry,
     a.approved_by,
+    a.approved_on,
+    a.identities_sha256,
     a.is_recorded_in_advance,
     a.recorded_at,
     a.signature

@@ -11,7 +11,7 @@ select
     a.approvers as approved_by,
     a.had_a_part,
     case
-        when a.is_approved_in_advance and is_replaying() then 0
+        when a.stands_in_advance then 0
         else greatest(a.approvals_needed - a.approvals_given, 0)
     end as approvals_needed,
     not exists (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,7 +20,6 @@ from prakerja.cohorts import standing
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.monitor import figures
-from prakerja.people import os_login
 from prakerja.platforms import platforms
 from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
 from prakerja.revocations.decision import BlockedError
@@ -48,32 +46,6 @@ def two_approvers(wave: Cohort) -> Iterator[None]:
         connection.exec_driver_sql("update approval_rule set one_approver_up_to = 1")
     yield
     schema.upgrade()
-
-
-@pytest.fixture
-def ssh_key(tmp_path: Path) -> Callable[[str], Path]:
-    """Make a private key of a name, with its public one beside it."""
-
-    def make(name: str) -> Path:
-        path = tmp_path / f"key_{name}"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
-        return path
-
-    return make
-
-
-@pytest.fixture
-def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A list of people that gives keys: Siti, who is logged in, may approve, and Budi may not."""
-    keys = {name: ssh_key(name) for name in ("siti", "budi")}
-    public = {name: key.with_suffix(".pub").read_text().strip() for name, key in keys.items()}
-    (home / "people.yaml").write_text(
-        "people:\n"
-        f"- {{id: siti, name: Siti, logins: {{os: [{os_login()}]}}, may: [approve], keys: ['{public['siti']}']}}\n"
-        f"- {{id: budi, name: Budi, may: [propose], keys: ['{public['budi']}']}}\n"
-    )
-    monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
-    return keys
 
 
 @pytest.fixture
