@@ -94,7 +94,7 @@ PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/standing/te
 
 soak: install ## what takes too long for every change: a month of feeds, many examples, workers killed, faults of the machine (an hour)
 	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak $(PROPERTIES) tests/integration/worlds
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/calendar tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks

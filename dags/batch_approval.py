@@ -37,8 +37,12 @@ def request_approval() -> dict[str, Any] | None:
     return workflow.request_batch_approval(conf())
 
 
-def record_approval(digest: str, login: str) -> None:
-    workflow.record_approval(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
+def record_approval(digest: str, login: str) -> str:
+    return workflow.record_approval(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
+
+
+def record_rejection(digest: str, login: str) -> str:
+    return workflow.record_rejection(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
 
 
 def is_approval_missing(digest: str) -> bool:
@@ -57,12 +61,11 @@ def is_approval_missing(digest: str) -> bool:
     tags=["prakerja", "deadlines"],
 )
 def batch_approval():
-    ask = ask_approval(request_approval, record_approval, is_approval_missing)
+    ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
     @task(task_display_name="Revoke or reinstate, publish the blacklist", outlets=[BLACKLIST])
     def carry_out(*, outlet_events=None) -> dict[str, int | None]:
-        context = act()
-        done = workflow.carry_out_batch(context["dag_run"].conf, context["run_id"], datetime.now(UTC))
+        done = workflow.carry_out_batch(conf(), datetime.now(UTC))
         outlet_events[BLACKLIST].extra = {"version": done["version"]}
         return done
 

@@ -37,7 +37,8 @@ from alerts import FAILURE, Alert
 from cohort_timetable import CohortTimetable
 from message_connections import message_connections
 from prakerja import workflow
-from prakerja.calendar import calendar
+from prakerja.calendar import calendar, unreadable_entries
+from prakerja.escaping import markdown
 from prakerja.occasion import Occasion
 from prakerja.people import load_people
 from prakerja.settings import WIB
@@ -48,7 +49,12 @@ from task_policy import DEFAULT_ARGS
 
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
 TIMETABLE = CohortTimetable.of(calendar().values())
-COHORTS = {number: f"gelombang-{number}, until {wave.deadline_on}" for number, wave in calendar().items()}
+TODAY = datetime.now(WIB).date()
+COHORTS = {n: f"gelombang-{n}, until {wave.as_known_on(TODAY).deadline_on}" for n, wave in calendar().items()}
+#: An entry that cannot be read stops no other cohort: the page tells it, as the import error of `cohort_calendar.py`.
+UNREADABLE = "".join(
+    f"\n**Nothing is decided for this cohort:** {markdown(entry.told)}\n" for entry in unreadable_entries()
+)
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
 
 
@@ -62,8 +68,12 @@ def request_approval() -> dict[str, Any] | None:
     return workflow.request_approval(occasion())
 
 
-def record_approval(digest: str, login: str) -> None:
-    workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
+def record_approval(digest: str, login: str) -> str:
+    return workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
+
+
+def record_rejection(digest: str, login: str) -> str:
+    return workflow.record_rejection((about := occasion()).cohort, digest, login, about.clock)
 
 
 def is_approval_missing(digest: str) -> bool:
@@ -82,7 +92,7 @@ def end(why: str) -> EmptyOperator:
     max_active_runs=32,  # one that waits for an answer keeps no reminder of another cohort waiting
     default_args=DEFAULT_ARGS,
     dag_display_name="Cohort deadlines and reminders",
-    doc_md=__doc__,
+    doc_md=UNREADABLE + __doc__,
     on_failure_callback=Alert(event=FAILURE),
     params={
         "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()], values_display=COHORTS),
@@ -94,7 +104,7 @@ def end(why: str) -> EmptyOperator:
 def cohort_deadline():
     @task.sensor(
         mode="reschedule",
-        poke_interval=600,
+        poke_interval=300,
         timeout=timedelta(hours=24).total_seconds(),
         task_display_name="Await complete feeds",
     )
@@ -113,7 +123,7 @@ def cohort_deadline():
     def choose() -> str:
         return workflow.choose(occasion())
 
-    ask = ask_approval(request_approval, record_approval, is_approval_missing)
+    ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
     # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.
     @task.sensor(

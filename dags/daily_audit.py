@@ -23,32 +23,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, get_current_context, task
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
 import telemetry
 from acting_task import act
-from alerts import FAILURE, Alert
+from alerts import ATTENTION, FAILURE, Alert
 from prakerja import workflow
-from prakerja.calendar import CohortEvent
+from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
-from run_notes import push_outcome
+from run_notes import pull_signed, push_outcome, push_signed
+from run_triggers import trigger_runs
+from seen_runs import AUDITED, seen
 from task_policy import DEFAULT_ARGS
 
-AUDITED = "cohort_deadline"
-
-
-def seen(event: CohortEvent, now: datetime) -> Any:
-    """What Airflow knows of an event's runs: the scheduled one and a backfill's by their date, repairs by their ids."""
-    from prakerja.revocations.run_audit import SeenRuns, repair_run_ids
-
-    ti = get_current_context()["ti"]
-    by = [{"logical_dates": [event.logical_date]}, {"run_ids": repair_run_ids(event, now)}]
-    return SeenRuns(
-        all=sum(ti.get_dr_count(AUDITED, **which) for which in by),
-        active=sum(ti.get_dr_count(AUDITED, states=["queued", "running"], **which) for which in by),
-        with_tasks=sum(len(ti.get_task_states(AUDITED, **which)) for which in by),
-    )
+ASKED = "batch_approval"
+FOUND = "found"  # the findings, signed: as a result anybody could write them
 
 
 @dag(
@@ -71,41 +60,34 @@ def daily_audit():
             telemetry.measure("blacklist", workflow.measure_list())
             now = datetime.now(WIB)
             found = workflow.audit_runs(now, lambda event: seen(event, now))
+            push_signed(ti, FOUND, found)
             return found
         finally:
             push_outcome(ti, workflow.tell_of_audit(found))
 
-    @task(task_display_name="List the repairs")
-    def list_repairs(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [finding["repair"] for finding in found if finding["repair"]]
+    # What is triggered, each of these two computes itself: whoever operates DAGs may write the XComs of other tasks.
+    @task(task_display_name="Trigger the repairs")
+    def repair(*, ti=None) -> list[str]:
+        act()
+        now = datetime.now(WIB)
+        return trigger_runs(ti, AUDITED, workflow.list_repairs(now, lambda event: seen(event, now)))
+
+    @task(task_display_name="Ask for approvals")
+    def ask(*, ti=None) -> list[str]:
+        act()
+        return trigger_runs(ti, ASKED, workflow.list_requests(datetime.now(WIB)))
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
-    def report(found: list[dict[str, Any]] | None) -> None:
-        workflow.report_audit(found)
+    def report(*, ti=None, dag_run=None) -> None:
+        try:
+            workflow.report_audit(pull_signed(ti, FOUND, "find"))
+        except PrakerjaError as error:
+            for told in str(error).splitlines():  # an alert each: a mail's subject has room for one
+                Alert(event=ATTENTION, text=told).notify({"dag_run": dag_run})
+            raise
 
-    @task(task_display_name="List the batches that wait")
-    def list_requests() -> list[dict[str, Any]]:
-        act()
-        return workflow.list_requests(datetime.now(WIB))
-
-    TriggerDagRunOperator.partial(
-        task_id="ask",
-        task_display_name="Ask for approvals",
-        trigger_dag_id="batch_approval",
-        skip_when_already_exists=True,
-        fail_when_dag_is_paused=True,
-        map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(list_requests())
-    found = find()
-    repair = TriggerDagRunOperator.partial(
-        task_id="repair",
-        task_display_name="Trigger the repair",
-        trigger_dag_id=AUDITED,
-        skip_when_already_exists=True,
-        fail_when_dag_is_paused=True,
-        map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(list_repairs(found))
-    repair >> report(found)
+    ask()
+    find() >> repair() >> report()
 
 
 daily_audit()

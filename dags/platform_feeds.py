@@ -35,12 +35,13 @@ from airflow.sdk import (
 import telemetry
 from acting_task import act
 from alerts import FAILURE, Alert, deadline_alert
+from plain_tasks import plain_sensor
 from prakerja import workflow
 from prakerja.escaping import one_line
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB
 from prakerja_assets import BLACKLIST, feed_of
-from run_notes import pull_signed, push_outcome, push_signed
+from run_notes import pull_all_signed, push_outcome, push_signed
 from task_policy import DEFAULT_ARGS
 
 # Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
@@ -82,30 +83,31 @@ def platform_feeds():
     def list_platforms() -> list[str]:
         return workflow.list_platforms(occasion())
 
-    @task.sensor(
+    @plain_sensor(
         mode="reschedule",
         poke_interval=300,
         map_index_template="{{ platform }}",
         task_display_name="Take in a platform's feed",
     )
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
-        get_current_context()["platform"] = one_line(platform)[:100]  # Airflow keeps no longer name
+        get_current_context()["platform"] = one_line(str(platform))[:100]  # Airflow keeps no longer name
+        workflow.require_platform(platform, occasion())  # the list came by an XCom
         if may_wait() and not workflow.has_arrived(platform, occasion()):
             return PokeReturnValue(is_done=False)
         taken = workflow.take_in(platform, occasion())
-        ti.xcom_push("accepted", taken.accepted)
+        push_signed(ti, "accepted", {"platform": platform, "deliveries": taken.accepted})
         push_signed(ti, "counts", {"platform": platform, **taken.counts()})
         telemetry.of_intake(platform, taken)
         taken.require_all()
         return PokeReturnValue(is_done=True)
 
     @task(task_display_name="Tell what was accepted", trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCEPTED])
-    def tell_of_feeds(platforms: list[str], *, ti=None, outlet_events=None) -> str:
+    def tell_of_feeds(*, ti=None, outlet_events=None) -> str:
         # Here, not where they are taken in: only a task that succeeds tells, and one rejected delivery fails that one.
-        for index, platform in enumerate(platforms):
-            accepted = ti.xcom_pull(task_ids="take_in", key="accepted", map_indexes=index)
-            if accepted:
-                outlet_events[ACCEPTED].add(feed_of(platform), extra={"deliveries": accepted})
+        for accepted in pull_all_signed(ti, "accepted", "take_in"):
+            if accepted["deliveries"]:
+                feed = feed_of(accepted["platform"])
+                outlet_events[ACCEPTED].add(feed, extra={"deliveries": accepted["deliveries"]})
         return workflow.build_data_docs()
 
     @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
@@ -120,10 +122,7 @@ def platform_feeds():
                 outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
             return version
         finally:
-            # Not as an argument: a landing zone that cannot be listed keeps no reinstatement waiting.
-            platforms = ti.xcom_pull(task_ids="list_platforms") or []
-            taken = [pull_signed(ti, "counts", "take_in", index) for index in range(len(platforms))]
-            push_outcome(ti, workflow.tell_of_feeds(occasion(), [counts for counts in taken if counts]))
+            push_outcome(ti, workflow.tell_of_feeds(occasion(), pull_all_signed(ti, "counts", "take_in")))
 
     @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:
@@ -136,7 +135,7 @@ def platform_feeds():
     all_is_in = EmptyOperator(task_id="all_is_in", task_display_name="All is in")
     rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
     [rosters, feeds] >> all_is_in
-    feeds >> tell_of_feeds(names) >> all_is_in
+    feeds >> tell_of_feeds() >> all_is_in
 
 
 platform_feeds()

@@ -1,8 +1,12 @@
 """Operators are told what needs them: by the Airflow connections that are configured, and by none where none is.
 
-An event is told over the connection `prakerja_alerts_<event>`, else over `prakerja_alerts`. Of type SMTP it has the
-recipients in its extra (`{"to": "ops@example.id", "from_email": "airflow@example.id"}`); of type HTTP it takes a POST
-of JSON, with the connection's password as bearer token. What is told names DAGs, runs and cohorts, never a person.
+An event is told over the connection `prakerja_alerts_<event>`, else over `prakerja_alerts`; where the environment has
+one of the two, those of Airflow's database are not looked at. Of type SMTP it has the recipients in its extra
+(`{"to": "ops@example.id", "from_email": "airflow@example.id"}`); of type HTTP it takes a POST of JSON, with the
+connection's password as bearer token. What is told names DAGs, runs and cohorts, never a person.
+
+Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow; a connection
+of the environment is set outside it, too.
 """
 
 from __future__ import annotations
@@ -10,10 +14,14 @@ from __future__ import annotations
 import asyncio
 import html
 import logging
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import make_msgid
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
@@ -21,21 +29,24 @@ from airflow.sdk import BaseNotifier, Connection, DeadlineAlert, SyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from message_connections import url_of
+from prakerja.errors import PrakerjaError
 from prakerja.escaping import one_line
+from prakerja.reminders import destinations
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
 
-FAILURE, APPROVAL, LATE = "failure", "approval", "late"
+FAILURE, APPROVAL, LATE, ATTENTION = "failure", "approval", "late", "attention"
 TIMEOUT_SECONDS = 10
 
 
 class Alert(BaseNotifier):
     """Tells an event. It never fails whoever calls it: what cannot be told is in the log."""
 
-    template_fields = ("text",)
+    template_fields = ()  # its text has names and reasons from outside, and a template runs code
 
     def __init__(self, *, event: str, text: str = "", context: Context | None = None) -> None:
         super().__init__(context=context)
@@ -54,6 +65,8 @@ class Alert(BaseNotifier):
                 _mail(connection, told)
             else:
                 _post(connection, told)
+        except PrakerjaError as refused:
+            log.error("an alert could not be told: %s", refused)
         except Exception as error:  # whatever the provider does: an alert must not break what it tells of
             log.error("an alert could not be told (%s): %s", type(error).__name__, self.event)
 
@@ -120,7 +133,8 @@ def _failure(context: Any) -> str:
 
 
 def _connection(event: str) -> Connection | None:
-    for name in (f"prakerja_alerts_{event}", "prakerja_alerts"):
+    names = (f"prakerja_alerts_{event}", "prakerja_alerts")
+    for name in list(filter(_is_of_environment, names)) or names:
         try:
             return Connection.get(name)
         except (AirflowNotFoundException, PermissionError):  # the latter: what Airflow tells a deadline's callback
@@ -128,26 +142,61 @@ def _connection(event: str) -> Connection | None:
     return None
 
 
-def _mail(connection: Connection, told: dict[str, str]) -> None:
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
+def _is_of_environment(name: str) -> bool:
+    """Whether a connection is set outside Airflow, and comes before any of that name in its database."""
+    return bool(os.environ.get(f"AIRFLOW_CONN_{name.upper()}"))
 
-    to = [each.strip() for each in str(connection.extra_dejson.get("to", "")).split(",") if each.strip()]
+
+def _destination(connection: Connection, url: str) -> destinations.Destination:
+    """Return where a connection leads. Raises `PrakerjaError` where that is not allowed, or is no host."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in destinations.PORTS and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise PrakerjaError(f"the connection {connection.conn_id} names no host: correct it")
+    if parts.hostname and _is_of_environment(str(connection.conn_id)):
+        is_plain = str(connection.extra_dejson.get("disable_tls", False)).lower() == "true"
+        needs_tls = not (is_plain or destinations.is_loopback(parts.hostname))
+        port = parts.port or destinations.PORTS[parts.scheme]
+        return destinations.Destination(parts.scheme, parts.hostname, port, needs_tls)
+    return destinations.require_allowed(parts, str(connection.conn_id), otherwise="nobody is told")
+
+
+def _mail(connection: Connection, told: dict[str, str]) -> None:
+    import smtplib
+    import ssl
+
+    at = _destination(connection, url_of(connection, is_mail=True))
     text, url, run = (html.escape(told[name]) for name in ("text", "url", "run"))
-    body = f"<p>{text}</p><p><a href='{url}'>{run}</a></p>"
-    with SmtpHook(smtp_conn_id=connection.conn_id) as hook:
-        hook.send_email_smtp(
-            to=to,
-            subject=f"[prakerja] {told['event']}: {told['text'][:120]}",
-            html_content=body,
-            custom_headers={"Message-ID": make_msgid(domain="prakerja.invalid")},
-        )
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = str(connection.extra_dejson.get("from_email", ""))
+    mail["To"] = str(connection.extra_dejson.get("to", ""))
+    mail["Subject"] = f"[prakerja] {told['event']}: {told['text'][:120]}"
+    mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain="prakerja.invalid")
+    mail.set_content(f"{told['text']}\n\n{told['url']}\n")
+    mail.add_alternative(f"<p>{text}</p><p><a href='{url}'>{run}</a></p>", subtype="html")
+    secured = ssl.create_default_context()
+    if at.scheme == "smtps":
+        client: smtplib.SMTP = smtplib.SMTP_SSL(at.host, at.port, timeout=TIMEOUT_SECONDS, context=secured)
+    else:
+        client = smtplib.SMTP(at.host, at.port, timeout=TIMEOUT_SECONDS)
+    with client:
+        if at.scheme == "smtp" and at.needs_tls:
+            client.starttls(context=secured)
+        if connection.login:
+            client.login(connection.login, connection.password or "")
+        client.send_message(mail)
 
 
 def _post(connection: Connection, told: dict[str, str]) -> None:
     import httpx
 
+    url = url_of(connection, is_mail=False)
+    at = _destination(connection, url)
     headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
-    port = f":{connection.port}" if connection.port else ""
-    scheme = connection.conn_type if connection.conn_type in ("http", "https") else "https"
-    host, path = connection.host or "", f"/{connection.schema}" if connection.schema else ""
-    httpx.post(f"{scheme}://{host}{port}{path}", json=told, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
+    # Of what was checked: no other parser of the URL may read another host in it. And no proxy of the environment's.
+    place = f"{at.scheme}://{destinations.place(at.host, at.port)}{urlsplit(url).path}"
+    with httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT_SECONDS) as client:
+        client.post(place, json=told, headers=headers).raise_for_status()

@@ -25,11 +25,12 @@ def message_connections() -> dict[str, str]:
             connection = Connection.get(f"prakerja_{name}")
         except AirflowNotFoundException:
             continue
-        found[name] = _url(connection, is_mail=name == "smtp")
+        found[name] = url_of(connection, is_mail=name == "smtp")
     return found
 
 
-def _url(connection: Connection, *, is_mail: bool) -> str:
+def url_of(connection: Connection, *, is_mail: bool) -> str:
+    """Return a connection as a URL, with its secret."""
     protocol, _, place = (connection.host or "").rpartition("://")
     place, _, path = place.partition("/")
     if is_mail:

@@ -30,6 +30,7 @@ TELLING = {
     "platform_feeds": {"notice_late_truth"},
     "cohort_deadline": {"reconcile", "send_reminders", "revoke", "publish_blacklist"},
     "daily_audit": {"find"},
+    "late_deliveries": {"take_in"},
     "blacklist_readers": {"sync_list", "react"},
 }
 BECAUSE = " | "  # after why the audit has made a run
@@ -46,13 +47,29 @@ def push_signed(ti: Any, key: str, value: Any) -> None:
     if signature is None:
         log.warning("Airflow's [api] secret_key is not set: %s is not told", key)
         return
-    ti.xcom_push(key, {"value": value, "try": ti.try_number, "signature": signature})
+    pushed = {"value": value, "try": ti.try_number, "map_index": _origin(ti, key)[3], "signature": signature}
+    ti.xcom_push(key, pushed)
 
 
 def pull_signed(ti: Any, key: str, task_id: str, map_index: int = -1) -> Any:
     """Return what another task of the run has pushed; None where it has not, or somebody else has written it."""
     pulled = ti.xcom_pull(task_ids=task_id, key=key, map_indexes=map_index if map_index >= 0 else None)
     return _verified((ti.dag_id, ti.run_id, task_id, map_index, key), pulled)
+
+
+def pull_all_signed(ti: Any, key: str, task_id: str) -> list[Any]:
+    """Return what the instances of another task of the run have pushed, each once, in the order of their indexes.
+
+    However many there are: how many there should be would be an XCom's word.
+    """
+    pulled = ti.xcom_pull(task_ids=task_id, key=key)
+    found = {}
+    for pushed in pulled if isinstance(pulled, list) else [pulled]:
+        index = pushed.get("map_index") if isinstance(pushed, dict) else None
+        value = _verified((ti.dag_id, ti.run_id, task_id, index, key), pushed) if isinstance(index, int) else None
+        if value is not None:
+            found[index] = value
+    return [found[index] for index in sorted(found)]
 
 
 class RunNotes:

@@ -34,12 +34,14 @@ LOGINS = (
 DATABASES = {"warehouse": OWNER, "airflow": METADATA}
 
 #: The server's log names errors without the row that they are about: a row is a person. A million rows at once do not
-#: force a checkpoint in the middle. More connections than all logins together may have (`logins.sql`).
+#: force a checkpoint in the middle. More connections than all logins together may have (`logins.sql`); who connects and
+#: gives no password takes one of them until the time for that is over.
 CONFIGURATION = """\
 log_error_verbosity = terse
 log_min_error_statement = panic
 max_wal_size = 2GB
 max_connections = 300
+authentication_timeout = 10s
 password_encryption = scram-sha-256
 """
 #: Of pg_hba.conf: whoever connects gives a password. Which database a login may connect to, its privileges say.

@@ -49,6 +49,11 @@ def markdown(text: str) -> str:
     return MARKUP.sub(lambda found: "".join(f"\\{sign}" for sign in found[0]), one_line(text))
 
 
+def markdown_code(text: str) -> str:
+    """Return a text as code of one line, for a page that reads Markdown: nothing in it is markup, nothing is hidden."""
+    return f"`{one_line(' '.join(text.replace('`', chr(39)).split()))}`"
+
+
 def label(name: str, known: Any) -> str:
     """Return a metric's label: a name that is known, or `other`, so that names from outside make no new series."""
     return name if name in known else "other"

@@ -13,7 +13,7 @@ from prakerja.calendar import cohort
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB, is_replaying
 
-RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<on>\d{4}-\d\d-\d\d)")
+RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<on>\d{4}-\d\d-\d\d)", re.ASCII)
 
 
 @contextlib.contextmanager
@@ -83,14 +83,14 @@ class Occasion:
         given = _given(conf)
         named = RUN_ID.search(run_id)
         number = given.get("cohort", named and named["cohort"])
-        if not re.fullmatch(r"\d{1,4}", str(number)):
+        if not re.fullmatch(r"[0-9]{1,4}", str(number)):
             raise PrakerjaError(f'the run {run_id} names no cohort: trigger it with {{"cohort": 13}}')
         at, is_replay = _at(given, now)
         wave = cohort(int(str(number))).as_known_on(at.astimezone(WIB).date())
         of_id = named and "cohort" not in given
         kind = str(given.get("kind", named["kind"] if of_id and named else "deadline"))
         on = given.get("on", named["on"] if of_id and named else None)
-        for event in wave.events():
+        for event in reversed(wave.events()):  # of several deadlines the one that is known last
             if event.kind == kind and on in (None, event.on.isoformat()):
                 is_rehearsal = bool(given.get("rehearsal", False))
                 return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"), is_rehearsal)
@@ -101,7 +101,8 @@ class Occasion:
     def of_day(cls, conf: Mapping[str, Any] | None, scheduled_for: date | None, now: datetime) -> Occasion:
         """A `platform_feeds` run's occasion: the business date that its configuration names, else the scheduled one.
 
-        A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date.
+        A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date,
+        or not over yet.
         """
         given = _given(conf)
         at, is_replay = _at(given, now)
@@ -110,6 +111,8 @@ class Occasion:
             on = date.fromisoformat(given["on"]) if "on" in given else scheduled_for or yesterday
         except (TypeError, ValueError):
             raise PrakerjaError('`on` is no business date: trigger it with {"on": "2021-04-05"}') from None
+        if on >= at.astimezone(WIB).date():  # it would be published as that day, before the day is over
+            raise PrakerjaError(f"the business date {on} is not over yet: trigger it with an earlier one")
         return cls("daily", on, at, None, is_replay, given.get("approve_as"))
 
 

@@ -127,6 +127,8 @@ def load_people() -> People:
         raise PrakerjaError(
             f"the list of people {path} is not there: correct PRAKERJA_PEOPLE, or write it, e.g. {EXAMPLE}"
         )
+    if not path.is_file():  # a pipe would be waited for without end
+        raise PrakerjaError(f"the list of people {path} is not a file: correct PRAKERJA_PEOPLE")
     return _parse(path, path.stat().st_mtime_ns)
 
 
@@ -163,7 +165,7 @@ def _parse(path: Path, changed_at: int) -> People:  # noqa: ARG001 - a list that
 
     try:
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):  # 2020-99-99 is a ValueError
         raise PrakerjaError(f"the list of people {path} is not YAML that can be read: correct it") from None
     entries = text.get("people") if isinstance(text, dict) and set(text) == {"people"} else None
     if not isinstance(entries, list) or not entries:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from prakerja import warehouse
 from prakerja.errors import NotReadyError
+from prakerja.people import load_people
 from prakerja.settings import Settings, program
 from prakerja.warehouse import SQL, Connection, transaction
 
@@ -82,7 +83,8 @@ def upgrade() -> str:
                 connection.exec_driver_sql(f"comment on {each.kind} {each.name} is '{each.comment}'")
         _grant_duties(connection)
         rule = {name: program()["approvals"][name] for name in ("one_approver_up_to", "approvers", "approvers_above")}
-        warehouse.execute(connection, "revocations/upsert_approval_rule", **rule)
+        must_be_signed = load_people().must_sign
+        warehouse.execute(connection, "revocations/upsert_approval_rule", **rule, must_be_signed=must_be_signed)
     return newest_revision()
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from prakerja.errors import PrakerjaError
 from prakerja.people import Person
+from prakerja.settings import WIB
 
 NAMESPACE = "prakerja-approval"
 PROGRAM = "ssh-keygen"
@@ -26,13 +27,18 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class ApprovalText:
-    """What an approver signs: this warehouse, this very batch, how many people, and what for."""
+    """What an approver signs: this warehouse, this very batch, how many people, who they are, what for, and when.
+
+    `identities_sha256` is over the cards and NIKs of the batch. `signed_on` is a WIB day.
+    """
 
     warehouse_id: str
     cohort: int
     digest: str
     people: int
+    identities_sha256: str
     subject: str
+    signed_on: date
     approved_by: str
 
     def __str__(self) -> str:
@@ -42,18 +48,24 @@ class ApprovalText:
             f"cohort: gelombang-{self.cohort}\n"
             f"batch: {self.digest}\n"
             f"people: {self.people}\n"
+            f"cards and NIKs: {self.identities_sha256}\n"
             f"for: {PURPOSES[self.subject]}\n"
+            f"signed on: {self.signed_on}\n"
             f"approved by: {self.approved_by}\n"
         )
 
 
 @dataclass(frozen=True)
 class CorrectionText:
-    """What a person signs who approves corrected NIKs: this warehouse, this very request, how many people."""
+    """What a person signs who approves corrected NIKs: this warehouse, this very request, how many people, and when.
+
+    `signed_on` is a WIB day.
+    """
 
     warehouse_id: str
     request: str
     people: int
+    signed_on: date
     approved_by: str
 
     def __str__(self) -> str:
@@ -63,6 +75,7 @@ class CorrectionText:
             f"request: {self.request}\n"
             f"people: {self.people}\n"
             "for: go by these NIKs from now on, also on the blacklist\n"
+            f"signed on: {self.signed_on}\n"
             f"approved by: {self.approved_by}\n"
         )
 
@@ -80,9 +93,12 @@ def sign(text: ApprovalText | CorrectionText, key: Path) -> str:
     return done.stdout.decode("ascii", "replace")
 
 
-def is_signed(text: ApprovalText | CorrectionText, signature: str, person: Person, at: datetime) -> bool:
-    """Return whether a signature of a text is by one of a person's keys, as of an instant: keys may retire.
+def is_signed(
+    text: ApprovalText | CorrectionText, signature: str, person: Person, *, not_before: datetime | None = None
+) -> bool:
+    """Return whether a signature of a text is by one of a person's keys that was valid until the end of the text's day.
 
+    With `not_before`, the key must have been valid then, too: something proves that it was not given earlier.
     Raises `PrakerjaError` where OpenSSH is not installed.
     """
     if not person.keys or person.id != text.approved_by:
@@ -91,7 +107,8 @@ def is_signed(text: ApprovalText | CorrectionText, signature: str, person: Perso
         signers, signed = Path(folder) / "allowed_signers", Path(folder) / "signature"
         signers.write_text("".join(f"{person.id} {key}\n" for key in person.keys), encoding="utf-8")
         signed.write_text(signature, encoding="utf-8")
-        as_of = f"verify-time={at.astimezone(UTC):%Y%m%d%H%M%S}Z"
+        end = datetime.combine(text.signed_on, time(23, 59, 59), WIB)
+        as_of = f"verify-time={max(end, not_before or end).astimezone(UTC):%Y%m%d%H%M%S}Z"
         names = ["-f", str(signers), "-I", person.id, "-n", NAMESPACE, "-s", str(signed)]
         return _run(["-Y", "verify", *names, "-O", as_of], str(text)).returncode == 0
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
@@ -32,26 +33,49 @@ LOCK_SECONDS = 120
 EXCLUSIVE_SECONDS = 900
 #: The longest wait to seal. It delays a writer that has committed already, so the rest is left to the next transaction.
 SEAL_SECONDS = 10
+#: How often work over one snapshot begins anew where others changed the same meanwhile. It waits for each of them.
+SNAPSHOT_ATTEMPTS = 5
 NOTICE_SECONDS = 3.0  # a longer wait is logged, with the session that is waited for
 #: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
 #: year's ledger lies in memory, and a million rows are sorted there.
 SESSION = {
     "prepare_threshold": None,
     "application_name": "prakerja",
-    "options": f"-c work_mem=256MB -c random_page_cost=1.1 -c jit=off -c lock_timeout={LOCK_SECONDS}s",
+    "options": f"-c work_mem=256MB -c random_page_cost=1.1 -c jit=off -c lock_timeout={LOCK_SECONDS}s"
+    " -c search_path=public,pg_temp",
+}
+#: A session that only reads, and in which each name that is not qualified is PostgreSQL's own. What a client asks for
+#: at its start has precedence over what the owner of the database has set for it, or for its logins.
+PLAIN_SETTINGS = {
+    "search_path": "pg_catalog,pg_temp", "row_security": "off", "timezone": "UTC", "datestyle": "ISO",
+    "intervalstyle": "postgres", "bytea_output": "hex", "extra_float_digits": "1", "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on", "transform_null_equals": "off", "array_nulls": "on", "statement_timeout": "0",
+    "default_transaction_read_only": "on",
+}  # fmt: skip
+PLAIN_SESSION = SESSION | {
+    "client_encoding": "UTF8",
+    "options": " ".join(
+        [
+            str(SESSION["options"]).rpartition(" -c ")[0],
+            *(f"-c {name}={value}" for name, value in PLAIN_SETTINGS.items()),
+        ]
+    ),
 }
 #: Who acts; and the role of the duty, where the schema has made it and we may take it.
 BEGIN = sa.text(
-    "select set_config('prakerja.actor', :actor, true), set_config('prakerja.is_replaying', :is_replaying, true),"
-    " set_config('application_name', left(:actor, 63), true),"
-    " (select set_config('role', rolname, true) from pg_roles"
-    " where rolname = cast(:role as text) and pg_has_role(session_user, oid, 'member'))"
+    "select pg_catalog.set_config('prakerja.actor', :actor, true),"
+    " pg_catalog.set_config('prakerja.is_replaying', :is_replaying, true),"
+    " pg_catalog.set_config('application_name', pg_catalog.left(:actor, 63), true),"
+    " (select pg_catalog.set_config('role', rolname, true) from pg_catalog.pg_roles"
+    " where rolname = cast(:role as text) and pg_catalog.pg_has_role(session_user, oid, 'member'))"
 )
 #: Whether a transaction has written anything, to a warehouse that keeps a log, by a login that may seal: those that are
 #: reached from outside may not.
 MAY_HAVE_FACTS = sa.text(
-    "select pg_current_xact_id_if_assigned() is not null and to_regprocedure('has_open_entry()') is not null"
-    " and has_function_privilege(session_user, to_regprocedure('seal_entries()'), 'execute')"
+    "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
+    " and pg_catalog.to_regprocedure('public.has_open_entry()') is not null"
+    " and pg_catalog.has_function_privilege("
+    "session_user, pg_catalog.to_regprocedure('public.seal_entries()'), 'execute')"
 )
 #: Nothing where the lock is taken now, else who holds it (definitions/locks/take_lock.sql).
 TAKE_LOCK = sa.text("select * from take_lock(:duty, :name, :sign_of_life, :actor)")
@@ -70,10 +94,15 @@ Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "sho
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping
+Result = TypeVar("Result")
 
 
 class UnavailableError(TransientError):
     """The warehouse cannot be reached, or broke off in the middle: trying again may do, and does nothing twice."""
+
+
+class ConflictError(UnavailableError):
+    """Another transaction changed the same at the same time: nothing was kept, and trying again sees what it did."""
 
 
 class RefusedError(PrakerjaError):
@@ -100,7 +129,9 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 def transaction(
     duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False
 ) -> Iterator[Connection]:
-    """One transaction on the warehouse: all of it, or nothing; with `one_snapshot` every statement sees the same rows.
+    """One transaction on the warehouse: all of it, or nothing.
+
+    With `one_snapshot` every statement sees the same rows, and none may write: `write_in_one_snapshot` does.
 
     Its facts are an entry of the audit log. It may add the facts of its duty and change none; without a duty it may do
     what its login may. `as_owner` is for what changes the schema or seals contacts anew: it takes the owner's login of
@@ -108,11 +139,34 @@ def transaction(
     A database's own message may quote the row that it refuses. So what leaves here names the kind of error only:
     `UnavailableError` (it may be tried again) or `RefusedError`.
     """
+    with _transaction(duty, one_snapshot=one_snapshot, is_read_only=one_snapshot, as_owner=as_owner) as connection:
+        yield connection
+
+
+def write_in_one_snapshot(duty: Duty, work: Callable[[Connection], Result]) -> Result:
+    """Do work that writes by what one snapshot showed, in a transaction; return what it returns.
+
+    The snapshot is older than whatever the work waits for: where somebody else has changed the same meanwhile, the
+    database refuses what would contradict it. The work then begins anew, with a snapshot that has their changes. So it
+    changes nothing but by its connection. Raises `ConflictError` where others were first `SNAPSHOT_ATTEMPTS` times.
+    """
+    for _ in range(SNAPSHOT_ATTEMPTS - 1):
+        with contextlib.suppress(ConflictError), _transaction(duty, one_snapshot=True) as connection:
+            return work(connection)
+        log.info("began anew: another transaction changed the same at the same time")
+    with _transaction(duty, one_snapshot=True) as connection:
+        return work(connection)
+
+
+@contextlib.contextmanager
+def _transaction(
+    duty: Duty | None, *, one_snapshot: bool = False, is_read_only: bool = False, as_owner: bool = False
+) -> Iterator[Connection]:
     blockers: list[str] = []
     # A replay decides and publishes as a role of its own, so that the database knows history from what is live.
     works_as = "replay" if duty in ("decide", "publish") and is_replaying.get() else duty
     role = f"prakerja_{works_as}" if duty and not as_owner else None
-    with _told_plainly(blockers):
+    with _told_plainly(blockers, has_snapshot=one_snapshot):
         engine = _engine(url(login=embedded_postgres.OWNER if as_owner else None))
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, _watched(engine, connection, blockers):
@@ -120,8 +174,12 @@ def transaction(
                 BEGIN,
                 {"actor": acting.get(), "is_replaying": "yes" if is_replaying.get() else "", "role": role},
             )
+            if is_read_only:
+                connection.execute(sa.text("set transaction read only"))
             yield connection
-            has_facts = connection.scalar(MAY_HAVE_FACTS) and connection.scalar(sa.text("select has_open_entry()"))
+            has_facts = connection.scalar(MAY_HAVE_FACTS) and connection.scalar(
+                sa.text("select public.has_open_entry()")
+            )
         if has_facts:
             _seal(engine)
 
@@ -132,15 +190,78 @@ def _seal(engine: sa.Engine) -> None:
     try:
         with engine.begin() as connection, _watched(engine, connection, blockers):
             connection.execute(sa.text(f"set local lock_timeout = '{SEAL_SECONDS}s'"))
-            connection.execute(sa.text("select seal_entries()"))
+            connection.execute(sa.text("select public.seal_entries()"))
     except sa.exc.DBAPIError as error:
         whom = f"; waited for {', '.join(blockers)}" if blockers else ""
         log.warning("the audit log's last entries are not sealed yet (%s%s)", type(error.orig).__name__, whom)
 
 
 def warehouse_id(connection: Connection) -> str:
-    """Return the id of this warehouse. Signed documents carry it."""
-    return str(execute(connection, "audit/find_warehouse_id").scalar_one())
+    """Return the id of this warehouse. Signed documents carry it. Raises `RefusedError` where it has none."""
+    ids = execute(connection, "audit/find_warehouse_id").scalars().all()
+    if len(ids) != 1:
+        raise RefusedError(
+            f"warehouse_identity has {len(ids) or 'no'} row{'s' * (len(ids) > 1)}: restore it from a backup"
+        )
+    return str(ids[0])
+
+
+# -- sessions that trust nobody ----------------------------------------------------------------------------------------
+
+
+def seal_apart() -> None:
+    """Seal the log's open entries over a session that is thrown away.
+
+    The function is the warehouse's owner's, who could have it leave something behind. Raises `RefusedError`.
+    """
+    with _told_plainly(), _thrown_away(SESSION) as connection, connection.begin():
+        connection.execute(BEGIN, {"actor": acting.get(), "is_replaying": "", "role": "prakerja_publish"})
+        connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+        execute(connection, "blacklist/seal_entries")
+
+
+@contextlib.contextmanager
+def plain_session() -> Iterator[Connection]:
+    """Open a session of its own that only reads, whatever the warehouse's owner has made or set; outside a transaction.
+
+    It looks into no schema but PostgreSQL's own: a table is `public.x`, and no function, operator or cast of the
+    owner's is found by its name. It works as the role that reads, where the login may.
+    """
+    with _told_plainly(), _thrown_away(PLAIN_SESSION) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        execute(connection, "audit/fix_settings")
+        may_read = "select pg_catalog.pg_has_role(session_user, oid, 'member') from pg_catalog.pg_roles"
+        if connection.exec_driver_sql(f"{may_read} where rolname = 'prakerja_read'::name").scalar():
+            connection.exec_driver_sql("set role prakerja_read")
+        yield connection
+
+
+@contextlib.contextmanager
+def plain_snapshot(session: Connection, tables: Sequence[str]) -> Iterator[None]:
+    """Let a plain session see one snapshot, in which nobody changes what kind of tables these are."""
+    with _told_plainly():
+        session.exec_driver_sql("begin isolation level repeatable read, read only")
+        try:
+            if tables:  # a lock takes no snapshot: what the catalog says from here on is what is read
+                names = ", ".join(f'only public."{name}"' for name in tables)
+                session.exec_driver_sql(f"lock table {names} in access share mode")
+            yield
+        finally:
+            with contextlib.suppress(sa.exc.DBAPIError):
+                session.exec_driver_sql("rollback")
+
+
+@contextlib.contextmanager
+def _thrown_away(arguments: Mapping[str, Any]) -> Iterator[Connection]:
+    """Open a session that nobody has used before, and nobody will."""
+    address = url()
+    _engine(address)  # says what is wrong where there is no connection
+    engine = sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True, connect_args={**arguments})
+    with engine.connect() as connection:
+        yield connection
+
+
+# -- locks -------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -229,8 +350,12 @@ def _watched(engine: sa.Engine, connection: Connection, blockers: list[str]) -> 
 
 
 @contextlib.contextmanager
-def _told_plainly(blockers: Sequence[str] = ()) -> Iterator[None]:
+def _told_plainly(blockers: Sequence[str] = (), *, has_snapshot: bool = False) -> Iterator[None]:
     import psycopg
+
+    conflicts: list[type[psycopg.Error]] = [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected]
+    if has_snapshot:  # which did not show the row that is there: another transaction has added it since
+        conflicts += [psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation]
 
     try:
         yield
@@ -238,15 +363,24 @@ def _told_plainly(blockers: Sequence[str] = ()) -> Iterator[None]:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         kind = type(cause).__name__
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+        told = f"{kind}, {constraint}" if constraint else kind
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             whom = ", ".join(blockers) or "another session"
             raise UnavailableError(
                 f"the warehouse broke off: a lock was not free within {LOCK_SECONDS} s, which {whom} holds: end that "
                 "session, then try again"
             ) from None
+        if isinstance(cause, tuple(conflicts)):
+            raise ConflictError(
+                f"the warehouse refused a statement ({told}), since another transaction changed the same at the same "
+                "time: try again"
+            ) from None
+        if isinstance(cause, psycopg.OperationalError) and (
+            refused := _connection_error(str(cause), "its server", None)
+        ):
+            raise refused from None
         if isinstance(cause, psycopg.OperationalError):  # a serialization failure is one of these
             raise UnavailableError(f"the warehouse broke off ({kind}): check that it runs, then try again") from None
-        told = f"{kind}, {constraint}" if constraint else kind
         raise RefusedError(f"the warehouse refused a statement ({told})") from None
 
 
@@ -351,13 +485,43 @@ def _engine(address: sa.URL) -> sa.Engine:
     try:
         with engine.connect():
             pass
-    except sa.exc.OperationalError:
+    except sa.exc.OperationalError as error:
         place = f"{address.host or address.query.get('host')}, database {address.database}"
-        raise UnavailableError(
+        raise _connection_error(str(error.orig), place, address.username) or UnavailableError(
             f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
         ) from None
     _engines.append(engine)
     return engine
+
+
+#: Why a server that answers lets nobody in, by what it says; whether that passes; and what to do.
+REFUSALS = (
+    ("too many connections for role", True, "the login {login} has all its connections in use: wait for some to end"),
+    ("too many connections for database", True, "the database has all its connections in use: wait for some to end"),
+    ("too many clients", True, "the server has all its connections in use: wait for some to end"),
+    ("remaining connection slots", True, "the server has all its connections in use: wait for some to end"),
+    ("starting up", True, "the server is starting: try again"),
+    ("shutting down", True, "the server is shutting down: start it again"),
+    ("recovery", True, "the server is recovering: try again"),
+    ("password authentication failed", False, "the login {login} has another password: correct PRAKERJA_DATABASE_URL"),
+    ("no password supplied", False, "the login {login} needs a password: correct PRAKERJA_DATABASE_URL"),
+    ("no pg_hba.conf entry", False, "the login {login} may not connect from here: see the server's pg_hba.conf"),
+    ("permission denied for database", False, "the login {login} may not connect to this database: use another login"),
+    ("is not permitted to log in", False, "the role {login} is no login: correct PRAKERJA_DATABASE_URL"),
+    ('role "', False, "the server has no login {login}: correct PRAKERJA_DATABASE_URL"),
+    ('database "', False, "the server has no such database: correct PRAKERJA_DATABASE_URL, or make it"),
+)
+
+
+def _connection_error(said: str, place: str, username: str | None) -> PrakerjaError | None:
+    """Return the error for what a server said when it let nobody in; None where no server answered."""
+    named = re.search(r'(?:role|user) "([^"]*)"', said)
+    login = username or (named[1] if named else "that it was given")
+    for words, passes, told in REFUSALS:
+        if words in said:
+            kind = UnavailableError if passes else RefusedError
+            return kind(f"the warehouse at {place} refuses the connection: {told.format(login=login)}")
+    return None
 
 
 _engines: list[sa.Engine] = []

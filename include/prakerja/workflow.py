@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from prakerja.calendar import Cohort, CohortEvent, cohort
@@ -16,7 +16,7 @@ from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
-    from prakerja.revocations.run_audit import SeenRuns
+    from prakerja.revocations.run_audit import Finding, SeenRuns
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,15 @@ def list_platforms(occasion: Occasion) -> list[str]:
     from prakerja.platforms import active_on
 
     return intake.waiting_platforms(active_on(occasion.on))
+
+
+def require_platform(platform: Any, occasion: Occasion) -> None:
+    """Raise `PrakerjaError` where a name is none of `list_platforms`: it leads to no other folder."""
+    if not isinstance(platform, str) or platform not in list_platforms(occasion):
+        raise PrakerjaError(
+            f"{one_line(str(platform))[:100]}: no platform, and no folder of the landing zone: "
+            "clear the task list_platforms"
+        )
 
 
 def has_arrived(platform: str, occasion: Occasion) -> bool:
@@ -138,8 +147,10 @@ def close_reminders(occasion: Occasion) -> dict[str, int]:
 def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str:
     """Show what the monitor shows; gives what the run came to, in a sentence.
 
-    `taken` has the `TakenIn.counts` of each `platform` that was looked at.
+    `taken` has the `TakenIn.counts` of each `platform` that was looked at; the others that owe a feed are named.
     """
+    from prakerja.platforms import active_on
+
     _show(occasion)
     sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
@@ -150,7 +161,71 @@ def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str
     for what in ("rejected", "missing"):
         if named := [count["platform"] for count in taken if count[what]]:
             told.append(f"{what}: {', '.join(named)}")
-    return f"{occasion.on}: {', '.join(told)}"
+    if passed_over := sorted({*active_on(occasion.on)} - {count["platform"] for count in taken}):
+        told.append(f"not looked at: {', '.join(passed_over)}")
+    return "; ".join([f"{occasion.on}: {', '.join(told)}", *_told_of_calendar(occasion)])
+
+
+def _told_of_calendar(occasion: Occasion) -> list[str]:
+    """What of the calendar needs a person on the run's day, a line each; the run's work is done whatever it is."""
+    from prakerja import warehouse
+    from prakerja.cohorts import calendar_check
+
+    try:
+        with warehouse.transaction() as connection:
+            return [problem.told for problem in calendar_check.list_problems(connection, occasion.clock)]
+    except PrakerjaError as error:
+        return [str(error)]
+
+
+# -- late_deliveries ---------------------------------------------------------------------------------------------------
+
+NIGHT_IS_OVER = 8  # WIB: until then the night's run waits for the day's deliveries itself
+
+
+def take_in_late(now: datetime) -> list[tuple[str, TakenIn]]:
+    """Take in what has arrived since of the deliveries that undecided cohorts lack; by platform, what was taken in.
+
+    Only the folders of missing days are listed, and nothing is where nothing is missing. A landing zone that cannot be
+    reached is looked at again the next time.
+    """
+    from prakerja import warehouse
+    from prakerja.cohorts import standing
+    from prakerja.feeds import intake
+    from prakerja.landing import StorageError
+
+    local = now.astimezone(WIB)
+    today = local.date()
+    before = today if local.hour >= NIGHT_IS_OVER else today - timedelta(days=1)
+    with warehouse.transaction() as connection:
+        owed = standing.owed_deliveries(connection, before, today)
+    taken = []
+    try:
+        for platform in dict.fromkeys(platform for platform, day in owed if intake.has_news(platform, day)):
+            come = intake.take_in(platform, today)
+            taken.append((platform, TakenIn(come.accepted, come.rejected, [])))
+    except StorageError as error:
+        log.warning("%s; it is looked at again in ten minutes", error)
+    if any(each.accepted for _, each in taken):
+        standing.refresh_standings(today)
+        _show(Occasion("daily", today, now))
+    return taken
+
+
+def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+    """The runs that go on with cohorts whose missing deliveries have arrived: a mapping each, as they are triggered."""
+    from prakerja.revocations import run_audit
+
+    return [_run_of(event, run_id, why) for run_id, event, why in run_audit.resume(now, seen)]
+
+
+def tell_of_late(taken: Sequence[tuple[str, TakenIn]]) -> str:
+    """What has arrived late, in a sentence."""
+    told = []
+    for platform, each in taken:
+        told.append(f"{platform}: {len(each.accepted)} taken in")
+        told += [f"rejected: {rejected}" for rejected in each.rejected]
+    return one_line(", ".join(told)) or "nothing has arrived that was missing"
 
 
 # -- cohort_deadline ---------------------------------------------------------------------------------------------------
@@ -265,19 +340,45 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
     return progress.is_done, progress.counts
 
 
-def record_approval(cohort: int, digest: str, login: str, on: date) -> None:
-    """Record that the person of an Airflow user approves the batch that they were shown. Raises `PrakerjaError`."""
+def record_approval(cohort: int, digest: str, login: str, on: date) -> str:
+    """Record that the person of an Airflow user approves the batch that they were shown, and return that in a sentence.
+
+    Raises `PrakerjaError` where they may not, or have done so before.
+    """
     from prakerja import warehouse
-    from prakerja.people import load_people
     from prakerja.revocations import approval
+
+    person_id = _answering(login)
+    _, batch = approval.find_waiting(cohort, digest)
+    with warehouse.transaction("decide") as connection:
+        is_new = approval.approve(connection, batch, person_id, on)
+    approval.require_new(is_new, batch, person_id)
+    return f"{person_id} approves {batch.described} of gelombang-{cohort}"
+
+
+def record_rejection(cohort: int, digest: str, login: str, on: date) -> str:
+    """Record that the person of an Airflow user rejects the batch that they were shown, and return that in a sentence.
+
+    Raises `PrakerjaError` for whoever may not approve, and where the batch does not wait any more.
+    """
+    from prakerja import warehouse
+    from prakerja.revocations import approval, rejections
+
+    person_id = _answering(login)
+    _, batch = approval.find_waiting(cohort, digest)
+    with warehouse.transaction("decide") as connection:
+        rejections.reject(connection, batch, person_id, on)
+    return f"{person_id} rejects {batch.described} of gelombang-{cohort}"
+
+
+def _answering(login: str) -> str:
+    """Return the id of the person of an Airflow user whose answers count. Raises `PrakerjaError`."""
+    from prakerja.people import load_people
 
     people = load_people()
     if people.must_sign:
         raise PrakerjaError("approvals are signed here: an answer in Airflow does not count")
-    person = people.find_by_airflow_login(login, "approve")
-    _, batch = approval.find_waiting(cohort, digest)
-    with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person.id, on)
+    return people.find_by_airflow_login(login, "approve").id
 
 
 def is_approval_missing(cohort: int, digest: str) -> bool:
@@ -340,13 +441,16 @@ def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any] | None = None) 
 
 
 def _told_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
+    from prakerja import warehouse
+    from prakerja.cohorts import calendar_check
     from prakerja.cohorts import overview as cohorts
     from prakerja.reminders import overview as reminders
 
     wave = _cohort(occasion)
     name = f"gelombang-{wave.cohort}"
     if not _has_roster(wave):
-        return f"{name} has no roster"
+        with warehouse.transaction() as connection:
+            return calendar_check.describe_missing_roster(connection, wave, occasion.clock)
     if occasion.is_rehearsal:
         stops = counts.get("stops") or []
         would = ", ".join(f"{counts.get(what, 0):,} {what}" for what in ("purchased", "overdue", "held"))
@@ -407,40 +511,45 @@ def list_requests(now: datetime) -> list[dict[str, Any]]:
 
 
 def request_batch_approval(conf: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return what approvers are asked about the batch that a run names, or None where it does not wait any more."""
+    """Return what approvers are asked about the batch that a run names, or None where it is approved or carried out.
+
+    Raises `PrakerjaError` for one that was never proposed, or does not stand any more.
+    """
     from prakerja import warehouse
-    from prakerja.revocations import approval
-    from prakerja.revocations.requests import build_request
+    from prakerja.revocations.requests import build_request, find_batch
 
-    cohort_number, digest = named_batch(conf)
-    if not is_approval_missing(cohort_number, digest):
-        return None
-    made, batch = approval.find_waiting(cohort_number, digest)
     with warehouse.transaction() as connection:
-        return asdict(build_request(connection, made, batch))
+        made, batch = find_batch(connection, *named_batch(conf))
+        return asdict(build_request(connection, made, batch)) if batch.approvals_needed else None
 
 
-def carry_out_batch(conf: Mapping[str, Any] | None, run_id: str, now: datetime) -> dict[str, int | None]:
+def carry_out_batch(conf: Mapping[str, Any] | None, now: datetime) -> dict[str, int | None]:
     """Revoke or reinstate whoever is in an approved batch, and publish the list; return how many, and the version.
 
-    Raises `AwaitingApprovalError` where the batch that the run names lacks approvals.
+    Raises `AwaitingApprovalError` where the batch that the run names lacks approvals, `PrakerjaError` for one that was
+    never proposed, or does not stand any more.
     """
+    from prakerja import warehouse
     from prakerja.blacklist import publishing
     from prakerja.revocations import holds, reinstatement
     from prakerja.revocations.approval import AwaitingApprovalError
+    from prakerja.revocations.requests import find_batch
 
-    cohort_number, digest = named_batch(conf)
-    if is_approval_missing(cohort_number, digest):
-        raise AwaitingApprovalError(f"gelombang-{cohort_number}: see `prakerja approve {cohort_number}`")
+    with warehouse.transaction() as connection:
+        _, batch = find_batch(connection, *named_batch(conf))
+    if batch.approvals_needed:
+        raise AwaitingApprovalError(f"gelombang-{batch.cohort}: see `prakerja approve {batch.cohort}`")
     today = now.astimezone(WIB).date()
     revoked, reinstated = holds.carry_out(today), reinstatement.reinstate(today)
-    return {"revoked": revoked, "reinstated": reinstated, "version": publishing.publish(run_id, now, today)}
+    # By the batch: whoever triggers a run gives it any id, also one that another publication has.
+    version = publishing.publish(f"batch_approval__{batch.digest}", now, today)
+    return {"revoked": revoked, "reinstated": reinstated, "version": version}
 
 
 def named_batch(conf: Mapping[str, Any] | None) -> tuple[int, str]:
     """Return the cohort and digest of the batch that a run's configuration names. Raises `PrakerjaError`."""
     cohort_number, digest = str((conf or {}).get("cohort")), str((conf or {}).get("digest"))
-    if not re.fullmatch(r"\d{1,4}", cohort_number) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not re.fullmatch(r"[0-9]{1,4}", cohort_number) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise PrakerjaError("this run names no batch: daily_audit triggers it, with `cohort` and `digest`")
     return int(cohort_number), digest
 
@@ -455,19 +564,35 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
     found = []
     for finding in run_audit.audit(now, seen):
         log.warning("%s", finding.told)
-        repair = {
-            "trigger_run_id": run_audit.repair_run_id(finding.event, now),
-            "conf": {"cohort": finding.event.cohort, "kind": finding.event.kind},
-            "note": markdown(finding.told),
-        }
-        found.append({"kind": finding.kind, "told": finding.told, "repair": repair if finding.is_repairable else None})
+        repair = _repair(finding, now)
+        found.append({"kind": finding.kind, "told": finding.told, "repair": repair})
     return found
+
+
+def list_repairs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+    """Return the runs of `cohort_deadline` that are lacking by now: `trigger_run_id`, `conf` and `note` of each."""
+    from prakerja.revocations import run_audit
+
+    return [repair for finding in run_audit.audit(now, seen) if (repair := _repair(finding, now))]
+
+
+def _repair(finding: Finding, now: datetime) -> dict[str, Any] | None:
+    """Return the run that mends a finding, or None where a person is needed."""
+    from prakerja.revocations.run_audit import repair_run_id
+
+    if finding.event is None:
+        return None
+    return _run_of(finding.event, repair_run_id(finding.event, now), finding.told)
+
+
+def _run_of(event: CohortEvent, run_id: str, why: str) -> dict[str, Any]:
+    return {"trigger_run_id": run_id, "conf": {"cohort": event.cohort, "kind": event.kind}, "note": markdown(why)}
 
 
 def report_audit(found: list[dict[str, Any]] | None) -> None:
     """Raises `PrakerjaError` where something was found that no run mends, or nothing is known: a person is needed."""
     if found is None:
-        raise PrakerjaError("the audit did not get to its end: look at its task find")
+        raise PrakerjaError("the audit did not get to its end, or its findings were altered: clear its task find")
     if left := [finding["told"] for finding in found if not finding["repair"]]:
         raise PrakerjaError("\n".join(left))
 

@@ -93,9 +93,12 @@ def _anti_join(folder: Path) -> tuple[int, int]:
 
 def _decide(window: dict[str, Any], at: dict[str, Any]) -> dict[str, int]:
     """The decision: the evidence is brought to what is known, and everybody judged by it."""
-    with warehouse.transaction("decide", one_snapshot=True) as connection:
+
+    def decide(connection: warehouse.Connection) -> dict[str, int]:
         evidence.refresh(connection, window, DECIDED_ON, is_decided=False)
         return dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
+
+    return warehouse.write_in_one_snapshot("decide", decide)
 
 
 def _deadline() -> int:

@@ -90,6 +90,24 @@ def test_every_person_ends_where_they_were_made_to(replayed: Replayed, foreseen:
     assert Counter(states.values()) == {"purchased": sum(truth["purchased"] for truth in foreseen["cohorts"])}
 
 
+def test_every_story_is_told_at_the_instants_that_were_played(replayed: Replayed, foreseen: dict[str, Any]) -> None:
+    """All of it was recorded within minutes of today, and nothing of today is in it."""
+    instance, _ = replayed
+    for truth in foreseen["cohorts"]:
+        cards = [card for kind in ("overdue", "held") for card in truth["cards"][kind]]
+        given = "\n".join(cards)
+        for line in instance.ask("explain", "-", "--json", given=given).stdout.splitlines():
+            events = json.loads(line)["events"]
+            instants = [event["at"] for event in events]
+            assert instants == sorted(instants)
+            assert {at[:5] for at in instants} == {"2021-"}
+            at = {event["what"]: event["at"] for event in events}
+            assert at["decided"][11:] == "06:00:00+07:00"
+            leads_to = ("selected", "decided", "approved", "revoked", "listed", "reinstated", "withdrawn_from_list")
+            told = [event["what"] for event in events if event["what"] in leads_to]
+            assert sorted(set(told), key=leads_to.index) == list(dict.fromkeys(told))
+
+
 def test_the_list_is_who_is_revoked_and_not_reinstated(replayed: Replayed, foreseen: dict[str, Any]) -> None:
     instance, _ = replayed
     listed = sorted(

@@ -17,6 +17,10 @@ OF_0015 = Path(__file__).with_name("home_0015.zip")
 #: The same at revision 0016, with its keys. One wave is revoked: two reinstatements wait, a hold that Budi resolved
 #: waits, and one that Siti Rahma resolved is approved and not carried out. The other wave's 18 revocations wait.
 OF_0016 = Path(__file__).with_name("home_0016.zip")
+#: A cohort of fifty at revision 0021, whose deadline was extended. Number 1 was held, revoked singly, left out of the
+#: second decision, and has bought by the new deadline. Number 2 was resolved for the first deadline, and is held for
+#: the second. Number 3 was reinstated for a purchase that is restated away. All three were passed over.
+OF_0021 = Path(__file__).with_name("home_0021.zip")
 
 
 def test_a_backup_of_revision_0015_is_restored_whole(
@@ -69,6 +73,35 @@ def test_a_home_of_revision_0016_with_waiting_and_approved_batches_carries_on(
     assert instance.run("blacklist", "verify").returncode == 0
     assert f"version 7 of the blacklist, {19 - 2 + 18} entries" in done.stdout
     assert instance.run("audit", "verify").returncode == 0
+
+
+def test_whoever_revision_0021_passed_over_is_found_by_the_next_night(
+    instances: Callable[..., Instance], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(OF_0021) as archive:
+        archive.extractall(tmp_path)
+    instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=tmp_path / "calendar.yaml")
+    shutil.copytree(tmp_path / "publish", instance.home / "publish")
+    instance.landing.mkdir()
+    assert instance.run("restore", str(tmp_path / "backup")).returncode == 0
+    assert instance.run("audit", "verify").returncode == 0
+    one, two, three = (f"{10**15 + number}" for number in (1, 2, 3))
+    replayed = instance.run("replay", "--from", "2021-03-25", "--to", "2021-03-25", "--cohorts", "12")
+    assert replayed.stderr.endswith("gelombang-12 awaits approval: 1 reinstatements\n")
+    row = instance.cohorts()[12]
+    assert (row["reinstatements_proposed"], row["cases"], row["holds_resolvable"]) == (1, 1, 0)
+    assert "purchase_gone" in instance.run("explain", three, "--json").stdout
+
+    (reinstatement,) = _waiting(instance, 12)
+    assert instance.run("approve", "12", "--digest", reinstatement, "--as", "siti").returncode == 0
+    assert instance.run("replay", "--from", "2021-03-26", "--to", "2021-03-26", "--cohorts", "12").returncode == 0
+    story = json.loads(instance.run("explain", one, "--json").stdout)
+    assert story["state"] == "reinstated"
+    because = "the platform has no such order"
+    again = instance.run("holds", "resolve", two, "--not-purchased", "--because", because, "--as", "ani")
+    assert again.returncode == 0, again.stderr
+    assert instance.run("audit", "verify").returncode == 0
+    assert instance.run("blacklist", "verify").returncode == 0
 
 
 def _waiting(instance: Instance, cohort: int) -> list[str]:

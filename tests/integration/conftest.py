@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from prakerja.revocations import appeals, freezes
 from prakerja.settings import acting
 from tests.conftest import as_superuser, copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
+from tests.support.people_list import write_signers
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out
 
 
@@ -108,3 +110,27 @@ def own_server(prepared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PRAKERJA_HOME", str(copy_home(prepared_home, tmp_path / "home")))
     yield tmp_path / "home" / "postgres"
     warehouse.stop_embedded_server()
+
+
+@pytest.fixture
+def ssh_key(tmp_path: Path) -> Callable[[str], Path]:
+    """Make a private key of a name, with its public one beside it."""
+
+    def make(name: str) -> Path:
+        path = tmp_path / f"key_{name}"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Path]]:
+    """A list of people that gives keys, and a warehouse whose rule says so: Siti and Ani may approve, Budi may not."""
+    keys = {name: ssh_key(name) for name in ("siti", "ani", "budi")}
+    write_signers(home, keys)
+    monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
+    schema.upgrade()
+    yield keys
+    monkeypatch.delenv("PRAKERJA_PEOPLE", raising=False)
+    schema.upgrade()

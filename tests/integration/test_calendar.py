@@ -16,7 +16,7 @@ from prakerja.errors import PrakerjaError
     [
         ("{as_of: 2021-04-09, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
         ("{as_of: 2021-03-10, recipients: 5}", "from after 2021-03-10 to 2021-04-08"),
-        ("12000", "from after 2021-03-10 to 2021-04-08"),
+        ("12000", "not a mapping with as_of and recipients"),
         ("{as_of: 2021-04-06}", "a number"),
         ("{as_of: 2021-04-06, recipients: 3}", "from those revoked to those selected"),
         ("{as_of: 2021-04-06, recipients: 51}", "from those revoked to those selected"),
@@ -32,7 +32,7 @@ def test_what_was_told_must_be_possible(
     )
     monkeypatch.setenv("PRAKERJA_CALENDAR", str(file))
     with pytest.raises(PrakerjaError, match=told):
-        calendar.calendar()
+        calendar.cohort(13)
 
 
 def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_given(

@@ -33,13 +33,14 @@ class Airflow:
         self.kept: Any = None
         self.sent: list[Any] = []
         self.recorded: list[tuple[str, str]] = []
+        self.rejected: list[tuple[str, str]] = []
         self.refused: str | None = None
         self.missing = 1
         self.first_look: datetime | None = None
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=self.send), raising=False)
         self.operator = BatchApprovalOperator(
-            task_id="ask", request=lambda: self.asked, record=self.record, is_missing=lambda _: self.missing > 0,
-            patience=timedelta(hours=24),
+            task_id="ask", request=lambda: self.asked, record=self.record, reject=self.reject,
+            is_missing=lambda _: self.missing > 0, patience=timedelta(hours=24),
         )  # fmt: skip
         ti = SimpleNamespace(id=uuid4(), get_first_reschedule_date=lambda _: self.first_look)
         self.context: Any = {"ti": ti, "task_instance": ti}
@@ -48,11 +49,18 @@ class Airflow:
         self.sent.append(msg)
         return self.kept or msg
 
-    def record(self, digest: str, login: str) -> None:
+    def record(self, digest: str, login: str) -> str:
         if self.refused:
             raise PrakerjaError(self.refused)
         self.recorded.append((digest, login))
         self.missing -= 1
+        return f"{login} approves {digest}"
+
+    def reject(self, digest: str, login: str) -> str:
+        if self.refused:
+            raise PrakerjaError(self.refused)
+        self.rejected.append((digest, login))
+        return f"{login} rejects {digest}"
 
     def ask(self) -> dict[str, Any]:
         from airflow.sdk.exceptions import TaskAwaitingInput

@@ -8,6 +8,7 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.blacklist import anchors, audit
+from prakerja.blacklist.audited_tables import expected_tables
 from prakerja.blacklist.contract import canonical_json
 from prakerja.blacklist.signing import SigningKey, signing_key
 
@@ -55,13 +56,11 @@ def rewrite_log(bend: Callable[[Rows], Rows]) -> None:
 def to_earlier_form(rows: Rows) -> Rows:
     """Make entries those of before logins were recorded, their digests too."""
     with warehouse.transaction(as_owner=True) as connection:
-        tables = audit._fact_tables(connection)
+        tables = expected_tables()
         for row in rows:
             row |= {"login": None, "role": None, "xact_id": None}
             for fact, value in row["facts"].items():
-                found = audit._digests(
-                    connection, fact, tables[fact], value["columns"], [row["entry"]], is_earlier=True
-                )
+                found = audit.digest_facts(connection, tables[fact], value["columns"], [row["entry"]], is_earlier=True)
                 value["sha256"] = found[row["entry"]][1]
     return rows
 

@@ -28,6 +28,15 @@ def bought(number: int, **bent: Any) -> Row:
     return Row(**(values | {"amount": 5000} | bent))
 
 
+def deliver_damaged(home: Path, number: int = 1) -> None:
+    """Deliver a day in which one person's row is damaged, and those who had bought buy again."""
+    nine = datetime(2021, 3, 9, 9, tzinfo=WIB)
+    again = [bought(n, transaction_id=f"again-{n}", occurred_at=nine) for n in range(3, PEOPLE + 1)]
+    damaged = bought(number, transaction_id="damaged", card=f"'{card(number)}", occurred_at=nine)
+    deliver(home / "landing", "tokopedia", "2021-03-09", [*again, damaged], revision=2)
+    assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
+
+
 def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1), revision: int = 2) -> None:
     at = f"{clock}T01:00:00+07:00"
     deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=revision, generated_at=at)

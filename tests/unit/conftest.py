@@ -106,6 +106,13 @@ def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
 
 
 @pytest.fixture
+def calendar_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The calendar's file, which is to be written."""
+    monkeypatch.setenv("PRAKERJA_CALENDAR", str(tmp_path / "calendar.yaml"))
+    return tmp_path / "calendar.yaml"
+
+
+@pytest.fixture
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The list of people of this home, where the operating-system user is Siti's."""
     path = tmp_path / "people.yaml"

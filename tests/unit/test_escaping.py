@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prakerja.escaping import csv_cell, label, markdown, one_line, printable
+from prakerja.escaping import csv_cell, label, markdown, markdown_code, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,19 @@ def test_any_other_cell_stays(value: object) -> None:
 )
 def test_a_note_is_text(text: str, shown: str | None) -> None:
     assert markdown(text) == (text if shown is None else shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("closed 'that' [day](x)\n# now", "`closed 'that' [day](x) # now`"),
+        ("a`b``c", "`a'b''c`"),
+        ("\u202egnp\u2066 x\u200b\ufeff\x00\x1b[2J\x7f", r"`\u202egnp\u2066 x\u200b\ufeff\x00\x1b[2J\x7f`"),
+        ("Siti Rahma, S.H.; 東京", "`Siti Rahma, S.H.; 東京`"),
+    ],
+)
+def test_a_reason_is_code_of_one_line(text: str, shown: str) -> None:
+    assert markdown_code(text) == shown
 
 
 def test_a_label_is_one_that_is_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -113,10 +114,32 @@ def test_a_list_that_is_wrong_is_refused_in_one_line(listed: Path, given: str, t
     assert str(listed) in str(refused.value)
 
 
+def test_a_list_that_is_no_file_is_refused(listed: Path) -> None:
+    """It is not waited for: a pipe has no end."""
+    listed.unlink()
+    os.mkfifo(listed)
+    with pytest.raises(PrakerjaError, match=r"the list of people .* is not a file: correct PRAKERJA_PEOPLE"):
+        load_people()
+
+
+def test_a_date_that_is_none_is_refused_in_one_line(listed: Path) -> None:
+    listed.write_text("people: [{id: siti, name: Siti, may: [approve], keys: [2020-99-99]}]")
+    with pytest.raises(PrakerjaError, match="is not YAML that can be read"):
+        load_people()
+
+
 def test_a_list_that_is_not_there_is_refused(listed: Path) -> None:
     listed.unlink()
     with pytest.raises(PrakerjaError, match="is not there: correct PRAKERJA_PEOPLE"):
         load_people()
+
+
+def test_an_empty_setting_is_none_and_the_homes_list_is_read(listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = listed.parent / "home"
+    home.mkdir()
+    listed.rename(home / "people.yaml")
+    monkeypatch.setenv("PRAKERJA_PEOPLE", "")
+    assert load_people().source == str(home / "people.yaml")
 
 
 @pytest.mark.parametrize("text", ["", " ", "Siti Rahma", "-siti", "s" * 64, "siti\nbudi", "síti", "siti,budi"])

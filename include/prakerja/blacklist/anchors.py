@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -75,9 +76,9 @@ class End:
 
 @dataclass(frozen=True)
 class Log:
-    """What anchors are compared with: the warehouse's log, its versions, its id."""
+    """What anchors are compared with: the warehouse's log, its versions, its id where it has one."""
 
-    warehouse_id: str
+    warehouse_id: str | None
     ends: Mapping[int, End]
     hashes: Mapping[int, str]
     #: The last version whose anchor may lack the warehouse's id.
@@ -143,7 +144,10 @@ def read_anchors(place: UPath) -> list[AnchorFile]:
     """Return the anchors of a folder, by name. Raises `UnreachableError`."""
     source = Folder(place)
     try:
-        names = sorted(path.name for path in place.glob("v*.json")) if place.exists() else []
+        # Listed, not asked whether it is there: a server that is down would be one without the folder.
+        names = sorted(path.name for path in place.iterdir() if fnmatch(path.name, "v*.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except Exception as error:  # an object storage's client has errors of its own
         raise UnreachableError(f"{place} cannot be read ({type(error).__name__}): check the storage") from None
     found = []
@@ -284,7 +288,7 @@ def _log_problem(file: AnchorFile, anchor: Anchor | EarlierAnchor, log: Log) -> 
     end: Any = log.ends.get(anchor.version)
     if file.name != file_name(anchor.version):
         return f"is the anchor of version {anchor.version}"
-    if isinstance(anchor, Anchor) and anchor.warehouse_id != log.warehouse_id:
+    if isinstance(anchor, Anchor) and log.warehouse_id and anchor.warehouse_id != log.warehouse_id:
         return f"belongs to another warehouse, {anchor.warehouse_id}"
     if isinstance(anchor, EarlierAnchor) and anchor.version > log.last_earlier_version:
         return "does not say which warehouse it belongs to"

@@ -1,7 +1,8 @@
-"""Verify the audit log: every entry, every fact, and every anchor.
+"""Verify the audit log: every entry, every fact, what was approved, and every anchor.
 
-Nothing that the warehouse keeps is believed for being there: its functions are not called, since its owner can replace
-them. Hashes are computed here, and the digests of facts by plain statements over the tables themselves.
+Nothing that the warehouse keeps is believed for being there: its functions, operators and views are not asked, since
+its owner can make and replace them. Hashes are computed here, and the digests of facts by PostgreSQL's own functions
+over plain tables, whose names and columns are those of a file of this program.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors
+from prakerja.blacklist import anchors, audited_approvals, audited_tables
+from prakerja.blacklist.audited_approvals import Entry
+from prakerja.blacklist.audited_tables import Table, expected_tables
 from prakerja.blacklist.contract import Manifest, parsed
 from prakerja.blacklist.signing import PublicKey
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
-from prakerja.cohorts import corrections
 from prakerja.errors import PrakerjaError
-from prakerja.people import load_people
 from prakerja.settings import Settings
-from prakerja.signatures import ApprovalText, CorrectionText, is_signed
 
 LOOKS_FOR_STRAYS = 3  # facts that commit between the sealing and the look are sealed by the next one
-NAME = re.compile(r"[a-z_][a-z0-9_]*")
+#: Columns that facts from before logins were recorded have got since. Others were filled when they were added.
+ADDED_EMPTY = {"signature", "approvers"}
+#: Without these nothing can be verified.
+NEEDED = ("audit_log", "blacklist_versions", "published_lists")
 
 
 @dataclass
@@ -50,46 +53,48 @@ class Verified:
     unproved: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a table of facts, which of them are text, and by which its rows are ordered."""
-
-    names: list[str]
-    texts: set[str]
-    ordered_by: list[str]
-
-
 def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verified:
     """Verify the chain, the facts of each entry, that no fact is outside the log, the anchors, and the published lists.
 
     `pins` are public keys that the publisher handed over; `copies` is where somebody else has kept the anchors. Without
-    either, whoever can write beside the list could have exchanged keys and anchors, and `unproved` says so.
+    either, whoever can write beside the list could have exchanged keys and anchors, and `unproved` says so. Raises
+    `PrakerjaError` for a login that may not read all of it.
     """
+    with _plain_look() as (_, problems):  # says what is wrong with the tables, before anything of the owner's is run
+        if any(name in problems for name in NEEDED):
+            return Verified(problems=[*problems.values()])
     found = Verified(problems=_list_strays())
     root = _list_folder()
     kept = anchors.read_copies(copies) if copies else []
     # What must lie there was recorded before the anchors are read; what may lie there, by the snapshot afterwards.
-    with _plain_look() as connection:
+    with _plain_look() as (connection, _):
         ends_before = anchors.read_ends(connection)
     required = anchors.published_versions(ends_before.values(), root)
     lying = anchors.read_anchors(anchors.folder())
     in_folder = _versions_in(root)
-    with _plain_look() as connection:
+    with _plain_look() as (connection, problems):
+        if any(name in problems for name in NEEDED):
+            return Verified(problems=[*problems.values()])
+        found.problems += problems.values()
         log = warehouse.rows(connection, "audit/list_log")
-        (baseline,) = warehouse.rows(connection, "audit/find_baseline")
+        baseline = _one_row(connection, "audit_baseline", problems, found) or {"last_position": 0, "last_version": 0}
+        identity = _one_row(connection, "warehouse_identity", problems, found)
+        warehouse_id = identity["warehouse_id"] if identity else None
         found.entries = len(log)
-        found.rows = sum(int(fact["rows"]) for row in log for fact in row["facts"].values())
+        found.rows = sum(fact["rows"] for row in log for fact in _facts_of(row).values())
         found.problems += _chain_problems(log, baseline["last_position"])
-        found.problems += _fact_problems(connection, log)
+        found.problems += _fact_problems(connection, log, problems)
         against = anchors.Log(
-            warehouse.warehouse_id(connection),
+            warehouse_id,
             anchors.read_ends(connection),
             {row["position"]: bytes(row["hash"]).hex() for row in log},
             baseline["last_version"],
         )
-        found.signatures, problems, unproved = _signature_problems(connection)
-        found.problems += problems
-        found.unproved += unproved
+        if warehouse_id and not problems.keys() & {*audited_approvals.TABLES}:
+            approved = audited_approvals.verify(connection, warehouse_id, _entries_of(log))
+            found.signatures = approved.signatures
+            found.problems += approved.problems
+            found.unproved += approved.unproved
         for row in warehouse.rows(connection, "blacklist/list_published"):
             found.lists += 1
             found.problems += _list_problems(root, row)
@@ -123,7 +128,9 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
 
 def list_entries(last: int) -> list[Any]:
     """Return the log's last entries: position, at, actor, login, role, facts, hash."""
-    with warehouse.transaction() as connection:
+    with _plain_look() as (connection, problems):
+        if "audit_log" in problems:
+            raise PrakerjaError(problems["audit_log"])
         return list(warehouse.rows(connection, "audit/list_entries", last=last))
 
 
@@ -131,11 +138,52 @@ def list_entries(last: int) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _plain_look() -> Iterator[warehouse.Connection]:
-    """Look at one snapshot of the tables themselves, whatever settings the logins were given."""
-    with warehouse.transaction(one_snapshot=True) as connection:
-        warehouse.execute(connection, "audit/fix_settings")
-        yield connection
+def _plain_look() -> Iterator[tuple[warehouse.Connection, dict[str, str]]]:
+    """Look at one snapshot of the tables themselves, with what is wrong with those that are not as expected.
+
+    Raises `PrakerjaError` for a login that may not read them.
+    """
+    with warehouse.plain_session() as session:
+        unsound = audited_tables.list_problems(session)
+        with warehouse.plain_snapshot(session, [name for name in expected_tables() if name not in unsound]):
+            # Once more: what is locked stays what it is.
+            yield session, audited_tables.list_problems(session)
+
+
+def _one_row(connection: warehouse.Connection, table: str, problems: Mapping[str, str], found: Verified) -> Any:
+    """Return the row of a table that has one, or None; say so where it has not."""
+    if table in problems:
+        return None
+    statements = {"audit_baseline": "audit/find_baseline", "warehouse_identity": "audit/find_warehouse_id"}
+    rows = warehouse.rows(connection, statements[table])
+    if len(rows) != 1:
+        found.problems.append(f"{table} has {len(rows)} rows, and must have one: restore it from a backup")
+        return None
+    return rows[0]
+
+
+def _facts_of(row: Any) -> dict[str, Any]:
+    """Return the facts of an entry, or none where it does not say them as entries do."""
+    facts = row["facts"]
+    is_said = isinstance(facts, dict) and all(
+        isinstance(value, dict)
+        and isinstance(value.get("rows"), int)
+        and isinstance(value.get("sha256"), str)
+        and isinstance(value.get("columns"), list)
+        and all(isinstance(name, str) for name in value["columns"])
+        for value in facts.values()
+    )
+    return facts if is_said else {}
+
+
+def _entries_of(log: Iterable[Any]) -> dict[int, Entry]:
+    """Return what the log proves of each entry. An entry is not older than any before it."""
+    found, latest, has_login = {}, None, False
+    for row in log:
+        latest = row["sealed_at"] if latest is None else max(latest, row["sealed_at"])
+        has_login = has_login or row["login"] is not None
+        found[row["entry"]] = Entry(row["position"], row["sealed_at"], latest, row["role"], is_earlier=not has_login)
+    return found
 
 
 def _hash_of(row: Any) -> bytes:
@@ -156,7 +204,8 @@ def _hash_of(row: Any) -> bytes:
 
 
 def _chain_problems(log: Iterable[Any], last_earlier_position: int) -> list[str]:
-    problems, position, last_hash = [], 0, b""
+    problems, position, last_hash, has_login = [], 0, b"", False
+    entries = set[int]()
     for row in log:
         if row["position"] != position + 1:
             problems.append(f"entries are missing before position {row['position']} of the log")
@@ -164,9 +213,16 @@ def _chain_problems(log: Iterable[Any], last_earlier_position: int) -> list[str]
             problems.append(f"position {row['position']} of the log does not follow the one before")
         elif bytes(row["hash"]) != _hash_of(row):
             problems.append(f"position {row['position']} of the log was edited")
-        elif row["login"] is None and row["position"] > last_earlier_position:
+        elif row["login"] is None and (row["position"] > last_earlier_position or has_login):
             problems.append(f"position {row['position']} of the log does not say which login wrote it")
-        position, last_hash = row["position"], bytes(row["hash"])
+        if row["entry"] in entries:  # of two, one would speak for facts that the other was sealed over
+            problems.append(
+                f"position {row['position']} of the log has entry {row['entry']}, which an earlier position has"
+            )
+        if row["facts"] != {} and not _facts_of(row):
+            problems.append(f"position {row['position']} of the log does not say its facts as entries do")
+        entries.add(row["entry"])
+        position, last_hash, has_login = row["position"], bytes(row["hash"]), has_login or row["login"] is not None
     return problems
 
 
@@ -186,99 +242,102 @@ def _end_problems(ends: Iterable[anchors.End]) -> list[str]:
 # -- the facts ---------------------------------------------------------------------------------------------------------
 
 
-def _fact_tables(connection: warehouse.Connection) -> dict[str, Columns]:
-    """Return the plain tables that keep facts, whatever the warehouse says is audited."""
-    found: dict[str, list[Any]] = defaultdict(list)
-    for row in warehouse.rows(connection, "audit/list_fact_columns"):
-        found[row["fact"]].append(row)
-    return {
-        fact: Columns(
-            [row["column_name"] for row in rows],
-            {row["column_name"] for row in rows if row["is_text"]},
-            [
-                row["column_name"]
-                for row in sorted((r for r in rows if r["ordered_as"]), key=lambda r: int(r["ordered_as"]))
-            ],
-        )
-        for fact, rows in found.items()
-        if NAME.fullmatch(fact)
-    }
-
-
 def _list_strays() -> list[str]:
     """Return the tables with facts that no entry tells of. What has just committed is sealed first."""
     problems: list[str] = []
     for _ in range(LOOKS_FOR_STRAYS):
-        with warehouse.transaction("publish") as connection:
-            warehouse.execute(connection, "blacklist/seal_entries")
-        with _plain_look() as connection:
-            strays = {
-                fact: connection.exec_driver_sql(
-                    f'select count(*) from public."{fact}" as t where not exists ('  # noqa: S608 - names are checked
-                    f"select from public.audit_log as l where l.entry = t.entry and l.facts ? '{fact}')"
-                ).scalar_one()
-                for fact in sorted(_fact_tables(connection))
-            }
-        problems = [f"{count:,} rows of {fact} are in no entry of the log" for fact, count in strays.items() if count]
+        problems = []
+        try:
+            warehouse.seal_apart()
+        except warehouse.RefusedError as error:
+            problems.append(f"what was committed last cannot be sealed: {error}")
+        with _plain_look() as (connection, unsound):
+            if "audit_log" in unsound:
+                return problems
+            told = defaultdict[str, set[Any]](set)
+            for row in warehouse.rows(connection, "audit/list_log"):
+                for fact in _facts_of(row):
+                    told[fact].add(row["entry"])
+            for fact, table in expected_tables().items():
+                if not table.is_fact or fact in unsound:
+                    continue
+                counts = connection.exec_driver_sql(
+                    f'select t.entry, count(*) from only public."{fact}" as t group by t.entry'  # noqa: S608 - names are ours
+                )
+                if strays := sum(count for entry, count in counts if entry not in told[fact]):
+                    problems.append(f"{strays:,} rows of {fact} are in no entry of the log")
         if not problems:
             break
     return problems
 
 
-def _fact_problems(connection: warehouse.Connection, log: Iterable[Any]) -> list[str]:
+def _fact_problems(connection: warehouse.Connection, log: Iterable[Any], unsound: Mapping[str, str]) -> list[str]:
     """Compare each fact of the log with its table, in one statement for all entries that have the same columns."""
-    tables = _fact_tables(connection)
+    tables = {name: table for name, table in expected_tables().items() if table.is_fact}
     sealed: dict[tuple[str, tuple[str, ...], bool], dict[int, Any]] = defaultdict(dict)
     for row in log:
-        for fact, value in row["facts"].items():
-            sealed[fact, tuple(value["columns"]), row["login"] is None][row["entry"]] = row
+        for fact, value in _facts_of(row).items():
+            if fact not in unsound:  # of which it was said that it is not the table any more
+                sealed[fact, tuple(value["columns"]), row["login"] is None][row["entry"]] = row
     problems = []
     for (fact, columns, is_earlier), rows in sealed.items():
         table = tables.get(fact)
-        if table is None or not {*columns} <= {*table.names} or not all(map(NAME.fullmatch, columns)):
+        if table is None or not {*columns} <= {*table.columns}:
             problems.append((0, f"{fact} is not the table any more that the log was sealed over"))
             continue
-        digests = _digests(connection, fact, table, columns, list(rows), is_earlier=is_earlier)
+        found = digest_facts(connection, table, columns, list(rows), is_earlier=is_earlier)
         for entry, row in rows.items():
-            count, digest = digests.get(entry, (0, ""))
+            count, digest, filled = found.get(entry, (0, "", None))
             value = row["facts"][fact]
-            if count == int(value["rows"]) and digest == value["sha256"]:
+            of_position = f"{fact} of position {row['position']}"
+            if filled:
+                problems.append(
+                    (row["position"], f"{of_position} was sealed without its column {filled}, which has contents now")
+                )
+            if count == value["rows"] and digest == value["sha256"]:
                 continue
-            same = " that are not the same" if count == int(value["rows"]) else ""
+            same = " that are not the same" if count == value["rows"] else ""
             problems.append(
                 (
                     row["position"],
-                    f"{fact} of position {row['position']} ({row['actor']}, {row['at']}): "
-                    f"sealed {value['rows']} rows, found {count}{same}",
+                    f"{of_position} ({row['actor']}, {row['at']}): sealed {value['rows']} rows, found {count}{same}",
                 )
             )
     return [problem for _, problem in sorted(problems)]
 
 
-def _digests(
+def digest_facts(
     connection: warehouse.Connection,
-    fact: str,
-    table: Columns,
+    table: Table,
     columns: Sequence[str],
     entries: list[int],
     *,
-    is_earlier: bool,
-) -> Mapping[int, tuple[int, str]]:
-    """Return how many rows each entry has of a fact, and the SHA-256 over them, as `digest_of` seals them."""
+    is_earlier: bool = False,
+) -> Mapping[int, tuple[int, str, str | None]]:
+    """Return of each entry how many rows of a fact it has, and the SHA-256 over them, as `digest_of` seals them.
+
+    The third is a column that it was sealed without, and that has contents, if there is one.
+    """
     listed = ", ".join(f't."{name}"' for name in columns)
-    order = ", ".join(f't."{name}"' + (' collate "C"' if name in table.texts else "") for name in table.ordered_by)
-    by = f" order by {order}" if order else ""
+    by = " order by " + ", ".join(
+        f't."{name}"' + (' collate pg_catalog."C"' if table.columns[name] == "text" else "")
+        for name in table.ordered_by
+    )
     over = (
         f"sha256(convert_to(string_agg(row({listed})::text, chr(10){by}), 'UTF8'))"
         if is_earlier
         else f"sha256(string_agg(sha256(convert_to(row({listed})::text, 'UTF8')), ''::bytea{by}))"
     )
+    unsealed = [
+        name for name in table.columns if name not in {*columns, "entry"} and (name in ADDED_EMPTY or not is_earlier)
+    ]
+    filled = ", ".join(f"""case when count(t."{name}") > 0 then '{name}' end""" for name in unsealed) or "null"
     found = connection.exec_driver_sql(
-        f"select t.entry, count(*), encode({over}, 'hex')"  # noqa: S608 - names are checked
-        f' from public."{fact}" as t where t.entry = any(%s) group by t.entry',
+        f"select t.entry, count(*), encode({over}, 'hex'), coalesce({filled}, null::text)"  # noqa: S608 - names are ours
+        f' from only public."{table.name}" as t where t.entry = any(cast(%s as bigint[])) group by t.entry',
         (entries,),
     )
-    return {entry: (count, digest) for entry, count, digest in found}
+    return {entry: (count, digest, column) for entry, count, digest, column in found}
 
 
 # -- the published lists -----------------------------------------------------------------------------------------------
@@ -292,36 +351,6 @@ def _versions_in(root: UPath) -> set[int]:
     """Return the versions that lie in a folder of the list."""
     names = [path.name for path in root.glob("v*")] if root.exists() else []
     return {int(name[1:]) for name in names if re.fullmatch(r"v\d{6,9}", name)}
-
-
-def _signature_problems(connection: warehouse.Connection) -> tuple[int, list[str], list[str]]:
-    """Return how many signatures of approvals are right as of their time, the problems, and what nobody can prove."""
-    people, warehouse_id = load_people(), warehouse.warehouse_id(connection)
-    rows = warehouse.rows(connection, "revocations/list_signed_approvals")
-    corrected = warehouse.rows(connection, "cohorts/list_signed_corrections")
-    count = len(rows) + len(corrected)
-    if count and people.listed is None:
-        return 0, [], [f"{count:,} signatures of approvals: no list of people says whose keys are whose"]
-    problems = []
-    for row in rows:
-        text = ApprovalText(
-            warehouse_id, row["cohort"], row["digest"], row["people"], row["subject"], row["approved_by"]
-        )
-        person = (people.listed or {}).get(row["approved_by"])
-        if person is None or not is_signed(text, row["signature"], person, row["recorded_at"]):
-            problems.append(
-                f"the approval of batch {row['digest'][:16]} by {row['approved_by']} is not signed by a key of theirs"
-            )
-    for row in corrected:
-        signed = CorrectionText(warehouse_id, row["request"], len(row["digests"]), row["decided_by"])
-        person = (people.listed or {}).get(row["decided_by"])
-        is_right = person is not None and is_signed(signed, row["signature"], person, row["recorded_at"])
-        if not is_right or corrections.request_of(row["digests"]) != row["request"]:
-            problems.append(
-                f"the approval of correction {row['request'][:16]} by {row['decided_by']} is not signed by a key of "
-                "theirs, or not for these NIKs"
-            )
-    return count - len(problems), problems, []
 
 
 def _list_problems(root: UPath, row: Any) -> list[str]:

@@ -8,19 +8,18 @@ at that does not follow from what was pointed at before.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors, keyring
+from prakerja.blacklist import anchors, keyring, signed_changes
 from prakerja.blacklist.contract import (
     CONTRACT,
     Counts,
@@ -49,12 +48,12 @@ from prakerja.blacklist.sources import (
 )
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
-from prakerja.cohorts import corrections
-from prakerja.cohorts.contacts import Contacts
 from prakerja.errors import PrakerjaError
-from prakerja.people import load_people
-from prakerja.settings import WIB, Settings, is_replaying, program
-from prakerja.signatures import ApprovalText, CorrectionText, is_signed
+from prakerja.settings import WIB, Settings, program
+from prakerja.signed_batches import require_same_rule
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +90,8 @@ class Pending:
     """What has changed since the last version, and what of it waits for a person, each side of it by itself.
 
     `replaced` are listed under a NIK that was corrected. `jumps` are out of bounds; `unsigned` says by its digest why
-    nobody of a batch may be added; `held` are the people of corrections that lack their signature, and who would get a
-    NIK under which one of them is still listed, and `held_because` says why.
+    nobody of a batch may be added or withdrawn; `held` are the people of corrections that lack their signature, and who
+    would get a NIK under which one of them is still listed, and `held_because` says why.
     """
 
     added: int
@@ -167,6 +166,8 @@ def publish(
 
     Raises `WaitingError` for what waits, once all else is published; `PrakerjaError`.
     """
+    with warehouse.transaction() as connection:
+        require_same_rule(connection)
     with warehouse.exclusive("publish"):
         # Which keys sign is known once nobody else can change that.
         version, made, pending = _published(
@@ -302,7 +303,8 @@ def _next_version(
     has_new_key: bool,
 ) -> tuple[int | None, int | None, Pending]:
     by = _known_by(clock, is_daily=is_daily)
-    with warehouse.transaction("publish", one_snapshot=True) as connection:
+
+    def record(connection: warehouse.Connection) -> tuple[int | None, int | None, Pending]:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         pending = _pending(connection, by)
         if approve_as:
@@ -326,14 +328,18 @@ def _next_version(
         if not (has_changed or has_new_key or proves_the_day):
             return None, None, pending
         version = _insert(connection, occasion, at, by, keys.current, pending, known_by=clock)
-    return version, version, pending
+        signed_changes.list_changes(connection, version)  # raises where a row of it is not signed for
+        return version, version, pending
+
+    return warehouse.write_in_one_snapshot("publish", record)
 
 
 def _pending(connection: warehouse.Connection, by: dict[str, date]) -> Pending:
     """What has changed since the last version, measured as the next one would have it."""
-    unsigned = _unsigned_batches(connection, by)
+    digests = [row["digest"] for row in warehouse.rows(connection, "blacklist/list_pending_batches", **by)]
+    unsigned = signed_changes.find_unsigned(connection, digests)
     corrected = warehouse.rows(connection, "blacklist/list_corrected_changes", **by)
-    told = _unsigned_corrections(connection, corrected)
+    told = signed_changes.find_unsigned_corrections(connection, corrected, unsigned)
     pending = _measured(connection, by, unsigned, _held(corrected, told, may_withdraw=True), list(told.values()))
     if "WITHDRAW" not in pending.ops:  # who stays listed keeps whoever has their NIK by now
         pending = _measured(connection, by, unsigned, _held(corrected, told, may_withdraw=False), list(told.values()))
@@ -382,86 +388,8 @@ def _held(corrected: Sequence[Any], unsigned: dict[str, str], *, may_withdraw: b
         held |= more
 
 
-def _unsigned_corrections(connection: warehouse.Connection, corrected: Sequence[Any]) -> dict[str, str]:
-    """The requests of corrected NIKs whose approval must be signed and is not; and why nobody is listed by each.
-
-    As for batches: what is signed for is computed from the people, here from the NIK under its correction's seal.
-    """
-    people = load_people()
-    if not people.must_sign or is_replaying.get():
-        return {}
-    warehouse_id, contacts, unsigned = warehouse.warehouse_id(connection), Contacts.configured(), dict[str, str]()
-    judged = dict[str, bool]()
-    for row in corrected:
-        request = row["request"]
-        if request is None or request in unsigned:
-            continue
-        named = f"correction {request[:16]}"
-        if row["sealed"] is None or not corrections.is_of(
-            row["card_number"], row["corrected_nik"], bytes(row["sealed"]), row["digest"], contacts
-        ) or corrections.request_of(row["digests"]) != request:  # fmt: skip
-            unsigned[request] = f"{named} is not of the NIKs that would be listed: nobody is listed by it"
-            continue
-        if request not in judged:
-            person = (people.listed or {}).get(row["decided_by"])
-            text = CorrectionText(warehouse_id, request, len(row["digests"]), row["decided_by"])
-            judged[request] = bool(
-                person and row["signature"] and is_signed(text, row["signature"], person, row["recorded_at"])
-            )
-        if not judged[request]:
-            unsigned[request] = f"{named} lacks its signature: nobody is listed by it"
-    return unsigned
-
-
 def _is_approved(connection: warehouse.Connection, jump: Jump) -> bool:
     return bool(warehouse.execute(connection, "blacklist/is_publication_approved", digest=jump.digest).scalar_one())
-
-
-def _unsigned_batches(connection: warehouse.Connection, by: dict[str, date]) -> dict[str, str]:
-    """The batches, by digest, whose approvals must be signed and are not; and why nobody of each is listed.
-
-    What the warehouse says of a batch is not believed: its digest is computed from its people, how many must sign comes
-    from `program.yaml`, and keys from the list of people. In a replay approvals are in advance, and unsigned.
-    """
-    people, rule = load_people(), program()["approvals"]
-    if not people.must_sign or is_replaying.get():
-        return {}
-    warehouse_id, unsigned = warehouse.warehouse_id(connection), {}
-    for row in warehouse.rows(connection, "blacklist/list_pending_batches", **by):
-        named = f"batch {str(row['digest'])[:16]}" if row["digest"] else "who is in no batch"
-        if row["strays"] or row["digest"] not in _digests(row):
-            unsigned[row["digest"]] = f"{named} is not of the people who would be listed: nobody of it is listed"
-            continue
-        text = ApprovalText(warehouse_id, row["cohort"], row["digest"], len(row["cards"]), row["subject"], "")
-        signers = {
-            given["by"]
-            for given in row["signed"]
-            if (person := (people.listed or {}).get(given["by"]))
-            and is_signed(
-                replace(text, approved_by=given["by"]), given["signature"], person, datetime.fromisoformat(given["at"])
-            )
-        }
-        needed = int(rule["approvers" if len(row["cards"]) <= rule["one_approver_up_to"] else "approvers_above"])
-        if len(signers) < needed:
-            unsigned[row["digest"]] = (
-                f"gelombang-{row['cohort']}: {named} lacks signatures ({len(signers)} of {needed}): "
-                "nobody of it is listed"
-            )
-    return unsigned
-
-
-def _digests(batch: Any) -> Iterator[str]:
-    """What a batch's digest may be: of its people, with the NIKs that had been corrected by when it was proposed.
-
-    A correction that came into force later is approved by itself, and signed.
-    """
-    niks: dict[int, int] = {}
-    for corrected in [None, *batch["corrected"]]:
-        if corrected:
-            niks[corrected["card"]] = corrected["nik"]
-        people = (f"{card} {niks[card]}" if card in niks else str(card) for card in batch["cards"])
-        content = "\n".join([str(batch["subject"]), str(batch["decision_id"]), *people])
-        yield hashlib.sha256(content.encode()).hexdigest()
 
 
 def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:
@@ -694,6 +622,7 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
     """A version's list, which is the list before with what the warehouse has changed since, and that delta.
 
     The list before must be the very one that this warehouse has published, whose digest it keeps. Raises where not.
+    Nobody is added but by the changes, which are verified as they are read: also where everybody is issued anew.
     """
     before = snapshot_of(base, version - 1) if version > 1 else HEADER
     key = keys.subjects[key_id]
@@ -702,13 +631,16 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
             connection, "blacklist/digest_of_list", version=version - 1, key_id=key_id_before
         ).scalar_one_or_none()
         entries = warehouse.execute(connection, "blacklist/count_listed", version=version).scalar_one()
+        changes = signed_changes.list_changes(connection, version)
         files = None
         if version == 1 or key_id != key_id_before:
-            was, now = _listed(connection, version - 1, keys.subjects[key_id_before]), _listed(connection, version, key)
+            people = _people(connection, version - 1)
+            was = Rows.of(SnapshotRow, people, keys.subjects[key_id_before])
+            now = Rows.of(SnapshotRow, _changed(people, changes), key)
             if was.csv() == before:
                 files = VersionFiles(now.csv(), Rows.reissued(was, now).csv())
         else:
-            changed = Rows.of(DeltaRow, _people(connection, "blacklist/list_changes", version), key)
+            changed = Rows.of(DeltaRow, changes, key)
             with contextlib.suppress(NotCanonicalError):
                 files = VersionFiles.following(before, changed)
             # A list from before digests were kept is held against everybody.
@@ -723,14 +655,21 @@ def _files(base: UPath, version: int, key_id: str, key_id_before: str, keys: Key
 
 
 def _listed(connection: warehouse.Connection, version: int, key: SubjectKey) -> Rows:
-    return Rows.of(SnapshotRow, _people(connection, "blacklist/list_entries", version), key)
+    return Rows.of(SnapshotRow, _people(connection, version), key)
 
 
-def _people(connection: warehouse.Connection, name: str, version: int) -> Any:
-    types = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
-    if name.endswith("changes"):
-        types = {"op": "string", **types}
-    return warehouse.table(connection, name, types, version=version)
+def _people(connection: warehouse.Connection, version: int) -> pa.Table:
+    return warehouse.table(connection, "blacklist/list_entries", signed_changes.ENTRY, version=version)
+
+
+def _changed(people: pa.Table, changes: pa.Table) -> pa.Table:
+    """Who is listed after changes of a list of people."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    withdrawn = changes.filter(pc.equal(changes["op"], "WITHDRAW"))["nik"].combine_chunks()
+    kept = people.filter(pc.invert(pc.is_in(people["nik"], value_set=withdrawn)))
+    return pa.concat_tables([kept, changes.filter(pc.equal(changes["op"], "ADD")).select(people.column_names)])
 
 
 # -- the keys that readers believe -------------------------------------------------------------------------------------

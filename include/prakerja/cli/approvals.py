@@ -10,6 +10,7 @@ import typer
 
 from prakerja.cli.common import AsJson, Because, ListByDefault, Name, answered, print_table, today
 from prakerja.errors import PrakerjaError
+from prakerja.escaping import one_line
 
 freeze = typer.Typer(cls=ListByDefault, help="Days on which nobody is revoked.")
 
@@ -27,7 +28,7 @@ def approve(
     """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
     from prakerja import schema, warehouse
     from prakerja.calendar import cohort as cohort_of
-    from prakerja.revocations import approval
+    from prakerja.revocations import approval, rejections
     from prakerja.revocations.decision import made_decision
 
     if (digest is None) != (name is None) or (sign_with and not name):
@@ -41,15 +42,24 @@ def approve(
             if made is None or not waiting:
                 raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
             for batch in waiting:
-                _print_batch(made, batch, approval.review(connection, made, batch))
+                said = [
+                    *rejections.describe_hold(connection, batch),
+                    *(
+                        f"rejected by {each['rejected_by']} on {each['rejected_on']}"
+                        for each in rejections.list_rejections(connection, batch)
+                    ),
+                ]
+                _print_batch(made, batch, approval.review(connection, made, batch), said)
         return
     person = _signer(name) if sign_with else answered("approved", name, "approve")[1]
     schema.require_schema()
-    made, batch = approval.find_waiting(wave.cohort, digest)
-    signature = approval.sign(batch, person, sign_with) if sign_with else None
+    on = today()
+    made, batch = approval.find_waiting(wave.cohort, digest, is_to_sign=sign_with is not None)
+    signature = approval.sign(batch, person, sign_with, on) if sign_with else None
     with warehouse.transaction("decide") as connection:
-        approval.approve(connection, batch, person, today(), signature=signature)
+        is_new = approval.approve(connection, batch, person, on, signature=signature)
         missing = approval.known(connection, made, batch.subject, batch.digest).approvals_needed
+    approval.require_new(is_new, batch, person)
     typer.echo(f"{person} approves {batch.described} of gelombang-{cohort}; {_next_step(batch, missing)}")
 
 
@@ -67,6 +77,7 @@ def override(
     wave = cohort_of(cohort)
     schema.require_schema()
     if attempt is None and because is None and name is None:
+        overrides.look_again(wave.as_known_on(today()), today())
         stopped = overrides.blocked_attempt(wave.cohort)
         typer.echo(f"gelombang-{cohort} is stopped: {stopped['reason']}: {stopped['detail']}")
         told = overrides.attempt_name(stopped["decision_id"])
@@ -167,12 +178,14 @@ def _next_step(batch: Any, missing: int) -> str:
 
     if missing:
         return f"{count_people(missing)} more must approve it"
+    if batch.is_carried_out:
+        return "it is carried out, and the list has it from its next version on"
     if batch.subject == "revocation":
         return "the cohort's run carries it out: one that waits goes on by itself, else clear its task choose"
     return "the next platform_feeds carries it out"
 
 
-def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
+def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str]) -> None:
     from rich.table import Table
 
     from prakerja.revocations.approval import LEADS_TO
@@ -193,6 +206,8 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any]) -> None:
         typer.echo(
             f"  overridden by {each['overridden_by']}: {each['reason']} ({each['detail']}), because {each['because']}"
         )
+    for line in said:
+        typer.echo(one_line(f"  {line}"))
     rates = Table("gelombang", "selected", "revoked", "rate", title="against earlier decisions")
     here = {f"{made.cohort}, this batch": (made.selected, batch.people)}
     for number, (selected, people) in {**review["rates"], **here}.items():

@@ -59,7 +59,10 @@ def correct(
     if digest is not None:
         if dismiss != bool(because) or (dismiss and sign_with):
             raise typer.BadParameter("say why it is dismissed, and only then: --dismiss, --because")
-        why, person = ("approved", _signer(name)) if sign_with else answered(because or "approved", name, "correct")
+        if sign_with:
+            why, person = "approved", _signer(name)
+        else:
+            why, person = answered(because or "approved", name, "correct" if dismiss else "approve")
         schema.require_schema()
         request = corrections.decide(digest, person, today(), is_approved=not dismiss, because=why, sign_with=sign_with)
         done = "dismisses" if dismiss else "approves"
@@ -105,7 +108,7 @@ def _signer(name: str) -> str:
     """Return the id of a person who approves by a signature: their login is not asked."""
     from prakerja.people import load_people
 
-    return load_people().find(name, "correct").id
+    return load_people().find(name, "approve").id
 
 
 def _print_waiting(requests: list[Request]) -> None:

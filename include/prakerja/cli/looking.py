@@ -7,26 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, lines_of_stdin, print_table, say
+from prakerja.cli.common import AsJson, lines_of_stdin, print_table, say, today
 
 
 def cohorts(as_json: AsJson = False) -> None:
     """The cohort table: where each gelombang stands, what was decided, what waits."""
-    from prakerja import schema
-    from prakerja.cohorts import overview
+    from prakerja import schema, warehouse
+    from prakerja.cohorts import calendar_check, overview
     from prakerja.reminders import overview as reminded
 
     schema.require_schema()
-    table = overview.cohort_table()
+    table = overview.cohort_table(today())
     runs = reminded.list_runs()
+    with warehouse.transaction() as connection:
+        problems = calendar_check.list_problems(connection, today())
     if as_json:
         for row in table:
             row["reminder_runs"] = [run for run in runs if run["cohort"] == row["cohort"]]
         typer.echo(json.dumps(table, indent=2))
-        return
-    print_cohorts(table)
-    for line in [*waiting(table), *filter(None, map(reminded.owed, runs))]:
+    else:
+        print_cohorts(table)
+    told = [problem.told for problem in problems]
+    for line in told if as_json else [*told, *waiting(table), *filter(None, map(reminded.owed, runs))]:
         say(line)
+    if any(problem.kind == "entry_unreadable" for problem in problems):
+        raise typer.Exit(1)  # the table lacks a cohort
 
 
 def explain(
@@ -84,6 +89,8 @@ def waiting(table: list[dict[str, Any]]) -> list[str]:
     for row in table:
         if row["status"] == "blocked":
             lines.append(f"gelombang-{row['cohort']} is blocked: {row['reason']}: {row['detail']}")
+        elif row.get("reason") == "feeds_arrived":
+            lines.append(f"gelombang-{row['cohort']} is not decided yet: {row['detail']}")
         elif row["missing_feeds"]:
             owed = row["missing_feeds"]
             more = f" and {len(owed) - 5} more" if len(owed) > 5 else ""
@@ -95,15 +102,18 @@ def _print_story(position: int, story: dict[str, Any]) -> None:
     from rich.table import Table
 
     where = f"gelombang-{story['cohort']}" if story["cohort"] is not None else "no cohort"
-    typer.echo(f"{position}. {where}: {story['state']} ({story['because']})")
+    by = story.get("spared_by")
+    row = f", by {by['platform']} {by['business_date']} revision {by['revision']}, line {by['line']}" if by else ""
+    typer.echo(f"{position}. {where}: {story['state']} ({story['because']}{row})")
     if not story["events"]:
         return
-    table = Table("at (UTC)", "what", "evidence")
+    table = Table("at (WIB)", "what", "evidence")
     for event in story["events"]:
+        at = event["at"].removesuffix("+07:00").replace("T", " ")
         told = ", ".join(
             f"{key} {'; '.join(map(str, value)) if isinstance(value, list) else value}"
             for key, value in event.items()
-            if key not in {"at", "what"} and value is not None
+            if key not in {"at", "what"} and value is not None and (key != "about_on" or value != at[:10])
         )
-        table.add_row(event["at"].replace("+00:00", "").replace("T", " "), event["what"], told)
+        table.add_row(at, event["what"], told)
     print_table(table)

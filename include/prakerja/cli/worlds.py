@@ -32,7 +32,7 @@ def replay(
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day to play.")],
     cohorts: Annotated[str | None, typer.Option(help="Only the runs of these cohorts, as 12,13.")] = None,
     approve_as: Annotated[
-        str | None, typer.Option(help="Approve revocations and reinstatements in advance, as NAME.")
+        str | None, typer.Option(help="Approve in advance, as NAME: where approvals are not signed.")
     ] = None,
 ) -> None:
     """Run the real DAGs over the landing zone for past days, in order; print the cohort table."""

@@ -17,7 +17,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -236,7 +236,7 @@ def decide(
                 raise PrakerjaError(f"{decided_by} has corrected this: another person must approve it")
             if load_people().must_sign and not sign_with:
                 raise PrakerjaError("approvals are signed here: prakerja correct ... --sign-with KEY")
-            signature = _sign(request, decided_by, sign_with) if sign_with else None
+            signature = _sign(request, decided_by, sign_with, on) if sign_with else None
         try:
             with warehouse.transaction("decide") as connection:
                 warehouse.execute(
@@ -256,11 +256,15 @@ def decide(
     return request
 
 
-def is_of(card_number: int, nik: int, sealed: bytes, digest: str, contacts: Contacts) -> bool:
-    """Return whether a NIK is the one that a correction's digest was made of. Raises `PrakerjaError`."""
+def niks_of(card_number: int, sealed: bytes, digest: str, contacts: Contacts) -> tuple[int, int] | None:
+    """Return the NIK before and after a correction, or None where its digest was not made of what lies under its seal.
+
+    Raises `PrakerjaError` for a seal that cannot be opened.
+    """
     values = json.loads(contacts.open_values(card_number, sealed))
-    is_sealed = hmac.compare_digest(_digest(card_number, values), digest)
-    return is_sealed and values["after"] == {"nik": f"{nik:016}"}
+    if not hmac.compare_digest(_digest(card_number, values), digest) or set(values["after"]) != {"nik"}:
+        return None
+    return int(values["before"]["nik"]), int(values["after"]["nik"])
 
 
 def request_of(digests: Iterable[str]) -> str:
@@ -385,12 +389,12 @@ def _request(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(["corrections", *sorted(digests)]).encode()).hexdigest()
 
 
-def _sign(request: Request, person_id: str, key: Path) -> str:
+def _sign(request: Request, person_id: str, key: Path, on: date) -> str:
     with warehouse.transaction() as connection:
         warehouse_id = warehouse.warehouse_id(connection)
-    text = CorrectionText(warehouse_id, request.request, len(request.people), person_id)
-    signature, person = signatures.sign(text, key), load_people().find(person_id, "correct")
-    if not signatures.is_signed(text, signature, person, datetime.now(UTC)):
+    text = CorrectionText(warehouse_id, request.request, len(request.people), on, person_id)
+    signature, person = signatures.sign(text, key), load_people().find(person_id, "approve")
+    if not signatures.is_signed(text, signature, person):
         raise PrakerjaError(f"{key} is not a key that the list of people gives {person_id} today")
     return signature
 

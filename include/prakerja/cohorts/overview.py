@@ -8,7 +8,9 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar, deadlines
-from prakerja.cohorts.completeness import as_text, missing_feeds
+from prakerja.cohorts.completeness import as_text, missing_feeds, missing_for, sentence
+
+FEEDS_ARRIVED = "the deliveries that were missing have arrived: its run goes on within ten minutes"
 
 COUNTS = (
     "selected", "purchased", "held", "at_risk", "overdue", "excluded", "revoked", "reinstated",
@@ -20,7 +22,8 @@ def cohort_table(day: date | None = None) -> list[dict[str, Any]]:
     """One mapping per cohort, in the order of announcement: `cohort`, `status`, its dates, the counts, `missing_feeds`.
 
     By the deadlines as they were announced by a day; without one by all that the calendar has.
-    `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`.
+    `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`. What
+    is missing is what is missing by now (`with_gaps`).
     """
     with warehouse.transaction() as connection:
         waves = [wave.as_known_on(day) if day else wave for wave in calendar().values()]
@@ -35,10 +38,30 @@ def missing_now() -> list[tuple[str, date]]:
         missing = {
             feed
             for cohort in calendar().values()
-            if (row := known.get(cohort.cohort)) and row["decision_status"] != "made"
-            for feed in _owed(connection, cohort, row["standing_as_of"])
+            if (row := known.get(cohort.cohort)) and row["decision_status"] != "made" and row["standing_as_of"]
+            for feed in _owed(connection, cohort.as_known_on(row["standing_as_of"]), row["standing_as_of"])
         }
     return sorted(missing)
+
+
+def with_gaps(
+    connection: warehouse.Connection, cohort: Cohort, row: dict[str, Any], as_of: date | None
+) -> dict[str, Any]:
+    """A cohort's row with the deliveries that are missing by now, whatever was missing when it was written.
+
+    A blocked cohort owes its window and the settlement days, an open one what it owes by its latest intake, `as_of`.
+    One that was blocked by missing deliveries is open again when they have arrived; its `detail` says so.
+    """
+    if row["status"] not in ("open", "blocked"):
+        return row | {"missing_feeds": []}
+    is_blocked = row["status"] == "blocked"
+    missing = missing_for(connection, cohort, date.max) if is_blocked else _owed(connection, cohort, as_of)
+    found = row | {"missing_feeds": as_text(missing)}
+    if is_blocked and row["reason"] == "feeds_missing":
+        if missing:
+            return found | {"detail": sentence(missing)}
+        return found | {"status": "open", "reason": "feeds_arrived", "detail": FEEDS_ARRIVED}
+    return found
 
 
 def _known(connection: warehouse.Connection, waves: Iterable[Cohort]) -> dict[int, Any]:
@@ -47,17 +70,16 @@ def _known(connection: warehouse.Connection, waves: Iterable[Cohort]) -> dict[in
 
 
 def _row(connection: warehouse.Connection, cohort: Cohort, known: Any) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         "cohort": cohort.cohort,
         "status": _status(known),
         "announced_on": cohort.announced_on.isoformat(),
         "deadline_on": cohort.deadline_on.isoformat(),
         **{name: int(known[name] or 0) if known else 0 for name in COUNTS},
-        "missing_feeds": _missing(connection, cohort, known),
     }
     if known and known["reason"]:
         row |= {"reason": known["reason"], "detail": known["detail"]}
-    return row
+    return with_gaps(connection, cohort, row, known and known["standing_as_of"])
 
 
 def _status(known: Any) -> str:
@@ -70,17 +92,8 @@ def _status(known: Any) -> str:
     return "decided" if known["is_carried_out"] or not known["overdue"] else "awaiting_approval"
 
 
-def _missing(connection: warehouse.Connection, cohort: Cohort, known: Any) -> list[str]:
-    """What the blocked decision missed; while the cohort is open, what is owed by now."""
-    if known is None or known["decision_status"] == "made":
-        return []
-    if known["decision_status"] == "blocked":
-        return list(known["missing_feeds"])
-    return as_text(_owed(connection, cohort, known["standing_as_of"]))
-
-
 def _owed(connection: warehouse.Connection, cohort: Cohort, as_of: date | None) -> list[tuple[str, date]]:
     if as_of is None:
         return []
     last = min(cohort.last_business_date, as_of - timedelta(days=1))
-    return missing_feeds(connection, cohort.announced_on, last, as_of)
+    return missing_feeds(connection, cohort.announced_on, last, date.max)

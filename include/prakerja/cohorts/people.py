@@ -56,6 +56,11 @@ def withdraw(number: str, on: date, *, because: str, recorded_by: str) -> None:
         raise PrakerjaError("this person has withdrawn already: see `prakerja explain`")
 
 
+def is_suspended(connection: warehouse.Connection, recipient_id: int, on: date) -> bool:
+    """Return whether a suspension of a recipient runs on a day."""
+    return bool(warehouse.execute(connection, "cohorts/is_suspended", recipient_id=recipient_id, day=on).scalar_one())
+
+
 def find_recipient(connection: warehouse.Connection, number: str) -> int | None:
     """The recipient of a card, else of a NIK; nothing where there is none."""
     asked = int(number) if is_card(number) else None

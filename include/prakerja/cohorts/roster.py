@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from prakerja import landing, warehouse
-from prakerja.calendar import Cohort, calendar
+from prakerja.calendar import Cohort, calendar, unreadable_entries
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.escaping import one_line
@@ -32,6 +32,7 @@ COLUMNS = ("card_number", "nik", "full_name", "phone", "email", "region_code")
 DIGITS = {"card_number": ("card number", 16), "nik": ("NIK", 16), "region_code": ("region code", 2)}
 FOLDER = re.compile(r"gelombang-([1-9]\d{0,3})")
 LINES_SHOWN = 10
+OF_THE_CALENDAR = ("cohort_unknown", "calendar_mismatch")  # reasons that end when the calendar is put right
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
             if is_replay and delivered.announced_on > clock:
                 continue
             fingerprint = delivered.fingerprint
+            by_calendar = _by_calendar(fingerprint, delivered.cohort)
+            if (delivered.cohort, by_calendar) in looked_at:
+                continue
             if (delivered.cohort, fingerprint) in looked_at:
                 corrected_since = looked_at[delivered.cohort, fingerprint]
                 if corrected_since is None:
@@ -95,7 +99,8 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
             try:
                 rows = _load(delivered, fingerprint, clock, accepted.get(delivered.cohort))
             except RejectedError as rejection:
-                _reject(delivered, fingerprint, clock, rejection)
+                is_calendars = rejection.reason in OF_THE_CALENDAR
+                _reject(delivered, by_calendar if is_calendars else fingerprint, clock, rejection)
                 intake.rejected.append(
                     f"roster of gelombang-{delivered.cohort}: {rejection.reason}: {rejection.detail}"
                 )
@@ -106,9 +111,8 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
             except Exception as defect:
                 # One that we cannot load keeps no other out. Its error's own text may quote a row.
                 kind = str(defect) if isinstance(defect, PrakerjaError) else type(defect).__name__
-                intake.rejected.append(
-                    f"roster of gelombang-{delivered.cohort}: could not be loaded ({kind}): a defect"
-                )
+                told = "" if isinstance(defect, PrakerjaError) else ": a defect"
+                intake.rejected.append(f"roster of gelombang-{delivered.cohort}: could not be loaded ({kind}){told}")
                 log.error("%s", intake.rejected[-1])
                 continue
             if rows is not None:
@@ -179,6 +183,9 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
     file = landing.file_of(manifest, has_amount=False)
     cohort = calendar().get(delivered.cohort)
     if cohort is None:
+        for entry in unreadable_entries():
+            if entry.cohort == delivered.cohort:
+                raise PrakerjaError(entry.told)  # the roster may be right: it is looked at again
         raise RejectedError("cohort_unknown", f"the calendar has no cohort {delivered.cohort}")
     for key, expected in (("announced_on", cohort.announced_on), ("deadline_on", cohort.first_deadline_on)):
         if manifest.get(key) != expected.isoformat():
@@ -232,6 +239,13 @@ def _records(frame: pd.DataFrame) -> Any:
             "region_code": pa.array(frame["region_code"], pa.string()),
         }
     )
+
+
+def _by_calendar(fingerprint: str, number: int) -> str:
+    """What marks a roster that the calendar refuses: with another entry it is looked at again."""
+    cohort = calendar().get(number)
+    dates = f"{cohort.announced_on} {cohort.first_deadline_on}" if cohort else "none"
+    return hashlib.sha256(f"{fingerprint} {dates}".encode()).hexdigest()
 
 
 def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: RejectedError) -> None:

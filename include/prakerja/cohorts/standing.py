@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import evidence
+from prakerja.cohorts.completeness import missing_feeds
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,12 @@ def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
         )
 
 
-def as_promised(connection: warehouse.Connection, cohort: Cohort, clock: date) -> Cohort:
-    """The cohort as known on a day; a deadline that was promised once is not taken back with the calendar's entry."""
-    known = cohort.as_known_on(clock)
-    promised = warehouse.execute(connection, "cohorts/promised_deadline", cohort=cohort.cohort, known_by=clock).scalar()
-    return known if promised is None or promised <= known.deadline_on else replace(known, deadline_on=promised)
+def promised_deadline(connection: warehouse.Connection, cohort: int, clock: date) -> date | None:
+    """Return the latest deadline that a cohort was promised by a day, or None where it was never extended."""
+    found: date | None = warehouse.execute(
+        connection, "cohorts/promised_deadline", cohort=cohort, known_by=clock
+    ).scalar()
+    return found
 
 
 def has_open_cohort(business_date: date) -> bool:
@@ -82,3 +83,21 @@ def has_open_cohort(business_date: date) -> bool:
     with warehouse.transaction() as connection:
         loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
     return any(cohort.is_open_on(business_date) for number, cohort in calendar().items() if number in loaded)
+
+
+def owed_deliveries(connection: warehouse.Connection, first_seen_by: date, day: date) -> list[tuple[str, date]]:
+    """Every (platform, business date) before `first_seen_by` that a cohort is owed on a day and is not decided without.
+
+    A cohort owes its window and the settlement days from its announcement until its decision.
+    """
+    owed: set[tuple[str, date]] = set()
+    for known in warehouse.rows(connection, "cohorts/known_cohorts"):
+        cohort = calendar().get(known["cohort"])
+        if cohort is None:
+            continue
+        wave, decided_for = cohort.as_known_on(day), known["decided_deadline_on"]
+        if decided_for is not None and (known["is_carried_out"] or decided_for >= wave.deadline_on):
+            continue
+        last = min(wave.last_business_date, first_seen_by - timedelta(days=1))
+        owed.update(missing_feeds(connection, wave.announced_on, last, date.max))
+    return sorted(owed)

@@ -125,17 +125,20 @@ def known_platform(slug: str) -> Platform:
 # -- the landing zone --------------------------------------------------------------------------------------------------
 
 
-def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str]]:
-    """Every complete delivery on the landing zone (of one platform), oldest first, and what is not understood there."""
+def survey(root: str, slug: str | None = None, business_date: date | None = None) -> tuple[list[Delivery], list[str]]:
+    """Every complete delivery on the landing zone (of one platform), oldest first, and what is not understood there.
+
+    Of a platform's business date alone nothing else is listed.
+    """
     deliveries: list[Delivery] = []
     strays: list[str] = []
     zone = landing.landing_zone(root)
     feeds, bounds = zone / "feeds", landing.resolved(zone)
     folders = [feeds / slug] if slug else [folder for folder in landing.listed(feeds) if landing.is_text(folder.name)]
     for platform in folders:
-        for day in landing.listed(platform):
-            business_date = _date(day.name)
-            if business_date is None:
+        for day in landing.listed(platform) if business_date is None else [platform / business_date.isoformat()]:
+            of_day = _date(day.name)
+            if of_day is None:
                 strays.append(f"feeds/{platform.name}/{day.name} is no business date (YYYY-MM-DD)")
                 continue
             for revision in landing.listed(day):
@@ -145,7 +148,7 @@ def survey(root: str, slug: str | None = None) -> tuple[list[Delivery], list[str
                 elif not landing.is_within(revision, bounds):
                     strays.append(f"{path} leads out of the landing zone")
                 elif (manifest := landing.read_manifest(revision)) is not None:
-                    delivery = Delivery(platform.name, business_date, int(revision.name[1:]), revision, manifest)
+                    delivery = Delivery(platform.name, of_day, int(revision.name[1:]), revision, manifest)
                     strays += [f"{path}/{name} is not in the manifest" for name in _unread(delivery)]
                     deliveries.append(delivery)
     landing.landing_zone(root)  # where it has gone meanwhile, this is not all that lies there

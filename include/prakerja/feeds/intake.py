@@ -49,6 +49,13 @@ def has_arrived(slug: str, business_date: date) -> bool:
     return day.is_dir() and any((folder / "manifest.json").is_file() for folder in day.iterdir())
 
 
+def has_news(slug: str, business_date: date) -> bool:
+    """Whether something lies there for a platform's business date that was not looked at: one folder is listed."""
+    found, _ = deliveries.survey(Settings.from_environment().landing, slug, business_date)
+    known = _known(slug)
+    return any(not _is_known(delivery, known[business_date, delivery.revision]) for delivery in found)
+
+
 def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
     """Take in what has arrived of one platform by the WIB day `clock`, whatever its business date, oldest first.
 
@@ -70,7 +77,7 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
                 if not _is_altered(delivery, earlier):
                     continue
                 altered = True
-            elif any(row["fingerprint"] == _fingerprint(delivery, delivery.file_mark()) for row in earlier):
+            elif _is_known(delivery, earlier):
                 continue  # rejected before, and nothing has been mended since
             try:
                 entry = _examine(delivery, clock, altered=altered)
@@ -150,6 +157,11 @@ def _known(slug: str) -> dict[tuple[date, int], list[Any]]:
         for row in warehouse.rows(connection, "feeds/known_deliveries", platform=slug):
             known[row["business_date"], row["revision"]].append(row)
     return known
+
+
+def _is_known(delivery: Delivery, earlier: list[Any]) -> bool:
+    """Whether a delivery was looked at as it lies there."""
+    return bool(earlier) and any(row["fingerprint"] == _fingerprint(delivery, delivery.file_mark()) for row in earlier)
 
 
 def _is_altered(delivery: Delivery, earlier: list[Any]) -> bool:

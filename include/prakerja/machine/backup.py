@@ -52,7 +52,9 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
     try:
         aside.mkdir(mode=0o700, parents=True)
         for database in _databases():
-            _run("pg_dump", database, "--format=custom", "--no-owner", f"--file={aside / database}.dump")
+            # Nothing here keeps large objects: one that somebody else has made would stop the backup.
+            leave_out = ("--no-owner", "--no-large-objects")
+            _run("pg_dump", database, "--format=custom", *leave_out, f"--file={aside / database}.dump")
         keys = Settings.from_environment().home / "keys"
         if with_keys and keys.is_dir():
             shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(SERVERS_OWN))

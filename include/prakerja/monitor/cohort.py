@@ -14,18 +14,19 @@ from prakerja.errors import PrakerjaError
 from prakerja.monitor import curves, figures, overview
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
-from prakerja.settings import INCLUDE
+from prakerja.settings import INCLUDE, WIB
 
 ENDS = ("delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
 
 
 def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]:
     """`row`, `forecast`, `others` (to compare with), `charts`. Raises `PrakerjaError` where unknown."""
-    wave, known = cohort(number), figures.of_cohorts()
+    day = now.astimezone(WIB).date()
+    wave, known = cohort(number).as_known_on(day), figures.of_cohorts()
     if number not in known:
         raise PrakerjaError(f"gelombang {number} has no roster yet: it is announced on {wave.announced_on}")
     found = known[number]
-    drawn = curves.every(known)
+    drawn = curves.every(known, day)
     before, points = curves.earlier(wave, drawn), drawn[number]
     expected = curves.forecast(points, found.counts["selected"], before)
     charts = {
@@ -107,7 +108,11 @@ def _marks(wave: Cohort) -> list[dict[str, Any]]:
             "days_left": (wave.deadline_on - event.on).days,
             "on": event.on.isoformat(),
             "kind": "deadline" if event.kind == "deadline" else "reminder",
-            "what": "the deadline, 23:59 WIB" if event.kind == "deadline" else f"reminder {event.kind}",
+            "what": f"reminder {event.kind}"
+            if event.kind != "deadline"
+            else "the deadline, 23:59 WIB"
+            if event.on == wave.deadline_on
+            else "the earlier deadline, 23:59 WIB",
         }
         for event in wave.events()
     ]

@@ -63,19 +63,18 @@ def curve(cohort: Cohort, figures: CohortFigures) -> list[Point]:
     return points
 
 
-def every(known: Mapping[int, CohortFigures]) -> dict[int, list[Point]]:
-    """The curve of every cohort."""
+def every(known: Mapping[int, CohortFigures], day: date) -> dict[int, list[Point]]:
+    """The curve of every cohort, towards the deadline that is known on a day."""
     waves = calendar()
-    return {number: curve(waves[number], figures) for number, figures in known.items()}
+    return {number: curve(waves[number].as_known_on(day), figures) for number, figures in known.items()}
 
 
 def earlier(cohort: Cohort, drawn: Mapping[int, list[Point]]) -> dict[int, list[Point]]:
     """Of the curves the whole ones, of cohorts whose deadline was over when this one's was to come."""
-    waves = calendar()
     return {
         number: points
         for number, points in drawn.items()
-        if waves[number].deadline_on < cohort.deadline_on and points and points[-1].days_left == 0
+        if points and points[-1].days_left == 0 and points[-1].on < cohort.deadline_on
     }
 
 

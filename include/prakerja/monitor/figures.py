@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -83,7 +83,7 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
 def of_cohorts() -> dict[int, CohortFigures]:
     """The figures of every cohort that was counted, in the order of the calendar."""
     with warehouse.transaction("show") as connection:
-        known = {row["cohort"]: row for row in warehouse.rows(connection, "monitor/list_figures")}
+        known = {row["cohort"]: row for row in _current(connection)}
         days: dict[int, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
         for row in warehouse.rows(connection, "monitor/list_days"):
             days[row["cohort"]][row["paid_on"]][row["platform"]] = row["purchases"]
@@ -94,6 +94,17 @@ def of_cohorts() -> dict[int, CohortFigures]:
     }
 
 
+def _current(connection: warehouse.Connection) -> Iterator[dict[str, Any]]:
+    """The figures as they were counted, with the deliveries that are missing by now: those may come in between."""
+    for row in warehouse.rows(connection, "monitor/list_figures"):
+        counts, cohort = row["figures"], calendar().get(row["cohort"])
+        if cohort is not None:
+            as_of = counts.get("as_of") and date.fromisoformat(counts["as_of"])
+            known = cohort.as_known_on(row["refreshed_at"].astimezone(WIB).date())
+            counts = overview.with_gaps(connection, known, counts, as_of)
+        yield {**row, "figures": counts}
+
+
 def counted_at(known: Mapping[int, CohortFigures]) -> datetime | None:
     """The oldest count of those cohorts that still change; where none does, the latest."""
     changing = [found.refreshed_at for found in known.values() if found.counts["status"] != "decided"]
@@ -101,9 +112,9 @@ def counted_at(known: Mapping[int, CohortFigures]) -> datetime | None:
 
 
 def missing() -> set[tuple[str, date]]:
-    """Every (platform, business date) that some undecided cohort lacked when it was counted."""
+    """Every (platform, business date) that some undecided cohort lacks."""
     with warehouse.transaction("show") as connection:
-        rows = warehouse.rows(connection, "monitor/list_figures")
+        rows = list(_current(connection))
     owed = (told.split() for row in rows for told in row["figures"]["missing_feeds"])
     return {(platform, date.fromisoformat(day)) for platform, day in owed}
 

@@ -13,6 +13,7 @@ from upath import UPath
 from prakerja import warehouse
 from prakerja.blacklist import freshness, sources
 from prakerja.calendar import Cohort, calendar
+from prakerja.cohorts import calendar_check
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import curves, figures
 from prakerja.monitor.charts import Chart
@@ -35,21 +36,22 @@ class Need:
 
 def page(now: datetime) -> dict[str, Any]:
     """`needs`, `cohorts` (the latest first), `to_come` (cohorts without a roster), `published`, `charts`."""
-    known = figures.of_cohorts()
+    known, day = figures.of_cohorts(), now.astimezone(WIB).date()
     published = published_list(now)
-    drawn = curves.every(known)
+    drawn = curves.every(known, day)
     rows, charts = [], {}
     for number, found in reversed(known.items()):
-        cohort = calendar()[number]
+        cohort = calendar()[number].as_known_on(day)
         name = f"spark_{number}"
         charts[name] = _spark(name, cohort, drawn)
         rows.append(row_of(cohort, found, now))
     return {
         "needs": sorted(
             [
+                *_needs_of_calendar(known, day),
                 *_needs(known),
-                *_needs_of_feeds(known, now.astimezone(WIB).date()),
-                *_needs_of_list(published, now.astimezone(WIB).date()),
+                *_needs_of_feeds(known, day),
+                *_needs_of_list(published, day),
                 *_needs_of_people(),
                 *_needs_of_corrections(),
                 *_needs_of_locks(now),
@@ -124,6 +126,12 @@ def _spark(name: str, cohort: Cohort, drawn: Mapping[int, list[curves.Point]]) -
     )
 
 
+def _needs_of_calendar(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:
+    with warehouse.transaction("show") as connection:
+        for problem in calendar_check.list_problems(connection, day):
+            yield Need(problem.told, f"cohorts/{problem.cohort}" if problem.cohort in known else "", problem.is_urgent)
+
+
 def _needs(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
     for number, found in known.items():
         counts, path = found.counts, f"cohorts/{number}"
@@ -132,6 +140,8 @@ def _needs(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
             yield Need(f"{name}: {counts['overdue']:,} overdue wait for an approval", path, True)
         if counts["status"] == "blocked":
             yield Need(f"{name} is not decided: {counts['reason'].replace('_', ' ')}: {counts['detail']}", path, True)
+        elif counts.get("reason") == "feeds_arrived":
+            yield Need(f"{name} is not decided yet: {counts['detail']}", path, False)
         elif counts["missing_feeds"]:
             owed = counts["missing_feeds"]
             more = f" and {len(owed) - 3} more" if len(owed) > 3 else ""

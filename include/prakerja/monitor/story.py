@@ -18,6 +18,7 @@ from prakerja.settings import WIB
 log = logging.getLogger(__name__)
 
 Language = Literal["id", "en"]
+LOCALES: dict[Language, str] = {"id": "id_ID", "en": "en_GB"}
 WORDS = Path(__file__).parent / "story.yaml"
 
 
@@ -43,7 +44,8 @@ def find(number: str, looked_by: str) -> int:
 def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any]:
     """`cohort`, `state`, `because`, and `events` in order of time, each with `at` (WIB), `title` and `told`.
 
-    The look is kept before anything is shown. Raises `UnknownPersonError`.
+    `told` begins with the day that the event is about, where that takes effect or is not the day of `at`. The look is
+    kept before anything is shown. Raises `UnknownPersonError`.
     """
     story = explanation.explain_recipient(recipient_id)
     if story is None:
@@ -56,7 +58,7 @@ def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any
         "cohort": story["cohort"],
         "state": story["state"],
         "state_told": words["states"][story["state"]][language],
-        "because": _of(words["reasons"], story["because"], language),
+        "because": _because(story, words, language),
         "events": _events(story["events"], words, language),
         "texts": {name: text[language] for name, text in words["page"].items()},
         "language": language,
@@ -64,31 +66,54 @@ def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any
     }
 
 
-def _events(events: Sequence[Mapping[str, Any]], words: Any, language: Language) -> list[dict[str, Any]]:
-    """Events in words; dates are told as people write them."""
-    from babel.dates import format_date, format_datetime
+def _because(story: Mapping[str, Any], words: Any, language: Language) -> str:
+    """Why somebody is in their state, with the row that spared them."""
+    because = _of(words["reasons"], story["because"], language)
+    if not story.get("spared_by"):
+        return because
+    row = _environment(words, language).from_string(words["events"]["spared"]["told"][language])
+    return f"{because}: {row.render(e=story['spared_by'])}"
+
+
+def _environment(words: Any, language: Language) -> Any:
+    """What renders the words; dates are told as people write them."""
+    from babel.dates import format_date
     from jinja2.sandbox import SandboxedEnvironment
 
-    locale = {"id": "id_ID", "en": "en_GB"}[language]
+    locale = LOCALES[language]
 
     def day(text: str) -> str:
-        return str(format_date(date.fromisoformat(text[:10]), "d MMMM yyyy", locale=locale))
+        is_instant = "T" in text
+        on = datetime.fromisoformat(text).astimezone(WIB).date() if is_instant else date.fromisoformat(text)
+        return str(format_date(on, "d MMMM yyyy", locale=locale))
 
     def word(text: str) -> str:
         return _of(words["reasons"], text, language)
 
     environment = SandboxedEnvironment(autoescape=False)
     environment.filters |= {"day": day, "word": word, "names": load_people().names_of}
-    told = []
+    return environment
+
+
+def _events(events: Sequence[Mapping[str, Any]], words: Any, language: Language) -> list[dict[str, Any]]:
+    """Events in words."""
+    from babel.dates import format_datetime
+
+    environment, told = _environment(words, language), []
     for event in events:
         template, at = words["events"][event["what"]], datetime.fromisoformat(event["at"]).astimezone(WIB)
+        parts = [template.get("told", {}).get(language, "")]
+        if "about" in template:
+            parts.insert(0, template["about"][language])
+        elif event.get("about_on", at.date().isoformat()) != at.date().isoformat():
+            parts.insert(0, words["page"]["about"][language])
         told.append(
             {
                 "at": at,
-                "at_told": str(format_datetime(at, "d MMM yyyy HH:mm", locale=locale)) + " WIB",
+                "at_told": str(format_datetime(at, "d MMM yyyy HH:mm", locale=LOCALES[language])) + " WIB",
                 "what": event["what"],
                 "title": template["title"][language],
-                "told": environment.from_string(template.get("told", {}).get(language, "")).render(e=event),
+                "told": "; ".join(filter(None, (environment.from_string(part).render(e=event) for part in parts))),
             }
         )
     return told

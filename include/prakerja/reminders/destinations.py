@@ -48,8 +48,13 @@ class Destination:
     needs_tls: bool
 
 
-def require_allowed(url: SplitResult, provider: str) -> Destination:
-    """Return where a provider's URL leads. Raises `ForbiddenHostError` where messages may not go there, or not so."""
+def require_allowed(
+    url: SplitResult, provider: str, *, otherwise: str = "nothing is sent, and what is queued stays queued"
+) -> Destination:
+    """Return where a provider's URL leads. Raises `ForbiddenHostError` where messages may not go there, or not so.
+
+    `otherwise` says what becomes of them then.
+    """
     host, port = _host(url), url.port or PORTS[url.scheme]
     allowed = allowed_hosts()
     here = [each for each in allowed if host is not None and each.host == host and each.port in (None, port)]
@@ -57,13 +62,13 @@ def require_allowed(url: SplitResult, provider: str) -> Destination:
         known = ", ".join(map(str, allowed)) or "no host"
         raise ForbiddenHostError(
             f"{provider}: messages may not go to {place(host, port) if host else 'this host'}: {SETTING} and the "
-            f"environment's own URLs allow {known}; nothing is sent, and what is queued stays queued"
+            f"environment's own URLs allow {known}; {otherwise}"
         )
     may_be_plain = is_loopback(host) or any(each.plain == url.scheme for each in here)
     if url.scheme == "http" and not may_be_plain:
         raise ForbiddenHostError(
             f"{provider}: messages go to {place(host, port)} by https alone, unless {SETTING} says "
-            f"http://{place(host, port)}; nothing is sent, and what is queued stays queued"
+            f"http://{place(host, port)}; {otherwise}"
         )
     return Destination(url.scheme, host, port, needs_tls=not may_be_plain)
 

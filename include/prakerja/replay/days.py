@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prakerja import landing, schema, warehouse
-from prakerja.calendar import Cohort, calendar, cohort
+from prakerja.calendar import Cohort, calendar, cohort, unreadable_entries
 from prakerja.occasion import Occasion, replaying
 from prakerja.settings import WIB, Settings
 from prakerja.workflow import NotTakenInError
@@ -47,6 +47,7 @@ def play(
         from prakerja.revocations import approval
 
         if approve_as:
+            approval.require_unsigned()
             approval.require_never_live()
         runner = Runner(home / "logs" / "replay.log")
         played = Played()
@@ -116,9 +117,7 @@ def due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> li
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
     intake = Occasion("daily", yesterday, now, is_replay=True, approve_as=approve_as)
     due = [Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
-    for event in sorted(
-        event for wave in cohorts for event in wave.as_known_on(day).events() if event.run_at.date() == day
-    ):
+    for event in sorted(event for wave in cohorts for event in wave.events() if event.run_at.date() == day):
         occasion = Occasion(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
         at = event.logical_date
         due.append(Due("cohort_deadline", event.name, at, (at, at), occasion))
@@ -130,6 +129,7 @@ def problems(played: Played, table: list[dict[str, Any]], last: date) -> list[st
     with warehouse.transaction() as connection:
         rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", known_by=last)]
     said = rejected + [line for line in played.said if line not in rejected]
+    said += [entry.told for entry in unreadable_entries()]
     for row in table:
         is_due = calendar()[row["cohort"]].as_known_on(last).decided_on <= last
         if row["status"] == "no_roster" and is_due:

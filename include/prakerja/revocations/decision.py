@@ -74,6 +74,11 @@ def made_decision(connection: warehouse.Connection, cohort: int) -> Decision | N
     return Decision(cohort=cohort, **rows[0]) if rows else None
 
 
+def decided_cohorts(connection: warehouse.Connection) -> list[int]:
+    """Return the cohorts that have a decision, in the order of announcement, whatever the calendar says by now."""
+    return [int(row["cohort"]) for row in warehouse.rows(connection, "revocations/list_decided_cohorts")]
+
+
 def is_decided(connection: warehouse.Connection, cohort: Cohort) -> bool:
     """Whether there is nothing left to decide: a decision of this deadline or a later one, or one that was carried out.
 
@@ -89,12 +94,15 @@ def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
     Records the blocked attempt and raises `BlockedError`, naming platforms and dates; before the day of the decision it
     records nothing and raises `NotReadyError`. A decided cohort passes, and one whose gap a person answers for.
     """
-    with warehouse.transaction("decide", one_snapshot=True) as connection:
+
+    def look(connection: warehouse.Connection) -> str | None:
         if is_decided(connection, cohort):
-            return
+            return None
         if as_of < cohort.decided_on:
             raise NotReadyError(f"gelombang-{cohort.cohort} is decided on {cohort.decided_on}, not before: wait")
-        gap = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of).gap()
+        return _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of).gap()
+
+    gap = warehouse.write_in_one_snapshot("decide", look)
     if gap is not None:
         raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {gap}")
 
@@ -105,17 +113,18 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
     One transaction over one snapshot: the deliveries that it cites are those that it saw. Raises `BlockedError` where
     feeds are missing or the result is implausible, and nobody has answered for that.
     """
-    require_complete_feeds(cohort, as_of)
-    stopped = None
-    with (
-        warehouse.exclusive(f"decide {cohort.cohort}"),
-        warehouse.transaction("decide", one_snapshot=True) as connection,
-    ):
+
+    def attempt(connection: warehouse.Connection) -> tuple[str | None, Decision | None]:
+        stopped = None
         if not is_decided(connection, cohort):
             record_extensions(connection, cohort)
-            attempt = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
-            stopped = attempt.gap() or attempt.decide()
-        made = made_decision(connection, cohort.cohort)
+            tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
+            stopped = tried.gap() or tried.decide()
+        return stopped, made_decision(connection, cohort.cohort)
+
+    require_complete_feeds(cohort, as_of)
+    with warehouse.exclusive(f"decide {cohort.cohort}"):
+        stopped, made = warehouse.write_in_one_snapshot("decide", attempt)
     if stopped is not None or made is None:
         raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
     with warehouse.transaction("decide") as connection:
@@ -129,7 +138,8 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
     Gives the counts, `stops` (what would stop it, a sentence each), and `is_decided`: then they are the decision's.
     """
     at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": as_of}
-    with warehouse.transaction("decide", one_snapshot=True) as connection:
+
+    def try_out(connection: warehouse.Connection) -> dict[str, Any]:
         roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
         undone, stops = connection.begin_nested(), list[str]()
         if has_decision and (made := made_decision(connection, cohort.cohort)):
@@ -139,13 +149,15 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
             stops = [stop for stop in (attempt.gap(), attempt.decide()) if stop]
             counts = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
         undone.rollback()
-    return {
-        "as_of": as_of.isoformat(),
-        "is_decided": has_decision,
-        "selected": roster["selected"],
-        **counts,
-        "stops": stops,
-    }
+        return {
+            "as_of": as_of.isoformat(),
+            "is_decided": has_decision,
+            "selected": roster["selected"],
+            **counts,
+            "stops": stops,
+        }
+
+    return warehouse.write_in_one_snapshot("decide", try_out)
 
 
 class Breaker(NamedTuple):
@@ -189,7 +201,8 @@ class _Attempt:
         if not missing:
             return None
         nobody = {"purchased": 0, "held": 0, "overdue": 0, "excluded": 0}
-        return self._stop(Breaker("feeds_missing", sentence(missing)), nobody, [], as_text(missing))
+        # Whoever answers for what is missing answers for it beside these deliveries: with others it is another attempt.
+        return self._stop(Breaker("feeds_missing", sentence(missing)), nobody, self._cited(), as_text(missing))
 
     def decide(self) -> str | None:
         """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
@@ -197,13 +210,7 @@ class _Attempt:
         self.generation = evidence.refresh(connection, window_of(cohort), self.as_of, is_decided=False)
         at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": self.as_of}
         totals = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
-        cited = warehouse.rows(
-            connection,
-            "revocations/list_evidence",
-            announced_on=cohort.announced_on,
-            last_business_date=cohort.last_business_date,
-            as_of=self.as_of,
-        )
+        cited = self._cited()
         for breaker in [*self._shrunk(cited), *implausible(int(self.roster["selected"]), totals)]:
             if stopped := self._stop(breaker, totals, cited, []):
                 return stopped
@@ -211,6 +218,15 @@ class _Attempt:
         warehouse.execute(connection, "revocations/insert_outcomes", **at)
         log.info("gelombang-%d decided: %s", cohort.cohort, totals)
         return None
+
+    def _cited(self) -> Any:
+        return warehouse.rows(
+            self.connection,
+            "revocations/list_evidence",
+            announced_on=self.cohort.announced_on,
+            last_business_date=self.cohort.last_business_date,
+            as_of=self.as_of,
+        )
 
     def _shrunk(self, cited: Any) -> list[Breaker]:
         bounds = program()["revocations"]

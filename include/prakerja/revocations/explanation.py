@@ -9,6 +9,7 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.calendar import calendar
 from prakerja.cohorts.people import is_card
+from prakerja.settings import WIB
 
 CHUNK = 1000
 
@@ -16,8 +17,11 @@ CHUNK = 1000
 def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One mapping per card (or NIK), in the order asked: `cohort`, `state`, `because`, and `events` in order of time.
 
-    `state` is `purchased`, `at_risk`, `held`, `overdue`, `revoked`, `reinstated`, `excluded`, or `unknown` for a card
-    that stands in no loaded roster (or is no card number).
+    `state` is `purchased`, `at_risk`, `held`, `overdue`, `spared`, `revoked`, `reinstated`, `excluded`, or `unknown`
+    for a card that stands in no loaded roster (or is no card number). Who was spared by a row has `spared_by`: its
+    `platform`, `business_date`, `revision` and `line`.
+    An event has `at` (WIB): when it was recorded, or occurred outside. One that was recorded has `about_on`, the day
+    that it is about. A replay's is told at the instant of the run that it played.
     """
     for start in range(0, len(cards), CHUNK):
         numbers = [int(card) if is_card(card) else None for card in cards[start : start + CHUNK]]
@@ -59,7 +63,10 @@ def _stories(connection: warehouse.Connection, recipients: Sequence[Any]) -> dic
     events: dict[int, list[dict[str, Any]]] = defaultdict(list)
     ids = [row["recipient_id"] for row in recipients]
     for row in warehouse.rows(connection, "revocations/list_events", recipient_ids=ids):
-        events[row["recipient_id"]].append({"at": row["at"].isoformat(), "what": row["what"], **row["detail"]})
+        event = {"at": row["at"].astimezone(WIB).isoformat(), "what": row["what"]}
+        if row["about_on"] is not None:
+            event["about_on"] = row["about_on"].isoformat()
+        events[row["recipient_id"]].append(event | row["detail"])
     undecided = _standings(connection, [row for row in recipients if row["outcome"] is None])
     stories = {}
     for recipient in recipients:
@@ -69,6 +76,7 @@ def _stories(connection: warehouse.Connection, recipients: Sequence[Any]) -> dic
             "cohort": recipient["cohort"],
             "state": state,
             "because": because,
+            **({"spared_by": _row_that_spared(recipient)} if state == "spared" else {}),
             "events": events[number],
         }
     return stories
@@ -80,11 +88,27 @@ def _state(recipient: Any) -> tuple[str, str] | None:
         return "reinstated", str(recipient["reinstated_because"])
     if recipient["is_revoked"]:
         return "revoked", "no_purchase"
+    if recipient["is_spared"]:
+        if _row_that_spared(recipient) is None:
+            return "spared", "known_before_revocation"
+        return "spared", "late_purchase" if recipient["is_spared_by_purchase"] else "damaged_row"
     if recipient["is_found_purchased"]:
         return "purchased", "hold_resolved"
     if recipient["outcome"] is not None:
         return str(recipient["outcome"]), str(recipient["because"])
     return None
+
+
+def _row_that_spared(recipient: Any) -> dict[str, Any] | None:
+    """The delivery's row by which a recipient was spared; None where none is recorded."""
+    if recipient["spared_platform"] is None:
+        return None
+    return {
+        "platform": recipient["spared_platform"],
+        "business_date": recipient["spared_business_date"].isoformat(),
+        "revision": recipient["spared_revision"],
+        "line": recipient["spared_line"],
+    }
 
 
 def _standings(connection: warehouse.Connection, recipients: Sequence[Any]) -> dict[int, tuple[str, str]]:

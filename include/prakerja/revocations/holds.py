@@ -8,6 +8,7 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import calendar
+from prakerja.cohorts.people import is_suspended
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
 from prakerja.revocations import approval, late_truth
@@ -69,7 +70,7 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
     """Record what a person found out about someone who is held; gives the batch that now waits for another's approval.
 
     None for a purchase: that clears the person at once. Raises `PrakerjaError` for whoever is not held, or resolved
-    already; the card is not repeated.
+    already for this deadline, and for whoever is suspended and did not purchase; the card is not repeated.
     """
     with warehouse.transaction("decide") as connection:
         recipient = outcome_of(connection, card)
@@ -79,6 +80,10 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
         assert decision is not None  # noqa: S101 - its outcome is there
         if not is_purchased and late_truth.is_moved(connection, decision, on):
             raise PrakerjaError("the deadline was extended: whoever is held may still buy; see `prakerja cohorts`")
+        if not is_purchased and is_suspended(connection, recipient["recipient_id"], on):
+            raise PrakerjaError(
+                "this person is suspended, and stays held while that lasts: see `prakerja suspend lift`"
+            )
         written = warehouse.execute(
             connection,
             "revocations/insert_hold_resolution",
@@ -106,7 +111,7 @@ def carry_out(clock: date) -> int:
     """
     revoked = 0
     with warehouse.transaction("decide") as connection:
-        for number in calendar():
+        for number in calendar():  # of a cohort that was taken out of it nobody is revoked
             decision = made_decision(connection, number)
             if decision is None:
                 continue

@@ -10,8 +10,8 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.calendar import calendar
 from prakerja.cohorts import evidence
-from prakerja.cohorts.standing import as_promised
-from prakerja.revocations.decision import Decision, made_decision
+from prakerja.cohorts.standing import promised_deadline
+from prakerja.revocations.decision import Decision, decided_cohorts, made_decision
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +21,7 @@ def notice_late_truth(clock: date) -> int:
     found = 0
     with warehouse.transaction("decide") as connection:
         for decision in decided_before(connection, clock):
-            found += notice(connection, decision, clock)
-            if decision.is_carried_out:
-                found += _notice_of_the_revoked(connection, decision, clock)
+            found += notice(connection, decision, clock) + _notice_of_the_revoked(connection, decision, clock)
     return found
 
 
@@ -32,10 +30,9 @@ def notice(connection: warehouse.Connection, decision: Decision, clock: date) ->
     window = window_now(connection, decision, clock)
     by_now = {key: window[key] for key in ("cohort", "announced_on", "settlement_days")}
     evidence.refresh(connection, by_now | {"deadline_on": window["deadline_now"]}, clock, is_decided=True)
-    since = {"cohort": decision.cohort, "evidence_generation": decision.evidence_generation}
     found = 0
     # Whoever refreshed the evidence meanwhile: nobody whom it touched is passed over.
-    if warehouse.execute(connection, "revocations/is_touched", **since).scalar_one():
+    if warehouse.execute(connection, "revocations/is_touched", cohort=decision.cohort).scalar_one():
         found = warehouse.execute(
             connection,
             "revocations/insert_late_findings",
@@ -50,20 +47,27 @@ def notice(connection: warehouse.Connection, decision: Decision, clock: date) ->
 
 
 def _notice_of_the_revoked(connection: warehouse.Connection, decision: Decision, clock: date) -> int:
-    """Payments that platforms took from them after the deadline; and a deadline that was extended."""
+    """Record payments that platforms took from them after the deadline, and a deadline that was extended.
+
+    By cohort: single people may be revoked by a decision that is not carried out, and replaced by another.
+    """
     deadline_now = window_now(connection, decision, clock)["deadline_now"]
-    at = {"decision_id": decision.decision_id, "clock": clock}
-    found = warehouse.execute(connection, "revocations/insert_late_purchases", deadline_now=deadline_now, **at).rowcount
-    if decision.deadline_on < deadline_now and clock <= deadline_now:
+    at = {"cohort": decision.cohort, "deadline_now": deadline_now, "clock": clock}
+    found = warehouse.execute(connection, "revocations/insert_late_purchases", **at).rowcount
+    if clock <= deadline_now:
         found += warehouse.execute(connection, "revocations/insert_extended", **at).rowcount
     return found
 
 
 def window_now(connection: warehouse.Connection, decision: Decision, clock: date) -> dict[str, Any]:
-    """The window as decided, with `deadline_now`: a deadline that was extended since is later."""
+    """Return the window as decided, with `deadline_now`: later where it was extended since.
+
+    A deadline that was promised once stands, also where the calendar has no such cohort any more.
+    """
     cohort = calendar().get(decision.cohort)
-    known = as_promised(connection, cohort, clock).deadline_on if cohort else decision.deadline_on
-    return decision.window | {"deadline_now": max(known, decision.deadline_on)}
+    known = cohort.as_known_on(clock).deadline_on if cohort else decision.deadline_on
+    promised = promised_deadline(connection, decision.cohort, clock) or known
+    return decision.window | {"deadline_now": max(known, promised, decision.deadline_on)}
 
 
 def is_moved(connection: warehouse.Connection, decision: Decision, clock: date) -> bool:
@@ -77,8 +81,11 @@ def is_moved(connection: warehouse.Connection, decision: Decision, clock: date) 
 
 
 def decided_before(connection: warehouse.Connection, clock: date) -> Iterator[Decision]:
-    """The decisions of earlier days: the day's own comes after its intake."""
-    for number in calendar():
+    """Yield the decisions of earlier days: the day's own comes after its intake.
+
+    Also of cohorts that the calendar has no more: what came to light about their people counts all the same.
+    """
+    for number in decided_cohorts(connection):
         decision = made_decision(connection, number)
         if decision is not None and decision.as_of < clock:
             yield decision

@@ -24,7 +24,7 @@ def reinstate(clock: date, approve_as: str | None = None) -> int:
     reinstated = 0
     with warehouse.transaction("decide") as connection:
         for decision in decided_before(connection, clock):
-            at = {"decision_id": decision.decision_id, "clock": clock}
+            at = {"cohort": decision.cohort, "clock": clock}
             if not warehouse.execute(connection, "revocations/count_proposals", **at).scalar_one():
                 continue
             batch = approval.propose(connection, decision, "reinstatement", clock, PROPOSER)

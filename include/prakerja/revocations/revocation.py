@@ -65,8 +65,8 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
 
 def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
     """How many were revoked, and how many spared; none where that was done before."""
-    of_deadline = {"cohort": decision.cohort, "deadline_on": decision.deadline_on}
-    with warehouse.transaction("decide", one_snapshot=True) as connection:
+
+    def revoke_and_spare(connection: warehouse.Connection) -> tuple[int, int]:
         require_no_freeze(connection, decision.cohort, clock)
         _require_unmoved(connection, decision, clock)
         batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
@@ -77,8 +77,10 @@ def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
         ).rowcount:
             return 0, 0
         revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, clock)
-        spared = warehouse.execute(connection, "revocations/insert_spared", **of_deadline, clock=clock).rowcount
+        spared = warehouse.execute(connection, "revocations/insert_spared", **decision.window, clock=clock).rowcount
         return revoked, spared
+
+    return warehouse.write_in_one_snapshot("decide", revoke_and_spare)
 
 
 def _require_unmoved(connection: warehouse.Connection, decision: Decision, clock: date) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, CohortEvent, calendar
+from prakerja.cohorts import calendar_check
+from prakerja.cohorts.completeness import as_text, missing_for
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision
+from prakerja.revocations.approval import NAMED
 from prakerja.settings import WIB
 
 PATIENCE = timedelta(hours=1)  # so long after its hour a run may begin
@@ -27,17 +31,15 @@ class SeenRuns:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that lacks: `kind` is `no_run`, `run_without_tasks`, `deadline_moved`, `not_decided`, `not_carried_out`
-    or `blocked`. All but the last are repaired by a run of `event`."""
+    """Something that lacks: `kind` is `no_run`, `run_without_tasks`, `deadline_moved`, `not_decided`,
+    `not_carried_out`, `blocked`, or that of a `CalendarProblem`.
+
+    `event` is what another run of repairs it; None where a person is needed.
+    """
 
     kind: str
-    event: CohortEvent
+    event: CohortEvent | None
     told: str
-
-    @property
-    def is_repairable(self) -> bool:
-        """Whether another run mends it."""
-        return self.kind != "blocked"
 
 
 def repair_run_id(event: CohortEvent, on: datetime) -> str:
@@ -45,29 +47,73 @@ def repair_run_id(event: CohortEvent, on: datetime) -> str:
     return f"{event.name}__audit-{on.astimezone(WIB).date()}"
 
 
+def resumed_run_id(event: CohortEvent, decision_id: str) -> str:
+    """The id of the run that goes on where an attempt was stopped by deliveries that were missing: one an attempt."""
+    return f"{event.name}__after-{decision_id.rsplit('-', 1)[1][:NAMED]}"
+
+
 def repair_run_ids(event: CohortEvent, now: datetime) -> list[str]:
     """The ids that repairs of an event have had until now."""
     days = min((now - event.run_at).days + 1, LOOKS_BACK.days)
-    return [repair_run_id(event, now - timedelta(days=day)) for day in range(days + 1)]
+    ids = [repair_run_id(event, now - timedelta(days=day)) for day in range(days + 1)]
+    if event.kind == "deadline":
+        with warehouse.transaction() as connection:
+            gaps = warehouse.rows(connection, "revocations/list_gaps", cohort=event.cohort, deadline_on=event.on)
+        ids += [resumed_run_id(event, row["decision_id"]) for row in gaps]
+    return ids
+
+
+def resume(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[tuple[str, CohortEvent, str]]:
+    """Find the cohorts that were stopped by missing deliveries which have all arrived, and that no run decides.
+
+    Gives of each the id of the run that goes on with it, the event that it is for, and why. Where others are missing
+    than when a cohort was stopped, the attempt is recorded anew: a person answers for what is missing by now.
+    """
+    today = now.astimezone(WIB).date()
+    with warehouse.transaction() as connection:
+        stopped = {row["cohort"]: row for row in warehouse.rows(connection, "revocations/list_blocked")}
+    found = []
+    for number, cohort in calendar().items():
+        wave, attempt = cohort.as_known_on(today), stopped.get(number)
+        if attempt is None or attempt["deadline_on"] != wave.deadline_on or today < wave.decided_on:
+            continue
+        with warehouse.transaction() as connection:
+            missing = as_text(missing_for(connection, wave, today))
+            is_decided = decision.is_decided(connection, wave)
+        if is_decided:
+            continue
+        if missing:
+            if missing != list(attempt["missing_feeds"]):
+                with contextlib.suppress(PrakerjaError):
+                    decision.require_complete_feeds(wave, today)
+            continue
+        (event,) = (event for event in wave.events() if (event.kind, event.on) == ("deadline", wave.deadline_on))
+        if not seen(event).active:
+            told = f"gelombang-{number} is not decided, and the deliveries that were missing have arrived"
+            found.append((resumed_run_id(event, attempt["decision_id"]), event, told))
+    return found
 
 
 def audit(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Finding]:
-    """Compare the calendar, the decisions and the runs; gives what lacks, by cohort.
+    """Compare the calendar, the decisions and the runs; gives what lacks: of the calendar, then by cohort.
 
-    A cohort without a roster has nothing to run for. A reminder is worth its run on its own day only.
+    A cohort without a roster has nothing to run for, and one whose dates are not those that were announced runs for
+    nothing. A reminder is worth its run on its own day only.
     """
     today = now.astimezone(WIB).date()
     with warehouse.transaction() as connection:
         with_roster = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
-    found: list[Finding] = []
+        problems = calendar_check.list_problems(connection, today)
+    found = [Finding(problem.kind, None, problem.told) for problem in problems]
+    mismatched = {problem.cohort for problem in problems}
     for cohort in calendar().values():
-        if cohort.cohort not in with_roster:
+        if cohort.cohort not in with_roster or cohort.cohort in mismatched:
             continue
         wave = cohort.as_known_on(today)
         for event in wave.events():
             if not event.run_at + PATIENCE <= now <= event.run_at + LOOKS_BACK:
                 continue
-            if event.kind == "deadline":
+            if event.kind == "deadline" and event.on == wave.deadline_on:  # that of an earlier one is past
                 found += _audited_deadline(wave, event, now, seen)
             elif event.on == today:
                 found += _audited_reminder(event, seen(event))
@@ -108,5 +154,5 @@ def _audited_deadline(
     except PrakerjaError as error:  # its calendar is another than its roster's, for one
         stops = [str(error)]
     if stops:
-        return [Finding("blocked", event, f"gelombang-{wave.cohort} is not decided: {'; '.join(stops)}")]
+        return [Finding("blocked", None, f"gelombang-{wave.cohort} is not decided: {'; '.join(stops)}")]
     return [Finding("not_decided", event, f"gelombang-{wave.cohort} is not decided, and all is there by now")]

@@ -2,4 +2,4 @@
 select
     last_position,
     last_version
-from audit_baseline
+from public.audit_baseline

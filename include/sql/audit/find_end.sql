@@ -3,6 +3,6 @@
 select
     l.position,
     encode(l.hash, 'hex') as hash
-from blacklist_versions as v
-inner join audit_log as l on v.entry = l.entry
+from public.blacklist_versions as v
+inner join public.audit_log as l on v.entry = l.entry
 where v.version = :version

@@ -1,3 +1,3 @@
 -- Grain: one row, the id of this warehouse.
 select warehouse_id::text as warehouse_id
-from warehouse_identity
+from public.warehouse_identity

@@ -5,7 +5,7 @@ select
     v.entry,
     l.position,
     encode(l.hash, 'hex') as hash,
-    v.version in (select p.version from published_lists as p) as is_published
-from blacklist_versions as v
-left join audit_log as l on v.entry = l.entry
+    v.version in (select p.version from public.published_lists as p) as is_published
+from public.blacklist_versions as v
+left join public.audit_log as l on v.entry = l.entry
 order by v.version

@@ -3,7 +3,7 @@
 -- Parameters: last.
 with latest as (
     select *
-    from audit_log
+    from public.audit_log
     order by position desc
     limit :last
 )

@@ -3,6 +3,7 @@ select
     position,
     entry,
     extract(epoch from at)::text as epoch,
+    at as sealed_at,
     to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') as at,
     actor,
     login,
@@ -12,5 +13,5 @@ select
     facts::text as facts_text,
     previous,
     hash
-from audit_log
+from public.audit_log
 order by position

@@ -1,10 +1,11 @@
 -- Grain: one row per pending change that rests on a correction, or is of a NIK that a corrected person is listed under;
 -- and one with the op LISTED for each corrected person who is listed. No row where nothing was ever corrected.
--- `signed` is the approval of the change's correction, `digests` those of all NIKs of its request.
+-- `request` is what the change's correction was approved by, `digest` the batch of an addition.
 -- Parameters: revoked_by, reinstated_by: what happened later is for a later version.
 with listed as materialized (
     select
         l.recipient_id,
+        r.card_number,
         coalesce(v.nik, r.nik) as nik
     from niks_in_force as n
     inner join listed_changes as l on n.recipient_id = l.recipient_id
@@ -16,8 +17,10 @@ pending as (
     select
         p.op,
         p.recipient_id,
+        p.digest,
         p.by_correction_id,
         p.is_replacement,
+        r.card_number,
         coalesce(v.nik, r.nik) as nik
     from pending_changes(:revoked_by, :reinstated_by) as p
     inner join recipients as r on p.recipient_id = r.recipient_id
@@ -29,37 +32,20 @@ select
     p.op,
     p.recipient_id,
     p.is_replacement,
+    p.card_number,
     p.nik,
-    c.correction_id,
-    c.digest,
-    c.request,
-    r.card_number,
-    v.nik as corrected_nik,
-    v.sealed,
-    d.decided_by,
-    d.recorded_at,
-    d.signature,
-    array(select o.digest from corrections as o where o.request = c.request order by o.digest) as digests
+    p.digest,
+    c.request
 from pending as p
 left join corrections as c on p.by_correction_id = c.correction_id
-left join correction_values as v on c.correction_id = v.correction_id
-left join correction_decisions as d on c.request = d.request
-left join recipients as r on c.recipient_id = r.recipient_id
 where p.by_correction_id <> 0 or p.nik in (select l.nik from listed as l)
 union all
 select
     'LISTED',
     l.recipient_id,
     false,
+    l.card_number,
     l.nik,
     null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    '{}'
+    null
 from listed as l

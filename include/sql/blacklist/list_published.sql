@@ -3,5 +3,5 @@ select
     version,
     key_id,
     result_sha256
-from published_lists
+from public.published_lists
 order by version, key_id

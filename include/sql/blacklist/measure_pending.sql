@@ -1,7 +1,7 @@
 -- Grain: one row, how many are to be added and withdrawn since the last version, how many under another NIK, how many
 -- it lists, and a digest of the additions and one of the withdrawals. Another NIK of a person is neither of these.
 -- Parameters: revoked_by, reinstated_by: what happened later is for a later version; unsigned: the batches whose people
--- are not to be added; waiting: people who are not to be added.
+-- are neither to be added nor withdrawn; waiting: people who are not to be added.
 with pending as materialized (
     select
         p.op,
@@ -10,9 +10,11 @@ with pending as materialized (
         p.is_replacement
     from pending_changes(:revoked_by, :reinstated_by) as p
     where
-        (p.op = 'WITHDRAW' and not p.is_replacement)
-        or (p.is_replacement or p.digest <> all(cast(:unsigned as text[])))
-        and p.recipient_id <> all(cast(:waiting as bigint[]))
+        (p.is_replacement or p.digest <> all(cast(:unsigned as text[])))
+        and (
+            (p.op = 'WITHDRAW' and not p.is_replacement)
+            or p.recipient_id <> all(cast(:waiting as bigint[]))
+        )
 )
 
 select

@@ -1,2 +1,2 @@
 -- Grain: none; seals what an earlier process left open.
-select seal_entries()
+select public.seal_entries()

@@ -36,7 +36,8 @@ begin
     to prakerja_ingest;
     execute format('grant temporary on database %I to prakerja_ingest', current_database());
 
-    grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, approvals,
+    grant insert on decisions, decision_deliveries, outcomes, batches, batch_members, proposals, proposal_lapses,
+        approvals, rejections,
         revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
         freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live,
         corrections, correction_decisions, correction_values
@@ -74,6 +75,11 @@ begin
     revoke execute on function seal_entries() from public;
     grant execute on function seal_entries()
     to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish;
+
+    -- An entry of the log is drawn by who may add facts: who only reads would leave pending ones behind.
+    revoke execute on function current_entry() from public;
+    grant execute on function current_entry()
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_show;
 
     -- The monitor shows what runs have counted, and writes down who has looked at whom.
     grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_ingest;

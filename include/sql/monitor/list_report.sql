@@ -44,12 +44,19 @@ revoked as (
 
 answered as (
     select
-        r.cohort,
+        d.cohort,
         count(*) as answered
-    from hold_resolutions as h
-    inner join recipients as r on h.recipient_id = r.recipient_id
-    where h.resolved_on <= :day
-    group by r.cohort
+    from decided as d
+    inner join outcomes as o on d.cohort = o.cohort and d.deadline_on = o.deadline_on and o.outcome = 'held'
+    where
+        exists (
+            select from hold_resolutions as h
+            where
+                h.recipient_id = o.recipient_id
+                and (h.is_purchased or h.deadline_on = o.deadline_on)
+                and h.resolved_on <= :day
+        )
+    group by d.cohort
 )
 
 select

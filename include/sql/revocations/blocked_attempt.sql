@@ -5,6 +5,10 @@ select
     d.status,
     d.reason,
     d.detail,
+    d.announced_on,
+    d.deadline_on,
+    d.settlement_days,
+    d.missing_feeds,
     o.overridden_by
 from decisions as d
 left join overrides as o on d.decision_id = o.decision_id

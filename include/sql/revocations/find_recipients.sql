@@ -1,5 +1,5 @@
 -- Grain: one row per recipient whose card or NIK is among these numbers, or who is among these, with the outcome if
--- there is one.
+-- there is one. Who was spared has the row that spared them, where one did: not where they were suspended or withdrew.
 -- Parameters: numbers, recipient_ids.
 with asked as materialized (
     select r.recipient_id
@@ -29,7 +29,16 @@ select
     o.because,
     v.recipient_id is not null as is_revoked,
     e.because as reinstated_because,
-    h.is_purchased as is_found_purchased,
+    exists(
+        select from hold_resolutions as h
+        where h.recipient_id = r.recipient_id and h.is_purchased
+    ) as is_found_purchased,
+    f.recipient_id is not null as is_spared,
+    t.line is not null as is_spared_by_purchase,
+    d.platform as spared_platform,
+    d.business_date as spared_business_date,
+    d.revision as spared_revision,
+    f.line as spared_line,
     (select max(s.as_of) from standings as s where s.cohort = r.cohort) as standing_as_of
 from asked as a
 inner join recipients as r on a.recipient_id = r.recipient_id
@@ -48,4 +57,6 @@ left join
     on true
 left join revocations as v on r.recipient_id = v.recipient_id
 left join reinstatements as e on r.recipient_id = e.recipient_id
-left join hold_resolutions as h on r.recipient_id = h.recipient_id
+left join late_findings as f on r.recipient_id = f.recipient_id and f.kind = 'spared'
+left join deliveries as d on f.delivery_id = d.delivery_id
+left join transactions as t on r.card_number = t.card_number and f.delivery_id = t.delivery_id and f.line = t.line

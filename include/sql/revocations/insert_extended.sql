@@ -1,11 +1,20 @@
--- Grain: one finding per recipient who was revoked before their deadline was extended, while the new one runs.
--- May run twice. Parameters: decision_id, clock.
+-- Grain: one finding per recipient of a cohort who was revoked, by whichever decision, before its deadline was extended
+-- to a later one.
+-- May run twice. Parameters: cohort, deadline_now, clock.
 -- Duty: decide.
-insert into late_findings (recipient_id, kind, found_on)
+insert into late_findings (recipient_id, kind, deadline_on, found_on)
 select
     v.recipient_id,
     'deadline_extended',
+    d.deadline_on,
     :clock
 from revocations as v
-where v.decision_id = :decision_id
-on conflict (recipient_id, kind) do nothing
+inner join decisions as d on v.decision_id = d.decision_id
+where
+    d.cohort = :cohort
+    and d.deadline_on < :deadline_now
+    and not exists (
+        select from late_findings as l
+        where l.recipient_id = v.recipient_id and l.kind = 'deadline_extended'
+    )
+on conflict (recipient_id, kind, deadline_on) do nothing

@@ -1,4 +1,5 @@
--- Grain: one resolution per held recipient, ever; nothing where the decision did not hold that one.
+-- Grain: one resolution per held recipient and deadline; none where the decision for it did not hold that one, and none
+-- after a purchase was found. Whoever is suspended by then is not resolved as not purchased.
 -- Parameters: deadline_on, recipient_id, is_purchased, because, resolved_by, resolved_on.
 -- Duty: decide.
 insert into hold_resolutions (recipient_id, deadline_on, is_purchased, because, resolved_by, resolved_on)
@@ -10,5 +11,13 @@ select
     :resolved_by,
     :resolved_on
 from outcomes as o
-where o.recipient_id = :recipient_id and o.deadline_on = :deadline_on and o.outcome = 'held'
-on conflict (recipient_id) do nothing
+where
+    o.recipient_id = :recipient_id
+    and o.deadline_on = :deadline_on
+    and o.outcome = 'held'
+    and not exists (select from hold_resolutions as h where h.recipient_id = o.recipient_id and h.is_purchased)
+    and not exists (
+        select from suspended_at(:resolved_on, :resolved_on) as s
+        where s.recipient_id = o.recipient_id and not :is_purchased
+    )
+on conflict (recipient_id, deadline_on) do nothing

@@ -1,6 +1,6 @@
 -- Grain: one boolean, whether deliveries could have touched anybody of a cohort since late truth was last looked for.
--- Parameters: cohort, evidence_generation.
+-- Parameters: cohort.
 select exists(
     select from evidence_bases as b
-    where b.cohort = :cohort and b.generation > greatest(b.noticed, :evidence_generation)
+    where b.cohort = :cohort and b.generation > b.noticed
 )

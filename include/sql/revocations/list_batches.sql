@@ -1,4 +1,5 @@
 -- Grain: one row per batch of a decision and subject, the latest first: who has approved it, and how many must still.
+-- Reinstatements are the cohort's: what was proposed before it was decided anew stands.
 -- Parameters: decision_id, subject.
 select
     b.digest,
@@ -10,7 +11,7 @@ select
     a.approvers as approved_by,
     a.had_a_part,
     case
-        when a.is_approved_in_advance and is_replaying() then 0
+        when a.stands_in_advance then 0
         else greatest(a.approvals_needed - a.approvals_given, 0)
     end as approvals_needed,
     not exists (
@@ -19,8 +20,29 @@ select
         left join revocations as v on b.subject <> 'reinstatement' and m.recipient_id = v.recipient_id
         left join reinstatements as e on b.subject = 'reinstatement' and m.recipient_id = e.recipient_id
         where m.digest = b.digest and v.recipient_id is null and e.recipient_id is null
-    ) as is_carried_out
+    ) as is_carried_out,
+    (
+        select l.proposal_id is not null
+        from proposals as p
+        left join proposal_lapses as l on p.proposal_id = l.proposal_id
+        where p.digest = b.digest
+        order by p.proposal_id desc
+        limit 1
+    ) as has_lapsed
 from batches as b
 inner join batch_approvals as a on b.digest = a.digest
-where b.decision_id = :decision_id and b.subject = :subject
+where
+    b.subject = :subject
+    and (
+        b.decision_id = :decision_id
+        or (
+            b.subject = 'reinstatement'
+            and b.decision_id in (
+                select n.decision_id
+                from decisions as d
+                inner join decisions as n on d.cohort = n.cohort
+                where d.decision_id = :decision_id
+            )
+        )
+    )
 order by (select max(p.proposal_id) from proposals as p where p.digest = b.digest) desc

@@ -1,4 +1,7 @@
 -- Grain: one row per thing that is known of a recipient, in order of time. No card number and no name in it.
+-- What occurred outside (purchases, messages) is told when it occurred. What was recorded is told in the order of
+-- recording, when it was recorded (`told_at`): never before what was recorded earlier, whatever day a replay played.
+-- `about_on` is the day that a fact is about.
 -- Parameters: recipient_ids.
 with asked as materialized (
     select
@@ -15,23 +18,24 @@ in_force as materialized (
     from deliveries_in_force('infinity')
 ),
 
-happened as (
+versions as (
+    select
+        version,
+        recorded_at,
+        created_at,
+        (created_at at time zone 'Asia/Jakarta')::date as created_on
+    from blacklist_versions
+),
+
+occurred as (
     select
         a.recipient_id,
-        wib_midnight(r.announced_on) as at,
-        'selected' as what,
-        json_build_object('cohort', a.cohort, 'deadline_on', r.deadline_on) as detail
-    from asked as a
-    inner join rosters as r on a.roster_id = r.roster_id
-    union all
-    select
-        a.recipient_id,
-        t.occurred_at,
-        lower(t.event::text),
+        t.occurred_at as at,
+        lower(t.event::text) as what,
         json_build_object(
             'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', t.line,
             'arrived_on', d.arrived_on, 'is_in_force', f.delivery_id is not null
-        )
+        ) as detail
     from asked as a
     inner join transactions as t on a.card_number = t.card_number
     inner join deliveries as d on t.delivery_id = d.delivery_id
@@ -39,7 +43,56 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(d.business_date + 1),
+        coalesce(m.submitted_at, m.settled_at, n.begun_at, m.recorded_at),
+        'reminded',
+        json_build_object(
+            'channel', m.channel, 'state', m.state, 'why', m.failure, 'provider', m.provider, 'text', m.template,
+            'lacks', nullif(m.lacks, 'nothing')
+        )
+    from asked as a
+    inner join reminders as m on a.recipient_id = m.recipient_id
+    left join reminder_runs as n on m.cohort = n.cohort and m.remind_on = n.remind_on
+),
+
+-- Whether a replay or a live run was at work, by what runs record each day.
+runs as materialized (
+    select
+        recorded_at,
+        told_at(recorded_at, as_of, interval '0') <> recorded_at as is_replay
+    from standings
+    union all
+    select
+        recorded_at,
+        told_at(recorded_at, as_of, interval '0') <> recorded_at
+    from decisions
+    union all
+    select
+        recorded_at,
+        told_at(recorded_at, created_on, interval '0') <> recorded_at
+    from versions
+),
+
+-- `day_at` is the instant by the day that it was recorded for. Where no such day is kept, the next run tells whether it
+-- was recorded live; `replay_at` is then the instant in a replay, null where only the day is known on which it takes
+-- effect.
+recorded as (
+    select
+        a.recipient_id,
+        r.recorded_at,
+        null::timestamptz as day_at,
+        wib_midnight(r.arrived_on) + interval '2 hours' as replay_at,
+        r.announced_on as about_on,
+        'selected' as what,
+        json_build_object('cohort', a.cohort, 'deadline_on', r.deadline_on) as detail
+    from asked as a
+    inner join rosters as r on a.roster_id = r.roster_id
+    union all
+    select
+        a.recipient_id,
+        d.recorded_at,
+        null,
+        wib_midnight(d.arrived_on) + interval '2 hours',
+        d.business_date,
         'doubtful_row',
         json_build_object(
             'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', q.line,
@@ -53,18 +106,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        coalesce(m.submitted_at, wib_midnight(m.remind_on) + interval '9 hours'),
-        'reminded',
-        json_build_object(
-            'channel', m.channel, 'state', m.state, 'why', m.failure, 'provider', m.provider, 'text', m.template,
-            'lacks', nullif(m.lacks, 'nothing')
-        )
-    from asked as a
-    inner join reminders as m on a.recipient_id = m.recipient_id
-    union all
-    select
-        a.recipient_id,
-        wib_midnight(s.suspended_on),
+        s.recorded_at,
+        null,
+        null,
+        s.suspended_on,
         'suspended',
         json_build_object('because', s.because, 'is_permanent', s.is_permanent, 'suspended_by', s.suspended_by)
     from asked as a
@@ -72,7 +117,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(l.lifted_on),
+        l.recorded_at,
+        null,
+        null,
+        l.lifted_on,
         'suspension_lifted',
         json_build_object('because', l.because, 'lifted_by', l.lifted_by)
     from asked as a
@@ -80,7 +128,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(w.withdrawn_on),
+        w.recorded_at,
+        null,
+        null,
+        w.withdrawn_on,
         'withdrawn',
         json_build_object('because', w.because, 'recorded_by', w.recorded_by)
     from asked as a
@@ -88,7 +139,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(x.announced_on),
+        x.recorded_at,
+        null,
+        null,
+        x.announced_on,
         'deadline_extended',
         json_build_object('deadline_on', x.deadline_on, 'because', x.because)
     from asked as a
@@ -96,7 +150,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(d.as_of) + interval '6 hours',
+        d.recorded_at,
+        told_at(d.recorded_at, d.as_of, interval '6 hours'),
+        null,
+        d.as_of,
         'decided',
         json_build_object(
             'outcome', o.outcome, 'because', o.because, 'decision_id', d.decision_id, 'as_of', d.as_of,
@@ -120,7 +177,12 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(p.approved_on) + make_interval(hours => case p.subject when 'revocation' then 6 else 2 end),
+        p.recorded_at,
+        told_at(
+            p.recorded_at, p.approved_on, make_interval(hours => case p.subject when 'revocation' then 6 else 2 end)
+        ),
+        null,
+        p.approved_on,
         'approved',
         json_build_object(
             'subject', p.subject, 'approved_by', array[p.approved_by], 'batch', left(p.digest, 16),
@@ -132,7 +194,25 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(v.revoked_on) + interval '6 hours',
+        p.recorded_at,
+        told_at(
+            p.recorded_at, p.rejected_on, make_interval(hours => case b.subject when 'revocation' then 6 else 2 end)
+        ),
+        null,
+        p.rejected_on,
+        'rejected',
+        json_build_object('subject', b.subject, 'rejected_by', array[p.rejected_by], 'batch', left(p.digest, 16))
+    from asked as a
+    inner join batch_members as m on a.recipient_id = m.recipient_id
+    inner join batches as b on m.digest = b.digest
+    inner join rejections as p on b.digest = p.digest
+    union all
+    select
+        a.recipient_id,
+        v.recorded_at,
+        told_at(v.recorded_at, v.revoked_on, make_interval(hours => case b.subject when 'hold' then 2 else 6 end)),
+        null,
+        v.revoked_on,
         'revoked',
         json_build_object(
             'effective_at', v.effective_at, 'reason', v.reason, 'approved_by', revoked_by(v),
@@ -140,10 +220,14 @@ happened as (
         )
     from asked as a
     inner join revocations as v on a.recipient_id = v.recipient_id
+    left join batches as b on v.digest = b.digest
     union all
     select
         a.recipient_id,
-        wib_midnight(l.found_on) + interval '2 hours',
+        l.recorded_at,
+        told_at(l.recorded_at, l.found_on, make_interval(hours => case l.kind when 'spared' then 6 else 2 end)),
+        null,
+        l.found_on,
         case l.kind when 'deadline_extended' then 'reinstatement_proposed' else l.kind end,
         json_build_object(
             'platform', d.platform, 'business_date', d.business_date, 'revision', d.revision, 'line', l.line
@@ -154,7 +238,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(e.reinstated_on) + interval '2 hours',
+        e.recorded_at,
+        told_at(e.recorded_at, e.reinstated_on, interval '2 hours'),
+        null,
+        e.reinstated_on,
         'reinstated',
         json_build_object(
             'because', e.because, 'approved_by', coalesce(e.approvers, array[e.approved_by])
@@ -164,7 +251,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(p.opened_on),
+        p.recorded_at,
+        told_at(p.recorded_at, p.opened_on, interval '2 hours'),
+        null,
+        p.opened_on,
         'appealed',
         json_build_object('appeal', p.appeal_id, 'opened_by', p.opened_by)
     from asked as a
@@ -172,7 +262,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(i.decided_on) + interval '1 hour',
+        i.recorded_at,
+        told_at(i.recorded_at, i.decided_on, interval '2 hours'),
+        null,
+        i.decided_on,
         case when i.is_upheld then 'appeal_upheld' else 'appeal_dismissed' end,
         json_build_object('appeal', p.appeal_id, 'because', i.because, 'decided_by', i.decided_by)
     from asked as a
@@ -181,7 +274,10 @@ happened as (
     union all
     select
         a.recipient_id,
-        wib_midnight(h.resolved_on) + interval '1 hour',
+        h.recorded_at,
+        told_at(h.recorded_at, h.resolved_on, interval '2 hours'),
+        null,
+        h.resolved_on,
         'hold_resolved',
         json_build_object('is_purchased', h.is_purchased, 'because', h.because, 'resolved_by', h.resolved_by)
     from asked as a
@@ -190,6 +286,9 @@ happened as (
     select
         a.recipient_id,
         c.recorded_at,
+        told_at(c.recorded_at, c.corrected_on, interval '2 hours'),
+        null,
+        c.corrected_on,
         case when c.request is null then 'corrected' else 'correction_proposed' end,
         json_build_object(
             'fields', c.fields, 'because', c.because, 'corrected_by', c.corrected_by, 'request', left(c.request, 16)
@@ -200,6 +299,9 @@ happened as (
     select
         a.recipient_id,
         d.recorded_at,
+        told_at(d.recorded_at, d.decided_on, interval '2 hours'),
+        null,
+        d.decided_on,
         case when d.is_approved then 'corrected' else 'correction_dismissed' end,
         json_build_object(
             'fields', c.fields, 'because', d.because, 'decided_by', d.decided_by, 'request', left(c.request, 16),
@@ -211,23 +313,97 @@ happened as (
     union all
     select
         a.recipient_id,
-        v.created_at,
+        v.recorded_at,
+        told_at(v.recorded_at, v.created_on, v.created_at - wib_midnight(v.created_on)),
+        null,
+        v.created_on,
         case when c.op = 'ADD' then 'listed' else 'withdrawn_from_list' end,
         json_build_object('version', c.version)
     from asked as a
     inner join blacklist_changes as c on a.recipient_id = c.recipient_id
-    inner join blacklist_versions as v on c.version = v.version
+    inner join versions as v on c.version = v.version
+),
+
+-- What one statement has recorded is recorded at one instant: causes come first, then whatever order stays the same.
+placed as (
+    select
+        r.recipient_id,
+        r.what,
+        r.about_on,
+        r.detail,
+        case
+            when r.day_at is not null then r.day_at
+            when n.is_replay then r.replay_at
+            else r.recorded_at
+        end as at,
+        row_number() over (
+            partition by r.recipient_id
+            order by
+                r.recorded_at,
+                array_position(
+                    array[
+                        'selected', 'correction_proposed', 'correction_dismissed', 'corrected', 'doubtful_row',
+                        'suspended', 'suspension_lifted', 'withdrawn', 'deadline_extended', 'decided',
+                        'hold_resolvable', 'hold_resolved', 'purchase_gone', 'damaged_row', 'late_purchase',
+                        'reinstatement_proposed', 'rejected', 'approved', 'revoked', 'spared', 'appealed',
+                        'appeal_dismissed', 'appeal_upheld', 'reinstated', 'listed', 'withdrawn_from_list'
+                    ],
+                    r.what
+                ),
+                r.about_on,
+                r.detail::text collate "C"
+        ) as place
+    from recorded as r
+    left join
+        lateral (
+            select u.is_replay
+            from runs as u
+            order by u.recorded_at < r.recorded_at, abs(extract(epoch from u.recorded_at - r.recorded_at))
+            limit 1
+        ) as n
+        on r.day_at is null
+),
+
+-- On the day on which it takes effect, but not after what was recorded later.
+dated as (
+    select
+        p.*,
+        coalesce(
+            p.at,
+            least(
+                wib_midnight(p.about_on),
+                min(p.at)
+                    over (partition by p.recipient_id order by p.place rows between current row and unbounded following)
+            )
+        ) as earliest
+    from placed as p
+),
+
+happened as (
+    select
+        o.recipient_id,
+        o.at,
+        o.what,
+        null::date as about_on,
+        o.detail,
+        0 as place
+    from occurred as o
+    union all
+    select
+        d.recipient_id,
+        max(d.earliest) over (partition by d.recipient_id order by d.place),
+        d.what,
+        d.about_on,
+        d.detail,
+        d.place
+    from dated as d
 )
 
 select
     recipient_id,
     at,
     what,
+    about_on,
     detail
 from happened
-order by
-    recipient_id,
-    at,
-    -- of one hour, causes come first
-    array_position(array['decided', 'reinstatement_proposed', 'approved', 'revoked', 'reinstated'], what),
-    what
+order by recipient_id, at, place, what, detail::text collate "C"

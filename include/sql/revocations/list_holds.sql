@@ -20,8 +20,21 @@ from outcomes as o
 inner join recipients as r on o.recipient_id = r.recipient_id
 left join deliveries as v on o.delivery_id = v.delivery_id
 left join quarantine as q on o.delivery_id = q.delivery_id and o.line = q.line
-left join late_findings as f on o.recipient_id = f.recipient_id and f.kind = 'hold_resolvable'
-left join hold_resolutions as h on o.recipient_id = h.recipient_id
+left join late_findings as f
+    on
+        o.recipient_id = f.recipient_id
+        and f.kind = 'hold_resolvable'
+        and (f.deadline_on is null or o.deadline_on = f.deadline_on)
+left join
+    lateral (
+        -- A purchase that a person found once stays found. What was not found is about its own deadline.
+        select n.*
+        from hold_resolutions as n
+        where n.recipient_id = o.recipient_id and (n.is_purchased or n.deadline_on = o.deadline_on)
+        order by n.is_purchased desc, n.deadline_on desc
+        limit 1
+    ) as h
+    on true
 left join revocations as c on o.recipient_id = c.recipient_id
 where
     o.outcome = 'held'

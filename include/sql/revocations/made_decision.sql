@@ -1,4 +1,6 @@
--- Grain: one row, the carried decision of a cohort, or none: of the latest deadline, where it was extended.
+-- Grain: one row, the carried decision of a cohort, or none: of the latest deadline, where it was extended. Whoever is
+-- to be revoked or looked into goes by this one: an earlier one was not carried out, and everybody is decided anew.
+-- Whoever was revoked is asked for by cohort, since an earlier decision may have revoked them.
 -- Parameters: cohort.
 select
     d.decision_id,

@@ -28,9 +28,11 @@ with candidates as materialized (
         null
     from late_findings as f
     inner join revocations as v on f.recipient_id = v.recipient_id
+    -- By whichever decision: one that was not carried out may have revoked single people before the next was made.
+    inner join decisions as d on v.decision_id = d.decision_id
     where
         :subject = 'reinstatement'
-        and v.decision_id = :decision_id
+        and d.cohort = :cohort
         and f.kind in ('reinstatement_proposed', 'deadline_extended')
         and f.found_on <= :clock
         and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
@@ -48,6 +50,7 @@ with candidates as materialized (
         and h.recipient_id = :recipient_id
         and not h.is_purchased
         and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
+        and not exists (select from suspended_at(:clock, :clock) as s where s.recipient_id = h.recipient_id)
 ),
 
 now_standing as materialized (
@@ -127,17 +130,39 @@ members as (
     cross join people as p
 ),
 
--- The latest proposal is the one that stands: one that comes back after another is told again.
+-- The latest proposal is the one that stands, unless it has lapsed: one that comes back after another is told again.
+-- Reinstatements are the cohort's, whichever decision was the latest when they were proposed.
 latest as (
-    select p.digest
+    select
+        p.proposal_id,
+        p.digest,
+        l.proposal_id is not null as has_lapsed
     from proposals as p
     inner join batches as b on p.digest = b.digest
+    inner join decisions as d on b.decision_id = d.decision_id
+    left join proposal_lapses as l on p.proposal_id = l.proposal_id
     where
-        b.decision_id = :decision_id
+        d.cohort = :cohort
         and b.subject = :subject
-        and (:subject <> 'hold' or b.digest = (select c.digest from content as c))
+        and (b.decision_id = :decision_id or :subject = 'reinstatement')
+        and (
+            :subject <> 'hold'
+            or exists (
+                select from batch_members as m
+                where m.digest = b.digest and m.recipient_id = :recipient_id
+            )
+        )
     order by p.proposal_id desc
     limit 1
+),
+
+lapse as (
+    insert into proposal_lapses (proposal_id, lapsed_on)
+    select
+        l.proposal_id,
+        :clock
+    from latest as l
+    where not l.has_lapsed and not exists (select from content)
 ),
 
 proposal as (
@@ -147,7 +172,7 @@ proposal as (
         :proposed_by,
         :clock
     from content as c
-    where c.digest not in (select l.digest from latest as l)
+    where c.digest not in (select l.digest from latest as l where not l.has_lapsed)
 )
 
 select

@@ -103,14 +103,14 @@ def begin_deadlines(machine: Machine) -> None:
 
 @pytest.fixture(scope="package")
 def decided(fed: Machine) -> Machine:
-    """Both cohorts are decided: one by an operator's answer; the other by a backfill that two people must approve.
+    """Both cohorts are decided: one by the admin's answer; the other by a backfill that two people must approve.
 
     Between the answer of one and the command of the other, the scheduler is killed.
     """
     begin_deadlines(fed)
     fed.until(lambda: fed.state("cohort_deadline", DEADLINE_12) is not None, "the first deadline's run")
     if fed.state("cohort_deadline", DEADLINE_12) != "success":
-        fed.answer(DEADLINE_12, "Approve", "operator")
+        fed.answer(DEADLINE_12, "Approve", "admin")
         assert fed.await_run("cohort_deadline", DEADLINE_12)["state"] == "success"
     fed.await_question(DEADLINE_13)
     fed.call("PATCH", f"/dags/cohort_deadline/dagRuns/{DEADLINE_13}", json={"state": "failed"})
@@ -143,10 +143,7 @@ def set_approvers(machine: Machine, number: int) -> None:
 
 def approved_by(machine: Machine, cohort: int) -> list[str]:
     """Those who have approved batches of a cohort."""
-    query = (
-        "select approved_by from approvals join batches using (digest) join decisions using (decision_id)"
-        " where cohort = %s order by 1"
-    )
+    query = "select approved_by from approvals join decisions using (decision_id) where cohort = %s order by 1"
     with machine.instance.database("warehouse") as connection:
         return [row[0] for row in connection.execute(query, [cohort])]
 
@@ -157,7 +154,7 @@ def people(decided: Machine) -> dict[str, str]:
     with decided.instance.database("warehouse") as connection:
         cards = "select lpad(r.card_number::text, 16, '0') from recipients r join"
         held = f"{cards} outcomes o using (recipient_id) where o.outcome = 'held' and o.cohort = 12 order by 1 limit 2"
-        listed = f"{cards} revocations v using (recipient_id) where r.cohort = 13 limit 1"
+        listed = f"{cards} revocations v using (recipient_id) where v.approvers = '{{admin}}' limit 1"
         (held_card,), (doubted,) = connection.execute(held).fetchall()
         ((listed_card,),) = connection.execute(listed).fetchall()
     return {"held": held_card, "doubted": doubted, "listed": listed_card}

@@ -43,7 +43,7 @@ def test_operators_are_told_what_failed_and_nothing_personal(fed: Machine) -> No
 def test_cohorts_are_backfilled_and_come_to_what_the_world_was_made_to_give(
     decided: Machine, expected: dict[str, Any]
 ) -> None:
-    """One deadline is the scheduler's and an operator's, the other a backfill's that two people have approved."""
+    """One deadline is the scheduler's and the admin's, the other a backfill's that two people have approved."""
     runs = {run["dag_run_id"]: run for run in decided.runs("cohort_deadline")}
     assert len(runs) == EVENTS, runs
     assert {run["state"] for run in runs.values()} == {"success"}
@@ -69,4 +69,4 @@ def test_cohorts_are_backfilled_and_come_to_what_the_world_was_made_to_give(
             "select distinct r.cohort, v.approvers from revocations v join recipients r using (recipient_id)"
         ).fetchall()
     assert {outcome for (outcome,) in spared} <= {"purchased", "held"}
-    assert sorted(approved) == [(12, ["operator"]), (13, ["admin", "operator"])]
+    assert sorted(approved) == [(12, ["admin"]), (13, ["admin", "operator"])]

@@ -12,14 +12,14 @@ from tests.support.running_machine import PATIENCE, Machine
 
 
 def test_a_cohort_changes_while_its_page_is_open(fed: Machine, admin: Visitor) -> None:
-    """Decided, asked about, approved by an operator, revoked: seen without a click; and the run tells of it."""
+    """Decided, asked about, approved by the admin, revoked: seen without a click; and the run tells of it."""
     frame = admin.open_in_airflow()
     row = frame.locator("#cohort-12")
     expect(row).to_contain_text("open")
     begin_deadlines(fed)
     expect(row).to_contain_text("awaiting approval", timeout=1000 * PATIENCE)
     expect(frame.locator(".needs")).to_contain_text("overdue wait for an approval")
-    fed.answer(DEADLINE_12, "Approve", "operator")
+    fed.answer(DEADLINE_12, "Approve", "admin")
     expect(row).to_contain_text("decided", timeout=1000 * PATIENCE)
     done = fed.await_run("cohort_deadline", DEADLINE_12)
     revoked = fed.instance.cohorts()[12]["revoked"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,18 @@ import pytest
 from prakerja import warehouse
 from prakerja.blacklist import publishing, rotation, signing
 from prakerja.blacklist.service import running
-from prakerja.blacklist.sources import under_key
+from prakerja.blacklist.sources import POINTER, under_key
+from prakerja.calendar import Cohort
 from prakerja.cohorts.contacts import Contact, Contacts
+from prakerja.revocations import decision, reinstatement, revocation
 from prakerja.settings import program
 from tests.conftest import begin
 from tests.support.published_list import AT, reinstate, revoke, write_people
 from tests.support.publisher import WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
+from tests.support.signed_batch import digest_of, sign
+from tests.support.small_cohort import AT as DECIDED_AT
+from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, restate
 
 
 @pytest.fixture
@@ -120,3 +126,36 @@ def of_today(folder: Path) -> Iterator[Api]:
     with served(folder) as running_api:
         await_version(running_api, 1)
         yield running_api
+
+
+@pytest.fixture
+def proposed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
+    """Two people of gelombang 12 wait for a signature."""
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    return made
+
+
+@pytest.fixture
+def signed(wave: Cohort, proposed: decision.Decision, signers: dict[str, Path]) -> decision.Decision:
+    """Both are revoked, and Siti has signed."""
+    sign(digest_of(), signers["siti"])
+    assert revocation.revoke(wave, proposed, DECIDED_ON) == 2
+    return proposed
+
+
+@pytest.fixture
+def unlisted(home: Path) -> Iterator[Path]:
+    """Make sure that nothing was published; gives the list's folder."""
+    folder = home / "publish" / "blacklist"
+    yield folder
+    assert not (folder / POINTER).exists()
+
+
+@pytest.fixture
+def proven(signed: decision.Decision, home: Path) -> str:
+    """Both are listed, and number 2 has bought in time, as a later delivery says; gives the batch to reinstate."""
+    assert publishing.publish("first", DECIDED_AT, DECIDED_ON) == 1
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    assert reinstatement.reinstate(DECIDED_ON + timedelta(days=1)) == 0
+    return digest_of("reinstatement")

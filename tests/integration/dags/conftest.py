@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +71,43 @@ def tried(recorded_dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Ite
         yield lambda dag_id="cohort_deadline", run_id="gelombang-12__deadline__2021-03-13": Tried(
             recorded_dags[dag_id], session, run_id
         )
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """A server that takes whatever is posted to it: its port, and what it got."""
+    got: list[dict[str, Any]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append({"path": self.path, **json.loads(self.rfile.read(int(self.headers["content-length"])))})
+            self.send_response(307 if self.path == "/elsewhere" else 200)
+            self.send_header("location", "/stolen")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, got
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def connections(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Airflow's connections by id, as an operator edits them."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    found: dict[str, Any] = {}
+
+    def get(name: str) -> Any:
+        if name not in found:
+            raise AirflowNotFoundException(name)
+        return Connection(conn_id=name, **found[name])
+
+    monkeypatch.setattr(Connection, "get", get)
+    return found

@@ -25,7 +25,9 @@ def test_an_answer_is_for_the_batch_that_was_shown(
     """Airflow shows a cleared task's first request again, whatever it asks now."""
     from prakerja_approval_operator import AskedBeforeError
 
-    airflow.kept = SimpleNamespace(subject=subject, assigned_users=users and [SimpleNamespace(id=u) for u in users])
+    airflow.kept = SimpleNamespace(
+        subject=subject, body=ASKED["text"], assigned_users=users and [SimpleNamespace(id=u) for u in users]
+    )
     if not is_new:
         with pytest.raises(AskedBeforeError):
             airflow.operator.execute(airflow.context)
@@ -78,6 +80,88 @@ def test_a_rejection_fails(airflow: Airflow) -> None:
     with pytest.raises(HITLRejectException):
         airflow.answer("siti", "Reject", **parked)
     assert airflow.recorded == []
+
+
+def test_a_rejection_is_kept_with_its_person(airflow: Airflow) -> None:
+    from airflow.providers.standard.exceptions import HITLRejectException
+
+    parked = airflow.ask()
+    with pytest.raises(HITLRejectException, match="siti rejects ab12cd: settle why"):
+        airflow.answer("siti", "Reject", **parked)
+    assert airflow.rejected == [("ab12cd", "siti")]
+
+
+def test_a_rejection_by_whoever_has_no_say_leaves_the_request_open(airflow: Airflow) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    parked = airflow.ask()
+    airflow.refused = "the Airflow user viewer is nobody in people.yaml"
+    with pytest.raises(TaskAwaitingInput):
+        airflow.answer("viewer", "Reject", **parked)
+    assert airflow.rejected == []
+    assert len(airflow.sent) == 2, "the next person can answer"
+
+
+def test_the_log_says_what_became_of_an_answer(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    said: list[str] = []
+
+    def say(text: str, *given: object, **_: object) -> None:
+        said.append(text % given if given else text)
+
+    monkeypatch.setattr(type(airflow.operator), "log", SimpleNamespace(info=say, warning=say))
+    airflow.missing = 2
+    parked = airflow.ask()
+    airflow.refused = "siti has approved this batch before: another person must approve it, too"
+    with pytest.raises(TaskAwaitingInput):
+        airflow.answer("siti", **parked)
+    assert "this answer does not count: siti has approved this batch before" in said[-1]
+    assert "Approved" not in str(said), "as Airflow says before anything is recorded"
+    airflow.refused = None
+    with pytest.raises(TaskAwaitingInput):
+        airflow.answer("siti", **parked)
+    assert said[-1] == "siti approves ab12cd"
+
+
+TABLE = "proposed by x\n\n| gelombang | selected |\n|---|--:|\n| 11 | 5 |\n\nBatch `ab12cd`"
+
+
+def test_other_figures_than_those_that_airflow_shows_are_not_asked_about(airflow: Airflow) -> None:
+    """It keeps the first body of a task that is cleared. What earlier cohorts came to goes on changing, and may."""
+    from prakerja_approval_operator import AskedBeforeError
+
+    airflow.asked = {**ASKED, "text": TABLE}
+    airflow.ask()
+    airflow.kept = airflow.sent[0]
+    airflow.asked = {**ASKED, "text": TABLE.replace("| 11 | 5 |", "| 11 | 6 |")}
+    airflow.ask()
+    airflow.asked = {**ASKED, "text": TABLE.replace("by x", "by x\n- **rejected** by budi")}
+    with pytest.raises(AskedBeforeError, match="by other figures, before a rejection"):
+        airflow.operator.execute(airflow.context)
+
+
+def test_an_approval_of_other_figures_than_were_shown_is_not_recorded(airflow: Airflow) -> None:
+    from prakerja_approval_operator import AskedBeforeError
+
+    airflow.asked = {**ASKED, "text": TABLE}
+    parked = airflow.ask()
+    airflow.asked = {**ASKED, "text": f"{TABLE}\n- **rejected** by budi in another run, meanwhile"}
+    with pytest.raises(AskedBeforeError):
+        airflow.answer("siti", **parked)
+    assert airflow.recorded == []
+
+
+def test_a_second_person_is_shown_what_is_so_by_then(airflow: Airflow) -> None:
+    from prakerja_approval_operator import AskedBeforeError
+
+    airflow.missing = 2
+    airflow.asked = {**ASKED, "text": TABLE}
+    parked = {**airflow.ask(), "said": ""}  # as a task of an earlier version has parked
+    airflow.kept = airflow.sent[0]
+    airflow.asked = {**ASKED, "text": f"{TABLE}\n- **overridden** by budi"}
+    with pytest.raises(AskedBeforeError):
+        airflow.answer("siti", **parked)
 
 
 def test_an_approval_on_the_command_line_ends_the_request(airflow: Airflow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ TAGS = {"prakerja", "feeds", "deadlines", "blacklist"}
 EDGES = {
     "platform_feeds": {
         "take_in_rosters": {"list_platforms", "all_is_in"},
-        "list_platforms": {"take_in", "tell_of_feeds"},
+        "list_platforms": {"take_in"},
         "take_in": {"tell_of_feeds", "refresh_standing", "all_is_in"},
         "tell_of_feeds": {"all_is_in"},
         "refresh_standing": {"notice_late_truth"},
@@ -53,12 +54,15 @@ EDGES = {
         "carry_out": set(),
     },
     "daily_audit": {
-        "list_requests": {"ask"},
         "ask": set(),
-        "find": {"list_repairs", "report"},
-        "list_repairs": {"repair"},
+        "find": {"repair"},
         "repair": {"report"},
         "report": set(),
+    },
+    "late_deliveries": {
+        "take_in": {"list_runs"},
+        "list_runs": {"go_on"},
+        "go_on": set(),
     },
     "blacklist_readers": {
         "await_list": {"sync_list"},
@@ -82,7 +86,10 @@ def test_people_can_read_them(dags: dict[str, Any]) -> None:
 
 def test_policies(dags: dict[str, Any]) -> None:
     assert [name for name, dag in dags.items() if dag.catchup] == ["cohort_deadline"]
-    assert [dags[name].max_active_runs for name in ("platform_feeds", "blacklist_readers", "daily_audit")] == [1] * 3
+    assert {name: dag.max_active_runs for name, dag in dags.items() if dag.max_active_runs > 1} == {
+        "cohort_deadline": 32,
+        "batch_approval": dags["batch_approval"].max_active_runs,
+    }
     for name, dag in dags.items():
         assert (PROJECT / "dags" / f"{name}.py").is_file(), "a DAG's file is called what the DAG is"
         assert (PROJECT / "docs" / "runbooks" / f"{name}.md").is_file(), "every DAG has a runbook"
@@ -168,6 +175,52 @@ def test_a_calendar_that_is_no_yaml_is_one_clear_import_error(
     assert "is not YAML at line 1: correct it" in error
 
 
+def test_an_entry_that_cannot_be_read_is_an_import_error_and_stops_no_other_cohort(
+    dags: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import error is of a file that has no DAG: Airflow schedules no DAG of a file with an import error."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    (tmp_path / "calendar.yaml").write_text(
+        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-02-30}\n"
+        "- {cohort: 13, announced_on: 2021-03-10, deadline_on: 2021-04-08}\n"
+    )
+    monkeypatch.setenv("PRAKERJA_CALENDAR", str(tmp_path / "calendar.yaml"))
+    bag = DagBag(str(PROJECT / "dags"))
+    ((file, error),) = bag.import_errors.items()
+    assert Path(file).name == "cohort_calendar.py"
+    told = 'calendar.yaml, entry 1 (cohort 12): `deadline_on` is "2021-02-30", not a date'
+    assert told in error
+    assert set(bag.dags) == set(dags)
+    deadline = bag.dags["cohort_deadline"]
+    assert {event.cohort for event in deadline.timetable.events} == {13}
+    assert deadline.params.get_param("cohort").schema["enum"] == [None, 13]
+    first = deadline.doc_md.strip().splitlines()[0]
+    assert first.startswith("**Nothing is decided for this cohort:**")
+    assert "2021-02-30" in first
+
+
+def test_what_needs_a_person_is_told_in_an_alert_that_says_it(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import alerts
+    from prakerja.errors import PrakerjaError
+
+    told: list[dict[str, str]] = []
+    monkeypatch.setattr(alerts, "_connection", lambda event: SimpleNamespace(conn_type="http", event=event))
+    monkeypatch.setattr(alerts, "_post", lambda _, alert: told.append(alert))
+    report = dags["daily_audit"].get_task("report").python_callable
+    run = SimpleNamespace(dag_id="daily_audit", run_id="scheduled__2021-03-15")
+    lines = ["gelombang-13 has no roster, and its deadline is in 1 day", "gelombang-12 is not in the calendar"]
+    found = [{"kind": "x", "told": line, "repair": None} for line in lines]
+    with pytest.raises(PrakerjaError, match="gelombang-13 has no roster"):
+        report([*found, {"kind": "no_run", "told": "mended by a run", "repair": {"trigger_run_id": "x"}}], dag_run=run)
+    assert [(alert["event"], alert["text"]) for alert in told] == [("attention", line) for line in lines]
+    assert {(alert["dag"], alert["run"]) for alert in told} == {("daily_audit", "scheduled__2021-03-15")}
+    report([], dag_run=run)
+    assert len(told) == 2
+
+
 @pytest.mark.parametrize(
     ("uri", "is_mail", "url"),
     [
@@ -186,10 +239,10 @@ def test_connections_become_the_urls_that_channels_take(
 ) -> None:
     from airflow.sdk import Connection
 
-    from message_connections import NAMES, _url
+    from message_connections import NAMES, url_of
 
     connection = (
         Connection.from_json(uri, "prakerja_x") if uri.startswith("{") else Connection.from_uri(uri, "prakerja_x")
     )
-    assert _url(connection, is_mail=is_mail) == url
+    assert url_of(connection, is_mail=is_mail) == url
     assert NAMES == ("sms", "sms_fallback", "smtp")

@@ -75,7 +75,7 @@ def test_the_forecast_goes_on_as_earlier_cohorts_did(home: Path) -> None:
         13: figures_of(13, {8: 40, 3: 20}, selected=200),
     }
     wave = cohort(13)
-    before = curves.earlier(wave, curves.every(known))
+    before = curves.earlier(wave, curves.every(known, date.max))
     assert list(before) == [12]
     expected = curves.forecast(curves.curve(wave, known[13]), 200, before)
     assert expected == curves.Forecast(low=70, middle=70, high=70, cohorts=1, not_bought_now=140, days_left=3)

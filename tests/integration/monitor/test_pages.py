@@ -157,7 +157,7 @@ def test_every_event_and_state_has_words_in_both_languages(shown: Cohort) -> Non
     kinds |= {
         name
         for name in ("selected", "doubtful_row", "reminded", "suspended", "suspension_lifted", "withdrawn", "decided",
-                     "deadline_extended", "approved", "revoked", "reinstated", "appealed", "hold_resolved")
+                     "deadline_extended", "rejected", "approved", "revoked", "reinstated", "appealed", "hold_resolved")
         if f"'{name}'" in told
     }  # fmt: skip
     assert set(words["events"]) == kinds

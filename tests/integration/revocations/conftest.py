@@ -1,28 +1,43 @@
-"""Gelombang 12 with somebody held."""
+"""Gelombang 12 with somebody held, or decided today; and a story of facts that are recorded when a test says."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
-from datetime import date
+import json
+from collections.abc import Callable, Collection, Iterator
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from prakerja import schema, warehouse
-from prakerja.blacklist import publishing
+from prakerja import calendar, schema, warehouse, workflow
+from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
-from prakerja.cohorts import people
+from prakerja.cli import app
+from prakerja.cli.common import today
+from prakerja.cohorts import standing
+from prakerja.cohorts.roster import take_in_rosters
+from prakerja.feeds import intake
+from prakerja.monitor import figures
 from prakerja.people import os_login
-from prakerja.revocations import decision, revocation
+from prakerja.platforms import platforms
+from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
+from prakerja.revocations.decision import BlockedError
+from prakerja.settings import WIB
+from tests.conftest import as_superuser
+from tests.support.audit_log import problems
 from tests.support.corrections import sign_batch
-from tests.support.small_cohort import AT, DECIDED_ON, card
+from tests.support.landing_zone import deliver, deliver_roster, roster_line
+from tests.support.recorded_facts import begin, facts
+from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, carry_out, deliver_damaged, restate
+from tests.support.stopped_cohort import NOON, remove
 
 
 @pytest.fixture
 def held(wave: Cohort, home: Path) -> decision.Decision:
-    """Number 1 is suspended at the deadline, and held by a decision that nobody has carried out."""
-    people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
+    """Number 1 has a damaged row, and is held by a decision that nobody has carried out."""
+    deliver_damaged(home)
     return decision.decide(wave, DECIDED_ON)
 
 
@@ -36,33 +51,115 @@ def two_approvers(wave: Cohort) -> Iterator[None]:
 
 
 @pytest.fixture
-def ssh_key(tmp_path: Path) -> Callable[[str], Path]:
-    """Make a private key of a name, with its public one beside it."""
+def stopped(wave: Cohort) -> Cohort:
+    """Gelombang 12, whose decision two missing deliveries have stopped; the monitor has counted it so."""
+    remove("(platform, business_date) in (('sisnaker', '2021-03-10'), ('pintaria', '2021-03-12'))")
+    standing.refresh_standings(DECIDED_ON)
+    with pytest.raises(BlockedError, match="feeds_missing: pintaria 2021-03-12; sisnaker 2021-03-10"):
+        decision.decide(wave, DECIDED_ON)
+    figures.refresh(NOON)
+    return wave
 
-    def make(name: str) -> Path:
-        path = tmp_path / f"key_{name}"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
+
+@pytest.fixture
+def live_wave(home: Path) -> Cohort:
+    """Gelombang 12, whose deadline was two days ago: it is decided today. Two of twenty have not bought."""
+    decided_on = today()
+    announced_on, deadline_on = decided_on - timedelta(days=8), decided_on - timedelta(days=2)
+    (home / "calendar.yaml").write_text(
+        f"cohorts:\n- {{cohort: 12, announced_on: {announced_on}, deadline_on: {deadline_on}, recipients: 60000,"
+        " note: short for tests}\n"
+    )
+    calendar._read.cache_clear()
+    lines = [roster_line(n) for n in range(1, 21)]
+    deliver_roster(home / "landing", 12, lines, announced_on.isoformat(), deadline_on.isoformat())
+    take_in_rosters(decided_on)
+    on = deadline_on - timedelta(days=3)
+    noon = datetime(on.year, on.month, on.day, 12, tzinfo=WIB)
+    deliver(home / "landing", "tokopedia", on.isoformat(), [bought(n, occurred_at=noon) for n in range(3, 21)])
+    assert intake.take_in("tokopedia", decided_on).rejected == []
+    with warehouse.transaction("ingest") as connection:
+        connection.exec_driver_sql(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
+            " select platform, day, 1, '', 'accepted', %s, 'empty', 0"
+            " from unnest(cast(%s as text[])) as platform, generate_series(cast(%s as date), %s, '1 day') as day"
+            " where (platform, day) <> ('tokopedia', %s)",
+            (decided_on, list(platforms()), announced_on, deadline_on + timedelta(days=1), on),
+        )
+    return calendar.cohort(12)
+
+
+@pytest.fixture
+def recorded(home: Path, empty_warehouse: Callable[[], None]) -> Callable[..., list[dict[str, Any]]]:
+    """Let one fact of each kind be recorded at its instant; give the story's events."""
+
+    def record(at: dict[str, datetime], about: date, took: timedelta = timedelta()) -> list[dict[str, Any]]:
+        empty_warehouse()
+        with as_superuser(database="warehouse") as server:
+            begin(server, at["selected"], about)
+            for inserts in facts(at, about, took).values():
+                for insert in inserts:
+                    insert(server)
+        found = explanation.explain_recipient(1)
+        assert found is not None
+        return list(found["events"])
+
+    return record
+
+
+@pytest.fixture
+def list_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a list of people by their ids and rights; each has a login of Airflow, or is in `without_airflow`."""
+
+    def write(*, without_airflow: Collection[str] = (), **may: list[str]) -> Path:
+        path = tmp_path / "listed.yaml"
+        entries = [
+            {"id": id_, "name": id_, "may": rights, "logins": {"airflow": [] if id_ in without_airflow else [id_]}}
+            for id_, rights in may.items()
+        ]
+        path.write_text(json.dumps({"people": entries}))
+        monkeypatch.setenv("PRAKERJA_PEOPLE", str(path))
         return path
 
-    return make
+    return write
 
 
 @pytest.fixture
-def signers(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A list of people that gives keys: Siti, who is logged in, may approve, and Budi may not."""
-    keys = {name: ssh_key(name) for name in ("siti", "budi")}
-    public = {name: key.with_suffix(".pub").read_text().strip() for name, key in keys.items()}
-    (home / "people.yaml").write_text(
-        "people:\n"
-        f"- {{id: siti, name: Siti, logins: {{os: [{os_login()}]}}, may: [approve], keys: ['{public['siti']}']}}\n"
-        f"- {{id: budi, name: Budi, may: [propose], keys: ['{public['budi']}']}}\n"
+def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
+    """What a run about a proposed reinstatement has as its configuration; one version is published."""
+    carry_out(wave)
+    publishing.publish("first", AT, DECIDED_ON)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    reinstatement.reinstate((AT + timedelta(days=2)).date())
+    (run,) = workflow.list_requests(AT + timedelta(days=2))
+    return dict(run["conf"])
+
+
+@pytest.fixture
+def decided(wave: Cohort) -> decision.Decision:
+    """Two people revoked, approved by Siti."""
+    made = carry_out(wave)
+    assert problems() == ""
+    return made
+
+
+@pytest.fixture
+def signed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
+    """Two people revoked, by a batch that Siti has signed."""
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    ((_, batch),) = approval.waiting_batches()
+    CliRunner().invoke(
+        app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
     )
-    monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
-    return keys
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (1, [])
+    return made
 
 
 @pytest.fixture
-def office(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def office(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Ani corrects, Siti approves and signs; gives Siti's key."""
     key = ssh_key("siti")
     public = key.with_suffix(".pub").read_text().strip()
@@ -72,7 +169,10 @@ def office(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.Monke
         f"- {{id: siti, name: Siti, may: [correct, approve], keys: ['{public}']}}\n"
     )
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(home / "people.yaml"))
-    return key
+    schema.upgrade()
+    yield key
+    monkeypatch.delenv("PRAKERJA_PEOPLE", raising=False)
+    schema.upgrade()
 
 
 @pytest.fixture

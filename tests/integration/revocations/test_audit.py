@@ -123,8 +123,9 @@ ADDS = {
     "decide": "appeal_decisions appeals approvals batch_members batches carried_out correction_decisions"
     " correction_values corrections decision_deliveries decisions"
     " extensions freeze_lifts freezes hold_resolutions late_findings"
-    " outcomes overrides proposals reinstatements revocations standings suspension_lifts suspensions went_live"
-    " withdrawals",
+    " outcomes overrides proposal_lapses proposals reinstatements rejections revocations standings suspension_lifts"
+    " suspensions"
+    " went_live withdrawals",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "opt_outs",
     "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
@@ -188,12 +189,13 @@ REVOKE = (
             "somebody who is not revoked",
         ),
         (
-            "insert into hold_resolutions (recipient_id, is_purchased, because, resolved_by, resolved_on)"
-            " values (3, false, 'x', 'x', '2021-03-15')",
+            "insert into hold_resolutions (recipient_id, deadline_on, is_purchased, because, resolved_by, resolved_on)"
+            " values (3, '2021-03-13', false, 'x', 'x', '2021-03-15')",
             "somebody who is not held",
         ),
         (
-            "insert into late_findings (recipient_id, kind, found_on) values (3, 'spared', '2021-03-15')",
+            "insert into late_findings (recipient_id, kind, deadline_on, found_on)"
+            " values (3, 'spared', '2021-03-13', '2021-03-15')",
             "somebody who is not overdue",
         ),
     ],
@@ -243,6 +245,22 @@ def test_nobody_is_decided_anew_once_revoked(wave: Cohort) -> None:
             "insert into outcomes (recipient_id, cohort, deadline_on, outcome, because)"
             " select recipient_id, cohort, deadline_on + 7, 'overdue', 'no_purchase' from outcomes"
         )
+
+
+def test_each_fact_is_kept_by_what_the_docs_say_that_it_is_about(home: Path) -> None:
+    """A comment names the columns, a unique key has them, and the document lists the table."""
+    told = (PROJECT / "docs" / "states.md").read_text(encoding="utf-8").partition("# What a fact is about")[2]
+    with warehouse.transaction(as_owner=True) as connection:
+        rows = connection.exec_driver_sql(
+            "select c.relname, substr(obj_description(c.oid, 'pg_class'), 8), array(select array(select attname::text"
+            " from unnest(i.indkey) as k join pg_attribute on attrelid = c.oid and attnum = k order by attname)::text"
+            " from pg_index i where i.indrelid = c.oid and i.indisunique and i.indpred is null)"
+            " from pg_class c where starts_with(obj_description(c.oid, 'pg_class'), 'about: ')"
+        ).all()
+    assert len(rows) >= 15
+    for table, about, keys in rows:
+        assert "{" + ",".join(sorted(about.split(", "))) + "}" in keys, table
+        assert f"`{table}`" in told
 
 
 def test_the_picture_in_the_docs_is_the_warehouses(home: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from prakerja import warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import corrections
-from prakerja.revocations import decision, revocation
+from prakerja.errors import PrakerjaError
+from prakerja.revocations import decision, reinstatement, revocation
 from prakerja.settings import WIB
 from tests.support.corrections import WHY, correct, refused, run, sign_batch
 from tests.support.publisher import pick
-from tests.support.small_cohort import DECIDED_ON, card
+from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, card, restate
 
 NIK = 31 * 10**14
 
@@ -90,6 +91,69 @@ def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_wh
     sign(office)
     assert publish("first") == 1, "revoked by the batch as it was, listed by the NIK that was signed for since"
     assert changes(1) == [("ADD", 1), ("ADD", 2)]
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        "update correction_decisions set signature = null",
+        "update correction_decisions set decided_on = decided_on - 1",
+        "update correction_decisions set decided_by = 'ani'",
+    ],
+)
+def test_who_was_corrected_after_their_batch_was_signed_is_listed_by_a_signed_correction_alone(
+    wave: Cohort, office: Path, bent: str
+) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    revocation.request_approval(made, DECIDED_ON)
+    sign_batch(office)
+    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    sign(office)
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql(bent)
+    with pytest.raises(publishing.WaitingError, match="lacks its signature"):
+        publish("first")
+    assert changes(1) == [("ADD", 2)], "whom the batch was signed with"
+
+
+def test_every_row_that_is_written_is_signed_for_whoever_inserted_the_version(listed_two: Path) -> None:
+    """The owner of the warehouse exchanges a NIK by a correction that nobody has signed."""
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql(
+            "insert into correction_decisions (request, is_approved, because, decided_by, decided_on, entry)"
+            " select request, true, 'x', 'siti', corrected_on, 0 from corrections"
+        )
+        connection.exec_driver_sql(
+            "insert into blacklist_versions (version, occasion, created_at, changed_at, data_as_of, key_id, entry)"
+            " select 2, 'x', now(), now(), data_as_of, key_id, 0 from blacklist_versions"
+        )
+        connection.exec_driver_sql(
+            "insert into blacklist_changes (version, op, recipient_id, reason, nik_correction_id, entry)"
+            " values (2, 'WITHDRAW', 1, 'REINSTATED', 0, 0), (2, 'ADD', 1, 'NO_FIRST_PURCHASE', 1, 0)"
+        )
+    with pytest.raises(PrakerjaError, match="would be exchanged for one that nobody has signed for"):
+        publish("third")
+
+
+def test_whoever_is_reinstated_after_a_correction_is_withdrawn_under_the_nik_that_is_listed(
+    listed_two: Path, home: Path
+) -> None:
+    correct({"card_number": card(2), "nik": f"{NIK + 999}"})
+    sign(listed_two)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    assert reinstatement.reinstate(DECIDED_ON + timedelta(days=1)) == 0
+    sign_batch(listed_two)
+    assert reinstatement.reinstate(DECIDED_ON + timedelta(days=1)) == 1
+    assert publish("second") == 2
+    assert changes(2) == [("WITHDRAW", 2)], "under the NIK of before, and never added under the other"
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (3, [])
 
 
 def test_a_batch_of_corrected_people_is_signed_with_their_niks(wave: Cohort, office: Path) -> None:
@@ -101,6 +165,8 @@ def test_a_batch_of_corrected_people_is_signed_with_their_niks(wave: Cohort, off
     assert revocation.revoke(wave, made, DECIDED_ON) == 2
     assert publish("first") == 1
     assert changes(1) == [("ADD", 1), ("ADD", 2)]
+    verified = audit.verify()
+    assert (verified.signatures, verified.problems) == (2, [])
 
 
 def test_a_signature_replaces_no_reason() -> None:

@@ -1,7 +1,8 @@
 -- Who is to be added or withdrawn since the last version: revoked and not listed, or reinstated and listed. Nobody is
 -- revoked twice, so who was withdrawn is never added again, but for whom a NIK was corrected that is listed: withdrawn
 -- under the one and added under the other, both or neither. What happened later is for a later version.
--- `digest` is of the batch that an addition was approved in, empty where it is in none; `nik_correction_id` says which
+-- `digest` is of the batch that a change was approved in, empty where it is in none, `appeal` where an appeal was
+-- upheld; the other NIK of a person who is listed has none. `nik_correction_id` says which
 -- NIK the subject is of, `by_correction_id` which correction the change rests on (0: on none).
 create or replace function pending_changes(revoked_by date, reinstated_by date)
 returns table (
@@ -59,7 +60,7 @@ begin atomic
         'WITHDRAW' as op,
         e.recipient_id,
         'REINSTATED' as reason,
-        '' as digest,
+        coalesce(e.digest, case e.because when 'appeal' then 'appeal' end, '') as digest,
         l.nik_correction_id,
         0 as by_correction_id,
         false as is_replacement

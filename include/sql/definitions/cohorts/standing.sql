@@ -16,7 +16,9 @@ begin atomic
             ) then 'revoked_earlier' else because_of(
                 -- Few have withdrawn or are suspended: a look-up for each, not a join of the million.
                 e.recipient_id in (
-                    select w.recipient_id from withdrawals as w where w.withdrawn_on <= standing.known_by
+                    select w.recipient_id
+                    from withdrawals as w
+                    where w.withdrawn_on <= least(standing.deadline_on, standing.known_by)
                 ),
                 e.purchase_line is not null,
                 e.recipient_id in (

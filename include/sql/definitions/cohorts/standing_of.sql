@@ -25,7 +25,7 @@ begin atomic
         left join withdrawals as w
             on
                 a.recipient_id = w.recipient_id
-                and w.withdrawn_on <= standing_of.known_by
+                and w.withdrawn_on <= least(standing_of.deadline_on, standing_of.known_by)
                 and not exists (select from revocations as v where v.recipient_id = a.recipient_id)
     )
 

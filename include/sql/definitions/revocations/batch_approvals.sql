@@ -1,4 +1,5 @@
--- Grain: one row per batch: who has approved it, how many must, and who may not, having had a part in it.
+-- Grain: one row per batch: who has approved it, how many must, and who may not, having had a part in it. Where
+-- approvals are signed, one without a signature counts for nothing: it is in `approvals_recorded` alone.
 create or replace view batch_approvals as
 with described as (
     select
@@ -14,7 +15,7 @@ with described as (
         array(
             select distinct a.approved_by
             from approvals as a
-            where a.digest = b.digest
+            where a.digest = b.digest and (a.signature is not null or not r.must_be_signed)
             order by a.approved_by
         ) as approvers,
         array(
@@ -27,7 +28,11 @@ with described as (
             select lower(h.resolved_by)
             from batch_members as m
             inner join hold_resolutions as h on m.recipient_id = h.recipient_id
-            where m.digest = b.digest and b.subject = 'hold'
+            inner join decisions as e on b.decision_id = e.decision_id
+            where
+                m.digest = b.digest
+                and b.subject = 'hold'
+                and (h.deadline_on is null or h.deadline_on = e.deadline_on)
             union
             select lower(o.overridden_by)
             from decisions as d
@@ -37,7 +42,8 @@ with described as (
         exists(
             select from approvals as a
             where a.digest = b.digest and a.is_recorded_in_advance
-        ) as is_approved_in_advance
+        ) as is_approved_in_advance,
+        r.must_be_signed
     from batches as b
     cross join approval_rule as r
 )
@@ -50,11 +56,19 @@ select
     d.approvers,
     d.had_a_part,
     d.is_approved_in_advance,
+    d.is_approved_in_advance and is_replaying() and not d.must_be_signed as stands_in_advance,
+    (
+        select count(distinct lower(a.approved_by))
+        from approvals as a
+        where
+            a.digest = d.digest and not a.is_recorded_in_advance and lower(a.approved_by) <> all(d.had_a_part)
+            and (a.signature is not null or not d.must_be_signed)
+    ) as approvals_given,
     (
         select count(distinct lower(a.approved_by))
         from approvals as a
         where a.digest = d.digest and not a.is_recorded_in_advance and lower(a.approved_by) <> all(d.had_a_part)
-    ) as approvals_given,
+    ) as approvals_recorded,
     exists(
         select from approvals as a
         where a.digest = d.digest and not a.is_recorded_in_advance and lower(a.approved_by) = any(d.had_a_part)

@@ -7,14 +7,46 @@ returns table (
 language sql stable security definer
 set search_path = public, pg_temp
 begin atomic
+    with latest as (
+        select distinct on (d.cohort)
+            d.cohort,
+            p.proposal_id,
+            p.digest
+        from proposals as p
+        inner join batches as b on p.digest = b.digest and b.subject = 'reinstatement'
+        inner join decisions as d on b.decision_id = d.decision_id
+        order by d.cohort, p.proposal_id desc
+    ),
+
+    -- Whoever was proposed, and whose proof was taken back since, is proposed no more.
+    dropped as (
+        select m.recipient_id
+        from batches as b
+        inner join batch_members as m on b.digest = m.digest
+        where b.subject = 'reinstatement'
+        except
+        select m.recipient_id
+        from latest as l
+        inner join batch_members as m on l.digest = m.digest
+        where not exists (select from proposal_lapses as o where o.proposal_id = l.proposal_id)
+    )
+
     select
         p.cohort,
         count(distinct f.recipient_id) filter (
             where f.kind in ('reinstatement_proposed', 'deadline_extended')
             and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
+            and not exists (select from dropped as d where d.recipient_id = f.recipient_id)
         ) as reinstatements_proposed,
         count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
-        count(*) filter (where f.kind = 'hold_resolvable') as holds_resolvable,
+        count(*) filter (
+            where f.kind = 'hold_resolvable'
+            -- of a deadline that was moved since: the decision for the next one has looked at these deliveries
+            and not exists (
+                select from outcomes as o
+                where o.recipient_id = f.recipient_id and o.deadline_on > f.deadline_on
+            )
+        ) as holds_resolvable,
         count(*) filter (where f.kind = 'late_purchase') as late_purchases
     from late_findings as f
     inner join recipients as p on f.recipient_id = p.recipient_id

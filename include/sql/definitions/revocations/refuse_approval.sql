@@ -1,5 +1,6 @@
--- Refuses an approval in advance outside a replay, or once the warehouse was live; an approval by somebody who had a
--- part in the batch; and a decision on an appeal by somebody who approved the revocation.
+-- Refuses an approval in advance outside a replay, once the warehouse was live, or where approvals are signed; an
+-- approval by somebody who had a part in the batch, or has decided an appeal against it; and a decision on an appeal by
+-- somebody who approved the revocation.
 create or replace function refuse_approval() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -16,7 +17,11 @@ begin
         end if;
         return null;
     end if;
-    if new.is_recorded_in_advance and (not is_replaying() or exists (select from went_live)) then
+    if new.is_recorded_in_advance and (
+        not is_replaying()
+        or exists (select from went_live)
+        or exists (select from approval_rule as r where r.must_be_signed)
+    ) then
         raise exception using errcode = 'check_violation', constraint = 'in_advance_in_replays_only',
             message = tg_table_name || ': approved in advance, and this warehouse is live';
     end if;
@@ -27,6 +32,16 @@ begin
         ) then
             raise exception using errcode = 'check_violation', constraint = 'approved_by_another',
                 message = 'approvals: approved by somebody who had a part in it';
+        end if;
+        if exists (
+            select from batch_members as m
+            inner join revocations as v on m.digest = v.digest and m.recipient_id = v.recipient_id
+            inner join appeals as p on m.recipient_id = p.recipient_id
+            inner join appeal_decisions as d on p.appeal_id = d.appeal_id
+            where m.digest = new.digest and lower(d.decided_by) = lower(new.approved_by)
+        ) then
+            raise exception using errcode = 'check_violation', constraint = 'decided_by_another',
+                message = 'approvals: approved by somebody who decided an appeal against it';
         end if;
     end if;
     return null;

@@ -44,6 +44,10 @@ begin
     end if;
     if tg_table_name = 'late_findings' then
         moved := array(select recipient_id from added where kind = 'spared');
+        of_deadline := (select min(deadline_on) from added where kind = 'spared');
+    elsif tg_table_name = 'hold_resolutions' then
+        moved := array(select recipient_id from added);
+        of_deadline := (select min(deadline_on) from added);
     else
         moved := array(select distinct recipient_id from added);
     end if;

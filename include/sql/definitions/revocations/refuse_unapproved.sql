@@ -1,6 +1,7 @@
 -- Refuses a revocation, a reinstatement or a change of the list that too few different people have approved, or that
 -- somebody has approved who proposed, resolved or overrode. An approval in advance stands for all, in a replay; what a
--- replay revoked may be listed afterwards, and what was carried out before this rule.
+-- replay revoked may be listed afterwards, and what was carried out before this rule. Where approvals are signed only
+-- those with a signature count; of the list's changes the publisher verifies signatures, which says what to do.
 create or replace function refuse_unapproved() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -58,8 +59,12 @@ begin
     from batch_approvals as b
     where
         b.digest = any(digests)
-        and not (b.is_approved_in_advance and (is_replaying() or tg_table_name = 'blacklist_changes'))
-        and (b.approvals_given < b.approvals_needed or b.is_approved_by_one_of_them)
+        and not (b.stands_in_advance or b.is_approved_in_advance and tg_table_name = 'blacklist_changes')
+        and (
+            case tg_table_name when 'blacklist_changes' then b.approvals_recorded else b.approvals_given end
+            < b.approvals_needed
+            or b.is_approved_by_one_of_them
+        )
     limit 1;
     if found then
         raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',

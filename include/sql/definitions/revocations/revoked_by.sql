@@ -1,12 +1,15 @@
--- The people who approved a revocation, in lower case. Of before they were kept one by one: those of its batch, or the
--- text that they were joined in.
+-- The people who approved a revocation, in lower case: those who were counted, and who else approved its batch, then or
+-- later. Of before they were kept one by one: the text that they were joined in.
 create or replace function revoked_by(of_revocation revocations) returns text[]
 language sql stable
 begin atomic
     with approvers as (
         select coalesce(
-            of_revocation.approvers,
-            (select array_agg(a.approved_by) from approvals as a where a.digest = of_revocation.digest),
+            nullif(
+                coalesce(of_revocation.approvers, '{}')
+                || array(select a.approved_by from approvals as a where a.digest = of_revocation.digest),
+                '{}'
+            ),
             array[of_revocation.approved_by]
         ) as ids
     )

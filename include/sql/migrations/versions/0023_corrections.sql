@@ -62,6 +62,8 @@ alter table blacklist_changes drop constraint blacklist_changes_pkey;
 alter table blacklist_changes add primary key (version, recipient_id, op);
 create unique index blacklist_changes_once on blacklist_changes (recipient_id, nik_correction_id, op);
 update audited set ordered_by = '{version,recipient_id,op}' where fact = 'blacklist_changes';
+comment on table blacklist_changes is 'about: version, recipient_id, op';
+comment on table corrections is 'about: correction_id';
 
 insert into audited (fact, ordered_by) values
 ('corrections', '{correction_id}'),

@@ -1,0 +1,70 @@
+"""
+### Takes in what was missing, as soon as it arrives
+
+Every ten minutes: the deliveries that an undecided cohort lacks are looked for in the landing zone, by the folders of
+their days alone. What has arrived is taken in, the open cohorts' standing is refreshed, and a cohort that missing
+deliveries have stopped **goes on**: by its own run where that still waits, else by a run of `cohort_deadline` called
+`gelombang-13__deadline__2021-04-08__after-<the attempt that was stopped>`, one for each such attempt.
+
+The day's own deliveries are the night's, until 08:00 WIB (`platform_feeds`). Where nothing is missing, nothing is
+listed; its note says what came.
+
+**Red** means that the warehouse cannot be reached, or that `cohort_deadline` is paused. A delivery that is rejected is
+told by an alert, and stands in the monitor: the platform must send another.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import AssetAlias, CronTriggerTimetable, dag, task
+
+import telemetry
+from acting_task import act
+from alerts import ATTENTION, FAILURE, Alert
+from prakerja import workflow
+from prakerja.settings import WIB
+from prakerja_assets import feed_of
+from run_notes import push_outcome
+from run_triggers import trigger_runs
+from seen_runs import AUDITED, seen
+from task_policy import DEFAULT_ARGS
+
+ACCEPTED = AssetAlias("accepted_delivery")
+
+
+@dag(
+    schedule=CronTriggerTimetable("*/10 * * * *", timezone="Asia/Jakarta"),
+    start_date=datetime(2020, 4, 11, tzinfo=WIB),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Late deliveries, every ten minutes",
+    doc_md=__doc__,
+    on_failure_callback=Alert(event=FAILURE),
+    tags=["prakerja", "feeds"],
+)
+def late_deliveries():
+    @task(task_display_name="Take in what has arrived", outlets=[ACCEPTED])
+    def take_in(*, ti=None, dag_run=None, outlet_events=None) -> None:
+        act()
+        taken = workflow.take_in_late(datetime.now(WIB))
+        for platform, each in taken:
+            telemetry.of_intake(platform, each)
+            if each.accepted:
+                outlet_events[ACCEPTED].add(feed_of(platform), extra={"deliveries": each.accepted})
+            if each.rejected:
+                Alert(event=ATTENTION, text="; ".join(each.rejected)).notify({"dag_run": dag_run})
+        push_outcome(ti, workflow.tell_of_late(taken))
+
+    # It computes itself what goes on: whoever operates DAGs may write the XComs of other tasks.
+    @task(task_display_name="Go on with the cohorts")
+    def go_on(*, ti=None) -> list[str]:
+        act()
+        now = datetime.now(WIB)
+        return trigger_runs(ti, AUDITED, workflow.list_resumed_runs(now, lambda event: seen(event, now)))
+
+    take_in() >> go_on()
+
+
+late_deliveries()

@@ -1,0 +1,104 @@
+"""The calendar against what is there: entries that cannot be read, dates that were taken back, rosters that lack.
+
+Nobody is decided, reminded or revoked for any of these, and no run mends them: they need a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort, calendar, unreadable_entries
+from prakerja.escaping import one_line
+
+LOOKS_BACK = timedelta(days=400)  # a cohort that had no roster so long after its decision was due gets none any more
+SOON = 7  # days before the deadline, from which on a roster that lacks is urgent: the first reminder is due
+
+
+class CalendarProblem(NamedTuple):
+    """Something about the calendar that needs a person: `told` says what, and what to do, in one line.
+
+    `kind` is `entry_unreadable`, `calendar_mismatch` (what was announced is not in the calendar any more) or
+    `no_roster`. `cohort` is None where an entry's number cannot be read.
+    """
+
+    kind: str
+    cohort: int | None
+    told: str
+    is_urgent: bool = True
+
+
+def list_problems(connection: warehouse.Connection, day: date) -> list[CalendarProblem]:
+    """List what of the calendar needs a person on a day."""
+    return [
+        *(CalendarProblem("entry_unreadable", entry.cohort, entry.told) for entry in unreadable_entries()),
+        *_mismatches(connection, day),
+        *_without_roster(connection, day),
+    ]
+
+
+def describe_missing_roster(connection: warehouse.Connection, cohort: Cohort, day: date) -> str:
+    """Say that a cohort has no roster, how many days are left, and why the roster that came was rejected."""
+    rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
+    return _missing_roster(cohort.as_known_on(day), day, rejected.get(cohort.cohort))
+
+
+def _without_roster(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
+    """The cohorts that are announced by a day and have no roster."""
+    loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
+    rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
+    for number, cohort in calendar().items():
+        wave = cohort.as_known_on(day)
+        if number not in loaded and wave.announced_on <= day <= wave.decided_on + LOOKS_BACK:
+            told = _missing_roster(wave, day, rejected.get(number))
+            yield CalendarProblem("no_roster", number, told, (wave.deadline_on - day).days <= SOON)
+
+
+def _missing_roster(wave: Cohort, day: date, rejected: Any) -> str:
+    left = (wave.deadline_on - day).days
+    days = f"{abs(left)} day{'' if abs(left) == 1 else 's'}"
+    when = f"its deadline, {wave.deadline_on}, is " + (
+        "today" if left == 0 else f"in {days}" if left > 0 else f"{days} past"
+    )
+    folder = f"rosters/gelombang-{wave.cohort}"
+    if rejected is None:
+        return f"gelombang-{wave.cohort} has no roster, and {when}: deliver {folder}"
+    why = one_line(f"{rejected['reason']}: {rejected['detail']}")
+    return f"gelombang-{wave.cohort} has no roster, and {when}: it was rejected, {why}: deliver {folder} anew"
+
+
+def _mismatches(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
+    """The cohorts with a roster whose dates the calendar does not have any more."""
+    unreadable = {entry.cohort for entry in unreadable_entries()}
+    promises = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_promises", known_by=day)}
+    for known in warehouse.rows(connection, "cohorts/known_cohorts"):
+        if known["cohort"] in unreadable:
+            continue  # its dates may be right
+        if told := _mismatch(known, promises.get(known["cohort"]), day):
+            yield CalendarProblem("calendar_mismatch", known["cohort"], told)
+
+
+def _mismatch(known: Any, promise: Any, day: date) -> str | None:
+    number, decided_for = known["cohort"], known["decided_deadline_on"]
+    name = f"gelombang-{number}, decided for {decided_for}," if decided_for else f"gelombang-{number}"
+    extension = ""
+    if promise is not None:
+        of_it = f"announced_on: {promise['announced_on']}, deadline_on: {promise['deadline_on']}"
+        extension = f"extensions: [{{{of_it}, because: {one_line(promise['because'])}}}]"
+    dates = f"announced_on: {known['announced_on']}, deadline_on: {known['deadline_on']}"
+    found = calendar().get(number)
+    if found is None:
+        entry = ", ".join(filter(None, [f"cohort: {number}", dates, extension]))
+        return f"{name} has a roster and is not in the calendar: put back {{{entry}}}"
+    if (found.announced_on, found.first_deadline_on) != (known["announced_on"], known["deadline_on"]):
+        given = f"{found.announced_on} to {found.first_deadline_on}"
+        return f"{name} has other dates in the calendar ({given}) than its roster: put back {dates}"
+    known_now = found.as_known_on(day).deadline_on
+    if promise is not None and promise["deadline_on"] > known_now:
+        return (
+            f"{name} has a deadline in the calendar, {known_now}, that is earlier than the one that was announced: "
+            f"put back {extension}"
+        )
+    return None

@@ -1,0 +1,19 @@
+-- Grain: one row, why the person of a batch was held, and what somebody found out; no row for a batch of others. It has
+-- nothing of who they are: neither their number nor the line of a row that might be theirs.
+-- Parameters: digest.
+select
+    o.because,
+    d.platform,
+    d.business_date,
+    q.reasons,
+    h.is_purchased,
+    h.because as found,
+    h.resolved_by,
+    h.resolved_on
+from batches as b
+inner join batch_members as m on b.digest = m.digest
+inner join hold_resolutions as h on m.recipient_id = h.recipient_id
+inner join outcomes as o on h.recipient_id = o.recipient_id and h.deadline_on = o.deadline_on
+left join deliveries as d on o.delivery_id = d.delivery_id
+left join quarantine as q on o.delivery_id = q.delivery_id and o.line = q.line
+where b.digest = :digest and b.subject = 'hold'

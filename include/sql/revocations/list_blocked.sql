@@ -1,0 +1,22 @@
+-- Grain: one row per cohort whose latest attempt to decide was stopped by deliveries that were missing.
+-- Parameters: none.
+with latest as (
+    select distinct on (cohort)
+        cohort,
+        decision_id,
+        status,
+        reason,
+        deadline_on,
+        missing_feeds
+    from decisions
+    order by cohort, attempt desc
+)
+
+select
+    cohort,
+    decision_id,
+    deadline_on,
+    missing_feeds
+from latest
+where status = 'blocked' and reason = 'feeds_missing'
+order by cohort

@@ -1,0 +1,130 @@
+"""What approvers are asked: who has rejected it before, why somebody was held, who may answer; all of it text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from prakerja import warehouse, workflow
+from prakerja.calendar import Cohort
+from prakerja.cli import app
+from prakerja.cohorts import people
+from prakerja.errors import PrakerjaError
+from prakerja.occasion import Occasion
+from prakerja.revocations import approval, decision, explanation, holds, revocation
+from prakerja.settings import WIB
+from tests.support.small_cohort import AT, DECIDED_ON, card
+
+ABOUT = Occasion("deadline", DECIDED_ON, AT.astimezone(WIB), 12)
+
+
+def request(wave: Cohort) -> dict[str, Any]:
+    decision.decide(wave, DECIDED_ON)
+    asked = workflow.request_approval(ABOUT)
+    assert asked is not None
+    return asked
+
+
+def shown(*arguments: str) -> str:
+    return " ".join(CliRunner().invoke(app, list(arguments)).output.split())
+
+
+def facts() -> list[tuple[Any, ...]]:
+    with warehouse.transaction() as connection:
+        rows = connection.exec_driver_sql("select digest, rejected_by, rejected_on, entry is not null from rejections")
+        return [tuple(row) for row in rows]
+
+
+def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(wave: Cohort) -> None:
+    asked = request(wave)
+    assert "rejected" not in asked["text"]
+    told = workflow.record_rejection(12, asked["digest"], "Siti", DECIDED_ON)
+    assert told == "siti rejects 2 revocations of gelombang-12"
+    workflow.record_rejection(12, asked["digest"], "siti", DECIDED_ON)
+    assert facts() == [(asked["digest"], "siti", DECIDED_ON, True)], "once a day, and audited"
+    again = workflow.request_approval(ABOUT)
+    assert again is not None
+    assert "- **rejected** by siti on 2021-03-15, and asked about again" in again["text"]
+    assert "rejected by siti on 2021-03-15" in shown("approve", "12")
+    (story,) = explanation.explain([card(1)])
+    (event,) = [event for event in story["events"] if event["what"] == "rejected"]
+    assert (event["rejected_by"], event["batch"]) == (["siti"], asked["digest"][:16])
+    workflow.record_approval(12, asked["digest"], "budi", DECIDED_ON)
+    assert workflow.request_approval(ABOUT) is None, "it binds nobody"
+
+
+def test_a_rejection_is_by_somebody_who_may_approve(wave: Cohort, list_people: Callable[..., Path]) -> None:
+    asked = request(wave)
+    list_people(siti=["approve"], budi=["look"])
+    for login in ("budi", "stranger"):
+        with pytest.raises(PrakerjaError):
+            workflow.record_rejection(12, asked["digest"], login, DECIDED_ON)
+    with pytest.raises(PrakerjaError, match="no batch"):
+        workflow.record_rejection(12, "1" * 64, "siti", DECIDED_ON)
+    assert facts() == []
+
+
+def test_a_second_answer_of_one_person_is_refused_and_said(wave: Cohort, two_approvers: None) -> None:
+    asked = request(wave)
+    assert workflow.record_approval(12, asked["digest"], "siti", DECIDED_ON).startswith("siti approves 2 revocations")
+    with pytest.raises(PrakerjaError, match="siti has approved this batch before: another person must approve it, too"):
+        workflow.record_approval(12, asked["digest"], "SITI", DECIDED_ON)
+
+
+def test_a_request_about_a_hold_says_why_and_what_was_found(held: decision.Decision) -> None:
+    people.lift_suspension(card(1), DECIDED_ON, because="cleared", lifted_by="ani")
+    because = "the [platform](//x) says\u202e so\x1b[2J `{{ 7 }}`"
+    batch = holds.resolve(card(1), is_purchased=False, because=because, resolved_by="budi", on=DECIDED_ON)
+    assert batch is not None
+    asked = workflow.request_batch_approval({"cohort": 12, "digest": batch.digest})
+    assert asked is not None
+    lines = asked["text"].splitlines()
+    assert "- `held: suspended`" in lines
+    found = r"- `found by budi on 2021-03-15: no purchase, because the [platform](//x) says\u202e so\x1b[2J '{{ 7 }}'`"
+    assert found in lines
+    assert card(1) not in asked["text"]
+    assert "found by budi on 2021-03-15: no purchase" in shown("approve", "12")
+
+
+def test_what_people_wrote_is_text(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    bad = {
+        "overridden_by": "bu_di_*", "reason": "a\u200bb", "detail": "x\ny", "because": "\u2066evil\u2069 `code` \x00",
+    }  # fmt: skip
+    real = approval.review
+    monkeypatch.setattr(approval, "review", lambda *given: {**real(*given), "overrides": [bad]})
+    asked = revocation.request_approval(made, DECIDED_ON)
+    assert asked is not None
+    assert all(character.isprintable() or character == "\n" for character in asked.text)
+    line = r"- **overridden** by bu_di\_\*: `a\u200bb` (`x y`), because `\u2066evil\u2069 'code' \x00`"
+    assert line in asked.text.splitlines()
+
+
+def test_a_request_that_airflow_gives_to_everybody_says_whose_answer_counts(
+    wave: Cohort, list_people: Callable[..., Path]
+) -> None:
+    assert "there is no list of people" in request(wave)["text"]
+    list_people(siti=["approve"])
+    assert "counts" not in request(wave)["text"], "it is given to siti alone"
+    list_people(siti=["approve"], without_airflow=["siti"])
+    assert "**No answer here counts**: siti may approve it, and have no login of Airflow" in request(wave)["text"]
+    list_people(siti=["look"])
+    asked = request(wave)
+    assert asked["answered_by"] == []
+    assert "**No answer here counts**: nobody may approve it. Give somebody else the right" in asked["text"]
+
+
+def test_where_all_who_may_approve_had_a_part_they_are_named(
+    held: decision.Decision, list_people: Callable[..., Path]
+) -> None:
+    people.lift_suspension(card(1), DECIDED_ON, because="cleared", lifted_by="ani")
+    batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON)
+    assert batch is not None
+    list_people(budi=["approve"], ani=["propose"])
+    asked = workflow.request_batch_approval({"cohort": 12, "digest": batch.digest})
+    assert asked is not None
+    assert "nobody may approve it. budi had a part in it. Give somebody else the right to approve" in asked["text"]
