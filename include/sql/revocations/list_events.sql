@@ -314,10 +314,11 @@ placed as (
                 r.recorded_at,
                 array_position(
                     array[
-                        'selected', 'doubtful_row', 'suspended', 'suspension_lifted', 'withdrawn', 'deadline_extended',
-                        'decided', 'hold_resolvable', 'hold_resolved', 'purchase_gone', 'damaged_row', 'late_purchase',
-                        'reinstatement_proposed', 'rejected', 'approved', 'revoked', 'spared', 'appealed', 'appeal_dismissed',
-                        'appeal_upheld', 'reinstated', 'listed', 'withdrawn_from_list'
+                        'selected', 'doubtful_row', 'suspended', 'suspension_lifted', 'withdrawn',
+                        'deadline_extended', 'decided', 'hold_resolvable', 'hold_resolved', 'purchase_gone',
+                        'damaged_row', 'late_purchase', 'reinstatement_proposed', 'rejected', 'approved',
+                        'revoked', 'spared', 'appealed', 'appeal_dismissed', 'appeal_upheld', 'reinstated',
+                        'listed', 'withdrawn_from_list'
                     ],
                     r.what
                 ),
