@@ -183,6 +183,9 @@ def _ids(users: Any) -> set[str]:
 
 
 def _said(body: str | None) -> str:
-    """Return a digest of what a request says of its batch: without the table, whose earlier cohorts go on changing."""
-    lines = [line for line in (body or "").splitlines() if not line.startswith("|")]
+    """Return a digest of what a request says of its batch.
+
+    Without the table, whose earlier cohorts go on changing, and without how many must approve: the warehouse counts.
+    """
+    lines = [line for line in (body or "").splitlines() if not line.startswith(("|", "It takes "))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

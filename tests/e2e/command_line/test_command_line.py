@@ -52,12 +52,12 @@ def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
     [
         ("cohorts: [", "is not YAML at line"),
         ("waves: []", "has no list `cohorts`"),
-        ("cohorts:\n- {cohort: twelve}", "entry 1: `cohort` must be a number"),
-        ("cohorts:\n- {cohort: 12, announced_on: 2021-03-05}", "announced_on and deadline_on must be dates"),
-        ("cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-05}", "is not after"),
+        ("cohorts:\n- {cohort: twelve}", 'entry 1: `cohort` is "twelve", not a number'),
+        ("cohorts:\n- {cohort: 12, announced_on: 2021-03-05}", "`deadline_on` is not there, not a date"),
+        ("cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-05}", "not after announced_on"),
         (
             "cohorts:\n" + "- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-04-03}\n" * 2,
-            "names cohort 12 twice",
+            "both have `cohort` 12",
         ),
     ],
 )
