@@ -29,7 +29,9 @@ from prakerja.settings import Settings
 
 LOOKS_FOR_STRAYS = 3  # facts that commit between the sealing and the look are sealed by the next one
 #: Columns that facts from before logins were recorded have got since. Others were filled when they were added.
-ADDED_EMPTY = {"signature", "approvers"}
+ADDED_EMPTY = {"signature", "approvers", "nik_correction_id"}
+#: What a column that was added since has where it has no contents, if that is not null.
+EMPTY = {"nik_correction_id": "0"}
 #: Without these nothing can be verified.
 NEEDED = ("audit_log", "blacklist_versions", "published_lists")
 
@@ -331,9 +333,13 @@ def digest_facts(
     unsealed = [
         name for name in table.columns if name not in {*columns, "entry"} and (name in ADDED_EMPTY or not is_earlier)
     ]
-    filled = ", ".join(f"""case when count(t."{name}") > 0 then '{name}' end""" for name in unsealed) or "null"
+    filled = ", ".join(
+        f"""case when count({f'nullif(t."{name}", {EMPTY[name]})' if name in EMPTY else f't."{name}"'}) > 0"""
+        f" then '{name}' end"
+        for name in unsealed
+    )
     found = connection.exec_driver_sql(
-        f"select t.entry, count(*), encode({over}, 'hex'), coalesce({filled}, null::text)"  # noqa: S608 - names are ours
+        f"select t.entry, count(*), encode({over}, 'hex'), coalesce({filled or 'null'}, null::text)"  # noqa: S608 - names are ours
         f' from only public."{table.name}" as t where t.entry = any(cast(%s as bigint[])) group by t.entry',
         (entries,),
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from prakerja import settings, warehouse
+from prakerja import schema, settings, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
+from prakerja.cli.common import today
 from prakerja.revocations import approval, decision
 from tests.support.audit_log import problems
 from tests.support.small_cohort import AT, DECIDED_ON, bought, carry_out, reinstate, restate
@@ -38,8 +39,8 @@ REVOKE = (
 )
 APPROVE = (
     "insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance, digest,"
-    " signature, recorded_at) select decision_id, subject, %(by)s, '2021-03-15', %(in_advance)s, digest,"
-    " %(signature)s, %(at)s from batches where people = 1"
+    " signature, identities_sha256, recorded_at) select decision_id, subject, %(by)s, %(on)s, %(in_advance)s, digest,"
+    " %(signature)s, %(identities)s, %(at)s from batches where people = 1"
 )
 
 
@@ -56,9 +57,15 @@ def act(*statements: str | tuple[str, dict[str, Any]]) -> None:
                     connection.exec_driver_sql(text, values)
 
 
-def approve(by: str, *, in_advance: bool = False, signature: str | None = None, at: datetime | None = None) -> Any:
-    at = at or datetime.now(UTC)
-    return APPROVE, {"by": by, "in_advance": in_advance, "signature": signature, "at": at}
+def approve(
+    by: str, *, in_advance: bool = False, signature: approval.Signature | None = None, at: datetime | None = None
+) -> Any:
+    signed = {
+        "on": signature.signed_on if signature else DECIDED_ON,
+        "signature": signature.text if signature else None,
+        "identities": signature.identities_sha256 if signature else None,
+    }
+    return APPROVE, {"by": by, "in_advance": in_advance, "at": at or datetime.now(UTC), **signed}
 
 
 def batch_of_one() -> str:
@@ -189,10 +196,10 @@ def test_who_is_listed_or_withdrawn_and_was_never_revoked_is_told(decided: Any, 
 # -- signed ------------------------------------------------------------------------------------------------------------
 
 
-def sign(made: decision.Decision, digest: str, key: Path) -> str:
+def sign(made: decision.Decision, digest: str, key: Path) -> approval.Signature:
     with warehouse.transaction() as connection:
         batch = approval.known(connection, made, "revocation", digest)
-    return approval.sign(batch, "siti", key)
+    return approval.sign(batch, "siti", key, today())
 
 
 def test_where_approvals_are_signed_one_without_does_not_count(signed: decision.Decision) -> None:
@@ -212,8 +219,10 @@ def test_what_was_approved_before_the_first_signature_counts_as_it_did(wave: Coh
     assert people is not None
     keys = people.read_text()
     people.write_text("people:\n- {id: siti, name: Siti, may: [approve]}\n")
+    schema.upgrade()
     made = carry_out(wave)
     people.write_text(keys)
+    schema.upgrade()
     verified = audit.verify()
     assert verified.problems == []
     assert any("1 batches were carried out by approvals without a signature" in line for line in verified.unproved)
@@ -224,7 +233,7 @@ def test_what_was_approved_before_the_first_signature_counts_as_it_did(wave: Coh
     assert not any("without a signature" in line for line in verified.unproved)
 
 
-@pytest.mark.parametrize(("retires_in", "is_valid"), [(timedelta(hours=1), True), (timedelta(hours=-1), False)])
+@pytest.mark.parametrize(("retires_in", "is_valid"), [(timedelta(days=2), True), (timedelta(hours=-1), False)])
 def test_a_key_that_had_retired_does_not_count_whatever_the_approval_says_of_its_time(
     signed: decision.Decision, signers: dict[str, Path], retires_in: timedelta, is_valid: bool
 ) -> None:
