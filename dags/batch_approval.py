@@ -21,7 +21,7 @@ from acting_task import act
 from alerts import FAILURE, Alert
 from prakerja import workflow
 from prakerja.people import load_people
-from prakerja.settings import WIB
+from prakerja.settings import WIB, wib_today
 from prakerja_approval_operator import ask_approval
 from prakerja_assets import BLACKLIST
 from task_policy import DEFAULT_ARGS
@@ -38,11 +38,11 @@ def request_approval() -> dict[str, Any] | None:
 
 
 def record_approval(digest: str, login: str) -> str:
-    return workflow.record_approval(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
+    return workflow.record_approval(workflow.named_batch(conf())[0], digest, login, wib_today())
 
 
 def record_rejection(digest: str, login: str) -> str:
-    return workflow.record_rejection(workflow.named_batch(conf())[0], digest, login, datetime.now(WIB).date())
+    return workflow.record_rejection(workflow.named_batch(conf())[0], digest, login, wib_today())
 
 
 def is_approval_missing(digest: str) -> bool:

@@ -41,7 +41,7 @@ from prakerja.calendar import calendar, unreadable_entries
 from prakerja.escaping import markdown
 from prakerja.occasion import Occasion
 from prakerja.people import load_people
-from prakerja.settings import WIB
+from prakerja.settings import WIB, wib_today
 from prakerja_approval_operator import ask_approval
 from prakerja_assets import BLACKLIST
 from run_notes import push_outcome
@@ -49,7 +49,7 @@ from task_policy import DEFAULT_ARGS
 
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
 TIMETABLE = CohortTimetable.of(calendar().values())
-TODAY = datetime.now(WIB).date()
+TODAY = wib_today()
 COHORTS = {n: f"gelombang-{n}, until {wave.as_known_on(TODAY).deadline_on}" for n, wave in calendar().items()}
 #: An entry that cannot be read stops no other cohort: the page tells it, as the import error of `cohort_calendar.py`.
 UNREADABLE = "".join(

@@ -333,7 +333,7 @@ class _Entry:
         given = self._value("audience")
         if given not in (None, "not_purchased", "all"):
             self._refuse("audience", given, "not one of not_purchased and all")
-        return given  # type: ignore[no-any-return]
+        return None if given is None else str(given)
 
     def _extensions(self, announced_on: date, deadline_on: date) -> tuple[Extension, ...]:
         entries = self._value("extensions")

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,11 @@ def program() -> dict[str, Any]:
 
     loaded: dict[str, Any] = yaml.safe_load((INCLUDE / "program.yaml").read_text(encoding="utf-8"))
     return loaded
+
+
+def wib_today() -> date:
+    """Return the WIB day by this machine's clock."""
+    return datetime.now(WIB).date()
 
 
 def _env(name: str) -> str | None:

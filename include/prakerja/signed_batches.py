@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
-from prakerja.settings import WIB, program
+from prakerja.settings import program
 from prakerja.signatures import ApprovalText, is_signed
 
 SHOWN = 16  # hex digits of a digest that a person is shown, and gives
@@ -162,8 +162,3 @@ def oldest_that_counts(today: date) -> date:
 
 def _sha256_of(lines: list[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def wib_today() -> date:
-    """Return the WIB day by this machine's clock: no run and no warehouse says on which day a signature is verified."""
-    return datetime.now(WIB).date()

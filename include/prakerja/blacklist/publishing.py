@@ -50,14 +50,12 @@ from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB, Settings, program
-from prakerja.signed_batches import require_same_rule
+from prakerja.signed_batches import SHOWN, require_same_rule
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger(__name__)
-
-SHOWN = 16  # hex digits of a digest that a person is shown, and gives
 
 
 class WaitingError(PrakerjaError):

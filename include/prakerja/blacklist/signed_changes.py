@@ -17,8 +17,9 @@ from prakerja.cohorts import corrections
 from prakerja.cohorts.contacts import Contacts, DamagedError
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
+from prakerja.settings import wib_today
 from prakerja.signatures import CorrectionText, is_signed
-from prakerja.signed_batches import SHOWN, SignedBatch, load_signed_batches, oldest_that_counts, wib_today
+from prakerja.signed_batches import SHOWN, SignedBatch, load_signed_batches, oldest_that_counts
 
 if TYPE_CHECKING:
     import pyarrow as pa

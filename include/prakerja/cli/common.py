@@ -67,10 +67,10 @@ class ListByDefault(typer.core.TyperGroup):
 
 
 def today() -> date:
-    """The WIB day."""
-    from prakerja.settings import WIB
+    """Return the WIB day."""
+    from prakerja.settings import wib_today
 
-    return datetime.now(WIB).date()
+    return wib_today()
 
 
 def answered(because: str, name: str, right: Right) -> tuple[str, str]:

@@ -14,9 +14,9 @@ from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.revocations import late_truth
 from prakerja.revocations.decision import Decision, decided_cohorts, made_decision
-from prakerja.settings import WIB
+from prakerja.settings import WIB, wib_today
 from prakerja.signed_batches import SHOWN as SHOWN
-from prakerja.signed_batches import load_signed_batches, require_same_rule, wib_today
+from prakerja.signed_batches import load_signed_batches, require_same_rule
 
 #: How many hex digits of a digest a person must give at least.
 NAMED = 12
