@@ -26,12 +26,7 @@ OF_0021 = Path(__file__).with_name("home_0021.zip")
 def test_a_backup_of_revision_0015_is_restored_whole(
     instances: Callable[..., Instance], calendar_file: Path, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(OF_0015) as archive:
-        archive.extractall(tmp_path)
-    instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=calendar_file)
-    shutil.copytree(tmp_path / "publish", instance.home / "publish")
-    done = instance.run("restore", str(tmp_path / "backup"))
-    assert done.returncode == 0, done.stderr
+    instance = replace(_restore(OF_0015, instances, tmp_path), calendar=calendar_file)
     verified = instance.run("audit", "verify")
     assert verified.returncode == 0, verified.stderr
     assert "143 entries are whole and in order, 915 facts" in verified.stdout
@@ -45,13 +40,7 @@ def test_a_backup_of_revision_0015_is_restored_whole(
 def test_a_home_of_revision_0016_with_waiting_and_approved_batches_carries_on(
     instances: Callable[..., Instance], tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(OF_0016) as archive:
-        archive.extractall(tmp_path)
-    instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=tmp_path / "calendar.yaml")
-    shutil.copytree(tmp_path / "publish", instance.home / "publish")
-    instance.landing.mkdir()
-    assert instance.run("restore", str(tmp_path / "backup")).returncode == 0
-    assert instance.run("audit", "verify").returncode == 0
+    instance = _restore(OF_0016, instances, tmp_path)
     told = {row["cohort"]: row for row in json.loads((tmp_path / "cohorts.json").read_text())}
     assert instance.cohorts() == told
 
@@ -78,13 +67,7 @@ def test_a_home_of_revision_0016_with_waiting_and_approved_batches_carries_on(
 def test_whoever_revision_0021_passed_over_is_found_by_the_next_night(
     instances: Callable[..., Instance], tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(OF_0021) as archive:
-        archive.extractall(tmp_path)
-    instance = replace(instances(tmp_path / "landing", is_empty=True), calendar=tmp_path / "calendar.yaml")
-    shutil.copytree(tmp_path / "publish", instance.home / "publish")
-    instance.landing.mkdir()
-    assert instance.run("restore", str(tmp_path / "backup")).returncode == 0
-    assert instance.run("audit", "verify").returncode == 0
+    instance = _restore(OF_0021, instances, tmp_path)
     one, two, three = (f"{10**15 + number}" for number in (1, 2, 3))
     replayed = instance.run("replay", "--from", "2021-03-25", "--to", "2021-03-25", "--cohorts", "12")
     assert replayed.stderr.endswith("gelombang-12 awaits approval: 1 reinstatements\n")
@@ -102,6 +85,20 @@ def test_whoever_revision_0021_passed_over_is_found_by_the_next_night(
     assert again.returncode == 0, again.stderr
     assert instance.run("audit", "verify").returncode == 0
     assert instance.run("blacklist", "verify").returncode == 0
+
+
+def _restore(home: Path, instances: Callable[..., Instance], folder: Path) -> Instance:
+    """Restore a home of an earlier revision into a new one, with its calendar and an empty landing zone; verify it."""
+    with zipfile.ZipFile(home) as archive:
+        archive.extractall(folder)
+    instance = replace(instances(folder / "landing", is_empty=True), calendar=folder / "calendar.yaml")
+    shutil.copytree(folder / "publish", instance.home / "publish")
+    instance.landing.mkdir()
+    restored = instance.run("restore", str(folder / "backup"))
+    assert restored.returncode == 0, restored.stderr
+    verified = instance.run("audit", "verify")
+    assert verified.returncode == 0, verified.stderr
+    return instance
 
 
 def _waiting(instance: Instance, cohort: int) -> list[str]:
