@@ -43,6 +43,8 @@ class SignedBatch:
     identities: list[str]
     signed: list[dict[str, str]]
     corrected: list[dict[str, Any]] = field(default_factory=list)
+    #: What `signed_over` has found by a day: OpenSSH is started for each signature.
+    _verified: dict[date, dict[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def is_whole(self) -> bool:
@@ -105,8 +107,11 @@ class SignedBatch:
         day. The day is in the signed text, so that nobody but the signer can choose it; and who has stolen a key that
         retired longer ago can choose none that counts.
         """
-        if not self.is_whole:
-            return {}
+        if today not in self._verified:
+            self._verified[today] = self._verify(today) if self.is_whole else {}
+        return self._verified[today]
+
+    def _verify(self, today: date) -> dict[str, str]:
         listed, oldest = load_people().listed or {}, oldest_that_counts(today)
         found = dict[str, str]()
         for given in self.signed:

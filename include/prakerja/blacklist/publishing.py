@@ -338,9 +338,12 @@ def _pending(connection: warehouse.Connection, by: dict[str, date]) -> Pending:
     unsigned = signed_changes.find_unsigned(connection, digests)
     corrected = warehouse.rows(connection, "blacklist/list_corrected_changes", **by)
     told = signed_changes.find_unsigned_corrections(connection, corrected, unsigned)
-    pending = _measured(connection, by, unsigned, _held(corrected, told, may_withdraw=True), list(told.values()))
+    held = _held(corrected, told, may_withdraw=True)
+    pending = _measured(connection, by, unsigned, held, list(told.values()))
     if "WITHDRAW" not in pending.ops:  # who stays listed keeps whoever has their NIK by now
-        pending = _measured(connection, by, unsigned, _held(corrected, told, may_withdraw=False), list(told.values()))
+        kept = _held(corrected, told, may_withdraw=False)
+        if kept != held:
+            pending = _measured(connection, by, unsigned, kept, list(told.values()))
     return pending
 
 
