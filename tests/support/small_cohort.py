@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prakerja import warehouse
-from prakerja.calendar import Cohort
+from prakerja import calendar, warehouse
+from prakerja.calendar import Cohort, cohort
+from prakerja.cohorts import standing
 from prakerja.feeds import intake
-from prakerja.revocations import approval, decision, late_truth, reinstatement, revocation
+from prakerja.revocations import approval, decision, holds, late_truth, reinstatement, revocation
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
 from tests.support.landing_zone import deliver
@@ -35,6 +36,34 @@ def deliver_damaged(home: Path, number: int = 1) -> None:
     damaged = bought(number, transaction_id="damaged", card=f"'{card(number)}", occurred_at=nine)
     deliver(home / "landing", "tokopedia", "2021-03-09", [*again, damaged], revision=2)
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
+
+
+def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Cohort:
+    """The calendar with an extension of gelombang 12; gives the cohort."""
+    (home / "calendar.yaml").write_text(
+        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
+        f"{{announced_on: {announced_on}, deadline_on: {deadline_on}, because: flood}}]}}\n"
+    )
+    calendar._read.cache_clear()
+    return cohort(12)
+
+
+def empty_days(first: str, last: str) -> None:
+    with warehouse.transaction("ingest") as connection:
+        connection.exec_driver_sql(
+            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
+            " select platform, cast(day as date), 1, '', 'accepted', cast(day as date) + 1, 'empty', 0"
+            " from (select distinct platform from deliveries) p, generate_series(%s::date, %s::date, '1 day') as day",
+            (first, last),
+        )
+
+
+def daily(clock: date) -> None:
+    """What the daily intake does after taking in."""
+    standing.refresh_standings(clock)
+    late_truth.notice_late_truth(clock)
+    holds.carry_out(clock)
+    reinstatement.reinstate(clock)
 
 
 def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1), revision: int = 2) -> None:

@@ -24,7 +24,6 @@ from prakerja.revocations import (
 )
 from prakerja.revocations.decision import BlockedError
 from prakerja.settings import WIB
-from tests.integration.revocations.test_interventions import daily, empty_days, extend
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import (
     DECIDED_ON,
@@ -33,6 +32,9 @@ from tests.support.small_cohort import (
     bought,
     card,
     carry_out,
+    daily,
+    empty_days,
+    extend,
     findings,
     reinstate,
     restate,

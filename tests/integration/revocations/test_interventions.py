@@ -36,6 +36,9 @@ from tests.support.small_cohort import (
     bought,
     card,
     carry_out,
+    daily,
+    empty_days,
+    extend,
     findings,
     reinstate,
     restate,
@@ -44,26 +47,6 @@ from tests.support.small_cohort import (
 
 NEW_DEADLINE = date(2021, 3, 20)
 BECAUSE: dict[str, Any] = {"because": "flood", "frozen_by": "ani", "on": DECIDED_ON}
-
-
-def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Cohort:
-    """The calendar with an extension of gelombang 12; gives the cohort."""
-    (home / "calendar.yaml").write_text(
-        "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
-        f"{{announced_on: {announced_on}, deadline_on: {deadline_on}, because: flood}}]}}\n"
-    )
-    calendar._read.cache_clear()
-    return cohort(12)
-
-
-def empty_days(first: str, last: str) -> None:
-    with warehouse.transaction("ingest") as connection:
-        connection.exec_driver_sql(
-            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
-            " select platform, cast(day as date), 1, '', 'accepted', cast(day as date) + 1, 'empty', 0"
-            " from (select distinct platform from deliveries) p, generate_series(%s::date, %s::date, '1 day') as day",
-            (first, last),
-        )
 
 
 def test_a_freeze_revokes_nobody_until_it_is_over(wave: Cohort) -> None:
@@ -301,14 +284,6 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(wave: Cohort, home: Path
             (waiting,) = approval.waiting(connection, made)
         shown.append(waiting.people)
     assert shown == [2, 1, 2]
-
-
-def daily(clock: date) -> None:
-    """What the daily intake does after taking in."""
-    standing.refresh_standings(clock)
-    late_truth.notice_late_truth(clock)
-    holds.carry_out(clock)
-    reinstatement.reinstate(clock)
 
 
 def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_refresh_first(
