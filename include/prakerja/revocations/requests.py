@@ -114,7 +114,8 @@ def find_batch(connection: warehouse.Connection, cohort: int, digest: str) -> tu
         batch = next((each for each in proposed if each.digest == digest), None)
         if batch is None:
             continue
-        if batch.approvals_needed and (batch.is_carried_out or (subject == "reinstatement" and batch != proposed[0])):
+        is_replaced = subject == "reinstatement" and batch != proposed[0]
+        if batch.approvals_needed and (batch.is_carried_out or batch.has_lapsed or is_replaced):
             raise PrakerjaError(f"gelombang-{cohort}: batch {shown} is not proposed any more: nothing is carried out")
         return decision, batch
     raise PrakerjaError(f"gelombang-{cohort}: no reinstatement and no hold was ever proposed as batch {shown}")

@@ -14,9 +14,10 @@ select
     b.digest,
     h.resolved_by
 from public.batches as b
+inner join public.decisions as d on b.decision_id = d.decision_id
 inner join public.batch_members as m on b.digest = m.digest
 inner join public.hold_resolutions as h on m.recipient_id = h.recipient_id
-where b.subject = 'hold'
+where b.subject = 'hold' and (h.deadline_on is null or h.deadline_on = d.deadline_on)
 union
 select
     b.digest,

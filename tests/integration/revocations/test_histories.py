@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from prakerja import calendar, warehouse
-from prakerja.blacklist import publishing
+from prakerja import calendar, warehouse, workflow
+from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts import overview, people
 from prakerja.errors import PrakerjaError
@@ -20,6 +20,7 @@ from prakerja.revocations import (
     holds,
     overrides,
     reinstatement,
+    rejections,
     revocation,
 )
 from prakerja.revocations.decision import BlockedError
@@ -135,7 +136,11 @@ def test_whoever_is_held_again_for_the_next_deadline_is_looked_into_again(wave: 
     assert batch.had_a_part == ["ani"]
     with warehouse.transaction("decide") as connection:
         approval.approve(connection, batch, "budi", clock)
+    with warehouse.transaction("decide") as connection:
+        _, found = rejections.describe_hold(connection, batch)
+    assert found.startswith("found by ani on 2021-03-22")
     assert holds.carry_out(clock) == 1
+    assert audit.verify().problems == []
     events = next(explanation.explain([card(1)]))["events"]
     assert [event["resolved_by"] for event in events if event["what"] == "hold_resolved"] == ["budi", "ani"]
 
@@ -178,6 +183,19 @@ def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(wave: Cohort, h
     approve_waiting(clock)
     daily(clock + DAY)
     assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["revoked", "reinstated"]
+
+
+def test_a_run_asks_about_no_proposal_that_has_lapsed(wave: Cohort, home: Path) -> None:
+    carry_out(wave)
+    restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+    daily(DECIDED_ON + DAY)
+    ((_, batch),) = approval.waiting_batches()
+    run = {"cohort": 12, "digest": batch.digest}
+    assert workflow.request_batch_approval(run) is not None
+    restate(home, ALL_BUT_TWO, DECIDED_ON + 2 * DAY, 3)
+    daily(DECIDED_ON + 2 * DAY)
+    with pytest.raises(PrakerjaError, match="is not proposed any more"):
+        workflow.request_batch_approval(run)
 
 
 def test_a_proof_that_spared_somebody_and_is_restated_away_is_a_case(wave: Cohort, home: Path) -> None:
