@@ -18,8 +18,31 @@ from prakerja.escaping import one_line, printable
 if TYPE_CHECKING:
     from prakerja.people import Right
 
+
+def read_card(given: str) -> str:
+    """Return the card that is given, or for `-` the one on standard input, since others see a process's arguments.
+
+    A terminal asks for it and does not show it. Elsewhere it is the first line; what follows is left to the command.
+    """
+    if given != "-":
+        return given
+    if sys.stdin.isatty():
+        return str(typer.prompt("card number or NIK", hide_input=True, err=True)).strip()
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise typer.BadParameter("standard input is empty: its first line is the card number, or the NIK")
+    return line
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
-Card = Annotated[str, typer.Argument(metavar="CARD", help="A card number, or a NIK. It is not echoed.")]
+Card = Annotated[
+    str,
+    typer.Argument(
+        metavar="CARD|-",
+        callback=read_card,
+        help="A card number, or a NIK, which is not echoed; - reads it from standard input: others see arguments.",
+    ),
+]
 Because = Annotated[str, typer.Option(help="Why: it is kept, and told to whoever asks. No numbers of people in it.")]
 Name = Annotated[str, typer.Option("--as", metavar="ID", help="Who answers for it: a person's id.")]
 On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="From which day (WIB); default today.")]

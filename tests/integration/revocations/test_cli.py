@@ -19,12 +19,12 @@ from tests.support.small_cohort import DECIDED_ON, card, carry_out, revoked
 WHO = ["--because", "flood in NTT", "--as", "Ani"]
 
 
-def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments))
+def run(*arguments: str, given: str | None = None) -> Any:
+    return CliRunner().invoke(app, list(arguments), input=given)
 
 
-def said(*arguments: str) -> str:
-    result = run(*arguments)
+def said(*arguments: str, given: str | None = None) -> str:
+    result = run(*arguments, given=given)
     assert result.exit_code == 0, (result.output, result.exception)
     assert card(1) not in result.output
     return str(result.output)
@@ -48,6 +48,23 @@ def test_a_freeze_from_start_to_lift(wave: Cohort) -> None:
     assert (freeze["frozen_by"], freeze["lifted_by"]) == ("ani", "ani")
     assert "before it starts" in refused("freeze", "start", "--from", "2021-03-15", "--to", "2021-03-10", *WHO)
     assert "cohort 99 is not in the calendar" in refused("freeze", "start", "--cohort", "99", *WHO)
+
+
+def test_a_card_comes_by_standard_input_where_no_list_of_processes_has_it(wave: Cohort) -> None:
+    for arguments in (
+        ["suspend", "start", "-", "--on", "2021-03-10", *WHO],
+        ["suspend", "lift", "-", "--on", "2021-03-12", *WHO],
+        ["withdraw", "-", "--on", "2021-03-17", *WHO],
+        ["reminders", "opt-out", "-", "--as", "ani"],
+    ):
+        said(*arguments, given=f"{card(1)}\n")
+    carry_out(wave)
+    assert "appeal 1 is open" in said(
+        "appeal", "open", "-", "--text-file", "-", "--as", "ani", given=f"{card(1)}\nSaya sudah\nmembeli.\n"
+    )
+    (appeal,) = json.loads(said("appeal", "list", "--json"))
+    assert appeal["text"].split() == ["Saya", "sudah", "membeli."]
+    assert "standard input is empty" in refused("holds", "resolve", "-", "--purchased", *WHO)
 
 
 def test_suspending_lifting_withdrawing(wave: Cohort) -> None:
