@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -33,10 +34,14 @@ def test_the_operators_guide_is_as_it_says(
         f'exec {shlex.join(decided.instance.command)} "$@"\n'
     )
     script.chmod(0o700)
+    document = tmp_path / "corrections.json"
+    right = {"card_number": people["listed"], "nik": "3199999999999999", "phone": "+628111111111"}
+    document.write_text(json.dumps(right))
     text = GUIDE.partition(f"## {chapter}\n")[2].partition("\n## ")[0]
     environment = psutil.Process(decided.pid("scheduler")).environ() | {
         "NAME": "admin", "OTHER": "operator", "COHORT": "12", "PLATFORM": "tokopedia", "DAY": f"{LAST_DAY}",
         "CARD": people["held" if "held" in chapter else "listed"], "DOUBTED": people["doubted"],
+        "DOCUMENT": f"{document}",
         "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
     }  # fmt: skip
     del environment["PRAKERJA_DATABASE_URL"]  # which is the tasks', with their login: commands have their own
