@@ -113,6 +113,17 @@ def facts(
                     because="b", resolved_by="ani", resolved_on=day_of(at["hold_resolved"])),
         ],
     }  # fmt: skip
+    given = {"recipient_id": PERSON, "digest": DIGEST, "because": "b", "corrected_by": "ani"}
+    for kind, fields, request in (("correction_proposed", ["nik"], DIGEST), ("corrected", ["phone"], None)):
+        found[kind] = [
+            _insert("corrections", **given, fields=fields, request=request, corrected_on=day_of(at[kind]),
+                    recorded_at=at[kind]),
+        ]  # fmt: skip
+    kind = "correction_dismissed"
+    found[kind] = [
+        _insert("correction_decisions", request=DIGEST, is_approved=False, because="b", decided_by="siti",
+                decided_on=day_of(at[kind]), recorded_at=at[kind]),
+    ]  # fmt: skip
     for version, (kind, op) in enumerate((("listed", "ADD"), ("withdrawn_from_list", "WITHDRAW")), 1):
         found[kind] = [
             _insert("blacklist_versions", version=version, occasion=kind, created_at=at[kind], changed_at=at[kind],
@@ -126,7 +137,8 @@ def facts(
 
 #: Every kind of fact that is recorded, in the order in which one leads to the next.
 KINDS = (
-    "selected", "doubtful_row", "suspended", "suspension_lifted", "withdrawn", "deadline_extended", "decided",
+    "selected", "correction_proposed", "correction_dismissed", "corrected", "doubtful_row", "suspended",
+    "suspension_lifted", "withdrawn", "deadline_extended", "decided",
     "hold_resolvable", "hold_resolved", "purchase_gone", "damaged_row", "late_purchase", "reinstatement_proposed",
     "approved", "revoked", "spared", "appealed", "appeal_upheld", "reinstated", "listed", "withdrawn_from_list",
 )  # fmt: skip

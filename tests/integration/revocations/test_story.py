@@ -94,7 +94,7 @@ def test_the_page_tells_the_day_that_a_fact_is_about(live_wave: Cohort) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     order=st.permutations(KINDS),
-    minutes=st.lists(st.integers(0, 3000), min_size=21, max_size=21),
+    minutes=st.lists(st.integers(0, 3000), min_size=len(KINDS), max_size=len(KINDS)),
     days=st.integers(-30, 30),
 )
 def test_the_order_is_the_order_of_recording(recorded: Any, order: list[str], minutes: list[int], days: int) -> None:
