@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from prakerja import calendar, warehouse, workflow
-from prakerja.blacklist import audit, publishing, verification
+from prakerja.blacklist import audit, publishing, signing, verification
 from prakerja.blacklist.sources import folder_of
 from prakerja.calendar import cohort
-from prakerja.cohorts import overview, people
-from prakerja.errors import PrakerjaError
+from prakerja.cohorts import corrections, overview, people
+from prakerja.cohorts.contacts import Contact, Contacts
+from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.occasion import Occasion
 from prakerja.platforms import platforms
 from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation
@@ -30,7 +31,11 @@ ANNOUNCED, FIRST_DEADLINE = date(2021, 3, 5), date(2021, 3, 13)
 PEOPLE = (1, 2, 3, 4, 5)
 NAMES = ("ani", "budi", "siti")
 
+#: A list of at most five grows by more than one, or a quarter, only when a person lets it.
+BOUNDS = {"grows_free": 1, "grows_share_max": 0.25, "shrinks_free": len(PEOPLE)}
+
 persons = st.sampled_from(PEOPLE)
+niks = st.sampled_from((*PEOPLE, 11, 12))
 names = st.sampled_from(NAMES)
 sources = st.sampled_from(("tokopedia", "sisnaker"))
 hours = st.integers(-10, 11 * 24)  # from the announcement; the first deadline ends after 216
@@ -64,6 +69,9 @@ class Life(RuleBasedStateMachine):
         self.withdrawn: dict[int, date] = {}
         self.is_in_calendar = True
         self.cleared: set[int] = set()
+        self.niks = {card: card for card in PEOPLE}
+        self.asked: dict[str, dict[int, int]] = {}
+        self.approved: dict[str, dict[int, int]] = {}
         self.log: list[str] = []
         self.published = 0
         truncate()
@@ -72,6 +80,8 @@ class Life(RuleBasedStateMachine):
             world = World(connection)
             for card in PEOPLE:
                 world.recipient(card)
+                sealed = Contacts.configured().key.seal(card, Contact(f"Nama {card}", "", ""))
+                connection.exec_driver_sql("update recipients set contact = %s where card_number = %s", (sealed, card))
             connection.exec_driver_sql("update rosters set rows = %s", (len(PEOPLE),))
         days = [ANNOUNCED + timedelta(days=n) for n in range((self.clock - ANNOUNCED).days)]
         self._deliver({(platform, day): ([], []) for day in days for platform in platforms()})
@@ -116,6 +126,32 @@ class Life(RuleBasedStateMachine):
             holds.resolve(number(card), is_purchased=is_purchased, because="asked", resolved_by=name, on=self.clock)
             if is_purchased:
                 self.cleared.add(card)
+
+    @rule(wrong=st.dictionaries(persons, niks, min_size=1, max_size=2), name=names)
+    def niks_are_corrected(self, wrong: dict[int, int], name: str) -> None:
+        entries = [{"card_number": number(card), "nik": number(nik)} for card, nik in wrong.items()]
+        shown: list[corrections.Correction] = []
+        with contextlib.suppress(PrakerjaError):
+            _, request = corrections.correct(
+                entries, because="typed wrong", corrected_by=name, on=self.clock, show=shown.append
+            )
+            if request:
+                self.asked[request] = {each.card_number: int(each.nik) for each in shown if each.nik}
+
+    @rule(name=names, is_approved=st.sampled_from((True, True, False)))
+    def somebody_answers_a_correction(self, name: str, is_approved: bool) -> None:
+        for waiting in corrections.waiting():
+            with contextlib.suppress(PrakerjaError):
+                corrections.decide(waiting.request, name, self.clock, is_approved=is_approved, because="seen")
+                if is_approved:
+                    self.niks |= self.asked[waiting.request]
+                    self.seen["corrected"] += 1
+
+    @rule(name=names)
+    def somebody_lets_the_list_grow(self, name: str) -> None:
+        for jump in publishing.waiting_jumps(self.clock):
+            publishing.approve_jump(jump.digest, self.clock, because="a large wave", approved_by=name)
+            self.seen["grown"] += 1
 
     @rule()
     def the_cohort_is_taken_out_of_the_calendar_or_put_back(self) -> None:
@@ -174,6 +210,13 @@ class Life(RuleBasedStateMachine):
         assert self._cards("revocations") >= self.revoked
 
     @invariant()
+    def niks_in_force_are_those_that_two_people_said(self) -> None:
+        with warehouse.transaction("decide") as connection:
+            found = connection.exec_driver_sql("select card_number, nik from recipients_in_force").all()
+        assert dict(map(tuple, found)) == self.niks
+        assert len({*self.niks.values()}) == len(PEOPLE)
+
+    @invariant()
     def an_override_is_on_the_evidence_that_was_decided_by(self) -> None:
         with warehouse.transaction("decide") as connection:
             cited = connection.exec_driver_sql(
@@ -202,9 +245,9 @@ class Life(RuleBasedStateMachine):
         for hold in holds.list_holds(12, is_masked=False):
             if hold["state"] in ("open", "resolvable"):
                 holds.resolve(hold["card"], is_purchased=True, because="asked", resolved_by="ani", on=self.clock)
+        self.somebody_lets_the_list_grow("rina")
         publishing.publish(f"{self.clock}", self._at(9), self.clock)
-        published = verification.latest(folder_of(str(self.home / "publish")))
-        assert len(published.subjects) == len(stays)
+        assert self._listed() == {self.niks[card] for card in stays}
         assert audit.verify().problems == []
         self.seen.update(
             decided=bool(self._cards("outcomes")),
@@ -223,7 +266,8 @@ class Life(RuleBasedStateMachine):
         self.withheld.clear()
         occasion = Occasion("daily", yesterday, self._at(2))
         workflow.refresh_standing(occasion)
-        workflow.notice_late_truth(occasion)
+        with contextlib.suppress(publishing.OutOfBoundsError):
+            workflow.notice_late_truth(occasion)
         self._look_at_who_was_revoked()
         self._look_at_what_is_proposed()
         wave = cohort(12).as_known_on(self.clock) if self.is_in_calendar else None
@@ -234,7 +278,18 @@ class Life(RuleBasedStateMachine):
                     revocation.require_approval(made, self.clock)
                 revocation.revoke(wave, made, self.clock)
             self._look_at_who_was_revoked()
-        publishing.publish(f"morning {self.clock}", self._at(6), self.clock, is_daily=True)
+        with contextlib.suppress(publishing.OutOfBoundsError):
+            publishing.publish(f"morning {self.clock}", self._at(6), self.clock, is_daily=True)
+        # Additions may wait; whoever was reinstated, or is listed under a stranger's NIK, does not.
+        stays = self._cards("revocations") - self._cards("reinstatements")
+        assert self._listed() <= {self.niks[card] for card in stays}
+
+    def _listed(self) -> set[int]:
+        """The NIKs of this life that the published list has."""
+        with contextlib.suppress(NotReadyError):
+            published = verification.latest(folder_of(str(self.home / "publish")))
+            return {nik for nik in range(1, 13) if signing.subject_key().digest(number(nik)) in published.subjects}
+        return set()
 
     def _look_at_what_is_proposed(self) -> None:
         """Whoever is proposed for reinstatement is in the batch that stands: it waits, or is approved."""
@@ -272,16 +327,17 @@ class Life(RuleBasedStateMachine):
             assert card not in self.cleared
             assert self.is_in_calendar
             with warehouse.transaction("decide") as connection:
-                (outcome, deadline, approvals, frozen), = connection.exec_driver_sql(
+                (outcome, deadline, digest, approvals, frozen), = connection.exec_driver_sql(
                     "select (select o.outcome::text from outcomes o where o.recipient_id = v.recipient_id"
                     " order by deadline_on desc limit 1),"
-                    " (select d.deadline_on from decisions d where d.decision_id = v.decision_id),"
+                    " (select d.deadline_on from decisions d where d.decision_id = v.decision_id), v.digest,"
                     " (select count(*) from approvals a where a.digest = v.digest),"
                     " (select count(*) from freezes f where v.revoked_on between f.starts_on and f.ends_on)"
                     " from revocations v join recipients r using (recipient_id) where r.card_number = %s",
                     (card,),
                 )  # fmt: skip
             assert (approvals > 0, frozen) == (True, 0)
+            assert self.approved[digest][card] == self.niks[card]
             assert self.withdrawn.get(card, date.max) > deadline
             suspended = [begun for begun, ended in self.suspended.get(card, []) if begun <= deadline < ended]
             assert outcome == "held" or not (suspended or self._is_doubtful(card))
@@ -295,6 +351,7 @@ class Life(RuleBasedStateMachine):
             for batch in waiting if which is None else waiting[which : which + 1]:
                 with contextlib.suppress(PrakerjaError):
                     approval.approve(connection, batch, name, self.clock)
+                    self.approved.setdefault(batch.digest, dict(self.niks))
 
     def _deliver(self, feeds: dict[tuple[str, date], tuple[list[Any], list[int]]]) -> None:
         """Let feeds come, each with its rows and the people whose rows are damaged; all in one transaction."""
@@ -388,6 +445,8 @@ def test_whatever_happens_the_invariants_hold(
     home: Path, empty_warehouse: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+    for name, value in BOUNDS.items():
+        monkeypatch.setitem(program()["blacklist"], name, value)
 
     seen: Counter[str] = Counter()
 
@@ -400,7 +459,7 @@ def test_whatever_happens_the_invariants_hold(
         begin,
         settings=settings(max_examples=settings.default.max_examples // 8, stateful_step_count=25),
     )
-    assert min(seen[what] for what in ("decided", "revoked")) > 0, f"idle lives: {seen}"
+    assert min(seen[what] for what in ("decided", "revoked", "corrected")) > 0, f"idle lives: {seen}"
 
 
 def test_a_life_that_goes_all_the_way(
