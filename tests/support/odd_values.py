@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Characters that nobody sees, and the first digit of other scripts.
 INVISIBLE = "\u200b\u200d\u2060\ufeff\u00ad\u202a\u2066\U000e0030"
 ZEROS = "٠۰०０๐\U0001d7ce\U0001d7f6"
-GOOD_SHARE = 0.6
+GOOD_SHARE = 0.75
 
 
 def is_good(chance: Random) -> bool:
@@ -180,6 +180,10 @@ def decorated(chance: Random, found: str) -> str:
                 f'"{found}"',
                 f'="{found}"',
                 f"'{found}",
+                f"\u2018{found}\u2019",
+                f"\u201e{found}\u201c",
+                f"\u00ab{found}\u00bb",
+                f"\uff07{found}",
                 f" {found}",
                 f"{found}\t",
                 f"\u00a0{found}\u3000",
@@ -328,7 +332,7 @@ def amount_idr(chance: Random, platform: Platform) -> Any:
     """An amount in the platform's form; now and then out of range, or in none."""
     form, width = platform.amount_idr["form"], platform.amount_idr.get("width")
     whole = chance.choice([1, 5000, 250_000, 999_999, 1_000_000, chance.randrange(1, 1_000_001)])
-    if chance.random() < 0.2:
+    if chance.random() < 0.1:
         whole = chance.choice([0, -1, -5000, 1_000_001, 10**9, 10**11, 10**12, 10**13, 10**14 - 1, 10**14, 10**17])
     if form == "rupiah":
         sign, rest = ("-", -whole) if whole < 0 else ("", whole)

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from prakerja.platforms import Platform
-from tests.support.plain_reading import DateCell, DeliveredRow, Number, PlainFile
+from tests.support.plain_reading import Composite, DateCell, DeliveredRow, Number, PlainFile
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, as are all instants once their offset is taken off
 MICROSECOND = timedelta(microseconds=1)
@@ -176,7 +176,7 @@ def judge_plainly(file: PlainFile, business_date: date) -> list[PlainRow]:
     of_purchase = defaultdict[Any, set[Any]](set)
     for row, content in zip(file.rows, contents, strict=True):
         if row.values is not None and _text(row.values[0]).strip():
-            of_purchase[content[:2]].add(content)
+            of_purchase[_id_text(row.values[0]), content[1]].add(content)
     seen = set[Any]()
     judged = []
     for row, content in zip(file.rows, contents, strict=True):
@@ -185,14 +185,17 @@ def judge_plainly(file: PlainFile, business_date: date) -> list[PlainRow]:
         seen.add(content)
         if row.values is None:
             assert row.raw is not None
-            judged.append(PlainRow(row.line, (row.raw,), ["row_unreadable"], _cards_in(row.raw), is_repeat))
+            cards = _cards_in(row.raw, has_escapes=platform.layout in ("json", "jsonl"))
+            judged.append(PlainRow(row.line, (row.raw,), ["row_unreadable"], cards, is_repeat))
             continue
         reasons = _reasons(row.values, platform, business_date)
-        if len(of_purchase.get(content[:2], ())) > 1:
+        if len(of_purchase.get((_id_text(row.values[0]), content[1]), ())) > 1:
             reasons.append("transaction_conflict")
         if reasons:
-            # How a date cell is shown is nobody's contract.
-            delivered = tuple(None if isinstance(value, DateCell) else _text(value) for value in row.values)
+            # How a list or a truth is shown is nobody's contract.
+            delivered = tuple(None if isinstance(value, Composite) else _text(value) for value in row.values)
+            if "transaction_id_malformed" not in reasons:
+                delivered = (_id_text(row.values[0]), *delivered[1:])
             judged.append(PlainRow(row.line, delivered, sorted(reasons), cards_like(row.values[3]), is_repeat))
         else:
             judged.append(PlainRow(row.line, canonical_of(row.values, platform), [], [], is_repeat))
@@ -203,7 +206,7 @@ def canonical_of(values: tuple[Any, ...], platform: Platform) -> tuple[Any, ...]
     """Return the seven canonical fields; None where a value has no canonical meaning."""
     transaction_id, event, occurred_at, card, course, amount, voucher = values
     return (
-        _text(transaction_id),
+        None if _is_malformed(transaction_id) else _id_text(transaction_id),
         platform.events.get(event) if type(event) is str else None,
         instant_of(occurred_at, platform),
         card if type(card) is str and re.fullmatch(r"\d{16}", card, re.ASCII) else None,
@@ -211,6 +214,19 @@ def canonical_of(values: tuple[Any, ...], platform: Platform) -> tuple[Any, ...]
         amount_of(amount, platform)[1],
         _text(voucher),
     )
+
+
+def _id_text(value: Any) -> str:
+    """ "Shorter ones are their digits": of an id that came as a whole number, whichever way that is written."""
+    whole = _whole_number(value)
+    return _text(value) if whole is None or _is_malformed(value) else str(whole)
+
+
+def _is_malformed(transaction_id: Any) -> bool:
+    """ "It came as a number, JSON or cell, of more than 15 digits"; or as what is neither a text nor a whole number."""
+    whole = _whole_number(transaction_id)
+    is_text = transaction_id is None or type(transaction_id) is str
+    return not is_text and (whole is None or len(str(abs(whole))) > 15)
 
 
 def _content(row: DeliveredRow, platform: Platform) -> tuple[Any, ...]:
@@ -227,11 +243,10 @@ def _content(row: DeliveredRow, platform: Platform) -> tuple[Any, ...]:
 def _reasons(values: tuple[Any, ...], platform: Platform, business_date: date) -> list[str]:
     transaction_id, event, occurred_at, card, _, amount = canonical_of(values, platform)[:6]
     reasons = []
-    if not transaction_id.strip():
-        reasons.append("transaction_id_missing")
-    # "transaction_id_malformed (it came as a number, JSON or cell, of more than 15 digits)"
-    if isinstance(values[0], Number) and len(re.sub(r"\D", "", transaction_id)) > 15:
+    if transaction_id is None:
         reasons.append("transaction_id_malformed")
+    elif not transaction_id.strip():
+        reasons.append("transaction_id_missing")
     if event is None:
         reasons.append("event_unknown")
     if occurred_at is None:
@@ -262,31 +277,38 @@ def _ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in kept)
 
 
-def _cards_in(raw: str) -> list[tuple[int, int]]:
-    """ "An unreadable row: every run of exactly 16 digits in it." """
-    runs = re.findall(r"\d+", _ascii_digits(raw))
+def _cards_in(raw: str, *, has_escapes: bool) -> list[tuple[int, int]]:
+    """ "An unreadable row: every run of exactly 16 digits in it", as it stands there and as JSON's escapes mean it."""
+    texts = [raw, re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), raw) if has_escapes else ""]
+    runs = [run for text in texts for run in re.findall(r"\d+", _ascii_digits(text))]
     return _merged((int(run), int(run)) for run in runs if len(run) == 16)
+
+
+def _is_quote(letter: str) -> bool:
+    return letter in "`´′″" or any(word in unicodedata.name(letter, "") for word in ("QUOTATION MARK", "APOSTROPHE"))
 
 
 def cards_like(value: Any) -> list[tuple[int, int]]:
     """Return the ranges of cards that a delivered card might be."""
     # "In the card's text white space, quotes, apostrophes and `=` are taken out."
-    text = re.sub(r"[\s\"'=]", "", _ascii_digits(_text(value)))
+    text = re.sub(r"[\s=]", "", _ascii_digits(_text(value)))
+    text = "".join(letter for letter in text if not _is_quote(letter))
     found: list[tuple[int, int]] = []
     if notation := re.fullmatch(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d+)", text):
         # "A number in scientific notation (decimal point or comma allowed) might be every card that it rounds from."
         found += _rounded_from(notation[1], notation[2] or "", int(notation[3]))
-        shortened = str(_whole_number(Number(text.replace(",", "."))) or "") if isinstance(value, Number) else ""
+        digits = str(_whole_number(value) or "").removeprefix("-")
     else:
         # "Otherwise drop a final `.0`, `,00`..., strip to digits, put zeros lost at the front back: the card that this
         # equals; and, where it has exactly 16 digits without dropping anything, that card too."
-        shortened, whole = (re.sub(r"\D", "", each) for each in (re.sub(r"[.,]0+$", "", text), text))
-        for digits in (shortened, whole if len(whole) == 16 else ""):
-            if 1 <= len(digits) <= 16 and not (isinstance(value, Number) and len(digits) == 16):
-                found.append((int(digits), int(digits)))
-    if isinstance(value, Number) and len(shortened) >= 16:
+        digits, every_digit = (re.sub(r"\D", "", each) for each in (re.sub(r"[.,]0+$", "", text), text))
+        if 1 <= len(digits) <= 16:
+            found.append((int(digits), int(digits)))
+        if len(every_digit) == 16:
+            found.append((int(every_digit), int(every_digit)))
+    if isinstance(value, Number) and len(digits) >= 16:
         # "A number cell or JSON number of 16 or more digits might be every card with the same first 15 digits."
-        first = int(shortened[:15])
+        first = int(digits[:15])
         found.append((first * 10, first * 10 + 9))
     return _merged(found)
 

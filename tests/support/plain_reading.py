@@ -65,7 +65,7 @@ def read_plainly(platform: Platform, data: bytes) -> PlainFile:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error):
-            file.faults.add(UNDECODABLE)
+            file.faults |= {UNDECODABLE, "columns_missing"}  # whichever is seen first in what still comes out of it
             return file
     # "UTF-8 in every byte (ignored columns too)". A database's text holds no U+0000, so neither does a file.
     text = data.decode(errors="replace")
@@ -125,6 +125,7 @@ def split_csv(text: str, separator: str, faults: set[str]) -> Iterator[tuple[int
             elif text.startswith('"', position):
                 # "A quote still open at the end of the file rejects it."
                 faults.add(UNDECODABLE)
+                yield line, None, text[start:]
                 return
             else:
                 found = bare.match(text, position)
@@ -197,10 +198,12 @@ def _read_json(text: str, file: PlainFile) -> None:
     except (ValueError, RecursionError):
         file.faults.add(UNDECODABLE)
         return
-    # "A key twice in one object ... in the document around the rows it is a rejection."
-    if len(dict(members)) < len(members) or scanner.decoder.has_key_twice:
-        file.faults.add(UNDECODABLE)
     document = dict(members)
+    # "A key twice in one object ... in the document around the rows it is a rejection."
+    beside = [value for name, value in members if name != file.platform.records and isinstance(value, list)]
+    has_key_twice = scanner.decoder.has_key_twice or any(item[2] for items in beside for item in items)
+    if has_key_twice or len(document) < len(members):
+        file.faults.add(UNDECODABLE)
     if any(document.get(key) != said for key, said in file.platform.says.items()):
         file.faults.add("path_mismatch")
     records = document.get(file.platform.records or "")
@@ -298,16 +301,15 @@ def _find(value: Any, path: list[str]) -> Any:
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+DATE_FORMATS = {*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)}  # 46 is a span of time
 
 
 def _read_workbook(data: bytes, file: PlainFile) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
             if len({name.lower() for name in archive.namelist()}) < len(archive.namelist()):
                 raise ValueError("two parts of one name")
-        cells = _sheet(parts, file)
+            cells = _sheet(archive, file)
     except Exception:
         file.faults.add(UNDECODABLE)
         return
@@ -324,18 +326,19 @@ def _read_workbook(data: bytes, file: PlainFile) -> None:
         _add_row(file, number, tuple(values.get(column[name]) for name in wanted), "")
 
 
-def _sheet(parts: dict[str, bytes], file: PlainFile) -> Iterator[tuple[int, dict[int, Any]]]:
+def _sheet(archive: zipfile.ZipFile, file: PlainFile) -> Iterator[tuple[int, dict[int, Any]]]:
     """Return each row's number and its cells' values, by column, of the contract's sheet alone."""
-    book = _xml(parts["xl/workbook.xml"])
-    targets = {each.get("Id"): each.get("Target") for each in _xml(parts["xl/_rels/workbook.xml.rels"])}
+    book = _xml(archive.read("xl/workbook.xml"))
+    targets = {each.get("Id"): each.get("Target") for each in _xml(archive.read("xl/_rels/workbook.xml.rels"))}
     wanted = [each for each in book.iter(f"{MAIN}sheet") if each.get("name") == file.platform.sheet]
     if not wanted:
         return iter([])
-    sheet = _xml(parts["xl/" + str(targets[wanted[0].get(RELATION)])])
+    sheet = _xml(archive.read("xl/" + str(targets[wanted[0].get(RELATION)])))
     if sheet.find(f".//{MAIN}c/{MAIN}f") is not None:
         raise ValueError("a formula in that sheet is a rejection")
-    shared = [_string(each) for each in _xml(parts.get("xl/sharedStrings.xml", b"<sst/>"))]
-    is_date = _date_styles(_xml(parts["xl/styles.xml"]))
+    has_shared = "xl/sharedStrings.xml" in archive.namelist()
+    shared = [_string(each) for each in _xml(archive.read("xl/sharedStrings.xml"))] if has_shared else []
+    is_date = _date_styles(_xml(archive.read("xl/styles.xml")))
     rows, number = [], 0
     for row in sheet.iter(f"{MAIN}row"):
         number = int(row.get("r", number + 1))
@@ -355,8 +358,10 @@ def _cell(cell: ET.Element, shared: list[str], is_date: list[bool]) -> Any:
     kind, text = cell.get("t", "n"), cell.findtext(f"{MAIN}v")
     if kind == "inlineStr":
         text = _string(cell.find(f"{MAIN}is"))
-    if kind == "s" and text is not None:
-        if not text.isdecimal():
+    if text is not None and kind not in ("inlineStr", "str"):
+        text = text.strip(" \t\r\n")  # around what is no string, XML's white space counts for nothing
+    if text is not None and kind == "s":
+        if not re.fullmatch(r"\d{1,8}", text, re.ASCII):
             raise ValueError("no index of a shared string")
         text = shared[int(text)]
     if not text:
@@ -364,6 +369,8 @@ def _cell(cell: ET.Element, shared: list[str], is_date: list[bool]) -> Any:
     if kind == "n":
         # "A number cell is the digits that the file holds, not a float's."
         return DateCell(text) if is_date[int(cell.get("s", "0"))] else Number(text)
+    if kind == "b" and text not in ("0", "1", "false", "true"):
+        raise ValueError("no truth")
     return Composite(text) if kind == "b" else text
 
 
