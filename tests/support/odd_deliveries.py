@@ -169,33 +169,33 @@ def _bent_text(platform: Platform, chance: Random, lines: list[str], end: str) -
         text = MARK + text
     data = text.encode()
     fault = chance.randrange(100)
-    if fault < 5:  # whichever column it is in
+    if fault < 10:  # whichever column it is in
         data = data.replace(b"Sao", b"S\xe3o").replace(b"Bandung", b"Bandung\xff")
-    elif fault < 7:
-        data = data.replace(b"KLS-1", b"KLS\r1")
-    elif fault < 9:
-        data = data.replace(b"Bandung", b"Band\rung")
-    elif fault < 10:
-        data = data.replace(b"V1", b"V\0001")
     elif fault < 12:
-        data += b'"'
-    elif fault < 13:
-        data = data.replace(b"KLS-1", b'"KLS-1')
+        data = data.replace(b"KLS-1", b"KLS\r1")
     elif fault < 14:
+        data = data.replace(b"Bandung", b"Band\rung")
+    elif fault < 15:
+        data = data.replace(b"V1", b"V\0001")
+    elif fault < 17:
+        data += b'"'
+    elif fault < 18:
+        data = data.replace(b"KLS-1", b'"KLS-1')
+    elif fault < 19:
         data = data[: chance.randrange(len(data) + 1)]
-    elif fault < 16:
+    elif fault < 21:
         name = chance.choice(list(platform.columns.values())).encode()
         data = data.replace(name, chance.choice([b"", name.swapcase(), b" " + name, name + b'"', b'"' + name]), 1)
-    elif fault < 17:
+    elif fault < 22:
         data = MARK.encode() * 2 + data
-    elif fault < 20 and platform.trailer:
+    elif fault < 25 and platform.trailer:
         data = data.replace(
             b"T|0|0",
             chance.choice([b"T|1|5000", b"T|0|0|0", b"T|0", b"t|0|0", b'"T"|0|0', b"T|0|0\r\n\r\n", b" T|0|0"]),
         )
-    elif fault < 22:
+    elif fault < 27:
         data += chance.choice([end.encode() * 3, b" ", b" \n", b"\r", MARK.encode()])
-    elif fault < 24 and not platform.trailer:
+    elif fault < 29 and not platform.trailer:
         long = "x" * (1 << 20) + chance.choice(["x", "", "\n", "é"])
         wide = f'"{long}"' if "\n" in long else long
         data = data.replace(b"V1", wide.encode(), 1).replace(b"KLS-0042", wide.encode(), 1)
