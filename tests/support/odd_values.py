@@ -321,7 +321,22 @@ def date_cell(chance: Random, at: datetime) -> DateCell | Number:
     days = (at + timedelta(hours=7) - datetime(1899, 12, 30, tzinfo=UTC)) / timedelta(days=1)
     if chance.random() < 0.7:
         return DateCell(chance.choice([repr(days), f"{days:.17g}", f"{days:.15g}", f"{days:.11f}", repr(round(days))]))
-    odd = ["-1", "NaN", "INF", "-62135596800000", "2958465.5", "2958466", "1e10", "61", "44265", "4.42655E4", "x"]
+    odd = [
+        "-1",
+        "NaN",
+        "INF",
+        "-62135596800000",
+        "2958465.5",
+        "2958466",
+        "1e10",
+        "4_4265",
+        "44265.",
+        "٤٤٢٦٥",
+        "61",
+        "44265",
+        "4.42655E4",
+        "x",
+    ]
     return chance.choice([DateCell(chance.choice(odd)), Number(repr(days))])
 
 

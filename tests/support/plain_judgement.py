@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -98,11 +98,8 @@ def _microseconds(
 
 def _date_cell(serial: str) -> int | None:
     """Return the instant, WIB, of a date cell: days since 1899-12-30, as far as the year 9999."""
-    try:
-        days = Decimal(serial)
-    except InvalidOperation:
-        return None
-    if not days.is_finite() or not 0 <= days < 2_958_466:
+    days = _decimal(serial)
+    if days is None or not 0 <= days < 2_958_466:
         return None
     milliseconds = math.floor(days * 86_400_000 + Decimal("0.5"))
     # Spreadsheets keep a time to the millisecond; but none is rounded up to another day.
@@ -134,14 +131,15 @@ def amount_of(value: Any, platform: Platform) -> tuple[int, int | None]:
     return int(value), int(value) if width is None or len(value) == width else None
 
 
+def _decimal(digits: str) -> Decimal | None:
+    """Return the number that JSON's or a cell's digits are; None of `NaN`, and of what is a number in Python alone."""
+    is_number = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?", digits, re.ASCII)
+    return Decimal(digits) if is_number else None
+
+
 def _whole_number(value: Any) -> int | None:
-    if not isinstance(value, Number):
-        return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    if not number.is_finite() or number.adjusted() >= DIGITS_MAX or number != number.to_integral_value():
+    number = _decimal(value) if isinstance(value, Number) else None
+    if number is None or number.adjusted() >= DIGITS_MAX or number != number.to_integral_value():
         return None
     return int(number)
 
