@@ -195,10 +195,10 @@ def _bent_text(platform: Platform, chance: Random, lines: list[str], end: str) -
         )
     elif fault < 27:
         data += chance.choice([end.encode() * 3, b" ", b" \n", b"\r", MARK.encode()])
-    elif fault < 29 and not platform.trailer:
+    elif fault < 29 and chance.random() < 0.4:  # a text at the bound of one, and just above
         long = "x" * (1 << 20) + chance.choice(["x", "", "\n", "é"])
         wide = f'"{long}"' if "\n" in long else long
-        data = data.replace(b"V1", wide.encode(), 1).replace(b"KLS-0042", wide.encode(), 1)
+        data = data.replace(chance.choice([b"V1", b"KLS-0042", b"t-0"]), wide.encode(), 1)
     return data
 
 
