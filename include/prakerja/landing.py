@@ -108,12 +108,24 @@ def document(data: bytes) -> dict[str, Any]:
     if len(data) > MANIFEST_BYTES_MAX:
         raise RejectedError("manifest_invalid", f"the manifest is larger than {MANIFEST_BYTES_MAX:,} bytes")
     try:
-        loaded = json.loads(data.decode("utf-8-sig"))
+        loaded = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         raise RejectedError("manifest_invalid", "the manifest is not JSON in UTF-8") from None
     if not isinstance(loaded, dict):
         raise RejectedError("manifest_invalid", "the manifest is not a JSON object")
     return loaded
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of these members. Raises `ValueError` where a key stands twice: nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 def of_contract(manifest: dict[str, Any], contract: str) -> dict[str, Any]:

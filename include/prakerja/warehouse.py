@@ -35,6 +35,9 @@ EXCLUSIVE_SECONDS = 900
 SEAL_SECONDS = 10
 #: How often work over one snapshot begins anew where others changed the same meanwhile. It waits for each of them.
 SNAPSHOT_ATTEMPTS = 5
+#: Classes of PostgreSQL's errors that pass: the connection, conflicts, resources, operators, the system. What a value
+#: is too long or too large for, which the driver calls operational as well, does not.
+PASSING = ("08", "40", "53", "55", "57", "58")
 NOTICE_SECONDS = 3.0  # a longer wait is logged, with the session that is waited for
 #: Each statement is planned for what it is asked: one plan for all cohorts is three times slower for a large one. A
 #: year's ledger lies in memory, and a million rows are sorted there.
@@ -379,7 +382,7 @@ def _told_plainly(blockers: Sequence[str] = (), *, has_snapshot: bool = False) -
             refused := _connection_error(str(cause), "its server", None)
         ):
             raise refused from None
-        if isinstance(cause, psycopg.OperationalError):  # a serialization failure is one of these
+        if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "08")[:2] in PASSING:
             raise UnavailableError(f"the warehouse broke off ({kind}): check that it runs, then try again") from None
         raise RefusedError(f"the warehouse refused a statement ({told})") from None
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import logging
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from prakerja import landing, warehouse
+from prakerja import landing, strict_csv, warehouse
 from prakerja.calendar import Cohort, calendar, unreadable_entries
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.escaping import one_line
 from prakerja.landing import File, RejectedError
 from prakerja.settings import Settings
+from prakerja.strict_csv import Source
 from prakerja.warehouse import CopyData
 
 if TYPE_CHECKING:
@@ -140,8 +140,10 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
     if accepted_sha256 is not None:
         raise RejectedError("roster_altered", "this cohort's roster is loaded already, and was another file")
     with landing.opened(delivered.folder, file, "gzip" if file.name.endswith(".gz") else None) as opened:
-        data = opened.read()
-    frame = _read(data, file)
+        try:
+            frame = _read(opened, file)
+        except UnicodeDecodeError:
+            raise RejectedError("file_undecodable", f"{file.name} is not UTF-8") from None
     with warehouse.transaction("ingest") as connection:
         roster_id = warehouse.execute(
             connection,
@@ -165,8 +167,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
                 "recipient_in_another_cohort",
                 "once in a lifetime: "
                 + "; ".join(
-                    f"gelombang-{row['cohort']} has {row['count']} of these ({_lines(data, row['lines'])})"
-                    for row in clashes
+                    f"gelombang-{row['cohort']} has {row['count']} of these ({_lines(row['lines'])})" for row in clashes
                 ),
             )
         warehouse.execute(connection, "cohorts/insert_recipients", roster_id=roster_id, cohort=cohort.cohort)
@@ -193,34 +194,67 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
     return cohort, file
 
 
-def _read(data: bytes, file: File) -> pd.DataFrame:
+def _read(stream: Source, file: File) -> pd.DataFrame:
+    """The roster's columns, and `line` of each row. Raises `RejectedError`."""
     import pandas as pd
+    import pyarrow as pa
 
-    if b"\0" in data:
-        raise RejectedError("file_undecodable", f"{file.name} holds NUL bytes")
-    try:
-        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-        raise RejectedError("file_undecodable", f"{file.name} is no CSV in UTF-8 with rows of one width") from None
-    missing = [column for column in COLUMNS if column not in frame.columns]
-    if missing or not isinstance(frame.index, pd.RangeIndex):
-        raise RejectedError(
-            "columns_missing", f"{file.name} lacks {', '.join(missing) or 'a header of the rows width'}"
-        )
+    lines: list[Sequence[int]] = []
+    parts: list[pa.Table] = []
+    for some, columns in _columns(stream, file):
+        lines.append(some)
+        parts.append(pa.table(columns, names=list(COLUMNS)))
+    frame = pa.concat_tables(parts).to_pandas() if parts else pd.DataFrame(columns=list(COLUMNS), dtype=str)
     if len(frame) != file.rows:
         raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found {len(frame)}")
-    frame["line"] = frame.index  # the row's position; `_lines` finds the file's line where one is to be told
+    frame["line"] = [line for some in lines for line in some]
     for column, (what, digits) in DIGITS.items():
         malformed = frame.loc[~frame[column].str.fullmatch(f"[0-9]{{{digits}}}"), "line"]
         if len(malformed):
-            raise RejectedError(
-                "recipient_malformed", f"no {what} of {digits} digits in {_lines(data, malformed.tolist())}"
-            )
+            raise RejectedError("recipient_malformed", f"no {what} of {digits} digits in {_lines(malformed.tolist())}")
     for column, what in (("card_number", "card number"), ("nik", "NIK")):
         repeated = frame.loc[frame[column].duplicated(keep=False), "line"]
         if len(repeated):
-            raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(data, repeated.tolist())}")
+            raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(repeated.tolist())}")
     return frame
+
+
+def _columns(stream: Source, file: File) -> Iterator[tuple[Sequence[int], list[Any]]]:
+    """The lines and the columns of some rows at once: plain ones by Arrow, others one by one."""
+    splitter, header = strict_csv.Splitter(file.name, ","), list[str]()
+    positions: list[int] = []
+    for given in strict_csv.chunks(stream, file.name):
+        chunk = given
+        if not positions and not splitter.is_open and (found := strict_csv.plain_header(chunk, ",")):
+            header, chunk = found
+            positions = _positions(header, file)
+        if positions and not splitter.is_open and b'"' not in chunk.data:
+            columns = strict_csv.plain_columns(chunk.data, ",", len(header), positions)
+            if columns is not None:
+                yield range(chunk.line, chunk.line + len(columns[0])), columns
+                continue
+        rows = splitter.rows(chunk)
+        if not positions:
+            header = (next(rows, (0, None, ""))[1]) or []
+            positions = [] if splitter.is_open else _positions(header, file)
+        lines, told = list[int](), list[list[str]]()
+        for line, fields, _ in rows:
+            if fields is None or len(fields) != len(header):
+                raise RejectedError("file_undecodable", f"{file.name}: line {line} has not the header's columns")
+            lines.append(line)
+            told.append([fields[at] for at in positions])
+        if told:
+            yield lines, [list(column) for column in zip(*told, strict=True)]
+    splitter.require_closed()
+    if not positions:
+        _positions([], file)
+
+
+def _positions(header: list[str], file: File) -> list[int]:
+    missing = [column for column in COLUMNS if header.count(column) != 1]
+    if missing:
+        raise RejectedError("columns_missing", f"{file.name} must have each column once: {', '.join(missing)}")
+    return [header.index(column) for column in COLUMNS]
 
 
 def _records(frame: pd.DataFrame) -> Any:
@@ -266,16 +300,7 @@ def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: Reje
         )
 
 
-def _lines(data: bytes, positions: list[int]) -> str:
-    """The file's lines of the first few of these rows: a row may span lines, and some lines are empty."""
-    wanted, found = set(positions[:LINES_SHOWN]), []
-    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-    starts, position = 1, -2  # the header is the row before the first
-    for row in reader:
-        if row:
-            position += 1
-            if position in wanted:
-                found.append(str(starts))
-        starts = reader.line_num + 1
-    more = f" and {len(positions) - LINES_SHOWN} more" if len(positions) > LINES_SHOWN else ""
-    return f"lines {', '.join(found)}{more}"
+def _lines(lines: list[int]) -> str:
+    """The first few of these lines of the file, in words."""
+    more = f" and {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else ""
+    return f"lines {', '.join(map(str, lines[:LINES_SHOWN]))}{more}"

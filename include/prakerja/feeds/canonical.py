@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
         ("occurred_at_delivered", pa.string()),
         ("amount_idr_delivered", pa.string()),
         ("card_is_number", pa.bool_()),
+        ("transaction_id_is_malformed", pa.bool_()),  # it came as a number, and may have lost digits
     ]
 )
 
@@ -48,12 +49,13 @@ def canonical(batch: Batch, platform: Platform) -> tuple[pa.Table, int]:
     """The batch's rows in the columns of `SCHEMA`, and the whole rupiah that they add up to as delivered."""
     column = dict(zip(FIELDS, batch.columns, strict=True))
     amount_idr, amount = forms.amounts(column["amount_idr"], platform)
+    transaction_id, is_malformed = forms.ids(column["transaction_id"])
     rows = len(batch.lines)
     return pa.table(
         {
             "line": pa.array(np.asarray(batch.lines, np.int64)),
             "raw": pa.nulls(rows, pa.string()) if batch.raw is None else pa.array(batch.raw, pa.string()),
-            "transaction_id": forms.text_of(column["transaction_id"]),
+            "transaction_id": transaction_id,
             "event": forms.events(column["event"], platform),
             "occurred_at": forms.instants(column["occurred_at"], platform),
             "card_number": forms.text_of(column["card_number"]),
@@ -64,6 +66,7 @@ def canonical(batch: Batch, platform: Platform) -> tuple[pa.Table, int]:
             "occurred_at_delivered": forms.text_of(column["occurred_at"]),
             "amount_idr_delivered": forms.text_of(column["amount_idr"]),
             "card_is_number": forms.is_number(column["card_number"]),
+            "transaction_id_is_malformed": is_malformed,
         },
         SCHEMA,
     ), amount
@@ -175,6 +178,7 @@ def _compared_by(rows: pa.Table) -> tuple[list[str], list[str | None]]:
         known("occurred_at"),
         rows["card_number"],
         rows["card_is_number"].cast(pa.string()),
+        rows["transaction_id_is_malformed"].cast(pa.string()),
         rows["course_id"],
         known("amount_idr"),
         rows["voucher_code"],

@@ -71,6 +71,7 @@ DTYPES = {
     "card_number": "str",
     "amount_idr": "float64",
     "is_conflicting": "bool",
+    "transaction_id_is_malformed": "bool",
 }
 #: How Great Expectations is to answer.
 RUNTIME = {"result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0}, "catch_exceptions": False}
@@ -155,6 +156,7 @@ def suite(slug: str, *, is_all_readable: bool = False) -> ExpectationSuite:
         expectations=[
             on(RowToBeInSet, "row_unreadable", "is_readable", value_set=[True]),
             on(RowToNotBeNull, "transaction_id_missing", "transaction_id", where_readable=True),
+            on(RowToBeInSet, "transaction_id_malformed", "transaction_id_is_malformed", value_set=[False]),
             on(RowToNotBeNull, "event_unknown", "event", where_readable=True),
             on(RowToBeInSet, "event_unknown", "event", value_set=list(EVENTS)),
             on(RowToNotBeNull, "occurred_at_invalid", "occurred_at", where_readable=True),
@@ -334,6 +336,7 @@ def _for_judgement(rows: pa.Table) -> pd.DataFrame:
                 "card_number": pc.if_else(has_card, rows["card_number"], nothing),
                 "amount_idr": rows["amount_idr"].cast(pa.float64(), safe=False),
                 "is_conflicting": rows["is_conflicting"],
+                "transaction_id_is_malformed": rows["transaction_id_is_malformed"],
             }
         )
         .to_pandas()

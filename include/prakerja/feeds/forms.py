@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,10 +16,14 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prakerja.feeds.readers import Column, Number
+from prakerja.feeds.readers import Column, DateCell, Number
 from prakerja.platforms import Platform
 
-ISO8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
+#: Neither 24:00 nor an offset of sixty minutes is a time, whatever a version of Python takes for one.
+ISO8601 = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)",
+    re.ASCII,
+)
 DATE_FORMS = {
     "YYYY-MM-DD HH:MM:SS": (re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", re.ASCII), (0, 1, 2)),
     "DD/MM/YYYY HH:MM:SS": (re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)", re.ASCII), (2, 1, 0)),
@@ -31,6 +35,7 @@ RUPIAH = re.compile(r"(-?)Rp(-?)(\d+|\d{1,3}(?:\.\d{3})+)", re.ASCII)
 GROUPED_RUPIAH = re.compile(r"Rp\d{1,3}(?:\.\d{3})*", re.ASCII)
 DIGITS_MAX = 30  # past this a whole number is no amount of money; and int() of a million digits takes minutes
 AMOUNT_MAX = 2**62
+ID_DIGITS_MAX = 15  # of an id that came as a number
 
 # Plain writing, as Arrow's regular expressions have it, and the ISO 8601 that it is turned into.
 PLAIN_ISO8601 = r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)\z"
@@ -58,6 +63,26 @@ def is_number(column: Column) -> pa.BooleanArray:
     if isinstance(column, pa.Array):
         return pa.repeat(pa.scalar(False), len(column))
     return pa.array([isinstance(value, Number) or type(value) is int for value in column], pa.bool_())
+
+
+def ids(column: Column) -> tuple[pa.StringArray, pa.BooleanArray]:
+    """Transaction ids as text, and which are malformed: whole numbers of at most fifteen digits are their digits.
+
+    Of a longer number nobody knows how many digits whoever wrote it has lost: it might be another purchase's.
+    """
+    if isinstance(column, pa.Array):
+        return column, pa.repeat(pa.scalar(False), len(column))
+    read = [_id(value) for value in column]
+    return pa.array([text for text, _ in read], pa.string()), pa.array([is_bad for _, is_bad in read], pa.bool_())
+
+
+def _id(value: Any) -> tuple[str, bool]:
+    if type(value) is str or value is None:
+        return value or "", False
+    whole = value if type(value) is int else _number(value)[0]
+    if whole is None or abs(whole) >= 10**ID_DIGITS_MAX:
+        return str(value), True
+    return str(whole), False
 
 
 def events(column: Column, platform: Platform) -> pa.StringArray:
@@ -159,9 +184,8 @@ def microseconds_of(platform: Platform) -> Callable[[Any], int | None]:
     zone = ZoneInfo(platform.occurred_at["zone"])
 
     def in_zone(value: Any) -> int | None:
-        if isinstance(value, date):  # a date cell; one at midnight comes without its time
-            instant = value if isinstance(value, datetime) else datetime.combine(value, time())
-            return _microseconds(instant.replace(tzinfo=zone))
+        if isinstance(value, DateCell):
+            return _microseconds(value.instant.replace(tzinfo=zone))
         if isinstance(value, Number) or not isinstance(value, str) or not (found := pattern.fullmatch(value)):
             return None
         parts = [int(part) for part in found.groups()]

@@ -4,53 +4,84 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable
-from decimal import Decimal
+from fractions import Fraction
 
 CARD_MAX = 10**16 - 1
 
 #: Inclusive ranges of card numbers.
 Ranges = list[tuple[int, int]]
 
-SCIENTIFIC = re.compile(r"'?[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d{1,4})", re.ASCII)
+SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d{1,4})", re.ASCII)
 FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
+ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+#: What spreadsheets and exports put around a number: quotes of every script, apostrophes, and `="..."`.
+AROUND_NUMBERS = set("=＝\"'`´＂＇ʹʺʼ′″‵‶")
+QUOTES = ("Pi", "Pf")  # the quotation marks that open and close
+FIFTEEN = 15
+DIGITS_MAX = 1000  # of a number in scientific notation
 
 
 def cards_in(raw: str) -> Ranges:
-    """Every run of exactly sixteen digits in an unreadable row."""
-    return [(card, card) for card in sorted({int(run) for run in SIXTEEN_DIGITS.findall(raw)})]
+    """Every run of exactly sixteen digits in an unreadable row, as it stands there and as JSON escapes are read."""
+    plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
+    texts = {_plain_digits(text) for text in (raw, plain)}
+    return [(card, card) for card in sorted({int(run) for text in texts for run in SIXTEEN_DIGITS.findall(text)})]
 
 
 def cards_like(text: str, *, is_number: bool) -> Ranges:
     """The cards that a delivered card text might be.
 
-    `1.23457E+15` might be every card that it rounds from; a number cell of sixteen digits every card with the same
-    first fifteen (spreadsheets keep no more); anything else the card that its digits are, lost zeros put back.
+    `1.23457E+15` might be every card that it rounds from; a number of sixteen digits or more every card with the same
+    first fifteen (spreadsheets keep no more); anything else the card that its digits are, lost zeros put back, without
+    final zeros behind a point or comma, and with them where they make sixteen.
     """
-    text = text.strip()
+    text = "".join(character for character in _plain_digits(text) if not _is_around(character))
     if found := SCIENTIFIC.fullmatch(text):
-        return _rounded_from(found[1], found[2] or "", int(found[3]))
-    digits = re.sub(r"\D", "", FINAL_ZEROS.sub("", text))
-    if not 1 <= len(digits) <= 16:
-        return []
-    card = int(digits)
-    if is_number and len(digits) == 16:
-        first_fifteen = card // 10 * 10
-        return [(first_fifteen, first_fifteen + 9)]
-    return [(card, card)]
+        return _rounded_from(found[1], found[2] or "", int(found[3]), is_number=is_number)
+    whole, all_digits = (re.sub(r"\D", "", each, flags=re.ASCII) for each in (FINAL_ZEROS.sub("", text), text))
+    if is_number and len(whole := whole.lstrip("0") or whole) > FIFTEEN:
+        return [_same_first_fifteen(whole)]
+    cards = {int(whole)} if 1 <= len(whole) <= 16 else set()
+    if len(all_digits) == 16:
+        cards.add(int(all_digits))
+    return [(card, card) for card in sorted(cards)]
 
 
-def _rounded_from(whole: str, fraction: str, exponent: int) -> Ranges:
-    if exponent > 20 or exponent < -40 or len(whole) + len(fraction) > 40:
-        return []  # no sixteen digits: and numbers this far out must not be written out
-    mantissa = int(whole + fraction)
-    unit = Decimal(10) ** (exponent - len(fraction))
+def _plain_digits(text: str) -> str:
+    """The text without invisible characters, and each digit of another script as the ASCII digit that it is."""
+    if text.isascii():
+        return text
+    return "".join(
+        str(unicodedata.decimal(character)) if character.isdecimal() else character
+        for character in text
+        if unicodedata.category(character) != "Cf"
+    )
+
+
+def _is_around(character: str) -> bool:
+    return character.isspace() or character in AROUND_NUMBERS or unicodedata.category(character) in QUOTES
+
+
+def _same_first_fifteen(digits: str) -> tuple[int, int]:
+    first = int(digits[:FIFTEEN]) * 10
+    return first, first + 9
+
+
+def _rounded_from(whole: str, fraction: str, exponent: int, *, is_number: bool) -> Ranges:
+    if len(whole) + len(fraction) > DIGITS_MAX:
+        return []  # no number that anybody has written
+    mantissa, unit = int(whole + fraction), Fraction(10) ** (exponent - len(fraction))
     value = mantissa * unit
     # Just below a power of ten the same number of digits is ten times finer: 1.00000E+15 is rounded from 9.999995E+14.
     below = unit / 10 if str(mantissa).rstrip("0") == "1" else unit
-    low, high = value - below / 2, value + unit / 2
-    first, last = max(0, math.ceil(low)), min(CARD_MAX, math.floor(high))
+    low, high = math.ceil(value - below / 2), math.floor(value + unit / 2)
+    if is_number and low <= high and len(str(mantissa)) > FIFTEEN and len(str(high)) == 16:
+        first, last = _same_first_fifteen(str(int(value)))
+        low, high = min(low, first), max(high, last)
+    first, last = max(0, low), min(CARD_MAX, high)
     return [(first, last)] if first <= last else []
 
 

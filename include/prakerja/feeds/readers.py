@@ -1,37 +1,50 @@
 """Readers: a delivered file as batches of rows, told apart by the platform's layout, nothing repaired, nothing lost.
 
-A file is read once and never held whole, where its layout allows that (CSV, JSON Lines). Each layout has a fast way for
-what is plain, and the standard library's own parser for all else; where both can read, they read the same.
+A file is read once and never held whole, where its layout allows that (CSV, JSON Lines). Text has a fast way for what
+is plain, and an exact one for all else; where both can read, they read the same.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import Any, Protocol, TypeAlias
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
+from prakerja import landing, strict_csv
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
+from prakerja.strict_csv import (
+    BYTE_ORDER_MARK,
+    CHUNK_BYTES,
+    LINE_BYTES_MAX,
+    LINE_ENDS,
+    TEXT_BYTES_MAX,
+    Chunk,
+    CsvRow,
+    Source,
+    Splitter,
+)
 
-CHUNK_BYTES = 4 << 20
 BATCH_ROWS = 25_000
-LINE_BYTES_MAX = 16 << 20
 PLAIN_WHOLE_MAX = 10**14  # a batch of these adds up within 64 bits
-FIELD_CHARACTERS_MAX = csv.field_size_limit()
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-LINE_ENDS = b"\r\n"
+#: Where the texts stand that are bounded: a row with a longer id, course or voucher is unreadable.
+BOUND_TEXTS = [FIELDS.index(name) for name in ("transaction_id", "course_id", "voucher_code")]
+AROUND_BYTES_MAX = 16 << 20  # of a JSON document, beside its rows
 
+JSON_SPACE = " \t\r\n"
+_DECODE = msgspec.json.Decoder().decode
 #: What JSON can write and no database text can hold: U+0000, and halves of a character.
+ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
 
 
@@ -41,15 +54,20 @@ class Number(str):
     __slots__ = ()
 
 
-class Source(Protocol):
-    """What a file is read from."""
+class DateCell(Number):
+    """A cell that a workbook has as a date: its text, and the instant that it says, of no time zone."""
 
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes, or all that are left."""
+    instant: datetime
+
+    def __new__(cls, text: str, instant: datetime) -> DateCell:
+        """Keep both."""
+        cell = super().__new__(cls, text)
+        cell.instant = instant
+        return cell
 
 
-#: A row's seven values, or its raw text where it is unreadable.
-Values = tuple[tuple[Any, ...] | None, str | None]
+#: A row's line, and its seven values or, where it is unreadable, its text.
+ReadRow: TypeAlias = "tuple[int, tuple[Any, ...] | None, str | None]"
 
 #: One column of a batch: all of it text, or Python values (`str`, `Number`, `int`, a date, None for nothing).
 Column: TypeAlias = "pa.Array | list[Any]"
@@ -64,7 +82,7 @@ class Batch:
     raw: list[str | None] | None = None
 
     @classmethod
-    def of_rows(cls, rows: Iterable[tuple[int, tuple[Any, ...] | None, str | None]]) -> Batch:
+    def of_rows(cls, rows: Iterable[ReadRow]) -> Batch:
         """A batch from (line, values, raw) of each row."""
         blank = (None,) * len(FIELDS)
         lines, values, raw = (list(column) for column in zip(*rows, strict=True))
@@ -121,92 +139,49 @@ def positions_of(header: list[str], platform: Platform, reading: Reading) -> lis
     return [header.index(name) for name in wanted]
 
 
-def batched(rows: Iterator[tuple[int, tuple[Any, ...] | None, str | None]]) -> Iterator[Batch]:
+def batched(rows: Iterator[ReadRow]) -> Iterator[Batch]:
     """Batches of (line, values, raw) rows."""
     while some := list(islice(rows, BATCH_ROWS)):
         yield Batch.of_rows(some)
-
-
-# -- lines -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Chunk:
-    """Whole lines of a file, the first one's number, and whether no other line follows."""
-
-    line: int
-    data: bytes
-    is_last: bool = False
-
-
-def _chunks(stream: Source, platform: Platform) -> Iterator[Chunk]:
-    """The file in chunks of whole lines, without chunks of empty lines only; no byte-order mark."""
-    held: Chunk | None = None
-    line, rest = 1, bytearray()
-    while block := stream.read(CHUNK_BYTES):
-        if b"\0" in block:
-            raise RejectedError("file_undecodable", f"{platform.file} holds NUL bytes")
-        end = block.rfind(b"\n") + 1
-        if not end:
-            rest += block
-            if len(rest) > LINE_BYTES_MAX:
-                raise RejectedError("file_undecodable", f"{platform.file}: line {line} has no end")
-            continue
-        data = (bytes(rest) + block[:end]).removeprefix(BYTE_ORDER_MARK if line == 1 else b"")
-        rest = bytearray(block[end:])
-        if data.strip(LINE_ENDS):
-            if held:
-                yield held
-            held = Chunk(line, data)
-        line += data.count(b"\n")
-    tail = bytes(rest).removeprefix(BYTE_ORDER_MARK if line == 1 else b"")
-    if tail.strip(LINE_ENDS):
-        if held:
-            yield held
-        held = Chunk(line, tail)
-    if held:
-        held.is_last = True
-        yield held
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
 def _read_csv(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:
-    chunks = _chunks(stream, platform)
-    first = next(chunks, None)
-    if first is None:
-        positions_of([], platform, reading)
-        return
-    header, body = _header(first, platform)
-    chunks = chain([body], chunks)
-    if header is None:
-        yield from _read_quoted(chunks, platform, reading)
-        return
-    positions = positions_of(header, platform, reading)
-    for chunk in chunks:
-        if b'"' in chunk.data:
-            # A quoted field may run on into the next chunk: from here to the end, rows are told apart one by one.
-            yield from _read_quoted(chain([chunk], chunks), platform, reading, header)
-            return
-        if chunk.is_last:
-            _take_trailer(chunk, platform, reading)
-        columns = _plain(chunk.data, platform.separator, len(header), positions)
-        if columns is not None:
-            yield Batch(range(chunk.line, chunk.line + len(columns[0])), columns)
+    splitter = Splitter(platform.file, platform.separator)
+    header: list[str] | None = None
+    positions: list[int] = []
+    for given in strict_csv.chunks(stream, platform.file):
+        chunk = given
+        if header is None and not splitter.is_open and (found := strict_csv.plain_header(chunk, platform.separator)):
+            header, chunk = found
+            positions = positions_of(header, platform, reading)
+        if not (chunk.data or chunk.is_last):
+            continue
+        if header is not None and not splitter.is_open and b'"' not in chunk.data:
+            if chunk.is_last:
+                _take_trailer(chunk, platform, reading)
+            columns = strict_csv.plain_columns(chunk.data, platform.separator, len(header), positions)
+            if columns is not None:
+                yield Batch(range(chunk.line, chunk.line + len(columns[0])), [*columns])
+                continue
+            rows = splitter.rows(chunk)
         else:
-            yield from _told_apart(_csv_rows([chunk], platform), len(header), positions)
-
-
-def _header(chunk: Chunk, platform: Platform) -> tuple[list[str] | None, Chunk]:
-    """The header and the chunk after it; no header where it is quoted, and has to be told apart with the rest."""
-    data = chunk.data.lstrip(LINE_ENDS)
-    line, _, body = data.partition(b"\n")
-    if b'"' in line or b"\r" in line.removesuffix(b"\r"):
-        return None, chunk
-    empty = chunk.data[: len(chunk.data) - len(data)].count(b"\n")
-    header = line.removesuffix(b"\r").decode().split(platform.separator)
-    return header, Chunk(chunk.line + empty + 1, body, chunk.is_last)
+            rows = splitter.rows(chunk)
+            if header is None:
+                if (first := next(rows, None)) is None:
+                    continue
+                header = first[1] or []
+                positions = positions_of(header, platform, reading)
+            if chunk.is_last and platform.trailer is not None:
+                rows = _before_trailer(rows, platform, reading)
+        yield from _told_apart(rows, len(header), positions)
+    splitter.require_closed()
+    if header is None:
+        positions_of([], platform, reading)
+    if platform.trailer is not None and reading.trailer is None:
+        _trailer([""], platform)
 
 
 def _take_trailer(chunk: Chunk, platform: Platform, reading: Reading) -> None:
@@ -223,75 +198,23 @@ def _trailer(row: list[str], platform: Platform) -> tuple[str, str]:
     return row[1], row[2]
 
 
-def _plain(data: bytes, separator: str, width: int, positions: list[int]) -> list[Column] | None:
-    """The columns of unquoted lines of one width, none of them empty; nothing where there are others."""
-    has_empty = data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r" in data
-    if not data or has_empty or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")):
-        return None
-    names = [str(position) for position in range(width)]
-    wanted = [names[position] for position in positions]
-    try:
-        table = arrow_csv.read_csv(
-            pa.BufferReader(data),
-            arrow_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
-            arrow_csv.ParseOptions(delimiter=separator, quote_char=False, newlines_in_values=False),
-            arrow_csv.ConvertOptions(
-                include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid:  # a row of another width, or no UTF-8: the csv module tells which, and where
-        return None
-    columns = [column.combine_chunks() for column in table.columns]
-    longest = max(pa.compute.max(pa.compute.binary_length(column)).as_py() or 0 for column in columns)
-    return columns if longest <= FIELD_CHARACTERS_MAX else None
+def _before_trailer(rows: Iterator[CsvRow], platform: Platform, reading: Reading) -> Iterator[CsvRow]:
+    held = next(rows, None)
+    for row in rows:
+        if held:
+            yield held
+        held = row
+    reading.trailer = _trailer((held[1] if held else None) or [""], platform)
 
 
-def _read_quoted(
-    chunks: Iterable[Chunk], platform: Platform, reading: Reading, header: list[str] | None = None
-) -> Iterator[Batch]:
-    rows = _csv_rows(chunks, platform)
-    if header is None:
-        header = next(rows, (0, [], ""))[1]
-    positions = positions_of(header, platform, reading)
-    if platform.trailer is not None:
-        rows = _before_trailer(rows, platform, reading)
-    yield from _told_apart(rows, len(header), positions)
-
-
-def _csv_rows(chunks: Iterable[Chunk], platform: Platform) -> Iterator[tuple[int, list[str], str]]:
-    """(line, fields, raw) of each row that is not empty, told apart by the csv module."""
-    taken: list[str] = []
-    starts = before = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal starts, before
-        for chunk in chunks:
-            if not starts:
-                starts, before = chunk.line, chunk.line - 1
-            for line in io.StringIO(chunk.data.decode(), newline=""):
-                taken.append(line)
-                yield line
-
-    reader = csv.reader(lines(), delimiter=platform.separator)
-    try:
-        for row in reader:
-            raw, line = "".join(taken), starts
-            taken.clear()
-            starts = before + reader.line_num + 1
-            if row:
-                yield line, row, raw
-    except csv.Error:
-        raise RejectedError("file_undecodable", f"{platform.file}: line {starts} is no CSV") from None
-
-
-def _told_apart(rows: Iterator[tuple[int, list[str], str]], width: int, positions: list[int]) -> Iterator[Batch]:
-    held: list[tuple[int, tuple[str, ...] | None, str | None]] = []
+def _told_apart(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Iterator[Batch]:
+    held: list[ReadRow] = []
     size = 0
     for line, row, raw in rows:
-        if len(row) == width:
-            held.append((line, tuple(row[i] for i in positions), None))
+        if row is not None and len(row) == width:
+            held.append(bounded(line, tuple(row[i] for i in positions), raw))
         else:
-            held.append((line, None, raw.rstrip("\r\n")))
+            held.append((line, None, raw))
         size += len(raw)
         if size >= CHUNK_BYTES:
             yield Batch.of_rows(held)
@@ -300,109 +223,138 @@ def _told_apart(rows: Iterator[tuple[int, list[str], str]], width: int, position
         yield Batch.of_rows(held)
 
 
-def _before_trailer(
-    rows: Iterator[tuple[int, list[str], str]], platform: Platform, reading: Reading
-) -> Iterator[tuple[int, list[str], str]]:
-    held = next(rows, None)
-    for row in rows:
-        if held:
-            yield held
-        held = row
-    reading.trailer = _trailer(held[1] if held else [""], platform)
+def bounded(line: int, values: tuple[Any, ...], raw: str) -> ReadRow:
+    """A row, unreadable where one of its texts is longer than any is."""
+    if len(raw) * 4 <= TEXT_BYTES_MAX:
+        return line, values, None
+    longest = max(len(value.encode()) if isinstance(value := values[at], str) else 0 for at in BOUND_TEXTS)
+    return (line, None, raw) if longest > TEXT_BYTES_MAX else (line, values, None)
 
 
-# -- JSON --------------------------------------------------------------------------------------------------------------
+# -- JSON (RFC 8259) ---------------------------------------------------------------------------------------------------
 
 
 def _read_jsonl(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:  # noqa: ARG001
     record = _record_reader(platform)
-    for chunk in _chunks(stream, platform):
+    for chunk in strict_csv.chunks(stream, platform.file):
         lines = enumerate(chunk.data.decode().split("\n"), chunk.line)
-        yield from batched((line, *record(raw.rstrip("\r"))) for line, raw in lines if raw.strip())
+        yield from batched(record(line, raw.removesuffix("\r")) for line, raw in lines if raw.strip(JSON_SPACE))
 
 
 def _read_json(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:  # noqa: ARG001
     data = stream.read().removeprefix(BYTE_ORDER_MARK)
-    if b"\0" in data:
-        raise RejectedError("file_undecodable", f"{platform.file} holds NUL bytes")
-    text = data.decode()
+    if b"\0" in data or data.count(b"\r") != data.count(b"\r\n"):
+        raise RejectedError("file_undecodable", f"{platform.file} holds NUL bytes, or a CR without its LF")
+    if not data.isascii():
+        data.decode()
+    items = _items(data, platform)
+    del data
+    record = _record_reader(platform)
+    yield from batched(record(position, str(item, "utf-8")) for position, item in enumerate(items, 1))
+
+
+def _items(data: bytes, platform: Platform) -> list[msgspec.Raw]:
+    """The rows of a document, each as the bytes that it is until its batch is read. Raises `RejectedError`."""
     try:
-        document = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        # Raw: each record stays the bytes that it is until its batch is read.
-        items: Any = msgspec.json.decode(document[platform.records or ""], type=list[msgspec.Raw])
-        says = {key: msgspec.json.decode(document[key]) for key in platform.says if key in document}
-        record: Callable[[Any], Values] = _record_reader(platform)
-    except (msgspec.MsgspecError, KeyError, RecursionError):
-        # No such list, no JSON, or what msgspec does not take and the standard library does (halves of a character).
-        says, items = _document(text, platform)
-        paths = _paths(platform)
-        record = lambda item: _record(item, json.dumps(item), paths)  # noqa: E731
-    if not isinstance(items, list):
-        raise RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
+        try:
+            document = _members(data)
+        except msgspec.MsgspecError:
+            data = _without_halves(data)
+            document = _members(data)
+        rows = document.get(platform.records or "", msgspec.Raw(b"null"))
+        if bytes(memoryview(rows)[:1]) != b"[":
+            raise RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
+        items: list[msgspec.Raw] = msgspec.json.decode(rows, type=list[msgspec.Raw])
+        # msgspec keeps the last of two keys: what is beside the rows is read a second time, by what sees both.
+        at, size = data.find(rows), len(memoryview(rows))
+        around = data[:at] + b"null" + data[at + size :]
+        if len(around) > AROUND_BYTES_MAX:
+            raise RejectedError(
+                "too_large", f"{platform.file} has more than {AROUND_BYTES_MAX:,} bytes beside its rows"
+            )
+        says = _json(around.decode())
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise RejectedError("file_undecodable", f"{platform.file} is not JSON, or has a key twice") from None
     for key, expected in platform.says.items():
         if says.get(key) != expected:
             raise RejectedError("path_mismatch", f"{platform.file} does not say {key}: {expected}")
-    yield from batched((position, *record(item)) for position, item in enumerate(items, 1))
+    if any(len(memoryview(item)) > LINE_BYTES_MAX for item in items):
+        raise RejectedError("too_large", f"{platform.file} has a row of more than {LINE_BYTES_MAX:,} bytes")
+    return items
 
 
-def _document(text: str, platform: Platform) -> tuple[dict[str, Any], Any]:
-    try:
-        document = _json(text)
-    except (ValueError, RecursionError):
-        raise RejectedError("file_undecodable", f"{platform.file} is not JSON") from None
-    return (document, document.get(platform.records)) if isinstance(document, dict) else ({}, None)
+def _without_halves(data: bytes) -> bytes:
+    """A JSON text with U+FFFD for each half of a character: JSON has them, msgspec does not."""
+    return ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
+
+
+def _members(data: bytes) -> dict[str, msgspec.Raw]:
+    """The members of a JSON object; none of another value."""
+    if msgspec.json.decode(data, type=msgspec.Raw) and not data.lstrip(JSON_SPACE.encode()).startswith(b"{"):
+        return {}
+    return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
 
 
 def _paths(platform: Platform) -> list[list[str]]:
     return [platform.columns[name].split(".") for name in FIELDS]
 
 
-def _record_reader(platform: Platform) -> Callable[[str | msgspec.Raw], Values]:
+def _record_reader(platform: Platform) -> Callable[[int, str], ReadRow]:
     """How one JSON record is read from its text."""
     paths = _paths(platform)
     is_number = {
         "occurred_at": platform.occurred_at["form"] == "epoch_ms",
         "amount_idr": platform.amount_idr["form"] == "number",
     }
-    usual = [int if is_number.get(name) else str for name in FIELDS]
-    decode = msgspec.json.Decoder().decode
+    kinds = [int if is_number.get(name) else str for name in FIELDS]
 
-    def plain(raw: str) -> tuple[Any, ...] | None:
-        """The values of a record where each has its usual type and is no more than its characters."""
-        if "\\" in raw:
-            return None
-        try:
-            document = decode(raw)
-            values: list[Any] = []
-            for path in paths:
-                value = document
-                for key in path:
-                    value = value[key]
-                values.append(value)
-        except (msgspec.MsgspecError, RecursionError, KeyError, TypeError):
-            return None
-        for value, kind in zip(values, usual, strict=True):
-            if type(value) is not kind or (type(value) is int and not 0 < value < PLAIN_WHOLE_MAX):
-                return None
-        return tuple(values)
-
-    def record(item: str | msgspec.Raw) -> Values:
-        raw = item if isinstance(item, str) else str(item, "utf-8")
-        if (values := plain(raw)) is not None:
-            return values, None
+    def record(line: int, raw: str) -> ReadRow:
+        if (values := _plain_record(raw, paths, kinds)) is not None:
+            return line, values, None
         try:
             document = _json(raw)
         except (ValueError, RecursionError):
             document = None
-        return _record(document, raw, paths)
+        if not isinstance(document, dict):
+            return line, None, raw
+        return bounded(line, tuple(_value(document, path, raw) for path in paths), raw)
 
     return record
 
 
-def _record(document: Any, raw: str, paths: list[list[str]]) -> Values:
-    if not isinstance(document, dict):
-        return None, raw
-    return tuple(_value(document, path, raw) for path in paths), None
+def _plain_record(raw: str, paths: list[list[str]], kinds: Sequence[type]) -> tuple[Any, ...] | None:
+    """The values of a record where each has its usual type and is no more than its characters; else nothing."""
+    if "\\" in raw or len(raw) * 4 > TEXT_BYTES_MAX:
+        return None
+    try:
+        document = _DECODE(raw)
+        values: list[Any] = []
+        for path in paths:
+            value = document
+            for key in path:
+                value = value[key]
+            values.append(value)
+    except (msgspec.MsgspecError, RecursionError, KeyError, TypeError):
+        return None
+    for value, kind in zip(values, kinds, strict=True):
+        if type(value) is not kind or (type(value) is int and not 0 < value < PLAIN_WHOLE_MAX):
+            return None
+    # Without escapes each text has two quotes. A key that stood twice is one in the document, and its quotes are left.
+    return tuple(values) if raw.count('"') == 2 * _texts_in(document) else None
+
+
+def _texts_in(value: Any) -> int:
+    """How many texts a JSON value has, keys among them."""
+    if type(value) is dict:
+        count = len(value)
+        for each in value.values():
+            kind = type(each)
+            if kind is str:
+                count += 1
+            elif kind is dict or kind is list:
+                count += _texts_in(each)
+        return count
+    return sum(1 if type(each) is str else _texts_in(each) for each in value) if type(value) is list else 0
 
 
 def _value(document: dict[str, Any], path: list[str], raw: str) -> Any:
@@ -418,7 +370,9 @@ def _value(document: dict[str, Any], path: list[str], raw: str) -> Any:
 
 def _json(text: str) -> Any:
     # Numbers keep their text: a card that came as a number must not be told from what a float makes of it.
-    return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+    return json.loads(
+        text, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=landing.unique_keys
+    )
 
 
 def _no_constant(name: str) -> Any:

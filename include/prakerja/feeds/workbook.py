@@ -1,146 +1,457 @@
-"""The reader of XLSX deliveries: a workbook is checked before anything parses it, and its cells keep their kinds."""
+"""The reader of XLSX deliveries: the cells of one sheet as the file holds them (ECMA-376, part 1: SpreadsheetML).
+
+Nothing is computed, and no number becomes a float: a number cell is its digits. What the standard does not have, or two
+programs would see differently, is refused.
+"""
 
 from __future__ import annotations
 
-import io
-import math
 import re
-import zipfile
-from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from prakerja import landing
-from prakerja.feeds.readers import PLAIN_WHOLE_MAX, Batch, Number, Reading, Source, batched, positions_of
+from prakerja.feeds.package import OFFICE, Handlers, Package, pairs
+from prakerja.feeds.readers import (
+    NO_CHARACTER,
+    PLAIN_WHOLE_MAX,
+    Batch,
+    DateCell,
+    Number,
+    Reading,
+    batched,
+    bounded,
+    positions_of,
+)
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
+from prakerja.strict_csv import Source
 
+ROWS_MAX, COLUMNS_MAX = 1_048_576, 16_384  # a sheet has no more
 CELLS_MAX = 10_000_000
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-# Where a cell or row says that it stands. Near: up to column Z and row 99,999, as nearly every sheet is.
-FAR = re.compile(rb"""\br\s*=\s*["'](?![A-Z]?\d{1,5}["'])""")
-PLACE = re.compile(rb"""<[^<>]*?\sr\s*=\s*["']([^"']*)["']""")
-PLACE_FORM = re.compile(rb"([A-Za-z]{0,3})(\d{1,7})")
+#: Unlike strings of a workbook, and elements of a sheet that are neither rows nor cells: more would take all memory,
+#: or all time.
+STRINGS_MAX, OTHERS_MAX = 4_000_000, 20_000_000
 OCCURRED_AT = FIELDS.index("occurred_at")
+SHEETS = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+)
+LINE = re.compile(r"[1-9][0-9]{0,6}")
+LETTERS = re.compile(r"[A-Za-z]{1,3}")
+TRUTHS = {"0": "FALSE", "1": "TRUE", "false": "FALSE", "true": "TRUE"}
+WHOLE = re.compile(r"[0-9]{1,7}")
+#: XML has no control characters: SpreadsheetML writes `_x0007_`, and `_x005F_` for the underscore of such a text.
+ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+XML_SPACE = " \t\r\n"
+
+# Dates: which number formats are some, and from when they count their days.
+DATE_FORMATS = {*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)}
+IS_NO_DATE = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\]|General', re.IGNORECASE)
+ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+DATE_PARTS = re.compile("[dmyhs]", re.IGNORECASE)
+SERIAL = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
+DAY_1900, DAY_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a cell's time has no zone
+LEAP_DAY_1900 = 60
+DAYS_MAX = 2_958_465  # 31 December 9999
+FRACTION = re.compile(r"(\.\d{6})\d+", re.ASCII)
+DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?", re.ASCII)
 
 
 def read_xlsx(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:
     """The rows of the platform's sheet. Raises `RejectedError`."""
-    data = stream.read()
-    _check_workbook(data, platform.file)
-    table, start = _table(data, platform)
-    positions = positions_of([str(cell) for cell in table[0]] if table else [], platform, reading)
-    column = positions[OCCURRED_AT]
-    serials: list[list[Any]] | None = None
-    if any(_is_midnight(row[column]) for row in table[1:]):
-        serials = _table(_without_styles(data), platform)[0]
-    del data
+    package = Package(stream.read(), platform.file)
+    book = _Workbook(package)
+    part = book.part_of(platform.sheet or "")
+    if part is None:
+        raise RejectedError("columns_missing", f"{platform.file} has no sheet {platform.sheet!r}")
+    positions: list[int] = []
+    missing: list[RejectedError] = []
 
-    def rows() -> Iterator[tuple[int, tuple[Any, ...], None]]:
-        for index, row in enumerate(table[1:], 1):
-            cells = [_cell(cell) for cell in row]
-            if all(cell is None for cell in cells):
-                continue
-            if serials is not None:
-                cells[column] = _unrounded(cells[column], serials[index][column])
-            yield index + start + 1, tuple(cells[i] for i in positions), None
+    def take_header(cells: dict[int, Any]) -> int:
+        names = [str(cells.get(column) or "") for column in range(max(cells) + 1)]
+        try:
+            positions.extend(positions_of(names, platform, reading))
+        except RejectedError as error:  # raised at the end: what else is wrong with the sheet is told first
+            missing.append(error)
+            return -1
+        return positions[OCCURRED_AT]
 
-    yield from batched(rows())
+    sheet = _Sheet(package, book, take_header)
+    yield from batched(
+        bounded(line, tuple(map(cells.get, positions)), "\t".join(map(str, cells.values())))
+        for line, cells in sheet.rows(part)
+        if positions
+    )
+    if missing:
+        raise missing[0]
+    if not positions:
+        positions_of([], platform, reading)
 
 
-def _check_workbook(data: bytes, name: str) -> None:
-    """An XLSX must open within the cap, to plain values in a table of a bearable size.
+# -- the workbook ------------------------------------------------------------------------------------------------------
 
-    Sizes are counted while inflating, since the archive's own figures may lie. The parser lays out a table from the
-    first to the last cell, so that two cells far apart would take all memory.
+
+class _Workbook(Handlers):
+    """A workbook's sheets, texts, and which of its styles are dates."""
+
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self.counts_from = DAY_1900
+        self._sheets: dict[str, str] = {}
+        part = package.related(package.relationships(), "officeDocument")
+        if part is None:
+            raise package.undecodable()
+        package.parse(part, self)
+        self._relationships = package.relationships(part)
+        self._sheet_type = tuple(f"{office}worksheet" for office in OFFICE)
+        strings, styles = (package.related(self._relationships, kind) for kind in ("sharedStrings", "styles"))
+        self.texts = _read_texts(package, strings) if strings else []
+        self.is_date = _read_styles(package, styles) if styles else [False]
+
+    def start(self, name: str, attributes: list[str]) -> None:
+        space, _, element = name.rpartition(" ")
+        if space not in SHEETS:
+            return
+        given = pairs(attributes)
+        if element == "workbookPr" and given.get("date1904", "0") in ("1", "true"):
+            self.counts_from = DAY_1904
+        elif element == "sheet":
+            sheet = given.get("name", "")
+            if sheet.lower() in {known.lower() for known in self._sheets}:
+                raise self._package.undecodable("has two sheets of one name")
+            ids = [value for key, value in given.items() if key in (f"{office[:-1]} id" for office in OFFICE)]
+            self._sheets[sheet] = ids[0] if len(ids) == 1 else ""
+
+    def part_of(self, sheet: str) -> str | None:
+        """The part of a sheet by its name; None where there is no such sheet."""
+        if sheet not in self._sheets:
+            return None
+        found = self._relationships.get(self._sheets[sheet])
+        if found is None or found.part is None or found.type not in self._sheet_type:
+            raise self._package.undecodable(f"has no part for its sheet {sheet!r}")
+        return found.part
+
+
+def _read_texts(package: Package, part: str) -> list[str]:
+    texts = _Texts(package)
+    for _ in package.parsed(part, texts):
+        pass
+    return texts.found
+
+
+class _Texts(Handlers):
+    """The texts that cells refer to by their number, each of its runs in one, without how it is pronounced."""
+
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self.found: list[str] = []
+        self._runs: list[str] | None = None
+        self._is_text, self._is_phonetic = False, False
+
+    def start(self, name: str, attributes: list[str]) -> None:  # noqa: ARG002
+        element = name.rpartition(" ")[2]
+        if element == "t":
+            self._is_text = not self._is_phonetic
+        elif element == "si":
+            if len(self.found) >= STRINGS_MAX:
+                raise RejectedError("too_large", f"more than {STRINGS_MAX:,} texts")
+            self._runs = []
+        elif element == "rPh":
+            self._is_phonetic = True
+
+    def end(self, name: str) -> None:
+        element = name.rpartition(" ")[2]
+        if element == "t":
+            self._is_text = False
+        elif element == "si":
+            self.found.append(_unescaped("".join(self._runs or [])))
+            self._runs = None
+        elif element == "rPh":
+            self._is_phonetic = False
+
+    def text(self, text: str) -> None:
+        if self._is_text and self._runs is not None:
+            self._runs.append(text)
+
+
+def _read_styles(package: Package, part: str) -> list[bool]:
+    styles = _Styles(package)
+    package.parse(part, styles)
+    return [number in DATE_FORMATS or _is_date(styles.codes.get(number, "")) for number in styles.formats]
+
+
+class _Styles(Handlers):
+    """The number formats of the workbook's own, and the format of each cell style."""
+
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self.codes: dict[int, str] = {}
+        self.formats: list[int] = []
+        self._is_of_cells = False
+
+    def start(self, name: str, attributes: list[str]) -> None:
+        element = name.rpartition(" ")[2]
+        if element == "cellXfs":
+            self._is_of_cells = True
+        elif element == "xf" and self._is_of_cells:
+            self.formats.append(self._number(pairs(attributes).get("numFmtId", "0")))
+        elif element == "numFmt":
+            given = pairs(attributes)
+            number, code = self._number(given.get("numFmtId", "")), given.get("formatCode", "")
+            if self.codes.setdefault(number, code) != code:
+                raise self._package.undecodable("has two number formats of one number")
+
+    def end(self, name: str) -> None:
+        if name.endswith(" cellXfs"):
+            self._is_of_cells = False
+
+    def _number(self, text: str) -> int:
+        if not WHOLE.fullmatch(text):
+            raise self._package.undecodable("has a number format without a number")
+        return int(text)
+
+
+def _is_date(code: str) -> bool:
+    """Whether a number format is one of dates: of the first section, what is not quoted, a colour or a language."""
+    plain = IS_NO_DATE.sub("", code).partition(";")[0]
+    return bool(DATE_PARTS.search(ELAPSED.sub("", plain))) and not ELAPSED.search(plain)
+
+
+# -- the sheet ---------------------------------------------------------------------------------------------------------
+
+#: Where a sheet's parser is: before its rows, among them, in a row, in a cell, in its value, in a text of its own, in a
+#: run of that, in the characters of one of these, or behind the rows.
+BEFORE, ROWS, ROW, CELL, VALUE, INLINE, RUN, CHARACTERS, AFTER = range(9)
+
+
+class _Sheet(Handlers):
+    """The rows of a sheet that have a value, each with its line and its values by column (from 0).
+
+    The first of them is the header, which `take_header` is given; it gives the column whose numbers may be dates.
     """
-    cap, total = landing.opened_bytes_max(), 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                part = bytearray()
-                with archive.open(entry) as member:
-                    while chunk := member.read(1 << 20):
-                        total += len(chunk)
-                        if total > cap:
-                            raise RejectedError("too_large", f"{name} opens to more than {cap:,} bytes")
-                        part += chunk
-                if entry.filename.endswith((".xml", ".rels")):
-                    _check_part(bytes(part), name, is_sheet="worksheets/" in entry.filename)
-    except RejectedError:
-        raise
-    except Exception:  # zipfile raises a dozen kinds on a damaged archive; all mean the same here
-        raise RejectedError("file_undecodable", f"{name} is no XLSX file, or is damaged") from None
 
+    def __init__(self, package: Package, book: _Workbook, take_header: Callable[[dict[int, Any]], int]) -> None:
+        self._package, self._texts, self._take_header = package, book.texts, take_header
+        self._styles = {str(number): is_date for number, is_date in enumerate(book.is_date)}
+        self._counts_from = book.counts_from
+        self._time_column: int | None = None
+        self._done: list[tuple[int, dict[int, Any]]] = []
+        self._columns: dict[str, int] = {}
+        self._space = ""
+        self._where, self._skipped, self._others, self._cells, self._widest = BEFORE, 0, 0, 0, 0
+        self._line, self._line_text, self._column = 0, "", -1
+        self._row: dict[int, Any] = {}
+        self._kind, self._style, self._runs_in = "n", "0", INLINE
+        self._given: str | None = None
 
-def _check_part(part: bytes, name: str, *, is_sheet: bool) -> None:
-    if part.startswith(UTF_16) or b"<!DOCTYPE" in part or b"<!ENTITY" in part or b"\0" in part:
-        raise RejectedError("file_undecodable", f"{name} holds XML that declares entities, or is no UTF-8 text")
-    if not is_sheet:
-        return
-    if (b"<f" in part or b":f" in part) and FORMULA.search(part):
-        raise RejectedError("file_undecodable", f"{name} holds formulas: values are delivered as values")
-    if FAR.search(part) is None:
-        return
-    columns = rows = 1
-    for place in set(PLACE.findall(part)):
-        if not (found := PLACE_FORM.fullmatch(place)):
-            raise RejectedError("file_undecodable", f"{name} has a cell that says no place")
+    def rows(self, part: str) -> Iterator[tuple[int, dict[int, Any]]]:
+        """Each row behind the header. Raises `RejectedError`."""
+        for _ in self._package.parsed(part, self):
+            yield from self._done
+            self._done.clear()
+        yield from self._done
+        if self._where != AFTER:
+            raise self._wrong("has a sheet without rows")
+
+    def start(self, name: str, attributes: list[str]) -> None:
+        where = self._where
+        if self._skipped:
+            self._skipped += 1
+            self._count_other()
+        elif where == ROW and name == self._c:
+            self._start_cell(attributes)
+        elif where == CELL and name == self._v and self._given is None and self._kind != "inlineStr":
+            self._given, self._where = "", VALUE
+        elif where == CELL and name == self._is and self._given is None and self._kind == "inlineStr":
+            self._given, self._where = "", INLINE
+        elif where in (INLINE, RUN) and name == self._t:
+            self._runs_in, self._where = where, CHARACTERS
+            self._count_other()
+        elif where == ROWS and name == self._row_name:
+            self._start_row(pairs(attributes))
+        elif where == BEFORE:
+            self._start_outside(name)
+        elif where == INLINE and name == f"{self._space} r":
+            self._where = RUN
+            self._count_other()
+        elif where == CELL and name == f"{self._space} f":
+            raise self._wrong("holds formulas: values are delivered as values")
+        elif where == AFTER and name != f"{self._space} sheetData":
+            self._count_other()
+        elif where in (ROW, CELL, INLINE, RUN) and name in self._beside:
+            self._skipped = 1
+        else:
+            raise self._wrong("has a sheet with elements that no sheet has there")
+
+    def end(self, name: str) -> None:  # noqa: ARG002
+        where = self._where
+        if self._skipped:
+            self._skipped -= 1
+        elif where == CELL:
+            if self._given is not None and (value := self._value(self._given)) is not None:
+                self._row[self._column] = value
+            self._where = ROW
+        elif where == CHARACTERS:
+            self._where = self._runs_in
+        elif where in (VALUE, INLINE):
+            self._where = CELL
+        elif where == ROW:
+            self._end_row()
+        elif where == RUN:
+            self._where = INLINE
+        elif where == ROWS:
+            self._where = AFTER
+
+    def text(self, text: str) -> None:
+        if self._where in (VALUE, CHARACTERS) and not self._skipped:
+            self._given = f"{self._given}{text}" if self._given else text
+        elif self._where in (ROW, CELL, INLINE, RUN) and not self._skipped and text.strip(XML_SPACE):
+            raise self._wrong("has a sheet with text between its cells")
+
+    def _start_outside(self, name: str) -> None:
+        space, _, element = name.rpartition(" ")
+        if not self._space:
+            if element != "worksheet" or space not in SHEETS:
+                raise self._wrong("has a sheet that is none of cells")
+            self._space = space
+            self._row_name, self._c, self._v, self._is, self._t = (
+                f"{space} {each}" for each in ("row", "c", "v", "is", "t")
+            )
+            self._beside = {f"{space} {each}" for each in ("extLst", "rPr", "rPh", "phoneticPr")}
+        elif name == f"{self._space} sheetData":
+            self._where = ROWS
+        self._count_other()
+
+    def _start_row(self, given: dict[str, str]) -> None:
+        told = given.get("r", str(self._line + 1))
+        if not LINE.fullmatch(told) or int(told) <= self._line:
+            raise self._wrong("has rows out of order")
+        self._line, self._line_text = int(told), told
+        if self._line > ROWS_MAX:
+            raise RejectedError("too_large", f"a sheet has no row {self._line:,}")
+        self._column, self._where = -1, ROW
+
+    def _end_row(self) -> None:
+        self._where = ROWS
+        if not self._row:
+            return
+        self._widest = max(self._widest, self._column + 1)
+        if self._widest * self._line > CELLS_MAX:
+            raise RejectedError("too_large", f"its cells span {self._widest:,} columns and {self._line:,} rows")
+        if self._time_column is None:
+            self._time_column = self._take_header(self._row)
+        else:
+            self._done.append((self._line, self._row))
+        self._row = {}
+
+    def _start_cell(self, attributes: list[str]) -> None:
+        self._kind, self._style, self._given, self._where = "n", "0", None, CELL
+        column = self._column + 1
+        for at in range(0, len(attributes), 2):
+            key, value = attributes[at], attributes[at + 1]
+            if key == "t":
+                self._kind = value
+            elif key == "s":
+                self._style = value
+            elif key == "r":
+                letters = value.rstrip("0123456789")
+                column = self._columns[letters] if letters in self._columns else self._column_of(letters)
+                if column <= self._column or value[len(letters) :] != self._line_text:
+                    raise self._wrong("has cells out of order, or in another row than they say")
+        self._column = column
+        self._cells += 1
+        if column >= COLUMNS_MAX or self._cells > CELLS_MAX:
+            raise RejectedError("too_large", f"a sheet has at most {COLUMNS_MAX:,} columns, here {CELLS_MAX:,} cells")
+
+    def _column_of(self, letters: str) -> int:
+        if not LETTERS.fullmatch(letters):
+            raise self._wrong("has a cell that says no place")
         column = 0
-        for letter in found[1].upper():
-            column = column * 26 + letter - 64
-        columns, rows = max(columns, column), max(rows, int(found[2]))
-    if columns * rows > CELLS_MAX:
-        raise RejectedError("too_large", f"{name} spans {columns:,} columns and {rows:,} rows")
+        for letter in letters.upper():
+            column = column * 26 + ord(letter) - 64
+        self._columns[letters] = column - 1
+        return column - 1
+
+    def _value(self, given: str) -> Any:
+        """What a cell holds; None for nothing."""
+        kind = self._kind
+        if kind in ("inlineStr", "str"):
+            return _unescaped(given) or None
+        if kind == "n":
+            return self._number(given.strip(XML_SPACE))
+        plain = given.strip(XML_SPACE)
+        if kind == "s":
+            if plain.isascii() and plain.isdecimal() and len(plain) < 9 and int(plain) < len(self._texts):
+                return self._texts[int(plain)] or None
+            raise self._wrong("has a cell whose text is not there")
+        if kind == "e" and plain:
+            return plain  # `#REF!` stands there, and is no number
+        if kind == "b" and plain in TRUTHS:
+            return Number(TRUTHS[plain])
+        if kind == "d" and plain:
+            return _dated(plain) if self._column == self._time_column else plain
+        raise self._wrong("has a cell of a kind, or with a value, that no sheet has")
+
+    def _number(self, digits: str) -> Any:
+        if self._style not in self._styles:
+            raise self._wrong("has a cell whose style is not there")
+        if not digits:
+            return None
+        if self._column == self._time_column and self._styles[self._style]:
+            return _of_serial(digits, self._counts_from)
+        if digits.isascii() and digits.isdecimal() and digits[0] != "0" and int(digits[:20]) < PLAIN_WHOLE_MAX:
+            return int(digits)
+        return Number(digits)
+
+    def _count_other(self) -> None:
+        self._others += 1
+        if self._others > OTHERS_MAX:
+            raise RejectedError("too_large", f"a sheet with more than {OTHERS_MAX:,} elements beside its cells")
+
+    def _wrong(self, why: str) -> RejectedError:
+        return self._package.undecodable(why)
 
 
-def _table(data: bytes, platform: Platform) -> tuple[list[list[Any]], int]:
-    """The sheet's cells as Python values, and the number of empty rows above them."""
-    import python_calamine
-
-    try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        if platform.sheet not in book.sheet_names:
-            raise RejectedError("columns_missing", f"{platform.file} has no sheet {platform.sheet!r}")
-        sheet = book.get_sheet_by_name(platform.sheet)
-        return sheet.to_python(skip_empty_area=True), sheet.start[0] if sheet.start else 0
-    except RejectedError:
-        raise
-    except Exception:  # the parser has many kinds of error for a damaged file; all mean the same here
-        raise RejectedError("file_undecodable", f"{platform.file} is no readable XLSX file") from None
+# -- values ------------------------------------------------------------------------------------------------------------
 
 
-def _is_midnight(cell: Any) -> bool:
-    return isinstance(cell, date) and (not isinstance(cell, datetime) or cell.time() == time())
+def _of_serial(digits: str, counts_from: datetime) -> Number:
+    """A date cell: the days since the workbook's first, as a number. One that is no date stays a number.
 
-
-def _unrounded(cell: Any, serial: Any) -> Any:
-    """Take back where the parser has rounded a time up to midnight: 23:59:59.9999 is still that day.
-
-    It rounds date cells to milliseconds; `serial` is the same cell as the number that it is, in days.
+    A time is the nearest millisecond, as it was written; but none of the next day: 23:59:59.9999 is still that day.
     """
-    if not (_is_midnight(cell) and isinstance(serial, float) and not serial.is_integer()):
-        return cell
-    early = timedelta(microseconds=math.ceil((math.ceil(serial) - serial) * 86_400_000_000))
-    return datetime.combine(cell, time()) - early
+    if not SERIAL.fullmatch(digits):
+        return Number(digits)
+    serial = Decimal(digits)
+    days = int(serial)
+    if counts_from == DAY_1900 and days < LEAP_DAY_1900:
+        counts_from += timedelta(days=1)  # 1900 had no 29 February, which these days are counted with
+    elif counts_from == DAY_1900 and days == LEAP_DAY_1900:
+        return Number(digits)
+    if days > DAYS_MAX - (counts_from - DAY_1900).days:
+        return Number(digits)
+    fraction = (serial - days) * 86_400
+    milliseconds = int((fraction * 1000).to_integral_value(ROUND_HALF_UP))
+    if milliseconds < 86_400_000:
+        return DateCell(digits, counts_from + timedelta(days=days, milliseconds=milliseconds))
+    return DateCell(digits, counts_from + timedelta(days=days, microseconds=min(int(fraction * 10**6), 86_399_999_999)))
 
 
-def _without_styles(data: bytes) -> bytes:
-    """The workbook with no cell formatted as a date."""
-    plain = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(plain, "w") as after:
-        for entry in before.infolist():
-            if entry.filename != "xl/styles.xml":
-                after.writestr(entry.filename, before.read(entry))
-    return plain.getvalue()
+def _dated(text: str) -> str:
+    """A cell that says a date as ISO 8601 does. One that says none stays a text."""
+    try:
+        if DATE_TEXT.fullmatch(text):
+            return DateCell(text, datetime.fromisoformat(FRACTION.sub(r"\1", text)))
+    except ValueError:
+        pass
+    return text
 
 
-def _cell(cell: Any) -> Any:
-    if isinstance(cell, str):
-        return cell.replace("\0", "\ufffd") or None
-    if isinstance(cell, bool) or not isinstance(cell, int | float):
-        return cell
-    if not float(cell).is_integer():
-        return Number(cell)
-    return int(cell) if 0 < cell < PLAIN_WHOLE_MAX else Number(int(cell))
+def _unescaped(text: str) -> str:
+    if "_x" not in text:
+        return text
+    plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    whole = plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return NO_CHARACTER.sub("\ufffd", whole)

@@ -34,7 +34,7 @@ def test_every_judged_delivery_has_a_page_and_the_index_leads_to_it(home: Path, 
         None,
     ]
     accepted, over = ((site / page).read_text() for page in reversed(pages))
-    assert "10 of 12 expectations met" in accepted
+    assert "11 of 13 expectations met" in accepted
     assert "values must match this regular expression" in accepted
     assert "card_number_malformed" in accepted
     assert "Rejected: quarantine_bound_exceeded: 3 of 3 rows" in over
@@ -52,7 +52,7 @@ def test_an_empty_day_is_judged_too(home: Path, site: Path) -> None:
     assert intake.take_in("sisnaker", CLOCK).rejected == []
     data_docs.build()
     (found,) = overview.list_deliveries()
-    assert "12 of 12 expectations met" in Path(found["data_docs"]).read_text()
+    assert "13 of 13 expectations met" in Path(found["data_docs"]).read_text()
 
 
 def test_nothing_was_judged_yet(home: Path, site: Path) -> None:

@@ -1,0 +1,193 @@
+"""Lines and CSV as files have them (RFC 4180), strictly: chunks of whole lines, and the rows in them.
+
+Plain rows (no quote, one width) go through Arrow, whole columns at once; all others are told apart one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from prakerja.landing import RejectedError
+
+CHUNK_BYTES = 4 << 20
+LINE_BYTES_MAX = 16 << 20
+TEXT_BYTES_MAX = 1 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LINE_ENDS = b"\r\n"
+
+
+class Source(Protocol):
+    """What a file is read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, or all that are left."""
+
+
+#: The line that a row starts at, its fields (None where they cannot be told apart), and its text.
+CsvRow: TypeAlias = "tuple[int, list[str] | None, str]"
+
+
+@dataclass
+class Chunk:
+    """Whole lines of a file, the first one's number, and whether only empty ones follow."""
+
+    line: int
+    data: bytes
+    is_last: bool = False
+
+
+def chunks(stream: Source, file: str) -> Iterator[Chunk]:
+    """The file in chunks of whole lines, without the empty ones at its end; no byte-order mark."""
+    held: list[Chunk] = []  # one with something in it, and those of empty lines behind it: these may be in quotes
+    for chunk in _whole_lines(stream, file):
+        if chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
+            raise RejectedError("file_undecodable", f"{file} has a CR without its LF")
+        if chunk.data.strip(LINE_ENDS):
+            yield from held
+            held = [chunk]
+        elif held:
+            held.append(chunk)
+    if held:
+        held[0].is_last = True
+        yield held[0]
+
+
+def _whole_lines(stream: Source, file: str) -> Iterator[Chunk]:
+    line, rest = 1, bytearray()
+    while block := stream.read(CHUNK_BYTES):
+        if b"\0" in block:
+            raise RejectedError("file_undecodable", f"{file} holds NUL bytes")
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest += block
+            if len(rest) > LINE_BYTES_MAX:
+                raise RejectedError("file_undecodable", f"{file}: line {line} has no end")
+            continue
+        data = (bytes(rest) + block[:end]).removeprefix(BYTE_ORDER_MARK if line == 1 else b"")
+        rest = bytearray(block[end:])
+        yield Chunk(line, data)
+        line += data.count(b"\n")
+    if tail := bytes(rest).removeprefix(BYTE_ORDER_MARK if line == 1 else b""):
+        yield Chunk(line, tail)
+
+
+def plain_header(chunk: Chunk, separator: str) -> tuple[list[str], Chunk] | None:
+    """The header and the chunk after it; nothing where it is quoted, and has to be told apart with the rest."""
+    data = chunk.data.lstrip(LINE_ENDS)
+    line, _, body = data.partition(b"\n")
+    if b'"' in line:
+        return None
+    empty = chunk.data[: len(chunk.data) - len(data)].count(b"\n")
+    header = line.removesuffix(b"\r").decode().split(separator)
+    return header, Chunk(chunk.line + empty + 1, body, chunk.is_last)
+
+
+def plain_columns(data: bytes, separator: str, width: int, positions: list[int]) -> list[pa.Array] | None:
+    """The columns of unquoted lines of one width, none of them empty; nothing where there are others.
+
+    Raises `UnicodeDecodeError` for what is no UTF-8, in columns that nobody wants, too.
+    """
+    has_empty = data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r" in data
+    if not data or has_empty or data.startswith(BYTE_ORDER_MARK):  # which Arrow would drop
+        return None
+    if not data.isascii():
+        data.decode()
+    names = [str(position) for position in range(width)]
+    wanted = [names[position] for position in positions]
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            arrow_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
+            arrow_csv.ParseOptions(delimiter=separator, quote_char=False, newlines_in_values=False),
+            arrow_csv.ConvertOptions(
+                include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:  # a row of another width: the exact way tells which
+        return None
+    columns = [column.combine_chunks() for column in table.columns]
+    longest = max(pc.max(pc.binary_length(column)).as_py() or 0 for column in columns)
+    return columns if longest <= TEXT_BYTES_MAX else None
+
+
+class Splitter:
+    """Tells the rows of chunks apart, exactly: a quoted field may run on into the next chunk."""
+
+    def __init__(self, file: str, separator: str) -> None:
+        self._file, self._separator = file, separator
+        self._field_end = re.compile(f"[{re.escape(separator)}\\n]")
+        self._line, self._open = 0, ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last chunk has ended in a quoted field."""
+        return bool(self._open)
+
+    def require_closed(self) -> None:
+        """Raise `RejectedError` where the file has ended in a quoted field."""
+        if self._open:
+            raise RejectedError(
+                "file_undecodable", f"{self._file}: a quote is not closed in the row of line {self._line}"
+            )
+
+    def rows(self, chunk: Chunk) -> Iterator[CsvRow]:
+        """The rows that end in this chunk, but the empty ones."""
+        text, at = self._open + chunk.data.decode(), 0
+        line = self._line if self._open else chunk.line
+        self._open = ""
+        while at < len(text):
+            end = text.find("\n", at)
+            end = len(text) if end < 0 else end
+            fields: list[str] | None
+            if text.find('"', at, end) < 0:
+                fields = text[at:end].removesuffix("\r").split(self._separator)
+            else:
+                fields, end = self._quoted(text, at)
+                if end < 0:
+                    self._line, self._open = line, text[at:]
+                    if len(self._open) > LINE_BYTES_MAX:
+                        self.require_closed()
+                    return
+            raw = text[at:end].removesuffix("\r")
+            if raw:
+                yield line, fields, raw
+            line += text.count("\n", at, end) + 1
+            at = end + 1
+
+    def _quoted(self, text: str, at: int) -> tuple[list[str] | None, int]:
+        """The fields of the row that begins at `at`, and where it ends; -1 where it does not.
+
+        No fields where there is text behind a closing quote, or a quote within a field that is not quoted.
+        """
+        fields, is_told = [], True
+        while True:
+            if text.startswith('"', at):
+                closing = text.find('"', at + 1)
+                while text.startswith('""', closing):
+                    closing = text.find('"', closing + 2)
+                if closing < 0:
+                    return None, -1
+                fields.append(text[at + 1 : closing].replace('""', '"'))
+                end = self._end_of_field(text, closing + 1)
+                is_told = is_told and text[closing + 1 : end] in ("", "\r")
+                if end > closing + 1 and text[end - 1] == "\r" and not text.startswith("\n", end):
+                    is_told = False
+            else:
+                end = self._end_of_field(text, at)
+                field = text[at:end].removesuffix("\r")
+                is_told = is_told and '"' not in field
+                fields.append(field)
+            if end == len(text) or text[end] == "\n":
+                return (fields if is_told else None), end
+            at = end + 1
+
+    def _end_of_field(self, text: str, at: int) -> int:
+        found = self._field_end.search(text, at)
+        return found.start() if found else len(text)
