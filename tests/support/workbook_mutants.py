@@ -286,7 +286,7 @@ def with_a_formula_elsewhere(chance: random.Random, ordinal: int) -> Mutant:
     sheet = sheet_xml([[Cell(inside)], [Cell(inside, "str")]])
     if ordinal == 5:
         sheet = sheet.replace("<", "<x:").replace("<x:/", "</x:").replace("<x:?", "<?").replace("xmlns=", "xmlns:x=")
-    name = chance.choice(["Ringkasan", "transaksi", "Transaksi ", "Rekap & lain"])
+    name = chance.choice(["Ringkasan", "Transaksi 2", "Transaksi ", "Rekap & lain"])
     parts = with_sheet(
         build_parts(good()), name, "worksheet", sheet, sheet="worksheets/sheet2.xml", is_first=ordinal >= 5
     )

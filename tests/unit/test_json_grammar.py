@@ -119,6 +119,20 @@ def test_json_that_is_no_object_is_no_record_and_no_document(text: str) -> None:
     assert manifest_reason(text.encode()) == "manifest_invalid"
 
 
+@pytest.mark.parametrize("depth", [100, 400, 492, 500, 900, 960, 985, 995, 1_000, 1_100, 5_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
+def test_however_deep_a_value_is_nested_there_is_one_verdict(opening: str, depth: int) -> None:
+    closing = {"[": "]", '{"a":': "}", '[{"a":': "}]"}[opening]
+    value = opening * depth + "1" + closing * depth
+    for record in (with_value(value).decode(), json_record("pintaria", voucher_code=value)):
+        raws = raws_of(answer_of("pintaria", lines(BEFORE, record.encode(), AFTER)))
+        assert raws in ([None] * 3, [None, record, None])
+        assert depth > 100 or raws == [None] * 3
+    for document in documents(value):
+        found = answer_of("sekolahmu", document)
+        assert isinstance(found, list) or found == "file_undecodable"
+
+
 # -- keys --------------------------------------------------------------------------------------------------------------
 
 TWICE = {

@@ -348,7 +348,7 @@ def test_two_values_in_one_place_spoil_the_file(name: str) -> None:
 )
 def test_a_cell_that_stands_nowhere_spoils_the_file(place: str) -> None:
     found = answer_to([replaced(place)])
-    assert found == "file_undecodable" or (place == "D02" and is_good(found, [2]))
+    assert found in ("file_undecodable", "too_large") or (place == "D02" and is_good(found, [2]))
 
 
 @pytest.mark.parametrize("line", ["0", "-1", "abc", "2.0", "1048577", "99999999999999999999", "", "２"])
