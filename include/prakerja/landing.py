@@ -22,6 +22,12 @@ from prakerja.escaping import one_line
 from prakerja.settings import WIB, program
 
 MANIFEST_BYTES_MAX = 1_000_000
+#: Neither 24:00 nor an offset of sixty minutes is a time, whatever a version of Python takes for one.
+ISO8601 = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?"
+    r"(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)",
+    re.ASCII,
+)
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -167,9 +173,9 @@ def _integer(file: dict[str, Any], key: str, bits: int = 40, *, signed: bool = F
 def instant_of(text: object) -> datetime:
     """An ISO 8601 instant. Raises `RejectedError` where there is no offset."""
     try:
-        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
-        if instant is None or instant.tzinfo is None:
+        if not isinstance(text, str) or not ISO8601.fullmatch(text):
             raise ValueError
+        instant = datetime.fromisoformat(text)
         instant.astimezone(WIB)  # an instant at the edge of time has no date in WIB
     except (ValueError, OverflowError):
         raise RejectedError("manifest_invalid", "generated_at is no ISO 8601 time with an offset") from None

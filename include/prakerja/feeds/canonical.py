@@ -51,16 +51,17 @@ def canonical(batch: Batch, platform: Platform) -> tuple[pa.Table, int]:
     amount_idr, amount = forms.amounts(column["amount_idr"], platform)
     transaction_id, is_malformed = forms.ids(column["transaction_id"])
     rows = len(batch.lines)
+    raw = pa.nulls(rows, pa.string()) if batch.raw is None else pa.array(batch.raw, pa.string())
     return pa.table(
         {
             "line": pa.array(np.asarray(batch.lines, np.int64)),
-            "raw": pa.nulls(rows, pa.string()) if batch.raw is None else pa.array(batch.raw, pa.string()),
+            "raw": raw,
             "transaction_id": transaction_id,
             "event": forms.events(column["event"], platform),
             "occurred_at": forms.instants(column["occurred_at"], platform),
             "card_number": forms.text_of(column["card_number"]),
             "course_id": forms.text_of(column["course_id"]),
-            "amount_idr": amount_idr,
+            "amount_idr": pc.if_else(raw.is_null(), amount_idr, pa.scalar(None, pa.int64())),
             "voucher_code": forms.text_of(column["voucher_code"]),
             "event_delivered": forms.text_of(column["event"]),
             "occurred_at_delivered": forms.text_of(column["occurred_at"]),

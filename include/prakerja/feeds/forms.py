@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,19 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prakerja.feeds.readers import Column, DateCell, Number
+from prakerja.landing import ISO8601
 from prakerja.platforms import Platform
 
-#: Neither 24:00 nor an offset of sixty minutes is a time, whatever a version of Python takes for one.
-ISO8601 = re.compile(
-    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)",
-    re.ASCII,
-)
 DATE_FORMS = {
     "YYYY-MM-DD HH:MM:SS": (re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", re.ASCII), (0, 1, 2)),
     "DD/MM/YYYY HH:MM:SS": (re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)", re.ASCII), (2, 1, 0)),
     "YYYYMMDDHHMMSS": (re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII), (0, 1, 2)),
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 WHOLE = re.compile(r"-?\d+", re.ASCII)
 RUPIAH = re.compile(r"(-?)Rp(-?)(\d+|\d{1,3}(?:\.\d{3})+)", re.ASCII)
 GROUPED_RUPIAH = re.compile(r"Rp\d{1,3}(?:\.\d{3})*", re.ASCII)
@@ -245,12 +242,11 @@ def _number(value: Any) -> tuple[int | None, bool]:
         return None, False
     if WHOLE.fullmatch(value) and len(value) <= DIGITS_MAX:
         return int(value), True
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
+    if not NUMBER.fullmatch(value):  # of Decimal's own forms some are no number elsewhere: 1_000, other scripts' digits
         return None, False
+    number = Decimal(value)
     # Not a float: that would take 5000.00000000000001 for whole, and lose the digits of a large one.
-    if number.is_finite() and number.adjusted() < DIGITS_MAX and number == number.to_integral_value():
+    if number.adjusted() < DIGITS_MAX and number == number.to_integral_value():
         return int(number), True
     return None, False
 

@@ -37,6 +37,7 @@ BATCH_ROWS = 25_000
 PLAIN_WHOLE_MAX = 10**14  # a batch of these adds up within 64 bits
 #: Where the texts stand that are bounded: a row with a longer id, course or voucher is unreadable.
 BOUND_TEXTS = [FIELDS.index(name) for name in ("transaction_id", "course_id", "voucher_code")]
+AMOUNT = FIELDS.index("amount_idr")
 AROUND_BYTES_MAX = 16 << 20  # of a JSON document, beside its rows
 
 JSON_SPACE = " \t\r\n"
@@ -66,7 +67,7 @@ class DateCell(Number):
         return cell
 
 
-#: A row's line, and its seven values or, where it is unreadable, its text.
+#: A row's line, its seven values, and where it is unreadable its text: what is known of its values is then its amount.
 ReadRow: TypeAlias = "tuple[int, tuple[Any, ...] | None, str | None]"
 
 #: One column of a batch: all of it text, or Python values (`str`, `Number`, `int`, a date, None for nothing).
@@ -224,11 +225,13 @@ def _told_apart(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Ite
 
 
 def bounded(line: int, values: tuple[Any, ...], raw: str) -> ReadRow:
-    """A row, unreadable where one of its texts is longer than any is."""
+    """A row, unreadable where one of its texts is longer than any is; its amount counts in the delivery's."""
     if len(raw) * 4 <= TEXT_BYTES_MAX:
         return line, values, None
     longest = max(len(value.encode()) if isinstance(value := values[at], str) else 0 for at in BOUND_TEXTS)
-    return (line, None, raw) if longest > TEXT_BYTES_MAX else (line, values, None)
+    if longest <= TEXT_BYTES_MAX:
+        return line, values, None
+    return line, tuple(value if at == AMOUNT else None for at, value in enumerate(values)), raw
 
 
 # -- JSON (RFC 8259) ---------------------------------------------------------------------------------------------------

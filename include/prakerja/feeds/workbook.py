@@ -30,9 +30,10 @@ from prakerja.strict_csv import Source
 
 ROWS_MAX, COLUMNS_MAX = 1_048_576, 16_384  # a sheet has no more
 CELLS_MAX = 10_000_000
-#: Unlike strings of a workbook, and elements of a sheet that are neither rows nor cells: more would take all memory,
-#: or all time.
-STRINGS_MAX, OTHERS_MAX = 4_000_000, 20_000_000
+#: More than this would take all memory, or all time: unlike texts of a workbook; runs of texts, and elements of a sheet
+#: that are neither rows nor cells.
+TEXTS_MAX, OTHERS_MAX = 4_000_000, 1_000_000
+PIECES_MAX = 256  # of a text, as the parser hands it out: some 16 MiB
 OCCURRED_AT = FIELDS.index("occurred_at")
 SHEETS = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
@@ -148,18 +149,21 @@ class _Texts(Handlers):
         self._package = package
         self.found: list[str] = []
         self._runs: list[str] | None = None
-        self._is_text, self._is_phonetic = False, False
+        self._is_text, self._is_phonetic, self._others = False, False, 0
 
     def start(self, name: str, attributes: list[str]) -> None:  # noqa: ARG002
         element = name.rpartition(" ")[2]
         if element == "t":
             self._is_text = not self._is_phonetic
-        elif element == "si":
-            if len(self.found) >= STRINGS_MAX:
-                raise RejectedError("too_large", f"more than {STRINGS_MAX:,} texts")
+        elif element != "si":
+            self._others += 1
+            if self._others > OTHERS_MAX:
+                raise RejectedError("too_large", f"more than {OTHERS_MAX:,} runs of texts")
+            self._is_phonetic = self._is_phonetic or element == "rPh"
+        else:
+            if len(self.found) >= TEXTS_MAX:
+                raise RejectedError("too_large", f"more than {TEXTS_MAX:,} texts")
             self._runs = []
-        elif element == "rPh":
-            self._is_phonetic = True
 
     def end(self, name: str) -> None:
         element = name.rpartition(" ")[2]
@@ -174,6 +178,8 @@ class _Texts(Handlers):
     def text(self, text: str) -> None:
         if self._is_text and self._runs is not None:
             self._runs.append(text)
+            if len(self._runs) > PIECES_MAX + self._others:
+                raise RejectedError("too_large", "a text of more than 16 MiB")
 
 
 def _read_styles(package: Package, part: str) -> list[bool]:
@@ -244,7 +250,7 @@ class _Sheet(Handlers):
         self._line, self._line_text, self._column = 0, "", -1
         self._row: dict[int, Any] = {}
         self._kind, self._style, self._runs_in = "n", "0", INLINE
-        self._given: str | None = None
+        self._given: list[str] | None = None
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, Any]]]:
         """Each row behind the header. Raises `RejectedError`."""
@@ -263,12 +269,13 @@ class _Sheet(Handlers):
         elif where == ROW and name == self._c:
             self._start_cell(attributes)
         elif where == CELL and name == self._v and self._given is None and self._kind != "inlineStr":
-            self._given, self._where = "", VALUE
+            self._given, self._where = [], VALUE
         elif where == CELL and name == self._is and self._given is None and self._kind == "inlineStr":
-            self._given, self._where = "", INLINE
+            self._given, self._where = [], INLINE
         elif where in (INLINE, RUN) and name == self._t:
             self._runs_in, self._where = where, CHARACTERS
-            self._count_other()
+            if where == RUN or self._given:
+                self._count_other()
         elif where == ROWS and name == self._row_name:
             self._start_row(pairs(attributes))
         elif where == BEFORE:
@@ -290,7 +297,7 @@ class _Sheet(Handlers):
         if self._skipped:
             self._skipped -= 1
         elif where == CELL:
-            if self._given is not None and (value := self._value(self._given)) is not None:
+            if self._given is not None and (value := self._value("".join(self._given))) is not None:
                 self._row[self._column] = value
             self._where = ROW
         elif where == CHARACTERS:
@@ -305,8 +312,10 @@ class _Sheet(Handlers):
             self._where = AFTER
 
     def text(self, text: str) -> None:
-        if self._where in (VALUE, CHARACTERS) and not self._skipped:
-            self._given = f"{self._given}{text}" if self._given else text
+        if self._where in (VALUE, CHARACTERS) and self._given is not None and not self._skipped:
+            self._given.append(text)
+            if len(self._given) > PIECES_MAX:
+                raise RejectedError("too_large", "a cell with a text of more than 16 MiB")
         elif self._where in (ROW, CELL, INLINE, RUN) and not self._skipped and text.strip(XML_SPACE):
             raise self._wrong("has a sheet with text between its cells")
 

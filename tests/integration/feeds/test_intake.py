@@ -16,6 +16,7 @@ from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake, overview
 from prakerja.feeds.ledger import Waiver
+from prakerja.platforms import platforms
 from prakerja.settings import WIB
 from prakerja.simulation import writers
 from prakerja.simulation.writers import Row
@@ -51,6 +52,7 @@ def only_delivery() -> dict[str, Any]:
 BENT: list[tuple[str, dict[str, Any]]] = [
     ("manifest_invalid", {"manifest": {"files": []}}),
     ("manifest_invalid", {"manifest": {"generated_at": "2021-03-10T23:00:00"}}),
+    ("manifest_invalid", {"manifest": {"generated_at": "2021-03-10T23:00:00+06:60"}}),
     ("manifest_invalid", {"file": {"name": "../../etc/passwd"}}),
     ("manifest_invalid", {"file": {"name": "/etc/passwd"}}),
     ("manifest_invalid", {"file": {"rows": -1}}),
@@ -384,6 +386,36 @@ def test_a_delivery_that_we_stumble_over_keeps_no_other_out(home: Path, monkeypa
         "tokopedia 2021-03-09 r1: could not be taken in (UnicodeEncodeError): this is a defect, report it"
     ]
     assert len(intake.take_in("tokopedia", CLOCK).accepted) == 1, "it is tried again"
+
+
+@pytest.mark.parametrize("platform", sorted(platforms()))
+def test_texts_of_a_mebibyte_load_and_a_longer_one_makes_its_row_unreadable(home: Path, platform: str) -> None:
+    whole = "é" * (1 << 19)
+    given = [
+        Row(whole, "PAID", NOON, f"{1:016}", 5000, course=whole, voucher=whole),
+        Row(whole, "CANCELLED", NOON, f"{1:016}", 5000),
+        *rows(60),
+        Row(whole + "x", "PAID", NOON, f"{2:016}", 5000),
+        Row("id-c", "PAID", NOON, f"{3:016}", 5000, course=whole + "x"),
+        Row("id-v", "PAID", NOON, f"{4:016}", 5000, voucher=whole + "x"),
+    ]
+    deliver(home / "landing", platform, "2021-03-10", given)
+    assert intake.take_in(platform, CLOCK).rejected == []
+    found = only_delivery()
+    assert (found["loaded"], found["quarantined"]) == (62, {"row_unreadable": 3})
+    assert [row[-1] for row in ledger() if row[4] == "CANCELLED"] == [whole]
+    with warehouse.transaction(as_owner=True) as connection:
+        held = connection.exec_driver_sql("select might_be::text from quarantine order by line").scalars().all()
+    assert held == ["{[2,3)}", "{[3,4)}", "{[4,5)}"]
+
+
+def test_what_the_warehouse_cannot_hold_is_not_told_as_passing(home: Path) -> None:
+    long_text = "insert into texts select string_agg(md5(n::text), '') from generate_series(1, 1000) as n"
+    with (
+        pytest.raises(warehouse.RefusedError, match="ProgramLimitExceeded"),
+        warehouse.transaction(as_owner=True) as connection,
+    ):
+        connection.exec_driver_sql(f"create temporary table texts (text text primary key); {long_text}")
 
 
 def test_extra_columns_are_warned_of(home: Path, caplog: pytest.LogCaptureFixture) -> None:
