@@ -18,7 +18,7 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import expectations, intake, overview  # noqa: F401 - imported before memory is bounded
 from tests.support import text_mutants, workbook_mutants
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
-from tests.support.mutants import DAY, Expected, Mutant, Ranges, merged
+from tests.support.mutants import DAY, Expected, Mutant, Ranges, bad_row, merged
 from tests.support.standing_world import END
 from tests.support.workbook_mutants import CASES
 
@@ -146,6 +146,19 @@ def test_error_cells_are_kept_as_the_text_that_they_show(home: Path) -> None:
     assert [tuple(row) for row in loaded] == [("x-1", "KLS", "#N/A"), ("x-2", "#N/A", "")]
     assert kept[0]["card_number"] == "#REF!"
     assert set(kept[1].values()) == {"#N/A"}
+
+
+def test_a_long_id_is_undone_by_itself_and_by_no_other(home: Path) -> None:
+    long = "k" * 6_000
+    people = {FIRST: long, SECOND: long + "1", THIRD: long[:-1] + "l"}
+    lines = [roster_line(n, card=f"{card}") for n, card in enumerate(people)]
+    deliver_roster(home / "landing", 12, lines, "2021-03-05", "2021-03-13")
+    take_in_rosters(CLOCK)
+    bought = [bad_row(transaction_id=each, card=f"{card}") for card, each in people.items()]
+    undone = bad_row(transaction_id=long, card=f"{FIRST}", event="CANCELLED")
+    deliver(home / "landing", "pintaria", DAY, [*bought, undone])
+    assert intake.take_in("pintaria", CLOCK).rejected == []
+    assert find_outcomes() == {FIRST: "overdue", SECOND: "purchased", THIRD: "purchased"}
 
 
 @pytest.mark.parametrize("ordinal", range(MUTANTS_EACH))
