@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import zipfile
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -391,15 +392,22 @@ def test_a_delivery_that_we_stumble_over_keeps_no_other_out(home: Path, monkeypa
 @pytest.mark.parametrize("platform", sorted(platforms()))
 def test_texts_of_a_mebibyte_load_and_a_longer_one_makes_its_row_unreadable(home: Path, platform: str) -> None:
     whole = "é" * (1 << 19)
+    text = "WHOLE" if platform == "mau-belajar-apa" else whole  # openpyxl cuts off what Excel does not show
     given = [
-        Row(whole, "PAID", NOON, f"{1:016}", 5000, course=whole, voucher=whole),
-        Row(whole, "CANCELLED", NOON, f"{1:016}", 5000),
+        Row(text, "PAID", NOON, f"{1:016}", 5000, course=text, voucher=text),
+        Row(text, "CANCELLED", NOON, f"{1:016}", 5000),
         *rows(60),
-        Row(whole + "x", "PAID", NOON, f"{2:016}", 5000),
-        Row("id-c", "PAID", NOON, f"{3:016}", 5000, course=whole + "x"),
-        Row("id-v", "PAID", NOON, f"{4:016}", 5000, voucher=whole + "x"),
+        Row(text + "x", "PAID", NOON, f"{2:016}", 5000),
+        Row("id-c", "PAID", NOON, f"{3:016}", 5000, course=text + "x"),
+        Row("id-v", "PAID", NOON, f"{4:016}", 5000, voucher=text + "x"),
     ]
-    deliver(home / "landing", platform, "2021-03-10", given)
+    data = writers.write(platform, given)
+    if text != whole:
+        with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(packed := io.BytesIO(), "w") as after:
+            for name in before.namelist():
+                after.writestr(name, before.read(name).replace(text.encode(), whole.encode()))
+        data = packed.getvalue()
+    deliver(home / "landing", platform, "2021-03-10", given, data=data)
     assert intake.take_in(platform, CLOCK).rejected == []
     found = only_delivery()
     assert (found["loaded"], found["quarantined"]) == (62, {"row_unreadable": 3})
