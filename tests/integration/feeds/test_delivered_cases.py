@@ -28,7 +28,7 @@ CLOCK = date(2021, 3, 12)
 NEXT_DAY = "2021-03-11"
 SECONDS_MAX = 10
 MUTANTS = text_mutants.MUTANTS | workbook_mutants.MUTANTS
-MUTANTS_EACH = 10
+NAMES = [f"{number}/{ordinal}" for number in sorted(MUTANTS) for ordinal in range(10)]
 
 FIRST, SECOND, THIRD = 2 * 10**15 + 1, 2 * 10**15 + 2, 2 * 10**15 + 3
 GOOD = Expected(loaded=40)
@@ -161,10 +161,9 @@ def test_a_long_id_is_undone_by_itself_and_by_no_other(home: Path) -> None:
     assert find_outcomes() == {FIRST: "overdue", SECOND: "purchased", THIRD: "purchased"}
 
 
-@pytest.mark.parametrize("ordinal", range(MUTANTS_EACH))
-@pytest.mark.parametrize("number", sorted(MUTANTS))
-def test_a_mutant_comes_to_what_its_generator_says(home: Path, number: str, ordinal: int) -> None:
-    mutant = mutant_of(number, ordinal)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mutant_comes_to_what_its_generator_says(home: Path, name: str) -> None:
+    mutant = mutant_of(name)
     take_in(home, mutant)
     assert found_deliveries() == {DAY: str(mutant.expected)}
 
@@ -172,14 +171,15 @@ def test_a_mutant_comes_to_what_its_generator_says(home: Path, number: str, ordi
 def test_there_are_mutants_of_every_case_and_they_are_the_same_each_time() -> None:
     assert [path.name[:2] for path in sorted(CASES.iterdir()) if path.is_dir()] == sorted(MUTANTS)
     assert sorted(MUTANTS) == sorted(CASES_EXPECTED)
-    files = [mutant_of(number, ordinal).data for number in MUTANTS for ordinal in range(MUTANTS_EACH)]
+    files = [mutant_of(name).data for name in NAMES]
     assert len(set(files)) == len(files)
-    assert mutant_of("09", 3) == mutant_of("09", 3)
+    assert mutant_of("09/3") == mutant_of("09/3")
 
 
-def mutant_of(number: str, ordinal: int) -> Mutant:
-    """Return a mutant of a case, the same each time."""
-    return MUTANTS[number](random.Random(f"{number}/{ordinal}"), ordinal)
+def mutant_of(name: str) -> Mutant:
+    """Return a mutant by its case and its own number, the same each time."""
+    number, _, ordinal = name.partition("/")
+    return MUTANTS[number](random.Random(name), int(ordinal))
 
 
 def take_in(home: Path, mutant: Mutant) -> None:
