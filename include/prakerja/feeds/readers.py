@@ -40,7 +40,7 @@ BOUND_TEXTS = [FIELDS.index(name) for name in ("transaction_id", "course_id", "v
 AMOUNT = FIELDS.index("amount_idr")
 AROUND_BYTES_MAX = 16 << 20  # of a JSON document, beside its rows
 
-DEPTH_MAX = 256  # of a row's objects and lists in one another
+DEPTH_MAX = 512  # of a row's objects and lists in one another
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 JSON_SPACE = " \t\r\n"
 _DECODE = msgspec.json.Decoder().decode
@@ -332,7 +332,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _json_of_row(raw: str) -> Any:
-    """A row's JSON; its members as `_Pairs` where a key stands twice in it, and None for what is no JSON, or too deep."""
+    """A row as JSON, its objects as `_Pairs` where a key stands twice in it; None for what is no JSON, or too deep."""
     depth = deepest = 0
     if raw.count("{") + raw.count("[") > DEPTH_MAX:
         for found in BRACKETS.finditer(raw):
