@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.feeds import data_docs
+from prakerja.feeds import data_docs, intake
 
 
 @pytest.fixture
@@ -33,3 +33,10 @@ def bounded() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
     yield
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.fixture
+def laid_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home for rows laid aside, for tests that need no warehouse; its log says nothing of thousands of files."""
+    monkeypatch.setattr(intake.log, "disabled", True)
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))
