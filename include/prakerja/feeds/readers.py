@@ -40,6 +40,8 @@ BOUND_TEXTS = [FIELDS.index(name) for name in ("transaction_id", "course_id", "v
 AMOUNT = FIELDS.index("amount_idr")
 AROUND_BYTES_MAX = 16 << 20  # of a JSON document, beside its rows
 
+DEPTH_MAX = 512  # of a row's objects and lists in one another
+BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 JSON_SPACE = " \t\r\n"
 _DECODE = msgspec.json.Decoder().decode
 #: What JSON can write and no database text can hold: U+0000, and halves of a character.
@@ -176,7 +178,7 @@ def _read_csv(stream: Source, platform: Platform, reading: Reading) -> Iterator[
                 header = first[1] or []
                 positions = positions_of(header, platform, reading)
             if chunk.is_last and platform.trailer is not None:
-                rows = _before_trailer(rows, platform, reading)
+                rows = _before_trailer(rows, splitter, platform, reading)
         yield from _told_apart(rows, len(header), positions)
     splitter.require_closed()
     if header is None:
@@ -199,12 +201,15 @@ def _trailer(row: list[str], platform: Platform) -> tuple[str, str]:
     return row[1], row[2]
 
 
-def _before_trailer(rows: Iterator[CsvRow], platform: Platform, reading: Reading) -> Iterator[CsvRow]:
+def _before_trailer(
+    rows: Iterator[CsvRow], splitter: Splitter, platform: Platform, reading: Reading
+) -> Iterator[CsvRow]:
     held = next(rows, None)
     for row in rows:
         if held:
             yield held
         held = row
+    splitter.require_closed()
     reading.trailer = _trailer((held[1] if held else None) or [""], platform)
 
 
@@ -314,20 +319,53 @@ def _record_reader(platform: Platform) -> Callable[[int, str], ReadRow]:
     def record(line: int, raw: str) -> ReadRow:
         if (values := _plain_record(raw, paths, kinds)) is not None:
             return line, values, None
-        try:
-            document = _json(raw)
-        except (ValueError, RecursionError):
-            document = None
+        document = _json_of_row(raw)
         if not isinstance(document, dict):
-            return line, None, raw
+            return line, _amount_alone(document, paths), raw
         return bounded(line, tuple(_value(document, path, raw) for path in paths), raw)
 
     return record
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object's members, where a key may stand twice."""
+
+
+def _json_of_row(raw: str) -> Any:
+    """A row as JSON, its objects as `_Pairs` where a key stands twice in it; None for what is no JSON, or too deep."""
+    depth = deepest = 0
+    if raw.count("{") + raw.count("[") > DEPTH_MAX:
+        for found in BRACKETS.finditer(raw):
+            depth += 1 if found[0] in "{[" else -1 if found[0] in "}]" else 0
+            deepest = max(deepest, depth)
+    if deepest > DEPTH_MAX:
+        return None
+    try:
+        return _json(raw)
+    except ValueError:
+        pass
+    try:
+        return json.loads(
+            raw, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_Pairs
+        )
+    except ValueError:
+        return None
+
+
+def _amount_alone(document: Any, paths: list[list[str]]) -> tuple[Any, ...] | None:
+    """Of a row with a key twice what counts in its delivery's amount: an amount that stands there once."""
+    value = document
+    for key in paths[AMOUNT]:
+        found = [each for name, each in value if name == key] if isinstance(value, _Pairs) else []
+        if len(found) != 1:
+            return None
+        value = found[0]
+    return tuple(value if at == AMOUNT else None for at in range(len(paths)))
+
+
 def _plain_record(raw: str, paths: list[list[str]], kinds: Sequence[type]) -> tuple[Any, ...] | None:
     """The values of a record where each has its usual type and is no more than its characters; else nothing."""
-    if "\\" in raw or len(raw) * 4 > TEXT_BYTES_MAX:
+    if "\\" in raw or len(raw) * 4 > TEXT_BYTES_MAX or raw.count("{") + raw.count("[") > DEPTH_MAX:
         return None
     try:
         document = _DECODE(raw)

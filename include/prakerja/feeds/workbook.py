@@ -29,7 +29,7 @@ from prakerja.platforms import FIELDS, Platform
 from prakerja.strict_csv import Source
 
 ROWS_MAX, COLUMNS_MAX = 1_048_576, 16_384  # a sheet has no more
-CELLS_MAX = 10_000_000
+CELLS_MAX, SPAN_MAX = 10 * ROWS_MAX, 32 * ROWS_MAX  # cells that are there; rows times columns
 #: More than this would take all memory, or all time: unlike texts of a workbook; runs of texts, and elements of a sheet
 #: that are neither rows nor cells.
 TEXTS_MAX, OTHERS_MAX = 4_000_000, 1_000_000
@@ -195,23 +195,23 @@ class _Styles(Handlers):
         self._package = package
         self.codes: dict[int, str] = {}
         self.formats: list[int] = []
-        self._is_of_cells = False
+        self._within = ""
 
     def start(self, name: str, attributes: list[str]) -> None:
         element = name.rpartition(" ")[2]
-        if element == "cellXfs":
-            self._is_of_cells = True
-        elif element == "xf" and self._is_of_cells:
+        if element in ("cellXfs", "numFmts"):
+            self._within = element
+        elif element == "xf" and self._within == "cellXfs":
             self.formats.append(self._number(pairs(attributes).get("numFmtId", "0")))
-        elif element == "numFmt":
+        elif element == "numFmt" and self._within == "numFmts":  # others are how conditions look, and no cell's
             given = pairs(attributes)
             number, code = self._number(given.get("numFmtId", "")), given.get("formatCode", "")
             if self.codes.setdefault(number, code) != code:
                 raise self._package.undecodable("has two number formats of one number")
 
     def end(self, name: str) -> None:
-        if name.endswith(" cellXfs"):
-            self._is_of_cells = False
+        if name.endswith((" cellXfs", " numFmts")):
+            self._within = ""
 
     def _number(self, text: str) -> int:
         if not WHOLE.fullmatch(text):
@@ -347,7 +347,7 @@ class _Sheet(Handlers):
         if not self._row:
             return
         self._widest = max(self._widest, self._column + 1)
-        if self._widest * self._line > CELLS_MAX:
+        if self._widest * self._line > SPAN_MAX:
             raise RejectedError("too_large", f"its cells span {self._widest:,} columns and {self._line:,} rows")
         if self._time_column is None:
             self._time_column = self._take_header(self._row)
