@@ -291,12 +291,9 @@ def _written(chance: Random, tree: dict[str, Any], *, twice: bool = False) -> st
             text = _json_value(chance, value)
         members.append((key, text))
     if twice and not is_deeper:
-        key, text = chance.choice(
-            [member for member in members if "mount" not in "".join(member)] or [("x", "1"), ("x", "1")]
-        )
-        members.append((key, chance.choice([text, '"1234567890123456"', "null"])))
-        if key == "x":
-            members.append((key, text))
+        key, text = chance.choice(members or [("x", "1")])
+        members += [(key, text)] if not members else []
+        members.append((key, chance.choice([text, '"1234567890123456"', "null", "7000"])))
     if chance.random() < 0.1:
         members.append(("catatan", chance.choice(['"é\\n"', "1.5", "null", '{"id":"x"}', "[1,[2]]", '{"a":1,"a":2}'])))
     if chance.random() < 0.3:

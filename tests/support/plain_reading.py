@@ -170,9 +170,10 @@ class _Decoder(json.JSONDecoder):
         self.has_key_twice = False
 
     def _build_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        built = dict(pairs)
-        self.has_key_twice |= len(built) < len(pairs)
-        return built
+        names = [name for name, _ in pairs]
+        twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set[str]()
+        self.has_key_twice |= bool(twice)
+        return {name: value for name, value in pairs if name not in twice}  # nobody knows which of two is meant
 
     def _refuse(self, name: str) -> Any:
         raise ValueError(name)

@@ -26,7 +26,7 @@ from hypothesis import settings
 from upath import UPath
 
 from prakerja import landing, strict_csv
-from prakerja.feeds import canonical, expectations, forms, intake, ledger, readers
+from prakerja.feeds import canonical, expectations, forms, intake, ledger, readers, workbook
 from prakerja.landing import File, RejectedError
 from prakerja.platforms import FIELDS, platforms
 from tests.support.odd_deliveries import build_odd_file
@@ -143,6 +143,7 @@ def exact_way() -> Iterator[None]:
         patch.setattr(strict_csv, "plain_header", lambda *_: None)
         patch.setattr(strict_csv, "plain_columns", lambda *_: None)
         patch.setattr(readers, "_plain_record", lambda *_: None)
+        patch.setattr(workbook, "PLAIN_WHOLE_MAX", 0)
         patch.setattr(forms, "_matching", lambda texts, _: pa.nulls(len(texts), pa.string()))
         yield
 
