@@ -325,6 +325,10 @@ TAKEN: Texts = {
     "i_string_invalid_surrogate": '["\\ud801abc"]',
     "i_string_inverted_surrogates_U+1D11E": '["\\uDd1e\\uD834"]',
     "i_string_lone_second_surrogate": '["\\uDFAB"]',
+}
+
+#: Deeper than a row's JSON may be, which the standard leaves to whoever reads: they are unreadable.
+DEEP: Texts = {
     "i_structure_500_nested_arrays": "[" * 500 + "]" * 500,
 }
 

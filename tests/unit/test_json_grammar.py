@@ -7,7 +7,7 @@ import pytest
 from prakerja import landing
 from prakerja.landing import RejectedError
 from tests.support.dialects import json_file, json_record
-from tests.support.json_texts import DUPLICATED, INVALID, REFUSED, TAKEN, VALID
+from tests.support.json_texts import DEEP, DUPLICATED, INVALID, REFUSED, TAKEN, VALID
 from tests.support.read_files import answer_of, raws_of
 
 BEFORE, AFTER = json_record("pintaria", 1).encode(), json_record("pintaria", 2).encode()
@@ -81,6 +81,12 @@ def test_a_line_or_a_document_that_is_no_json_is_unreadable(name: str) -> None:
         assert raws_of(answer_of("pintaria", lines(BEFORE, line, AFTER))) == [None, line.decode(), None]
     assert answer_of("sekolahmu", line) == "file_undecodable"
     assert manifest_reason(line) == "manifest_invalid"
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_value_that_is_too_deep_makes_its_row_unreadable(name: str) -> None:
+    record = with_value(DEEP[name])
+    assert raws_of(answer_of("pintaria", lines(BEFORE, record, AFTER))) == [None, record.decode(), None]
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -25,10 +25,11 @@ DATE_FORMS = {
     "DD/MM/YYYY HH:MM:SS": (re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)", re.ASCII), (2, 1, 0)),
     "YYYYMMDDHHMMSS": (re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII), (0, 1, 2)),
 }
+EPOCH_MS_MIN, EPOCH_MS_MAX = -62_135_596_800_000, 253_402_300_799_999  # of the years 1 to 9999
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 WHOLE = re.compile(r"-?\d+", re.ASCII)
-RUPIAH = re.compile(r"(-?)Rp(-?)(\d+|\d{1,3}(?:\.\d{3})+)", re.ASCII)
+RUPIAH = re.compile(r"(?:(-)Rp|Rp(-)?)(\d+|\d{1,3}(?:\.\d{3})+)", re.ASCII)
 GROUPED_RUPIAH = re.compile(r"Rp\d{1,3}(?:\.\d{3})*", re.ASCII)
 DIGITS_MAX = 30  # past this a whole number is no amount of money; and int() of a million digits takes minutes
 AMOUNT_MAX = 2**62
@@ -209,7 +210,7 @@ def _iso8601(value: Any) -> int | None:
 
 def _epoch_ms(value: Any) -> int | None:
     whole = _number(value)[0]
-    return whole * 1000 if whole is not None and abs(whole) < 10**14 else None
+    return whole * 1000 if whole is not None and EPOCH_MS_MIN <= whole <= EPOCH_MS_MAX else None
 
 
 def _microseconds(instant: datetime) -> int | None:
@@ -254,6 +255,6 @@ def _number(value: Any) -> tuple[int | None, bool]:
 def _rupiah(value: Any) -> tuple[int | None, bool]:
     if not isinstance(value, str) or len(value) > DIGITS_MAX or not (found := RUPIAH.fullmatch(value)):
         return None, False
-    negative = bool(found[1]) != bool(found[2])
+    negative = bool(found[1] or found[2])
     whole = int(found[3].replace(".", ""))
     return (-whole if negative else whole), GROUPED_RUPIAH.fullmatch(value) is not None

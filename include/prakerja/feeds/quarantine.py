@@ -18,10 +18,10 @@ FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 #: What spreadsheets and exports put around a number: quotes of every script, apostrophes, and `="..."`.
-AROUND_NUMBERS = set("=＝\"'`´＂＇ʹʺʼ′″‵‶")
-QUOTES = ("Pi", "Pf")  # the quotation marks that open and close
+AROUND_NUMBERS = {*"=＝\"'`´＂＇ʹʺʼ′″‵‶«»‹›‘’‚‛“”„‟⹂「」『』〝〞〟﹁﹂﹃﹄｢｣"}
 FIFTEEN = 15
 DIGITS_MAX = 1000  # of a number in scientific notation
+WHOLE_DIGITS_MAX = 30  # of a number that might have been a card
 
 
 def cards_in(raw: str) -> Ranges:
@@ -62,7 +62,7 @@ def _plain_digits(text: str) -> str:
 
 
 def _is_around(character: str) -> bool:
-    return character.isspace() or character in AROUND_NUMBERS or unicodedata.category(character) in QUOTES
+    return character.isspace() or character in AROUND_NUMBERS
 
 
 def _same_first_fifteen(digits: str) -> tuple[int, int]:
@@ -77,12 +77,20 @@ def _rounded_from(whole: str, fraction: str, exponent: int, *, is_number: bool) 
     value = mantissa * unit
     # Just below a power of ten the same number of digits is ten times finer: 1.00000E+15 is rounded from 9.999995E+14.
     below = unit / 10 if str(mantissa).rstrip("0") == "1" else unit
-    low, high = math.ceil(value - below / 2), math.floor(value + unit / 2)
-    if is_number and low <= high and len(str(mantissa)) > FIFTEEN and len(str(high)) == 16:
-        first, last = _same_first_fifteen(str(int(value)))
-        low, high = min(low, first), max(high, last)
-    first, last = max(0, low), min(CARD_MAX, high)
-    return [(first, last)] if first <= last else []
+    ranges = [(max(0, math.ceil(value - below / 2)), min(CARD_MAX, math.floor(value + unit / 2)))]
+    if is_number and value.denominator == 1 and FIFTEEN < len(digits := str(int(value))) <= WHOLE_DIGITS_MAX:
+        ranges.append(_same_first_fifteen(digits))
+    return _merged((first, last) for first, last in ranges if first <= last)
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    merged: Ranges = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
 
 
 def multirange(ranges: Iterable[tuple[int, int]]) -> str:

@@ -40,7 +40,7 @@ BOUND_TEXTS = [FIELDS.index(name) for name in ("transaction_id", "course_id", "v
 AMOUNT = FIELDS.index("amount_idr")
 AROUND_BYTES_MAX = 16 << 20  # of a JSON document, beside its rows
 
-DEPTH_MAX = 512  # of a row's objects and lists in one another
+DEPTH_MAX = 256  # of a row's objects and lists in one another
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 JSON_SPACE = " \t\r\n"
 _DECODE = msgspec.json.Decoder().decode
@@ -264,18 +264,19 @@ def _read_json(stream: Source, platform: Platform, reading: Reading) -> Iterator
 def _items(data: bytes, platform: Platform) -> list[msgspec.Raw]:
     """The rows of a document, each as the bytes that it is until its batch is read. Raises `RejectedError`."""
     try:
+        plain = data
         try:
-            document = _members(data)
+            document = _members(plain)
         except msgspec.MsgspecError:
-            data = _without_halves(data)
-            document = _members(data)
+            plain = _without_halves(data)
+            document = _members(plain)
         rows = document.get(platform.records or "", msgspec.Raw(b"null"))
         if bytes(memoryview(rows)[:1]) != b"[":
             raise RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
         items: list[msgspec.Raw] = msgspec.json.decode(rows, type=list[msgspec.Raw])
         # msgspec keeps the last of two keys: what is beside the rows is read a second time, by what sees both.
-        at, size = data.find(rows), len(memoryview(rows))
-        around = data[:at] + b"null" + data[at + size :]
+        at, size = plain.find(rows), len(memoryview(rows))
+        around = plain[:at] + b"null" + plain[at + size :]
         if len(around) > AROUND_BYTES_MAX:
             raise RejectedError(
                 "too_large", f"{platform.file} has more than {AROUND_BYTES_MAX:,} bytes beside its rows"
@@ -288,11 +289,22 @@ def _items(data: bytes, platform: Platform) -> list[msgspec.Raw]:
             raise RejectedError("path_mismatch", f"{platform.file} does not say {key}: {expected}")
     if any(len(memoryview(item)) > LINE_BYTES_MAX for item in items):
         raise RejectedError("too_large", f"{platform.file} has a row of more than {LINE_BYTES_MAX:,} bytes")
-    return items
+    return items if plain is data else _as_delivered(items, plain, data, at)
+
+
+def _as_delivered(items: list[msgspec.Raw], plain: bytes, data: bytes, at: int) -> list[msgspec.Raw]:
+    """The rows of `plain` as they stand in `data`, where the first one is at, or behind, `at`."""
+    found = []
+    for item in items:
+        at = plain.find(item, at)
+        end = at + len(memoryview(item))
+        found.append(msgspec.Raw(data[at:end]))
+        at = end
+    return found
 
 
 def _without_halves(data: bytes) -> bytes:
-    """A JSON text with U+FFFD for each half of a character: JSON has them, msgspec does not."""
+    """A JSON text with U+FFFD for each half of a character, as long: JSON has them, msgspec does not."""
     return ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
 
 

@@ -116,6 +116,26 @@ def test_a_file_is_taken_whole_or_not_at_all_and_entries_are_named_by_their_posi
     assert pick("select count(*) from audit_log") == before
 
 
+def test_two_entries_of_one_nik_are_refused(people: Path) -> None:
+    with pytest.raises(AssertionError, match="entry 1: the same NIK stands in another entry, too"):
+        correct({"card_number": card(1), "nik": f"{NIK + 77}"}, {"card_number": card(2), "nik": f"{NIK + 77}"})
+
+
+@pytest.mark.parametrize("what", ["nobody has made", "was forgotten"])
+def test_the_database_takes_no_approval_of_a_request_that(people: Path, what: str) -> None:
+    correct({"card_number": card(1), "nik": f"{NIK + 77}"})
+    request = corrections.waiting()[0].request
+    if what == "was forgotten":
+        with warehouse.transaction("remind") as connection:
+            assert corrections.forget(connection, today() + timedelta(days=1)) == 1
+    with pytest.raises(warehouse.RefusedError), warehouse.transaction("decide") as connection:
+        connection.exec_driver_sql(
+            "insert into correction_decisions (request, is_approved, because, decided_by, decided_on)"
+            " values (%s, true, 'seen', 'siti', current_date)",
+            (request if what == "was forgotten" else "ab" * 32,),
+        )
+
+
 @pytest.mark.parametrize("given", ["", "[]", "{", '{"card_number": "1", "card_number": "2"}', "[" * 100_000, "[1]"])
 def test_what_is_no_json_is_one_clear_line(people: Path, given: str) -> None:
     told = refused("-", "--because", WHY, "--as", "ani", given=given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from prakerja import warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import corrections
+from prakerja.cohorts.contacts import Contacts
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision, reinstatement, revocation
 from prakerja.settings import WIB
@@ -78,6 +80,22 @@ def test_whatever_the_owner_writes_nobody_is_listed_under_a_nik_that_was_not_sig
     with pytest.raises(publishing.WaitingError, match=told):
         publish("second")
     assert changes(2) == [("WITHDRAW", 2)], "what needs no signature goes on"
+
+
+def test_values_that_were_sealed_anew_are_not_what_was_signed_for(listed_two: Path) -> None:
+    """By somebody with the contacts' key, who may seal what they like: the signed request is of the digest."""
+    correct({"card_number": card(1), "nik": f"{NIK + 999}"})
+    sign(listed_two)
+    contacts = Contacts.configured()
+    ((sealed,),) = pick("select sealed from correction_values")
+    values = json.loads(contacts.open_values(int(card(1)), bytes(sealed)))
+    values["after"]["nik"] = f"{NIK + 888}"
+    forged = contacts.key.seal_values(int(card(1)), json.dumps(values).encode())
+    with warehouse.transaction(as_owner=True) as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql("update correction_values set sealed = %s, nik = %s", (forged, NIK + 888))
+    with pytest.raises(publishing.WaitingError, match="is not of the NIKs that would be listed"):
+        publish("second")
 
 
 def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_who_were_revoked_by_it(
