@@ -330,7 +330,6 @@ def date_cell(chance: Random, at: datetime) -> DateCell | Number:
         "2958466",
         "1e10",
         "4_4265",
-        "44265.",
         "٤٤٢٦٥",
         "61",
         "44265",
