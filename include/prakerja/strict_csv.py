@@ -123,6 +123,7 @@ class Splitter:
     def __init__(self, file: str, separator: str) -> None:
         self._file, self._separator = file, separator
         self._field_end = re.compile(f"[{re.escape(separator)}\\n]")
+        self._between = f'"{separator}"'
         self._line, self._open = 0, ""
 
     @property
@@ -145,9 +146,14 @@ class Splitter:
         while at < len(text):
             end = text.find("\n", at)
             end = len(text) if end < 0 else end
+            plain = text[at:end].removesuffix("\r")
             fields: list[str] | None
-            if text.find('"', at, end) < 0:
-                fields = text[at:end].removesuffix("\r").split(self._separator)
+            if '"' not in plain:
+                fields = plain.split(self._separator)
+            elif (
+                plain.count('"') == 2 * len(parts := plain[1:-1].split(self._between)) and plain[0] == plain[-1] == '"'
+            ):
+                fields = parts  # each of them in quotes, and no other quote
             else:
                 fields, end = self._quoted(text, at)
                 if end < 0:

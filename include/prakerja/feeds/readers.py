@@ -310,9 +310,10 @@ def _without_halves(data: bytes) -> bytes:
 
 def _members(data: bytes) -> dict[str, msgspec.Raw]:
     """The members of a JSON object; none of another value."""
-    if msgspec.json.decode(data, type=msgspec.Raw) and not data.lstrip(JSON_SPACE.encode()).startswith(b"{"):
-        return {}
-    return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    if data.lstrip(JSON_SPACE.encode()).startswith(b"{"):
+        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    msgspec.json.decode(data, type=msgspec.Raw)  # which raises, where it is no JSON at all
+    return {}
 
 
 def _paths(platform: Platform) -> list[list[str]]:
