@@ -30,7 +30,7 @@ CONTRACT = "prakerja.roster/1"
 COLUMNS = ("card_number", "nik", "full_name", "phone", "email", "region_code")
 #: What a column of digits is called, and how many it has.
 DIGITS = {"card_number": ("card number", 16), "nik": ("NIK", 16), "region_code": ("region code", 2)}
-FOLDER = re.compile(r"gelombang-([1-9]\d{0,3})")
+FOLDER = re.compile(r"gelombang-([1-9]\d{0,3})", re.ASCII)
 LINES_SHOWN = 10
 OF_THE_CALENDAR = ("cohort_unknown", "calendar_mismatch")  # reasons that end when the calendar is put right
 
@@ -201,7 +201,11 @@ def _read(stream: Source, file: File) -> pd.DataFrame:
 
     lines: list[Sequence[int]] = []
     parts: list[pa.Table] = []
+    count = 0
     for some, columns in _columns(stream, file):
+        count += len(some)
+        if count > file.rows:  # however many more there are
+            raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found at least {count}")
         lines.append(some)
         parts.append(pa.table(columns, names=list(COLUMNS)))
     frame = pa.concat_tables(parts).to_pandas() if parts else pd.DataFrame(columns=list(COLUMNS), dtype=str)

@@ -19,8 +19,8 @@ from prakerja.platforms import Platform, platforms
 from prakerja.settings import WIB
 
 CONTRACT = "prakerja.feed/1"
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
-REVISION = re.compile(r"r[1-9]\d{0,12}")
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+REVISION = re.compile(r"r[1-9]\d{0,12}", re.ASCII)
 
 
 @dataclass(frozen=True)

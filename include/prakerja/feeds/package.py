@@ -24,12 +24,15 @@ from prakerja.landing import RejectedError
 PARTS_MAX = 10_000
 SMALL_PART_MAX = 16 << 20  # of every part but the sheet and its texts
 BLOCK_BYTES = 256 << 10
+TOKEN_BYTES_MAX = 4 << 20  # of a comment, or a tag
+SPACE_MAX = 1000  # of a namespace's name, which each of its elements is handed out with
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-LOCAL_SIGNATURE, END_SIGNATURE = b"PK\x03\x04", b"PK\x05\x06"
+LOCAL_SIGNATURE, END_SIGNATURE, END_64_SIGNATURE = b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06"
+DIRECTORY = struct.Struct("<HLL")  # of the end record: the directory's entries, bytes and place
 END_BYTES = 22
 IS_ENCRYPTED, HAS_DESCRIPTOR = 0x1, 0x8
-UNKNOWN_SIZE = 0xFFFFFFFF  # the sizes are in the ZIP64 field
+UNKNOWN_SIZE, UNKNOWN_COUNT = 0xFFFFFFFF, 0xFFFF  # it is in the ZIP64 fields
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 #: Of relationship types, in transitional and in strict workbooks.
 OFFICE = (
@@ -74,6 +77,7 @@ class Package:
         if sum(entry.file_size for entry in entries) > cap:
             raise RejectedError("too_large", f"{name} opens to more than {cap:,} bytes")
         with self._told(struct.error):
+            _require_one_directory(data, entries, self._archive.start_dir)
             _require_one_view(data, entries, self._archive.start_dir)
             self._parts = _parts(entries)
 
@@ -92,7 +96,7 @@ class Package:
         """Parse a part's XML block by block; give each block once it is parsed."""
         if part not in self._parts:
             raise self.undecodable()
-        parser = _parser(handlers, self.undecodable)
+        parser, taken = _parser(handlers, self.undecodable), 0
         with self._told(), self._archive.open(self._parts[part]) as opened:
             # A generator's caller raises what it likes, which is not told as ours.
             blocks = iter(lambda: opened.read(BLOCK_BYTES), b"")
@@ -101,6 +105,11 @@ class Package:
                 parser.Parse(block, not block)
                 if not block:
                     return
+                taken += len(block)
+                if taken - parser.CurrentByteIndex > TOKEN_BYTES_MAX:  # each block has it begin with this one again
+                    raise RejectedError(
+                        "too_large", f"{self._name}: its part {part} has a comment, or a tag, without end"
+                    )
                 yield block
 
     def relationships(self, part: str = "") -> dict[str, Relationship]:
@@ -146,7 +155,7 @@ class _Relationships(Handlers):
             return
         given = pairs(attributes)
         name, target = given.get("Id", ""), given.get("Target", "")
-        if name in self.by_id or not name:
+        if name in self.by_id or not name or len(self.by_id) >= PARTS_MAX:
             raise self._undecodable()
         is_outside = given.get("TargetMode", "Internal") != "Internal"
         part = None if is_outside else _normal(target if target.startswith("/") else f"{self._folder}/{target}")
@@ -168,7 +177,12 @@ def _parser(handlers: Handlers, undecodable: Callable[[str], RejectedError]) -> 
     def has_document_type(*_: Any) -> None:
         raise undecodable("holds XML that declares a document type")
 
+    def names(_: str | None, space: str | None) -> None:
+        if space and len(space) > SPACE_MAX:
+            raise undecodable("holds a namespace without end")
+
     parser = expat.ParserCreate("utf-8", " ")
+    parser.StartNamespaceDeclHandler = names
     parser.buffer_text = True
     parser.buffer_size = 1 << 16
     parser.ordered_attributes = True
@@ -189,6 +203,16 @@ def _require_one_end(data: bytes) -> None:
     if not data.startswith(LOCAL_SIGNATURE) or end < 0 or end + END_BYTES > len(data):
         raise zipfile.BadZipFile
     if end + END_BYTES + int.from_bytes(data[end + 20 : end + 22], "little") != len(data):
+        raise zipfile.BadZipFile
+
+
+def _require_one_directory(data: bytes, entries: list[zipfile.ZipInfo], start: int) -> None:
+    """The end record, which older programs go by, leads to the directory that was read, as far as its fields reach."""
+    said_count, said_size, said_start = DIRECTORY.unpack_from(data, data.rfind(END_SIGNATURE) + 10)
+    if said_count not in (UNKNOWN_COUNT, len(entries)):
+        raise zipfile.BadZipFile
+    behind = data[said_start + said_size :][: len(END_SIGNATURE)]
+    if said_start != UNKNOWN_SIZE and (said_start != start or behind not in (END_SIGNATURE, END_64_SIGNATURE)):
         raise zipfile.BadZipFile
 
 

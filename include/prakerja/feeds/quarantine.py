@@ -13,7 +13,7 @@ CARD_MAX = 10**16 - 1
 #: Inclusive ranges of card numbers.
 Ranges = list[tuple[int, int]]
 
-SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d{1,4})", re.ASCII)
+SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?0*\d{1,4})", re.ASCII)
 FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -27,6 +27,7 @@ WHOLE_DIGITS_MAX = 30  # of a number that might have been a card
 def cards_in(raw: str) -> Ranges:
     """Every run of exactly sixteen digits in an unreadable row, as it stands there and as JSON escapes are read."""
     plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
+    plain = plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # halves make a character
     texts = {_plain_digits(text) for text in (raw, plain)}
     return [(card, card) for card in sorted({int(run) for text in texts for run in SIXTEEN_DIGITS.findall(text)})]
 

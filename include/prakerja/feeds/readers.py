@@ -6,13 +6,13 @@ is plain, and an exact one for all else; where both can read, they read the same
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,7 +22,6 @@ from prakerja import landing, strict_csv
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
 from prakerja.strict_csv import (
-    BYTE_ORDER_MARK,
     CHUNK_BYTES,
     LINE_BYTES_MAX,
     LINE_ENDS,
@@ -38,16 +37,14 @@ PLAIN_WHOLE_MAX = 10**14  # a batch of these adds up within 64 bits
 #: Where the texts stand that are bounded: a row with a longer id, course or voucher is unreadable.
 BOUND_TEXTS = [FIELDS.index(name) for name in ("transaction_id", "course_id", "voucher_code")]
 AMOUNT = FIELDS.index("amount_idr")
-AROUND_BYTES_MAX = 16 << 20  # of a JSON document, beside its rows
+KEYS_MAX = 1000  # of a JSON document
 
 DEPTH_MAX = 256  # of a row's objects and lists in one another
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 JSON_SPACE = " \t\r\n"
+JSON_SPACES = re.compile(r"[ \t\r\n]*")
 _DECODE = msgspec.json.Decoder().decode
 #: What JSON can write and no database text can hold: U+0000, and halves of a character.
-ESCAPES = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
-)
 NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
 
 
@@ -142,10 +139,18 @@ def positions_of(header: list[str], platform: Platform, reading: Reading) -> lis
     return [header.index(name) for name in wanted]
 
 
-def batched(rows: Iterator[ReadRow]) -> Iterator[Batch]:
-    """Batches of (line, values, raw) rows."""
-    while some := list(islice(rows, BATCH_ROWS)):
-        yield Batch.of_rows(some)
+def batched(rows: Iterable[ReadRow]) -> Iterator[Batch]:
+    """Batches of rows, neither too many nor too large."""
+    held: list[ReadRow] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += len(row[2] or "") + sum([len(value) for value in row[1] or () if isinstance(value, str)])
+        if len(held) >= BATCH_ROWS or size >= CHUNK_BYTES:
+            yield Batch.of_rows(held)
+            held, size = [], 0
+    if held:
+        yield Batch.of_rows(held)
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
@@ -214,19 +219,12 @@ def _before_trailer(
 
 
 def _told_apart(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Iterator[Batch]:
-    held: list[ReadRow] = []
-    size = 0
-    for line, row, raw in rows:
-        if row is not None and len(row) == width:
-            held.append(bounded(line, tuple(row[i] for i in positions), raw))
-        else:
-            held.append((line, None, raw))
-        size += len(raw)
-        if size >= CHUNK_BYTES:
-            yield Batch.of_rows(held)
-            held, size = [], 0
-    if held:
-        yield Batch.of_rows(held)
+    return batched(
+        bounded(line, tuple(row[i] for i in positions), raw)
+        if row is not None and len(row) == width
+        else (line, None, raw)
+        for line, row, raw in rows
+    )
 
 
 def bounded(line: int, values: tuple[Any, ...], raw: str) -> ReadRow:
@@ -250,70 +248,135 @@ def _read_jsonl(stream: Source, platform: Platform, reading: Reading) -> Iterato
 
 
 def _read_json(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:  # noqa: ARG001
-    data = stream.read().removeprefix(BYTE_ORDER_MARK)
-    if b"\0" in data or data.count(b"\r") != data.count(b"\r\n"):
-        raise RejectedError("file_undecodable", f"{platform.file} holds NUL bytes, or a CR without its LF")
-    if not data.isascii():
-        data.decode()
-    items = _items(data, platform)
-    del data
-    record = _record_reader(platform)
-    yield from batched(record(position, str(item, "utf-8")) for position, item in enumerate(items, 1))
+    yield from batched(_document_rows(_JsonText(stream, platform.file), platform))
 
 
-def _items(data: bytes, platform: Platform) -> list[msgspec.Raw]:
-    """The rows of a document, each as the bytes that it is until its batch is read. Raises `RejectedError`."""
-    try:
-        plain = data
+def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
+    """The rows of a document, as they come; beside them it must say what the platform's do."""
+    columns_missing = RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
+    if text.next_character() != "{":
+        text.value()
+        text.require_end()
+        raise columns_missing
+    record, position, is_listed = _record_reader(platform), 0, False
+    says, keys = dict[str, Any](), set[str]()
+    for key in text.members():
+        if key in keys or len(keys) >= KEYS_MAX:
+            raise text.undecodable()
+        keys.add(key)
+        if key == platform.records and text.next_character() == "[":
+            is_listed = True
+            for position, raw in enumerate(text.elements(), 1):
+                yield record(position, raw)
+            continue
         try:
-            document = _members(plain)
-        except msgspec.MsgspecError:
-            plain = _without_halves(data)
-            document = _members(plain)
-        rows = document.get(platform.records or "", msgspec.Raw(b"null"))
-        if bytes(memoryview(rows)[:1]) != b"[":
-            raise RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
-        items: list[msgspec.Raw] = msgspec.json.decode(rows, type=list[msgspec.Raw])
-        # msgspec keeps the last of two keys: what is beside the rows is read a second time, by what sees both.
-        at, size = plain.find(rows), len(memoryview(rows))
-        around = plain[:at] + b"null" + plain[at + size :]
-        if len(around) > AROUND_BYTES_MAX:
-            raise RejectedError(
-                "too_large", f"{platform.file} has more than {AROUND_BYTES_MAX:,} bytes beside its rows"
-            )
-        says = _json(around.decode())
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise RejectedError("file_undecodable", f"{platform.file} is not JSON, or has a key twice") from None
+            says[key] = _json(text.value())
+        except (ValueError, RecursionError):
+            raise text.undecodable() from None
+    text.require_end()
+    if not is_listed:
+        raise columns_missing
     for key, expected in platform.says.items():
         if says.get(key) != expected:
             raise RejectedError("path_mismatch", f"{platform.file} does not say {key}: {expected}")
-    if any(len(memoryview(item)) > LINE_BYTES_MAX for item in items):
-        raise RejectedError("too_large", f"{platform.file} has a row of more than {LINE_BYTES_MAX:,} bytes")
-    return items if plain is data else _as_delivered(items, plain, data, at)
 
 
-def _as_delivered(items: list[msgspec.Raw], plain: bytes, data: bytes, at: int) -> list[msgspec.Raw]:
-    """The rows of `plain` as they stand in `data`, where the first one is at, or behind, `at`."""
-    found = []
-    for item in items:
-        at = plain.find(item, at)
-        end = at + len(memoryview(item))
-        found.append(msgspec.Raw(data[at:end]))
-        at = end
-    return found
+class _JsonText:
+    """A JSON text that is read while it is taken apart: what lies in memory is the value that is next, and a chunk."""
 
+    def __init__(self, stream: Source, file: str) -> None:
+        self._stream, self._file = stream, file
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        # It tells where a value ends; what it is is read from its text.
+        self._scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant).raw_decode
+        self._text, self._at, self._is_whole, self._has_open_cr = "", 0, False, False
 
-def _without_halves(data: bytes) -> bytes:
-    """A JSON text with U+FFFD for each half of a character, as long: JSON has them, msgspec does not."""
-    return ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
+    def next_character(self) -> str:
+        """What is next behind space; nothing at the end."""
+        while True:
+            found = JSON_SPACES.match(self._text, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._is_whole:
+                return ""
+            self._read_on()
 
+    def value(self) -> str:
+        """The next value, as it stands there."""
+        self.next_character()
+        while True:
+            try:
+                end = self._scan(self._text, self._at)[1]
+            except ValueError:
+                end = -1
+            except RecursionError:
+                raise self.undecodable() from None
+            if 0 <= end < len(self._text) or (end >= 0 and self._is_whole):  # a number may go on
+                value, self._at = self._text[self._at : end], end
+                return value
+            if self._is_whole or len(self._text) - self._at > LINE_BYTES_MAX:
+                raise self.undecodable()
+            self._read_on()
 
-def _members(data: bytes) -> dict[str, msgspec.Raw]:
-    """The members of a JSON object; none of another value."""
-    if data.lstrip(JSON_SPACE.encode()).startswith(b"{"):
-        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    msgspec.json.decode(data, type=msgspec.Raw)  # which raises, where it is no JSON at all
-    return {}
+    def members(self) -> Iterator[str]:
+        """The keys of the object that is next; each one's value is to be taken before the next."""
+        self._take("{")
+        if self.next_character() == "}":
+            self._take("}")
+            return
+        while True:
+            if self.next_character() != '"':
+                raise self.undecodable()
+            key: str = json.loads(self.value())
+            self._take(":")
+            yield key
+            if self._is_over("}"):
+                return
+
+    def elements(self) -> Iterator[str]:
+        """The values of the list that is next."""
+        self._take("[")
+        if self.next_character() == "]":
+            self._take("]")
+            return
+        while True:
+            yield self.value()
+            if self._is_over("]"):
+                return
+
+    def require_end(self) -> None:
+        """Raise `RejectedError` where something follows."""
+        if self.next_character():
+            raise self.undecodable()
+
+    def undecodable(self) -> RejectedError:
+        """The rejection of what is no JSON, or too large in a part."""
+        return RejectedError(
+            "file_undecodable",
+            f"{self._file} is not JSON, has a key twice, or a value of more than {LINE_BYTES_MAX:,} bytes",
+        )
+
+    def _take(self, character: str) -> None:
+        if self.next_character() != character:
+            raise self.undecodable()
+        self._at += 1
+
+    def _is_over(self, closing: str) -> bool:
+        follows = self.next_character()
+        if follows not in (",", closing):
+            raise self.undecodable()
+        self._at += 1
+        return follows == closing
+
+    def _read_on(self) -> None:
+        block = self._stream.read(CHUNK_BYTES)
+        text = self._decode(block, not block)
+        whole = "\r" * self._has_open_cr + text
+        self._is_whole, self._has_open_cr = not block, bool(block) and whole.endswith("\r")
+        if "\0" in text or whole.count("\r") - self._has_open_cr != whole.count("\r\n"):
+            raise RejectedError("file_undecodable", f"{self._file} holds NUL bytes, or a CR without its LF")
+        self._text, self._at = self._text[self._at :] + text, 0
 
 
 def _paths(platform: Platform) -> list[list[str]]:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from prakerja.feeds.package import OFFICE, Handlers, Package, pairs
+from prakerja import landing
+from prakerja.feeds.package import OFFICE, PARTS_MAX, Handlers, Package, pairs
 from prakerja.feeds.readers import (
     NO_CHARACTER,
     PLAIN_WHOLE_MAX,
@@ -20,13 +21,14 @@ from prakerja.feeds.readers import (
     DateCell,
     Number,
     Reading,
+    ReadRow,
     batched,
     bounded,
     positions_of,
 )
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
-from prakerja.strict_csv import Source
+from prakerja.strict_csv import TEXT_BYTES_MAX, Source
 
 ROWS_MAX, COLUMNS_MAX = 1_048_576, 16_384  # a sheet has no more
 CELLS_MAX, SPAN_MAX = 10 * ROWS_MAX, 32 * ROWS_MAX  # cells that are there; rows times columns
@@ -39,8 +41,10 @@ SHEETS = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
 )
+SHEET_IDS = tuple(f"{office[:-1]} id" for office in OFFICE)
 LINE = re.compile(r"[1-9][0-9]{0,6}")
 LETTERS = re.compile(r"[A-Za-z]{1,3}")
+KINDS = ("s", "b", "e", "d")
 TRUTHS = {"0": "FALSE", "1": "TRUE", "false": "FALSE", "true": "TRUE"}
 WHOLE = re.compile(r"[0-9]{1,7}")
 #: XML has no control characters: SpreadsheetML writes `_x0007_`, and `_x005F_` for the underscore of such a text.
@@ -51,6 +55,7 @@ XML_SPACE = " \t\r\n"
 DATE_FORMATS = {*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)}
 IS_NO_DATE = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\]|General', re.IGNORECASE)
 ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+STYLES_MAX, CODE_MAX = 100_000, 1000  # cell styles; characters of a number format
 DATE_PARTS = re.compile("[dmyhs]", re.IGNORECASE)
 SERIAL = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
 DAY_1900, DAY_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a cell's time has no zone
@@ -80,15 +85,18 @@ def read_xlsx(stream: Source, platform: Platform, reading: Reading) -> Iterator[
         return positions[OCCURRED_AT]
 
     sheet = _Sheet(package, book, take_header)
-    yield from batched(
-        bounded(line, tuple(map(cells.get, positions)), "\t".join(map(str, cells.values())))
-        for line, cells in sheet.rows(part)
-        if positions
-    )
+    yield from batched(_row(line, cells, positions) for line, cells in sheet.rows(part) if positions)
     if missing:
         raise missing[0]
     if not positions:
         positions_of([], platform, reading)
+
+
+def _row(line: int, cells: dict[int, Any], positions: list[int]) -> ReadRow:
+    values = tuple(map(cells.get, positions))
+    if max([len(value) for value in values if isinstance(value, str)], default=0) * 4 <= TEXT_BYTES_MAX:
+        return line, values, None
+    return bounded(line, values, "\t".join("" if value is None else str(value) for value in values))
 
 
 # -- the workbook ------------------------------------------------------------------------------------------------------
@@ -99,8 +107,9 @@ class _Workbook(Handlers):
 
     def __init__(self, package: Package) -> None:
         self._package = package
-        self.counts_from = DAY_1900
-        self._sheets: dict[str, str] = {}
+        self.counts_from, self._has_properties = DAY_1900, False
+        self._sheets: dict[str, tuple[str, str]] = {}
+        self._path: list[str] = []
         part = package.related(package.relationships(), "officeDocument")
         if part is None:
             raise package.undecodable()
@@ -109,27 +118,34 @@ class _Workbook(Handlers):
         self._sheet_type = tuple(f"{office}worksheet" for office in OFFICE)
         strings, styles = (package.related(self._relationships, kind) for kind in ("sharedStrings", "styles"))
         self.texts = _read_texts(package, strings) if strings else []
-        self.is_date = _read_styles(package, styles) if styles else [False]
+        self.is_date = (_read_styles(package, styles) if styles else []) or [False]
 
     def start(self, name: str, attributes: list[str]) -> None:
         space, _, element = name.rpartition(" ")
-        if space not in SHEETS:
-            return
-        given = pairs(attributes)
-        if element == "workbookPr" and given.get("date1904", "0") in ("1", "true"):
-            self.counts_from = DAY_1904
-        elif element == "sheet":
+        self._path.append(element if space in SHEETS else "")
+        if self._path == ["workbook", "workbookPr"]:
+            if self._has_properties:
+                raise self._package.undecodable("has its properties twice")
+            self._has_properties = True
+            if pairs(attributes).get("date1904", "0") in ("1", "true"):
+                self.counts_from = DAY_1904
+        elif self._path == ["workbook", "sheets", "sheet"]:
+            given = pairs(attributes)
             sheet = given.get("name", "")
-            if sheet.lower() in {known.lower() for known in self._sheets}:
-                raise self._package.undecodable("has two sheets of one name")
-            ids = [value for key, value in given.items() if key in (f"{office[:-1]} id" for office in OFFICE)]
-            self._sheets[sheet] = ids[0] if len(ids) == 1 else ""
+            if sheet.lower() in self._sheets or len(self._sheets) >= PARTS_MAX:
+                raise self._package.undecodable("has two sheets of one name, or too many")
+            ids = [value for key, value in given.items() if key in SHEET_IDS]
+            self._sheets[sheet.lower()] = sheet, ids[0] if len(ids) == 1 else ""
+
+    def end(self, name: str) -> None:  # noqa: ARG002
+        self._path.pop()
 
     def part_of(self, sheet: str) -> str | None:
         """The part of a sheet by its name; None where there is no such sheet."""
-        if sheet not in self._sheets:
+        name, relationship = self._sheets.get(sheet.lower(), ("", ""))
+        if name != sheet:
             return None
-        found = self._relationships.get(self._sheets[sheet])
+        found = self._relationships.get(relationship)
         if found is None or found.part is None or found.type not in self._sheet_type:
             raise self._package.undecodable(f"has no part for its sheet {sheet!r}")
         return found.part
@@ -148,35 +164,34 @@ class _Texts(Handlers):
     def __init__(self, package: Package) -> None:
         self._package = package
         self.found: list[str] = []
-        self._runs: list[str] | None = None
-        self._is_text, self._is_phonetic, self._others = False, False, 0
+        self._path: list[str] = []
+        self._runs: list[str] = []
+        self._others = 0
 
     def start(self, name: str, attributes: list[str]) -> None:  # noqa: ARG002
-        element = name.rpartition(" ")[2]
-        if element == "t":
-            self._is_text = not self._is_phonetic
-        elif element != "si":
+        space, _, element = name.rpartition(" ")
+        path = self._path
+        path.append(element if space in SHEETS else name)
+        if len(path) == 2 and element == "si" and path[1] == "si":
+            self._runs = []
+            if len(self.found) >= TEXTS_MAX:
+                raise RejectedError("too_large", f"more than {TEXTS_MAX:,} texts")
+        elif path[2:] != ["t"]:
             self._others += 1
             if self._others > OTHERS_MAX:
                 raise RejectedError("too_large", f"more than {OTHERS_MAX:,} runs of texts")
-            self._is_phonetic = self._is_phonetic or element == "rPh"
-        else:
-            if len(self.found) >= TEXTS_MAX:
-                raise RejectedError("too_large", f"more than {TEXTS_MAX:,} texts")
-            self._runs = []
+            # A text is in an item or in a run of it, and has nothing in it; how it looks, or is pronounced, is no text.
+            is_beside = path[1:2] == ["extLst"] or path[2:3] in (["rPh"], ["phoneticPr"]) or path[2:4] == ["r", "rPr"]
+            if not (len(path) == 1 or is_beside or path[2:] in (["r"], ["r", "t"])):
+                raise self._package.undecodable("has texts with elements that no text has")
 
-    def end(self, name: str) -> None:
-        element = name.rpartition(" ")[2]
-        if element == "t":
-            self._is_text = False
-        elif element == "si":
-            self.found.append(_unescaped("".join(self._runs or [])))
-            self._runs = None
-        elif element == "rPh":
-            self._is_phonetic = False
+    def end(self, name: str) -> None:  # noqa: ARG002
+        if len(self._path) == 2 and self._path[1] == "si":
+            self.found.append(_unescaped("".join(self._runs)))
+        self._path.pop()
 
     def text(self, text: str) -> None:
-        if self._is_text and self._runs is not None:
+        if self._path[2:] in (["t"], ["r", "t"]):
             self._runs.append(text)
             if len(self._runs) > PIECES_MAX + self._others:
                 raise RejectedError("too_large", "a text of more than 16 MiB")
@@ -185,7 +200,8 @@ class _Texts(Handlers):
 def _read_styles(package: Package, part: str) -> list[bool]:
     styles = _Styles(package)
     package.parse(part, styles)
-    return [number in DATE_FORMATS or _is_date(styles.codes.get(number, "")) for number in styles.formats]
+    dates = DATE_FORMATS | {number for number, code in styles.codes.items() if _is_date(code)}
+    return [number in dates for number in styles.formats]
 
 
 class _Styles(Handlers):
@@ -195,23 +211,23 @@ class _Styles(Handlers):
         self._package = package
         self.codes: dict[int, str] = {}
         self.formats: list[int] = []
-        self._within = ""
+        self._path: list[str] = []
 
     def start(self, name: str, attributes: list[str]) -> None:
-        element = name.rpartition(" ")[2]
-        if element in ("cellXfs", "numFmts"):
-            self._within = element
-        elif element == "xf" and self._within == "cellXfs":
+        space, _, element = name.rpartition(" ")
+        self._path.append(element if space in SHEETS else "")
+        if self._path[1:] == ["cellXfs", "xf"]:
             self.formats.append(self._number(pairs(attributes).get("numFmtId", "0")))
-        elif element == "numFmt" and self._within == "numFmts":  # others are how conditions look, and no cell's
+            if len(self.formats) > STYLES_MAX:
+                raise RejectedError("too_large", f"more than {STYLES_MAX:,} styles")
+        elif self._path[1:] == ["numFmts", "numFmt"]:  # others are how conditions look, and no cell's
             given = pairs(attributes)
             number, code = self._number(given.get("numFmtId", "")), given.get("formatCode", "")
-            if self.codes.setdefault(number, code) != code:
-                raise self._package.undecodable("has two number formats of one number")
+            if self.codes.setdefault(number, code) != code or len(code) > CODE_MAX:
+                raise self._package.undecodable("has two number formats of one number, or one without end")
 
-    def end(self, name: str) -> None:
-        if name.endswith((" cellXfs", " numFmts")):
-            self._within = ""
+    def end(self, name: str) -> None:  # noqa: ARG002
+        self._path.pop()
 
     def _number(self, text: str) -> int:
         if not WHOLE.fullmatch(text):
@@ -251,6 +267,7 @@ class _Sheet(Handlers):
         self._row: dict[int, Any] = {}
         self._kind, self._style, self._runs_in = "n", "0", INLINE
         self._given: list[str] | None = None
+        self._handed_out, self._opened_max = 0, landing.opened_bytes_max()
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, Any]]]:
         """Each row behind the header. Raises `RejectedError`."""
@@ -391,15 +408,21 @@ class _Sheet(Handlers):
         if kind == "n":
             return self._number(given.strip(XML_SPACE))
         plain = given.strip(XML_SPACE)
+        if not plain and kind in KINDS:
+            return None
         if kind == "s":
             if plain.isascii() and plain.isdecimal() and len(plain) < 9 and int(plain) < len(self._texts):
-                return self._texts[int(plain)] or None
+                text = self._texts[int(plain)]
+                self._handed_out += len(text)
+                if self._handed_out > self._opened_max:
+                    raise RejectedError("too_large", f"its cells have more than {self._opened_max:,} characters")
+                return text or None
             raise self._wrong("has a cell whose text is not there")
-        if kind == "e" and plain:
+        if kind == "e":
             return plain  # `#REF!` stands there, and is no number
         if kind == "b" and plain in TRUTHS:
             return Number(TRUTHS[plain])
-        if kind == "d" and plain:
+        if kind == "d":
             return _dated(plain) if self._column == self._time_column else plain
         raise self._wrong("has a cell of a kind, or with a value, that no sheet has")
 
