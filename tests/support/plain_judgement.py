@@ -277,7 +277,8 @@ def _ascii_digits(text: str) -> str:
 
 def _cards_in(raw: str, *, has_escapes: bool) -> list[tuple[int, int]]:
     """ "An unreadable row: every run of exactly 16 digits in it", as it stands there and as JSON's escapes mean it."""
-    texts = [raw, re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), raw) if has_escapes else ""]
+    read = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), raw) if has_escapes else ""
+    texts = [raw, read.encode("utf-16", "surrogatepass").decode("utf-16", "replace")]  # two halves are one character
     runs = [run for text in texts for run in re.findall(r"\d+", _ascii_digits(text))]
     return _merged((int(run), int(run)) for run in runs if len(run) == 16)
 

@@ -22,7 +22,7 @@ from prakerja import landing
 from prakerja.landing import RejectedError
 
 PARTS_MAX = 10_000
-SMALL_PART_MAX = 16 << 20  # of every part but the sheet and its texts
+SMALL_PART_MAX = 8 << 20  # of every part but the sheet and its texts
 BLOCK_BYTES = 256 << 10
 TOKEN_BYTES_MAX = 4 << 20  # of a comment, or a tag
 SPACE_MAX = 1000  # of a namespace's name, which each of its elements is handed out with
