@@ -32,13 +32,13 @@ def build_odd_file(platform: Platform, chance: Random) -> bytes:
     """A file from the platform's grammar, two in three; else a good one with splinters in it."""
     build = {"csv": _csv, "jsonl": _json_lines, "json": _json, "xlsx": _workbook}[platform.layout]
     if chance.random() < 0.66:
-        return _packed(platform, build(platform, chance, _rows(platform, chance, odd_values.row)))
+        return _packed(platform, build(platform, chance, _rows(platform, chance, odd_values.row)), chance)
     good = build(platform, Random(0), _rows(platform, chance, _good_row))
     if platform.layout == "xlsx":
         return _wounded_workbook(good, chance)
     if platform.compression and chance.random() < 0.05:
-        return _wounded(_packed(platform, good), chance)
-    return _packed(platform, _wounded(good, chance))
+        return _wounded(_packed(platform, good, chance), chance)
+    return _packed(platform, _wounded(good, chance), chance)
 
 
 def with_true_trailer(platform: Platform, data: bytes) -> bytes:
@@ -50,9 +50,15 @@ def with_true_trailer(platform: Platform, data: bytes) -> bytes:
     return head + f"T|{len(plain.rows)}|{total_idr(plain)}".encode() + last
 
 
-def _packed(platform: Platform, data: bytes) -> bytes:
+def _packed(platform: Platform, data: bytes, chance: Random) -> bytes:
+    """The text as it is delivered; where it is packed, now and then in several members, with something behind them."""
     data = with_true_trailer(platform, data)
-    return gzip.compress(data, 1, mtime=0) if platform.compression else data
+    if not platform.compression:
+        return data
+    cuts = sorted(chance.randrange(len(data) + 1) for _ in range(chance.choice([0, 0, 0, 1, 3])))
+    parts = (data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True))
+    behind = chance.choice([b""] * 30 + [b"\0" * 5, b"\0" * 700, b"\n", b"\0x", b"\x1f", b"\x1f\x8b\x08"])
+    return b"".join(gzip.compress(part, 1, mtime=0) for part in parts) + behind
 
 
 def _rows(platform: Platform, chance: Random, build: Callable[..., list[Any]]) -> list[list[Any]]:
