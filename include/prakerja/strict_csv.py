@@ -30,8 +30,9 @@ class Source(Protocol):
         """The next bytes, or all that are left."""
 
 
-#: The line that a row starts at, its fields (None where they cannot be told apart), and its text.
-CsvRow: TypeAlias = "tuple[int, list[str] | None, str]"
+#: The line that a row starts at, its fields, its text, and whether RFC 4180 has such fields. Where it has not, there is
+#: text behind a closing quote, or a quote in a field that is not quoted, and that field is as it stands there.
+CsvRow: TypeAlias = "tuple[int, list[str], str, bool]"
 
 
 @dataclass
@@ -147,7 +148,7 @@ class Splitter:
             end = text.find("\n", at)
             end = len(text) if end < 0 else end
             plain = text[at:end].removesuffix("\r")
-            fields: list[str] | None
+            is_told = True
             if '"' not in plain:
                 fields = plain.split(self._separator)
             elif (
@@ -155,7 +156,7 @@ class Splitter:
             ):
                 fields = parts  # each of them in quotes, and no other quote
             else:
-                fields, end = self._quoted(text, at)
+                fields, end, is_told = self._quoted(text, at)
                 if end < 0:
                     self._line, self._open = line, text[at:]
                     if len(self._open) > LINE_BYTES_MAX:
@@ -163,35 +164,31 @@ class Splitter:
                     return
             raw = text[at:end].removesuffix("\r")
             if raw:
-                yield line, fields, raw
+                yield line, fields, raw, is_told
             line += text.count("\n", at, end) + 1
             at = end + 1
 
-    def _quoted(self, text: str, at: int) -> tuple[list[str] | None, int]:
-        """The fields of the row that begins at `at`, and where it ends; -1 where it does not.
-
-        No fields where there is text behind a closing quote, or a quote within a field that is not quoted.
-        """
-        fields, is_told = [], True
+    def _quoted(self, text: str, at: int) -> tuple[list[str], int, bool]:
+        """The fields of the row that begins at `at`, where it ends (-1 where it does not), and whether all are told."""
+        fields, is_told = list[str](), True
         while True:
             if text.startswith('"', at):
                 closing = text.find('"', at + 1)
                 while text.startswith('""', closing):
                     closing = text.find('"', closing + 2)
                 if closing < 0:
-                    return None, -1
-                fields.append(text[at + 1 : closing].replace('""', '"'))
+                    return fields, -1, False
                 end = self._end_of_field(text, closing + 1)
-                is_told = is_told and text[closing + 1 : end] in ("", "\r")
-                if end > closing + 1 and text[end - 1] == "\r" and not text.startswith("\n", end):
-                    is_told = False
+                rest = text[closing + 1 : end]
+                is_whole = not rest or (rest == "\r" and text.startswith("\n", end))
+                fields.append(text[at + 1 : closing].replace('""', '"') if is_whole else text[at:end])
             else:
                 end = self._end_of_field(text, at)
-                field = text[at:end].removesuffix("\r")
-                is_told = is_told and '"' not in field
-                fields.append(field)
+                fields.append(text[at:end].removesuffix("\r"))
+                is_whole = '"' not in fields[-1]
+            is_told = is_told and is_whole
             if end == len(text) or text[end] == "\n":
-                return (fields if is_told else None), end
+                return fields, end, is_told
             at = end + 1
 
     def _end_of_field(self, text: str, at: int) -> int:

@@ -86,31 +86,34 @@ def read_plainly(platform: Platform, data: bytes) -> PlainFile:
 def _read_csv(text: str, file: PlainFile) -> None:
     platform = file.platform
     records = list(split_csv(text, platform.separator, file.faults))
-    _, header, _ = records.pop(0) if records else (0, [], "")
+    _, header, _, is_strict = records.pop(0) if records else (0, [], "", True)
+    header = header if is_strict else None
     # "Columns are found by header name in any order, extra columns are ignored." A broken header names no columns.
     wanted = [platform.columns[name] for name in FIELDS]
     if header is None or any(header.count(name) != 1 for name in wanted):
         file.faults |= {"columns_missing"} if header is not None else {"columns_missing", UNDECODABLE}
     if platform.trailer is not None:
         # "Last line a trailer `T|<rows>|<amount>`; no trailer is a rejection."
-        _, last, _ = records.pop() if records else (0, None, "")
-        if last is None or len(last) != 3 or last[0] != platform.trailer:
+        _, last, _, is_strict = records.pop() if records else (0, [], "", False)
+        if not is_strict or len(last) != 3 or last[0] != platform.trailer:
             file.faults.add("trailer_missing")
         else:
             file.trailer = (last[1], last[2])
     if header is None or "columns_missing" in file.faults:
         return
     positions = [header.index(name) for name in wanted]
-    for line, cells, raw in records:
+    for line, cells, raw, is_strict in records:
         # "row_unreadable (its columns cannot be told apart: a CSV row of another width ...)"
-        if cells is None or len(cells) != len(header):
+        if len(cells) != len(header):
             file.rows.append(DeliveredRow(line, None, raw))
+        elif not is_strict:  # "every amount as delivered that is a whole number" is one wherever it can be told
+            file.rows.append(DeliveredRow(line, None, raw, cells[positions[FIELDS.index("amount_idr")]]))
         else:
             _add_row(file, line, tuple(cells[position] for position in positions), raw)
 
 
-def split_csv(text: str, separator: str, faults: set[str]) -> Iterator[tuple[int, list[str] | None, str]]:
-    """Yield the line, the cells (None where they break RFC 4180) and the raw text of each row that is not empty."""
+def split_csv(text: str, separator: str, faults: set[str]) -> Iterator[tuple[int, list[str], str, bool]]:
+    """Yield the line, the cells, the raw text, and whether RFC 4180 has such cells, of each row that is not empty."""
     # "Quotes, separators and line breaks inside quotes": a quoted cell ends at a quote that no other follows.
     quoted = re.compile(r'"([^"]*(?:""[^"]*)*)"(?!")')
     bare = re.compile(rf'[^"{re.escape(separator)}\n]*?(?=["{re.escape(separator)}]|\r?\n|\Z)')
@@ -119,13 +122,14 @@ def split_csv(text: str, separator: str, faults: set[str]) -> Iterator[tuple[int
     while position < len(text):
         start, cells, is_strict = position, list[str](), True
         while True:
+            cell_start = position
             found = quoted.match(text, position)
             if found:
                 cells.append(found[1].replace('""', '"'))
             elif text.startswith('"', position):
                 # "A quote still open at the end of the file rejects it."
                 faults.add(UNDECODABLE)
-                yield line, None, text[start:]
+                yield line, [], text[start:], False
                 return
             else:
                 found = bare.match(text, position)
@@ -135,7 +139,8 @@ def split_csv(text: str, separator: str, faults: set[str]) -> Iterator[tuple[int
             # "Text after a closing quote makes the row unreadable"; so does a quote inside a cell that has none around.
             rest = to_the_cells_end.match(text, position)
             assert rest is not None
-            is_strict = is_strict and not rest[0]
+            if rest[0]:
+                is_strict, cells[-1] = False, text[cell_start : rest.end()]
             position = rest.end()
             if not text.startswith(separator, position):
                 break
@@ -143,7 +148,7 @@ def split_csv(text: str, separator: str, faults: set[str]) -> Iterator[tuple[int
         raw = text[start:position]
         position += 2 if text.startswith("\r\n", position) else 1
         if raw:  # an empty line is no row
-            yield line, cells if is_strict else None, raw
+            yield line, cells, raw, is_strict
         line += text.count("\n", start, position)
 
 

@@ -239,11 +239,12 @@ def _columns(stream: Source, file: File) -> Iterator[tuple[Sequence[int], list[A
                 continue
         rows = splitter.rows(chunk)
         if not positions:
-            header = (next(rows, (0, None, ""))[1]) or []
+            first = next(rows, (0, [], "", True))
+            header = first[1] if first[3] else []
             positions = [] if splitter.is_open else _positions(header, file)
         lines, told = list[int](), list[list[str]]()
-        for line, fields, _ in rows:
-            if fields is None or len(fields) != len(header):
+        for line, fields, _, is_told in rows:
+            if not is_told or len(fields) != len(header):
                 raise RejectedError("file_undecodable", f"{file.name}: line {line} has not the header's columns")
             lines.append(line)
             told.append([fields[at] for at in positions])

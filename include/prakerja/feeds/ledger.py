@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from prakerja import warehouse
 from prakerja.feeds.quarantine import Ranges, cards_in, cards_like, multirange
-from prakerja.platforms import FIELDS
+from prakerja.platforms import FIELDS, platforms
 from prakerja.warehouse import CopyData
 
 if TYPE_CHECKING:
@@ -82,11 +82,12 @@ def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver:
     While the server takes in some rows, the next are judged: a second thread has the connection until both are done.
     """
     delivery_id = _next_delivery_id(connection)
+    is_json = platforms()[entry.platform].layout in ("json", "jsonl")
     with ThreadPoolExecutor(1) as loader:
         loading: Future[None] | None = None
         for rows in judged:
             data = CopyData.of("transactions", _transactions(rows.good, delivery_id))
-            bad = CopyData.of("quarantine", _quarantine(rows, delivery_id))
+            bad = CopyData.of("quarantine", _quarantine(rows, delivery_id, is_json=is_json))
             if loading is not None:
                 loading.result()
             loading = loader.submit(_copy, connection, data, bad)
@@ -123,13 +124,13 @@ def _transactions(good: pa.Table, delivery_id: int) -> pa.Table:
     return table.sort_by("card_number")  # the index takes neighbours in a third of the time
 
 
-def _quarantine(rows: Judged, delivery_id: int) -> pa.Table:
+def _quarantine(rows: Judged, delivery_id: int, *, is_json: bool) -> pa.Table:
     delivered: list[dict[str, str]] = []
     might_be: list[Ranges] = []
     for row in rows.bad.drop_columns(["occurred_at"]).to_pylist():
         if row["raw"] is not None:
             delivered.append({"raw": row["raw"]})
-            might_be.append(cards_in(row["raw"]))
+            might_be.append(cards_in(row["raw"], is_json=is_json))
         else:
             delivered.append({name: row.get(f"{name}_delivered", row.get(name)) for name in FIELDS})
             might_be.append(cards_like(row["card_number"], is_number=row["card_is_number"]))

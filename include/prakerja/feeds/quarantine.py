@@ -13,7 +13,7 @@ CARD_MAX = 10**16 - 1
 #: Inclusive ranges of card numbers.
 Ranges = list[tuple[int, int]]
 
-SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?0*\d{1,4})", re.ASCII)
+SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d+)", re.ASCII)
 FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -21,15 +21,20 @@ ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 AROUND_NUMBERS = {*"=＝\"'`´＂＇ʹʺʼ′″‵‶«»‹›‘’‚‛“”„‟⹂「」『』〝〞〟﹁﹂﹃﹄｢｣"}
 FIFTEEN = 15
 DIGITS_MAX = 1000  # of a number in scientific notation
+EXPONENT_DIGITS_MAX = 4
 WHOLE_DIGITS_MAX = 30  # of a number that might have been a card
 
 
-def cards_in(raw: str) -> Ranges:
-    """Every run of exactly sixteen digits in an unreadable row, as it stands there and as JSON escapes are read."""
-    plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
-    plain = plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # halves make a character
-    texts = {_plain_digits(text) for text in (raw, plain)}
-    return [(card, card) for card in sorted({int(run) for text in texts for run in SIXTEEN_DIGITS.findall(text)})]
+def cards_in(raw: str, *, is_json: bool) -> Ranges:
+    """Every run of exactly sixteen digits in an unreadable row, as it stands there and as JSON's escapes are read."""
+    texts = [raw]
+    if is_json:
+        read = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
+        texts.append(
+            read.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        )  # halves make a character
+    runs = {int(run) for text in map(_plain_digits, texts) for run in SIXTEEN_DIGITS.findall(text)}
+    return [(card, card) for card in sorted(runs)]
 
 
 def cards_like(text: str, *, is_number: bool) -> Ranges:
@@ -41,7 +46,7 @@ def cards_like(text: str, *, is_number: bool) -> Ranges:
     """
     text = "".join(character for character in _plain_digits(text) if not _is_around(character))
     if found := SCIENTIFIC.fullmatch(text):
-        return _rounded_from(found[1], found[2] or "", int(found[3]), is_number=is_number)
+        return _rounded_from(found[1], found[2] or "", found[3], is_number=is_number)
     whole, all_digits = (re.sub(r"\D", "", each, flags=re.ASCII) for each in (FINAL_ZEROS.sub("", text), text))
     if is_number and len(whole := whole.lstrip("0") or whole) > FIFTEEN:
         return [_same_first_fifteen(whole)]
@@ -71,9 +76,10 @@ def _same_first_fifteen(digits: str) -> tuple[int, int]:
     return first, first + 9
 
 
-def _rounded_from(whole: str, fraction: str, exponent: int, *, is_number: bool) -> Ranges:
-    if len(whole) + len(fraction) > DIGITS_MAX:
+def _rounded_from(whole: str, fraction: str, power: str, *, is_number: bool) -> Ranges:
+    if len(whole) + len(fraction) > DIGITS_MAX or len(power.lstrip("+-").lstrip("0")) > EXPONENT_DIGITS_MAX:
         return []  # no number that anybody has written
+    exponent = int(power)
     mantissa, unit = int(whole + fraction), Fraction(10) ** (exponent - len(fraction))
     value = mantissa * unit
     # Just below a power of ten the same number of digits is ten times finer: 1.00000E+15 is rounded from 9.999995E+14.

@@ -180,7 +180,7 @@ def _read_csv(stream: Source, platform: Platform, reading: Reading) -> Iterator[
             if header is None:
                 if (first := next(rows, None)) is None:
                     continue
-                header = first[1] or []
+                header = first[1] if first[3] else []
                 positions = positions_of(header, platform, reading)
             if chunk.is_last and platform.trailer is not None:
                 rows = _before_trailer(rows, splitter, platform, reading)
@@ -215,16 +215,22 @@ def _before_trailer(
             yield held
         held = row
     splitter.require_closed()
-    reading.trailer = _trailer((held[1] if held else None) or [""], platform)
+    reading.trailer = _trailer(held[1] if held and held[3] else [""], platform)
 
 
 def _told_apart(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Iterator[Batch]:
-    return batched(
-        bounded(line, tuple(row[i] for i in positions), raw)
-        if row is not None and len(row) == width
-        else (line, None, raw)
-        for line, row, raw in rows
-    )
+    def read(line: int, fields: list[str], raw: str, *, is_told: bool) -> ReadRow:
+        if len(fields) != width:
+            return line, None, raw
+        values = tuple(fields[i] for i in positions)
+        return bounded(line, values, raw) if is_told else (line, _amount_of(values), raw)
+
+    return batched(read(line, fields, raw, is_told=is_told) for line, fields, raw, is_told in rows)
+
+
+def _amount_of(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What is known of an unreadable row: its amount, which counts in the delivery's."""
+    return tuple(value if at == AMOUNT else None for at, value in enumerate(values))
 
 
 def bounded(line: int, values: tuple[Any, ...], raw: str) -> ReadRow:
@@ -234,7 +240,7 @@ def bounded(line: int, values: tuple[Any, ...], raw: str) -> ReadRow:
     longest = max(len(value.encode()) if isinstance(value := values[at], str) else 0 for at in BOUND_TEXTS)
     if longest <= TEXT_BYTES_MAX:
         return line, values, None
-    return line, tuple(value if at == AMOUNT else None for at, value in enumerate(values)), raw
+    return line, _amount_of(values), raw
 
 
 # -- JSON (RFC 8259) ---------------------------------------------------------------------------------------------------

