@@ -272,7 +272,10 @@ def _judged(rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, 
             is_bad = np.zeros(len(table), np.bool_)
             is_bad[list(reasons)] = True
             yield Judged(
-                table.filter(pa.array(~is_bad)), table.filter(pa.array(is_bad)), [reasons[at] for at in sorted(reasons)]
+                table.filter(pa.array(~is_bad)),
+                table.filter(pa.array(is_bad)),
+                [reasons[at] for at in sorted(reasons)],
+                platform.layout in ("json", "jsonl"),
             )
     if usual is not None:
         judge.judge_volume(rows.count, usual)

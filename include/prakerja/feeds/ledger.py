@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from prakerja import warehouse
 from prakerja.feeds.quarantine import Ranges, cards_in, cards_like, multirange
-from prakerja.platforms import FIELDS, platforms
+from prakerja.platforms import FIELDS
 from prakerja.warehouse import CopyData
 
 if TYPE_CHECKING:
@@ -69,11 +69,15 @@ class Waiver:
 
 @dataclass(frozen=True)
 class Judged:
-    """Some rows of a delivery in the canonical columns: the good ones, and the bad ones with each one's reasons."""
+    """Some rows of a delivery in the canonical columns: the good ones, and the bad ones with each one's reasons.
+
+    `is_json`: an unreadable one's text is JSON, or was meant to be.
+    """
 
     good: pa.Table
     bad: pa.Table
     reasons: list[list[str]]
+    is_json: bool
 
 
 def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver: Waiver | None = None) -> None:
@@ -82,12 +86,11 @@ def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver:
     While the server takes in some rows, the next are judged: a second thread has the connection until both are done.
     """
     delivery_id = _next_delivery_id(connection)
-    is_json = platforms()[entry.platform].layout in ("json", "jsonl")
     with ThreadPoolExecutor(1) as loader:
         loading: Future[None] | None = None
         for rows in judged:
             data = CopyData.of("transactions", _transactions(rows.good, delivery_id))
-            bad = CopyData.of("quarantine", _quarantine(rows, delivery_id, is_json=is_json))
+            bad = CopyData.of("quarantine", _quarantine(rows, delivery_id))
             if loading is not None:
                 loading.result()
             loading = loader.submit(_copy, connection, data, bad)
@@ -124,13 +127,13 @@ def _transactions(good: pa.Table, delivery_id: int) -> pa.Table:
     return table.sort_by("card_number")  # the index takes neighbours in a third of the time
 
 
-def _quarantine(rows: Judged, delivery_id: int, *, is_json: bool) -> pa.Table:
+def _quarantine(rows: Judged, delivery_id: int) -> pa.Table:
     delivered: list[dict[str, str]] = []
     might_be: list[Ranges] = []
     for row in rows.bad.drop_columns(["occurred_at"]).to_pylist():
         if row["raw"] is not None:
             delivered.append({"raw": row["raw"]})
-            might_be.append(cards_in(row["raw"], is_json=is_json))
+            might_be.append(cards_in(row["raw"], is_json=rows.is_json))
         else:
             delivered.append({name: row.get(f"{name}_delivered", row.get(name)) for name in FIELDS})
             might_be.append(cards_like(row["card_number"], is_number=row["card_is_number"]))

@@ -216,9 +216,8 @@ def judged(accepted: list[tuple[Example, pa.Table]]) -> Iterator[list[PlainRow]]
     bad = sorted(reasons)
     good = [position for position in range(len(table)) if position not in reasons]
     good_rows, bad_rows = (table.take(pa.array(positions, pa.int64())) for positions in (good, bad))
-    quarantined = ledger._quarantine(
-        ledger.Judged(good_rows, bad_rows, [reasons[at] for at in bad]), 1, is_json=known.layout in ("json", "jsonl")
-    )
+    is_json = known.layout in ("json", "jsonl")
+    quarantined = ledger._quarantine(ledger.Judged(good_rows, bad_rows, [reasons[at] for at in bad], is_json), 1)
     found: dict[int, PlainRow] = {}
     for position, row in zip(bad, quarantined.to_pylist(), strict=True):
         delivered = json.loads(row["delivered"])
