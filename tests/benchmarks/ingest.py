@@ -14,11 +14,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import schema, warehouse
+from prakerja import embedded_postgres, schema, warehouse
 from prakerja.platforms import EVENTS
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
@@ -144,8 +145,9 @@ def _child(what: str, zone: Path, platform: str) -> dict[str, float]:
 
 def _settle() -> None:
     os.sync()
-    with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql("checkpoint")
+    url = warehouse.url(login=embedded_postgres.SUPERUSER).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as server:
+        server.execute("checkpoint")
 
 
 def _empty() -> None:
@@ -214,7 +216,7 @@ def obvious() -> dict[str, float]:
     frame["occurred_at"] = pd.to_datetime(frame["occurred_at"], utc=True, format="ISO8601")
     frame = frame.drop_duplicates()
     frame["is_conflicting"] = frame.duplicated(["transaction_id", "event"], keep=False)
-    frame["is_readable"] = True
+    frame["is_readable"], frame["transaction_id_is_malformed"] = True, False
     bounds = {"start": datetime(2021, 4, 1, tzinfo=WIB), "end": datetime(2021, 4, 9, tzinfo=WIB)}
     stock = gx.ExpectationSuite(name="transactions")
     for rule in suite("tokopedia").expectations:
@@ -233,7 +235,7 @@ def obvious() -> dict[str, float]:
     )
     result = batch.get_batch({"dataframe": frame}).validate(stock, result_format="COMPLETE")
     assert result.success, result
-    good = frame.drop(columns=["is_conflicting", "is_readable"])
+    good = frame.drop(columns=["is_conflicting", "is_readable", "transaction_id_is_malformed"])
     good.insert(0, "delivery_id", 1)
     good.insert(1, "line", good.index + 2)
     good["card_number"] = good["card_number"].astype("int64")
