@@ -30,9 +30,8 @@ def cards_in(raw: str, *, is_json: bool) -> Ranges:
     texts = [raw]
     if is_json:
         read = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
-        texts.append(
-            read.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        )  # halves make a character
+        # Two halves make a character.
+        texts.append(read.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     runs = {int(run) for text in map(_plain_digits, texts) for run in SIXTEEN_DIGITS.findall(text)}
     return [(card, card) for card in sorted(runs)]
 

@@ -264,7 +264,7 @@ def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
         text.value()
         text.require_end()
         raise columns_missing
-    record, position, is_listed = _record_reader(platform), 0, False
+    record, is_listed = _record_reader(platform), False
     says, keys = dict[str, Any](), set[str]()
     for key in text.members():
         if key in keys or len(keys) >= KEYS_MAX:
@@ -276,9 +276,11 @@ def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
                 yield record(position, raw)
             continue
         try:
-            says[key] = _json(text.value())
+            value = _json(text.value())
         except (ValueError, RecursionError):
             raise text.undecodable() from None
+        if key in platform.says:  # of all else nothing is kept: it may be as large as the file
+            says[key] = value
     text.require_end()
     if not is_listed:
         raise columns_missing
