@@ -123,7 +123,7 @@ def document(data: bytes) -> dict[str, Any]:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object of these members. Raises `ValueError` where a key stands twice: nobody knows which is meant."""
+    """Return a JSON object of these members. Raises `ValueError` where a key stands twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key twice")

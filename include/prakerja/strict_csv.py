@@ -27,7 +27,7 @@ class Source(Protocol):
     """What a file is read from."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next bytes, or all that are left."""
+        """Return the next bytes, or all that are left."""
 
 
 #: The line that a row starts at, its fields, its text, and whether RFC 4180 has such fields. Where it has not, there is
@@ -45,7 +45,7 @@ class Chunk:
 
 
 def chunks(stream: Source, file: str) -> Iterator[Chunk]:
-    """The file in chunks of whole lines, without the empty ones at its end; no byte-order mark."""
+    """Yield the file in chunks of whole lines, without the empty ones at its end; no byte-order mark."""
     held: list[Chunk] = []  # one with something in it, and those of empty lines behind it: these may be in quotes
     for chunk in _whole_lines(stream, file):
         if chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
@@ -80,7 +80,7 @@ def _whole_lines(stream: Source, file: str) -> Iterator[Chunk]:
 
 
 def plain_header(chunk: Chunk, separator: str) -> tuple[list[str], Chunk] | None:
-    """The header and the chunk after it; nothing where it is quoted, and has to be told apart with the rest."""
+    """Return the header and the chunk after it, or None where it is quoted, and has to be told apart with the rest."""
     data = chunk.data.lstrip(LINE_ENDS)
     line, _, body = data.partition(b"\n")
     if b'"' in line:
@@ -91,7 +91,7 @@ def plain_header(chunk: Chunk, separator: str) -> tuple[list[str], Chunk] | None
 
 
 def plain_columns(data: bytes, separator: str, width: int, positions: list[int]) -> list[pa.Array] | None:
-    """The columns of unquoted lines of one width, none of them empty; nothing where there are others.
+    """Return the columns of unquoted lines of one width, none of them empty, or None where there are others.
 
     Raises `UnicodeDecodeError` for what is no UTF-8, in columns that nobody wants, too.
     """
@@ -129,7 +129,7 @@ class Splitter:
 
     @property
     def is_open(self) -> bool:
-        """Whether the last chunk has ended in a quoted field."""
+        """Return whether the last chunk has ended in a quoted field."""
         return bool(self._open)
 
     def require_closed(self) -> None:
@@ -140,7 +140,7 @@ class Splitter:
             )
 
     def rows(self, chunk: Chunk) -> Iterator[CsvRow]:
-        """The rows that end in this chunk, but the empty ones."""
+        """Yield the rows that end in this chunk, but the empty ones. Raises `RejectedError`."""
         text, at = self._open + chunk.data.decode(), 0
         line = self._line if self._open else chunk.line
         self._open = ""
@@ -169,7 +169,7 @@ class Splitter:
             at = end + 1
 
     def _quoted(self, text: str, at: int) -> tuple[list[str], int, bool]:
-        """The fields of the row that begins at `at`, where it ends (-1 where it does not), and whether all are told."""
+        """Return the fields of the row at `at`, where it ends (-1 where it does not), and whether all are told."""
         fields, is_told = list[str](), True
         while True:
             if text.startswith('"', at):

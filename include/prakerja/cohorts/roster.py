@@ -195,7 +195,7 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
 
 
 def _read(stream: Source, file: File) -> pd.DataFrame:
-    """The roster's columns, and `line` of each row. Raises `RejectedError`."""
+    """Return the roster's columns, and `line` of each row. Raises `RejectedError`."""
     import pandas as pd
     import pyarrow as pa
 
@@ -224,7 +224,7 @@ def _read(stream: Source, file: File) -> pd.DataFrame:
 
 
 def _columns(stream: Source, file: File) -> Iterator[tuple[Sequence[int], list[Any]]]:
-    """The lines and the columns of some rows at once: plain ones by Arrow, others one by one."""
+    """Yield the lines and the columns of some rows at once: plain ones by Arrow, others one by one."""
     splitter, header = strict_csv.Splitter(file.name, ","), list[str]()
     positions: list[int] = []
     for given in strict_csv.chunks(stream, file.name):
@@ -306,6 +306,6 @@ def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: Reje
 
 
 def _lines(lines: list[int]) -> str:
-    """The first few of these lines of the file, in words."""
+    """Return the first few of these lines of the file, in words."""
     more = f" and {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else ""
     return f"lines {', '.join(map(str, lines[:LINES_SHOWN]))}{more}"

@@ -64,9 +64,9 @@ def is_number(column: Column) -> pa.BooleanArray:
 
 
 def ids(column: Column) -> tuple[pa.StringArray, pa.BooleanArray]:
-    """Transaction ids as text, and which are malformed: whole numbers of at most fifteen digits are their digits.
+    """Return transaction ids as text, and which are malformed. Whole numbers of at most fifteen digits are those.
 
-    Of a longer number nobody knows how many digits whoever wrote it has lost: it might be another purchase's.
+    A longer number may have lost digits where it was written, and be another purchase's.
     """
     if isinstance(column, pa.Array):
         return column, pa.repeat(pa.scalar(False), len(column))

@@ -82,7 +82,7 @@ class Package:
             self._parts = _parts(entries)
 
     def has(self, part: str) -> bool:
-        """Whether there is a part of this normal name."""
+        """Return whether there is a part of this normal name."""
         return part in self._parts
 
     def parse(self, part: str, handlers: Handlers) -> None:
@@ -93,7 +93,7 @@ class Package:
             pass
 
     def parsed(self, part: str, handlers: Handlers) -> Iterator[bytes]:
-        """Parse a part's XML block by block; give each block once it is parsed."""
+        """Parse a part's XML block by block; yield each block once it is parsed."""
         if part not in self._parts:
             raise self.undecodable()
         parser, taken = _parser(handlers, self.undecodable), 0
@@ -113,14 +113,14 @@ class Package:
                 yield block
 
     def relationships(self, part: str = "") -> dict[str, Relationship]:
-        """The relationships of a part, or of the whole package, by their ids."""
+        """Return the relationships of a part, or of the whole package, by their ids."""
         folder, file = posixpath.split(part)
         found = _Relationships(folder, self.undecodable)
         self.parse(posixpath.join(folder, "_rels", f"{file}.rels"), found)
         return found.by_id
 
     def related(self, relationships: dict[str, Relationship], kind: str) -> str | None:
-        """The one part that is related as `kind`; None where there is none."""
+        """Return the one part that is related as `kind`, or None."""
         parts = {
             each.part for each in relationships.values() if each.type in tuple(f"{office}{kind}" for office in OFFICE)
         }
@@ -129,7 +129,7 @@ class Package:
         return parts.pop() if parts else None
 
     def undecodable(self, why: str = "is no XLSX file, or is damaged") -> RejectedError:
-        """The rejection of this file."""
+        """Return the rejection of this file."""
         return RejectedError("file_undecodable", f"{self._name} {why}")
 
     @contextmanager
@@ -163,12 +163,12 @@ class _Relationships(Handlers):
 
 
 def pairs(attributes: list[str]) -> dict[str, str]:
-    """Attributes by name, from [name, value, ...]."""
+    """Return attributes by name, from [name, value, ...]."""
     return dict(zip(attributes[::2], attributes[1::2], strict=True))
 
 
 def _parser(handlers: Handlers, undecodable: Callable[[str], RejectedError]) -> Any:
-    """A parser of UTF-8 that takes no document type: nothing declares an entity, or is fetched from elsewhere."""
+    """Return a parser of UTF-8 that takes no document type: nothing declares an entity, or is fetched."""
 
     def declared(_: str, encoding: str | None, __: int) -> None:
         if encoding is not None and encoding.lower() != "utf-8":
@@ -238,7 +238,7 @@ def _require_one_view(data: bytes, entries: list[zipfile.ZipInfo], end: int) -> 
 
 
 def _parts(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """The parts by their normal names: each name is one part's."""
+    """Return the parts by their normal names: each name is one part's."""
     parts: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         if entry.filename.endswith("/") and not entry.file_size:
@@ -251,7 +251,7 @@ def _parts(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _normal(name: str) -> str:
-    """A part's name as it is compared. Raises `BadZipFile` for one that leaves the package, or is none."""
+    """Return a part's name as it is compared. Raises `BadZipFile` for one that leaves the package, or is none."""
     try:
         plain = unquote(name.replace("\\", "/"), errors="strict").replace("\\", "/").lower()
     except UnicodeDecodeError:

@@ -26,7 +26,7 @@ WHOLE_DIGITS_MAX = 30  # of a number that might have been a card
 
 
 def cards_in(raw: str, *, is_json: bool) -> Ranges:
-    """Every run of exactly sixteen digits in an unreadable row, as it stands there and as JSON's escapes are read."""
+    """Return every run of sixteen digits in an unreadable row, as it stands there and as JSON's escapes are read."""
     texts = [raw]
     if is_json:
         read = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
@@ -37,7 +37,7 @@ def cards_in(raw: str, *, is_json: bool) -> Ranges:
 
 
 def cards_like(text: str, *, is_number: bool) -> Ranges:
-    """The cards that a delivered card text might be.
+    """Return the cards that a delivered card text might be.
 
     `1.23457E+15` might be every card that it rounds from; a number of sixteen digits or more every card with the same
     first fifteen (spreadsheets keep no more); anything else the card that its digits are, lost zeros put back, without
@@ -56,7 +56,7 @@ def cards_like(text: str, *, is_number: bool) -> Ranges:
 
 
 def _plain_digits(text: str) -> str:
-    """The text without invisible characters, and each digit of another script as the ASCII digit that it is."""
+    """Return the text without invisible characters, and each digit of another script as its ASCII digit."""
     if text.isascii():
         return text
     return "".join(

@@ -140,7 +140,7 @@ def positions_of(header: list[str], platform: Platform, reading: Reading) -> lis
 
 
 def batched(rows: Iterable[ReadRow]) -> Iterator[Batch]:
-    """Batches of rows, neither too many nor too large."""
+    """Yield batches of rows, neither too many nor too large."""
     held: list[ReadRow] = []
     size = 0
     for row in rows:
@@ -229,12 +229,12 @@ def _told_apart(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Ite
 
 
 def _amount_of(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What is known of an unreadable row: its amount, which counts in the delivery's."""
+    """Return what is known of an unreadable row: its amount, which counts in the delivery's."""
     return tuple(value if at == AMOUNT else None for at, value in enumerate(values))
 
 
 def bounded(line: int, values: tuple[Any, ...], raw: str) -> ReadRow:
-    """A row, unreadable where one of its texts is longer than any is; its amount counts in the delivery's."""
+    """Return a row, unreadable where one of its texts is longer than any is; its amount counts all the same."""
     if len(raw) * 4 <= TEXT_BYTES_MAX:
         return line, values, None
     longest = max(len(value.encode()) if isinstance(value := values[at], str) else 0 for at in BOUND_TEXTS)
@@ -258,7 +258,7 @@ def _read_json(stream: Source, platform: Platform, reading: Reading) -> Iterator
 
 
 def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
-    """The rows of a document, as they come; beside them it must say what the platform's do."""
+    """Yield the rows of a document, as they come; beside them it must say what the platform's do."""
     columns_missing = RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
     if text.next_character() != "{":
         text.value()
@@ -300,7 +300,7 @@ class _JsonText:
         self._text, self._at, self._is_whole, self._has_open_cr = "", 0, False, False
 
     def next_character(self) -> str:
-        """What is next behind space; nothing at the end."""
+        """Return what is next behind space; nothing at the end."""
         while True:
             found = JSON_SPACES.match(self._text, self._at)
             self._at = found.end() if found else self._at
@@ -311,7 +311,7 @@ class _JsonText:
             self._read_on()
 
     def value(self) -> str:
-        """The next value, as it stands there."""
+        """Return the next value, as it stands there. Raises `RejectedError`."""
         self.next_character()
         while True:
             try:
@@ -328,7 +328,7 @@ class _JsonText:
             self._read_on()
 
     def members(self) -> Iterator[str]:
-        """The keys of the object that is next; each one's value is to be taken before the next."""
+        """Yield the keys of the object that is next; each one's value is to be taken before the next."""
         self._take("{")
         if self.next_character() == "}":
             self._take("}")
@@ -343,7 +343,7 @@ class _JsonText:
                 return
 
     def elements(self) -> Iterator[str]:
-        """The values of the list that is next."""
+        """Yield the values of the list that is next."""
         self._take("[")
         if self.next_character() == "]":
             self._take("]")
@@ -359,7 +359,7 @@ class _JsonText:
             raise self.undecodable()
 
     def undecodable(self) -> RejectedError:
-        """The rejection of what is no JSON, or too large in a part."""
+        """Return the rejection of what is no JSON, or too large in a part."""
         return RejectedError(
             "file_undecodable",
             f"{self._file} is not JSON, has a key twice, or a value of more than {LINE_BYTES_MAX:,} bytes",
@@ -416,7 +416,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _json_of_row(raw: str) -> Any:
-    """A row as JSON, its objects as `_Pairs` where a key stands twice in it; None for what is no JSON, or too deep."""
+    """Return a row as JSON, its objects as `_Pairs` where a key stands twice in it; None for no JSON, or too deep."""
     depth = deepest = 0
     if raw.count("{") + raw.count("[") > DEPTH_MAX:
         for found in BRACKETS.finditer(raw):
@@ -469,7 +469,7 @@ def _plain_record(raw: str, paths: list[list[str]], kinds: Sequence[type]) -> tu
 
 
 def _texts_in(value: Any) -> int:
-    """How many texts a JSON value has, keys among them."""
+    """Return how many texts a JSON value has, keys among them."""
     if type(value) is dict:
         count = len(value)
         for each in value.values():

@@ -66,7 +66,7 @@ DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?"
 
 
 def read_xlsx(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:
-    """The rows of the platform's sheet. Raises `RejectedError`."""
+    """Yield the rows of the platform's sheet. Raises `RejectedError`."""
     package = Package(stream.read(), platform.file)
     book = _Workbook(package)
     part = book.part_of(platform.sheet or "")
@@ -141,7 +141,7 @@ class _Workbook(Handlers):
         self._path.pop()
 
     def part_of(self, sheet: str) -> str | None:
-        """The part of a sheet by its name; None where there is no such sheet."""
+        """Return the part of a sheet by its name, or None. Raises `RejectedError`."""
         name, relationship = self._sheets.get(sheet.lower(), ("", ""))
         if name != sheet:
             return None
@@ -236,7 +236,7 @@ class _Styles(Handlers):
 
 
 def _is_date(code: str) -> bool:
-    """Whether a number format is one of dates: of the first section, what is not quoted, a colour or a language."""
+    """Return whether a number format is of dates: by its first section, but quotes, colours and languages."""
     plain = IS_NO_DATE.sub("", code).partition(";")[0]
     return bool(DATE_PARTS.search(ELAPSED.sub("", plain))) and not ELAPSED.search(plain)
 
@@ -270,7 +270,7 @@ class _Sheet(Handlers):
         self._handed_out, self._opened_max = 0, landing.opened_bytes_max()
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, Any]]]:
-        """Each row behind the header. Raises `RejectedError`."""
+        """Yield each row behind the header. Raises `RejectedError`."""
         for _ in self._package.parsed(part, self):
             yield from self._done
             self._done.clear()
@@ -401,7 +401,7 @@ class _Sheet(Handlers):
         return column - 1
 
     def _value(self, given: str) -> Any:
-        """What a cell holds; None for nothing."""
+        """Return what a cell holds; None for nothing."""
         kind = self._kind
         if kind in ("inlineStr", "str"):
             return _unescaped(given) or None
@@ -450,7 +450,7 @@ class _Sheet(Handlers):
 
 
 def _of_serial(digits: str, counts_from: datetime) -> Number:
-    """A date cell: the days since the workbook's first, as a number. One that is no date stays a number.
+    """Return a date cell: the days since the workbook's first, as a number. One that is no date stays a number.
 
     A time is the nearest millisecond, as it was written; but none of the next day: 23:59:59.9999 is still that day.
     """
@@ -472,7 +472,7 @@ def _of_serial(digits: str, counts_from: datetime) -> Number:
 
 
 def _dated(text: str) -> str:
-    """A cell that says a date as ISO 8601 does. One that says none stays a text."""
+    """Return a cell that says a date as ISO 8601 does. One that says none stays a text."""
     try:
         if DATE_TEXT.fullmatch(text):
             return DateCell(text, datetime.fromisoformat(FRACTION.sub(r"\1", text)))
