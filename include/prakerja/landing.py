@@ -8,7 +8,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,7 +114,7 @@ def document(data: bytes) -> dict[str, Any]:
     if len(data) > MANIFEST_BYTES_MAX:
         raise RejectedError("manifest_invalid", f"the manifest is larger than {MANIFEST_BYTES_MAX:,} bytes")
     try:
-        loaded = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=unique_keys)
+        loaded = strict_json(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise RejectedError("manifest_invalid", "the manifest is not JSON in UTF-8") from None
     if not isinstance(loaded, dict):
@@ -122,15 +122,25 @@ def document(data: bytes) -> dict[str, Any]:
     return loaded
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object of these members. Raises `ValueError` where a key stands twice."""
+def strict_json(text: str, number: Callable[[str], Any] | None = None) -> Any:
+    """Return what a JSON text says (RFC 8259), each number as `number` makes it of its text.
+
+    Raises `ValueError` for what is no JSON, and where a key stands twice; `RecursionError`.
+    """
+    return json.loads(
+        text, parse_int=number, parse_float=number, parse_constant=refuse_constant, object_pairs_hook=_unique_keys
+    )
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key twice")
     return found
 
 
-def _no_constant(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """Raise `ValueError` for `NaN` and the infinities, which Python's parser takes for numbers."""
     raise ValueError(name)
 
 

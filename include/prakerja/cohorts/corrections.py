@@ -22,7 +22,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from prakerja import signatures, warehouse
+from prakerja import landing, signatures, warehouse
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.cohorts.people import NOBODY
 from prakerja.cohorts.roster import COLUMNS, DIGITS
@@ -98,13 +98,13 @@ def read_entries(text: str) -> list[Any]:
     """Return the objects of a JSON object, a JSON list or JSON lines. Raises `CorrectionError`, quoting nothing."""
     text = text.removeprefix("\ufeff")
     try:
-        whole = _parsed(text)
+        whole = landing.strict_json(text)
     except ValueError:
         entries, malformed = [], []
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
                 try:
-                    entries.append(_parsed(line))
+                    entries.append(landing.strict_json(line))
                 except (ValueError, RecursionError):
                     malformed.append(str(number))
         if malformed:
@@ -275,18 +275,6 @@ def request_of(digests: Iterable[str]) -> str:
 def forget(connection: warehouse.Connection, before: date) -> int:
     """Forget the values of earlier corrections that are not in force; return of how many."""
     return warehouse.execute(connection, "cohorts/forget_corrections", before=before).rowcount
-
-
-def _parsed(text: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise ValueError("a key twice")
-        return dict(pairs)
-
-    def refused(_: str) -> Any:
-        raise ValueError("no number of JSON's")
-
-    return json.loads(text, object_pairs_hook=unique, parse_constant=refused)
 
 
 def _malformed(entry: Any) -> list[str]:

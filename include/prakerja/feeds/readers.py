@@ -296,7 +296,7 @@ class _JsonText:
         self._stream, self._file = stream, file
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         # It tells where a value ends; what it is is read from its text.
-        self._scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant).raw_decode
+        self._scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=landing.refuse_constant).raw_decode
         self._text, self._at, self._is_whole, self._has_open_cr = "", 0, False, False
 
     def next_character(self) -> str:
@@ -430,7 +430,7 @@ def _json_of_row(raw: str) -> Any:
         pass
     try:
         return json.loads(
-            raw, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_Pairs
+            raw, parse_int=Number, parse_float=Number, parse_constant=landing.refuse_constant, object_pairs_hook=_Pairs
         )
     except ValueError:
         return None
@@ -495,10 +495,4 @@ def _value(document: dict[str, Any], path: list[str], raw: str) -> Any:
 
 def _json(text: str) -> Any:
     # Numbers keep their text: a card that came as a number must not be told from what a float makes of it.
-    return json.loads(
-        text, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=landing.unique_keys
-    )
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
+    return landing.strict_json(text, Number)
