@@ -332,7 +332,11 @@ def drop_a_mark(patch: pytest.MonkeyPatch) -> None:
 
 def keep_the_last_of_two_keys(patch: pytest.MonkeyPatch) -> None:
     """JSON is read as the standard library reads it."""
-    patch.setattr(landing, "unique_keys", dict)
+
+    def as_python_does(text: str, number: Callable[[str], Any] | None = None) -> Any:
+        return json.loads(text, parse_int=number, parse_float=number, parse_constant=landing.refuse_constant)
+
+    patch.setattr(landing, "strict_json", as_python_does)
 
 
 @pytest.mark.parametrize(
