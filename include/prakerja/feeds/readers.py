@@ -405,7 +405,7 @@ def _record_reader(platform: Platform) -> Callable[[int, str], ReadRow]:
             return line, values, None
         document = _json_of_row(raw)
         if not isinstance(document, dict):
-            return line, _amount_alone(document, paths), raw
+            return line, _amount_alone(document, paths, raw), raw
         return bounded(line, tuple(_value(document, path, raw) for path in paths), raw)
 
     return record
@@ -436,7 +436,7 @@ def _json_of_row(raw: str) -> Any:
         return None
 
 
-def _amount_alone(document: Any, paths: list[list[str]]) -> tuple[Any, ...] | None:
+def _amount_alone(document: Any, paths: list[list[str]], raw: str) -> tuple[Any, ...] | None:
     """Of a row with a key twice what counts in its delivery's amount: an amount that stands there once."""
     value = document
     for key in paths[AMOUNT]:
@@ -444,6 +444,7 @@ def _amount_alone(document: Any, paths: list[list[str]]) -> tuple[Any, ...] | No
         if len(found) != 1:
             return None
         value = found[0]
+    value = _storable(value, raw)
     return tuple(value if at == AMOUNT else None for at in range(len(paths)))
 
 
@@ -486,6 +487,11 @@ def _value(document: dict[str, Any], path: list[str], raw: str) -> Any:
     value: Any = document
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
+    return _storable(value, raw)
+
+
+def _storable(value: Any, raw: str) -> Any:
+    """Return a value as a text column takes it: JSON can write U+0000 and halves of a character, which none does."""
     if isinstance(value, bool | list | dict):
         return Number(json.dumps(value))  # no text, and no whole number either: no field takes it
     if isinstance(value, str) and "\\u" in raw and not isinstance(value, Number):
