@@ -2,19 +2,20 @@
 ### One run per cohort deadline, and one per reminder date before it
 
 The run's id says what it is: `gelombang-13__H-7__2021-04-01`, `gelombang-13__deadline__2021-04-08`. Every run has the
-same shape: wait for complete feeds, reconcile, branch.
+same shape: wait for complete feeds, reconcile, read a second time, branch.
 
 - **Before the deadline** it reminds whoever has not bought: by SMS, else by e-mail, in the recipient's own daytime.
-- **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, and revokes the overdue
-  once enough people have approved that very batch: here, where `ask_approval` asks (*Required Actions*), or by
-  `prakerja approve`. Then the next version of the blacklist is published, also when nobody was revoked.
+- **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, by two readings of the same
+  files that must agree, and revokes the overdue once enough people have approved that very batch: here, where
+  `ask_approval` asks (*Required Actions*), or by `prakerja approve`. Then the next version of the blacklist is
+  published, also when nobody was revoked.
 - Otherwise it ends in a task whose name says why there was nothing to do.
 
 **Red** before `revoke` means that nobody was revoked: `await_feeds` names the platforms and dates that are missing,
-`reconcile` an implausible result, `ask_approval` that somebody has rejected or nobody has answered for 24 hours,
-`approve_revocation` that an approval lacks. `send_reminders` is red where no provider answers, or where some messages
-have failed for now: cleared, it sends those and no other. Clear the task once that is mended; clear `choose` to
-ask again.
+`reconcile` an implausible result, `recheck` a second reading that differs, `ask_approval` that somebody has rejected or
+nobody has answered for 24 hours, `approve_revocation` that an approval lacks. `send_reminders` is red where no provider
+answers, or where some messages have failed for now: cleared, it sends those and no other. Clear the task once that is
+mended; clear `choose` to ask again.
 
 **To try what a run would do**, trigger it with a cohort and `rehearsal`: `reconcile` decides by what is known today and
 reports the counts and what would stop them, and nothing of it is kept; nobody is reminded, revoked or listed.
@@ -111,13 +112,22 @@ def cohort_deadline():
     def await_feeds() -> PokeReturnValue:
         return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
 
-    @task(task_display_name="Reconcile: count or decide")
+    @task(task_display_name="Reconcile: count where everybody stands")
     def reconcile(*, ti=None) -> dict[str, Any]:
         counts: dict[str, Any] = {}
         try:
-            return telemetry.of_decision(about := occasion(), counts := workflow.reconcile(about))
+            return (counts := workflow.reconcile(occasion()))
         finally:
             push_outcome(ti, workflow.tell_of_cohort(occasion(), counts))
+
+    @task(task_display_name="Read a second time, and decide")
+    def recheck(*, ti=None) -> dict[str, Any]:
+        about = occasion()
+        try:
+            return telemetry.of_decision(about, workflow.recheck(about))
+        finally:
+            if not about.is_rehearsal:
+                push_outcome(ti, workflow.tell_of_cohort(about))
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
@@ -167,7 +177,7 @@ def cohort_deadline():
     nothing_to_do = ("reminder_date_is_over", "rehearsal_is_over", "cohort_has_no_roster")
     ends = [send_reminders(), *(end(why) for why in nothing_to_do)]
     choice = choose()
-    await_feeds() >> reconcile() >> choice >> ends
+    await_feeds() >> reconcile() >> recheck() >> choice >> ends
     choice >> [ask, approve, *nobody_to_revoke]
     ask >> approve >> revoke() >> publish
     nobody_to_revoke >> publish

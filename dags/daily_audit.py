@@ -11,6 +11,9 @@ Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar,
 Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a
 day at most. It decides, asks and revokes as any other: nobody is revoked by the audit.
 
+It reads one decided cohort after the other a second time, each within four weeks, and compares the published list with
+what the files say of each person: `recheck` (`prakerja recheck` does the same).
+
 And it asks about each batch of reinstatements, and each resolved hold, that waits for approvals: by a run of
 `batch_approval`, once a day.
 
@@ -77,17 +80,24 @@ def daily_audit():
         act()
         return trigger_runs(ti, ASKED, workflow.list_requests(datetime.now(WIB)))
 
+    @task(task_display_name="Read the list's people again, in turn")
+    def recheck(*, ti=None) -> list[str]:
+        act()
+        differing = workflow.recheck_list(datetime.now(WIB))
+        push_signed(ti, FOUND, differing)
+        return differing
+
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
     def report(*, ti=None, dag_run=None) -> None:
         try:
-            workflow.report_audit(pull_signed(ti, FOUND, "find"))
+            workflow.report_audit(pull_signed(ti, FOUND, "find"), pull_signed(ti, FOUND, "recheck"))
         except PrakerjaError as error:
             for told in str(error).splitlines():  # an alert each: a mail's subject has room for one
                 Alert(event=ATTENTION, text=told).notify({"dag_run": dag_run})
             raise
 
     ask()
-    find() >> repair() >> report()
+    [find() >> repair(), recheck()] >> report()
 
 
 daily_audit()

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 OUTCOME = "outcome"
 TELLING = {
     "platform_feeds": {"notice_late_truth"},
-    "cohort_deadline": {"reconcile", "send_reminders", "revoke", "publish_blacklist"},
+    "cohort_deadline": {"reconcile", "recheck", "send_reminders", "revoke", "publish_blacklist"},
     "daily_audit": {"find"},
     "late_deliveries": {"take_in"},
     "blacklist_readers": {"sync_list", "react"},

@@ -93,7 +93,7 @@ LOCKS = {
     "corrections": "decide", "decide": "decide", "revoke": "decide", "reminders": "remind", "publish": "publish",
 }  # fmt: skip
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
-Duty = Literal["ingest", "decide", "remind", "receive", "publish", "serve", "show", "read"]
+Duty = Literal["ingest", "decide", "recheck", "remind", "receive", "publish", "serve", "show", "read"]
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping

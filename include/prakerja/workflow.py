@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -253,7 +254,7 @@ def has_complete_feeds(occasion: Occasion) -> bool:
 
 
 def reconcile(occasion: Occasion) -> dict[str, Any]:
-    """Where the cohort's recipients stand: before the deadline counts, after it the decision.
+    """Where the cohort's recipients stand: the counts, after the deadline those that its decision is to be made of.
 
     A rehearsal's is what would be decided today, with what would stop that.
     """
@@ -267,15 +268,21 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
         return decision.rehearse(wave, occasion.clock)
     if occasion.kind != "deadline":
         return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
+    return decision.reconcile(wave, occasion.clock)
+
+
+def recheck(occasion: Occasion) -> dict[str, Any]:
+    """Read the cohort's files a second time, by other means, and decide the cohort where both readings agree.
+
+    Gives the decision's id and totals; nothing before the deadline, and of a rehearsal, which has both behind it.
+    """
+    from prakerja.revocations import decision
+
+    wave = _cohort(occasion)
+    if occasion.kind != "deadline" or occasion.is_rehearsal or not _has_roster(wave):
+        return {}
     made = decision.decide(wave, occasion.clock)
-    return {
-        "decision_id": made.decision_id,
-        "selected": made.selected,
-        "purchased": made.purchased,
-        "held": made.held,
-        "overdue": made.overdue,
-        "excluded": made.excluded,
-    }
+    return {"decision_id": made.decision_id, "selected": made.selected, **made.totals}
 
 
 def choose(occasion: Occasion) -> str:
@@ -569,6 +576,28 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
     return found
 
 
+def recheck_list(now: datetime) -> list[str]:
+    """Read the cohorts whose turn it is tonight again, and compare the published list with that.
+
+    Return what differs, a line each. Every listed person has their turn within four weeks.
+    """
+    from prakerja.blacklist import rechecking
+
+    cohorts = rechecking.due_on(now.astimezone(WIB).date(), rechecking.decided_cohorts())
+    if not cohorts or not has_list():
+        return []
+    report = rechecking.check_own(cohorts, now.astimezone(WIB).date())
+    for number, counts in report.counts.items():
+        told = ", ".join(f"{people:,} {what}" for what, people in counts.items() if people)
+        log.info("gelombang-%d was read again: %s", number, told or "nobody of it is listed")
+    by_what = Counter((each.cohort, each.what) for each in report.differences)
+    return [
+        f"gelombang-{number}: the list and the second reading differ on {people:,}: {what}: "
+        f"see `prakerja recheck {number}`"
+        for (number, what), people in by_what.items()
+    ]
+
+
 def list_repairs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
     """Return the runs of `cohort_deadline` that are lacking by now: `trigger_run_id`, `conf` and `note` of each."""
     from prakerja.revocations import run_audit
@@ -589,15 +618,32 @@ def _run_of(event: CohortEvent, run_id: str, why: str) -> dict[str, Any]:
     return {"trigger_run_id": run_id, "conf": {"cohort": event.cohort, "kind": event.kind}, "note": markdown(why)}
 
 
-def report_audit(found: list[dict[str, Any]] | None) -> None:
-    """Raises `PrakerjaError` where something was found that no run mends, or nothing is known: a person is needed."""
-    if found is None:
-        raise PrakerjaError("the audit did not get to its end, or its findings were altered: clear its task find")
-    if left := [finding["told"] for finding in found if not finding["repair"]]:
+def report_audit(found: list[dict[str, Any]] | None, differing: list[str] | None) -> None:
+    """Raises `PrakerjaError` where something was found that no run mends, or nothing is known: a person is needed.
+
+    `differing` is what `recheck_list` found.
+    """
+    for task, what in (("find", found), ("recheck", differing)):
+        if what is None:
+            raise PrakerjaError(
+                f"the audit did not get to its end, or its findings were altered: clear its task {task}"
+            )
+    if left := [*(finding["told"] for finding in found or [] if not finding["repair"]), *(differing or [])]:
         raise PrakerjaError("\n".join(left))
 
 
 # -- blacklist_readers -------------------------------------------------------------------------------------------------
+
+
+def has_list() -> bool:
+    """Whether a list is published at all."""
+    from prakerja.blacklist import sources
+
+    try:
+        sources.folder_of(Settings.from_environment().publish)
+    except NotReadyError:
+        return False
+    return True
 
 
 def has_fresh_list(version: int = 0) -> bool:
@@ -698,5 +744,5 @@ def _decision(wave: Cohort) -> Any:
     with warehouse.transaction() as connection:
         made = made_decision(connection, wave.cohort)
     if made is None:
-        raise PrakerjaError(f"gelombang-{wave.cohort} is not decided: clear the task `reconcile` first")
+        raise PrakerjaError(f"gelombang-{wave.cohort} is not decided: clear the task `recheck` first")
     return made

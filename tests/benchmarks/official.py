@@ -26,7 +26,7 @@ WAVES = (8, 9, 10, 11, 12, 13)
 TOLD_ON = date(2021, 4, 6)
 #: What the official figures say were revoked of waves 1 to 9, and of waves 1 to 10.
 FIRST_NINE, FIRST_TEN = 373_745, 382_868
-DECIDING = ("has_complete_feeds", "reconcile", "choose", "approve_revocation", "revoke", "publish_blacklist")
+DECIDING = ("has_complete_feeds", "reconcile", "recheck", "choose", "approve_revocation", "revoke", "publish_blacklist")
 console = Console(stderr=True)
 
 

@@ -17,13 +17,12 @@ from prakerja.blacklist import anchors, audit, publishing
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
-from prakerja.platforms import platforms
 from prakerja.revocations import appeals, freezes
 from prakerja.settings import acting
 from tests.conftest import as_superuser, copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.people_list import write_signers
-from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out
+from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out, empty_days
 
 
 @pytest.fixture
@@ -34,16 +33,7 @@ def wave(home: Path) -> Cohort:
     take_in_rosters(DECIDED_ON)
     deliver(landing, "tokopedia", "2021-03-08", [bought(n) for n in range(3, PEOPLE + 1)])
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
-    # Empty days everywhere else, without the time that judging them takes.
-    with warehouse.transaction("ingest") as connection:
-        connection.exec_driver_sql(
-            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
-            " select platform, day, 1, '', 'accepted', day, 'empty', 0"
-            " from unnest(cast(%s as text[])) as platform,"
-            " generate_series(date '2021-03-05', '2021-03-14', '1 day') as day"
-            " where (platform, day) <> ('tokopedia', '2021-03-08')",
-            (list(platforms()),),
-        )
+    empty_days("2021-03-05", "2021-03-14", arrives_on=lambda day: day, without=[("tokopedia", "2021-03-08")])
     return cohort(12)
 
 

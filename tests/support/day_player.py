@@ -59,6 +59,7 @@ class Player:
     def _cohort_deadline(self, occasion: Occasion) -> None:
         assert self._run(workflow.has_complete_feeds, occasion)
         self._run(workflow.reconcile, occasion)
+        self._run(workflow.recheck, occasion)
         assert self._run(workflow.choose, occasion) == "approve_revocation"
         self._run(workflow.approve_revocation, occasion)
         self._run(workflow.revoke, occasion)

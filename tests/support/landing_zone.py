@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def deliver(
     (folder / writers.FILES[platform]).write_bytes(data)
     (folder / "manifest.json").write_text(json.dumps(document | (manifest or {})))
     return folder
+
+
+@cache
+def _nothing(platform: str) -> bytes:
+    return writers.write(platform, [])
+
+
+def deliver_nothing(landing: Path, platform: str, business_date: str) -> str:
+    """Lay down a day without transactions; return the SHA-256 of its file."""
+    data = _nothing(platform)
+    deliver(landing, platform, business_date, [], data=data)
+    return hashlib.sha256(data).hexdigest()
 
 
 ROSTER_HEADER = "card_number,nik,full_name,phone,email,region_code"

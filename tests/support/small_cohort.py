@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from prakerja import calendar, warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts import standing
 from prakerja.feeds import intake
+from prakerja.platforms import platforms
 from prakerja.revocations import approval, decision, holds, late_truth, reinstatement, revocation
-from prakerja.settings import WIB
+from prakerja.settings import WIB, Settings
 from prakerja.simulation.writers import Row
-from tests.support.landing_zone import deliver
+from tests.support.landing_zone import deliver, deliver_nothing
 
 DECIDED_ON = date(2021, 3, 15)
 PEOPLE = 50
@@ -48,13 +50,28 @@ def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Co
     return cohort(12)
 
 
-def empty_days(first: str, last: str) -> None:
+def empty_days(
+    first: str,
+    last: str,
+    *,
+    arrives_on: Callable[[date], date] = lambda day: day + timedelta(days=1),
+    without: Collection[tuple[str, str]] = (),
+) -> None:
+    """Every platform has delivered a day without transactions for each, without the time that judging them takes."""
+    landing, start = Path(Settings.from_environment().landing), date.fromisoformat(first)
+    days = [start + timedelta(days=number) for number in range((date.fromisoformat(last) - start).days + 1)]
+    rows = [
+        (platform, day, arrives_on(day), deliver_nothing(landing, platform, day.isoformat()))
+        for platform in platforms()
+        for day in days
+        if (platform, day.isoformat()) not in without
+    ]
     with warehouse.transaction("ingest") as connection:
         connection.exec_driver_sql(
             "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
-            " select platform, cast(day as date), 1, '', 'accepted', cast(day as date) + 1, 'empty', 0"
-            " from (select distinct platform from deliveries) p, generate_series(%s::date, %s::date, '1 day') as day",
-            (first, last),
+            " select platform, day, 1, '', 'accepted', arrived_on, sha256, 0"
+            " from unnest(%s::text[], %s::date[], %s::date[], %s::text[]) as d (platform, day, arrived_on, sha256)",
+            tuple(map(list, zip(*rows, strict=True))),
         )
 
 

@@ -57,7 +57,7 @@ class Recorder:
             file.write(f"{name} {role}\n")
 
 
-ROLES = {"ingest", "decide", "replay", "remind", "receive", "publish", "serve", "show", "read"}
+ROLES = {"ingest", "decide", "recheck", "replay", "remind", "receive", "publish", "serve", "show", "read"}
 
 
 def missing(file: Path) -> list[str]:

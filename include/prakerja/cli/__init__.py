@@ -24,6 +24,7 @@ from prakerja.cli import (
     looking,
     machine,
     people,
+    recheck,
     reminders,
     report,
     service,
@@ -69,6 +70,7 @@ for command in (
     report.report,
     approvals.approve,
     approvals.override,
+    recheck.recheck,
     people.withdraw,
     correct.correct,
 ):

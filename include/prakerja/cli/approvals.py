@@ -188,6 +188,7 @@ def _next_step(batch: Any, missing: int) -> str:
 def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str]) -> None:
     from rich.table import Table
 
+    from prakerja.revocations import second_reading
     from prakerja.revocations.approval import LEADS_TO
     from prakerja.revocations.requests import count_people
 
@@ -198,6 +199,7 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str])
         f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "
         f"{made.excluded:,} excluded"
     )
+    typer.echo(f"  {second_reading.describe(review['second_reading'])}")
     typer.echo(
         f"  decided by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
         f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +40,7 @@ def list_(
         table.add_row(
             str(hold["cohort"]),
             hold["card"],
-            hold["because"],
+            _why(hold),
             f"{row['platform']} {row['business_date']} r{row['revision']}, line {row['line']}" if row else "",
             ", ".join(row["reasons"]) if row else "",
             hold["state"],
@@ -49,6 +49,17 @@ def list_(
     print_table(table)
     still = sum(hold["state"] in {"open", "resolvable"} for hold in found)
     typer.echo(f"{len(found):,} held, {still:,} of them to be looked into")
+
+
+def _why(hold: dict[str, Any]) -> str:
+    """Why somebody is held; of whom the two readings differ on, what each says, and by which row."""
+    said = hold["readings"] or {}
+    told = [
+        f"{which}: {each['outcome']}"
+        + (f" ({each['platform']} {each['business_date']}, line {each['line']})" if each["platform"] else "")
+        for which, each in said.items()
+    ]
+    return "\n".join([hold["because"], *told])
 
 
 @app.command("resolve")

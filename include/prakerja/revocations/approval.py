@@ -181,10 +181,12 @@ def waiting_batches() -> Iterator[tuple[Decision, Batch]]:
 def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -> dict[str, Any]:
     """Return what an approver must see.
 
-    `doubts` of the deliveries, `overrides` of breakers (what it said, who answers for it, why), `rates` of earlier
-    decisions, and a `sample` without names.
+    `second_reading` (`recipients` read twice, and on how many the readings are `differing`), `doubts` of the
+    deliveries, `overrides` of breakers (what it said, who answers for it, why), `rates` of earlier decisions, and a
+    `sample` without names.
     """
     doubts = warehouse.rows(connection, "revocations/count_doubts", decision_id=decision.decision_id)[0]
+    twice = warehouse.rows(connection, "revocations/find_second_reading", decision_id=decision.decision_id)
     overrides = warehouse.rows(connection, "revocations/list_overrides", decision_id=decision.decision_id)
     rates = {
         row["cohort"]: (row["selected"], row["revoked"])
@@ -193,6 +195,7 @@ def review(connection: warehouse.Connection, decision: Decision, batch: Batch) -
     }
     sample = warehouse.rows(connection, "revocations/sample_batch", digest=batch.digest, count=SAMPLE)
     return {
+        "second_reading": dict(twice[0]) if twice else None,
         "doubts": dict(doubts),
         "overrides": [dict(row) for row in overrides],
         "rates": rates,

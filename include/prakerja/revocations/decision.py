@@ -1,29 +1,42 @@
-"""The deadline decision: every recipient's outcome, once, from complete feeds, or a named reason why there is none."""
+"""The deadline decision: every recipient's outcome, once, from complete feeds that were read twice, or a named reason
+why there is none.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence
 from prakerja.cohorts.completeness import as_text, missing_for, sentence
 from prakerja.cohorts.standing import record_extensions, window_of
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja.recheck.files import EvidenceError
+from prakerja.revocations import second_reading
+from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, ReadAgain
 from prakerja.settings import WIB, program
 
 log = logging.getLogger(__name__)
 
+#: How often a cohort is read again where its facts changed while it was read.
+READINGS_MOST = 3
+OUTCOMES = ("purchased", "held", "overdue", "excluded")
+
 
 class BlockedError(PrakerjaError):
     """A cohort may not be decided, or its decision not be carried out. Nothing was revoked or published."""
+
+
+class MovedError(TransientError):
+    """What is known of a cohort changed while it was read a second time: trying again reads what is known then."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,11 @@ class Decision:
             "deadline_on": self.deadline_on,
             "settlement_days": self.settlement_days,
         }
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The recipients of each outcome."""
+        return {name: getattr(self, name) for name in OUTCOMES}
 
     def require_unmoved(self, cohort: Cohort) -> None:
         """Refuse to carry out a decision whose dates have moved since. Raises `BlockedError`."""
@@ -107,22 +125,66 @@ def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
         raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {gap}")
 
 
-def decide(cohort: Cohort, as_of: date) -> Decision:
-    """Decide the cohort by the deliveries known at `as_of`; gives the decision, or the one that was made before.
+def reconcile(cohort: Cohort, as_of: date) -> dict[str, int]:
+    """Reconcile the cohort with the deliveries known at `as_of`; return the totals of this first reading.
 
-    One transaction over one snapshot: the deliveries that it cites are those that it saw. Raises `BlockedError` where
-    feeds are missing or the result is implausible, and nobody has answered for that.
+    They are those of the decision where there is one.
+
+    Raises `BlockedError` where feeds are missing or the result is implausible, and nobody has answered for that.
     """
 
+    def attempt(connection: warehouse.Connection) -> tuple[str | None, dict[str, int]]:
+        made = made_decision(connection, cohort.cohort)
+        if made and is_decided(connection, cohort):
+            return None, {"selected": made.selected, **made.totals}
+        record_extensions(connection, cohort)
+        tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
+        return tried.gap() or tried.reconcile(), {"selected": int(tried.roster["selected"]), **tried.totals}
+
+    require_complete_feeds(cohort, as_of)
+    with warehouse.exclusive(f"decide {cohort.cohort}"):
+        stopped, totals = warehouse.write_in_one_snapshot("decide", attempt)
+    if stopped is not None:
+        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
+    return totals
+
+
+def decide(cohort: Cohort, as_of: date) -> Decision:
+    """Decide the cohort by the deliveries known at `as_of`, read twice; return the decision, or the one made before.
+
+    One transaction over one snapshot: the deliveries that it cites are those that it saw, and those that were read
+    again before. Raises `BlockedError` where feeds are missing, the result is implausible, and nobody has answered for
+    that; where evidence cannot be read again, or the two readings differ on too many. Raises `MovedError`.
+    """
+    require_complete_feeds(cohort, as_of)
+    for _ in range(READINGS_MOST):
+        with warehouse.transaction() as connection:
+            again = None if is_decided(connection, cohort) else _read_again(cohort, as_of)
+        try:
+            return _decide(cohort, as_of, again)
+        except MovedError as moved:
+            log.info("gelombang-%d: %s", cohort.cohort, moved)
+    raise MovedError(f"gelombang-{cohort.cohort}: what is known of it changes while it is read: clear this task")
+
+
+def _read_again(cohort: Cohort, as_of: date) -> ReadAgain:
+    try:
+        return second_reading.read(cohort, as_of)
+    except EvidenceError as error:
+        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: evidence_unreadable: {error}") from None
+
+
+def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
     def attempt(connection: warehouse.Connection) -> tuple[str | None, Decision | None]:
         stopped = None
         if not is_decided(connection, cohort):
             record_extensions(connection, cohort)
+            if again is None or second_reading.facts_of(connection, cohort, as_of) != again.facts:
+                raise MovedError("its facts changed while it was read a second time: it is read anew")
             tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
-            stopped = tried.gap() or tried.decide()
+            stopped = tried.gap() or tried.decide(again)
         return stopped, made_decision(connection, cohort.cohort)
 
-    require_complete_feeds(cohort, as_of)
     with warehouse.exclusive(f"decide {cohort.cohort}"):
         stopped, made = warehouse.write_in_one_snapshot("decide", attempt)
     if stopped is not None or made is None:
@@ -137,17 +199,18 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
 
     Gives the counts, `stops` (what would stop it, a sentence each), and `is_decided`: then they are the decision's.
     """
-    at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": as_of}
 
     def try_out(connection: warehouse.Connection) -> dict[str, Any]:
         roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
         undone, stops = connection.begin_nested(), list[str]()
         if has_decision and (made := made_decision(connection, cohort.cohort)):
-            counts = {name: getattr(made, name) for name in ("purchased", "held", "overdue", "excluded")}
+            counts = made.totals
         else:
             attempt = _Attempt(connection, cohort, roster, as_of)
-            stops = [stop for stop in (attempt.gap(), attempt.decide()) if stop]
-            counts = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
+            gap, implausible = attempt.gap(), attempt.reconcile()
+            disagreeing = attempt.compare(again) if again and not (gap or implausible) else None
+            stops = [stop for stop in (gap, implausible, disagreeing) if stop]
+            counts = attempt.totals
         undone.rollback()
         return {
             "as_of": as_of.isoformat(),
@@ -157,14 +220,12 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
             "stops": stops,
         }
 
+    again: ReadAgain | None = None
+    found = warehouse.write_in_one_snapshot("decide", try_out)
+    if found["is_decided"] or found["stops"]:
+        return found
+    again = _read_again(cohort, as_of)
     return warehouse.write_in_one_snapshot("decide", try_out)
-
-
-class Breaker(NamedTuple):
-    """What stops a decision before anything is revoked: a reason code, and a sentence."""
-
-    reason: str
-    detail: str
 
 
 def implausible(selected: int, totals: Mapping[str, int]) -> Iterator[Breaker]:
@@ -194,30 +255,48 @@ class _Attempt:
         self.connection, self.cohort, self.roster, self.as_of = connection, cohort, roster, as_of
         self.overrides: list[str] = []
         self.generation: int | None = None
+        self.totals = dict.fromkeys(OUTCOMES, 0)
+        self.compared: Comparison | None = None
+        self._at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": as_of}
 
     def gap(self) -> str | None:
         """What is missing, as a sentence; nothing where all is there or a person has answered for it."""
         missing = missing_for(self.connection, self.cohort, self.as_of)
         if not missing:
             return None
-        nobody = {"purchased": 0, "held": 0, "overdue": 0, "excluded": 0}
         # Whoever answers for what is missing answers for it beside these deliveries: with others it is another attempt.
-        return self._stop(Breaker("feeds_missing", sentence(missing)), nobody, self._cited(), as_text(missing))
+        return self._stop(Breaker("feeds_missing", sentence(missing)), self._cited(), as_text(missing))
 
-    def decide(self) -> str | None:
-        """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
-        cohort, connection = self.cohort, self.connection
-        self.generation = evidence.refresh(connection, window_of(cohort), self.as_of, is_decided=False)
-        at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": self.as_of}
-        totals = dict(warehouse.rows(connection, "revocations/count_decided", **at)[0])
+    def reconcile(self) -> str | None:
+        """Bring the evidence up to date and count; return the breaker that stops the result as a sentence."""
+        window = window_of(self.cohort)
+        self.generation = evidence.refresh(self.connection, window, self.as_of, is_decided=False)
+        self.totals = dict(warehouse.rows(self.connection, "revocations/count_decided", **self._at)[0])
         cited = self._cited()
-        for breaker in [*self._shrunk(cited), *implausible(int(self.roster["selected"]), totals)]:
-            if stopped := self._stop(breaker, totals, cited, []):
-                return stopped
-        self._record(None, totals, cited, [])
-        warehouse.execute(connection, "revocations/insert_outcomes", **at)
-        log.info("gelombang-%d decided: %s", cohort.cohort, totals)
+        return self._first_stop([*self._shrunk(cited), *implausible(int(self.roster["selected"]), self.totals)], cited)
+
+    def compare(self, again: ReadAgain) -> str | None:
+        """Compare with the second reading; return the breaker that stops the result as a sentence."""
+        cited, selected = self._cited(), int(self.roster["selected"])
+        self.compared = second_reading.compare(self.connection, self._at, again)
+        if stopped := self._first_stop(second_reading.breakers(self.cohort, selected, cited, self.compared), cited):
+            return stopped
+        for each in self.compared.held:
+            self.totals[each.first["outcome"]] -= 1
+            self.totals["held"] += 1
         return None
+
+    def decide(self, again: ReadAgain) -> str | None:
+        """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
+        if stopped := self.reconcile() or self.compare(again):
+            return stopped
+        decision_id = self._record(None, self._cited(), [])
+        warehouse.execute(self.connection, "revocations/insert_outcomes", **self._at, decision_id=decision_id)
+        log.info("gelombang-%d decided: %s", self.cohort.cohort, self.totals)
+        return None
+
+    def _first_stop(self, breakers: Iterable[Breaker], cited: Any) -> str | None:
+        return next((stopped for breaker in breakers if (stopped := self._stop(breaker, cited, []))), None)
 
     def _cited(self) -> Any:
         return warehouse.rows(
@@ -246,19 +325,19 @@ class _Attempt:
         )
         return [Breaker("feed_shrank", told)]
 
-    def _stop(self, breaker: Breaker, totals: Mapping[str, int], cited: Any, missing: list[str]) -> str | None:
+    def _stop(self, breaker: Breaker, cited: Any, missing: list[str]) -> str | None:
         """Record that a breaker tripped; gives what to say, or nothing where a person has answered for it."""
-        attempt = self._record(breaker, totals, cited, missing)
+        attempt = self._record(breaker, cited, missing)
         is_overridden = warehouse.execute(
             self.connection, "revocations/is_overridden", decision_id=attempt, clock=self.as_of
         ).scalar_one()
-        if is_overridden and breaker.reason != "totals_do_not_add_up":
+        if is_overridden and breaker.reason not in FINAL:
             self.overrides.append(attempt)
             return None
         return f"{breaker.reason}: {breaker.detail}"
 
-    def _record(self, breaker: Breaker | None, totals: Mapping[str, int], cited: Any, missing: list[str]) -> str:
-        cohort = self.cohort
+    def _record(self, breaker: Breaker | None, cited: Any, missing: list[str]) -> str:
+        cohort, compared = self.cohort, self.compared
         content = {
             "cohort": cohort.cohort,
             "announced_on": cohort.announced_on.isoformat(),
@@ -266,7 +345,8 @@ class _Attempt:
             "settlement_days": cohort.settlement_days,
             "roster": self.roster["roster_sha256"],
             "deliveries": [[e["platform"], e["business_date"].isoformat(), e["revision"], e["sha256"]] for e in cited],
-            "totals": dict(totals),
+            "totals": self.totals,
+            "second_reading": compared and [compared.again.result_sha256, compared.differing],
             "reason": breaker and breaker.reason,
             "missing": missing,
             "overrides": self.overrides,
@@ -291,7 +371,7 @@ class _Attempt:
             missing_feeds=missing,
             overrides=self.overrides,
             evidence_generation=self.generation,
-            **totals,
+            **self.totals,
         )
         warehouse.execute(
             self.connection,
@@ -299,6 +379,8 @@ class _Attempt:
             decision_id=decision_id,
             delivery_ids=[e["delivery_id"] for e in cited],
         )
+        if compared:
+            second_reading.record(self.connection, decision_id, cited, compared)
         return decision_id
 
 

@@ -24,7 +24,8 @@ def list_holds(cohort: int | None = None, *, is_masked: bool = True) -> list[dic
     """One mapping per recipient whom a decision holds, the open ones of each cohort first.
 
     `state` is `open`, `resolvable` (a later delivery shows a purchase), `purchased`, `not_purchased` (awaits approval)
-    or `revoked`; `row` is the damaged row that it is held for, where it is one.
+    or `revoked`; `row` is the row that it is held for, where it is one; `readings` what the two readings say of whoever
+    they differ on, and by which row.
     """
     with warehouse.transaction("decide") as connection:
         rows = warehouse.rows(connection, "revocations/list_holds", cohort=cohort)
@@ -44,8 +45,11 @@ def _hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
         "because": row["because"],
         "state": state,
         "row": None,
+        "readings": None,
         "resolution": None,
     }
+    if row["second_outcome"] is not None:
+        hold["readings"] = {which: _reading(row, which) for which in ("first", "second")}
     if row["platform"] is not None:
         hold["row"] = {
             "platform": row["platform"],
@@ -64,6 +68,17 @@ def _hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
             "resolved_on": row["resolved_on"].isoformat(),
         }
     return hold
+
+
+def _reading(row: Any, which: str) -> dict[str, Any]:
+    """What one of two readings says, and the row that it goes by, where it goes by one."""
+    on = row[f"{which}_business_date"]
+    return {
+        "outcome": row[f"{which}_outcome"],
+        "platform": row[f"{which}_platform"],
+        "business_date": on and on.isoformat(),
+        "line": row[f"{which}_line"],
+    }
 
 
 def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on: date) -> Batch | None:

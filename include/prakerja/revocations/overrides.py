@@ -14,6 +14,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision
 from prakerja.revocations.approval import NAMED
 from prakerja.revocations.decision import BlockedError
+from prakerja.revocations.second_reading import FINAL
 
 
 def blocked_attempt(cohort: int) -> dict[str, Any]:
@@ -58,8 +59,11 @@ def override(cohort: int, attempt: str, *, because: str, overridden_by: str, on:
         )
     if attempt_name(found["decision_id"]) != attempt:
         raise PrakerjaError(f"gelombang-{cohort}: no attempt {attempt} is stopped: see `prakerja override {cohort}`")
-    if found["reason"] == "totals_do_not_add_up":
-        raise PrakerjaError(f"gelombang-{cohort}: totals that do not add up are a defect, which nobody can answer for")
+    if found["reason"] in FINAL:
+        raise PrakerjaError(
+            f"gelombang-{cohort}: {found['reason'].replace('_', ' ')} is a defect, which nobody can answer for: see "
+            "docs/runbooks/second_reading.md"
+        )
     with warehouse.transaction("decide") as connection:
         written = warehouse.execute(
             connection,

@@ -8,7 +8,7 @@ from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import markdown, markdown_code
 from prakerja.people import People, load_people
-from prakerja.revocations import approval, rejections
+from prakerja.revocations import approval, rejections, second_reading
 from prakerja.revocations.approval import LEADS_TO, SHOWN, Batch
 from prakerja.revocations.decision import Decision, made_decision
 
@@ -45,6 +45,7 @@ def build_request(connection: warehouse.Connection, decision: Decision, batch: B
         f"- proposed by {markdown(batch.proposed_by)} on {batch.proposed_on}",
         f"- decided: {decision.purchased:,} purchased, {decision.held:,} held, {decision.overdue:,} overdue, "
         f"{decision.excluded:,} excluded",
+        f"- {second_reading.describe(seen['second_reading'])}",
         f"- by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
         f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound",
         *(

@@ -8,7 +8,9 @@ declare
     seen record;
     has_maintain constant boolean := current_setting('server_version_num')::integer >= 170000;
 begin
-    foreach duty in array array['ingest', 'decide', 'replay', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'] loop
+    foreach duty in array array[
+        'ingest', 'decide', 'recheck', 'replay', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'
+    ] loop
         if not exists (select from pg_roles where rolname = 'prakerja_' || duty) then
             execute format('create role prakerja_%s nologin', duty);
         end if;
@@ -40,8 +42,21 @@ begin
         approvals, rejections,
         revocations, carried_out, late_findings, hold_resolutions, appeals, appeal_decisions, reinstatements,
         freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live,
-        corrections, correction_decisions, correction_values
+        corrections, correction_decisions, correction_values, second_readings, reading_differences
     to prakerja_decide;
+    -- The second reading goes by files. Of the warehouse it knows which were accepted, and what people have said since.
+    grant select (cohort, status, sha256) on rosters to prakerja_recheck;
+    grant select (platform, business_date, revision, status, sha256, arrived_on) on deliveries to prakerja_recheck;
+    grant select (recipient_id, cohort, card_number) on recipients to prakerja_recheck;
+    grant select on suspensions, suspension_lifts, withdrawals, extensions, overrides, hold_resolutions,
+        corrections, correction_decisions
+    to prakerja_recheck;
+    grant select (correction_id, recipient_id, nik) on correction_values to prakerja_recheck;
+    grant select (
+        decision_id, cohort, status, reason, missing_feeds, announced_on, deadline_on, settlement_days, as_of
+    ) on decisions to prakerja_recheck;
+    grant select (recipient_id, decision_id, revoked_on) on revocations to prakerja_recheck;
+    grant select (recipient_id, because, reinstated_on) on reinstatements to prakerja_recheck;
     -- A replay decides and publishes, and may approve in advance while the warehouse has never been live.
     grant prakerja_decide, prakerja_publish to prakerja_replay;
 

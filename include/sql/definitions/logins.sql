@@ -8,7 +8,7 @@
 do $$
 declare
     all_duties constant text[] := array[
-        'ingest', 'decide', 'replay', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'
+        'ingest', 'decide', 'recheck', 'replay', 'remind', 'receive', 'publish', 'serve', 'show', 'read', 'look'
     ];
     duty text;
     each record;
@@ -29,7 +29,7 @@ begin
             ('airflow', '{}', 70, '0', '0', '0', '4GB'),
             -- Tasks, each with three connections at most. The longest statement (the evidence of a million people)
             -- takes less than a minute; a transaction is idle while a delivery is read; a held lock is an idle session.
-            ('warehouse_worker', '{ingest,decide,remind,publish,read}', 140, '1h', '30min', '0', '64GB'),
+            ('warehouse_worker', '{ingest,decide,recheck,remind,publish,read}', 140, '1h', '30min', '0', '64GB'),
             -- Commands: a replay does everything.
             ('warehouse_operator', all_duties, 20, '1h', '30min', '0', '64GB'),
             -- Processes that are reached from outside do what is quick. One has a pool of twelve connections.

@@ -159,6 +159,19 @@ recorded as (
             'outcome', o.outcome, 'because', o.because, 'decision_id', d.decision_id, 'as_of', d.as_of,
             'deadline_on', d.deadline_on,
             'deliveries', (select count(*) from decision_deliveries as c where c.decision_id = d.decision_id),
+            'second_reading', (
+                select
+                    json_build_object(
+                        'agrees', f.recipient_id is null, 'outcome', coalesce(f.second_outcome, o.outcome::text),
+                        'first_outcome', coalesce(f.first_outcome, o.outcome::text),
+                        'platform', v.platform, 'business_date', v.business_date, 'line', f.second_line
+                    )
+                from second_readings as s
+                left join reading_differences as f
+                    on s.decision_id = f.decision_id and f.recipient_id = a.recipient_id
+                left join deliveries as v on f.second_delivery_id = v.delivery_id
+                where s.decision_id = d.decision_id
+            ),
             'overridden', (
                 select json_agg(json_build_object('reason', b.reason, 'by', v.overridden_by, 'because', v.because))
                 from overrides as v

@@ -4,6 +4,14 @@ select
     o.cohort,
     lpad(r.card_number::text, 16, '0') as card_number,
     o.because,
+    x.first_outcome,
+    x.second_outcome,
+    y.platform as first_platform,
+    y.business_date as first_business_date,
+    x.first_line,
+    z.platform as second_platform,
+    z.business_date as second_business_date,
+    x.second_line,
     v.platform,
     v.business_date,
     v.revision,
@@ -36,6 +44,10 @@ left join
     ) as h
     on true
 left join revocations as c on o.recipient_id = c.recipient_id
+left join decisions as m on o.cohort = m.cohort and o.deadline_on = m.deadline_on and m.status = 'made'
+left join reading_differences as x on m.decision_id = x.decision_id and o.recipient_id = x.recipient_id
+left join deliveries as y on x.first_delivery_id = y.delivery_id
+left join deliveries as z on x.second_delivery_id = z.delivery_id
 where
     o.outcome = 'held'
     and (cast(:cohort as integer) is null or o.cohort = :cohort)

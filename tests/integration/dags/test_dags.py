@@ -27,7 +27,8 @@ EDGES = {
     },
     "cohort_deadline": {
         "await_feeds": {"reconcile"},
-        "reconcile": {"choose"},
+        "reconcile": {"recheck"},
+        "recheck": {"choose"},
         "choose": {
             "send_reminders",
             "reminder_date_is_over",

@@ -21,7 +21,6 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
-from prakerja.platforms import platforms
 from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
 from prakerja.revocations.decision import BlockedError
 from prakerja.settings import WIB
@@ -30,7 +29,16 @@ from tests.support.audit_log import problems
 from tests.support.corrections import sign_batch
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.recorded_facts import begin, facts
-from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, carry_out, deliver_damaged, restate
+from tests.support.small_cohort import (
+    AT,
+    DECIDED_ON,
+    PEOPLE,
+    bought,
+    carry_out,
+    deliver_damaged,
+    empty_days,
+    restate,
+)
 from tests.support.stopped_cohort import NOON, remove
 
 
@@ -78,14 +86,12 @@ def live_wave(home: Path) -> Cohort:
     noon = datetime(on.year, on.month, on.day, 12, tzinfo=WIB)
     deliver(home / "landing", "tokopedia", on.isoformat(), [bought(n, occurred_at=noon) for n in range(3, 21)])
     assert intake.take_in("tokopedia", decided_on).rejected == []
-    with warehouse.transaction("ingest") as connection:
-        connection.exec_driver_sql(
-            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
-            " select platform, day, 1, '', 'accepted', %s, 'empty', 0"
-            " from unnest(cast(%s as text[])) as platform, generate_series(cast(%s as date), %s, '1 day') as day"
-            " where (platform, day) <> ('tokopedia', %s)",
-            (decided_on, list(platforms()), announced_on, deadline_on + timedelta(days=1), on),
-        )
+    empty_days(
+        announced_on.isoformat(),
+        (deadline_on + timedelta(days=1)).isoformat(),
+        arrives_on=lambda _: decided_on,
+        without=[("tokopedia", on.isoformat())],
+    )
     return calendar.cohort(12)
 
 

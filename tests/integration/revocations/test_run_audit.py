@@ -15,7 +15,7 @@ from prakerja.occasion import Occasion
 from prakerja.revocations import decision
 from prakerja.revocations.run_audit import SeenRuns
 from prakerja.settings import WIB
-from tests.support.small_cohort import DECIDED_ON, carry_out
+from tests.support.small_cohort import DECIDED_ON, carry_out, empty_days
 
 MORNING = datetime(2021, 3, 15, 7, tzinfo=WIB)  # an hour after the deadline's run of gelombang 12 was due
 NONE, ACTIVE, ENDED, EMPTY = SeenRuns(0, 0, 0), SeenRuns(1, 1, 1), SeenRuns(1, 0, 1), SeenRuns(1, 0, 0)
@@ -89,12 +89,7 @@ def test_a_deadline_that_moved_gets_a_run_of_its_own(wave: Cohort, home: Path) -
     (home / "calendar.yaml").write_text(moved)
     calendar._read.cache_clear()
     after = datetime(2021, 3, 17, 7, tzinfo=WIB)
-    with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql(
-            "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on, sha256, rows)"
-            " select distinct platform, day, 1, '', 'accepted', day, 'empty', 0 from deliveries,"
-            " generate_series(date '2021-03-15', '2021-03-16', '1 day') as day"
-        )
+    empty_days("2021-03-15", "2021-03-16", arrives_on=lambda day: day)
     (finding,) = audited(NONE, after)
     assert finding["kind"] == "deadline_moved"
     assert finding["repair"]["trigger_run_id"].startswith("gelombang-12__deadline__2021-03-15__audit-")

@@ -1,0 +1,146 @@
+"""What the second reading knows besides the files: the calendar's dates, and facts as plain rows of the warehouse.
+
+A cohort's rows are mappings by kind of fact (`KINDS`); a person is a card of 16 digits. `load_rows` takes them from the
+warehouse; `export` writes them for whoever has none, one JSON object a line, where a person is the subject of the list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prakerja import warehouse
+from prakerja.recheck.facts import Delivery, Facts, Suspension, Withdrawal
+from prakerja.recheck.files import EvidenceError
+
+CONTRACT = "prakerja.facts/1"
+KINDS = (
+    "rosters", "deliveries", "extensions", "suspensions", "withdrawals", "overrides", "decisions", "hold_resolutions",
+    "revocations", "reinstatements", "corrections",
+)  # fmt: skip
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def load_rows(connection: warehouse.Connection, cohort: int, announced_on: date) -> Rows:
+    """Return the facts of a cohort, by kind."""
+    at = {"cohort": cohort, "announced_on": announced_on}
+    found = {kind: [dict(row) for row in warehouse.rows(connection, f"recheck/list_{kind}", **at)] for kind in KINDS}
+    for row in (row for rows in found.values() for row in rows if "card_number" in row):
+        row["person"] = f"{row.pop('card_number'):016d}"
+    return found
+
+
+def facts_at(
+    rows: Rows, calendar: Path, cohort: int, settlement_days: int, as_of: date, *, is_later: bool = False
+) -> Facts:
+    """Return what these facts come to on a day: those of a later day are not known.
+
+    Of deliveries they have what bears on the decision, and with `is_later` those of later business dates, too.
+    Raises `EvidenceError` where the calendar does not name the cohort once, or it has not one roster.
+    """
+    announced_on, deadline_on = dates_of(calendar, cohort, as_of)
+    moved_to = [row["deadline_on"] for row in rows["extensions"] if row["announced_on"] <= as_of]
+    deadline_on = max([deadline_on, *moved_to])
+    if len(rows["rosters"]) != 1:
+        what = f"{len(rows['rosters']) or 'no'} roster was accepted"
+        raise EvidenceError(f"rosters/gelombang-{cohort}", what, "see `prakerja cohorts`")
+    last_date = date.max if is_later else deadline_on + timedelta(days=settlement_days)
+    return Facts(
+        cohort=cohort,
+        announced_on=announced_on,
+        deadline_on=deadline_on,
+        settlement_days=settlement_days,
+        as_of=as_of,
+        roster_sha256=rows["rosters"][0]["sha256"],
+        deliveries=tuple(
+            Delivery(**row)
+            for row in rows["deliveries"]
+            if row["accepted_on"] <= as_of and row["business_date"] <= last_date
+        ),
+        suspensions=tuple(
+            Suspension(row["person"], row["suspended_on"], row["lifted_on"]) for row in rows["suspensions"]
+        ),
+        withdrawals=tuple(Withdrawal(row["person"], row["withdrawn_on"]) for row in rows["withdrawals"]),
+        revoked_earlier=frozenset(row["person"] for row in rows["revocations"] if row["deadline_on"] < deadline_on),
+        missing_overridden=frozenset(
+            (row["platform"], row["business_date"]) for row in rows["overrides"] if row["overridden_on"] <= as_of
+        ),
+    )
+
+
+def dates_of(calendar: Path, cohort: int, as_of: date) -> tuple[date, date]:
+    """Return a cohort's day of announcement and its deadline, as the calendar tells them on a day.
+
+    Raises `EvidenceError`.
+    """
+    try:
+        entries = yaml.safe_load(calendar.read_text(encoding="utf-8"))["cohorts"]
+        (entry,) = [each for each in entries if isinstance(each, dict) and each.get("cohort") == cohort]
+        extensions = [each for each in entry.get("extensions") or [] if each["announced_on"] <= as_of]
+        return entry["announced_on"], max([entry["deadline_on"], *(each["deadline_on"] for each in extensions)])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        raise EvidenceError(
+            str(calendar), f"the calendar does not name gelombang-{cohort} once", "correct it"
+        ) from None
+
+
+def export(
+    cohorts: Mapping[int, Rows], niks: Mapping[int, Mapping[str, str]], key: bytes, about: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the lines of an export: what it is, then a fact each.
+
+    A person is told as the subject that `key` makes of the NIK in `niks` (by cohort and card), a corrected NIK as the
+    subject that it makes: `listed_as`. Of a card that is in no roster nothing is told.
+    """
+    yield json.dumps({"contract": CONTRACT, **about}) + "\n"
+    for cohort, rows in cohorts.items():
+        for kind in KINDS:
+            for row in rows[kind]:
+                told = {name: each.isoformat() if isinstance(each, date) else each for name, each in row.items()}
+                if "person" in told:
+                    nik = niks[cohort].get(told["person"])
+                    if nik is None:
+                        continue
+                    told["person"] = subject_of(key, nik)
+                if "nik" in told:
+                    told["listed_as"] = subject_of(key, f"{told.pop('nik'):016d}")
+                yield json.dumps({"fact": kind, "cohort": cohort, **told}) + "\n"
+
+
+def subject_of(key: bytes, nik: str) -> str:
+    """Return the subject of a NIK. "`subject` is lower-case hex HMAC-SHA256(key, NIK)." """
+    return hmac.new(key, nik.encode(), hashlib.sha256).hexdigest()
+
+
+def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
+    """Return what an export is, and each cohort's facts, where a person is a subject. Raises `EvidenceError`."""
+    about: dict[str, Any] = {}
+    found: dict[int, Rows] = {}
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            row = json.loads(line)
+            if number == 1:
+                about = {key: _value(key, value) for key, value in row.items()}
+                if about["contract"] != CONTRACT:
+                    raise ValueError(about["contract"])
+                continue
+            kind, cohort = row.pop("fact"), row.pop("cohort")
+            rows = found.setdefault(int(cohort), {each: [] for each in KINDS})
+            rows[kind].append({key: _value(key, value) for key, value in row.items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise EvidenceError(f"line {number} of the facts", f"this is no {CONTRACT}", "export them anew") from None
+    if not about:
+        raise EvidenceError("the facts", "the file is empty", "export them anew")
+    return about, found
+
+
+def _value(key: str, value: Any) -> Any:
+    return date.fromisoformat(value) if isinstance(value, str) and key.endswith(("_on", "_date", "as_of")) else value

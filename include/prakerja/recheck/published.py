@@ -1,0 +1,195 @@
+"""A published list, checked person by person: who is on it should be, and who should be is."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from upath import UPath
+
+from prakerja.recheck.facts import Facts
+from prakerja.recheck.files import EvidenceError, start_of
+from prakerja.recheck.known import Rows, facts_at, subject_of
+from prakerja.recheck.roster import read_roster
+from prakerja.recheck.rule import Reading, read_again
+
+Progress = Callable[[int, int, str], None]
+
+
+class Entry(NamedTuple):
+    """A line of the published list. `line` counts from 1, the header's."""
+
+    line: int
+    subject: str
+    cohort: int
+    reason: str
+    effective_at: str
+    decision_id: str
+
+
+class Difference(NamedTuple):
+    """What the second reading says otherwise than the list; it names nobody but by decision and line."""
+
+    cohort: int
+    what: str
+    decision_id: str
+    line: int | None
+
+
+@dataclass
+class Report:
+    """What was found: people by cohort and by how they stand, and each difference."""
+
+    counts: dict[int, Counter[str]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
+    """Return the manifest of the latest version of a published list, and its entries.
+
+    The hashes lead from the pointer to the list; the signature is for `prakerja blacklist verify`. Raises
+    `EvidenceError`.
+    """
+    try:
+        pointer = json.loads((folder / "latest.json").read_bytes())
+        manifest_bytes = (folder / pointer["manifest"]).read_bytes()
+        manifest = json.loads(manifest_bytes)
+        (file,) = [each for each in manifest["files"] if each["name"] == "snapshot.csv.gz"]
+        packed = (folder / f"v{manifest['version']:06d}" / file["name"]).read_bytes()
+        text = gzip.decompress(packed)
+        hashes = [
+            (hashlib.sha256(manifest_bytes).hexdigest(), pointer["sha256"]),
+            (hashlib.sha256(packed).hexdigest(), file["sha256"]),
+            (hashlib.sha256(text).hexdigest(), manifest["result_sha256"]),
+        ]
+        rows = list(csv.reader(text.decode().splitlines(), strict=True))[1:]
+        entries = [Entry(line, row[0], int(row[1]), row[2], row[3], row[4]) for line, row in enumerate(rows, 2)]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, csv.Error):
+        raise EvidenceError(f"{folder}", "no list can be read there", "run `prakerja blacklist verify`") from None
+    if any(found != said for found, said in hashes):
+        raise EvidenceError(
+            f"{folder}", "a file has another SHA-256 than is said of it", "run `prakerja blacklist verify`"
+        )
+    return manifest, entries
+
+
+@dataclass
+class Checked:
+    """A cohort whose list is checked: its facts by card, what the second reading says, and who is of which subject."""
+
+    rows: Rows
+    decisions: dict[str, dict[str, Any]]
+    readings: dict[str, dict[str, Reading]]
+    later: dict[str, Reading]
+    cards: dict[str, str]
+    corrected: dict[str, dict[str, Any]]
+
+    @classmethod
+    def read(
+        cls, landing: UPath, calendar: Path, rows: Rows, cohort: int, as_of: date, key: bytes, progress: Progress | None
+    ) -> Checked:
+        """Read the files as of each decision that revoked somebody, and as of `as_of`. Raises `EvidenceError`."""
+        decisions = {row["decision_id"]: row for row in rows["decisions"]}
+        settlement_days = max([row["settlement_days"] for row in rows["decisions"]], default=1)
+        roster = read_roster(landing, facts_at(rows, calendar, cohort, settlement_days, as_of))
+        cards = {subject_of(key, nik): card for card, nik in roster.items()}
+        known = {
+            kind: [{**row, "person": cards.get(row["person"], "")} if "person" in row else row for row in facts]
+            for kind, facts in rows.items()
+        }
+
+        def facts_of(on: date, *, is_later: bool) -> Facts:
+            return facts_at(known, calendar, cohort, settlement_days, on, is_later=is_later)
+
+        cited = {row["decision_id"] for row in known["revocations"]}
+        return cls(
+            rows=known,
+            decisions=decisions,
+            readings={
+                decision_id: read_again(landing, facts_of(row["as_of"], is_later=False), progress).by_card
+                for decision_id, row in decisions.items()
+                if decision_id in cited
+            },
+            later=read_again(landing, facts_of(as_of, is_later=True), progress, is_later=True).by_card,
+            cards=cards,
+            corrected={row["person"]: row for row in known["corrections"]},
+        )
+
+    def people(self) -> dict[str, str]:
+        """The card of each subject, those of corrected NIKs too."""
+        return self.cards | {row["listed_as"]: card for card, row in self.corrected.items()}
+
+    def wrong(self, entry: Entry, card: str | None, published_on: date) -> str | None:
+        """Return what is wrong with an entry; None where the second reading has it, too."""
+        decision = self.decisions.get(entry.decision_id)
+        if card is None or decision is None:
+            return "nobody of this cohort's roster" if card is None else "no decision of this cohort"
+        # "`effective_at` is the deadline's end (D+1 00:00 WIB, written in UTC)"
+        ends_at = start_of(decision["deadline_on"] + timedelta(days=1)).astimezone(UTC)
+        if entry.reason != "NO_FIRST_PURCHASE" or entry.effective_at != f"{ends_at:%Y-%m-%dT%H:%M:%SZ}":
+            return "another reason or time than its decision's"
+        correction = self.corrected.get(card)
+        if correction and correction["decided_on"] < published_on and entry.subject != correction["listed_as"]:
+            return "a NIK that was corrected"
+        if not any(
+            row["person"] == card and row["decision_id"] == entry.decision_id for row in self.of(card, "revocations")
+        ):
+            return "nobody has approved this revocation"
+        if any(row["reinstated_on"] < published_on for row in self.of(card, "reinstatements")):
+            return "reinstated, and listed all the same"
+        reading = self.readings[entry.decision_id].get(card)
+        if reading is None:
+            return "nobody of the roster as of the decision"
+        is_found = any(
+            row["deadline_on"] == decision["deadline_on"] and not row["is_purchased"]
+            for row in self.of(card, "hold_resolutions")
+        )
+        if reading.outcome == "overdue" or (reading.outcome == "held" and is_found):
+            return None
+        return f"{reading.outcome} by the second reading"
+
+    def of(self, card: str, kind: str) -> list[dict[str, Any]]:
+        """Return the facts of a kind about a person."""
+        if kind not in self._by_person:
+            by_person: dict[str, list[dict[str, Any]]] = {}
+            for row in self.rows[kind]:
+                by_person.setdefault(row["person"], []).append(row)
+            self._by_person[kind] = by_person
+        return self._by_person[kind].get(card, [])
+
+    _by_person: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+
+
+def check_cohort(cohort: int, checked: Checked, entries: Iterable[Entry], published_on: date) -> Report:
+    """Compare the entries of a cohort with the second reading, and whom the list should have with whom it has.
+
+    What people have approved on the day of publication or later may not be in that version yet.
+    """
+    counts, told, listed = Counter[str](), list[Difference](), set[str]()
+    people = checked.people()
+    for entry in entries:
+        card = people.get(entry.subject)
+        if wrong := checked.wrong(entry, card, published_on):
+            told.append(Difference(cohort, wrong, entry.decision_id, entry.line))
+        else:
+            counts["listed, as the second reading has it"] += 1
+        if card is None:
+            continue
+        listed.add(card)
+        if checked.later[card].outcome == "purchased":
+            counts["of these with a purchase that came to light since"] += 1
+    for row in checked.rows["revocations"]:
+        if row["revoked_on"] < published_on and row["person"] not in listed:
+            if checked.of(row["person"], "reinstatements"):
+                counts["reinstated, and not listed"] += 1
+            else:
+                told.append(Difference(cohort, "revoked, and not listed", row["decision_id"], None))
+    return Report({cohort: counts}, told)

@@ -1,0 +1,12 @@
+-- Grain: one row per decision that was made of a cohort.
+-- Parameters: cohort.
+-- Duty: recheck.
+select
+    decision_id,
+    announced_on,
+    deadline_on,
+    settlement_days,
+    as_of
+from decisions
+where cohort = :cohort and status = 'made'
+order by deadline_on

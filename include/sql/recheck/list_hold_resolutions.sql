@@ -1,0 +1,12 @@
+-- Grain: one row per recipient of a cohort who was held, and what a person found for a deadline.
+-- Parameters: cohort.
+-- Duty: recheck.
+select
+    r.card_number,
+    h.deadline_on,
+    h.is_purchased,
+    h.resolved_on
+from hold_resolutions as h
+inner join recipients as r on h.recipient_id = r.recipient_id
+where r.cohort = :cohort
+order by r.card_number, h.deadline_on

@@ -1,0 +1,13 @@
+-- Grain: one row per platform and date whose missing delivery a person has answered for.
+-- Parameters: cohort.
+-- Duty: recheck.
+select
+    split_part(m.missing, ' ', 1) as platform,
+    cast(split_part(m.missing, ' ', 2) as date) as business_date,
+    min(o.overridden_on) as overridden_on
+from decisions as d
+inner join overrides as o on d.decision_id = o.decision_id
+cross join lateral unnest(d.missing_feeds) as m (missing)
+where d.cohort = :cohort and d.reason = 'feeds_missing'
+group by m.missing
+order by m.missing
