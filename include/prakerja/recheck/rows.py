@@ -158,7 +158,7 @@ def find_cards_in_text(unreadable: str) -> tuple[Cards, ...]:
     """Return whose an unreadable row might be."""
     # "an unreadable row: every run of exactly 16 digits in it."
     runs = re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(unreadable))
-    return tuple((int(run), int(run)) for run in runs)
+    return tuple(dict.fromkeys((int(run), int(run)) for run in runs))
 
 
 def find_cards(given: Any) -> tuple[Cards, ...]:
@@ -185,7 +185,7 @@ def find_cards(given: Any) -> tuple[Cards, ...]:
         # "and, where it has exactly 16 digits without dropping anything, that card too;"
         if len(re.findall("[0-9]", text)) == 16:
             found += _card_of(text)
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def normalize_digits(text: str) -> str:

@@ -1,22 +1,22 @@
-"""The rows of a workbook as they were delivered. openpyxl finds the parts, the texts and the styles."""
+"""The rows of a workbook as they were delivered. openpyxl finds the parts and reads the cells."""
 
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 from xml.etree.ElementTree import Element, ParseError
 
 from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
 from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
-from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
-from openpyxl.xml.functions import iterparse
+from openpyxl.xml.constants import SHEET_MAIN_NS
+from openpyxl.xml.functions import fromstring, iterparse
 
 from prakerja.platforms import FIELDS, Platform
 from prakerja.recheck.files import MOST_BYTES, Evidence, EvidenceError
@@ -25,6 +25,8 @@ from prakerja.recheck.texts import NUMBER, Number
 
 LAST_SERIAL = 2_958_466  # 10000-01-01 in a workbook of Windows
 DAY_IN_MS = 86_400_000
+NS = f"{{{SHEET_MAIN_NS}}}"
+NO_CELL = {"value": None}
 OCCURRED_AT = FIELDS.index("occurred_at")
 
 
@@ -32,20 +34,6 @@ class Doubtful(str):
     """Text of a cell that spreadsheets may show otherwise (`_x0041_` for A): its row is not to be relied on."""
 
     __slots__ = ()
-
-
-class ExactBook(ExcelReader):  # type: ignore[misc] # openpyxl carries no types
-    """openpyxl's reader of books, except that shared texts stay as they stand (it takes `x005F_` out of them)."""
-
-    def read_strings(self) -> None:
-        """Read the texts that cells share."""
-        part = self.package.find(SHARED_STRINGS)
-        if part is not None:
-            with self.archive.open(part.PartName[1:]) as source:
-                for _, element in iterparse(source):
-                    if element.tag == f"{{{SHEET_MAIN_NS}}}si":
-                        self.shared_strings.append(Text.from_tree(element).content)
-                        element.clear()
 
 
 class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no types
@@ -86,36 +74,29 @@ def read_workbook_rows(evidence: Evidence, platform: Platform) -> Iterator[Deliv
 
 def _read_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
     _check_parts(evidence)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what openpyxl does not support outside the cells
-        reader = ExactBook(BytesIO(evidence.content), read_only=True, keep_links=False)
-        reader.read()
-    book = reader.wb
+    reader = ExcelReader(BytesIO(evidence.content), read_only=True, keep_links=False)
+    reader.read_manifest()
+    reader.read_workbook()
     # "Of a workbook only the contract's sheet is read"
-    if book.sheetnames.count(platform.sheet) != 1:
+    paths = [relation.target for sheet, relation in reader.parser.find_sheets() if sheet.name == platform.sheet]
+    if len(paths) != 1:
         raise EvidenceError(evidence.where, "the sheet of the contract is missing, or there twice")
-    sheet = book[platform.sheet]
-    with reader.archive.open(sheet._worksheet_path) as source:
-        parser = ExactCells(
-            source,
-            reader.shared_strings,
-            epoch=book.epoch,
-            date_formats=book._date_formats,
-            timedelta_formats=book._timedelta_formats,
-        )
-        columns: list[int] | None = None
-        for line, cells in _parse_rows(parser):
+    texts = _read_shared_texts(reader)
+    date_styles = _read_date_styles(reader)
+    columns: list[int] | None = None
+    with reader.archive.open(paths[0]) as source:
+        for line, cells in _parse_rows(source, texts):
             # "rows without any value are no rows"
             if all(cell["value"] in (None, "") for cell in cells):
                 continue
-            by_column = {cell["column"]: cell for cell in cells}
             if columns is None:
                 columns = _find_columns(evidence.where, cells, platform)
                 continue
-            row = [by_column.get(column, {"value": None}) for column in columns]
-            yield _build_row(line, row, parser, [cell["value"] for cell in cells])
-        if columns is None:
-            raise EvidenceError(evidence.where, "the sheet has no header")
+            by_column = {cell["column"]: cell for cell in cells}
+            row = [by_column.get(column, NO_CELL) for column in columns]
+            yield _build_row(line, row, cells, date_styles, reader.wb.epoch)
+    if columns is None:
+        raise EvidenceError(evidence.where, "the sheet has no header")
 
 
 def _check_parts(evidence: Evidence) -> None:
@@ -128,10 +109,43 @@ def _check_parts(evidence: Evidence) -> None:
         raise EvidenceError(evidence.where, "two parts of the workbook have the same name")
 
 
-def _parse_rows(parser: ExactCells) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _read_shared_texts(reader: ExcelReader) -> list[str]:
+    """Return the texts that cells share, as they stand: openpyxl's own reading takes `x005F_` out of them."""
+    texts: list[str] = []
+    for path in _find_parts(reader, "sharedStrings"):
+        with reader.archive.open(path) as source:
+            for _, element in iterparse(source):
+                if element.tag == f"{NS}si":
+                    texts.append(Text.from_tree(element).content)
+                    element.clear()
+    return texts
+
+
+def _read_date_styles(reader: ExcelReader) -> set[int]:
+    """Return the cell styles that show a number as a date. openpyxl's own reading refuses workbooks of other makers."""
+    formats: dict[int, str] = dict(BUILTIN_FORMATS)
+    codes: list[str | None] = []
+    for path in _find_parts(reader, "styles"):
+        root = fromstring(reader.archive.read(path))
+        for each in root.iterfind(f"{NS}numFmts/{NS}numFmt"):
+            formats[int(each.get("numFmtId"))] = each.get("formatCode")
+        codes += [formats.get(int(each.get("numFmtId", 0))) for each in root.iterfind(f"{NS}cellXfs/{NS}xf")]
+    return {style for style, code in enumerate(codes) if is_date_format(code) and not is_timedelta_format(code)}
+
+
+def _find_parts(reader: ExcelReader, kind: str) -> list[str]:
+    """Return the paths of the parts of a kind; there is one, or none. Raises `ValueError`."""
+    paths = [relation.target for relation in reader.parser.rels.values() if relation.Type.endswith(f"/{kind}")]
+    if len(paths) > 1:
+        raise ValueError("several parts of a kind of which a workbook has one")
+    return paths
+
+
+def _parse_rows(source: IO[bytes], texts: list[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Yield number and cells of each row. Raises `ValueError` where rows or cells are there twice or out of order."""
+    parser = ExactCells(source, texts)
     last = 0
-    for _, element in iterparse(parser.source):
+    for _, element in iterparse(source):
         if element.tag == ROW_TAG:
             line, cells = parser.parse_row(element)
             element.clear()
@@ -151,15 +165,17 @@ def _find_columns(where: str, header: list[dict[str, Any]], platform: Platform) 
     return [header[names.index(name)]["column"] for name in wanted]
 
 
-def _build_row(line: int, row: list[dict[str, Any]], parser: ExactCells, values: list[Any]) -> DeliveredRow:
-    cells = [cell["value"] for cell in row]
+def _build_row(
+    line: int, row: list[dict[str, Any]], cells: list[dict[str, Any]], date_styles: set[int], epoch: datetime
+) -> DeliveredRow:
+    values = [cell["value"] for cell in row]
     moment = row[OCCURRED_AT]
-    if isinstance(moment["value"], Number) and moment["style_id"] in parser.date_formats - parser.timedelta_formats:
-        cells[OCCURRED_AT] = _read_serial(moment["value"], parser.epoch)
+    if isinstance(moment["value"], Number) and moment["style_id"] in date_styles:
+        values[OCCURRED_AT] = _read_serial(moment["value"], epoch)
     elif isinstance(moment["value"], datetime):
-        cells[OCCURRED_AT] = None  # an ISO date cell (`t="d"`): openpyxl reads it leniently, so it tells no time
-    raw = "\n".join(str(value) for value in values if value is not None)
-    return DeliveredRow(line, tuple(cells), raw, not any(isinstance(cell, Doubtful) for cell in cells))
+        values[OCCURRED_AT] = None  # an ISO date cell (`t="d"`): openpyxl reads it leniently, so it tells no time
+    raw = "\n".join(str(cell["value"]) for cell in cells if cell["value"] is not None)
+    return DeliveredRow(line, tuple(values), raw, not any(isinstance(value, Doubtful) for value in values))
 
 
 def _read_serial(serial: Number, epoch: datetime) -> datetime | None:
