@@ -1,0 +1,280 @@
+"""What a delivered row says: its canonical fields, every reason to quarantine it, and whose it might be."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from upath import UPath
+
+from prakerja.platforms import FIELDS, Platform, platforms
+from prakerja.recheck.facts import Delivery
+from prakerja.recheck.files import EvidenceError, open_delivery, read_iso_time, start_of
+from prakerja.recheck.reading import DeliveredRow, read_text_rows
+from prakerja.recheck.texts import Number, whole
+from prakerja.recheck.workbook import read_workbook_rows
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CARD = re.compile("[0-9]{16}")
+MOST_IDR = 1_000_000
+SCIENTIFIC = re.compile(r"\+?([0-9]{1,400})(?:[.,]([0-9]{0,400}))?[eE]([+-]?[0-9]{1,4})")
+LONGEST_TEXT = 2**20  # bytes of a field that is kept as text
+KEPT_AS_TEXT = [FIELDS.index(field) for field in ("transaction_id", "course_id", "voucher_code")]
+AMOUNT = FIELDS.index("amount_idr")
+
+Cards = tuple[int, int]
+"""Every card from the first number to the last, both included."""
+
+
+class Row(NamedTuple):
+    """One row of a delivery. With a reason it is quarantined, and `might_be` says whose it might be.
+
+    `content` is what makes a repeat. An identifier, event or instant that is not valid is None; so is a card.
+    """
+
+    line: int
+    transaction_id: str | None
+    event: str | None
+    occurred_at: datetime | None
+    card_number: str | None
+    content: tuple[Any, ...]
+    reasons: tuple[str, ...]
+    might_be: tuple[Cards, ...]
+
+
+class RowReader:
+    """Reads the rows of one platform's business date."""
+
+    def __init__(self, platform: Platform, business_date: date) -> None:
+        self.events = {str(word): event for word, event in platform.events.items()}
+        self.read_instant = _choose_instant_form(platform)
+        self.amount_form = platform.amount_idr
+        self.too_old_before = start_of(business_date - timedelta(days=7))
+        self.in_future_from = start_of(business_date + timedelta(days=1))
+
+    def read_amount(self, value: Any) -> int | None:
+        """Return the amount as delivered where it is a whole number, in range or not; else None."""
+        form = self.amount_form["form"]
+        if isinstance(value, Number):
+            return whole(value) if form in ("number", "whole") else None
+        if not isinstance(value, str):
+            return None
+        if form == "rupiah" and re.fullmatch(r"-?Rp[0-9]{1,3}(\.[0-9]{3}){0,12}", value):
+            return int(value.replace("Rp", "").replace(".", ""))
+        return int(value) if form == "whole" and re.fullmatch("-?[0-9]{1,40}", value) else None
+
+    def read(self, delivered: DeliveredRow) -> Row:
+        """Return what a row says."""
+        line, cells, raw, is_readable = delivered
+        if not is_readable or _is_too_long(cells):
+            # "Content is the seven canonical fields, or as delivered where unreadable."
+            return Row(line, None, None, None, None, (raw,), ("row_unreadable",), find_cards_in_text(raw))
+        given_id, given_event, given_time, given_card, course_id, given_amount, voucher_code = cells
+        reasons = []
+        transaction_id, reason = read_transaction_id(given_id)
+        if reason:
+            reasons.append(reason)
+        # "Values are exact as in the table (letter case, no spaces trimmed into validity)"
+        event = self.events.get(text_of(given_event))
+        if event is None:
+            reasons.append("event_unknown")
+        occurred_at = self.read_instant(given_time)
+        if occurred_at is None:
+            reasons.append("occurred_at_invalid")
+        # "`occurred_at_in_future` (at or after business date + 1, 00:00 WIB)"
+        elif occurred_at >= self.in_future_from:
+            reasons.append("occurred_at_in_future")
+        # "`occurred_at_too_old` (before business date - 7, 00:00 WIB)"
+        elif occurred_at < self.too_old_before:
+            reasons.append("occurred_at_too_old")
+        # "`card_number`: exactly 16 digits, text". "A card that arrives as a number ... is `card_number_malformed`"
+        card_number = given_card if is_text(given_card) and CARD.fullmatch(given_card) else None
+        if card_number is None:
+            reasons.append("card_number_malformed")
+        # "`amount_idr`: whole rupiah, 1 to 1,000,000"
+        amount = self.read_amount(given_amount)
+        if amount is None or not 1 <= amount <= MOST_IDR or not self._has_width(given_amount):
+            reasons.append("amount_invalid")
+        content = (
+            transaction_id or text_of(given_id),
+            event or text_of(given_event),
+            occurred_at or text_of(given_time),
+            card_number or (type(given_card), str(given_card)),
+            text_of(course_id),
+            amount if amount is not None else text_of(given_amount),
+            text_of(voucher_code),
+        )
+        might_be = find_cards(given_card) if reasons else ()
+        return Row(line, transaction_id, event, occurred_at, card_number, content, tuple(reasons), might_be)
+
+    def _has_width(self, value: Any) -> bool:
+        # "NILAI zero-padded to 9"
+        width = self.amount_form.get("width")
+        return width is None or (isinstance(value, str) and len(value) == width)
+
+
+def read_delivery(landing: UPath, delivery: Delivery) -> Iterator[Row]:
+    """Yield the rows of an accepted delivery. Raises `EvidenceError`, of its totals only at its end."""
+    evidence = open_delivery(landing, delivery)
+    platform = platforms()[delivery.platform]
+    read_rows = read_workbook_rows if platform.layout == "xlsx" else read_text_rows
+    reader = RowReader(platform, delivery.business_date)
+    rows = amount_idr = 0
+    for delivered in read_rows(evidence, platform):
+        # "`rows` counts data rows, repeats and unreadable ones included, header and trailer not."
+        rows += 1
+        # "`amount_idr` adds up every amount as delivered that is a whole number, in range or not, repeats included;
+        # anything else counts 0."
+        amount_idr += reader.read_amount(delivered.cells[AMOUNT]) or 0
+        yield reader.read(delivered)
+    # Rejected: "row count, amount total or trailer that disagrees"
+    if rows != evidence.rows:
+        raise EvidenceError(evidence.where, f"the file has {rows} rows, its manifest says {evidence.rows}")
+    if amount_idr != evidence.amount_idr:
+        raise EvidenceError(evidence.where, "the amounts do not add up to the total of the manifest")
+
+
+def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
+    """Return a transaction id, or the reason why there is none."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None, "transaction_id_missing"
+    if is_text(value):
+        return value, None
+    # "`transaction_id_malformed` (it came as a number, JSON or cell, of more than 15 digits; shorter ones are their
+    # digits)"
+    number = whole(value) if isinstance(value, Number) else None
+    if number is None or not 0 <= number < 10**15:
+        return None, "transaction_id_malformed"
+    return str(number), None
+
+
+def find_cards_in_text(unreadable: str) -> tuple[Cards, ...]:
+    """Return whose an unreadable row might be."""
+    # "an unreadable row: every run of exactly 16 digits in it."
+    runs = re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(unreadable))
+    return tuple(dict.fromkeys((int(run), int(run)) for run in runs))
+
+
+def find_cards(given: Any) -> tuple[Cards, ...]:
+    """Return whose a quarantined row might be, by its card as delivered."""
+    text = normalize_digits("" if given is None else str(given))
+    # "In the card's text white space, quotes, apostrophes and `=` are taken out; then"
+    text = "".join(sign for sign in text if not sign.isspace() and not _is_quote(sign) and sign != "=")
+    found: list[Cards] = []
+    # "a number in scientific notation (decimal point or comma allowed) might be every card that it rounds from;"
+    scientific = SCIENTIFIC.fullmatch(text)
+    if scientific:
+        found.append(_cards_that_round_to(scientific[1], scientific[2] or "", int(scientific[3])))
+    number = whole(text) if isinstance(given, Number) else None
+    if number is not None:
+        digits = str(abs(number))
+        # "a number cell or JSON number of 16 or more digits might be every card with the same first 15 digits;"
+        first = 10 * int(digits[:15])
+        # "a shorter one, the card it equals with zeros put back;"
+        found.append((first, first + 9) if len(digits) >= 16 else (int(digits), int(digits)))
+    elif not scientific:
+        # "otherwise drop a final `.0`, `,00`..., strip to digits, put zeros lost at the front back: the card that this
+        # equals;" A card is compared as a number here, and so with its zeros.
+        found += _card_of(re.sub("[.,]0+\\Z", "", text))
+        # "and, where it has exactly 16 digits without dropping anything, that card too;"
+        if len(re.findall("[0-9]", text)) == 16:
+            found += _card_of(text)
+    return tuple(dict.fromkeys(found))
+
+
+def normalize_digits(text: str) -> str:
+    """Return text without format characters, every decimal digit as its ASCII digit."""
+    # "Format characters (Unicode Cf) count for nothing, and every Unicode decimal digit as its ASCII digit."
+    if text.isascii():
+        return text
+    kept = (sign for sign in text if unicodedata.category(sign) != "Cf")
+    return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in kept)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a cell came as text, and not as a number."""
+    return isinstance(value, str) and not isinstance(value, Number)
+
+
+def text_of(value: Any) -> str:
+    """Return a cell as text; a number as the digits of the whole number that it equals."""
+    if isinstance(value, Number):
+        number = whole(value)
+        return str(value if number is None else number)
+    return "" if value is None else str(value)
+
+
+def _is_too_long(cells: tuple[Any, ...]) -> bool:
+    """Whether a field that is kept as text has more than 1 MiB."""
+    return any(
+        isinstance(text := cells[position], str)
+        and 4 * len(text) > LONGEST_TEXT
+        and len(text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT
+        for position in KEPT_AS_TEXT
+    )
+
+
+def _card_of(text: str) -> list[Cards]:
+    digits = re.sub("[^0-9]", "", text)
+    significant = digits.lstrip("0")
+    return [(int(significant or "0"),) * 2] if digits and len(significant) <= 16 else []
+
+
+def _cards_that_round_to(before: str, after: str, exponent: int) -> Cards:
+    """Return the whole numbers that lie within half a unit of the last digit written."""
+    unit = Fraction(10) ** (exponent - len(after))
+    written = int(before + after)
+    half = Fraction(1, 2)
+    return math.ceil((written - half) * unit), math.floor((written + half) * unit)
+
+
+def _is_quote(sign: str) -> bool:
+    return sign in "\"'`´ʹʺʼʽ′″＂＇" or unicodedata.category(sign) in ("Pi", "Pf")
+
+
+def _choose_instant_form(platform: Platform) -> Callable[[Any], datetime | None]:
+    """Return how this platform's instants are read; the reading gives None where there is none."""
+    form = str(platform.occurred_at["form"])
+    if form == "iso8601":
+        return read_iso_time
+    if form == "epoch_ms":
+        return _read_epoch_ms
+    if "YYYY" not in form or "zone" not in platform.occurred_at:
+        raise EvidenceError(f"the platform {platform.platform}", f"the form {form} of occurred_at is unknown here")
+    # "waktu `DD/MM/YYYY HH:MM:SS`, WIB by contract", "`YYYY-MM-DD HH:MM:SS` text, WIB", "WAKTU `YYYYMMDDHHMMSS` WIB"
+    zone = ZoneInfo(platform.occurred_at["zone"])
+    day, hour, seconds = re.escape(form).partition("HH")
+    pattern = day.replace("MM", "(?P<month>[0-9]{2})") + hour + seconds.replace("MM", "(?P<minute>[0-9]{2})")
+    for sign, name in (("YYYY", "year"), ("DD", "day"), ("HH", "hour"), ("SS", "second")):
+        pattern = pattern.replace(sign, f"(?P<{name}>[0-9]{{{len(sign)}}})")
+    compiled = re.compile(pattern)
+
+    def read_local_time(value: Any) -> datetime | None:
+        if isinstance(value, datetime):  # "Waktu a date cell or ..."
+            return value.replace(tzinfo=zone)
+        found = compiled.fullmatch(value) if is_text(value) else None
+        try:
+            return (
+                datetime(**{name: int(digits) for name, digits in found.groupdict().items()}, tzinfo=zone)
+                if found
+                else None
+            )
+        except ValueError:
+            return None
+
+    return read_local_time
+
+
+def _read_epoch_ms(value: Any) -> datetime | None:
+    # "`ts`: <epoch ms>"
+    milliseconds = whole(value) if isinstance(value, Number) else None
+    try:
+        return None if milliseconds is None else EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None

@@ -1,0 +1,104 @@
+"""Text, JSON and numbers exactly as they were delivered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from decimal import Decimal
+from typing import Any, NamedTuple, NoReturn
+
+SPACE = re.compile(r"[ \t\r\n]*")
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,6})?")
+DEEPEST = 256
+MOST_DIGITS = 40  # of a number; no identifier, no rupiah and no manifest's total holds so many
+
+
+class Number(str):
+    """A JSON number or a number cell: the digits that the file holds, not a float's."""
+
+    __slots__ = ()
+
+
+class Repeated:
+    """Stands for the value of a key that one object holds twice: nobody can say which value is meant."""
+
+
+REPEATED = Repeated()
+
+
+class ParsedJson(NamedTuple):
+    """A JSON value, where it ends in its text, and whether any object in it holds a key twice."""
+
+    value: Any
+    end: int
+    has_repeated: bool
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text of a feed, a roster or a manifest, without its byte-order mark. Raises `ValueError`."""
+    # "All: UTF-8 in every byte (ignored columns too), a byte-order mark and CRLF tolerated everywhere,
+    text = content.decode("utf-8-sig")
+    # CR alone nowhere (rejected)."
+    if re.search("\r(?!\n)", text):
+        raise ValueError("a CR stands alone")
+    if "\0" in text:
+        raise ValueError("it holds U+0000")
+    return text
+
+
+def parse_json(text: str, start: int = 0) -> ParsedJson:
+    """Parse the JSON value that begins at `start` or after white space. Raises `ValueError`, `RecursionError`."""
+    # "JSON is RFC 8259, strictly": Python's json also takes NaN and Infinity; `_refuse_constant` takes them away.
+    has_repeated = False
+
+    def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal has_repeated
+        built = dict(pairs)
+        if len(built) < len(pairs):
+            has_repeated = True
+            built.update({key: REPEATED for key, times in Counter(key for key, _ in pairs).items() if times > 1})
+        return built
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=build_object, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant
+    )
+    value, end = decoder.raw_decode(text, skip_space(text, start))
+    return ParsedJson(value, end, has_repeated)
+
+
+def skip_space(text: str, start: int) -> int:
+    """Return where the next character stands that is not JSON's white space."""
+    found = SPACE.match(text, start)
+    return found.end() if found else start
+
+
+def is_too_deep(text: str, value: Any) -> bool:
+    """Whether a JSON value has more than 256 levels; itself is the first."""
+    if text.count("{") + text.count("[") <= DEEPEST:
+        return False
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in _values_in(each) if isinstance(inner, dict | list)]
+    return bool(level)
+
+
+def whole(number: str) -> int | None:
+    """Return the whole number that these digits equal, or None."""
+    # "a JSON number or cell equal to a whole number is whole": 12, 12.0 and 1e3 are, 12.5 and NaN are not.
+    if not NUMBER.fullmatch(number):
+        return None
+    exact = Decimal(number)
+    if exact != exact.to_integral_value():
+        return None
+    if exact and exact.adjusted() >= MOST_DIGITS:
+        exact = Decimal(1).copy_sign(exact).scaleb(MOST_DIGITS)
+    return int(exact) if exact else 0
+
+
+def _values_in(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

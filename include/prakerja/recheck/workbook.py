@@ -1,0 +1,190 @@
+"""The rows of a workbook as they were delivered. openpyxl finds the parts and reads the cells."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+from typing import IO, Any
+from xml.etree.ElementTree import Element, ParseError
+
+from openpyxl.cell.text import Text
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
+from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
+from openpyxl.xml.constants import SHEET_MAIN_NS
+from openpyxl.xml.functions import fromstring, iterparse
+
+from prakerja.platforms import FIELDS, Platform
+from prakerja.recheck.files import MOST_BYTES, Evidence, EvidenceError
+from prakerja.recheck.reading import DeliveredRow
+from prakerja.recheck.texts import NUMBER, Number
+
+LAST_SERIAL = 2_958_466  # 10000-01-01 in a workbook of Windows
+DAY_IN_MS = 86_400_000
+NS = f"{{{SHEET_MAIN_NS}}}"
+NO_CELL = {"value": None}
+OCCURRED_AT = FIELDS.index("occurred_at")
+
+
+class Doubtful(str):
+    """Text of a cell that spreadsheets may show otherwise (`_x0041_` for A): its row is not to be relied on."""
+
+    __slots__ = ()
+
+
+class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no types
+    """openpyxl's reader of cells, except that a number stays the digits that the file holds."""
+
+    def parse_cell(self, element: Element) -> dict[str, Any]:
+        """Return a cell: its column, value, type and style. Raises `ValueError`."""
+        # "a formula in that sheet is a rejection"
+        if element.find(FORMULA_TAG) is not None:
+            raise ValueError("a formula")
+        kind = element.get("t", "n")
+        if kind == "s" and not re.fullmatch("[0-9]+", element.findtext(VALUE_TAG) or ""):
+            raise ValueError("the number of a text is no number")  # int("-1") would take the last text
+        if kind == "n":
+            # "a number cell is the digits that the file holds, not a float's": openpyxl keeps "str" as it stands.
+            element.set("t", "str")
+        cell: dict[str, Any] = super().parse_cell(element)
+        if kind == "n" and cell["value"] is not None:
+            cell["value"] = Number(cell["value"])
+        elif isinstance(cell["value"], str) and re.search("_x[0-9A-Fa-f]{4}_", cell["value"]):
+            cell["value"] = Doubtful(cell["value"])
+        return cell
+
+
+def read_workbook_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
+    """Yield every data row of the contract's sheet; a date cell is a datetime without zone. Raises `EvidenceError`."""
+    try:
+        yield from _read_rows(evidence, platform)
+    except EvidenceError:
+        raise
+    except (
+        ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+        OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, ParseError,
+    ):  # fmt: skip
+        # openpyxl has no error of its own for a workbook that breaks the rules; it fails wherever it happens to.
+        raise EvidenceError(evidence.where, "the workbook cannot be read, or its sheet holds a formula") from None
+
+
+def _read_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
+    _check_parts(evidence)
+    reader = ExcelReader(BytesIO(evidence.content), read_only=True, keep_links=False)
+    reader.read_manifest()
+    reader.read_workbook()
+    # "Of a workbook only the contract's sheet is read"
+    paths = [relation.target for sheet, relation in reader.parser.find_sheets() if sheet.name == platform.sheet]
+    if len(paths) != 1:
+        raise EvidenceError(evidence.where, "the sheet of the contract is missing, or there twice")
+    texts = _read_shared_texts(reader)
+    date_styles = _read_date_styles(reader)
+    columns: list[int] | None = None
+    with reader.archive.open(paths[0]) as source:
+        for line, cells in _parse_rows(source, texts):
+            # "rows without any value are no rows"
+            if all(cell["value"] in (None, "") for cell in cells):
+                continue
+            if columns is None:
+                columns = _find_columns(evidence.where, cells, platform)
+                continue
+            by_column = {cell["column"]: cell for cell in cells}
+            row = [by_column.get(column, NO_CELL) for column in columns]
+            yield _build_row(line, row, cells, date_styles, reader.wb.epoch)
+    if columns is None:
+        raise EvidenceError(evidence.where, "the sheet has no header")
+
+
+def _check_parts(evidence: Evidence) -> None:
+    with zipfile.ZipFile(BytesIO(evidence.content)) as archive:
+        parts = archive.infolist()
+    if sum(part.file_size for part in parts) > MOST_BYTES:
+        raise EvidenceError(evidence.where, f"the workbook opens to more than {MOST_BYTES:,} bytes")
+    # Of parts whose names differ in case alone, each program opens the one that it likes.
+    if len({part.filename.replace("\\", "/").casefold() for part in parts}) < len(parts):
+        raise EvidenceError(evidence.where, "two parts of the workbook have the same name")
+
+
+def _read_shared_texts(reader: ExcelReader) -> list[str]:
+    """Return the texts that cells share, as they stand: openpyxl's own reading takes `x005F_` out of them."""
+    texts: list[str] = []
+    for path in _find_parts(reader, "sharedStrings"):
+        with reader.archive.open(path) as source:
+            for _, element in iterparse(source):
+                if element.tag == f"{NS}si":
+                    texts.append(Text.from_tree(element).content)
+                    element.clear()
+    return texts
+
+
+def _read_date_styles(reader: ExcelReader) -> set[int]:
+    """Return the cell styles that show a number as a date. openpyxl's own reading refuses workbooks of other makers."""
+    formats: dict[int, str] = dict(BUILTIN_FORMATS)
+    codes: list[str | None] = []
+    for path in _find_parts(reader, "styles"):
+        root = fromstring(reader.archive.read(path))
+        for each in root.iterfind(f"{NS}numFmts/{NS}numFmt"):
+            formats[int(each.get("numFmtId"))] = each.get("formatCode")
+        codes += [formats.get(int(each.get("numFmtId", 0))) for each in root.iterfind(f"{NS}cellXfs/{NS}xf")]
+    return {style for style, code in enumerate(codes) if is_date_format(code) and not is_timedelta_format(code)}
+
+
+def _find_parts(reader: ExcelReader, kind: str) -> list[str]:
+    """Return the paths of the parts of a kind; there is one, or none. Raises `ValueError`."""
+    paths = [relation.target for relation in reader.parser.rels.values() if relation.Type.endswith(f"/{kind}")]
+    if len(paths) > 1:
+        raise ValueError("several parts of a kind of which a workbook has one")
+    return paths
+
+
+def _parse_rows(source: IO[bytes], texts: list[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Yield number and cells of each row. Raises `ValueError` where rows or cells are there twice or out of order."""
+    parser = ExactCells(source, texts)
+    last = 0
+    for _, element in iterparse(source):
+        if element.tag == ROW_TAG:
+            line, cells = parser.parse_row(element)
+            element.clear()
+            columns = [cell["column"] for cell in cells]
+            if line <= last or len(set(columns)) < len(columns) or any(cell["row"] != line for cell in cells):
+                raise ValueError("rows or cells overlap")
+            last = line
+            yield line, cells
+
+
+def _find_columns(where: str, header: list[dict[str, Any]], platform: Platform) -> list[int]:
+    # "columns are found by header name in any order"
+    names = [cell["value"] for cell in header]
+    wanted = [platform.columns[field] for field in FIELDS]
+    if any(names.count(name) != 1 for name in wanted):
+        raise EvidenceError(where, "a column of the contract is missing, or there twice")
+    return [header[names.index(name)]["column"] for name in wanted]
+
+
+def _build_row(
+    line: int, row: list[dict[str, Any]], cells: list[dict[str, Any]], date_styles: set[int], epoch: datetime
+) -> DeliveredRow:
+    values = [cell["value"] for cell in row]
+    moment = row[OCCURRED_AT]
+    if isinstance(moment["value"], Number) and moment["style_id"] in date_styles:
+        values[OCCURRED_AT] = _read_serial(moment["value"], epoch)
+    elif isinstance(moment["value"], datetime):
+        values[OCCURRED_AT] = None  # an ISO date cell (`t="d"`): openpyxl reads it leniently, so it tells no time
+    raw = "\n".join(str(cell["value"]) for cell in cells if cell["value"] is not None)
+    return DeliveredRow(line, tuple(values), raw, not any(isinstance(value, Doubtful) for value in values))
+
+
+def _read_serial(serial: Number, epoch: datetime) -> datetime | None:
+    """Return the time of a date cell to the millisecond, as spreadsheets keep it; never in another day."""
+    if not NUMBER.fullmatch(serial) or not 61 <= (exact := Decimal(serial)) < LAST_SERIAL:
+        return None  # before March 1900 spreadsheets disagree
+    day = int(exact)
+    thousandths = min(round((exact - day) * DAY_IN_MS), DAY_IN_MS - 1)
+    try:
+        return epoch + timedelta(days=day, milliseconds=thousandths)
+    except OverflowError:
+        return None
