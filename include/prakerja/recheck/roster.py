@@ -13,14 +13,14 @@ from prakerja.recheck.texts import decode_text
 COLUMNS = ["card_number", "nik", "full_name", "phone", "email", "region_code"]
 
 
-def read_roster(landing: UPath, facts: Facts) -> list[str]:
-    """Return every card of the cohort, sorted. Raises `EvidenceError`."""
+def read_roster(landing: UPath, facts: Facts) -> dict[str, str]:
+    """Return the NIK of every card of the cohort, in the order of the cards. Raises `EvidenceError`."""
     evidence = open_roster(landing, facts)
     try:
         text = decode_text(evidence.content)
     except ValueError:
         raise EvidenceError(evidence.where, "the file is no text in UTF-8") from None
-    cards: set[str] = set()
+    nik_of: dict[str, str] = {}
     niks: set[str] = set()
     rows = 0
     # "`roster.csv.gz`: `card_number,nik,full_name,phone,email,region_code`"
@@ -30,10 +30,10 @@ def read_roster(landing: UPath, facts: Facts) -> list[str]:
         if not row.is_readable or not CARD.fullmatch(card_number) or not CARD.fullmatch(nik):
             raise EvidenceError(evidence.where, f"line {row.line} cannot be read, or has no card and NIK of 16 digits")
         # Rejected: "a duplicate card or NIK"
-        if card_number in cards or nik in niks:
+        if card_number in nik_of or nik in niks:
             raise EvidenceError(evidence.where, f"line {row.line} repeats a card or NIK")
-        cards.add(card_number)
+        nik_of[card_number] = nik
         niks.add(nik)
     if rows != evidence.rows:
         raise EvidenceError(evidence.where, f"the file has {rows} rows, its manifest says {evidence.rows}")
-    return sorted(cards)
+    return dict(sorted(nik_of.items()))

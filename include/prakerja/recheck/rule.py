@@ -87,7 +87,7 @@ def read_again(
     """
     in_force = find_deliveries_in_force(facts, is_later=is_later)
     require_every_delivery(facts, in_force)
-    cards = read_roster(landing, facts)
+    cards = list(read_roster(landing, facts))
     purchases: dict[str, Purchase] = {}
     damaged: dict[str, DamagedRow] = {}
     done = 0

@@ -491,7 +491,7 @@ def test_a_rehearsal_decides_and_keeps_nothing(wave: Cohort) -> None:
     assert workflow.choose(rehearsal(wave)) == "rehearsal_is_over"
     assert kept() == before
 
-    made = workflow.reconcile(deadline_run(wave))
+    made = workflow.recheck(deadline_run(wave))
     assert {name: made[name] for name in ("purchased", "held", "overdue", "excluded")} == {
         name: told[name] for name in ("purchased", "held", "overdue", "excluded")
     }
