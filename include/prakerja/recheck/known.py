@@ -91,8 +91,8 @@ def dates_of(calendar: Path, cohort: int, as_of: date) -> tuple[date, date]:
     Raises `EvidenceError`.
     """
     try:
-        # As texts: an entry of another cohort may hold a date that does not exist.
-        entries = yaml.load(calendar.read_text(encoding="utf-8"), yaml.BaseLoader)["cohorts"]
+        # As texts, and nothing else: an entry of another cohort may hold a date that does not exist.
+        entries = yaml.load(calendar.read_text(encoding="utf-8"), yaml.BaseLoader)["cohorts"]  # noqa: S506
         (entry,) = [each for each in entries if isinstance(each, dict) and each.get("cohort") == str(cohort)]
         announced_on, first = (date.fromisoformat(entry[name]) for name in ("announced_on", "deadline_on"))
         extensions = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ class Difference:
     def told(self) -> str:
         """Return who it is, masked, and what each reading says, by which row."""
         first = f"{self.first['outcome']}{_place(self.first)}" if self.first["outcome"] else "nobody"
-        second = f"{self.second.outcome}{_place(vars(self.second))}" if self.second else "nobody"
+        second = f"{self.second.outcome}{_place(asdict(self.second))}" if self.second else "nobody"
         return f"{mask('card_number', self.card_number)}: the first says {first}, the second {second}"
 
 
@@ -143,11 +143,7 @@ def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAga
 
 def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comparison) -> Iterator[Breaker]:
     """Yield why a decision on which the two readings differ is not made at all: one of the two is broken."""
-    again = compared.again
-    if again.reading is None:
-        yield Breaker("evidence_unreadable", str(again.unreadable))
-        return
-    facts = again.facts
+    again, facts = compared.again, compared.again.facts
     dates = (facts.announced_on, facts.deadline_on, facts.settlement_days)
     if dates != (cohort.announced_on, cohort.deadline_on, cohort.settlement_days):
         yield Breaker(
@@ -155,6 +151,9 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
             f"the window is {cohort.announced_on} to {cohort.deadline_on}, settled in {cohort.settlement_days} days; "
             f"by the second reading {facts.announced_on} to {facts.deadline_on}, in {facts.settlement_days}",
         )
+    if again.reading is None:
+        yield Breaker("evidence_unreadable", str(again.unreadable))
+        return
     first = {(e["platform"], e["business_date"], e["revision"], e["sha256"]) for e in cited}
     second = {(e.platform, e.business_date, e.revision, e.sha256) for e in again.reading.in_force}
     if first != second:
@@ -210,4 +209,4 @@ def describe(found: Mapping[str, int] | None) -> str:
     if found is None:
         return "read once: it was decided before there was a second reading"
     agreeing = f"two readings agree on {found['recipients'] - found['differing']:,} of {found['recipients']:,} selected"
-    return f"{agreeing}; {found['differing']:,} are held for it" if found["differing"] else agreeing
+    return f"{agreeing}; {found['differing']:,} held where they differ" if found["differing"] else agreeing
