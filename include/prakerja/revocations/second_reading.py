@@ -85,25 +85,50 @@ class Comparison:
         return [each for each in self.differences if each.recipient_id is not None]
 
 
-def read(cohort: Cohort, as_of: date) -> ReadAgain:
+def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
     """Read a cohort's files a second time, by the facts known on a day; it takes minutes for a large one.
 
     Raises `EvidenceError` where it has no facts to go by: the calendar, or the roster.
     """
     with warehouse.transaction("recheck", one_snapshot=True) as connection:
-        facts = facts_of(connection, cohort, as_of)
+        facts = facts_of(connection, cohort, announced_on, as_of)
     root = landing.landing_zone(Settings.from_environment().landing)
     try:
-        return ReadAgain(facts, read_again(root, facts, _told_of(cohort.cohort)))
+        return ReadAgain(facts, read_again(root, facts, _told_of(cohort)))
     except EvidenceError as error:
         return ReadAgain(facts, None, str(error))
 
 
-def facts_of(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Facts:
+def facts_of(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
     """Return what a second reading goes by. Raises `EvidenceError`."""
-    rows = known.load_rows(connection, cohort.cohort, cohort.announced_on)
+    rows = known.load_rows(connection, cohort, announced_on)
     settlement_days, calendar = int(program()["settlement_days"]), Settings.from_environment().calendar
-    return known.facts_at(rows, calendar, cohort.cohort, settlement_days, as_of)
+    return known.facts_at(rows, calendar, cohort, settlement_days, as_of)
+
+
+def list_bought(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) -> dict[int, Reading]:
+    """Return whom of some held people (cards by recipient) a second reading speaks for: it would revoke nobody of them.
+
+    What it said when they were decided, and held for that, has been looked into. Raises `EvidenceError` where it could
+    not read.
+    """
+    if again.reading is None:
+        raise EvidenceError("the second reading", str(again.unreadable), "nobody is revoked by evidence that is gone")
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(
+            connection, "revocations/list_reading_differences", decision_id=decision_id, recipient_ids=list(cards)
+        )
+    looked_into = {
+        row["recipient_id"]: (row["second_outcome"], row["platform"], row["business_date"], row["second_line"])
+        for row in rows
+    }
+    found = {number: again.reading.by_card[card] for number, card in cards.items() if card in again.reading.by_card}
+    return {
+        number: reading
+        for number, reading in found.items()
+        if reading.outcome in ("purchased", "excluded")
+        and looked_into.get(number) != (reading.outcome, reading.platform, reading.business_date, reading.line)
+    }
 
 
 def _told_of(cohort: int) -> Any:

@@ -152,6 +152,46 @@ def test_a_hold_that_was_a_purchase_is_cleared(wave: Cohort, bend: Callable[...,
     assert (story["state"], story["because"]) == ("purchased", "hold_resolved")
 
 
+def test_nobody_held_is_revoked_for_whom_a_second_reading_speaks(
+    held: decision.Decision,
+    bend: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = second_reading.read_again
+    bend({1: BOUGHT})
+    with pytest.raises(
+        PrakerjaError, match=r"this person is purchased \(tokopedia 2021-03-08, line 2\), and stays held"
+    ):
+        holds.resolve(card(1), is_purchased=False, because="asked them", resolved_by="ani", on=DECIDED_ON)
+    assert kept("select count(*) from hold_resolutions") == [(0,)]
+    monkeypatch.setattr(second_reading, "read_again", real)
+    proposed = holds.resolve(card(1), is_purchased=False, because="asked them", resolved_by="ani", on=DECIDED_ON)
+    assert proposed
+    with warehouse.transaction("decide") as connection:
+        approval.approve(connection, proposed, "siti", DECIDED_ON)
+    bend({1: BOUGHT})
+    assert holds.carry_out(DECIDED_ON) == 0, "what came since speaks for them"
+    assert "gelombang-12: 1 stay held: a second reading speaks for them" in caplog.text
+    monkeypatch.setattr(second_reading, "read_again", real)
+    assert holds.carry_out(DECIDED_ON) == 1
+
+
+def test_nobody_held_is_revoked_by_evidence_that_is_gone(
+    held: decision.Decision, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    proposed = holds.resolve(card(1), is_purchased=False, because="asked them", resolved_by="ani", on=DECIDED_ON)
+    assert proposed
+    with warehouse.transaction("decide") as connection:
+        approval.approve(connection, proposed, "siti", DECIDED_ON)
+    folder = home / "landing" / "feeds" / "tokopedia" / "2021-03-08" / "r1"
+    folder.rename(home / "gone")
+    assert holds.carry_out(DECIDED_ON) == 0
+    assert "gelombang-12: nobody held is revoked" in caplog.text
+    (home / "gone").rename(folder)
+    assert holds.carry_out(DECIDED_ON) == 1
+
+
 # -- where nobody is decided -------------------------------------------------------------------------------------------
 
 
