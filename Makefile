@@ -92,9 +92,9 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/feeds/test_two_ways.py \
 	tests/integration/standing/test_due_process.py tests/integration/standing/test_standing_properties.py tests/unit/reader/test_reader_fuzz.py tests/unit/test_snapshot.py
 
-soak: install ## what takes too long for every change: a month of feeds, many examples, workers killed, faults of the machine (an hour)
+soak: install ## what takes too long for every change: a month of feeds, many examples, two years of cohorts, workers killed, faults of the machine (two hours)
 	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak $(PROPERTIES) tests/integration/worlds
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/calendar tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/calendar tests/e2e/programme tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 bench: install ## what taking in and deciding cost, as ratios against references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks

@@ -112,7 +112,7 @@ def cohort_deadline():
     def await_feeds() -> PokeReturnValue:
         return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
 
-    @task(task_display_name="Reconcile: count where everybody stands")
+    @task(task_display_name="Reconcile: count")
     def reconcile(*, ti=None) -> dict[str, Any]:
         counts: dict[str, Any] = {}
         try:

@@ -81,7 +81,7 @@ def daily_audit():
         return trigger_runs(ti, ASKED, workflow.list_requests(datetime.now(WIB)))
 
     @task(task_display_name="Read the list's people again, in turn")
-    def recheck(*, ti=None) -> list[str]:
+    def recheck(*, ti=None) -> list[dict[str, Any]]:
         act()
         differing = workflow.recheck_list(datetime.now(WIB))
         push_signed(ti, FOUND, differing)

@@ -576,10 +576,10 @@ def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[d
     return found
 
 
-def recheck_list(now: datetime) -> list[str]:
+def recheck_list(now: datetime) -> list[dict[str, Any]]:
     """Read the cohorts whose turn it is tonight again, and compare the published list with that.
 
-    Return what differs, a line each. Every listed person has their turn within four weeks.
+    Return what differs as `audit_runs` does; no run mends it. Every listed person has their turn within four weeks.
     """
     from prakerja.blacklist import rechecking
 
@@ -592,8 +592,12 @@ def recheck_list(now: datetime) -> list[str]:
         log.info("gelombang-%d was read again: %s", number, told or "nobody of it is listed")
     by_what = Counter((each.cohort, each.what) for each in report.differences)
     return [
-        f"gelombang-{number}: the list and the second reading differ on {people:,}: {what}: "
-        f"see `prakerja recheck {number}`"
+        {
+            "kind": "list_differs",
+            "told": f"gelombang-{number}: the list and the second reading differ on {people:,}: {what}: "
+            f"see `prakerja recheck {number}`",
+            "repair": None,
+        }
         for (number, what), people in by_what.items()
     ]
 
@@ -618,17 +622,14 @@ def _run_of(event: CohortEvent, run_id: str, why: str) -> dict[str, Any]:
     return {"trigger_run_id": run_id, "conf": {"cohort": event.cohort, "kind": event.kind}, "note": markdown(why)}
 
 
-def report_audit(found: list[dict[str, Any]] | None, differing: list[str] | None) -> None:
+def report_audit(*found: list[dict[str, Any]] | None) -> None:
     """Raises `PrakerjaError` where something was found that no run mends, or nothing is known: a person is needed.
 
-    `differing` is what `recheck_list` found.
+    Of each task that looks what it found: those of `audit_runs` and `recheck_list`.
     """
-    for task, what in (("find", found), ("recheck", differing)):
-        if what is None:
-            raise PrakerjaError(
-                f"the audit did not get to its end, or its findings were altered: clear its task {task}"
-            )
-    if left := [*(finding["told"] for finding in found or [] if not finding["repair"]), *(differing or [])]:
+    if any(each is None for each in found):
+        raise PrakerjaError("the audit did not get to its end, or its findings were altered: clear find and recheck")
+    if left := [finding["told"] for each in found for finding in each or [] if not finding["repair"]]:
         raise PrakerjaError("\n".join(left))
 
 

@@ -21,17 +21,27 @@ from prakerja.recheck.facts import Delivery, Facts, Suspension, Withdrawal
 from prakerja.recheck.files import EvidenceError
 
 CONTRACT = "prakerja.facts/1"
-KINDS = (
-    "rosters", "deliveries", "extensions", "suspensions", "withdrawals", "overrides", "decisions", "hold_resolutions",
-    "revocations", "reinstatements", "corrections",
-)  # fmt: skip
+#: The statement that lists the facts of each kind.
+KINDS = {
+    "rosters": "recheck/list_rosters",
+    "deliveries": "recheck/list_deliveries",
+    "extensions": "recheck/list_extensions",
+    "suspensions": "recheck/list_suspensions",
+    "withdrawals": "recheck/list_withdrawals",
+    "overrides": "recheck/list_overrides",
+    "decisions": "recheck/list_decisions",
+    "hold_resolutions": "recheck/list_hold_resolutions",
+    "revocations": "recheck/list_revocations",
+    "reinstatements": "recheck/list_reinstatements",
+    "corrections": "recheck/list_corrections",
+}
 Rows = dict[str, list[dict[str, Any]]]
 
 
 def load_rows(connection: warehouse.Connection, cohort: int, announced_on: date) -> Rows:
     """Return the facts of a cohort, by kind."""
     at = {"cohort": cohort, "announced_on": announced_on}
-    found = {kind: [dict(row) for row in warehouse.rows(connection, f"recheck/list_{kind}", **at)] for kind in KINDS}
+    found = {kind: [dict(row) for row in warehouse.rows(connection, name, **at)] for kind, name in KINDS.items()}
     for row in (row for rows in found.values() for row in rows if "card_number" in row):
         row["person"] = f"{row.pop('card_number'):016d}"
     return found
@@ -81,10 +91,16 @@ def dates_of(calendar: Path, cohort: int, as_of: date) -> tuple[date, date]:
     Raises `EvidenceError`.
     """
     try:
-        entries = yaml.safe_load(calendar.read_text(encoding="utf-8"))["cohorts"]
-        (entry,) = [each for each in entries if isinstance(each, dict) and each.get("cohort") == cohort]
-        extensions = [each for each in entry.get("extensions") or [] if each["announced_on"] <= as_of]
-        return entry["announced_on"], max([entry["deadline_on"], *(each["deadline_on"] for each in extensions)])
+        # As texts, and nothing else: an entry of another cohort may hold a date that does not exist.
+        entries = yaml.load(calendar.read_text(encoding="utf-8"), yaml.BaseLoader)["cohorts"]  # noqa: S506
+        (entry,) = [each for each in entries if isinstance(each, dict) and each.get("cohort") == str(cohort)]
+        announced_on, first = (date.fromisoformat(entry[name]) for name in ("announced_on", "deadline_on"))
+        extensions = [
+            date.fromisoformat(each["deadline_on"])
+            for each in entry.get("extensions") or []
+            if date.fromisoformat(each["announced_on"]) <= as_of
+        ]
+        return announced_on, max([first, *extensions])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
         raise EvidenceError(
             str(calendar), f"the calendar does not name gelombang-{cohort} once", "correct it"

@@ -19,6 +19,7 @@ from prakerja.cohorts import evidence
 from prakerja.cohorts.completeness import as_text, missing_for, sentence
 from prakerja.cohorts.standing import record_extensions, window_of
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
 from prakerja.revocations import second_reading
 from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, ReadAgain
@@ -169,9 +170,13 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
 
 def _read_again(cohort: Cohort, as_of: date) -> ReadAgain:
     try:
-        return second_reading.read(cohort, as_of)
+        return second_reading.read(cohort.cohort, cohort.announced_on, as_of)
     except EvidenceError as error:
         raise BlockedError(f"gelombang-{cohort.cohort} is blocked: evidence_unreadable: {error}") from None
+
+
+def _facts(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Facts:
+    return second_reading.facts_of(connection, cohort.cohort, cohort.announced_on, as_of)
 
 
 def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
@@ -179,7 +184,7 @@ def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
         stopped = None
         if not is_decided(connection, cohort):
             record_extensions(connection, cohort)
-            if again is None or second_reading.facts_of(connection, cohort, as_of) != again.facts:
+            if again is None or _facts(connection, cohort, as_of) != again.facts:
                 raise MovedError("its facts changed while it was read a second time: it is read anew")
             tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
             stopped = tried.gap() or tried.decide(again)

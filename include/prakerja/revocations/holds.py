@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -11,9 +12,10 @@ from prakerja.calendar import calendar
 from prakerja.cohorts.people import is_suspended
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
-from prakerja.revocations import approval, late_truth
+from prakerja.recheck.files import EvidenceError
+from prakerja.revocations import approval, late_truth, second_reading
 from prakerja.revocations.approval import Batch
-from prakerja.revocations.decision import made_decision
+from prakerja.revocations.decision import Decision, made_decision
 from prakerja.revocations.explanation import outcome_of
 from prakerja.revocations.freezes import FrozenError, require_no_freeze
 
@@ -85,8 +87,11 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
     """Record what a person found out about someone who is held; gives the batch that now waits for another's approval.
 
     None for a purchase: that clears the person at once. Raises `PrakerjaError` for whoever is not held, or resolved
-    already for this deadline, and for whoever is suspended and did not purchase; the card is not repeated.
+    already for this deadline, and for whoever is suspended and did not purchase, or whom a second reading of the files
+    speaks for by now; the card is not repeated.
     """
+    if not is_purchased:
+        _require_no_purchase(card, on)
     with warehouse.transaction("decide") as connection:
         recipient = outcome_of(connection, card)
         if recipient is None or recipient["outcome"] != "held":
@@ -119,29 +124,78 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
         return batch
 
 
+def _require_no_purchase(card: str, on: date) -> None:
+    """Raise `PrakerjaError` where a second reading of the files speaks for somebody who is held."""
+    with warehouse.transaction() as connection:
+        recipient = outcome_of(connection, card)
+        decision = made_decision(connection, recipient["cohort"]) if recipient else None
+    if recipient is None or decision is None or recipient["outcome"] != "held":
+        return  # which is refused in its own words
+    again = second_reading.read(decision.cohort, decision.announced_on, on)
+    person = {recipient["recipient_id"]: f"{recipient['card_number']:016d}"}
+    for reading in second_reading.list_bought(decision.decision_id, again, person).values():
+        place = f" ({reading.platform} {reading.business_date}, line {reading.line})" if reading.platform else ""
+        raise PrakerjaError(
+            f"by a second reading of the files this person is {reading.outcome}{place}, and stays held: look there and "
+            "resolve it with --purchased, or see docs/runbooks/second_reading.md"
+        )
+
+
+def _list_bought(decision: Decision, approved: Mapping[int, str], clock: date) -> Collection[int]:
+    """Return whom of the people whose batches are approved a second reading speaks for; all, where it cannot read."""
+    if not approved:
+        return []
+    try:
+        again = second_reading.read(decision.cohort, decision.announced_on, clock)
+        return second_reading.list_bought(decision.decision_id, again, approved)
+    except EvidenceError as error:
+        log.warning("gelombang-%d: nobody held is revoked: %s", decision.cohort, error)
+        return approved
+
+
 def carry_out(clock: date) -> int:
     """Revoke the held who were found not to have bought, and for whom another person has approved; gives how many.
 
-    Whoever a delivery speaks for by now is left alone.
+    Whoever a delivery speaks for by now is left alone, by either of two readings.
     """
     revoked = 0
-    with warehouse.transaction("decide") as connection:
-        for number in calendar():  # of a cohort that was taken out of it nobody is revoked
+    for number in calendar():  # of a cohort that was taken out of it nobody is revoked
+        with warehouse.transaction() as connection:
             decision = made_decision(connection, number)
-            if decision is None:
-                continue
-            try:
-                require_no_freeze(connection, number, clock)
-            except FrozenError as frozen:
-                log.warning("%s", frozen)
-                continue
-            if late_truth.is_moved(connection, decision, clock):
-                continue
-            at = {"cohort": number, "deadline_on": decision.deadline_on, "clock": clock}
-            for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
-                batch = approval.propose(connection, decision, "hold", clock, row["resolved_by"], row["recipient_id"])
-                if batch is not None and not batch.approvals_needed:
+        if decision is None:
+            continue
+        with warehouse.transaction("decide") as connection:
+            approved = _approved_batches(connection, decision, clock)
+        bought = _list_bought(decision, {person: card for person, (card, _) in approved.items()}, clock)
+        if bought:
+            log.warning("gelombang-%d: %d stay held: a second reading speaks for them", number, len(bought))
+        with warehouse.transaction("decide") as connection:
+            for person, (card, batch) in (_approved_batches(connection, decision, clock) if approved else {}).items():
+                if approved.get(person) == (card, batch) and person not in bought:
                     revoked += approval.carry_out(connection, batch, decision.effective_at, clock)
     if revoked:
         log.info("%d held revoked", revoked)
     return revoked
+
+
+def _approved_batches(
+    connection: warehouse.Connection, decision: Decision, clock: date
+) -> dict[int, tuple[str, Batch]]:
+    """Propose the batches of a cohort's held who were found not to have bought.
+
+    Return those that are approved, by recipient, with the card.
+    """
+    try:
+        require_no_freeze(connection, decision.cohort, clock)
+    except FrozenError as frozen:
+        log.warning("%s", frozen)
+        return {}
+    if late_truth.is_moved(connection, decision, clock):
+        return {}
+    at = {"cohort": decision.cohort, "deadline_on": decision.deadline_on, "clock": clock}
+    approved = {}
+    for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
+        batch = approval.propose(connection, decision, "hold", clock, row["resolved_by"], row["recipient_id"])
+        if batch is not None and not batch.approvals_needed:
+            approved[row["recipient_id"]] = row["card_number"], batch
+    return approved

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ class Difference:
     def told(self) -> str:
         """Return who it is, masked, and what each reading says, by which row."""
         first = f"{self.first['outcome']}{_place(self.first)}" if self.first["outcome"] else "nobody"
-        second = f"{self.second.outcome}{_place(vars(self.second))}" if self.second else "nobody"
+        second = f"{self.second.outcome}{_place(asdict(self.second))}" if self.second else "nobody"
         return f"{mask('card_number', self.card_number)}: the first says {first}, the second {second}"
 
 
@@ -85,25 +85,50 @@ class Comparison:
         return [each for each in self.differences if each.recipient_id is not None]
 
 
-def read(cohort: Cohort, as_of: date) -> ReadAgain:
+def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
     """Read a cohort's files a second time, by the facts known on a day; it takes minutes for a large one.
 
     Raises `EvidenceError` where it has no facts to go by: the calendar, or the roster.
     """
     with warehouse.transaction("recheck", one_snapshot=True) as connection:
-        facts = facts_of(connection, cohort, as_of)
+        facts = facts_of(connection, cohort, announced_on, as_of)
     root = landing.landing_zone(Settings.from_environment().landing)
     try:
-        return ReadAgain(facts, read_again(root, facts, _told_of(cohort.cohort)))
+        return ReadAgain(facts, read_again(root, facts, _told_of(cohort)))
     except EvidenceError as error:
         return ReadAgain(facts, None, str(error))
 
 
-def facts_of(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Facts:
+def facts_of(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
     """Return what a second reading goes by. Raises `EvidenceError`."""
-    rows = known.load_rows(connection, cohort.cohort, cohort.announced_on)
+    rows = known.load_rows(connection, cohort, announced_on)
     settlement_days, calendar = int(program()["settlement_days"]), Settings.from_environment().calendar
-    return known.facts_at(rows, calendar, cohort.cohort, settlement_days, as_of)
+    return known.facts_at(rows, calendar, cohort, settlement_days, as_of)
+
+
+def list_bought(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) -> dict[int, Reading]:
+    """Return whom of some held people (cards by recipient) a second reading speaks for: it would revoke nobody of them.
+
+    What it said when they were decided, and held for that, has been looked into. Raises `EvidenceError` where it could
+    not read.
+    """
+    if again.reading is None:
+        raise EvidenceError("the second reading", str(again.unreadable), "nobody is revoked by evidence that is gone")
+    with warehouse.transaction() as connection:
+        rows = warehouse.rows(
+            connection, "revocations/list_reading_differences", decision_id=decision_id, recipient_ids=list(cards)
+        )
+    looked_into = {
+        row["recipient_id"]: (row["second_outcome"], row["platform"], row["business_date"], row["second_line"])
+        for row in rows
+    }
+    found = {number: again.reading.by_card[card] for number, card in cards.items() if card in again.reading.by_card}
+    return {
+        number: reading
+        for number, reading in found.items()
+        if reading.outcome in ("purchased", "excluded")
+        and looked_into.get(number) != (reading.outcome, reading.platform, reading.business_date, reading.line)
+    }
 
 
 def _told_of(cohort: int) -> Any:
@@ -143,11 +168,7 @@ def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAga
 
 def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comparison) -> Iterator[Breaker]:
     """Yield why a decision on which the two readings differ is not made at all: one of the two is broken."""
-    again = compared.again
-    if again.reading is None:
-        yield Breaker("evidence_unreadable", str(again.unreadable))
-        return
-    facts = again.facts
+    again, facts = compared.again, compared.again.facts
     dates = (facts.announced_on, facts.deadline_on, facts.settlement_days)
     if dates != (cohort.announced_on, cohort.deadline_on, cohort.settlement_days):
         yield Breaker(
@@ -155,6 +176,9 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
             f"the window is {cohort.announced_on} to {cohort.deadline_on}, settled in {cohort.settlement_days} days; "
             f"by the second reading {facts.announced_on} to {facts.deadline_on}, in {facts.settlement_days}",
         )
+    if again.reading is None:
+        yield Breaker("evidence_unreadable", str(again.unreadable))
+        return
     first = {(e["platform"], e["business_date"], e["revision"], e["sha256"]) for e in cited}
     second = {(e.platform, e.business_date, e.revision, e.sha256) for e in again.reading.in_force}
     if first != second:
@@ -210,4 +234,4 @@ def describe(found: Mapping[str, int] | None) -> str:
     if found is None:
         return "read once: it was decided before there was a second reading"
     agreeing = f"two readings agree on {found['recipients'] - found['differing']:,} of {found['recipients']:,} selected"
-    return f"{agreeing}; {found['differing']:,} are held for it" if found["differing"] else agreeing
+    return f"{agreeing}; {found['differing']:,} held where they differ" if found["differing"] else agreeing

@@ -2,8 +2,10 @@
 -- Parameters: cohort, deadline_on, clock.
 select
     h.recipient_id,
+    lpad(r.card_number::text, 16, '0') as card_number,
     h.resolved_by
 from hold_resolutions as h
+inner join recipients as r on h.recipient_id = r.recipient_id
 inner join outcomes as o on h.recipient_id = o.recipient_id
 where
     o.cohort = :cohort

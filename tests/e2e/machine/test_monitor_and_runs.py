@@ -37,7 +37,7 @@ def test_a_run_and_its_tasks_lead_to_the_monitor_and_back(decided: Machine, admi
     frame.get_by_role("link", name=DEADLINE_12).click()
     page.wait_for_url(f"**/dags/cohort_deadline/runs/{DEADLINE_12}**")
     page.goto(f"{admin.base}/dags/cohort_deadline/runs/{DEADLINE_12}/tasks/reconcile")
-    expect(page.get_by_text("Reconcile: count or decide").first).to_be_visible()
+    expect(page.get_by_text("Reconcile: count").first).to_be_visible()
     expect(page.get_by_role("link", name="Monitor")).to_be_visible()
 
 

@@ -58,6 +58,7 @@ EDGES = {
         "ask": set(),
         "find": {"repair"},
         "repair": {"report"},
+        "recheck": {"report"},
         "report": set(),
     },
     "late_deliveries": {
@@ -214,12 +215,14 @@ def test_what_needs_a_person_is_told_in_an_alert_that_says_it(
     lines = ["gelombang-13 has no roster, and its deadline is in 1 day", "gelombang-12 is not in the calendar"]
     found = [{"kind": "x", "told": line, "repair": None} for line in lines]
     mended = {"kind": "no_run", "told": "mended by a run", "repair": {"trigger_run_id": "x"}}
-    monkeypatch.setitem(report.__globals__, "pull_signed", lambda *_: [*found, mended])
+    monkeypatch.setitem(
+        report.__globals__, "pull_signed", lambda _, __, task: [*found, mended] if task == "find" else []
+    )
     with pytest.raises(PrakerjaError, match="gelombang-13 has no roster"):
         report(ti=None, dag_run=run)
     assert [(alert["event"], alert["text"]) for alert in told] == [("attention", line) for line in lines]
     assert {(alert["dag"], alert["run"]) for alert in told} == {("daily_audit", "scheduled__2021-03-15")}
-    monkeypatch.setitem(report.__globals__, "pull_signed", lambda *_: [mended])
+    monkeypatch.setitem(report.__globals__, "pull_signed", lambda _, __, task: [mended] if task == "find" else [])
     report(ti=None, dag_run=run)
     assert len(told) == 2
 

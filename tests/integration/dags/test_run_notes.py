@@ -37,7 +37,7 @@ def test_what_an_operator_pushes_is_not_told(tried: Callable[..., Tried], forged
     run.push("choose", forged)
     assert run.note() == SENTENCE
     run.push("reconcile", forged)
-    assert run.note() == "not told by its task: Reconcile: count or decide"
+    assert run.note() == "not told by its task: Reconcile: count"
 
 
 def test_an_outcome_of_elsewhere_is_not_told(tried: Callable[..., Tried]) -> None:

@@ -123,9 +123,11 @@ ADDS = {
     "decide": "appeal_decisions appeals approvals batch_members batches carried_out correction_decisions"
     " correction_values corrections decision_deliveries decisions"
     " extensions freeze_lifts freezes hold_resolutions late_findings"
-    " outcomes overrides proposal_lapses proposals reinstatements rejections revocations standings suspension_lifts"
+    " outcomes overrides proposal_lapses proposals reading_differences reinstatements rejections revocations"
+    " second_readings standings suspension_lifts"
     " suspensions"
     " went_live withdrawals",
+    "recheck": "",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "opt_outs",
     "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"

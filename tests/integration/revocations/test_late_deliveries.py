@@ -184,10 +184,7 @@ def test_what_has_arrived_of_the_missing_is_taken_in(stopped: Cohort, home: Path
 
 def test_the_days_own_deliveries_are_the_nights_until_eight(wave: Cohort, home: Path) -> None:
     """On 15 March at 07:59 the night's run waits for those of the 14th still; before, it has given up on none."""
-    with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql(
-            "delete from deliveries where business_date >= '2021-03-13' and platform = 'sisnaker'"
-        )
+    remove("business_date >= '2021-03-13' and platform = 'sisnaker'")
     arrive(home, ("sisnaker", "2021-03-14"))
     eight = datetime(2021, 3, 15, 8, tzinfo=WIB)
     assert workflow.take_in_late(eight - timedelta(microseconds=1)) == []
@@ -243,7 +240,7 @@ def test_only_the_folders_of_missing_days_are_listed(
     stopped: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(home / "landing", "sisnaker", "2021-03-09", [])
-    (home / "landing" / "feeds" / "pintaria" / "2021-03-11").mkdir(parents=True)
+    (home / "landing" / "feeds" / "pintaria" / "2021-03-11").mkdir(parents=True, exist_ok=True)
     listed: list[str] = []
     real = landing.listed
     monkeypatch.setattr(landing, "listed", lambda folder: (listed.append(folder.name), real(folder))[1])

@@ -9,7 +9,7 @@ begin
         select from (select distinct decision_id from added) as a
         inner join decisions as d on a.decision_id = d.decision_id
         where
-            d.attempt > (select max(o.until_attempt) from read_once as o)
+            d.attempt > (select coalesce(max(o.until_attempt), 0) from read_once as o)
             and not exists (select from second_readings as s where s.decision_id = a.decision_id)
     ) then
         raise exception using errcode = 'check_violation', constraint = 'revocations_read_twice',
