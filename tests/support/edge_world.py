@@ -33,12 +33,14 @@ TICKS = {
     "pintaria": timedelta(milliseconds=1), "bukalapak": timedelta(seconds=1), "sisnaker": timedelta(seconds=1),
     "mau-belajar-apa": timedelta(seconds=1),
 }  # fmt: skip
-#: Revisions that arrive later than two days after their business date, or break the contract.
+#: Deliveries that arrive on another day than the one after their business date (revisions: two days after).
 ARRIVALS = {
+    ("tokopedia", "2021-03-07", 2): date(2021, 3, 11),
     ("tokopedia", "2021-03-12", 3): LAST_ARRIVAL,
     ("tokopedia", TOO_LATE, 1): date(2021, 3, 15),
     ("bukalapak", TOO_LATE, 1): date(2021, 3, 15),
 }
+#: What breaks the contract.
 REJECTED = ("sisnaker", "2021-03-10", 2)
 
 
@@ -101,6 +103,9 @@ def _windows(w: _Writer) -> None:
     # "More than six fractional digits are cut off, never rounded up."
     seven = "2021-03-13T16:59:59.9999999Z"
     w.row(w.is_("purchased", "seven fractional digits"), "pijar-mahir", DEADLINE, occurred_at=seven)
+    # ... and those with an offset are told in any.
+    far = "2021-03-14T01:59:59.999999+09:00"
+    w.row(w.is_("purchased", "sekolahmu: the last instant, told in WIT"), "sekolahmu", DEADLINE, occurred_at=far)
     w.is_("overdue", "nobody's customer")
     w.row("3999999999999999", "tokopedia", FIRST)  # a card of no roster
 
@@ -134,18 +139,20 @@ def _undoings(w: _Writer) -> None:
     undone("overdue", "cancelled by another card", card="3999999999999998")
     undone("overdue", "cancelled before it was bought", day="2021-03-06")
     undone("overdue", "cancelled, told on the settlement day", day=SETTLEMENT, occurred_at=CLOSES_AT - MICROSECOND)
-    undone("purchased", "cancelled at the deadline's end", day=SETTLEMENT, occurred_at=CLOSES_AT)
-    undone("purchased", "cancelled after the deadline", day=SETTLEMENT)
-    undone("purchased", "another platform's cancellation", platform="sekolahmu")
+    undone("purchased", "another platform's cancellation", platform="sekolahmu", day="2021-03-06")
     undone("purchased", "cancelled by a damaged row", amount=0)
     undone("overdue", "cancelled in a delivery of after a week", day=DEADLINE)
+    for name, undone_at in (("at the deadline's end", CLOSES_AT), ("after the deadline", CLOSES_AT + MICROSECOND)):
+        card = w.is_("purchased", f"cancelled {name}")
+        id_ = w.row(card, "tokopedia", SETTLEMENT, occurred_at=CLOSES_AT - timedelta(hours=1))
+        w.row(card, "tokopedia", SETTLEMENT, transaction_id=id_, event="CANCELLED", occurred_at=undone_at)
     both = w.is_("purchased", "one purchase cancelled, another not")
     id_ = w.row(both, "sisnaker", "2021-03-06")
     w.row(both, "sisnaker", "2021-03-07", transaction_id=id_, event="CANCELLED")
     w.row(both, "sisnaker", "2021-03-08")
     letters = w.is_("purchased", "the id in other letters is cancelled")
     w.row(letters, "tokopedia", "2021-03-08", transaction_id="abc")
-    w.row(letters, "tokopedia", "2021-03-09", transaction_id="ABC", event="CANCELLED")
+    w.row(letters, "tokopedia", "2021-03-08", transaction_id="ABC", event="CANCELLED")
     mended = w.is_("purchased", "cancelled in a superseded revision")
     id_ = w.row(mended, "tokopedia", "2021-03-08")
     w.row(mended, "tokopedia", "2021-03-07", transaction_id=id_, event="CANCELLED")
@@ -169,7 +176,10 @@ def _damaged_days(w: _Writer) -> None:
     # "a quarantined row of an in-force delivery, business date A to D + settlement days, ..., whatever its event or
     # time"
     for day, outcome in ((BEFORE, "overdue"), (FIRST, "held"), (SETTLEMENT, "held"), (TOO_LATE, "overdue")):
-        w.row(w.is_(outcome, f"damaged on {day}"), "tokopedia", day, event="LUNAS")
+        card = w.is_(outcome, f"damaged on {day}")
+        w.row(card, "tokopedia", day, event="LUNAS")
+        id_ = w.row(card, "sekolahmu", "2021-03-08")
+        w.row(card, "sekolahmu", "2021-03-08", transaction_id=id_, event="REFUNDED")
     w.row(w.is_("held", "a damaged cancellation"), "tokopedia", "2021-03-10", event="CANCELLED", amount=0)
     bought = w.is_("purchased", "damaged once, bought once")
     w.row(bought, "tokopedia", "2021-03-10", event="LUNAS")
