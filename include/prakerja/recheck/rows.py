@@ -227,11 +227,11 @@ def _card_of(text: str) -> list[Cards]:
 
 
 def _cards_that_round_to(before: str, after: str, exponent: int) -> Cards:
-    """Return the whole numbers that lie within half a unit of the last digit written."""
+    """Return the whole numbers within half a unit of the last digit written, and at least within one half."""
     unit = Fraction(10) ** (exponent - len(after))
     written = int(before + after)
-    half = Fraction(1, 2)
-    return math.ceil((written - half) * unit), math.floor((written + half) * unit)
+    half = max(unit, Fraction(1)) / 2
+    return math.ceil(written * unit - half), math.floor(written * unit + half)
 
 
 def _is_quote(sign: str) -> bool:
