@@ -17,6 +17,7 @@ from upath import UPath
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.rule import Reading, SecondReading, read_again
+from prakerja.simulation import world
 
 ANNOUNCED_ON = date(2021, 3, 10)
 DEADLINE_ON = date(2021, 3, 12)
@@ -142,3 +143,11 @@ class LandingZone:
 def zone(tmp_path: Path) -> LandingZone:
     """A landing zone with a roster of three people and no delivery yet."""
     return LandingZone(tmp_path)
+
+
+@pytest.fixture(scope="package")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small world of two cohorts with nasty rows."""
+    out = tmp_path_factory.mktemp("recheck") / "world"
+    world.write([12, 13], 0.002, 7, out, is_nasty=True, progress=lambda _: None)
+    return out

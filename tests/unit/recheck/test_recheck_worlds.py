@@ -15,7 +15,6 @@ from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.files import WIB, EvidenceError
 from prakerja.recheck.rows import Row, read_delivery
 from prakerja.recheck.rule import Reading, read_again
-from prakerja.simulation import world
 
 CASES = Path(__file__).parents[2] / "support" / "delivered_cases"
 REJECTED = "rejected"
@@ -109,14 +108,6 @@ def test_delivered_case(case: str) -> None:
 def read_rows(landing: Path, manifest: Path) -> list[Row]:
     """Return the rows of a delivery."""
     return list(read_delivery(UPath(landing), cite(manifest)))
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small world of two cohorts with nasty rows."""
-    out = tmp_path_factory.mktemp("recheck") / "world"
-    world.write([12, 13], 0.002, 7, out, is_nasty=True, progress=lambda _: None)
-    return out
 
 
 def build_facts(out: Path, cohort: int, as_of: date | None = None) -> Facts:
