@@ -65,7 +65,7 @@ class RowReader:
             return whole(value) if form in ("number", "whole") else None
         if not isinstance(value, str):
             return None
-        if form == "rupiah" and re.fullmatch(r"-?Rp[0-9]{1,3}(\.[0-9]{3}){0,12}", value):
+        if form == "rupiah" and re.fullmatch(r"(-?Rp|Rp-)[0-9]{1,3}(\.[0-9]{3}){0,12}", value):
             return int(value.replace("Rp", "").replace(".", ""))
         return int(value) if form == "whole" and re.fullmatch("-?[0-9]{1,40}", value) else None
 

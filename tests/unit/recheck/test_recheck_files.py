@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ def test_file_that_is_gone(zone: LandingZone, gone: str) -> None:
     zone.deliver(build_row())
     (zone.root / FEED / gone).unlink()
     assert refused(zone).startswith(f"{FEED}/{gone}: the file is gone")
+
+
+def test_error_travels_between_processes() -> None:
+    error = EvidenceError("a", "b", "c")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "a: b; c"  # noqa: S301 - our own
 
 
 def test_file_with_other_bytes(zone: LandingZone) -> None:

@@ -110,6 +110,27 @@ def test_odd_but_right_value_is_taken(platform: str, field: str, value: Any) -> 
     assert read_row(platform, **{field: value}).reasons == ()
 
 
+@pytest.mark.parametrize(
+    ("platform", "value", "amount"),
+    [
+        ("tokopedia", "-5", -5),
+        ("tokopedia", "007", 7),
+        ("tokopedia", "5.0", None),
+        ("bukalapak", "Rp2.000.000", 2_000_000),
+        ("bukalapak", "-Rp5.000", -5000),
+        ("bukalapak", "Rp-5.000", -5000),
+        ("bukalapak", "Rp5.00", None),
+        ("sisnaker", "5000", 5000),
+        ("pintaria", Number("5e3"), 5000),
+        ("pintaria", Number("-0.0"), 0),
+        ("pintaria", "5000", None),
+        ("mau-belajar-apa", Number("5000.5"), None),
+    ],
+)
+def test_whole_amount_counts_in_range_or_not(platform: str, value: Any, amount: int | None) -> None:
+    assert RowReader(platforms()[platform], DAY).read_amount(value) == amount
+
+
 def test_every_reason_is_given() -> None:
     row = read_row("pintaria", transaction_id=None, event="x", occurred_at="x", card_number=None, amount_idr=None)
     assert len(row.reasons) == 5

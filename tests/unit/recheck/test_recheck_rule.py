@@ -161,6 +161,22 @@ def test_first_damaged_row_is_shown(zone: LandingZone) -> None:
     assert zone.siti() == Reading("held", "damaged_row", "tokopedia", THE_DAY, 1, 3)
 
 
+@pytest.mark.parametrize(
+    ("card", "held"),
+    [
+        ("2.000000E+15", [RATNA]),
+        ("1E+15", [SITI, BUDI]),
+        ("2E+16", []),
+        ("1.5E+17", []),
+        ("0E+17", [SITI, BUDI, RATNA]),
+        ("2.000.000.000.001.000", [RATNA]),
+    ],
+)
+def test_damaged_card_holds_whoever_it_might_be(zone: LandingZone, card: str, held: list[str]) -> None:
+    zone.deliver(build_row(card))
+    assert [card for card, reading in zone.read().by_card.items() if reading.outcome == "held"] == held
+
+
 def test_conflict_holds_everyone_in_it_and_undoes_nothing(zone: LandingZone) -> None:
     zone.deliver(build_row(), build_row(BUDI), build_row())
     found = zone.read()

@@ -154,6 +154,7 @@ def test_shared_and_rich_text() -> None:
     assert read_cell(0, "<c t='inlineStr'><is><r><t>a</t></r><r><t>b</t></r></is></c>") == "ab"
     assert read_cell(0, "<c t='e'><v>#REF!</v></c>") == "#REF!"
     assert read_cell(0, "<c t='b'><v>1</v></c>") is True
+    assert read_cell(0, "<c t='s'/>") is None
 
 
 @pytest.mark.parametrize("cell", ["<c t='s'><v>2</v></c>", "a_x0041_"])
