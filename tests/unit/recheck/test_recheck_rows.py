@@ -249,6 +249,15 @@ def test_what_is_no_number_is_not_whole(number: str) -> None:
     assert whole(number) is None
 
 
+@pytest.mark.parametrize(
+    ("fraction", "microsecond"),
+    [("9", 900_000), ("000001", 1), ("9999999", 999_999), ("0000009", 0), ("123456" + "9" * 5000, 123_456)],
+)
+def test_more_than_six_fractional_digits_are_cut_off(fraction: str, microsecond: int) -> None:
+    instant = read_row("tokopedia", occurred_at=f"2021-03-10T12:00:00.{fraction}+07:00").occurred_at
+    assert instant == datetime(2021, 3, 10, 12, 0, 0, microsecond, tzinfo=WIB)
+
+
 def test_instants_with_any_offset_are_the_same_content() -> None:
     first, second = (
         read_row("tokopedia", occurred_at=at) for at in ("2021-03-10T05:00:00Z", "2021-03-10T14:00:00.0+09:00")

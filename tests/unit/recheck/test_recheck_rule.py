@@ -78,6 +78,12 @@ def test_undoing_counts_before_the_deadlines_end(
     assert zone.siti(is_later=True).outcome == later
 
 
+def test_undoing_counts_whatever_its_card_or_order(zone: LandingZone) -> None:
+    zone.deliver(build_row("9" * 16, "2021-03-10T09:00:00+07:00", "CANCELLED"), on=ANNOUNCED_ON)
+    zone.deliver(build_row())
+    assert zone.siti().outcome == "overdue"
+
+
 def test_undoing_of_another_platform_or_id_undoes_nothing(zone: LandingZone) -> None:
     zone.deliver(build_row(), build_row(event="CANCELLED", of="INV/2"), build_row(event="CANCELLED", of="inv/1"))
     zone.deliver(PAID.replace("p-1", "INV/1").replace("paid", "cancelled"), platform="pintaria")
@@ -95,7 +101,8 @@ def test_first_purchase_is_shown(zone: LandingZone) -> None:
     zone.deliver(PAID.replace("1615438800000", "1615438799999"), platform="pintaria")
     assert zone.siti() == Reading("purchased", "purchase", "pintaria", THE_DAY, 1, 1)
     zone.deliveries.pop()
-    assert zone.siti().business_date == THE_DAY
+    zone.deliver(PAID.replace("1615438800000", "1615438800001"), platform="pintaria")
+    assert zone.siti() == Reading("purchased", "purchase", "tokopedia", THE_DAY, 1, 2)
 
 
 def test_highest_revision_counts_as_a_number(zone: LandingZone) -> None:
