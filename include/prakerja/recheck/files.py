@@ -33,6 +33,11 @@ class EvidenceError(PrakerjaError):
 
     def __init__(self, where: str, what: str, to_do: str = COMPARE) -> None:
         super().__init__(f"{where}: {what}; {to_do}")
+        self.where, self.what, self.to_do = where, what, to_do
+
+    def __reduce__(self) -> tuple[type[EvidenceError], tuple[str, str, str]]:
+        """Let the error travel between processes as it is."""
+        return type(self), (self.where, self.what, self.to_do)
 
 
 class Evidence(NamedTuple):

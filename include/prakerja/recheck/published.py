@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import json
 from collections import Counter
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 from upath import UPath
 
 from prakerja.recheck.facts import Facts
-from prakerja.recheck.files import EvidenceError, start_of
+from prakerja.recheck.files import EvidenceError, open_gzip, start_of
 from prakerja.recheck.known import Rows, facts_at, subject_of
 from prakerja.recheck.roster import read_roster
 from prakerja.recheck.rule import Reading, read_again
@@ -60,25 +59,24 @@ def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
     """
     try:
         pointer = json.loads((folder / "latest.json").read_bytes())
-        manifest_bytes = (folder / pointer["manifest"]).read_bytes()
-        manifest = json.loads(manifest_bytes)
+        manifest = json.loads(_read(folder / pointer["manifest"], pointer["sha256"]))
         (file,) = [each for each in manifest["files"] if each["name"] == "snapshot.csv.gz"]
-        packed = (folder / f"v{manifest['version']:06d}" / file["name"]).read_bytes()
-        text = gzip.decompress(packed)
-        hashes = [
-            (hashlib.sha256(manifest_bytes).hexdigest(), pointer["sha256"]),
-            (hashlib.sha256(packed).hexdigest(), file["sha256"]),
-            (hashlib.sha256(text).hexdigest(), manifest["result_sha256"]),
-        ]
-        rows = list(csv.reader(text.decode().splitlines(), strict=True))[1:]
+        packed = _read(folder / f"v{manifest['version']:06d}" / file["name"], file["sha256"])
+        text = open_gzip(str(folder), packed).decode()
+        rows = list(csv.reader(text.splitlines(), strict=True))[1:]
         entries = [Entry(line, row[0], int(row[1]), row[2], row[3], row[4]) for line, row in enumerate(rows, 2)]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, csv.Error):
-        raise EvidenceError(f"{folder}", "no list can be read there", "run `prakerja blacklist verify`") from None
-    if any(found != said for found, said in hashes):
-        raise EvidenceError(
-            f"{folder}", "a file has another SHA-256 than is said of it", "run `prakerja blacklist verify`"
-        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError, csv.Error):
+        raise EvidenceError(str(folder), "no list can be read there", "run `prakerja blacklist verify`") from None
     return manifest, entries
+
+
+def _read(path: UPath, sha256: str) -> bytes:
+    data: bytes = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise EvidenceError(
+            str(path), "the file has another SHA-256 than is said of it", "run `prakerja blacklist verify`"
+        )
+    return data
 
 
 @dataclass

@@ -65,7 +65,7 @@ class RowReader:
             return whole(value) if form in ("number", "whole") else None
         if not isinstance(value, str):
             return None
-        if form == "rupiah" and re.fullmatch(r"-?Rp[0-9]{1,3}(\.[0-9]{3}){0,12}", value):
+        if form == "rupiah" and re.fullmatch(r"(-?Rp|Rp-)[0-9]{1,3}(\.[0-9]{3}){0,12}", value):
             return int(value.replace("Rp", "").replace(".", ""))
         return int(value) if form == "whole" and re.fullmatch("-?[0-9]{1,40}", value) else None
 
@@ -227,11 +227,11 @@ def _card_of(text: str) -> list[Cards]:
 
 
 def _cards_that_round_to(before: str, after: str, exponent: int) -> Cards:
-    """Return the whole numbers that lie within half a unit of the last digit written."""
+    """Return the whole numbers within half a unit of the last digit written, and at least within one half."""
     unit = Fraction(10) ** (exponent - len(after))
     written = int(before + after)
-    half = Fraction(1, 2)
-    return math.ceil((written - half) * unit), math.floor((written + half) * unit)
+    half = max(unit, Fraction(1)) / 2
+    return math.ceil(written * unit - half), math.floor(written * unit + half)
 
 
 def _is_quote(sign: str) -> bool:

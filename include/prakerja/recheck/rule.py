@@ -211,7 +211,7 @@ class PlatformLedger:
         damaged_row = DamagedRow(delivery.business_date, delivery.platform, line, delivery.revision)
         for first, last in might_be:
             # Cards of sixteen digits sort as text as they do as numbers.
-            position = bisect_left(self.cards, f"{max(first, 0):016d}")
+            position = bisect_left(self.cards, first, key=int)
             while position < len(self.cards) and int(self.cards[position]) <= last:
                 card_number = self.cards[position]
                 if card_number not in self.damaged or damaged_row < self.damaged[card_number]:
