@@ -120,8 +120,8 @@ def _read_json_lines(text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
     for line, raw in enumerate(text.split("\n"), 1):
         raw = raw.removesuffix("\r")
-        if not raw:
-            continue
+        if not raw.strip(" \t"):
+            continue  # An empty line is no row.
         try:
             value, end, has_repeated = parse_json(raw)
         except (ValueError, RecursionError):

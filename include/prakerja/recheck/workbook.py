@@ -45,14 +45,14 @@ class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no t
         if element.find(FORMULA_TAG) is not None:
             raise ValueError("a formula")
         kind = element.get("t", "n")
-        if kind == "s" and not re.fullmatch("[0-9]+", element.findtext(VALUE_TAG) or "0"):
+        if kind == "s" and not re.fullmatch(r"[ \t\r\n]*[0-9]+[ \t\r\n]*", element.findtext(VALUE_TAG) or "0"):
             raise ValueError("the number of a text is no number")  # int("-1") would take the last text
         if kind == "n":
             # "a number cell is the digits that the file holds, not a float's": openpyxl keeps "str" as it stands.
             element.set("t", "str")
         cell: dict[str, Any] = super().parse_cell(element)
         if kind == "n" and cell["value"] is not None:
-            cell["value"] = Number(cell["value"])
+            cell["value"] = Number(cell["value"].strip(" \t\r\n")) or None
         elif isinstance(cell["value"], str) and re.search("_x[0-9A-Fa-f]{4}_", cell["value"]):
             cell["value"] = Doubtful(cell["value"])
         return cell

@@ -141,12 +141,16 @@ def test_json_line_is_read_as_it_stands() -> None:
     "line",
     [
         "{", "{} {}", "nothing", "5", "[]", '"a"', '{"id":NaN}', '{"id":01}', '{"id":"a\tb"}', "{'id':1}", '{"id":1,}',
-        '{"id":1,"id":1}', '{"payment":{"a":1,"a":1}}', '{"x":[{"a":1,"a":1}]}', r'{"id":"\ud800"}', " ",
+        '{"id":1,"id":1}', '{"payment":{"a":1,"a":1}}', '{"x":[{"a":1,"a":1}]}', r'{"id":"\ud800"}',
     ],
 )  # fmt: skip
 def test_broken_json_line_is_unreadable(line: str) -> None:
     [row] = read("pintaria", line + "\n\n")
     assert (row.is_readable, row.raw) == (False, line)
+
+
+def test_a_line_of_white_space_is_no_row() -> None:
+    assert len(read("pintaria", " \t\r\n" + json.dumps(ROW) + "\n \n")) == 1
 
 
 def test_json_of_257_levels_is_unreadable() -> None:
