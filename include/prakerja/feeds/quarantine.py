@@ -18,7 +18,7 @@ FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 #: What spreadsheets and exports put around a number: quotes of every script, apostrophes, and `="..."`.
-AROUND_NUMBERS = {*"=＝\"'`´＂＇ʹʺʼ′″‵‶«»‹›‘’‚‛“”„‟⹂「」『』〝〞〟﹁﹂﹃﹄｢｣"}
+AROUND_NUMBERS = {*"=＝\"'`´＂＇ʹʺʼʽ′″‵‶«»‹›‘’‚‛“”„‟⹂「」『』〝〞〟﹁﹂﹃﹄｢｣"}
 FIFTEEN = 15
 DIGITS_MAX = 1000  # of a number in scientific notation
 EXPONENT_DIGITS_MAX = 4

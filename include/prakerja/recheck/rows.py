@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,13 +18,14 @@ from prakerja.platforms import FIELDS, Platform, platforms
 from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import EvidenceError, open_delivery, read_iso_time, start_of
 from prakerja.recheck.reading import DeliveredRow, read_text_rows
-from prakerja.recheck.texts import Number, whole
+from prakerja.recheck.texts import MOST_DIGITS, NUMBER, Number, whole
 from prakerja.recheck.workbook import read_workbook_rows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CARD = re.compile("[0-9]{16}")
 MOST_IDR = 1_000_000
-SCIENTIFIC = re.compile(r"\+?([0-9]{1,400})(?:[.,]([0-9]{0,400}))?[eE]([+-]?[0-9]{1,4})")
+SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?[0-9])([0-9]{0,400})(?:[.,]([0-9]{0,400}))?[eE]([+-]?[0-9]{1,4})")
+QUOTES = "\"'`´ʹʺʼʽ′″‵‶＂＇‚„⹂〝〞〟「」『』﹁﹂﹃﹄｢｣"  # beside those that Unicode says are some
 LONGEST_TEXT = 2**20  # bytes of a field that is kept as text
 KEPT_AS_TEXT = [FIELDS.index(field) for field in ("transaction_id", "course_id", "voucher_code")]
 AMOUNT = FIELDS.index("amount_idr")
@@ -52,6 +54,7 @@ class RowReader:
     """Reads the rows of one platform's business date."""
 
     def __init__(self, platform: Platform, business_date: date) -> None:
+        self.is_json = platform.layout in ("json", "jsonl")
         self.events = {str(word): event for word, event in platform.events.items()}
         self.read_instant = _choose_instant_form(platform)
         self.amount_form = platform.amount_idr
@@ -65,7 +68,8 @@ class RowReader:
             return whole(value) if form in ("number", "whole") else None
         if not isinstance(value, str):
             return None
-        if form == "rupiah" and re.fullmatch(r"(-?Rp|Rp-)[0-9]{1,3}(\.[0-9]{3}){0,12}", value):
+        # "Rp5000" is not of the form, but a whole number as delivered: it counts in the total.
+        if form == "rupiah" and re.fullmatch(r"(-?Rp|Rp-)([0-9]{1,28}|[0-9]{1,3}(\.[0-9]{3}){1,9})", value):
             return int(value.replace("Rp", "").replace(".", ""))
         return int(value) if form == "whole" and re.fullmatch("-?[0-9]{1,40}", value) else None
 
@@ -74,7 +78,8 @@ class RowReader:
         line, cells, raw, is_readable = delivered
         if not is_readable or _is_too_long(cells):
             # "Content is the seven canonical fields, or as delivered where unreadable."
-            return Row(line, None, None, None, None, (raw,), ("row_unreadable",), find_cards_in_text(raw))
+            might_be = find_cards_in_text(raw, is_json=self.is_json)
+            return Row(line, None, None, None, None, (raw,), ("row_unreadable",), might_be)
         given_id, given_event, given_time, given_card, course_id, given_amount, voucher_code = cells
         reasons = []
         transaction_id, reason = read_transaction_id(given_id)
@@ -99,7 +104,9 @@ class RowReader:
             reasons.append("card_number_malformed")
         # "`amount_idr`: whole rupiah, 1 to 1,000,000"
         amount = self.read_amount(given_amount)
-        if amount is None or not 1 <= amount <= MOST_IDR or not self._has_width(given_amount):
+        if not self._is_in_form(given_amount):
+            amount = None
+        if amount is None or not 1 <= amount <= MOST_IDR:
             reasons.append("amount_invalid")
         content = (
             transaction_id or text_of(given_id),
@@ -113,7 +120,10 @@ class RowReader:
         might_be = find_cards(given_card) if reasons else ()
         return Row(line, transaction_id, event, occurred_at, card_number, content, tuple(reasons), might_be)
 
-    def _has_width(self, value: Any) -> bool:
+    def _is_in_form(self, value: Any) -> bool:
+        # "nilai `Rp1.000.000`"
+        if self.amount_form["form"] == "rupiah":
+            return isinstance(value, str) and re.fullmatch(r"Rp[0-9]{1,3}(\.[0-9]{3})*", value) is not None
         # "NILAI zero-padded to 9"
         width = self.amount_form.get("width")
         return width is None or (isinstance(value, str) and len(value) == width)
@@ -149,15 +159,18 @@ def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
     # "`transaction_id_malformed` (it came as a number, JSON or cell, of more than 15 digits; shorter ones are their
     # digits)"
     number = whole(value) if isinstance(value, Number) else None
-    if number is None or not 0 <= number < 10**15:
+    if number is None or abs(number) >= 10**15:
         return None, "transaction_id_malformed"
     return str(number), None
 
 
-def find_cards_in_text(unreadable: str) -> tuple[Cards, ...]:
-    """Return whose an unreadable row might be."""
+def find_cards_in_text(unreadable: str, *, is_json: bool = False) -> tuple[Cards, ...]:
+    """Return whose an unreadable row might be; of JSON as it stands, and as its escapes are read."""
     # "an unreadable row: every run of exactly 16 digits in it."
-    runs = re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(unreadable))
+    texts = [unreadable]
+    if is_json:
+        texts.append(re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), unreadable))
+    runs = [run for text in texts for run in re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(text))]
     return tuple(dict.fromkeys((int(run), int(run)) for run in runs))
 
 
@@ -165,15 +178,13 @@ def find_cards(given: Any) -> tuple[Cards, ...]:
     """Return whose a quarantined row might be, by its card as delivered."""
     text = normalize_digits("" if given is None else str(given))
     # "In the card's text white space, quotes, apostrophes and `=` are taken out; then"
-    text = "".join(sign for sign in text if not sign.isspace() and not _is_quote(sign) and sign != "=")
+    text = "".join(sign for sign in text if not sign.isspace() and not _is_quote(sign) and sign not in "=＝")
     found: list[Cards] = []
     # "a number in scientific notation (decimal point or comma allowed) might be every card that it rounds from;"
     scientific = SCIENTIFIC.fullmatch(text)
     if scientific:
         found.append(_cards_that_round_to(scientific[1], scientific[2] or "", int(scientific[3])))
-    number = whole(text) if isinstance(given, Number) else None
-    if number is not None:
-        digits = str(abs(number))
+    if isinstance(given, Number) and (digits := _digits_of(text)):
         # "a number cell or JSON number of 16 or more digits might be every card with the same first 15 digits;"
         first = 10 * int(digits[:15])
         # "a shorter one, the card it equals with zeros put back;"
@@ -220,6 +231,23 @@ def _is_too_long(cells: tuple[Any, ...]) -> bool:
     )
 
 
+def _digits_of(number: str) -> str:
+    """Return the digits of a number without zeros in front, or final ones behind a point; none of what is no number.
+
+    Nor of one in scientific notation that is not whole.
+    """
+    if not NUMBER.fullmatch(number):
+        return ""
+    exact = Decimal(number)
+    exponent = int(exact.as_tuple().exponent)
+    written = "".join(map(str, exact.as_tuple().digits)) + "0" * min(max(exponent, 0), MOST_DIGITS)
+    if exponent < 0 and exact == exact.to_integral_value():
+        written = written[:exponent]
+    elif exponent < 0 and "e" in number.lower():
+        return ""
+    return written.lstrip("0") or "0"
+
+
 def _card_of(text: str) -> list[Cards]:
     digits = re.sub("[^0-9]", "", text)
     significant = digits.lstrip("0")
@@ -230,12 +258,14 @@ def _cards_that_round_to(before: str, after: str, exponent: int) -> Cards:
     """Return the whole numbers within half a unit of the last digit written, and at least within one half."""
     unit = Fraction(10) ** (exponent - len(after))
     written = int(before + after)
-    half = max(unit, Fraction(1)) / 2
-    return math.ceil(written * unit - half), math.floor(written * unit + half)
+    # Below a power of ten the same number of digits is ten times finer: 9.96E+14 is not rounded to 1.00E+15.
+    finer = unit / 10 if str(written).rstrip("0") == "1" else unit
+    below, above = (max(each, Fraction(1)) / 2 for each in (finer, unit))
+    return math.ceil(written * unit - below), math.floor(written * unit + above)
 
 
 def _is_quote(sign: str) -> bool:
-    return sign in "\"'`´ʹʺʼʽ′″＂＇" or unicodedata.category(sign) in ("Pi", "Pf")
+    return sign in QUOTES or unicodedata.category(sign) in ("Pi", "Pf")
 
 
 def _choose_instant_form(platform: Platform) -> Callable[[Any], datetime | None]:

@@ -61,6 +61,8 @@ def test_good_row_has_no_reason(platform: str) -> None:
         ("tokopedia", "occurred_at", "2021-03-10T12:00:00", "occurred_at_invalid"),
         ("tokopedia", "occurred_at", "2021-03-10T12:00:00+07:60", "occurred_at_invalid"),
         ("tokopedia", "occurred_at", "2021-03-10T12:00:00+24:00", "occurred_at_invalid"),
+        ("tokopedia", "occurred_at", "2021-03-10T12:00", "occurred_at_invalid"),
+        ("tokopedia", "occurred_at", "2021-03-10T24:00:00+07:00", "occurred_at_invalid"),
         ("tokopedia", "occurred_at", "2021-03-10 12:00:00+07:00", "occurred_at_invalid"),
         ("tokopedia", "occurred_at", "2021-02-29T12:00:00+07:00", "occurred_at_invalid"),
         ("tokopedia", "occurred_at", "2021-03-11T00:00:00+07:00", "occurred_at_in_future"),
@@ -96,6 +98,9 @@ def test_wrong_value_is_the_one_reason(platform: str, field: str, value: Any, re
     [
         ("tokopedia", "occurred_at", "2021-03-10T23:59:59.9999999+07:00"),
         ("tokopedia", "occurred_at", "2021-03-03T00:00:00+07:00"),
+        ("tokopedia", "occurred_at", "2021-03-10T23:59:59+0700"),
+        ("tokopedia", "occurred_at", "2021-03-10T23:59:59,5+07"),
+        ("tokopedia", "occurred_at", "2021-03-10T16:59Z"),
         ("pintaria", "occurred_at", Number("1.6153524e12")),
         ("pintaria", "amount_idr", Number("1e3")),
         ("pintaria", "amount_idr", Number("1000000.00")),
@@ -119,6 +124,7 @@ def test_odd_but_right_value_is_taken(platform: str, field: str, value: Any) -> 
         ("bukalapak", "Rp2.000.000", 2_000_000),
         ("bukalapak", "-Rp5.000", -5000),
         ("bukalapak", "Rp-5.000", -5000),
+        ("bukalapak", "Rp5000", 5000),
         ("bukalapak", "Rp5.00", None),
         ("sisnaker", "5000", 5000),
         ("pintaria", Number("5e3"), 5000),
@@ -152,7 +158,8 @@ def test_text_of_more_than_a_mebibyte_is_unreadable(field: str) -> None:
         (Number("1e3"), ("1000", None)),
         (Number("1000000000000000"), (None, "transaction_id_malformed")),
         (Number("1.5"), (None, "transaction_id_malformed")),
-        (Number("-5"), (None, "transaction_id_malformed")),
+        (Number("-5"), ("-5", None)),
+        (Number("-1000000000000000"), (None, "transaction_id_malformed")),
     ],
 )
 def test_transaction_id(given: Any, found: tuple[str | None, str | None]) -> None:
@@ -189,6 +196,12 @@ def one(card: int) -> tuple[int, int]:
         ("“2.00000E+15”", [(1999995000000000, 2000005000000000)]),
         ("2.0000\u200b0E+15", [(1999995000000000, 2000005000000000)]),
         ("2E+15", [(1500000000000000, 2500000000000000)]),
+        ("„2.00000E+15“", [(1999995000000000, 2000005000000000)]),
+        ("＝「2.00000E+15」", [(1999995000000000, 2000005000000000)]),
+        (".200000E+16", [(1999995000000000, 2000005000000000)]),
+        ("-2.00000E+15", [(1999995000000000, 2000005000000000)]),
+        ("1.00000E+15", [(999999500000000, 1000005000000000)]),
+        ("10E+14", [(995000000000000, 1050000000000000)]),
         ("2000000000000001E0", [one(2000000000000001)]),
         ("20000000000000015E-1", [(2000000000000001, 2000000000000002)]),
         (Number("2000000000000001"), [(2000000000000000, 2000000000000009)]),
@@ -196,6 +209,8 @@ def one(card: int) -> tuple[int, int]:
         (Number("20000000000000017"), [(2000000000000000, 2000000000000009)]),
         (Number("123456789012345"), [one(123456789012345)]),
         (Number("12.5"), [one(125)]),
+        (Number("123456789012345.6"), [(1234567890123450, 1234567890123459)]),
+        (Number("2000000000000001.5"), [(2000000000000000, 2000000000000009)]),
         (
             Number("2.00000000000001E+15"),
             [(2000000000000005, 2000000000000015), (2000000000000010, 2000000000000019)],
@@ -219,6 +234,12 @@ def test_whose_a_damaged_card_might_be(given: Any, found: list[tuple[int, int]])
 )
 def test_runs_of_sixteen_digits_in_an_unreadable_row(text: str, found: list[int]) -> None:
     assert list(find_cards_in_text(text)) == [one(card) for card in found]
+
+
+def test_escaped_digits_of_unreadable_json_are_digits() -> None:
+    raw = r'{"card":"\u0032000000000000001"'
+    assert find_cards_in_text(raw, is_json=True) == (one(2000000000000001),)
+    assert find_cards_in_text(raw) == ()
 
 
 @given(st.integers(0, 10**16 - 1), st.integers(0, 15))
