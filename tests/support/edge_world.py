@@ -106,6 +106,9 @@ def _windows(w: _Writer) -> None:
     # ... and those with an offset are told in any.
     far = "2021-03-14T01:59:59.999999+09:00"
     w.row(w.is_("purchased", "sekolahmu: the last instant, told in WIT"), "sekolahmu", DEADLINE, occurred_at=far)
+    for number, at in enumerate(("2021-03-13T23:59:59,9+0700", "2021-03-13T23:59:59+07", "2021-03-13T16:59Z")):
+        card = w.is_("purchased", f"ISO 8601 in other words, {number}")
+        w.row(card, "tokopedia", DEADLINE, occurred_at=at)
     w.is_("overdue", "nobody's customer")
     w.row("3999999999999999", "tokopedia", FIRST)  # a card of no roster
 
@@ -192,6 +195,8 @@ def _damaged_rows(w: _Writer) -> None:
 
     damaged("amount_invalid: nothing", amount=0)
     damaged("amount_invalid: too much", amount=1_000_001)
+    # "`amount_idr` adds up every amount as delivered that is a whole number"
+    damaged("amount_invalid: not grouped, but whole", platform="bukalapak", amount="Rp5000")
     damaged("occurred_at_invalid: without an offset", occurred_at="2021-03-10T12:00:00")
     damaged("occurred_at_in_future", occurred_at=datetime(2021, 3, 11, tzinfo=WIB))
     damaged("occurred_at_too_old", occurred_at=datetime(2021, 3, 3, tzinfo=WIB) - MICROSECOND)
@@ -231,6 +236,8 @@ def _damaged_cards(w: _Writer) -> None:
     card("held", "scientific, with a comma", "6123456789012345", "6,12346E+15")
     card("held", "scientific, with a hidden sign", "5123456789012345", "5.12346E+1\u200b5")
     card("held", "scientific, in quotes", "4123456789012345", '="4.12346E+15"')
+    card("held", "scientific, in low quotes", "4323456789012345", "„4.32346E+15“")
+    card("held", "scientific, without a whole part", "4523456789012345", ".452346E+16")
     # "a number cell or JSON number of 16 or more digits might be every card with the same first 15 digits"
     card("held", "a number cell", "8111111111111117", 8111111111111110, "mau-belajar-apa")
     card("overdue", "beside a number cell", "8111111111111120")
@@ -288,6 +295,14 @@ FACTS: dict[str, tuple[str, bool, Callable[[str], None]]] = {
 }
 
 
+def bent(platform: str, day: str, revision: int, rows: list[Row]) -> dict[str, int] | None:
+    """Return what a delivery's manifest says otherwise than `deliver` counts it."""
+    if (platform, day, revision) == REJECTED:
+        return {"rows": 99}
+    ungrouped = [int(row.amount[2:]) for row in rows if isinstance(row.amount, str) and row.amount.startswith("Rp")]
+    return {"amount_idr": sum(row.counted for row in rows) + sum(ungrouped)} if ungrouped else None
+
+
 def deliver_edges(landing: Path) -> None:
     """Lay the roster and every delivery with rows into the landing zone."""
     world = edge_world()
@@ -296,8 +311,9 @@ def deliver_edges(landing: Path) -> None:
     for (platform, day, revision), rows in world.rows.items():
         arrives_on = ARRIVALS.get((platform, day, revision), date.fromisoformat(day) + timedelta(min(revision, 2)))
         deliver(
-            landing, platform, day, rows, revision, generated_at=f"{arrives_on}T01:00:00+07:00",
-            file={"rows": 99} if (platform, day, revision) == REJECTED else None,
+            landing, platform, day, rows, revision, file=bent(platform, day, revision, rows),
+            # ISO 8601 as some write it.
+            generated_at=f"{arrives_on}T01:00+07" if platform == "pintaria" else f"{arrives_on}T01:00:00+07:00",
         )  # fmt: skip
 
 

@@ -33,9 +33,8 @@ class Bug:
     text: str
     becomes: str
 
-    def changed(self) -> str:
+    def put_into(self, source: str) -> str:
         """Return the file with the bug in it. Raises `StalePlantError`."""
-        source = (INCLUDE / self.file).read_text(encoding="utf-8")
         if source.count(self.text) != 1:
             raise StalePlantError(f"{self.file} has this text {source.count(self.text)} times: {self.text!r}")
         return source.replace(self.text, self.becomes)
@@ -45,24 +44,27 @@ class Bug:
 def planted(*bugs: Bug) -> Iterator[None]:
     """Let bugs be in the product while the context lasts. Raises `StalePlantError`."""
     with contextlib.ExitStack() as plants:
-        for bug in bugs:
-            if bug.file.endswith(".py"):
-                plants.enter_context(_planted_in_module(bug))
-            elif bug.file.startswith("sql/definitions/"):
-                plants.enter_context(_planted_in_definition(bug))
+        for file in dict.fromkeys(bug.file for bug in bugs):
+            true = changed = (INCLUDE / file).read_text(encoding="utf-8")
+            for bug in bugs:
+                changed = bug.put_into(changed) if bug.file == file else changed
+            if file.endswith(".py"):
+                plants.enter_context(_planted_in_module(file, true, changed))
+            elif file.startswith("sql/definitions/"):
+                plants.enter_context(_planted_in_definition(true, changed))
             else:
-                plants.enter_context(_planted_in_statement(bug))
+                name = file.removeprefix("sql/").removesuffix(".sql")
+                plants.enter_context(_planted_in_statement(name, changed))
         yield
 
 
 @contextlib.contextmanager
-def _planted_in_definition(bug: Bug) -> Iterator[None]:
-    changed = bug.changed()
+def _planted_in_definition(true: str, changed: str) -> Iterator[None]:
     try:
         _define(changed)
         yield
     finally:
-        _define((INCLUDE / bug.file).read_text(encoding="utf-8"))
+        _define(true)
 
 
 def _define(text: str) -> None:
@@ -72,39 +74,32 @@ def _define(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _planted_in_statement(bug: Bug) -> Iterator[None]:
-    changed, name, true = (
-        sa.text(bug.changed()),
-        bug.file.removeprefix("sql/").removesuffix(".sql"),
-        warehouse.statement,
-    )
-    warehouse.statement = lambda asked: changed if asked == name else true(asked)  # type: ignore[assignment]
+def _planted_in_statement(name: str, changed: str) -> Iterator[None]:
+    bad, find = sa.text(changed), warehouse.statement
+    warehouse.statement = lambda asked: bad if asked == name else find(asked)  # type: ignore[assignment]
     try:
         yield
     finally:
-        warehouse.statement = true
+        warehouse.statement = find
 
 
 @contextlib.contextmanager
-def _planted_in_module(bug: Bug) -> Iterator[None]:
+def _planted_in_module(file: str, true: str, changed: str) -> Iterator[None]:
     """Give the module's functions the changed code, and its constants the changed values, wherever they are imported.
 
     The functions and classes stay the objects that they are: whoever has imported them runs the changed code, too.
     """
-    changed = bug.changed()
-    module = importlib.import_module(bug.file.removesuffix(".py").replace("/", "."))
-    path = str(INCLUDE / bug.file)
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    codes, true_codes = (dict(_codes(compile(text, file, "exec", dont_inherit=True))) for text in (changed, true))
     undo: list[Callable[[], None]] = []
-    codes = dict(_codes(compile(changed, path, "exec", dont_inherit=True)))
-    originals = dict(_codes(compile((INCLUDE / bug.file).read_text(), path, "exec", dont_inherit=True)))
     for function in _functions(module):
         name, before = function.__qualname__, function.__code__
-        if name in codes and _body(codes[name]) != _body(originals[name]):
+        if name in codes and _body(codes[name]) != _body(true_codes[name]):
             function.__code__ = codes[name]
             undo.append(lambda function=function, before=before: setattr(function, "__code__", before))  # type: ignore[misc]
-    undo += _plant_constants(module, (INCLUDE / bug.file).read_text(), changed)
+    undo += _plant_constants(module, true, changed)
     if not undo:
-        raise StalePlantError(f"{bug.file}: no function and no constant is another by this change: {bug.becomes!r}")
+        raise StalePlantError(f"{file}: no function and no constant is another by this change")
     _clear_caches(module)
     try:
         yield
@@ -139,21 +134,21 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
                 yield bare
 
 
-def _plant_constants(module: ModuleType, source: str, changed: str) -> list[Callable[[], None]]:
+def _plant_constants(module: ModuleType, true: str, changed: str) -> list[Callable[[], None]]:
     """Assign a module's changed constants in each module that has them; return what puts them back."""
     undo: list[Callable[[], None]] = []
-    for before, now in zip(ast.parse(source).body, ast.parse(changed).body, strict=True):
+    for before, now in zip(ast.parse(true).body, ast.parse(changed).body, strict=True):
         if not isinstance(now, ast.Assign | ast.AnnAssign) or ast.dump(before) == ast.dump(now):
             continue
         names = {each.id for each in ast.walk(now) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
         scratch: dict[str, Any] = dict(vars(module))
         exec(compile(ast.Module([now], []), "<planted>", "exec"), scratch)  # noqa: S102 - our own source
         for name in names:
-            true = getattr(module, name)
+            value = getattr(module, name)
             for other in [each for key, each in sys.modules.items() if key.startswith("prakerja")]:
-                if vars(other).get(name) is true:
+                if vars(other).get(name) is value:
                     setattr(other, name, scratch[name])
-                    undo.append(lambda other=other, name=name, true=true: setattr(other, name, true))  # type: ignore[misc]
+                    undo.append(lambda other=other, name=name, value=value: setattr(other, name, value))  # type: ignore[misc]
     return undo
 
 
