@@ -21,7 +21,7 @@ from prakerja.settings import INCLUDE
 CACHES = {"prakerja.feeds.expectations": ("suite", "_content", "volume_suite"), "prakerja.calendar": ("_read",)}
 
 
-class StalePlantError(AssertionError):
+class StalePlantError(Exception):
     """The text to change is not there exactly once, or changing it changes nothing that runs."""
 
 

@@ -393,10 +393,10 @@ SECOND: dict[str, Plant] = {
     "a number cell is the card with its last digit lost": _in(ROWS, "(first, first + 9)", "(first, first)"),
     "Arabic digits are none": _in(ROWS, "str(unicodedata.decimal(sign)) if sign.isdecimal() else sign", "sign"),
     "final zeros stay": _in(ROWS, 're.sub("[.,]0+\\\\Z", "", text)', "text"),
-    "unreadable rows hold nobody": _in(ROWS, "find_cards_in_text(raw))", "())"),
+    "unreadable rows hold nobody": _in(ROWS, "find_cards_in_text(raw, is_json=self.is_json)", "()"),
     "a row of no rupiah counts": _in(ROWS, "not 1 <= amount <= MOST_IDR", "not 0 <= amount <= MOST_IDR"),
     "a row may be eight days old": _in(ROWS, "timedelta(days=7)", "timedelta(days=8)"),
-    "a malformed id is taken as it is": _in(ROWS, "not 0 <= number < 10**15", "number < 0"),
+    "a malformed id is taken as it is": _in(ROWS, "abs(number) >= 10**15", "number < 0"),
     "suspensions are ignored": _in(
         RULE, "for each in facts.suspensions if", "for each in facts.suspensions if not each and"
     ),
