@@ -5,27 +5,19 @@ Whoever paid is held, for the second reading reads the case as the contract says
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from prakerja import warehouse
 from prakerja.calendar import cohort
-from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.revocations import decision, second_reading
 from prakerja.revocations.decision import BlockedError
 from prakerja.settings import program
 from tests.integration.feeds.test_delivered_cases import CASES_EXPECTED
-from tests.support.landing_zone import deliver_roster, roster_line
 from tests.support.planted import Bug, planted
-from tests.support.small_cohort import DECIDED_ON, empty_days
-from tests.support.workbook_mutants import CASES
-
-BUYERS = range(10**15 + 1, 10**15 + 41)
-CALENDAR_DAYS = ("2021-03-05", "2021-03-14")
+from tests.support.small_cohort import DECIDED_ON
 
 FORMS = "prakerja/feeds/forms.py"
 WORKBOOK = "prakerja/feeds/workbook.py"
@@ -125,25 +117,9 @@ NOT_TAKEN_BACK = {
 PLACES = {**dict.fromkeys(HELD, "held"), **dict.fromkeys(UNREADABLE, "unreadable"), **dict.fromkeys(MISSING, "missing")}
 
 
-@pytest.fixture
-def lay_down(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[int]]:
-    """Lay a case into a cohort in which its people, and nobody else, have not simply bought; return who paid."""
-    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
-
-    def lay(number: str) -> list[int]:
-        (folder,) = CASES.glob(f"{number}-*")
-        shutil.copytree(folder / "landing", home / "landing", dirs_exist_ok=True)
-        case = CASES_EXPECTED[number]
-        people = list(dict.fromkeys([*BUYERS, *case.held, *case.overdue]))
-        lines = [roster_line(n, card=f"{card:016}") for n, card in enumerate(people)]
-        deliver_roster(home / "landing", 12, lines, "2021-03-05", "2021-03-13")
-        assert take_in_rosters(DECIDED_ON).rejected == []
-        (platform,) = folder.glob("landing/feeds/*")
-        without = [(platform.name, day.name) for day in platform.iterdir()]
-        empty_days(*CALENDAR_DAYS, arrives_on=lambda day: day, without=without)
-        return [*BUYERS[:39], *case.held]
-
-    return lay
+def people_of(number: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return who is held by a case, and who is overdue though they might look it."""
+    return CASES_EXPECTED[number].held, CASES_EXPECTED[number].overdue
 
 
 def take_in() -> None:
@@ -166,10 +142,8 @@ def test_each_case_is_taken_back_or_is_said_not_to_be() -> None:
 
 
 @pytest.mark.parametrize("number", HELD)
-def test_whoever_paid_is_held(
-    lay_down: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch, number: str
-) -> None:
-    paid = lay_down(number)
+def test_whoever_paid_is_held(lay_down: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    paid = lay_down(number, *people_of(number))
     with planted(*HELD[number]):
         take_in()
         with pytest.raises(BlockedError, match="readings_disagree"):
@@ -188,8 +162,8 @@ def test_whoever_paid_is_held(
 
 
 @pytest.mark.parametrize("number", UNREADABLE)
-def test_what_the_second_reading_refuses_stops(lay_down: Callable[[str], list[int]], number: str) -> None:
-    lay_down(number)
+def test_what_the_second_reading_refuses_stops(lay_down: Callable[..., list[int]], number: str) -> None:
+    lay_down(number, *people_of(number))
     with planted(*UNREADABLE[number]):
         take_in()
         with pytest.raises(BlockedError, match=r"evidence_unreadable: feeds/\S+/2021-03-10/r1"):
@@ -198,8 +172,8 @@ def test_what_the_second_reading_refuses_stops(lay_down: Callable[[str], list[in
 
 
 @pytest.mark.parametrize("number", MISSING)
-def test_what_is_kept_out_is_missed(lay_down: Callable[[str], list[int]], number: str) -> None:
-    lay_down(number)
+def test_what_is_kept_out_is_missed(lay_down: Callable[..., list[int]], number: str) -> None:
+    lay_down(number, *people_of(number))
     with planted(*MISSING[number]):
         take_in()
         with pytest.raises(BlockedError, match="feeds_missing: "):
@@ -208,10 +182,8 @@ def test_what_is_kept_out_is_missed(lay_down: Callable[[str], list[int]], number
 
 
 @pytest.mark.parametrize("number", NOT_TAKEN_BACK)
-def test_a_case_with_its_mend_is_decided_as_the_contract_says(
-    lay_down: Callable[[str], list[int]], number: str
-) -> None:
-    paid = lay_down(number)
+def test_a_case_with_its_mend_is_decided_as_the_contract_says(lay_down: Callable[..., list[int]], number: str) -> None:
+    paid = lay_down(number, *people_of(number))
     take_in()
     if any(expected.reason for expected in CASES_EXPECTED[number].deliveries.values()):
         with pytest.raises(BlockedError, match="feeds_missing: "):

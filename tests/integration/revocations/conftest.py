@@ -21,12 +21,17 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
+from prakerja.recheck.facts import Facts
+from prakerja.recheck.rule import SecondReading, read_again
 from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
 from prakerja.revocations.decision import BlockedError
-from prakerja.settings import WIB
+from prakerja.settings import WIB, program
 from tests.conftest import as_superuser
+from tests.conftest import begin as begin_in
 from tests.support.audit_log import problems
 from tests.support.corrections import sign_batch
+from tests.support.edge_world import deliver_edges, load_edges
+from tests.support.kept_warehouse import KeptWarehouse
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.recorded_facts import begin, facts
 from tests.support.small_cohort import (
@@ -190,3 +195,43 @@ def listed_two(wave: Cohort, office: Path) -> Path:
     assert revocation.revoke(wave, made, DECIDED_ON) == 2
     assert publishing.publish("first", AT, DECIDED_ON) == 1
     return office
+
+
+@pytest.fixture(scope="module")
+def taken_in(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWarehouse]:
+    """The world of edges, taken in once."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = begin_in(session_home, tmp_path_factory.mktemp("edges"), patch)
+        # In this world most are an edge: more rows are damaged, and more people overdue, than is plausible.
+        patch.setitem(program()["feeds"], "quarantined_share_max", 1)
+        patch.setitem(program()["revocations"], "overdue_share_max", 1)
+        deliver_edges(folder / "landing")
+        load_edges()
+        kept = KeptWarehouse.keep()
+        yield kept
+        kept.forget()
+
+
+@pytest.fixture
+def edges(taken_in: KeptWarehouse) -> None:
+    """The world of edges, as it was taken in."""
+    taken_in.put_back()
+
+
+@pytest.fixture(scope="module")
+def read_once() -> Callable[..., SecondReading]:
+    """The second reading, made once of the same facts: nothing that these tests plant in the first is in it."""
+    made: dict[Facts, SecondReading] = {}
+
+    def read(root: Any, facts: Facts, progress: Any) -> SecondReading:
+        if facts not in made:
+            made[facts] = read_again(root, facts, progress)
+        return made[facts]
+
+    return read
+
+
+@pytest.fixture
+def differ_freely(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let the two readings differ on as many as they will: each of them is held."""
+    return lambda: monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from prakerja import warehouse
 from prakerja.calendar import cohort
 from prakerja.cohorts import evidence, standing
-from prakerja.recheck.facts import Facts
-from prakerja.recheck.rule import SecondReading, read_again
+from prakerja.recheck.rule import SecondReading
 from prakerja.revocations import decision, second_reading
 from prakerja.revocations.decision import BlockedError
-from prakerja.settings import program
-from tests.conftest import begin
-from tests.support.edge_world import deliver_edges, edge_world, load_edges, take_in_edges
-from tests.support.kept_warehouse import KeptWarehouse
+from tests.support.edge_world import edge_world, take_in_edges
 from tests.support.planted import planted
 from tests.support.planted_bugs import FIRST, SECOND
 from tests.support.small_cohort import DECIDED_ON
@@ -28,46 +22,6 @@ WORLD = edge_world()
 NAMES = {card: name for name, card in WORLD.cards.items()}
 #: What says that the two readings do not say the same, or that one of them cannot be made.
 STOPPED = "is blocked: (readings_disagree|evidence_unreadable)"
-
-
-@pytest.fixture(scope="module")
-def taken_in(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWarehouse]:
-    """The world of edges, taken in once."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = begin(session_home, tmp_path_factory.mktemp("edges"), patch)
-        # In this world most are an edge: more rows are damaged, and more people overdue, than is plausible.
-        patch.setitem(program()["feeds"], "quarantined_share_max", 1)
-        patch.setitem(program()["revocations"], "overdue_share_max", 1)
-        deliver_edges(folder / "landing")
-        load_edges()
-        kept = KeptWarehouse.keep()
-        yield kept
-        kept.forget()
-
-
-@pytest.fixture
-def edges(taken_in: KeptWarehouse) -> None:
-    """The world of edges, as it was taken in."""
-    taken_in.put_back()
-
-
-@pytest.fixture(scope="module")
-def read_once() -> Callable[..., SecondReading]:
-    """The second reading, made once of the same facts: nothing that these tests plant in the first is in it."""
-    made: dict[Facts, SecondReading] = {}
-
-    def read(root: Any, facts: Facts, progress: Any) -> SecondReading:
-        if facts not in made:
-            made[facts] = read_again(root, facts, progress)
-        return made[facts]
-
-    return read
-
-
-@pytest.fixture
-def differ_freely(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let the two readings differ on as many as they will: each of them is held."""
-    return lambda: monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
 
 
 def test_without_a_bug_both_readings_say_what_the_contract_says(edges: None) -> None:
