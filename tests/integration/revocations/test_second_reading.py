@@ -17,6 +17,7 @@ from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
+from prakerja.monitor import overview
 from prakerja.occasion import Occasion
 from prakerja.recheck.rule import Reading, SecondReading
 from prakerja.revocations import approval, decision, explanation, holds, overrides, requests, revocation, second_reading
@@ -27,6 +28,7 @@ from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, approve, bought, card, carry_out, extend, revoked
 
 Bend = Callable[[SecondReading], None]
+NOON = datetime(2021, 3, 15, 12, tzinfo=WIB)
 ROW = re.compile(r"\d{10,}")
 
 
@@ -123,6 +125,20 @@ def test_whoever_they_differ_on_is_held(
         first,
         reading.outcome,
     )
+
+
+def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(wave: Cohort, bend: Callable[..., None]) -> None:
+    bend({1: BOUGHT, 2: Reading("excluded", "withdrawn")} | {number: OVERDUE for number in range(40, 45)})
+    decision.decide(wave, DECIDED_ON)
+    told = [need.what for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
+    assert told[0].startswith("gelombang 12: two readings differ on ")
+    assert told[0].endswith("0001: overdue and purchased, tokopedia 2021-03-08, line 2")
+    assert told[1].endswith("0002: overdue and excluded")
+    assert told[-1] == "two readings differ on 2 more: see `prakerja holds`"
+    assert not ROW.search("".join(told)), "masked"
+    for number in (1, 2, *range(40, 45)):
+        holds.resolve(card(number), is_purchased=True, because="seen", resolved_by="ani", on=DECIDED_ON)
+    assert not [need for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
 
 
 def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any(
