@@ -21,9 +21,10 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
-from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
+from prakerja.recheck.rule import Reading, SecondReading
+from prakerja.revocations import approval, decision, explanation, reinstatement, revocation, second_reading
 from prakerja.revocations.decision import BlockedError
-from prakerja.settings import WIB
+from prakerja.settings import WIB, program
 from tests.conftest import as_superuser
 from tests.support.audit_log import problems
 from tests.support.corrections import sign_batch
@@ -34,6 +35,7 @@ from tests.support.small_cohort import (
     DECIDED_ON,
     PEOPLE,
     bought,
+    card,
     carry_out,
     deliver_damaged,
     empty_days,
@@ -190,3 +192,21 @@ def listed_two(wave: Cohort, office: Path) -> Path:
     assert revocation.revoke(wave, made, DECIDED_ON) == 2
     assert publishing.publish("first", AT, DECIDED_ON) == 1
     return office
+
+
+@pytest.fixture
+def bend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the second reading say something else of some people, and let so large a share of the selected differ."""
+
+    def bent(readings: dict[int, Reading], share: float = 1) -> None:
+        real = second_reading.read_again
+
+        def read_again(*given: Any, **more: Any) -> SecondReading:
+            found = real(*given, **more)
+            found.by_card.update({card(number): reading for number, reading in readings.items()})
+            return found
+
+        monkeypatch.setattr(second_reading, "read_again", read_again)
+        monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", share)
+
+    return bent

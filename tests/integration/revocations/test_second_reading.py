@@ -27,27 +27,8 @@ from prakerja.warehouse import RefusedError
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, approve, bought, card, carry_out, extend, revoked
 
-Bend = Callable[[SecondReading], None]
 NOON = datetime(2021, 3, 15, 12, tzinfo=WIB)
 ROW = re.compile(r"\d{10,}")
-
-
-@pytest.fixture
-def bend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the second reading say something else of some people, and let so large a share of the selected differ."""
-
-    def bent(readings: dict[int, Reading], share: float = 1) -> None:
-        real = second_reading.read_again
-
-        def read_again(*given: Any, **more: Any) -> SecondReading:
-            found = real(*given, **more)
-            found.by_card.update({card(number): reading for number, reading in readings.items()})
-            return found
-
-        monkeypatch.setattr(second_reading, "read_again", read_again)
-        monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", share)
-
-    return bent
 
 
 BOUGHT = Reading("purchased", "purchase", "tokopedia", DECIDED_ON - timedelta(days=7), 1, 2)
@@ -128,7 +109,7 @@ def test_whoever_they_differ_on_is_held(
 
 
 def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(wave: Cohort, bend: Callable[..., None]) -> None:
-    bend({1: BOUGHT, 2: Reading("excluded", "withdrawn")} | {number: OVERDUE for number in range(40, 45)})
+    bend({1: BOUGHT, 2: Reading("excluded", "withdrawn")} | dict.fromkeys(range(40, 45), OVERDUE))
     decision.decide(wave, DECIDED_ON)
     told = [need.what for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
     assert told[0].startswith("gelombang 12: two readings differ on ")
