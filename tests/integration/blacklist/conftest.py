@@ -164,7 +164,7 @@ def proven(signed: decision.Decision, home: Path) -> str:
 
 @pytest.fixture
 def listed_by_files(wave: Cohort, home: Path) -> Path:
-    """Recipients 1 and 2 are revoked and listed, by files that lie in the landing zone; gives the blacklist's folder."""
+    """Recipients 1 and 2 are revoked and listed, by files in the landing zone; gives the blacklist's folder."""
     carry_out(wave)
     publishing.publish("first", PUBLISHED_AT, PUBLISHED_ON)
     return home / "publish" / "blacklist"
