@@ -24,6 +24,7 @@ from prakerja.revocations import approval, decision, explanation, holds, overrid
 from prakerja.revocations.decision import BlockedError, MovedError
 from prakerja.settings import WIB, program
 from prakerja.warehouse import RefusedError
+from tests.conftest import as_superuser
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, approve, bought, card, carry_out, extend, revoked
 
@@ -33,6 +34,10 @@ ROW = re.compile(r"\d{10,}")
 
 BOUGHT = Reading("purchased", "purchase", "tokopedia", DECIDED_ON - timedelta(days=7), 1, 2)
 OVERDUE = Reading("overdue", "no_purchase")
+
+
+class KilledError(Exception):
+    """What ends a process in the middle."""
 
 
 def kept(statement: str) -> list[tuple[Any, ...]]:
@@ -325,6 +330,30 @@ def test_what_never_rests_is_not_decided(wave: Cohort, home: Path, monkeypatch: 
     with pytest.raises(MovedError, match="changes while it is read"):
         decision.decide(wave, DECIDED_ON)
     assert kept("select count(*) from decisions") == [(0,)]
+
+
+def test_while_it_reads_nobody_is_kept_waiting(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So one that is killed leaves nothing behind, and the next reads anew."""
+    real, waiting = second_reading.read_again, []
+
+    def read_again(*given: Any, **more: Any) -> SecondReading:
+        with as_superuser(database="warehouse") as server:
+            waiting.append(
+                server.execute(
+                    "select state, query from pg_stat_activity"
+                    " where datname = 'warehouse' and pid <> pg_backend_pid() and backend_type = 'client backend'"
+                    " and (state <> 'idle' or exists (select from pg_locks as l where l.pid = pg_stat_activity.pid))"
+                ).fetchall()
+            )
+        if len(waiting) == 1:
+            raise KilledError
+        return real(*given, **more)
+
+    monkeypatch.setattr(second_reading, "read_again", read_again)
+    with pytest.raises(KilledError):
+        decision.decide(wave, DECIDED_ON)
+    assert decision.decide(wave, DECIDED_ON).overdue == 2
+    assert waiting == [[], []]
 
 
 def test_whoever_is_decided_is_not_read_again(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
