@@ -1,7 +1,7 @@
 """`make bench`: what taking in, deciding, reminding and publishing cost, as ratios against references of the same run.
 
-One part alone: `python -m tests.benchmarks ingest`, or `deadline`, `reminders`, `blacklist`, `monitor`, `tasks`
-(under a real scheduler), `replay`, or `official` (waves 8 to 13 in their real sizes).
+One part alone: `python -m tests.benchmarks ingest`, or `deadline`, `recheck`, `reminders`, `blacklist`, `monitor`,
+`tasks` (under a real scheduler), `replay`, or `official` (waves 8 to 13 in their real sizes).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import blacklist, deadline, ingest, monitor, official, reminders, replay, tasks
+from tests.benchmarks import blacklist, deadline, ingest, monitor, official, recheck, reminders, replay, tasks
 
 
 def main() -> None:
@@ -19,7 +19,18 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("ingest", "deadline", "reminders", "blacklist", "monitor", "tasks", "replay", "official", "all"),
+        choices=(
+            "ingest",
+            "deadline",
+            "recheck",
+            "reminders",
+            "blacklist",
+            "monitor",
+            "tasks",
+            "replay",
+            "official",
+            "all",
+        ),
         default="all",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the real size; less is for a look")
@@ -30,6 +41,7 @@ def main() -> None:
     parts = {
         "ingest": lambda folder: ingest.run(folder, given.scale, given.runs),
         "deadline": lambda folder: deadline.run(folder, given.scale, given.runs),
+        "recheck": lambda folder: recheck.run(folder, given.scale, given.runs),
         "reminders": lambda folder: reminders.run(folder, given.scale, given.runs),
         "blacklist": lambda folder: blacklist.run(folder, given.scale, given.runs),
         "monitor": lambda folder: monitor.run(folder, given.scale, given.runs),

@@ -18,7 +18,9 @@ from prakerja import schema, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence, standing
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, revocation
+from prakerja.recheck.facts import Facts
+from prakerja.recheck.rule import Reading, SecondReading, find_deliveries_in_force
+from prakerja.revocations import decision, revocation, second_reading
 from tests.support.small_cohort import approve
 
 WAVE = Cohort(date(2021, 3, 10), 13, date(2021, 4, 8))
@@ -102,10 +104,23 @@ def _decide(window: dict[str, Any], at: dict[str, Any]) -> dict[str, int]:
 
 
 def _deadline() -> int:
-    """The deadline run's work in the warehouse: decide, record every outcome, approve, revoke."""
-    made = decision.decide(WAVE, DECIDED_ON)
+    """The deadline run's work in the warehouse: decide, compare, record every outcome, approve, revoke."""
+    with warehouse.transaction() as connection:
+        facts = second_reading.facts_of(connection, WAVE.cohort, WAVE.announced_on, DECIDED_ON)
+    made = decision._decide(WAVE, DECIDED_ON, second_reading.ReadAgain(facts, _second_reading(facts)))
     approve(made, "siti", DECIDED_ON)
     return revocation.revoke(WAVE, made, DECIDED_ON)
+
+
+def _second_reading(facts: Facts) -> SecondReading:
+    """What a second reading comes to, which has a bench of its own: there are no files of this world."""
+    with warehouse.transaction() as connection:
+        rows = connection.exec_driver_sql(
+            "select lpad(r.card_number::text, 16, '0'), s.outcome::text, s.because from standing(13, %s, %s) as s"
+            " inner join recipients as r on s.recipient_id = r.recipient_id", (WAVE.deadline_on, DECIDED_ON),
+        )  # fmt: skip
+        by_card = {card: Reading(outcome, because) for card, outcome, because in rows}
+    return SecondReading(by_card, find_deliveries_in_force(facts, is_later=False), {})
 
 
 def _explain(folder: Path) -> None:

@@ -165,7 +165,7 @@ def test_runs_say_what_they_are_and_every_run_has_tasks(replayed: Replayed) -> N
         for cohort, days in ((12, (6, 10, 12, 13)), (13, (7, 11, 13, 14)))
         for kind, day in zip(("H-7", "H-3", "H-1", "deadline"), days, strict=True)
     }
-    assert set(runs.values()) == {13}
+    assert set(runs.values()) == {14}
     assert feeds == (13,)
 
 

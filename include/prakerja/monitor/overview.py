@@ -15,12 +15,14 @@ from prakerja.blacklist import freshness, sources
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import calendar_check
 from prakerja.errors import PrakerjaError
+from prakerja.feeds.overview import mask
 from prakerja.monitor import curves, figures
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
 from prakerja.settings import WIB, Settings
 
+DIFFERING_SHOWN = 5
 LOCK_PATIENCE = timedelta(minutes=1)  # nothing that goes well holds others up for longer
 POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share": "share of the selected"}
 
@@ -54,6 +56,7 @@ def page(now: datetime) -> dict[str, Any]:
                 *_needs_of_list(published, day),
                 *_needs_of_people(),
                 *_needs_of_corrections(),
+                *_needs_of_readings(),
                 *_needs_of_locks(now),
             ],
             key=lambda need: not need.is_urgent,
@@ -194,6 +197,22 @@ def _needs_of_corrections() -> Iterator[Need]:
         count = warehouse.execute(connection, "monitor/count_waiting_corrections").scalar_one()
     if count:
         yield Need(f"{count:,} requests of corrected NIKs wait for another person: see `prakerja correct`", "", True)
+
+
+def _needs_of_readings() -> Iterator[Need]:
+    """People on whom two readings of the same files differ: one of the two is wrong, and they wait for a person."""
+    with warehouse.transaction("show") as connection:
+        rows = warehouse.rows(connection, "monitor/list_differing", most=DIFFERING_SHOWN)
+    for row in rows:
+        place = f", {row['platform']} {row['business_date']}, line {row['line']}" if row["platform"] else ""
+        yield Need(
+            f"gelombang {row['cohort']}: two readings differ on {mask('card_number', row['card_number'])}: "
+            f"{row['first_outcome']} and {row['second_outcome']}{place}",
+            f"cohorts/{row['cohort']}",
+            True,
+        )
+    if rows and rows[0]["people"] > len(rows):
+        yield Need(f"two readings differ on {rows[0]['people'] - len(rows):,} more: see `prakerja holds`", "", True)
 
 
 def _needs_of_locks(now: datetime) -> Iterator[Need]:

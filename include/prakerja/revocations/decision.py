@@ -160,7 +160,8 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
     require_complete_feeds(cohort, as_of)
     for _ in range(READINGS_MOST):
         with warehouse.transaction() as connection:
-            again = None if is_decided(connection, cohort) else _read_again(cohort, as_of)
+            has_decision = is_decided(connection, cohort)
+        again = None if has_decision else _read_again(cohort, as_of)  # minutes, in which nobody is kept waiting
         try:
             return _decide(cohort, as_of, again)
         except MovedError as moved:

@@ -19,12 +19,13 @@ from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.revocations import decision, reinstatement, revocation
 from prakerja.settings import program
 from tests.conftest import begin
+from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
 from tests.support.published_list import AT, reinstate, revoke, write_people
 from tests.support.publisher import WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
 from tests.support.signed_batch import digest_of, sign
 from tests.support.small_cohort import AT as DECIDED_AT
-from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, restate
+from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, carry_out, restate
 
 
 @pytest.fixture
@@ -159,3 +160,17 @@ def proven(signed: decision.Decision, home: Path) -> str:
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     assert reinstatement.reinstate(DECIDED_ON + timedelta(days=1)) == 0
     return digest_of("reinstatement")
+
+
+@pytest.fixture
+def listed_by_files(wave: Cohort, home: Path) -> Path:
+    """Recipients 1 and 2 are revoked and listed, by files in the landing zone; gives the blacklist's folder."""
+    carry_out(wave)
+    publishing.publish("first", PUBLISHED_AT, PUBLISHED_ON)
+    return home / "publish" / "blacklist"
+
+
+@pytest.fixture
+def auditor(listed_by_files: Path, home: Path, tmp_path: Path) -> Auditor:
+    """An auditor of that list."""
+    return Auditor.of(home, tmp_path / "given")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
@@ -12,72 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from prakerja import warehouse, workflow
 from prakerja.blacklist import publishing, rechecking, signing
 from prakerja.calendar import Cohort
-from prakerja.cli import app
-from prakerja.errors import PrakerjaError
 from prakerja.recheck import known
 from prakerja.settings import WIB
+from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor, run
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, carry_out, reinstate, restate
 
-NEXT = AT + timedelta(days=3)
 NIGHT = datetime(2021, 3, 20, 7, tzinfo=WIB)
-
-
-@pytest.fixture
-def listed(wave: Cohort, home: Path) -> Path:
-    """Recipients 1 and 2 are revoked and listed; gives the published folder."""
-    carry_out(wave)
-    publishing.publish("first", NEXT, DECIDED_ON + timedelta(days=3))
-    return home / "publish" / "blacklist"
-
-
-def run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, list(arguments))
-    refused = str(done.exception) if isinstance(done.exception, PrakerjaError) else ""
-    return done.exit_code, done.output + refused
 
 
 def differences() -> list[str]:
     return [each.what for each in rechecking.check_own([12], NIGHT.date()).differences]
 
 
-@pytest.fixture
-def auditor(
-    listed: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str]]:
-    """Give an auditor the files, the facts, the list and the key, in folders of their own, and no warehouse."""
-    facts, given = tmp_path / "facts.jsonl", tmp_path / "given"
-    assert run("recheck", "--export-facts", str(facts))[0] == 0
-    shutil.copytree(home / "landing", given / "landing")
-    shutil.copytree(listed, given / "blacklist")
-    shutil.copy(home / "calendar.yaml", given / "calendar.yaml")
-    shutil.move(facts, given / "facts.jsonl")
-    key = base64.b64encode(signing.subject_key().key).decode()
-
-    def check(*more: str) -> tuple[int, str]:
-        with monkeypatch.context() as patch:
-            patch.setenv("PRAKERJA_HOME", str(tmp_path / "auditor"))
-            patch.setenv("PRAKERJA_SUBJECT_KEY", key)
-            patch.setenv("PRAKERJA_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
-            for name in ("LANDING", "CALENDAR", "PUBLISH"):
-                patch.delenv(f"PRAKERJA_{name}", raising=False)
-            return run(
-                "recheck", "--landing", str(given / "landing"), "--calendar", str(given / "calendar.yaml"),
-                "--facts", str(given / "facts.jsonl"), "--list", str(given / "blacklist"), *more,
-            )  # fmt: skip
-
-    check.given = given  # type: ignore[attr-defined]
-    return check
-
-
 # -- the list of this system -------------------------------------------------------------------------------------------
 
 
-def test_a_list_that_says_what_the_files_say(listed: Path) -> None:
+def test_a_list_that_says_what_the_files_say(listed_by_files: Path) -> None:
     report = rechecking.check_own([12], NIGHT.date())
     assert report.differences == []
     assert report.counts[12]["listed, as the second reading has it"] == 2
@@ -87,7 +40,7 @@ def test_a_list_that_says_what_the_files_say(listed: Path) -> None:
     assert workflow.recheck_list(NIGHT) == []
 
 
-def test_whoever_is_reinstated_is_not_missed(listed: Path, home: Path) -> None:
+def test_whoever_is_reinstated_is_not_missed(listed_by_files: Path, home: Path) -> None:
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)], DECIDED_ON + timedelta(days=4))
     report = rechecking.check_own([12], NIGHT.date())
     assert report.differences == []
@@ -115,7 +68,7 @@ def test_whoever_is_reinstated_is_not_missed(listed: Path, home: Path) -> None:
         ),
     ],
 )
-def test_what_no_fact_leads_to_is_told(listed: Path, statement: str, what: str) -> None:
+def test_what_no_fact_leads_to_is_told(listed_by_files: Path, statement: str, what: str) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(statement)
@@ -137,7 +90,7 @@ def test_somebody_who_bought_and_is_listed_is_found(wave: Cohort, home: Path, mo
             "insert into revocations (recipient_id, decision_id, digest, reason, effective_at, approvers, revoked_on)"
             " select 50, decision_id, digest, reason, effective_at, approvers, revoked_on from revocations limit 1"
         )
-    publishing.publish("first", NEXT, DECIDED_ON + timedelta(days=3))
+    publishing.publish("first", PUBLISHED_AT, PUBLISHED_ON)
     (difference,) = rechecking.check_own([12], NIGHT.date()).differences
     assert difference.what == "purchased by the second reading"
     status, said = run("recheck", "12")
@@ -146,7 +99,7 @@ def test_somebody_who_bought_and_is_listed_is_found(wave: Cohort, home: Path, mo
     assert not re.search(r"\d{16}", said)
 
 
-def test_whoever_is_revoked_and_not_listed_is_missed(listed: Path) -> None:
+def test_whoever_is_revoked_and_not_listed_is_missed(listed_by_files: Path) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(
@@ -156,7 +109,7 @@ def test_whoever_is_revoked_and_not_listed_is_missed(listed: Path) -> None:
     assert differences() == ["revoked, and not listed"]
 
 
-def test_a_delivery_that_has_gone_is_told(listed: Path, home: Path) -> None:
+def test_a_delivery_that_has_gone_is_told(listed_by_files: Path, home: Path) -> None:
     shutil.rmtree(home / "landing" / "feeds" / "pintaria" / "2021-03-09")
     (told,) = differences()
     assert told.startswith("feeds/pintaria/2021-03-09/r1")
@@ -184,15 +137,15 @@ def test_before_anything_is_published_there_is_nothing_to_read(wave: Cohort) -> 
 # -- whoever has no warehouse ------------------------------------------------------------------------------------------
 
 
-def test_an_auditor_needs_no_warehouse(auditor: Callable[..., tuple[int, str]]) -> None:
-    status, said = auditor()
+def test_an_auditor_needs_no_warehouse(auditor: Auditor) -> None:
+    status, said = auditor.check()
     assert (status, "the list says what the files say" in said) == (0, True), said
-    said = auditor("--json")[1]
+    said = auditor.check("--json")[1]
     found = json.loads(said[said.index("{") :])
     assert found == {"counts": {"12": {"listed, as the second reading has it": 2}}, "differences": []}
 
 
-def test_an_export_names_nobody(auditor: Any, home: Path) -> None:
+def test_an_export_names_nobody(auditor: Auditor, home: Path) -> None:
     text = (auditor.given / "facts.jsonl").read_text()
     assert not re.search(r"(?<![0-9a-f])\d{10,16}(?![0-9a-f])", text)
     about, rows = known.read_export(text.splitlines())
@@ -219,9 +172,9 @@ def test_an_export_names_nobody(auditor: Any, home: Path) -> None:
         (lambda given: cut_off(given / "blacklist"), "another SHA-256"),
     ],
 )
-def test_what_an_auditor_cannot_read_is_one_line(auditor: Any, bend: Callable[[Path], Any], told: str) -> None:
+def test_what_an_auditor_cannot_read_is_one_line(auditor: Auditor, bend: Callable[[Path], Any], told: str) -> None:
     bend(auditor.given)
-    status, said = auditor()
+    status, said = auditor.check()
     assert (status, told in said) == (1, True), said
 
 
@@ -230,10 +183,10 @@ def cut_off(folder: Path) -> None:
     snapshot.write_bytes(snapshot.read_bytes()[:-1] + b"x")
 
 
-def test_another_key_is_no_difference_but_refused(auditor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_key_is_no_difference_but_refused(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = auditor.given / "facts.jsonl"
     facts.write_text(facts.read_text().replace(signing.subject_key().key_id, "0" * 16))
-    status, said = auditor()
+    status, said = auditor.check()
     assert status == 1
     assert "give that key as PRAKERJA_SUBJECT_KEY" in said
 

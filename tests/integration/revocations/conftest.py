@@ -22,8 +22,8 @@ from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
 from prakerja.recheck.facts import Facts
-from prakerja.recheck.rule import SecondReading, read_again
-from prakerja.revocations import approval, decision, explanation, reinstatement, revocation
+from prakerja.recheck.rule import Reading, SecondReading, read_again
+from prakerja.revocations import approval, decision, explanation, reinstatement, revocation, second_reading
 from prakerja.revocations.decision import BlockedError
 from prakerja.settings import WIB, program
 from tests.conftest import as_superuser
@@ -39,6 +39,7 @@ from tests.support.small_cohort import (
     DECIDED_ON,
     PEOPLE,
     bought,
+    card,
     carry_out,
     deliver_damaged,
     empty_days,
@@ -235,3 +236,21 @@ def read_once() -> Callable[..., SecondReading]:
 def differ_freely(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let the two readings differ on as many as they will: each of them is held."""
     return lambda: monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
+
+
+@pytest.fixture
+def bend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the second reading say something else of some people, and let so large a share of the selected differ."""
+
+    def bent(readings: dict[int, Reading], share: float = 1) -> None:
+        real = second_reading.read_again
+
+        def read_again(*given: Any, **more: Any) -> SecondReading:
+            found = real(*given, **more)
+            found.by_card.update({card(number): reading for number, reading in readings.items()})
+            return found
+
+        monkeypatch.setattr(second_reading, "read_again", read_again)
+        monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", share)
+
+    return bent

@@ -17,39 +17,27 @@ from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
+from prakerja.monitor import overview
 from prakerja.occasion import Occasion
 from prakerja.recheck.rule import Reading, SecondReading
 from prakerja.revocations import approval, decision, explanation, holds, overrides, requests, revocation, second_reading
 from prakerja.revocations.decision import BlockedError, MovedError
 from prakerja.settings import WIB, program
 from prakerja.warehouse import RefusedError
+from tests.conftest import as_superuser
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, approve, bought, card, carry_out, extend, revoked
 
-Bend = Callable[[SecondReading], None]
+NOON = datetime(2021, 3, 15, 12, tzinfo=WIB)
 ROW = re.compile(r"\d{10,}")
-
-
-@pytest.fixture
-def bend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the second reading say something else of some people, and let so large a share of the selected differ."""
-
-    def bent(readings: dict[int, Reading], share: float = 1) -> None:
-        real = second_reading.read_again
-
-        def read_again(*given: Any, **more: Any) -> SecondReading:
-            found = real(*given, **more)
-            found.by_card.update({card(number): reading for number, reading in readings.items()})
-            return found
-
-        monkeypatch.setattr(second_reading, "read_again", read_again)
-        monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", share)
-
-    return bent
 
 
 BOUGHT = Reading("purchased", "purchase", "tokopedia", DECIDED_ON - timedelta(days=7), 1, 2)
 OVERDUE = Reading("overdue", "no_purchase")
+
+
+class KilledError(Exception):
+    """What ends a process in the middle."""
 
 
 def kept(statement: str) -> list[tuple[Any, ...]]:
@@ -123,6 +111,20 @@ def test_whoever_they_differ_on_is_held(
         first,
         reading.outcome,
     )
+
+
+def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(wave: Cohort, bend: Callable[..., None]) -> None:
+    bend({1: BOUGHT, 2: Reading("excluded", "withdrawn")} | dict.fromkeys(range(40, 45), OVERDUE))
+    decision.decide(wave, DECIDED_ON)
+    told = [need.what for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
+    assert told[0].startswith("gelombang 12: two readings differ on ")
+    assert told[0].endswith("0001: overdue and purchased, tokopedia 2021-03-08, line 2")
+    assert told[1].endswith("0002: overdue and excluded")
+    assert told[-1] == "two readings differ on 2 more: see `prakerja holds`"
+    assert not ROW.search("".join(told)), "masked"
+    for number in (1, 2, *range(40, 45)):
+        holds.resolve(card(number), is_purchased=True, because="seen", resolved_by="ani", on=DECIDED_ON)
+    assert not [need for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
 
 
 def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any(
@@ -328,6 +330,30 @@ def test_what_never_rests_is_not_decided(wave: Cohort, home: Path, monkeypatch: 
     with pytest.raises(MovedError, match="changes while it is read"):
         decision.decide(wave, DECIDED_ON)
     assert kept("select count(*) from decisions") == [(0,)]
+
+
+def test_while_it_reads_nobody_is_kept_waiting(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So one that is killed leaves nothing behind, and the next reads anew."""
+    real, waiting = second_reading.read_again, []
+
+    def read_again(*given: Any, **more: Any) -> SecondReading:
+        with as_superuser(database="warehouse") as server:
+            waiting.append(
+                server.execute(
+                    "select state, query from pg_stat_activity"
+                    " where datname = 'warehouse' and pid <> pg_backend_pid() and backend_type = 'client backend'"
+                    " and (state <> 'idle' or exists (select from pg_locks as l where l.pid = pg_stat_activity.pid))"
+                ).fetchall()
+            )
+        if len(waiting) == 1:
+            raise KilledError
+        return real(*given, **more)
+
+    monkeypatch.setattr(second_reading, "read_again", read_again)
+    with pytest.raises(KilledError):
+        decision.decide(wave, DECIDED_ON)
+    assert decision.decide(wave, DECIDED_ON).overdue == 2
+    assert waiting == [[], []]
 
 
 def test_whoever_is_decided_is_not_read_again(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:

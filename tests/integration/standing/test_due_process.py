@@ -23,7 +23,9 @@ from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.occasion import Occasion
 from prakerja.platforms import platforms
-from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation
+from prakerja.recheck.facts import Facts
+from prakerja.recheck.rule import DamagedRow, Purchase, SecondReading, decide, find_deliveries_in_force, last_date
+from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation, second_reading
 from prakerja.settings import WIB, program
 from tests.support.standing_world import World
 
@@ -366,12 +368,28 @@ class Life(RuleBasedStateMachine):
                     world.damaged(delivery, str(card))
                 self.feeds[platform, day] = (revision, rows, damaged)
 
-    def _has_bought(self, card: int, deadline: date, is_undone_at_any_time: bool = False) -> bool:
+    def read_again(self, _: Any, facts: Facts, progress: Any = None) -> SecondReading:  # noqa: ARG002 - as the reading
+        """The second reading, which has no files here: who bought and who is in doubt are the model's."""
+        cards, last = [number(card) for card in PEOPLE], last_date(facts)
+        bought = [card for card in PEOPLE if self._has_bought(card, facts.deadline_on, until=last)]
+        doubtful = [card for card in PEOPLE if self._is_doubtful(card, last)]
+        by_card = decide(
+            facts,
+            cards,
+            {number(card): Purchase(self._at(0), "tokopedia", ANNOUNCED, 1, 1, "a") for card in bought},
+            {number(card): DamagedRow(ANNOUNCED, "tokopedia", 1, 1) for card in doubtful},
+        )
+        return SecondReading(by_card, find_deliveries_in_force(facts, is_later=False), {})
+
+    def _has_bought(
+        self, card: int, deadline: date, is_undone_at_any_time: bool = False, until: date = date.max
+    ) -> bool:
         """The rule as it is written, by the deliveries in force now. Undone in time, or at any time."""
         start, end = (datetime.combine(day, time(), WIB) for day in (ANNOUNCED, deadline + timedelta(days=1)))
         undone = {
             (platform, transaction)
-            for (platform, _), (_, rows, _) in self.feeds.items()
+            for (platform, day), (_, rows, _) in self.feeds.items()
+            if day <= until
             for _, event, hour, transaction in rows
             if event != "PAID" and (is_undone_at_any_time or self._instant(hour) < end)
         }
@@ -380,12 +398,13 @@ class Life(RuleBasedStateMachine):
             and event == "PAID"
             and start <= self._instant(hour) < end
             and (platform, transaction) not in undone
-            for (platform, _), (_, rows, _) in self.feeds.items()
+            for (platform, day), (_, rows, _) in self.feeds.items()
+            if day <= until
             for owner, event, hour, transaction in rows
         )
 
-    def _is_doubtful(self, card: int) -> bool:
-        last = self._deadline() + timedelta(days=1)
+    def _is_doubtful(self, card: int, last: date | None = None) -> bool:
+        last = last or self._deadline() + timedelta(days=1)
         return any(card in damaged for (_, day), (_, _, damaged) in self.feeds.items() if day <= last)
 
     @staticmethod
@@ -453,7 +472,9 @@ def test_whatever_happens_the_invariants_hold(
     def begin() -> Life:
         for file in sorted((home / "publish").rglob("*"), reverse=True):
             file.unlink() if file.is_file() else file.rmdir()
-        return Life(home, empty_warehouse, seen)
+        life = Life(home, empty_warehouse, seen)
+        monkeypatch.setattr(second_reading, "read_again", life.read_again)
+        return life
 
     run_state_machine_as_test(
         begin,
@@ -470,6 +491,7 @@ def test_a_life_that_goes_all_the_way(
     for name, value in BOUNDS.items():
         monkeypatch.setitem(program()["blacklist"], name, value)
     life = Life(home, empty_warehouse, Counter())
+    monkeypatch.setattr(second_reading, "read_again", life.read_again)
     life.a_delivery_comes("sisnaker", 5, [], [5])
     for _ in range(3):
         life.a_day_passes(None)

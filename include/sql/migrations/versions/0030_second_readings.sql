@@ -25,6 +25,7 @@ create table reading_differences (
     entry bigint not null,
     primary key (decision_id, recipient_id)
 );
+comment on table reading_differences is 'about: decision_id, recipient_id';
 create index reading_differences_of on reading_differences (recipient_id);
 create index reading_differences_entry on reading_differences using brin (entry) with (autosummarize = on);
 
