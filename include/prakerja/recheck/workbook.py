@@ -176,12 +176,14 @@ def _build_row(
 
 
 def _read_serial(serial: Number, epoch: datetime) -> datetime | None:
-    """Return the time of a date cell to the millisecond, as spreadsheets keep it; never in another day."""
-    if not NUMBER.fullmatch(serial) or not 61 <= (exact := Decimal(serial)) < LAST_SERIAL:
-        return None  # before March 1900 spreadsheets disagree
+    """Return the time of a date cell to the nearest millisecond, as spreadsheets keep it; never in another day."""
+    if not NUMBER.fullmatch(serial) or not 0 <= (exact := Decimal(serial)) < LAST_SERIAL:
+        return None
     day = int(exact)
-    thousandths = min(round((exact - day) * DAY_IN_MS), DAY_IN_MS - 1)
+    microseconds = 1000 * int((exact - day) * DAY_IN_MS + Decimal("0.5"))
+    if microseconds == 1000 * DAY_IN_MS:
+        microseconds = int((exact - day) * 1000 * DAY_IN_MS)
     try:
-        return epoch + timedelta(days=day, milliseconds=thousandths)
+        return epoch + timedelta(days=day, microseconds=microseconds)
     except OverflowError:
         return None
