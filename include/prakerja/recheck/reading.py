@@ -120,8 +120,8 @@ def _read_json_lines(text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
     for line, raw in enumerate(text.split("\n"), 1):
         raw = raw.removesuffix("\r")
-        if not raw:
-            continue
+        if skip_space(raw, 0) == len(raw):
+            continue  # An empty line is no row, even if it holds spaces.
         try:
             value, end, has_repeated = parse_json(raw)
         except (ValueError, RecursionError):
@@ -160,7 +160,7 @@ def _read_json_document(where: str, text: str, platform: Platform) -> Iterator[D
             if platform.records not in seen:
                 raise EvidenceError(where, "the document holds no rows")
             # `{"platform":"sekolah.mu","data":[...]}`: the document names its platform.
-            if any(seen.get(key) not in (says, *platform.aliases) for key, says in platform.says.items()):
+            if any(seen.get(key) != says for key, says in platform.says.items()):
                 raise EvidenceError(where, "the document names another platform, or none")
         if end != len(text):
             raise ValueError("text after the document")
@@ -189,14 +189,16 @@ def _read_records(text: str, start: int, paths: list[list[str]]) -> Generator[De
 def _build_json_row(line: int, value: Any, has_repeated: bool, raw: str, paths: list[list[str]]) -> DeliveredRow:
     if not isinstance(value, dict) or is_too_deep(raw, value):
         return DeliveredRow(line, NO_CELLS, raw, False)
-    cells = tuple([_look_up(value, path) for path in paths])
-    # "a key twice in one object makes the row unreadable"; so does text that UTF-8 cannot hold (half a surrogate pair).
-    return DeliveredRow(line, cells, raw, not has_repeated and all(map(_is_writable, cells)))
+    # "a key twice in one object makes the row unreadable"
+    return DeliveredRow(line, tuple([_look_up(value, path) for path in paths]), raw, not has_repeated)
 
 
 def _look_up(value: Any, path: list[str]) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, str) and not isinstance(value, Number):
+        # JSON can write U+0000 and half a surrogate pair; no text of a database or of UTF-8 holds them.
+        return re.sub("[\0\ud800-\udfff]", "\ufffd", value)
     return value
 
 
@@ -220,7 +222,3 @@ def _find_end(text: str, start: int) -> int:
         if level == 0:
             return found.end()
     raise ValueError("a bracket is still open")
-
-
-def _is_writable(cell: Any) -> bool:
-    return not isinstance(cell, str) or cell.isascii() or not re.search("[\ud800-\udfff]", cell)
