@@ -23,8 +23,10 @@ MOST_BYTES = 4 * 400_000_000  # what gzip or zip may open to here, so that a bom
 RESTORE = "restore it as it was accepted, from a backup"
 COMPARE = "the intake accepted it, so one of the two readings is wrong: revoke nobody and report it"
 
+# Seconds and an offset's minutes may be left out, and a comma may stand for the point: ISO 8601 has all of these.
 ISO_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2})(:[0-9]{2}(?:[.,]([0-9]+))?)?"
+    r"(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
 )
 
 
@@ -97,9 +99,9 @@ def read_iso_time(value: Any) -> datetime | None:
     """Return the instant of an ISO 8601 time with an offset, or None."""
     if not isinstance(value, str) or not (found := ISO_TIME.fullmatch(value)):
         return None  # "An ISO time without an offset is `occurred_at_invalid`."
-    seconds, fraction, offset = found.groups()
+    minutes, seconds, fraction, offset = found.groups()
     try:
-        instant = datetime.fromisoformat(seconds + offset)
+        instant = datetime.fromisoformat(minutes + (seconds or ":00")[:3] + offset)
     except ValueError:
         return None
     # "More than six fractional digits are cut off, never rounded up"

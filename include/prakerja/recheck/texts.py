@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
 SPACE = re.compile(r"[ \t\r\n]*")
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,6})?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 DEEPEST = 256
-MOST_DIGITS = 40  # of a number; no identifier, no rupiah and no manifest's total holds so many
+MOST_DIGITS = 30  # of a whole number; no identifier, no rupiah and no manifest's total holds so many
 
 
 class Number(str):
@@ -84,16 +84,14 @@ def is_too_deep(text: str, value: Any) -> bool:
 
 
 def whole(number: str) -> int | None:
-    """Return the whole number that these digits equal, or None."""
+    """Return the whole number that these digits equal; None where they equal none, or one of more than 30 digits."""
     # "a JSON number or cell equal to a whole number is whole": 12, 12.0 and 1e3 are, 12.5 and NaN are not.
     if not NUMBER.fullmatch(number):
         return None
     exact = Decimal(number)
-    if exact != exact.to_integral_value():
+    if exact.adjusted() >= MOST_DIGITS or exact != exact.to_integral_value():
         return None
-    if exact and exact.adjusted() >= MOST_DIGITS:
-        exact = Decimal(1).copy_sign(exact).scaleb(MOST_DIGITS)
-    return int(exact) if exact else 0
+    return int(exact)
 
 
 def _values_in(value: Any) -> list[Any]:
