@@ -126,14 +126,14 @@ def with_spare_zeros(row: PlainRow) -> Said | None:
 
     The plain judgement takes `00001000000000000001` for nobody's card. To follow it would count against a person.
     """
-    if (
-        not row.reasons
-        or len(row.values) < len(FIELDS)
-        or len([sign for sign in row.values[3] if sign.isdecimal()]) < 17
-    ):
+    if not row.reasons or len(row.values) < len(FIELDS):
         return None
-    start = next((at for at, sign in enumerate(row.values[3]) if sign.isdecimal() and unicodedata.decimal(sign)), None)
-    found = [(0, 0)] if start is None else cards_like(row.values[3][start:])
+    card = row.values[3]
+    if len([sign for sign in card if sign.isdecimal()]) <= 16:
+        return None
+    start = next((at for at, sign in enumerate(card) if sign.isdecimal() and unicodedata.decimal(sign)), None)
+    # Of two cards one has the final `.0` among its digits: it is the larger one.
+    found = [(0, 0)] if start is None else cards_like(card[start:])[:1]
     return {**say_plainly(row), "cards": merged([*row.cards, *found])}
 
 
