@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from prakerja.platforms import FIELDS, Platform
 from prakerja.recheck.files import Evidence, EvidenceError, open_gzip
-from prakerja.recheck.texts import Number, decode_text, is_too_deep, parse_json, skip_space
+from prakerja.recheck.texts import Number, decode_text, is_too_deep, keep_characters, parse_json, skip_space
 
 NO_CELLS = (None,) * len(FIELDS)
 
@@ -197,8 +197,7 @@ def _look_up(value: Any, path: list[str]) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     if isinstance(value, str) and not isinstance(value, Number):
-        # JSON can write U+0000 and half a surrogate pair; no text of a database or of UTF-8 holds them.
-        return re.sub("[\0\ud800-\udfff]", "\ufffd", value)
+        return keep_characters(value)
     return value
 
 

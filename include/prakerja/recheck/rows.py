@@ -18,7 +18,7 @@ from prakerja.platforms import FIELDS, Platform, platforms
 from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import EvidenceError, open_delivery, read_iso_time, start_of
 from prakerja.recheck.reading import DeliveredRow, read_text_rows
-from prakerja.recheck.texts import MOST_DIGITS, Number, whole
+from prakerja.recheck.texts import MOST_DIGITS, Number, read_escapes, whole
 from prakerja.recheck.workbook import read_workbook_rows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -165,10 +165,7 @@ def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
 
 def find_cards_in_text(unreadable: str, *, has_escapes: bool = False) -> tuple[Cards, ...]:
     """Return whose an unreadable row might be, by its text as it stands, and as JSON's escapes mean it."""
-    texts = [unreadable]
-    if has_escapes:
-        meant = ESCAPE.sub(lambda found: chr(int(found[1], 16)), unreadable)
-        texts.append(meant.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))  # two halves are one sign
+    texts = [unreadable, read_escapes(unreadable, ESCAPE)] if has_escapes else [unreadable]
     # "an unreadable row: every run of exactly 16 digits in it."
     runs = [run for text in texts for run in re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(text))]
     return tuple(dict.fromkeys((int(run), int(run)) for run in runs))

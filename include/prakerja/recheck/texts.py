@@ -47,6 +47,17 @@ def decode_text(content: bytes) -> str:
     return text
 
 
+def read_escapes(text: str, escape: re.Pattern[str]) -> str:
+    """Return text with each escape as the character of its four hex digits; two halves of a surrogate pair are one."""
+    meant = escape.sub(lambda found: chr(int(found[1], 16)), text)
+    return keep_characters(meant.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def keep_characters(text: str) -> str:
+    """Return text with U+FFFD for U+0000 and half a surrogate pair: escapes can write them, but no text holds them."""
+    return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
+
+
 def parse_json(text: str, start: int = 0) -> ParsedJson:
     """Parse the JSON value that begins at `start` or after white space. Raises `ValueError`, `RecursionError`."""
     # "JSON is RFC 8259, strictly": Python's json also takes NaN and Infinity; `_refuse_constant` takes them away.

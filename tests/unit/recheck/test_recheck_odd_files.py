@@ -128,7 +128,7 @@ def with_spare_zeros(row: PlainRow) -> Said | None:
     """
     if not row.reasons or len(row.values) < len(FIELDS):
         return None
-    card = row.values[3]
+    card = row.values[3] or ""
     if len([sign for sign in card if sign.isdecimal()]) <= 16:
         return None
     start = next((at for at, sign in enumerate(card) if sign.isdecimal() and unicodedata.decimal(sign)), None)

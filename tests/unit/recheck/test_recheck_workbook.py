@@ -138,6 +138,10 @@ def test_date_cell_that_tells_no_time(serial: str) -> None:
         "<c s='2'><v>44265.5</v></c>",
         "<c s='9'><v>44265.5</v></c>",
         "<c t='d'><v>2021-03-10T12:00:00+08:00</v></c>",
+        "<c t='d'><v>2021-02-30T12:00:00</v></c>",
+        "<c t='d'><v>12:00:00</v></c>",
+        "<c t='d'><v>x</v></c>",
+        "2021-03-10T12:00:00",
     ],
 )
 def test_cell_of_another_kind_is_no_date(cell: str) -> None:
@@ -155,13 +159,44 @@ def test_shared_and_rich_text() -> None:
     assert read_cell(0, "<c t='inlineStr'><is><r><t>a</t></r><r><t>b</t></r></is></c>") == "ab"
     assert read_cell(0, "<c t='e'><v>#REF!</v></c>") == "#REF!"
     assert read_cell(0, "<c t='b'><v>1</v></c>") is True
+    assert read_cell(0, "<c t='b'><v>false</v></c>") is False
     assert read_cell(0, "<c t='s'/>") is None
 
 
-@pytest.mark.parametrize("cell", ["<c t='s'><v>2</v></c>", "a_x0041_"])
-def test_text_that_spreadsheets_show_otherwise_is_not_relied_on(cell: str) -> None:
-    [row] = read(write_book(write_row(2, [cell, *GOOD[1:]])))
-    assert not row.is_readable
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("<c t='s'><v>2</v></c>", "_"),
+        ("a_x0041_", "aA"),
+        ("<c t='str'><v>a_x000d_</v></c>", "a\r"),
+        ("_xD83D__xDE00_", "\U0001f600"),
+        ("_xD83D__x0000_", "\ufffd\ufffd"),
+        ("_x41_", "_x41_"),
+    ],
+)
+def test_text_is_what_spreadsheets_show(cell: str, text: str) -> None:
+    assert read_cell(0, cell) == text
+
+
+@pytest.mark.parametrize("cell", ["<c><v> 5 </v></c>", "<c t='n'><v>\n5\t</v></c>"])
+def test_space_around_a_number_counts_for_nothing(cell: str) -> None:
+    assert read_cell(5, cell) == "5"
+    assert read_cell(6, "<c t='s'><v> 1\n</v></c>") == "a_b"
+    assert read_cell(6, "<c t='str'><v> 1 </v></c>") == " 1 "
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("2021-03-10", (0, 0, 0)),
+        ("2021-03-10T12:00", (12, 0, 0)),
+        ("2021-03-10T23:59:59.9999999", (23, 59, 59_999_999)),
+    ],
+)
+def test_date_cell_may_hold_iso_8601(written: str, time: tuple[int, int, int]) -> None:
+    hour, minute, rest = time
+    found = read_cell(2, f"<c t='d'><v>{written}</v></c>")
+    assert found == datetime(2021, 3, 10, hour, minute) + timedelta(microseconds=rest)  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -173,7 +208,7 @@ def test_text_that_spreadsheets_show_otherwise_is_not_relied_on(cell: str) -> No
         "<c><f>1+1</f><v>2</v></c>",
         "<c t='str'><f t='shared' si='0'/><v>2</v></c>",
         "<c t='b'><v>x</v></c>",
-        "<c t='d'><v>x</v></c>",
+        "<c t='b'><v>2</v></c>",
     ],
 )
 def test_cell_that_rejects_the_file(cell: str) -> None:
