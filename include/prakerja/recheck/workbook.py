@@ -15,7 +15,7 @@ from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
 from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
-from openpyxl.xml.constants import SHEET_MAIN_NS
+from openpyxl.xml.constants import REL_NS, SHEET_MAIN_NS
 from openpyxl.xml.functions import fromstring, iterparse
 
 from prakerja.platforms import FIELDS, Platform
@@ -26,6 +26,9 @@ from prakerja.recheck.texts import NUMBER, Number, read_escapes
 LAST_SERIAL = 2_958_466  # 10000-01-01 in a workbook of Windows
 DAY_IN_MS = 86_400_000
 NS = f"{{{SHEET_MAIN_NS}}}"
+ROOT = "_rels/.rels"
+STRICT_SHEET = "http://purl.oclc.org/ooxml/spreadsheetml/main"
+STRICT_OFFICE = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 NO_CELL = {"value": None}
 XML_SPACE = " \t\r\n"
 ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")  # so texts of a workbook hold what XML cannot: `_x000D_` is a CR
@@ -84,7 +87,8 @@ def read_workbook_rows(evidence: Evidence, platform: Platform) -> Iterator[Deliv
 
 def _read_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
     _check_parts(evidence)
-    reader = ExcelReader(BytesIO(evidence.content), read_only=True, keep_links=False)
+    content = _name_as_openpyxl_does(evidence.content)
+    reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
     reader.read_manifest()
     reader.read_workbook()
     # "Of a workbook only the contract's sheet is read"
@@ -117,6 +121,19 @@ def _check_parts(evidence: Evidence) -> None:
     # Of parts whose names differ in case alone, each program opens the one that it likes.
     if len({part.filename.replace("\\", "/").casefold() for part in parts}) < len(parts):
         raise EvidenceError(evidence.where, "two parts of the workbook have the same name")
+
+
+def _name_as_openpyxl_does(content: bytes) -> bytes:
+    """Return the workbook; one of Strict Open XML with the namespaces of others, the only ones that openpyxl knows."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        if ROOT not in archive.namelist() or STRICT_OFFICE.encode() not in archive.read(ROOT):
+            return content
+        named = BytesIO()
+        with zipfile.ZipFile(named, "w") as copy:
+            for part in archive.infolist():
+                text = archive.read(part).replace(STRICT_OFFICE.encode(), REL_NS.encode())
+                copy.writestr(part, text.replace(STRICT_SHEET.encode(), SHEET_MAIN_NS.encode()))
+    return named.getvalue()
 
 
 def _read_shared_texts(reader: ExcelReader) -> list[str]:

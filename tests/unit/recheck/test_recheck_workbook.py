@@ -154,6 +154,20 @@ def test_dates_of_1904() -> None:
     assert row.cells[2] == datetime(2025, 3, 11, 12)  # noqa: DTZ001 - a date cell has no zone
 
 
+def test_strict_open_xml_is_read_as_any_other() -> None:
+    root = f"<Relationships xmlns='{RELATIONS}'><Relationship Id='r1' Type='{KIND}/officeDocument' Target='x'/>"
+    parts = {**PARTS, "_rels/.rels": root + "</Relationships>"}
+    strict = {MAIN: "http://purl.oclc.org/ooxml/spreadsheetml/main"}
+    strict[KIND] = "http://purl.oclc.org/ooxml/officeDocument/relationships"
+    content = io.BytesIO()
+    archive = zipfile.ZipFile(io.BytesIO(write_book(write_row(2, GOOD), parts=parts)))
+    with zipfile.ZipFile(content, "w") as copy:
+        for name in archive.namelist():
+            text = archive.read(name).decode()
+            copy.writestr(name, text.replace(MAIN, strict[MAIN]).replace(KIND, strict[KIND]))
+    assert read(content.getvalue()) == read(write_book(write_row(2, GOOD)))
+
+
 def test_shared_and_rich_text() -> None:
     assert read_cell(0, "<c t='s'><v>1</v></c>") == "a_b"
     assert read_cell(0, "<c t='inlineStr'><is><r><t>a</t></r><r><t>b</t></r></is></c>") == "ab"
