@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.rows import Row, read_delivery
 from prakerja.recheck.rule import PlatformLedger
+from tests.support import text_mutants, workbook_mutants
+from tests.support.mutants import Expected
 from tests.support.odd_deliveries import build_odd_file
 from tests.support.odd_values import DAY
 from tests.support.plain_judgement import PlainRow, cards_like, judge_plainly, reject_plainly, total_idr
@@ -35,6 +38,7 @@ SEED = os.environ.get("TWO_WAYS_SEED", "1")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_CARD = 10**16 - 1
 CONFLICT = "transaction_conflict"
+MUTANTS = text_mutants.MUTANTS | workbook_mutants.MUTANTS
 
 Said = dict[str, Any]
 
@@ -157,3 +161,22 @@ def test_second_reading_of_odd_files_agrees_with_the_plain_one(platform: str, zo
     assert not disagreements, f"{len(disagreements)} of {EXAMPLES} examples:\n\n" + "\n\n".join(disagreements[:3])
     assert comparison.rejected > EXAMPLES / 50, "the examples reach what is rejected"
     assert comparison.rows > comparison.quarantined > EXAMPLES / 5, "and what is quarantined, and what is good"
+
+
+@pytest.mark.parametrize("case", sorted(MUTANTS))
+def test_second_reading_of_mutants_of_delivered_cases_comes_to_what_is_right(case: str, zone: LandingZone) -> None:
+    for ordinal in range(10):
+        mutant = MUTANTS[case](Random(f"{case}/{ordinal}"), ordinal)
+        delivery = zone.deliver_bytes(mutant.platform, mutant.data, mutant.rows, mutant.amount_idr, on=DAY)
+        try:
+            found = list(read_delivery(UPath(zone.root), delivery))
+        except EvidenceError:
+            assert mutant.expected.reason, f"{case}/{ordinal} is read"
+            continue
+        ledger = Ledger(zone, found)
+        ledger.add(UPath(zone.root), delivery)
+        rows = list({row.content: row for row in reversed(found)}.values())
+        reasons = [row.reasons or (CONFLICT,) for row in rows if row.line in ledger.quarantined]
+        held = merged(cards for ranges in ledger.quarantined.values() for cards in ranges)
+        again = Expected(None, len(rows) - len(reasons), Counter(reason for each in reasons for reason in each), held)
+        assert str(again) == str(mutant.expected), f"{case}/{ordinal}"
