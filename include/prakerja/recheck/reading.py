@@ -109,9 +109,9 @@ def _keep_clean_cells(raw: str, cells: list[str], order: list[int], separator: s
 def _cut_off_trailer(evidence: Evidence, text: str, platform: Platform) -> str:
     # "last line a trailer `T|<rows>|<amount>` which must agree; no trailer is a rejection"
     rows, _, last = text.rstrip("\r\n").rpartition("\n")
-    apart = re.escape(platform.separator)
-    found = re.fullmatch(rf"{re.escape(str(platform.trailer))}{apart}([0-9]{{1,40}}){apart}(-?[0-9]{{1,40}})", last)
-    if not found or (int(found[1]), int(found[2])) != (evidence.rows, evidence.amount_idr):
+    sign, *numbers = [re.sub('^"(.*)"$', r"\1", cell) for cell in last.split(platform.separator)]
+    stated = [int(number) for number in numbers if re.fullmatch("-?[0-9]{1,40}", number)]
+    if sign != platform.trailer or len(numbers) != 2 or stated != [evidence.rows, evidence.amount_idr]:
         raise EvidenceError(evidence.where, "the trailer is missing, or disagrees with the manifest")
     return rows
 
