@@ -89,7 +89,7 @@ lint: install ## ruff, mypy strict, sqlfluff, import-linter, the compose schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
 # What is tried with examples that nobody thought of: with many more.
-PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/feeds/test_two_ways.py \
+PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/feeds/test_two_ways.py tests/unit/recheck/test_recheck_odd_files.py \
 	tests/integration/standing/test_due_process.py tests/integration/standing/test_standing_properties.py tests/unit/reader/test_reader_fuzz.py tests/unit/test_snapshot.py
 
 soak: install ## what takes too long for every change: a month of feeds, many examples, two years of cohorts, workers killed, faults of the machine (two hours)

@@ -388,12 +388,12 @@ SECOND: dict[str, Plant] = {
     ),
     "two rows of one id are both right": _in(RULE, "conflicts.add(key)", "pass"),
     "a number in scientific notation is its digits": _in(
-        ROWS, "scientific = SCIENTIFIC.fullmatch(text)", "scientific = None"
+        ROWS, "if scientific := SCIENTIFIC.fullmatch(text):", "if scientific := None:"
     ),
     "a number cell is the card with its last digit lost": _in(ROWS, "(first, first + 9)", "(first, first)"),
     "Arabic digits are none": _in(ROWS, "str(unicodedata.decimal(sign)) if sign.isdecimal() else sign", "sign"),
     "final zeros stay": _in(ROWS, 're.sub("[.,]0+\\\\Z", "", text)', "text"),
-    "unreadable rows hold nobody": _in(ROWS, "find_cards_in_text(raw, is_json=self.is_json)", "()"),
+    "unreadable rows hold nobody": _in(ROWS, "find_cards_in_text(raw, has_escapes=self.is_json)", "()"),
     "a row of no rupiah counts": _in(ROWS, "not 1 <= amount <= MOST_IDR", "not 0 <= amount <= MOST_IDR"),
     "a row may be eight days old": _in(ROWS, "timedelta(days=7)", "timedelta(days=8)"),
     "a malformed id is taken as it is": _in(ROWS, "abs(number) >= 10**15", "number < 0"),

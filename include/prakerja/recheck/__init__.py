@@ -3,7 +3,8 @@
 A revocation is for life, and the product decides it with one parser, one ledger and one rule. This package reads the
 same files and computes the same decision by other means: Python's `csv` and `json`, openpyxl, and sets in memory.
 It shares no code with the feeds, the cohorts or the warehouse, because a fault in shared code would be found in both
-readings and so in neither. It imports only `prakerja.platforms` (platforms are data) and `prakerja.errors`.
+readings and so in neither. It imports only `prakerja.platforms` (platforms are data) and `prakerja.errors`; `known`
+alone asks the warehouse, for rows of facts.
 
 Read it beside section 2 of the contract: each sentence stands as a comment at the lines that carry it out.
 `files` opens the evidence, `reading` and `workbook` yield a file's rows as delivered, `rows` says what a row says and

@@ -23,6 +23,7 @@ MOST_BYTES = 4 * 400_000_000  # what gzip or zip may open to here, so that a bom
 RESTORE = "restore it as it was accepted, from a backup"
 COMPARE = "the intake accepted it, so one of the two readings is wrong: revoke nobody and report it"
 
+# Seconds and an offset's minutes may be left out, and a comma may stand for the point: ISO 8601 has all of these.
 ISO_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2})(:[0-9]{2}(?:[.,]([0-9]+))?)?"
     r"(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"

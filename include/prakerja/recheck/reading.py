@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from prakerja.platforms import FIELDS, Platform
 from prakerja.recheck.files import Evidence, EvidenceError, open_gzip
-from prakerja.recheck.texts import Number, decode_text, is_too_deep, parse_json, skip_space
+from prakerja.recheck.texts import Number, decode_text, is_too_deep, keep_characters, parse_json, skip_space
 
 NO_CELLS = (None,) * len(FIELDS)
 
@@ -109,9 +109,9 @@ def _keep_clean_cells(raw: str, cells: list[str], order: list[int], separator: s
 def _cut_off_trailer(evidence: Evidence, text: str, platform: Platform) -> str:
     # "last line a trailer `T|<rows>|<amount>` which must agree; no trailer is a rejection"
     rows, _, last = text.rstrip("\r\n").rpartition("\n")
-    apart = re.escape(platform.separator)
-    found = re.fullmatch(rf"{re.escape(str(platform.trailer))}{apart}([0-9]{{1,40}}){apart}(-?[0-9]{{1,40}})", last)
-    if not found or (int(found[1]), int(found[2])) != (evidence.rows, evidence.amount_idr):
+    sign, *numbers = [re.sub('^"(.*)"$', r"\1", cell) for cell in last.split(platform.separator)]
+    stated = [int(number) for number in numbers if re.fullmatch("-?[0-9]{1,40}", number)]
+    if sign != platform.trailer or len(numbers) != 2 or stated != [evidence.rows, evidence.amount_idr]:
         raise EvidenceError(evidence.where, "the trailer is missing, or disagrees with the manifest")
     return rows
 
@@ -120,8 +120,8 @@ def _read_json_lines(text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
     for line, raw in enumerate(text.split("\n"), 1):
         raw = raw.removesuffix("\r")
-        if not raw.strip(" \t"):
-            continue  # An empty line is no row.
+        if skip_space(raw, 0) == len(raw):
+            continue  # An empty line is no row, even if it holds spaces.
         try:
             value, end, has_repeated = parse_json(raw)
         except (ValueError, RecursionError):
@@ -160,7 +160,7 @@ def _read_json_document(where: str, text: str, platform: Platform) -> Iterator[D
             if platform.records not in seen:
                 raise EvidenceError(where, "the document holds no rows")
             # `{"platform":"sekolah.mu","data":[...]}`: the document names its platform.
-            if any(seen.get(key) not in (says, *platform.aliases) for key, says in platform.says.items()):
+            if any(seen.get(key) != says for key, says in platform.says.items()):
                 raise EvidenceError(where, "the document names another platform, or none")
         if end != len(text):
             raise ValueError("text after the document")
@@ -189,14 +189,15 @@ def _read_records(text: str, start: int, paths: list[list[str]]) -> Generator[De
 def _build_json_row(line: int, value: Any, has_repeated: bool, raw: str, paths: list[list[str]]) -> DeliveredRow:
     if not isinstance(value, dict) or is_too_deep(raw, value):
         return DeliveredRow(line, NO_CELLS, raw, False)
-    cells = tuple([_look_up(value, path) for path in paths])
-    # "a key twice in one object makes the row unreadable"; so does text that UTF-8 cannot hold (half a surrogate pair).
-    return DeliveredRow(line, cells, raw, not has_repeated and all(map(_is_writable, cells)))
+    # "a key twice in one object makes the row unreadable"
+    return DeliveredRow(line, tuple([_look_up(value, path) for path in paths]), raw, not has_repeated)
 
 
 def _look_up(value: Any, path: list[str]) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, str) and not isinstance(value, Number):
+        return keep_characters(value)
     return value
 
 
@@ -220,7 +221,3 @@ def _find_end(text: str, start: int) -> int:
         if level == 0:
             return found.end()
     raise ValueError("a bracket is still open")
-
-
-def _is_writable(cell: Any) -> bool:
-    return not isinstance(cell, str) or cell.isascii() or not re.search("[\ud800-\udfff]", cell)

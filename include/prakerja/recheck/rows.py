@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -18,14 +18,14 @@ from prakerja.platforms import FIELDS, Platform, platforms
 from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import EvidenceError, open_delivery, read_iso_time, start_of
 from prakerja.recheck.reading import DeliveredRow, read_text_rows
-from prakerja.recheck.texts import MOST_DIGITS, NUMBER, Number, whole
+from prakerja.recheck.texts import MOST_DIGITS, Number, read_escapes, whole
 from prakerja.recheck.workbook import read_workbook_rows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CARD = re.compile("[0-9]{16}")
 MOST_IDR = 1_000_000
-SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?[0-9])([0-9]{0,400})(?:[.,]([0-9]{0,400}))?[eE]([+-]?[0-9]{1,4})")
-QUOTES = "\"'`´ʹʺʼʽ′″‵‶＂＇‚„⹂〝〞〟「」『』﹁﹂﹃﹄｢｣"  # beside those that Unicode says are some
+SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?[0-9])([0-9]*)(?:[.,]([0-9]*))?[eE]([+-]?[0-9]+)")
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 LONGEST_TEXT = 2**20  # bytes of a field that is kept as text
 KEPT_AS_TEXT = [FIELDS.index(field) for field in ("transaction_id", "course_id", "voucher_code")]
 AMOUNT = FIELDS.index("amount_idr")
@@ -37,7 +37,8 @@ Cards = tuple[int, int]
 class Row(NamedTuple):
     """One row of a delivery. With a reason it is quarantined, and `might_be` says whose it might be.
 
-    `content` is what makes a repeat. An identifier, event or instant that is not valid is None; so is a card.
+    `content` is what makes a repeat. An event, an instant or a card that is not valid is None; so is an identifier that
+    is missing, and all of an unreadable row.
     """
 
     line: int
@@ -54,31 +55,30 @@ class RowReader:
     """Reads the rows of one platform's business date."""
 
     def __init__(self, platform: Platform, business_date: date) -> None:
-        self.is_json = platform.layout in ("json", "jsonl")
         self.events = {str(word): event for word, event in platform.events.items()}
+        self.is_json = platform.layout in ("json", "jsonl")
         self.read_instant = _choose_instant_form(platform)
         self.amount_form = platform.amount_idr
         self.too_old_before = start_of(business_date - timedelta(days=7))
         self.in_future_from = start_of(business_date + timedelta(days=1))
 
     def read_amount(self, value: Any) -> int | None:
-        """Return the amount as delivered where it is a whole number, in range or not; else None."""
+        """Return the amount as delivered where it is a whole number, in range and in its form or not; else None."""
         form = self.amount_form["form"]
         if isinstance(value, Number):
             return whole(value) if form in ("number", "whole") else None
-        if not isinstance(value, str):
+        if not isinstance(value, str) or len(value) > MOST_DIGITS:
             return None
-        # "Rp5000" is not of the form, but a whole number as delivered: it counts in the total.
-        if form == "rupiah" and re.fullmatch(r"(-?Rp|Rp-)([0-9]{1,28}|[0-9]{1,3}(\.[0-9]{3}){1,9})", value):
+        if form == "rupiah" and re.fullmatch(r"(-?Rp|Rp-)([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)", value):
             return int(value.replace("Rp", "").replace(".", ""))
-        return int(value) if form == "whole" and re.fullmatch("-?[0-9]{1,40}", value) else None
+        return int(value) if form == "whole" and re.fullmatch("-?[0-9]+", value) else None
 
     def read(self, delivered: DeliveredRow) -> Row:
         """Return what a row says."""
         line, cells, raw, is_readable = delivered
         if not is_readable or _is_too_long(cells):
             # "Content is the seven canonical fields, or as delivered where unreadable."
-            might_be = find_cards_in_text(raw, is_json=self.is_json)
+            might_be = find_cards_in_text(raw, has_escapes=self.is_json)
             return Row(line, None, None, None, None, (raw,), ("row_unreadable",), might_be)
         given_id, given_event, given_time, given_card, course_id, given_amount, voucher_code = cells
         reasons = []
@@ -86,7 +86,7 @@ class RowReader:
         if reason:
             reasons.append(reason)
         # "Values are exact as in the table (letter case, no spaces trimmed into validity)"
-        event = self.events.get(text_of(given_event))
+        event = self.events.get(given_event) if is_text(given_event) else None
         if event is None:
             reasons.append("event_unknown")
         occurred_at = self.read_instant(given_time)
@@ -103,25 +103,24 @@ class RowReader:
         if card_number is None:
             reasons.append("card_number_malformed")
         # "`amount_idr`: whole rupiah, 1 to 1,000,000"
-        amount = self.read_amount(given_amount)
-        if not self._is_in_form(given_amount):
-            amount = None
+        amount = self.read_amount(given_amount) if self._is_in_form(given_amount) else None
         if amount is None or not 1 <= amount <= MOST_IDR:
             reasons.append("amount_invalid")
         content = (
             transaction_id or text_of(given_id),
-            event or text_of(given_event),
-            occurred_at or text_of(given_time),
-            card_number or (type(given_card), str(given_card)),
+            reason,
+            event or _as_delivered(given_event),
+            occurred_at or _as_delivered(given_time),
+            card_number or _as_delivered(given_card),
             text_of(course_id),
-            amount if amount is not None else text_of(given_amount),
+            amount if amount is not None else _as_delivered(given_amount),
             text_of(voucher_code),
         )
         might_be = find_cards(given_card) if reasons else ()
         return Row(line, transaction_id, event, occurred_at, card_number, content, tuple(reasons), might_be)
 
     def _is_in_form(self, value: Any) -> bool:
-        # "nilai `Rp1.000.000`"
+        # "nilai `Rp1.000.000`": `Rp1000000` is a whole number, and counts in the total, but is not in the form.
         if self.amount_form["form"] == "rupiah":
             return isinstance(value, str) and re.fullmatch(r"Rp[0-9]{1,3}(\.[0-9]{3})*", value) is not None
         # "NILAI zero-padded to 9"
@@ -151,7 +150,7 @@ def read_delivery(landing: UPath, delivery: Delivery) -> Iterator[Row]:
 
 
 def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
-    """Return a transaction id, or the reason why there is none."""
+    """Return a transaction id and the reason why it is none; one that is malformed as it was delivered."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, "transaction_id_missing"
     if is_text(value):
@@ -160,42 +159,43 @@ def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
     # digits)"
     number = whole(value) if isinstance(value, Number) else None
     if number is None or abs(number) >= 10**15:
-        return None, "transaction_id_malformed"
+        return text_of(value), "transaction_id_malformed"
     return str(number), None
 
 
-def find_cards_in_text(unreadable: str, *, is_json: bool = False) -> tuple[Cards, ...]:
-    """Return whose an unreadable row might be; of JSON as it stands, and as its escapes are read."""
+def find_cards_in_text(unreadable: str, *, has_escapes: bool = False) -> tuple[Cards, ...]:
+    """Return whose an unreadable row might be, by its text as it stands, and as JSON's escapes mean it."""
+    texts = [unreadable, read_escapes(unreadable, ESCAPE)] if has_escapes else [unreadable]
     # "an unreadable row: every run of exactly 16 digits in it."
-    texts = [unreadable]
-    if is_json:
-        texts.append(re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), unreadable))
     runs = [run for text in texts for run in re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(text))]
     return tuple(dict.fromkeys((int(run), int(run)) for run in runs))
 
 
 def find_cards(given: Any) -> tuple[Cards, ...]:
     """Return whose a quarantined row might be, by its card as delivered."""
-    text = normalize_digits("" if given is None else str(given))
+    text = normalize_digits(text_of(given))
     # "In the card's text white space, quotes, apostrophes and `=` are taken out; then"
     text = "".join(sign for sign in text if not sign.isspace() and not _is_quote(sign) and sign not in "=＝")
     found: list[Cards] = []
     # "a number in scientific notation (decimal point or comma allowed) might be every card that it rounds from;"
-    scientific = SCIENTIFIC.fullmatch(text)
-    if scientific:
-        found.append(_cards_that_round_to(scientific[1], scientific[2] or "", int(scientific[3])))
-    if isinstance(given, Number) and (digits := _digits_of(text)):
+    if scientific := SCIENTIFIC.fullmatch(text):
+        found += _cards_that_round_to(scientific[1], scientific[2] or "", scientific[3])
+        digits = str(abs(whole(text) or 0))
+    else:
+        # "otherwise drop a final `.0`, `,00`..., strip to digits, put zeros lost at the front back:"
+        digits = re.sub("[^0-9]", "", re.sub("[.,]0+\\Z", "", text)).lstrip("0") or "0"
+    if isinstance(given, Number) and len(digits) >= 16:
         # "a number cell or JSON number of 16 or more digits might be every card with the same first 15 digits;"
         first = 10 * int(digits[:15])
-        # "a shorter one, the card it equals with zeros put back;"
-        found.append((first, first + 9) if len(digits) >= 16 else (int(digits), int(digits)))
+        found.append((first, first + 9))
     elif not scientific:
-        # "otherwise drop a final `.0`, `,00`..., strip to digits, put zeros lost at the front back: the card that this
-        # equals;" A card is compared as a number here, and so with its zeros.
-        found += _card_of(re.sub("[.,]0+\\Z", "", text))
+        # "the card that this equals;" A card is compared as a number here, and so with its zeros.
+        every_digit = re.sub("[^0-9]", "", text)
+        if every_digit and len(digits) <= 16:
+            found.append((int(digits), int(digits)))
         # "and, where it has exactly 16 digits without dropping anything, that card too;"
-        if len(re.findall("[0-9]", text)) == 16:
-            found += _card_of(text)
+        if len(every_digit) == 16:
+            found.append((int(every_digit), int(every_digit)))
     return tuple(dict.fromkeys(found))
 
 
@@ -214,11 +214,15 @@ def is_text(value: Any) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """Return a cell as text; a number as the digits of the whole number that it equals."""
-    if isinstance(value, Number):
-        number = whole(value)
-        return str(value if number is None else number)
+    """Return a cell as text as it was delivered; nothing is an empty text."""
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
+
+
+def _as_delivered(value: Any) -> tuple[bool, str]:
+    """Return a cell without a canonical meaning as what it is compared by: a number is not the text of its digits."""
+    return isinstance(value, Number), text_of(value)
 
 
 def _is_too_long(cells: tuple[Any, ...]) -> bool:
@@ -231,41 +235,21 @@ def _is_too_long(cells: tuple[Any, ...]) -> bool:
     )
 
 
-def _digits_of(number: str) -> str:
-    """Return the digits of a number without zeros in front, or final ones behind a point; none of what is no number.
-
-    Nor of one in scientific notation that is not whole.
-    """
-    if not NUMBER.fullmatch(number):
-        return ""
-    exact = Decimal(number)
-    exponent = int(exact.as_tuple().exponent)
-    written = "".join(map(str, exact.as_tuple().digits)) + "0" * min(max(exponent, 0), MOST_DIGITS)
-    if exponent < 0 and exact == exact.to_integral_value():
-        written = written[:exponent]
-    elif exponent < 0 and "e" in number.lower():
-        return ""
-    return written.lstrip("0") or "0"
-
-
-def _card_of(text: str) -> list[Cards]:
-    digits = re.sub("[^0-9]", "", text)
-    significant = digits.lstrip("0")
-    return [(int(significant or "0"),) * 2] if digits and len(significant) <= 16 else []
-
-
-def _cards_that_round_to(before: str, after: str, exponent: int) -> Cards:
-    """Return the whole numbers within half a unit of the last digit written, and at least within one half."""
-    unit = Fraction(10) ** (exponent - len(after))
+def _cards_that_round_to(before: str, after: str, exponent: str) -> list[Cards]:
+    """Return the whole numbers that are written so with as many digits: those within half a unit of the last one."""
+    if len(before + after) > 1000 or not -1000 <= int(exponent[:9]) <= 1000:
+        return []  # nobody has ever written a card so
+    unit = Fraction(10) ** (int(exponent) - len(after))
     written = int(before + after)
-    # Below a power of ten the same number of digits is ten times finer: 9.96E+14 is not rounded to 1.00E+15.
-    finer = unit / 10 if str(written).rstrip("0") == "1" else unit
-    below, above = (max(each, Fraction(1)) / 2 for each in (finer, unit))
-    return math.ceil(written * unit - below), math.floor(written * unit + above)
+    # Just below a power of ten the last digit is worth a tenth: 1.0E+15 is rounded from 9.95E+14 on, not from 9.5E+14.
+    unit_below = unit / 10 if str(written).rstrip("0") == "1" else unit
+    first, last = math.ceil(written * unit - unit_below / 2), math.floor(written * unit + unit / 2)
+    return [(max(first, 0), last)] if first <= last else []
 
 
 def _is_quote(sign: str) -> bool:
-    return sign in QUOTES or unicodedata.category(sign) in ("Pi", "Pf")
+    name = unicodedata.name(sign, "")
+    return sign in "`´ʹʺʽ′″‵‶「」『』｢｣﹁﹂﹃﹄" or "QUOTATION MARK" in name or "APOSTROPHE" in name
 
 
 def _choose_instant_form(platform: Platform) -> Callable[[Any], datetime | None]:

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
 SPACE = re.compile(r"[ \t\r\n]*")
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,6})?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 DEEPEST = 256
-MOST_DIGITS = 40  # of a number; no identifier, no rupiah and no manifest's total holds so many
+MOST_DIGITS = 30  # of a whole number; no identifier, no rupiah and no manifest's total holds so many
 
 
 class Number(str):
@@ -45,6 +45,17 @@ def decode_text(content: bytes) -> str:
     if "\0" in text:
         raise ValueError("it holds U+0000")
     return text
+
+
+def read_escapes(text: str, escape: re.Pattern[str]) -> str:
+    """Return text with each escape as the character of its four hex digits; two halves of a surrogate pair are one."""
+    meant = escape.sub(lambda found: chr(int(found[1], 16)), text)
+    return keep_characters(meant.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def keep_characters(text: str) -> str:
+    """Return text with U+FFFD for U+0000 and half a surrogate pair: escapes can write them, but no text holds them."""
+    return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
 def parse_json(text: str, start: int = 0) -> ParsedJson:
@@ -84,16 +95,14 @@ def is_too_deep(text: str, value: Any) -> bool:
 
 
 def whole(number: str) -> int | None:
-    """Return the whole number that these digits equal, or None."""
+    """Return the whole number that these digits equal; None where they equal none, or one of more than 30 digits."""
     # "a JSON number or cell equal to a whole number is whole": 12, 12.0 and 1e3 are, 12.5 and NaN are not.
     if not NUMBER.fullmatch(number):
         return None
     exact = Decimal(number)
-    if exact != exact.to_integral_value():
+    if exact.adjusted() >= MOST_DIGITS or exact != exact.to_integral_value():
         return None
-    if exact and exact.adjusted() >= MOST_DIGITS:
-        exact = Decimal(1).copy_sign(exact).scaleb(MOST_DIGITS)
-    return int(exact) if exact else 0
+    return int(exact)
 
 
 def _values_in(value: Any) -> list[Any]:

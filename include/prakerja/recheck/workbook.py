@@ -15,46 +15,62 @@ from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
 from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
-from openpyxl.xml.constants import SHEET_MAIN_NS
+from openpyxl.xml.constants import REL_NS, SHEET_MAIN_NS
 from openpyxl.xml.functions import fromstring, iterparse
 
 from prakerja.platforms import FIELDS, Platform
 from prakerja.recheck.files import MOST_BYTES, Evidence, EvidenceError
 from prakerja.recheck.reading import DeliveredRow
-from prakerja.recheck.texts import NUMBER, Number
+from prakerja.recheck.texts import NUMBER, Number, read_escapes
 
 LAST_SERIAL = 2_958_466  # 10000-01-01 in a workbook of Windows
 DAY_IN_MS = 86_400_000
 NS = f"{{{SHEET_MAIN_NS}}}"
+ROOT = "_rels/.rels"
+STRICT_SHEET = "http://purl.oclc.org/ooxml/spreadsheetml/main"
+STRICT_OFFICE = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 NO_CELL = {"value": None}
+XML_SPACE = " \t\r\n"
+ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")  # so texts of a workbook hold what XML cannot: `_x000D_` is a CR
+ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?")
+TRUTHS = {"0": False, "1": True, "false": False, "true": True}
 OCCURRED_AT = FIELDS.index("occurred_at")
 
 
-class Doubtful(str):
-    """Text of a cell that spreadsheets may show otherwise (`_x0041_` for A): its row is not to be relied on."""
+class IsoDate(str):
+    """A date cell that holds ISO 8601 instead of a number of days."""
 
     __slots__ = ()
 
 
 class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no types
-    """openpyxl's reader of cells, except that a number stays the digits that the file holds."""
+    """openpyxl's reader of cells, except that numbers, dates and truths stay as they stand in the file."""
 
     def parse_cell(self, element: Element) -> dict[str, Any]:
-        """Return a cell: its column, value, type and style. Raises `ValueError`."""
+        """Return a cell: its column, value, type and style. Raises `ValueError`, `KeyError`."""
         # "a formula in that sheet is a rejection"
         if element.find(FORMULA_TAG) is not None:
             raise ValueError("a formula")
         kind = element.get("t", "n")
-        if kind == "s" and not re.fullmatch(r"[ \t\r\n]*[0-9]+[ \t\r\n]*", element.findtext(VALUE_TAG) or "0"):
+        held = element.find(VALUE_TAG)
+        if held is not None and held.text and kind not in ("str", "inlineStr"):
+            held.text = held.text.strip(XML_SPACE)  # around what is no text XML's white space counts for nothing
+        if kind == "s" and not re.fullmatch("[0-9]+", element.findtext(VALUE_TAG) or "0"):
             raise ValueError("the number of a text is no number")  # int("-1") would take the last text
-        if kind == "n":
+        if kind in ("n", "d", "b"):
             # "a number cell is the digits that the file holds, not a float's": openpyxl keeps "str" as it stands.
             element.set("t", "str")
         cell: dict[str, Any] = super().parse_cell(element)
-        if kind == "n" and cell["value"] is not None:
-            cell["value"] = Number(cell["value"].strip(" \t\r\n")) or None
-        elif isinstance(cell["value"], str) and re.search("_x[0-9A-Fa-f]{4}_", cell["value"]):
-            cell["value"] = Doubtful(cell["value"])
+        value = cell["value"]
+        if value is not None:
+            if kind == "n":
+                cell["value"] = Number(value)
+            elif kind == "d":
+                cell["value"] = IsoDate(value)
+            elif kind == "b":
+                cell["value"] = TRUTHS[value]
+            elif kind != "e" and "_x" in value:
+                cell["value"] = read_escapes(value, ESCAPE)
         return cell
 
 
@@ -71,7 +87,8 @@ def read_workbook_rows(evidence: Evidence, platform: Platform) -> Iterator[Deliv
 
 def _read_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
     _check_parts(evidence)
-    reader = ExcelReader(BytesIO(evidence.content), read_only=True, keep_links=False)
+    content = _name_as_openpyxl_does(evidence.content)
+    reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
     reader.read_manifest()
     reader.read_workbook()
     # "Of a workbook only the contract's sheet is read"
@@ -104,6 +121,19 @@ def _check_parts(evidence: Evidence) -> None:
     # Of parts whose names differ in case alone, each program opens the one that it likes.
     if len({part.filename.replace("\\", "/").casefold() for part in parts}) < len(parts):
         raise EvidenceError(evidence.where, "two parts of the workbook have the same name")
+
+
+def _name_as_openpyxl_does(content: bytes) -> bytes:
+    """Return the workbook; one of Strict Open XML with the namespaces of others, the only ones that openpyxl knows."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        if ROOT not in archive.namelist() or STRICT_OFFICE.encode() not in archive.read(ROOT):
+            return content
+        named = BytesIO()
+        with zipfile.ZipFile(named, "w") as copy:
+            for part in archive.infolist():
+                text = archive.read(part).replace(STRICT_OFFICE.encode(), REL_NS.encode())
+                copy.writestr(part, text.replace(STRICT_SHEET.encode(), SHEET_MAIN_NS.encode()))
+    return named.getvalue()
 
 
 def _read_shared_texts(reader: ExcelReader) -> list[str]:
@@ -169,19 +199,30 @@ def _build_row(
     moment = row[OCCURRED_AT]
     if isinstance(moment["value"], Number) and moment["style_id"] in date_styles:
         values[OCCURRED_AT] = _read_serial(moment["value"], epoch)
-    elif isinstance(moment["value"], datetime):
-        values[OCCURRED_AT] = None  # an ISO date cell (`t="d"`): openpyxl reads it leniently, so it tells no time
+    elif isinstance(moment["value"], IsoDate):
+        values[OCCURRED_AT] = _read_iso_date(moment["value"]) or moment["value"]
     raw = "\n".join(str(cell["value"]) for cell in cells if cell["value"] is not None)
-    return DeliveredRow(line, tuple(values), raw, not any(isinstance(value, Doubtful) for value in values))
+    return DeliveredRow(line, tuple(values), raw, True)
+
+
+def _read_iso_date(value: IsoDate) -> datetime | None:
+    """Return the time of a date cell that holds ISO 8601 without an offset, as workbooks have it."""
+    try:
+        # "More than six fractional digits are cut off, never rounded up"
+        return datetime.fromisoformat(value[:26]) if ISO_DATE.fullmatch(value) else None
+    except ValueError:
+        return None
 
 
 def _read_serial(serial: Number, epoch: datetime) -> datetime | None:
-    """Return the time of a date cell to the millisecond, as spreadsheets keep it; never in another day."""
-    if not NUMBER.fullmatch(serial) or not 61 <= (exact := Decimal(serial)) < LAST_SERIAL:
-        return None  # before March 1900 spreadsheets disagree
+    """Return the time of a date cell to the nearest millisecond, as spreadsheets keep it; never in another day."""
+    if not NUMBER.fullmatch(serial) or not 0 <= (exact := Decimal(serial)) < LAST_SERIAL:
+        return None
     day = int(exact)
-    thousandths = min(round((exact - day) * DAY_IN_MS), DAY_IN_MS - 1)
+    microseconds = 1000 * int((exact - day) * DAY_IN_MS + Decimal("0.5"))
+    if microseconds == 1000 * DAY_IN_MS:
+        microseconds = int((exact - day) * 1000 * DAY_IN_MS)
     try:
-        return epoch + timedelta(days=day, milliseconds=thousandths)
+        return epoch + timedelta(days=day, microseconds=microseconds)
     except OverflowError:
         return None

@@ -117,6 +117,11 @@ def test_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", False),
         ("T|2|5000\r\n", False),
         ("T|1|5001\r\n", False),
+        ('"T"|"1"|"5000"\r\n', True),
+        ('"T|1|5000\r\n', False),
+        ('T"|1|5000\r\n', False),
+        ("T|1|5000|5000\r\n", False),
+        ("T|1|x\r\n", False),
         ("t|1|5000\r\n", False),
         ("T|1|5000|\r\n", False),
         ("T|1|5000\r\nx\r\n", False),
@@ -141,7 +146,7 @@ def test_json_line_is_read_as_it_stands() -> None:
     "line",
     [
         "{", "{} {}", "nothing", "5", "[]", '"a"', '{"id":NaN}', '{"id":01}', '{"id":"a\tb"}', "{'id':1}", '{"id":1,}',
-        '{"id":1,"id":1}', '{"payment":{"a":1,"a":1}}', '{"x":[{"a":1,"a":1}]}', r'{"id":"\ud800"}',
+        '{"id":1,"id":1}', '{"payment":{"a":1,"a":1}}', '{"x":[{"a":1,"a":1}]}', "\u00a0", "\v",
     ],
 )  # fmt: skip
 def test_broken_json_line_is_unreadable(line: str) -> None:
@@ -149,8 +154,14 @@ def test_broken_json_line_is_unreadable(line: str) -> None:
     assert (row.is_readable, row.raw) == (False, line)
 
 
-def test_a_line_of_white_space_is_no_row() -> None:
-    assert len(read("pintaria", " \t\r\n" + json.dumps(ROW) + "\n \n")) == 1
+def test_line_of_spaces_is_no_row() -> None:
+    assert [row.line for row in read("pintaria", f" \t\r\n{json.dumps(ROW)}\n \n\n")] == [2]
+
+
+def test_what_no_text_holds_is_replaced() -> None:
+    [row] = read("pintaria", r'{"id":"a\ud800","type":"\ud83d\ude00\u0000"}')
+    assert row.cells[:2] == ("a\ufffd", "\U0001f600\ufffd")
+    assert row.is_readable
 
 
 def test_json_of_257_levels_is_unreadable() -> None:
@@ -194,7 +205,8 @@ def test_json_document_numbers_its_records() -> None:
     "text",
     [
         "", "[]", "{}", "5", '{"data":[]}', '{"platform":"tokopedia","data":[]}', '{"platform":"sekolah.mu"}',
-        '{"platform":"sekolah.mu","data":{}}', '{"platform":"sekolah.mu","data":[]} x',
+        '{"platform":"Sekolah.mu","data":[]}', '{"platform":"sekolah.mu","data":{}}',
+        '{"platform":"sekolah.mu","data":[]} x',
         '{"platform":"sekolah.mu","data":[],}', '{"platform":"sekolah.mu","data":[5,]}',
         '{"platform":"sekolah.mu","data":[5 5]}', '{"platform":"sekolah.mu","data":[{]}',
         '{"platform":"sekolah.mu","data":[]', '{"platform":"sekolah.mu","data":[5',

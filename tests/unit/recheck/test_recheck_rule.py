@@ -204,6 +204,13 @@ def test_conflict_holds_with_a_row_outside_the_window_or_of_a_stranger(zone: Lan
     assert zone.siti().because == "damaged_row"
 
 
+def test_conflict_with_an_id_that_came_as_a_number_holds(zone: LandingZone) -> None:
+    record = '{"id":%s,"type":"paid","ts":1615438800000,"payment":{"card":"%s","amount":5000},"course":{"id":"K"}}'
+    zone.deliver(record % ('"1000000000000000"', SITI), record % ("1000000000000000", BUDI), platform="pintaria")
+    found = zone.read()
+    assert [found.by_card[card].because for card in (SITI, BUDI)] == ["damaged_row", "damaged_row"]
+
+
 def test_repeat_of_the_same_content_is_no_conflict(zone: LandingZone) -> None:
     zone.deliver(build_row(), build_row(at="2021-03-11T05:00:00.000000000Z"))
     assert zone.siti() == Reading("purchased", "purchase", "tokopedia", THE_DAY, 1, 2)

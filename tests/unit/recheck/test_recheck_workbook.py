@@ -109,7 +109,8 @@ def test_number_cell_is_the_digits_that_the_file_holds(digits: str) -> None:
     [
         ("44265", (10, 0, 0, 0)),
         ("44265.99999998842", (10, 23, 59, 59_999_000)),
-        ("44265.999999999999", (10, 23, 59, 59_999_000)),
+        ("44265.999999999999", (10, 23, 59, 59_999_999)),
+        ("44265.50000000579", (10, 12, 0, 1_000)),
         ("44266", (11, 0, 0, 0)),
     ],
 )
@@ -125,7 +126,7 @@ def test_every_millisecond_of_a_day_is_kept(millisecond: int) -> None:
     assert read_cell(2, f"<c s='1'><v>{44265 + millisecond / 86_400_000!r}</v></c>") == exact
 
 
-@pytest.mark.parametrize("serial", ["NaN", "-62135596800000", "1", "60.5", "2958466", "1e300", "x"])
+@pytest.mark.parametrize("serial", ["NaN", "-62135596800000", "-1", "2958466", "1e300", "x"])
 def test_date_cell_that_tells_no_time(serial: str) -> None:
     assert read_cell(2, f"<c s='1'><v>{serial}</v></c>") is None
 
@@ -137,6 +138,10 @@ def test_date_cell_that_tells_no_time(serial: str) -> None:
         "<c s='2'><v>44265.5</v></c>",
         "<c s='9'><v>44265.5</v></c>",
         "<c t='d'><v>2021-03-10T12:00:00+08:00</v></c>",
+        "<c t='d'><v>2021-02-30T12:00:00</v></c>",
+        "<c t='d'><v>12:00:00</v></c>",
+        "<c t='d'><v>x</v></c>",
+        "2021-03-10T12:00:00",
     ],
 )
 def test_cell_of_another_kind_is_no_date(cell: str) -> None:
@@ -149,18 +154,63 @@ def test_dates_of_1904() -> None:
     assert row.cells[2] == datetime(2025, 3, 11, 12)  # noqa: DTZ001 - a date cell has no zone
 
 
+def test_strict_open_xml_is_read_as_any_other() -> None:
+    root = f"<Relationships xmlns='{RELATIONS}'><Relationship Id='r1' Type='{KIND}/officeDocument' Target='x'/>"
+    parts = {**PARTS, "_rels/.rels": root + "</Relationships>"}
+    strict = {MAIN: "http://purl.oclc.org/ooxml/spreadsheetml/main"}
+    strict[KIND] = "http://purl.oclc.org/ooxml/officeDocument/relationships"
+    content = io.BytesIO()
+    archive = zipfile.ZipFile(io.BytesIO(write_book(write_row(2, GOOD), parts=parts)))
+    with zipfile.ZipFile(content, "w") as copy:
+        for name in archive.namelist():
+            text = archive.read(name).decode()
+            copy.writestr(name, text.replace(MAIN, strict[MAIN]).replace(KIND, strict[KIND]))
+    assert read(content.getvalue()) == read(write_book(write_row(2, GOOD)))
+
+
 def test_shared_and_rich_text() -> None:
     assert read_cell(0, "<c t='s'><v>1</v></c>") == "a_b"
     assert read_cell(0, "<c t='inlineStr'><is><r><t>a</t></r><r><t>b</t></r></is></c>") == "ab"
     assert read_cell(0, "<c t='e'><v>#REF!</v></c>") == "#REF!"
     assert read_cell(0, "<c t='b'><v>1</v></c>") is True
+    assert read_cell(0, "<c t='b'><v>false</v></c>") is False
     assert read_cell(0, "<c t='s'/>") is None
 
 
-@pytest.mark.parametrize("cell", ["<c t='s'><v>2</v></c>", "a_x0041_"])
-def test_text_that_spreadsheets_show_otherwise_is_not_relied_on(cell: str) -> None:
-    [row] = read(write_book(write_row(2, [cell, *GOOD[1:]])))
-    assert not row.is_readable
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("<c t='s'><v>2</v></c>", "_"),
+        ("a_x0041_", "aA"),
+        ("<c t='str'><v>a_x000d_</v></c>", "a\r"),
+        ("_xD83D__xDE00_", "\U0001f600"),
+        ("_xD83D__x0000_", "\ufffd\ufffd"),
+        ("_x41_", "_x41_"),
+    ],
+)
+def test_text_is_what_spreadsheets_show(cell: str, text: str) -> None:
+    assert read_cell(0, cell) == text
+
+
+@pytest.mark.parametrize("cell", ["<c><v> 5 </v></c>", "<c t='n'><v>\n5\t</v></c>"])
+def test_space_around_a_number_counts_for_nothing(cell: str) -> None:
+    assert read_cell(5, cell) == "5"
+    assert read_cell(6, "<c t='s'><v> 1\n</v></c>") == "a_b"
+    assert read_cell(6, "<c t='str'><v> 1 </v></c>") == " 1 "
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("2021-03-10", (0, 0, 0)),
+        ("2021-03-10T12:00", (12, 0, 0)),
+        ("2021-03-10T23:59:59.9999999", (23, 59, 59_999_999)),
+    ],
+)
+def test_date_cell_may_hold_iso_8601(written: str, time: tuple[int, int, int]) -> None:
+    hour, minute, rest = time
+    found = read_cell(2, f"<c t='d'><v>{written}</v></c>")
+    assert found == datetime(2021, 3, 10, hour, minute) + timedelta(microseconds=rest)  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -172,7 +222,7 @@ def test_text_that_spreadsheets_show_otherwise_is_not_relied_on(cell: str) -> No
         "<c><f>1+1</f><v>2</v></c>",
         "<c t='str'><f t='shared' si='0'/><v>2</v></c>",
         "<c t='b'><v>x</v></c>",
-        "<c t='d'><v>x</v></c>",
+        "<c t='b'><v>2</v></c>",
     ],
 )
 def test_cell_that_rejects_the_file(cell: str) -> None:
