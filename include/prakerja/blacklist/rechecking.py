@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from upath import UPath
@@ -50,7 +51,7 @@ def export_facts(cohorts: Collection[int], as_of: date) -> Iterator[str]:
     for cohort in sorted(cohorts):
         announced_on, _ = known.dates_of(settings.calendar, cohort, as_of)
         with warehouse.transaction("recheck", one_snapshot=True) as connection:
-            rows[cohort] = known.load_rows(connection, cohort, announced_on)
+            rows[cohort] = known.load_rows(partial(warehouse.rows, connection), cohort, announced_on)
         facts = known.facts_at(rows[cohort], settings.calendar, cohort, settlement_days, as_of)
         niks[cohort] = read_roster(landing, facts)
     about = {"as_of": as_of.isoformat(), "key_id": key.key_id, "settlement_days": settlement_days}

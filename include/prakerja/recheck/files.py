@@ -18,7 +18,8 @@ from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.texts import REPEATED, Number, decode_text, parse_json, skip_space, whole
 
 WIB = timezone(timedelta(hours=7), "WIB")
-MOST_BYTES = 4 * 400_000_000  # what gzip or zip may open to here, so that a bomb does not end the process
+# Rejected: "opening (gzip, XLSX) to more than a cap (default 400 MB)". Who raises the cap raises it here, too.
+MOST_BYTES = 400_000_000
 
 RESTORE = "restore it as it was accepted, from a backup"
 COMPARE = "the intake accepted it, so one of the two readings is wrong: revoke nobody and report it"
@@ -54,7 +55,7 @@ class Evidence(NamedTuple):
 def open_delivery(landing: UPath, delivery: Delivery) -> Evidence:
     """Return the file of an accepted delivery. Raises `EvidenceError`."""
     where = f"feeds/{delivery.platform}/{delivery.business_date}/r{delivery.revision}"
-    # "business date in the future (`generated_at` before the date begins, WIB, ...)", "platform unknown or not active"
+    # Rejected: "platform unknown or not active"
     platform = platforms().get(delivery.platform)
     if platform is None or not platform.is_active_on(delivery.business_date):
         raise EvidenceError(where, "the platform is unknown, or not active on this date")
@@ -64,7 +65,9 @@ def open_delivery(landing: UPath, delivery: Delivery) -> Evidence:
     _require(where, "platform", manifest.get("platform") == delivery.platform)
     _require(where, "business_date", manifest.get("business_date") == delivery.business_date.isoformat())
     _require(where, "revision", _count(manifest.get("revision")) == delivery.revision >= 1)
-    # "`generated_at` carries an offset"
+    # "`generated_at` carries an offset". Rejected: "business date in the future (`generated_at` before the date begins,
+    # WIB, or the date after today)"
+    _require(where, "business_date", delivery.business_date <= delivery.accepted_on)
     _require(where, "generated_at", generated_at is not None and generated_at >= start_of(delivery.business_date))
     return _open_file(landing, where, manifest, delivery.sha256, has_amount=True)
 
@@ -83,15 +86,15 @@ def open_roster(landing: UPath, facts: Facts) -> Evidence:
     return evidence._replace(content=open_gzip(evidence.where, evidence.content))
 
 
-def open_gzip(where: str, content: bytes) -> bytes:
+def open_gzip(where: str, content: bytes, to_do: str = COMPARE) -> bytes:
     """Return what a gzip file holds. Raises `EvidenceError`."""
     try:
         with gzip.open(BytesIO(content)) as opened:
             found = opened.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error):
-        raise EvidenceError(where, "the file is not gzip, or is cut off") from None
+        raise EvidenceError(where, "the file is not gzip, or is cut off", to_do) from None
     if len(found) > MOST_BYTES:
-        raise EvidenceError(where, f"the file opens to more than {MOST_BYTES:,} bytes")
+        raise EvidenceError(where, f"the file opens to more than {MOST_BYTES:,} bytes", to_do)
     return found
 
 

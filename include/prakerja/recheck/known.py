@@ -1,7 +1,8 @@
 """What the second reading knows besides the files: the calendar's dates, and facts as plain rows of the warehouse.
 
-A cohort's rows are mappings by kind of fact (`KINDS`); a person is a card of 16 digits. `load_rows` takes them from the
-warehouse; `export` writes them for whoever has none, one JSON object a line, where a person is the subject of the list.
+A cohort's rows are mappings by kind of fact (`KINDS`); a person is a card of 16 digits. `load_rows` takes them from
+the caller's warehouse; `export` writes them for whoever has none, one JSON object a line, where a person is the subject
+of the list.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from prakerja import warehouse
 from prakerja.recheck.facts import Delivery, Facts, Suspension, Withdrawal
 from prakerja.recheck.files import EvidenceError
 
@@ -35,13 +35,28 @@ KINDS = {
     "reinstatements": "recheck/list_reinstatements",
     "corrections": "recheck/list_corrections",
 }
+#: What is read of the facts of each kind, and of which type it is. `lifted_on` may be null.
+READ: dict[str, dict[str, type]] = {
+    "rosters": {"sha256": str},
+    "deliveries": {"platform": str, "business_date": date, "revision": int, "sha256": str, "accepted_on": date},
+    "extensions": {"announced_on": date, "deadline_on": date},
+    "suspensions": {"person": str, "suspended_on": date, "lifted_on": date},
+    "withdrawals": {"person": str, "withdrawn_on": date},
+    "overrides": {"platform": str, "business_date": date, "overridden_on": date},
+    "decisions": {"decision_id": str, "as_of": date, "deadline_on": date, "settlement_days": int},
+    "hold_resolutions": {"person": str, "deadline_on": date, "is_purchased": bool},
+    "revocations": {"person": str, "decision_id": str, "deadline_on": date, "revoked_on": date},
+    "reinstatements": {"person": str, "reinstated_on": date},
+    "corrections": {"person": str, "decided_on": date, "listed_as": str},
+}
+MOST_DAYS = 366  # of settlement
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def load_rows(connection: warehouse.Connection, cohort: int, announced_on: date) -> Rows:
-    """Return the facts of a cohort, by kind."""
+def load_rows(list_rows: Callable[..., Iterable[Mapping[Any, Any]]], cohort: int, announced_on: date) -> Rows:
+    """Return the facts of a cohort, by kind; `list_rows` runs a statement by name, with these parameters."""
     at = {"cohort": cohort, "announced_on": announced_on}
-    found = {kind: [dict(row) for row in warehouse.rows(connection, name, **at)] for kind, name in KINDS.items()}
+    found = {kind: [dict(row) for row in list_rows(name, **at)] for kind, name in KINDS.items()}
     for row in (row for rows in found.values() for row in rows if "card_number" in row):
         row["person"] = f"{row.pop('card_number'):016d}"
     return found
@@ -59,7 +74,7 @@ def facts_at(
     moved_to = [row["deadline_on"] for row in rows["extensions"] if row["announced_on"] <= as_of]
     deadline_on = max([deadline_on, *moved_to])
     if len(rows["rosters"]) != 1:
-        what = f"{len(rows['rosters']) or 'no'} roster was accepted"
+        what = f"{len(rows['rosters']) or 'no'} rosters were accepted"
         raise EvidenceError(f"rosters/gelombang-{cohort}", what, "see `prakerja cohorts`")
     last_date = date.max if is_later else deadline_on + timedelta(days=settlement_days)
     return Facts(
@@ -94,14 +109,12 @@ def dates_of(calendar: Path, cohort: int, as_of: date) -> tuple[date, date]:
         # As texts, and nothing else: an entry of another cohort may hold a date that does not exist.
         entries = yaml.load(calendar.read_text(encoding="utf-8"), yaml.BaseLoader)["cohorts"]  # noqa: S506
         (entry,) = [each for each in entries if isinstance(each, dict) and each.get("cohort") == str(cohort)]
-        announced_on, first = (date.fromisoformat(entry[name]) for name in ("announced_on", "deadline_on"))
+        announced_on, first = (_date(entry[name]) for name in ("announced_on", "deadline_on"))
         extensions = [
-            date.fromisoformat(each["deadline_on"])
-            for each in entry.get("extensions") or []
-            if date.fromisoformat(each["announced_on"]) <= as_of
+            _date(each["deadline_on"]) for each in entry.get("extensions") or [] if _date(each["announced_on"]) <= as_of
         ]
         return announced_on, max([first, *extensions])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError):
         raise EvidenceError(
             str(calendar), f"the calendar does not name gelombang-{cohort} once", "correct it"
         ) from None
@@ -146,11 +159,17 @@ def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
             if number == 1:
                 about = {key: _value(key, value) for key, value in row.items()}
                 if about["contract"] != CONTRACT:
-                    raise ValueError(about["contract"])
+                    raise ValueError("another contract")
+                _require_types(about, {"as_of": date, "key_id": str})
                 continue
             kind, cohort = row.pop("fact"), row.pop("cohort")
-            rows = found.setdefault(int(cohort), {each: [] for each in KINDS})
-            rows[kind].append({key: _value(key, value) for key, value in row.items()})
+            _require_types({"cohort": cohort}, {"cohort": int})
+            told = {key: _value(key, value) for key, value in row.items()}
+            _require_types(told, READ[kind])
+            is_odd_delivery = kind == "deliveries" and told.keys() != READ[kind].keys()
+            if is_odd_delivery or told.get("settlement_days", 0) > MOST_DAYS:
+                raise ValueError("a value that is not of this contract")
+            found.setdefault(cohort, {each: [] for each in KINDS})[kind].append(told)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise EvidenceError(f"line {number} of the facts", f"this is no {CONTRACT}", "export them anew") from None
     if not about:
@@ -159,4 +178,21 @@ def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
 
 
 def _value(key: str, value: Any) -> Any:
-    return date.fromisoformat(value) if isinstance(value, str) and key.endswith(("_on", "_date", "as_of")) else value
+    return _date(value) if isinstance(value, str) and key.endswith(("_on", "_date", "as_of")) else value
+
+
+def _date(text: str) -> date:
+    found = date.fromisoformat(text)
+    # The year 9999 would have no day after.
+    if found.isoformat() != text or not 2000 <= found.year < 3000:
+        raise ValueError("a date that is not YYYY-MM-DD, or of another age")
+    return found
+
+
+def _require_types(row: Mapping[str, Any], wanted: Mapping[str, type]) -> None:
+    """Raise `ValueError` or `KeyError` where a value is missing or of another type; a boolean is no number."""
+    for name, of_type in wanted.items():
+        if type(row[name]) is not of_type and not (name == "lifted_on" and row[name] is None):
+            raise ValueError("a value of another type")
+        if of_type is int and row[name] < 0:
+            raise ValueError("a number below zero")

@@ -8,7 +8,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from prakerja.recheck.roster import read_roster
 from prakerja.recheck.rule import Reading, read_again
 
 Progress = Callable[[int, int, str], None]
+HEADER = ["subject", "cohort", "reason", "effective_at", "decision_id"]
+VERIFY = "run `prakerja blacklist verify`"
 
 
 class Entry(NamedTuple):
@@ -54,28 +57,34 @@ class Report:
 def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
     """Return the manifest of the latest version of a published list, and its entries.
 
-    The hashes lead from the pointer to the list; the signature is for `prakerja blacklist verify`. Raises
-    `EvidenceError`.
+    The hashes lead from the pointer to the list; the signature is for `prakerja blacklist verify`. A manifest that is
+    returned has a `key_id` and an instant as its `created_at`. Raises `EvidenceError`.
     """
     try:
         pointer = json.loads((folder / "latest.json").read_bytes())
         manifest = json.loads(_read(folder / pointer["manifest"], pointer["sha256"]))
+        created_at = datetime.fromisoformat(manifest["created_at"])
+        is_wrong = manifest["version"] != pointer["version"] or not isinstance(manifest["key_id"], str)
         (file,) = [each for each in manifest["files"] if each["name"] == "snapshot.csv.gz"]
         packed = _read(folder / f"v{manifest['version']:06d}" / file["name"], file["sha256"])
-        text = open_gzip(str(folder), packed).decode()
-        rows = list(csv.reader(text.splitlines(), strict=True))[1:]
-        entries = [Entry(line, row[0], int(row[1]), row[2], row[3], row[4]) for line, row in enumerate(rows, 2)]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, csv.Error):
-        raise EvidenceError(str(folder), "no list can be read there", "run `prakerja blacklist verify`") from None
+        text = open_gzip(str(folder), packed, VERIFY).decode()
+        header, *rows = csv.reader(StringIO(text, newline=""), strict=True)
+        entries = [
+            Entry(line, subject, int(cohort), reason, effective_at, decision_id)
+            for line, (subject, cohort, reason, effective_at, decision_id) in enumerate(rows, 2)
+        ]
+        # Whoever stands in the header's place, or in a line that is left out, would be looked at by nobody.
+        if is_wrong or created_at.tzinfo is None or header != HEADER or file["rows"] != len(entries):
+            raise ValueError("a list that is not of the contract")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error):
+        raise EvidenceError(str(folder), "no list can be read there", VERIFY) from None
     return manifest, entries
 
 
 def _read(path: UPath, sha256: str) -> bytes:
     data: bytes = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise EvidenceError(
-            str(path), "the file has another SHA-256 than is said of it", "run `prakerja blacklist verify`"
-        )
+        raise EvidenceError(str(path), "the file has another SHA-256 than is said of it", VERIFY)
     return data
 
 
@@ -118,7 +127,7 @@ class Checked:
             },
             later=read_again(landing, facts_of(as_of, is_later=True), progress, is_later=True).by_card,
             cards=cards,
-            corrected={row["person"]: row for row in known["corrections"]},
+            corrected={row["person"]: row for row in known["corrections"] if row["person"]},
         )
 
     def people(self) -> dict[str, str]:
@@ -137,15 +146,23 @@ class Checked:
         correction = self.corrected.get(card)
         if correction and correction["decided_on"] < published_on and entry.subject != correction["listed_as"]:
             return "a NIK that was corrected"
-        if not any(
-            row["person"] == card and row["decision_id"] == entry.decision_id for row in self.of(card, "revocations")
-        ):
+        revoked_on = [
+            row["revoked_on"] for row in self.of(card, "revocations") if row["decision_id"] == entry.decision_id
+        ]
+        if not revoked_on:
             return "nobody has approved this revocation"
         if any(row["reinstated_on"] < published_on for row in self.of(card, "reinstatements")):
             return "reinstated, and listed all the same"
         reading = self.readings[entry.decision_id].get(card)
         if reading is None:
             return "nobody of the roster as of the decision"
+        # "and cannot be resolved as not purchased while the suspension lasts."
+        if reading.because == "suspended" and any(
+            row["suspended_on"] <= decision["deadline_on"]
+            and (row["lifted_on"] is None or row["lifted_on"] > max(revoked_on))
+            for row in self.of(card, "suspensions")
+        ):
+            return "revoked while suspended"
         is_found = any(
             row["deadline_on"] == decision["deadline_on"] and not row["is_purchased"]
             for row in self.of(card, "hold_resolutions")
@@ -175,7 +192,8 @@ def check_cohort(cohort: int, checked: Checked, entries: Iterable[Entry], publis
     people = checked.people()
     for entry in entries:
         card = people.get(entry.subject)
-        if wrong := checked.wrong(entry, card, published_on):
+        wrong = "listed twice" if card in listed else checked.wrong(entry, card, published_on)
+        if wrong:
             told.append(Difference(cohort, wrong, entry.decision_id, entry.line))
         else:
             counts["listed, as the second reading has it"] += 1

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 import sys
 from collections.abc import Generator, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from prakerja.platforms import FIELDS, Platform
@@ -28,6 +28,27 @@ class DeliveredRow(NamedTuple):
     cells: tuple[Any, ...]
     raw: str
     is_readable: bool
+
+
+class Lines:
+    """The lines of a text, each with its line break, one at a time; `position` is where the next one begins.
+
+    A list of them, or `io.StringIO`, would take several times the memory of the text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        start = self.position
+        if start == len(self.text):
+            raise StopIteration
+        self.position = self.text.find("\n", start) + 1 or len(self.text)
+        return self.text[start : self.position]
 
 
 def read_text_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
@@ -52,20 +73,20 @@ def read_csv(where: str, text: str, separator: str, columns: list[str]) -> Itera
     """Yield the rows of a CSV file with a header; cells in the order of `columns`. Raises `EvidenceError`."""
     cell = _strict_cell(separator)
     record = re.compile(rf"{cell}(?:{re.escape(separator)}{cell})*+(?:\r?\n)?")
-    lines = list(io.StringIO(text, newline=""))
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
+    if text and not text.endswith("\n"):
+        text += "\n"
+    lines = Lines(text)
     # "a quote still open at the end of the file rejects it": then it takes in this last line of our own.
     end = ["end of the file"]
-    reader = csv.reader([*lines, *end], delimiter=separator)
+    reader = csv.reader(chain(lines, end), delimiter=separator)
     order: list[int] | None = None
-    width = first = 0
+    width = first = start = 0
     cells: list[str] = []
     for cells in reader:
         line, first = first + 1, reader.line_num
-        if not cells or line > len(lines):
+        raw, start = text[start : lines.position], lines.position
+        if not cells or not raw:
             continue  # An empty line is no row, and neither is our last line.
-        raw = "".join(lines[line - 1 : first])
         # "CSV is RFC 4180, strictly ...; text after a closing quote makes the row unreadable". Python's reader takes
         # it, and a quote in a cell without quotes; it cuts a record at the same places. So the record is checked.
         is_strict = '"' not in raw or record.fullmatch(raw) is not None
@@ -118,8 +139,8 @@ def _cut_off_trailer(evidence: Evidence, text: str, platform: Platform) -> str:
 
 def _read_json_lines(text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
-    for line, raw in enumerate(text.split("\n"), 1):
-        raw = raw.removesuffix("\r")
+    for line, raw in enumerate(Lines(text), 1):
+        raw = raw.removesuffix("\n").removesuffix("\r")
         if skip_space(raw, 0) == len(raw):
             continue  # An empty line is no row, even if it holds spaces.
         try:

@@ -34,6 +34,11 @@ XML_SPACE = " \t\r\n"
 ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")  # so texts of a workbook hold what XML cannot: `_x000D_` is a CR
 ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?")
 TRUTHS = {"0": False, "1": True, "false": False, "true": True}
+# Far above what a spreadsheet program writes; a workbook beyond them is built to fill the memory.
+MOST_ROWS = 2**20
+MOST_ELEMENTS = 2**20  # of a row, and of all that stands between two rows or after the last
+MOST_TEXTS = 10_000_000
+MOST_BYTES_AT_ONCE = 32_000_000  # of a part that is parsed whole: relations, styles
 OCCURRED_AT = FIELDS.index("occurred_at")
 
 
@@ -74,6 +79,17 @@ class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no t
         return cell
 
 
+class BoundedArchive(zipfile.ZipFile):
+    """The parts of a workbook; one that is too large to be parsed whole is refused."""
+
+    def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
+        """Return a part. Raises `ValueError`."""
+        part = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
+        if part.file_size > MOST_BYTES_AT_ONCE:
+            raise ValueError("a part is too large")
+        return super().read(name, pwd)
+
+
 def read_workbook_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
     """Yield every data row of the contract's sheet; a date cell is a datetime without zone. Raises `EvidenceError`."""
     try:
@@ -89,6 +105,7 @@ def _read_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]
     _check_parts(evidence)
     content = _name_as_openpyxl_does(evidence.content)
     reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
+    reader.archive = BoundedArchive(BytesIO(content))
     reader.read_manifest()
     reader.read_workbook()
     # "Of a workbook only the contract's sheet is read"
@@ -141,10 +158,10 @@ def _read_shared_texts(reader: ExcelReader) -> list[str]:
     texts: list[str] = []
     for path in _find_parts(reader, "sharedStrings"):
         with reader.archive.open(path) as source:
-            for _, element in iterparse(source):
-                if element.tag == f"{NS}si":
-                    texts.append(Text.from_tree(element).content)
-                    element.clear()
+            for element in _parse_each(source, f"{NS}si"):
+                texts.append(Text.from_tree(element).content)
+                if len(texts) > MOST_TEXTS:
+                    raise ValueError("too many texts")
     return texts
 
 
@@ -172,15 +189,38 @@ def _parse_rows(source: IO[bytes], texts: list[str]) -> Iterator[tuple[int, list
     """Yield number and cells of each row. Raises `ValueError` where rows or cells are there twice or out of order."""
     parser = ExactCells(source, texts)
     last = 0
-    for _, element in iterparse(source):
-        if element.tag == ROW_TAG:
-            line, cells = parser.parse_row(element)
+    for element in _parse_each(source, ROW_TAG):
+        line, cells = parser.parse_row(element)
+        columns = [cell["column"] for cell in cells]
+        if (
+            not last < line <= MOST_ROWS
+            or len(set(columns)) < len(columns)
+            or any(cell["row"] != line for cell in cells)
+        ):
+            raise ValueError("rows or cells overlap, or there are too many")
+        last = line
+        yield line, cells
+
+
+def _parse_each(source: IO[bytes], tag: str) -> Iterator[Element]:
+    """Yield the elements of this tag, each let go thereafter. Raises `ValueError` where much stands in or between."""
+    around: list[Element] = []
+    elements = 0
+    for event, element in iterparse(source, events=("start", "end")):
+        if event == "start":
+            around.append(element)
+            elements += 1
+            if elements > MOST_ELEMENTS:
+                raise ValueError("too many elements")
+            continue
+        around.pop()
+        if element.tag == tag:
+            yield element
             element.clear()
-            columns = [cell["column"] for cell in cells]
-            if line <= last or len(set(columns)) < len(columns) or any(cell["row"] != line for cell in cells):
-                raise ValueError("rows or cells overlap")
-            last = line
-            yield line, cells
+            if around:
+                # Else the parent would keep every one of them, empty.
+                around[-1].remove(element)
+            elements = 0
 
 
 def _find_columns(where: str, header: list[dict[str, Any]], platform: Platform) -> list[int]:

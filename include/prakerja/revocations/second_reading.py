@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
 from prakerja import landing, warehouse
@@ -101,7 +102,7 @@ def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
 
 def facts_of(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
     """Return what a second reading goes by. Raises `EvidenceError`."""
-    rows = known.load_rows(connection, cohort, announced_on)
+    rows = known.load_rows(partial(warehouse.rows, connection), cohort, announced_on)
     settlement_days, calendar = int(program()["settlement_days"]), Settings.from_environment().calendar
     return known.facts_at(rows, calendar, cohort, settlement_days, as_of)
 

@@ -162,7 +162,9 @@ def test_an_export_names_nobody(auditor: Auditor, home: Path) -> None:
         (lambda given: (given / "facts.jsonl").write_text(""), "the facts: the file is empty"),
         (lambda given: (given / "facts.jsonl").write_text("x"), "line 1 of the facts: this is no prakerja.facts/1"),
         (
-            lambda given: (given / "facts.jsonl").write_text('{"contract": "prakerja.facts/1"}\n{"x": 1}'),
+            lambda given: (given / "facts.jsonl").write_text(
+                '{"contract": "prakerja.facts/1", "as_of": "2021-04-30", "key_id": "k"}\n{"x": 1}'
+            ),
             "line 2 of",
         ),
         (lambda given: (given / "facts.jsonl").unlink(), "cannot be read: give the file that"),

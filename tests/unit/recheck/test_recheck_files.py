@@ -67,6 +67,14 @@ def test_delivery_that_was_written_anew_with_its_manifest(zone: LandingZone) -> 
     assert "another SHA-256 than the one that was accepted" in refused(zone)
 
 
+def test_delivery_that_was_accepted_before_its_business_date(zone: LandingZone) -> None:
+    zone.deliver(build_row(), accepted_on=date(2021, 3, 11))
+    zone.read()
+    zone.deliveries.clear()
+    zone.deliver(build_row(), accepted_on=date(2021, 3, 10))
+    assert refused(zone).startswith(f"{FEED}: `business_date` of the manifest")
+
+
 @pytest.mark.parametrize(
     ("changes", "entry"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from upath import UPath
 
 from prakerja.recheck.facts import Suspension, Withdrawal
 from prakerja.recheck.files import EvidenceError
-from prakerja.recheck.rule import Reading, read_again
+from prakerja.recheck.rule import DamagedRow, Reading, find_damaged_rows, read_again
 from tests.unit.recheck.conftest import (
     ANNOUNCED_ON,
     AS_OF,
@@ -182,6 +183,31 @@ def test_first_damaged_row_is_shown(zone: LandingZone) -> None:
 def test_damaged_card_holds_whoever_it_might_be(zone: LandingZone, card: str, held: list[str]) -> None:
     zone.deliver(build_row(card))
     assert [card for card, reading in zone.read().by_card.items() if reading.outcome == "held"] == held
+
+
+def test_many_damaged_rows_hold_a_large_cohort_in_one_walk(zone: LandingZone) -> None:
+    cards = [f"{1_000_000_000_000_000 + number}" for number in range(20_000)]
+    zone.roster_sha256 = zone.write_roster(cards)
+    zone.deliver(*(build_row(f"1.00000E+1{number % 2 + 5}", of=f"INV/{number}") for number in range(5_000)))
+    # Range by range and card by card this would be a hundred million steps.
+    assert set(zone.read().by_card.values()) == {Reading("held", "damaged_row", "tokopedia", THE_DAY, 1, 2)}
+
+
+def test_first_of_overlapping_damaged_rows_is_found() -> None:
+    chance = random.Random(7)
+    for _ in range(300):
+        numbers = sorted(chance.sample(range(10**15, 10**15 + 60), 20))
+        damaged = {}
+        for line in chance.sample(range(100), 12):
+            first = chance.randrange(10**15 - 5, 10**15 + 60)
+            cards = first, first + chance.choice((-1, 0, 1, 5, 40))
+            damaged[cards] = DamagedRow(THE_DAY, "tokopedia", line, 1)
+        wanted = {
+            f"{number:016d}": min(rows)
+            for number in numbers
+            if (rows := [row for (first, last), row in damaged.items() if first <= number <= last])
+        }
+        assert find_damaged_rows([f"{number:016d}" for number in numbers], damaged) == wanted
 
 
 def test_conflict_holds_everyone_in_it_and_undoes_nothing(zone: LandingZone) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from prakerja.platforms import platforms
 from prakerja.recheck.files import Evidence, EvidenceError
 from prakerja.recheck.reading import DeliveredRow
 from prakerja.recheck.texts import Number
-from prakerja.recheck.workbook import read_workbook_rows
+from prakerja.recheck.workbook import _parse_each, read_workbook_rows
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -285,6 +286,40 @@ def test_what_is_no_workbook_rejects_the_file(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("prakerja.recheck.workbook.MOST_BYTES", 1000)
     with pytest.raises(EvidenceError, match="opens to more than"):
         read(content)
+
+
+@pytest.mark.parametrize(
+    ("bound", "rows", "after"),
+    [
+        ("MOST_ROWS", "<row/>" * 40, ""),
+        ("MOST_ROWS", write_row(41, GOOD), ""),
+        ("MOST_ELEMENTS", f"<row>{'<c/>' * 40}</row>", ""),
+        ("MOST_ELEMENTS", "", "<mergeCells/>" * 40),
+        ("MOST_TEXTS", "", ""),
+        ("MOST_BYTES_AT_ONCE", "", ""),
+    ],
+)
+def test_book_built_to_fill_the_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, bound: str, rows: str, after: str
+) -> None:
+    book = write_book(write_row(2, GOOD) + rows, after=after)
+    read(book)
+    monkeypatch.setattr(
+        f"prakerja.recheck.workbook.{bound}", {"MOST_TEXTS": 2, "MOST_BYTES_AT_ONCE": 300}.get(bound, 38)
+    )
+    with pytest.raises(EvidenceError, match="the workbook cannot be read"):
+        read(book)
+
+
+def test_rows_of_a_sheet_are_let_go() -> None:
+    sheet = io.BytesIO(b"<sheetData>" + b"<row><c/></row>" * 50_000 + b"</sheetData>")
+    tracemalloc.start()
+    try:
+        assert sum(len(row) for row in _parse_each(sheet, "row")) == 50_000
+        # Kept, even empty, they would take several megabytes.
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_formula_in_another_place_is_none() -> None:
