@@ -301,7 +301,7 @@ def cards_like(value: Any) -> list[tuple[int, int]]:
         # "Otherwise drop a final `.0`, `,00`..., strip to digits, put zeros lost at the front back: the card that this
         # equals; and, where it has exactly 16 digits without dropping anything, that card too."
         digits, every_digit = (re.sub(r"\D", "", each) for each in (re.sub(r"[.,]0+$", "", text), text))
-        if 1 <= len(digits) <= 16:
+        if digits and len(digits.lstrip("0")) <= 16:  # and spare zeros are none of a card's digits
             found.append((int(digits), int(digits)))
         if len(every_digit) == 16:
             found.append((int(every_digit), int(every_digit)))

@@ -377,9 +377,9 @@ SECOND: dict[str, Plant] = {
         "return facts.deadline_on",
         is_final=True,
     ),
-    "damaged rows hold nobody": _in(RULE, "for first, last in might_be:", "for first, last in ():"),
+    "damaged rows hold nobody": _in(RULE, "for each in might_be:", "for each in ():"),
     "a range holds its first card alone": _in(
-        RULE, "int(self.cards[position]) <= last", "int(self.cards[position]) <= first"
+        RULE, "heappush(begun, (row, last))", "heappush(begun, (row, waiting[position][0][0]))"
     ),
     "the settlement day's damaged rows hold nobody": _in(
         RULE,
@@ -416,8 +416,8 @@ SECOND: dict[str, Plant] = {
     ),
     "the last row of a file is not read": _in(
         "prakerja/recheck/reading.py",
-        "if not cells or line > len(lines):",
-        "if not cells or line >= len(lines):",
+        "if not cells or not raw:",
+        "if not cells or not raw or lines.position >= len(text):",
         is_final=True,
     ),
     "the roster loses somebody": _in(

@@ -40,14 +40,15 @@ def cards_like(text: str, *, is_number: bool) -> Ranges:
     """Return the cards that a delivered card text might be.
 
     `1.23457E+15` might be every card that it rounds from; a number of sixteen digits or more every card with the same
-    first fifteen (spreadsheets keep no more); anything else the card that its digits are, lost zeros put back, without
-    final zeros behind a point or comma, and with them where they make sixteen.
+    first fifteen (spreadsheets keep no more); anything else the card that its digits are, lost zeros put back and spare
+    ones taken away, without final zeros behind a point or comma, and with them where they make sixteen.
     """
     text = "".join(character for character in _plain_digits(text) if not _is_around(character))
     if found := SCIENTIFIC.fullmatch(text):
         return _rounded_from(found[1], found[2] or "", found[3], is_number=is_number)
     whole, all_digits = (re.sub(r"\D", "", each, flags=re.ASCII) for each in (FINAL_ZEROS.sub("", text), text))
-    if is_number and len(whole := whole.lstrip("0") or whole) > FIFTEEN:
+    whole = whole.lstrip("0") or whole[:1]
+    if is_number and len(whole) > FIFTEEN:
         return [_same_first_fifteen(whole)]
     cards = {int(whole)} if 1 <= len(whole) <= 16 else set()
     if len(all_digits) == 16:

@@ -16,10 +16,11 @@ from prakerja.errors import PrakerjaError
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.texts import REPEATED, Number, decode_text, parse_json, skip_space, whole
+from prakerja.settings import program
 
 WIB = timezone(timedelta(hours=7), "WIB")
-# Rejected: "opening (gzip, XLSX) to more than a cap (default 400 MB)". Who raises the cap raises it here, too.
-MOST_BYTES = 400_000_000
+# Rejected: "opening (gzip, XLSX) to more than a cap (default 400 MB)"
+MOST_BYTES = int(program()["feeds"]["opened_bytes_max"])
 
 RESTORE = "restore it as it was accepted, from a backup"
 COMPARE = "the intake accepted it, so one of the two readings is wrong: revoke nobody and report it"
@@ -70,6 +71,22 @@ def open_delivery(landing: UPath, delivery: Delivery) -> Evidence:
     _require(where, "business_date", delivery.business_date <= delivery.accepted_on)
     _require(where, "generated_at", generated_at is not None and generated_at >= start_of(delivery.business_date))
     return _open_file(landing, where, manifest, delivery.sha256, has_amount=True)
+
+
+def find_delivery(landing: UPath, platform: str, business_date: date, revision: int) -> Delivery | None:
+    """Return a delivery that lies in the landing zone, whoever has accepted it; None where its manifest says nothing.
+
+    It was not accepted before the day (WIB) on which it was made, which is what its `accepted_on` then is.
+    """
+    where = f"feeds/{platform}/{business_date}/r{revision}"
+    try:
+        manifest = _read_manifest(landing, where, "prakerja.feed/1")
+        generated_at = read_iso_time(manifest["generated_at"])
+        assert generated_at is not None  # noqa: S101 - is as good as none
+        sha256 = str(manifest["files"][0]["sha256"])
+        return Delivery(platform, business_date, revision, sha256, generated_at.astimezone(WIB).date())
+    except (EvidenceError, AssertionError, OverflowError, LookupError, TypeError):
+        return None
 
 
 def open_roster(landing: UPath, facts: Facts) -> Evidence:

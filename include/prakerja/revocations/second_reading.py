@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from prakerja.feeds.overview import mask
 from prakerja.recheck import known
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
+from prakerja.recheck.passed_over import require_none_passed_over
 from prakerja.recheck.rule import Reading, SecondReading, read_again
 from prakerja.settings import Settings, program
 
@@ -33,16 +34,20 @@ class Breaker(NamedTuple):
 
 
 #: What says that a computation or the evidence itself is wrong. No person can answer for that.
-FINAL = frozenset({"totals_do_not_add_up", "readings_disagree", "evidence_unreadable"})
+FINAL = frozenset({"totals_do_not_add_up", "readings_disagree", "evidence_unreadable", "delivery_passed_over"})
 
 
 @dataclass(frozen=True)
 class ReadAgain:
-    """What a second reading came to on the facts that it was given; `unreadable` says why it came to nothing."""
+    """What a second reading came to on the facts that it was given; `unreadable` says why it came to nothing.
+
+    `passed_over` names a delivery that lies there, fits the contract, and is not in force.
+    """
 
     facts: Facts
     reading: SecondReading | None
     unreadable: str | None = None
+    passed_over: str | None = None
 
     @property
     def result_sha256(self) -> str:
@@ -95,9 +100,14 @@ def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
         facts = facts_of(connection, cohort, announced_on, as_of)
     root = landing.landing_zone(Settings.from_environment().landing)
     try:
-        return ReadAgain(facts, read_again(root, facts, _told_of(cohort)))
+        reading = read_again(root, facts, _told_of(cohort))
     except EvidenceError as error:
         return ReadAgain(facts, None, str(error))
+    try:
+        require_none_passed_over(root, facts, reading.in_force)
+    except EvidenceError as error:
+        return ReadAgain(facts, reading, passed_over=str(error))
+    return ReadAgain(facts, reading)
 
 
 def facts_of(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
@@ -113,8 +123,9 @@ def list_bought(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) ->
     What it said when they were decided, and held for that, has been looked into. Raises `EvidenceError` where it could
     not read.
     """
-    if again.reading is None:
-        raise EvidenceError("the second reading", str(again.unreadable), "nobody is revoked by evidence that is gone")
+    if again.reading is None or again.passed_over:
+        told = str(again.unreadable or again.passed_over)
+        raise EvidenceError("the second reading", told, "nobody is revoked by evidence that is gone, or passed over")
     with warehouse.transaction() as connection:
         rows = warehouse.rows(
             connection, "revocations/list_reading_differences", decision_id=decision_id, recipient_ids=list(cards)
@@ -180,6 +191,10 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
     if again.reading is None:
         yield Breaker("evidence_unreadable", str(again.unreadable))
         return
+    if again.passed_over:
+        yield Breaker("delivery_passed_over", again.passed_over)
+    if facts.as_of < facts.deadline_on + timedelta(days=facts.settlement_days + 1):
+        yield Breaker("readings_disagree", f"it is {facts.as_of}, and by the second reading too early to decide")
     first = {(e["platform"], e["business_date"], e["revision"], e["sha256"]) for e in cited}
     second = {(e.platform, e.business_date, e.revision, e.sha256) for e in again.reading.in_force}
     if first != second:

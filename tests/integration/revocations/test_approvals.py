@@ -22,6 +22,7 @@ from prakerja.revocations.decision import BlockedError
 from prakerja.settings import acting
 from prakerja.warehouse import RefusedError
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, approve, bought, card, carry_out, restate, revoked
+from tests.support.stopped_cohort import remove
 
 LATER = DECIDED_ON + timedelta(days=2)
 
@@ -96,10 +97,7 @@ def test_where_two_must_approve_the_first_is_told_of_the_second(wave: Cohort) ->
 
 
 def test_an_override_is_shown_with_who_and_why(wave: Cohort) -> None:
-    with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql(
-            "delete from deliveries where (platform, business_date) = ('sisnaker', '2021-03-10')"
-        )
+    remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError):
         decision.decide(wave, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])

@@ -44,6 +44,7 @@ from tests.support.small_cohort import (
     restate,
     revoked,
 )
+from tests.support.stopped_cohort import remove
 
 NEW_DEADLINE = date(2021, 3, 20)
 BECAUSE: dict[str, Any] = {"because": "flood", "frozen_by": "ani", "on": DECIDED_ON}
@@ -177,10 +178,7 @@ def test_an_extension_is_later_or_refused(home: Path, deadline_on: str, told: st
 
 
 def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(wave: Cohort) -> None:
-    with warehouse.transaction(as_owner=True) as connection:
-        connection.exec_driver_sql(
-            "delete from deliveries where (platform, business_date) = ('sisnaker', '2021-03-10')"
-        )
+    remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError, match="feeds_missing: sisnaker 2021-03-10"):
         decision.decide(wave, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])

@@ -21,7 +21,7 @@ from tests.support.small_cohort import DECIDED_ON
 WORLD = edge_world()
 NAMES = {card: name for name, card in WORLD.cards.items()}
 #: What says that the two readings do not say the same, or that one of them cannot be made.
-STOPPED = "is blocked: (readings_disagree|evidence_unreadable)"
+STOPPED = "is blocked: (readings_disagree|evidence_unreadable|delivery_passed_over)"
 
 
 def test_without_a_bug_both_readings_say_what_the_contract_says(edges: None) -> None:

@@ -7,7 +7,6 @@ its manifest says what the plain reading counts. TWO_WAYS_SEED gives another see
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import pytest
 from hypothesis import settings
 from upath import UPath
 
-from prakerja.platforms import FIELDS, platforms
+from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.rows import Row, read_delivery
@@ -28,7 +27,7 @@ from tests.support import text_mutants, workbook_mutants
 from tests.support.mutants import Expected
 from tests.support.odd_deliveries import build_odd_file
 from tests.support.odd_values import DAY
-from tests.support.plain_judgement import PlainRow, cards_like, judge_plainly, reject_plainly, total_idr
+from tests.support.plain_judgement import PlainRow, judge_plainly, reject_plainly, total_idr
 from tests.support.plain_reading import read_plainly
 from tests.unit.recheck.conftest import LandingZone
 
@@ -102,7 +101,7 @@ def compare_file(platform: str, data: bytes, zone: LandingZone, comparison: Comp
         comparison.rows += 1
         comparison.quarantined += bool(judged.reasons)
         again, plainly = say_again(row, ledger), say_plainly(judged)
-        if again not in (plainly, with_spare_zeros(judged)):
+        if again != plainly:
             told += [f"again:   {again}", f"plainly: {plainly} {judged.values}"]
     return told
 
@@ -123,22 +122,6 @@ def say_plainly(row: PlainRow) -> Said:
         return dict(zip(("id", "event", "at", "card"), row.values, strict=False))
     reasons = [reason for reason in row.reasons if reason != CONFLICT] or [CONFLICT]
     return {"reasons": reasons, "cards": merged(row.cards)}
-
-
-def with_spare_zeros(row: PlainRow) -> Said | None:
-    """What the second reading may say besides: that a card of more than sixteen digits equals one, but for its zeros.
-
-    The plain judgement takes `00001000000000000001` for nobody's card. To follow it would count against a person.
-    """
-    if not row.reasons or len(row.values) < len(FIELDS):
-        return None
-    card = row.values[3] or ""
-    if len([sign for sign in card if sign.isdecimal()]) <= 16:
-        return None
-    start = next((at for at, sign in enumerate(card) if sign.isdecimal() and unicodedata.decimal(sign)), None)
-    # Of two cards one has the final `.0` among its digits: it is the larger one.
-    found = [(0, 0)] if start is None else cards_like(card[start:])[:1]
-    return {**say_plainly(row), "cards": merged([*row.cards, *found])}
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
