@@ -6,8 +6,8 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from upath import UPath
 
-from prakerja.recheck.facts import Facts
+from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.files import EvidenceError, open_gzip, start_of
 from prakerja.recheck.known import Rows, facts_at, subject_of
 from prakerja.recheck.roster import read_roster
@@ -103,7 +103,7 @@ class Checked:
     def read(
         cls, landing: UPath, calendar: Path, rows: Rows, cohort: int, as_of: date, key: bytes, progress: Progress | None
     ) -> Checked:
-        """Read the files as of each decision that revoked somebody, and as of `as_of`. Raises `EvidenceError`."""
+        """Read what each decision cites that revoked somebody, and what counts by `as_of`. Raises `EvidenceError`."""
         decisions = {row["decision_id"]: row for row in rows["decisions"]}
         settlement_days = max([row["settlement_days"] for row in rows["decisions"]], default=1)
         roster = read_roster(landing, facts_at(rows, calendar, cohort, settlement_days, as_of))
@@ -113,19 +113,26 @@ class Checked:
             for kind, facts in rows.items()
         }
 
-        def facts_of(on: date, *, is_later: bool) -> Facts:
-            return facts_at(known, calendar, cohort, settlement_days, on, is_later=is_later)
+        def facts_of(decision: Mapping[str, Any]) -> Facts:
+            cited = [
+                Delivery(row["platform"], row["business_date"], row["revision"], row["sha256"], decision["as_of"])
+                for row in known["cited"]
+                if row["decision_id"] == decision["decision_id"]
+            ]
+            facts = facts_at(known, calendar, cohort, settlement_days, decision["as_of"])
+            return replace(facts, deliveries=tuple(cited))
 
-        cited = {row["decision_id"] for row in known["revocations"]}
+        now = facts_at(known, calendar, cohort, settlement_days, as_of, is_later=True)
+        revoking = {row["decision_id"] for row in known["revocations"]}
         return cls(
             rows=known,
             decisions=decisions,
             readings={
-                decision_id: read_again(landing, facts_of(row["as_of"], is_later=False), progress).by_card
+                decision_id: read_again(landing, facts_of(row), progress).by_card
                 for decision_id, row in decisions.items()
-                if decision_id in cited
+                if decision_id in revoking
             },
-            later=read_again(landing, facts_of(as_of, is_later=True), progress, is_later=True).by_card,
+            later=read_again(landing, now, progress, is_later=True).by_card,
             cards=cards,
             corrected={row["person"]: row for row in known["corrections"] if row["person"]},
         )

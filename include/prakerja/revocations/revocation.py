@@ -7,7 +7,8 @@ from datetime import date
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
-from prakerja.revocations import approval, late_truth
+from prakerja.recheck.files import EvidenceError
+from prakerja.revocations import approval, late_truth, second_reading
 from prakerja.revocations.approval import AwaitingApprovalError, Batch
 from prakerja.revocations.decision import BlockedError, Decision
 from prakerja.revocations.freezes import require_no_freeze
@@ -49,9 +50,11 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
     """Carry the decision out, once and for all; gives how many were revoked, 0 if that was done before.
 
     Whoever later deliveries speak for by now is spared, and that is written down. Raises `AwaitingApprovalError` where
-    this very batch is not approved, `BlockedError` where the deadline has moved.
+    this very batch is not approved, `BlockedError` where the deadline has moved, or where deliveries that came since
+    speak for somebody by a second reading.
     """
     decision.require_unmoved(cohort)
+    _require_nobody_bought_since(decision, clock)
     with warehouse.exclusive(f"revoke {cohort.cohort}"):
         try:
             revoked, spared = _carry_out(decision, clock)
@@ -81,6 +84,30 @@ def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
         return revoked, spared
 
     return warehouse.write_in_one_snapshot("decide", revoke_and_spare)
+
+
+def _require_nobody_bought_since(decision: Decision, clock: date) -> None:
+    """Raise `BlockedError` where a second reading of what came since the decision speaks for somebody in the batch."""
+    if decision.is_carried_out:
+        return
+    with warehouse.transaction("decide") as connection:
+        batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
+        rows = warehouse.rows(connection, "revocations/list_batch_cards", digest=batch.digest) if batch else []
+    name = f"gelombang-{decision.cohort}"
+    try:
+        if not rows or not second_reading.has_news(decision.decision_id, decision.cohort, decision.announced_on, clock):
+            return
+        again = second_reading.read(decision.cohort, decision.announced_on, clock)
+        cards = {row["recipient_id"]: row["card_number"] for row in rows}
+        bought = second_reading.list_bought(decision.decision_id, again, cards)
+    except EvidenceError as error:
+        raise BlockedError(f"{name}: nobody is revoked: evidence_unreadable: {error}") from None
+    for reading in bought.values():
+        row = f", for one by {reading.platform} {reading.business_date}, line {reading.line}" if reading.line else ""
+        raise BlockedError(
+            f"{name}: nobody is revoked: readings_disagree: by deliveries that came since the decision a second "
+            f"reading speaks for {len(bought):,} of {len(cards):,}{row}: see docs/runbooks/second_reading.md"
+        )
 
 
 def _require_unmoved(connection: warehouse.Connection, decision: Decision, clock: date) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from prakerja.recheck import known
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.passed_over import require_none_passed_over
-from prakerja.recheck.rule import Reading, SecondReading, read_again
+from prakerja.recheck.rule import Reading, SecondReading, find_deliveries_in_force, read_again
 from prakerja.settings import Settings, program
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,20 @@ def list_bought(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) ->
     }
 
 
+def has_news(decision_id: str, cohort: int, announced_on: date, clock: date) -> bool:
+    """Whether other deliveries of a cohort's window count on a day than those that its decision cites.
+
+    Raises `EvidenceError`.
+    """
+    with warehouse.transaction("recheck", one_snapshot=True) as connection:
+        rows = warehouse.rows(connection, "recheck/list_cited", cohort=cohort)
+        now = find_deliveries_in_force(facts_of(connection, cohort, announced_on, clock), is_later=False)
+    cited = {
+        (row["platform"], row["business_date"], row["revision"]) for row in rows if row["decision_id"] == decision_id
+    }
+    return cited != {(each.platform, each.business_date, each.revision) for each in now}
+
+
 def _told_of(cohort: int) -> Any:
     def tell(done: int, of: int, platform: str) -> None:
         if done == of or done % 50 == 0:
@@ -153,7 +168,9 @@ def _told_of(cohort: int) -> Any:
 
 def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAgain) -> Comparison:
     """Compare where the evidence has every recipient with what the second reading found."""
-    by_card = again.reading.by_card if again.reading else {}
+    if again.reading is None:
+        return Comparison(again, 0, [])
+    by_card = again.reading.by_card
     rows = warehouse.rows(
         connection,
         "revocations/compare_readings",
@@ -204,7 +221,7 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
     read_people = len(again.reading.by_card)
     if read_people != selected or alone:
         yield Breaker("readings_disagree", f"{selected:,} are selected, by the second reading {read_people:,}")
-    if compared.differing > float(program()["revocations"]["readings_disagree_share_max"]) * selected:
+    if compared.differing > Fraction(str(program()["revocations"]["readings_disagree_share_max"])) * selected:
         yield Breaker(
             "readings_disagree",
             f"the two readings differ on {compared.differing:,} of {selected:,}: {compared.differences[0].told()}",

@@ -46,7 +46,9 @@ begin
     to prakerja_decide;
     -- The second reading goes by files. Of the warehouse it knows which were accepted, and what people have said since.
     grant select (cohort, status, sha256) on rosters to prakerja_recheck;
-    grant select (platform, business_date, revision, status, sha256, arrived_on) on deliveries to prakerja_recheck;
+    grant select (delivery_id, platform, business_date, revision, status, sha256, arrived_on) on deliveries
+    to prakerja_recheck;
+    grant select (decision_id, delivery_id) on decision_deliveries to prakerja_recheck;
     grant select (recipient_id, cohort, card_number) on recipients to prakerja_recheck;
     grant select on suspensions, suspension_lifts, withdrawals, extensions, overrides, hold_resolutions,
         corrections, correction_decisions

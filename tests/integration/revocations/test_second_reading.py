@@ -194,6 +194,29 @@ def test_nobody_held_is_revoked_by_evidence_that_is_gone(
     assert holds.carry_out(DECIDED_ON) == 1
 
 
+def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
+    wave: Cohort, home: Path, bend: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = decision.decide(wave, DECIDED_ON)
+    real, later = second_reading.read_again, DECIDED_ON + timedelta(days=1)
+    monkeypatch.setattr(second_reading, "read_again", lambda *_, **__: pytest.fail("nothing has come"))
+    approve(made)
+    with monkeypatch.context() as patch:
+        patch.setattr(revocation, "_carry_out", lambda *_: (0, 0))
+        revocation.revoke(wave, made, DECIDED_ON)
+    monkeypatch.setattr(second_reading, "read_again", real)
+    deliver(home / "landing", "tokopedia", "2021-03-09", [bought(50, transaction_id="more")], revision=2)
+    assert intake.take_in("tokopedia", later).rejected == []
+    bend({2: BOUGHT})
+    approve(made, on=later)
+    told = r"nobody is revoked: readings_disagree: .* speaks for 1 of 2, for one by tokopedia 2021-03-08, line 2"
+    with pytest.raises(BlockedError, match=told):
+        revocation.revoke(wave, made, later)
+    assert revoked() == []
+    monkeypatch.setattr(second_reading, "read_again", real)
+    assert revocation.revoke(wave, made, later) == 2
+
+
 # -- where nobody is decided -------------------------------------------------------------------------------------------
 
 
