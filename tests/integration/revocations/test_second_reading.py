@@ -420,6 +420,7 @@ SEEN = {
     "rosters", "deliveries", "recipients", "suspensions", "suspension_lifts", "withdrawals", "extensions", "overrides",
     "hold_resolutions", "corrections", "correction_decisions", "correction_values", "decisions", "revocations",
     "reinstatements",
+    "decision_deliveries",
 }  # fmt: skip
 
 

@@ -66,6 +66,11 @@ def check(zone: LandingZone, *lines: str, **facts: list[dict[str, Any]]) -> tupl
         **{kind: [] for kind in KINDS},
         "rosters": [{"sha256": zone.roster_sha256}],
         "deliveries": [vars(each) for each in zone.deliveries],
+        "cited": [
+            {"decision_id": "d1", **{name: value for name, value in vars(each).items() if name != "accepted_on"}}
+            for each in zone.deliveries
+            if each.accepted_on <= AS_OF
+        ],
         "overrides": [
             {"platform": each, "business_date": day, "overridden_on": AS_OF} for each in platforms() for day in days
         ],
