@@ -59,6 +59,11 @@ begin
     ) on decisions to prakerja_recheck;
     grant select (recipient_id, decision_id, revoked_on) on revocations to prakerja_recheck;
     grant select (recipient_id, because, reinstated_on) on reinstatements to prakerja_recheck;
+    -- What is in force it finds out for itself. The other functions read tables that it may not.
+    revoke execute on function deliveries_in_force(date) from public;
+    grant execute on function deliveries_in_force(date)
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_serve,
+        prakerja_show, prakerja_read, prakerja_look;
     -- A replay decides and publishes, and may approve in advance while the warehouse has never been live.
     grant prakerja_decide, prakerja_publish to prakerja_replay;
 
