@@ -21,6 +21,7 @@ from prakerja.platforms import platforms
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.rule import Reading, SecondReading, find_deliveries_in_force
 from prakerja.revocations import decision, revocation, second_reading
+from tests.benchmarks.superuser import superuser
 from tests.support.small_cohort import approve
 
 WAVE = Cohort(date(2021, 3, 10), 13, date(2021, 4, 8))
@@ -141,10 +142,7 @@ def _keep_up_to_date() -> list[float]:
 
 def _vacuum() -> None:
     """What autovacuum does within minutes, a night at the latest."""
-    import psycopg
-
-    address = warehouse.url(login="postgres").set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, autocommit=True) as connection:
+    with superuser() as connection:
         connection.execute("vacuum analyze evidence")
         connection.execute("checkpoint")
 

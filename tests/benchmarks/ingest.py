@@ -14,15 +14,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import embedded_postgres, schema, warehouse
+from prakerja import schema, warehouse
 from prakerja.platforms import EVENTS
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
+from tests.benchmarks.superuser import superuser
 from tests.support.landing_zone import deliver
 
 DAY = date(2021, 4, 8)
@@ -145,8 +145,7 @@ def _child(what: str, zone: Path, platform: str) -> dict[str, float]:
 
 def _settle() -> None:
     os.sync()
-    url = warehouse.url(login=embedded_postgres.SUPERUSER).set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as server:
+    with superuser() as server:
         server.execute("checkpoint")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, print_table, say, today
+from prakerja.cli.common import AsJson, print_table, say, say_progress, today
 from prakerja.errors import PrakerjaError
 
 SHOWN = 20
@@ -96,7 +96,7 @@ def _export(file: str, cohorts: list[int]) -> None:
 
 def _show(done: int, of: int, platform: str) -> None:
     if done == of or done % 100 == 0:
-        say(f"read {done:,} of {of:,} deliveries ({platform})")
+        say_progress(f"read {done:,} of {of:,} deliveries ({platform})")
 
 
 def _print(report: Any, *, as_json: bool) -> None:
