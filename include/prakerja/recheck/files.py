@@ -6,13 +6,15 @@ import gzip
 import hashlib
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
 from io import BytesIO
 from typing import Any, NamedTuple
 
 from upath import UPath
 
-from prakerja.errors import PrakerjaError
+from prakerja.errors import PrakerjaError, TransientError
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.texts import REPEATED, Number, decode_text, parse_json, skip_space, whole
@@ -172,11 +174,20 @@ def _open_file(landing: UPath, where: str, manifest: dict[str, Any], sha256: str
     return Evidence(where, content, rows or 0, amount or 0)
 
 
-def _read_bytes(landing: UPath, where: str) -> bytes:
+@contextmanager
+def told_as_evidence(where: str) -> Iterator[None]:
+    """Tell what is gone from a storage that gives way: trying again may bring the other. Raises `EvidenceError`."""
     try:
-        return (landing / where).read_bytes()
-    except OSError:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         raise EvidenceError(where, "the file is gone or cannot be read", RESTORE) from None
+    except Exception as error:  # of whichever storage
+        raise TransientError(f"{where}: the landing zone gives way ({type(error).__name__}); it is read anew") from None
+
+
+def _read_bytes(landing: UPath, where: str) -> bytes:
+    with told_as_evidence(where):
+        return (landing / where).read_bytes()
 
 
 def _require(where: str, field: str, is_right: bool) -> None:

@@ -10,7 +10,7 @@ from upath import UPath
 
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
-from prakerja.recheck.files import EvidenceError, find_delivery
+from prakerja.recheck.files import EvidenceError, find_delivery, told_as_evidence
 from prakerja.recheck.rows import read_delivery
 from prakerja.recheck.rule import last_date
 from prakerja.settings import program
@@ -61,10 +61,12 @@ def fits_the_contract(landing: UPath, delivery: Delivery) -> bool:
 
 def _revisions_of(landing: UPath, platform: str, day: date) -> Iterator[int]:
     """Yield the revisions that lie there. "revisions are ordered as numbers, gaps are allowed" """
+    where = f"feeds/{platform}/{day}"
     try:
-        names = [path.name for path in (landing / "feeds" / platform / f"{day}").iterdir()]
-    except OSError:
-        return
+        with told_as_evidence(where):
+            names = [path.name for path in (landing / where).iterdir()]
+    except EvidenceError:
+        return  # nothing was delivered
     for name in names:
         if name[:1] == "r" and name[1:].isascii() and name[1:].isdigit() and name[1:2] != "0" and len(name) < 15:
             yield int(name[1:])

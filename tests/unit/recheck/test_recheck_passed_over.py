@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
+from prakerja.errors import TransientError
 from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.passed_over import require_none_passed_over
@@ -105,6 +106,24 @@ def test_repeats_are_dropped_and_conflicts_quarantined(zone: LandingZone) -> Non
         look(zone, zone.deliver(*good, *[build_row("1", of="x")] * 6))
     conflict = [build_row(at=f"2021-03-11T12:00:0{n}+07:00", of="x") for n in range(6)]
     look(zone, zone.deliver(*good, *conflict, revision=1))
+
+
+@pytest.mark.parametrize("error", [TimeoutError, OSError, RuntimeError])
+@pytest.mark.parametrize(("method", "reads"), [("iterdir", look), ("read_bytes", LandingZone.read)])
+def test_a_storage_that_gives_way_is_no_evidence_that_is_gone(
+    zone: LandingZone,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    reads: Callable[[LandingZone], Any],
+    error: type[Exception],
+) -> None:
+    def give_way(self: UPath) -> Any:
+        raise error
+
+    zone.deliver(build_row())
+    monkeypatch.setattr(type(UPath(zone.root)), method, give_way)
+    with pytest.raises(TransientError, match=rf"the landing zone gives way \({error.__name__}\); it is read anew"):
+        reads(zone)
 
 
 @pytest.mark.parametrize("name", ["r02", "r0", "r-1", "R2", "r2.part", "r²", "r" + "9" * 20, "x"])
