@@ -111,9 +111,19 @@ def _print_story(position: int, story: dict[str, Any]) -> None:
     for event in story["events"]:
         at = event["at"].removesuffix("+07:00").replace("T", " ")
         told = ", ".join(
-            f"{key} {'; '.join(map(str, value)) if isinstance(value, list) else value}"
+            f"{key} {_in_words(value)}"
             for key, value in event.items()
             if key not in {"at", "what"} and value is not None and (key != "about_on" or value != at[:10])
         )
         table.add_row(at, event["what"], told)
     print_table(table)
+
+
+def _in_words(value: Any) -> str:
+    """A fact as a person reads it: lists apart by semicolons, what has parts in brackets, without what is not there."""
+    if isinstance(value, list):
+        return "; ".join(map(_in_words, value))
+    if isinstance(value, dict):
+        parts = [f"{name} {_in_words(each)}" for name, each in value.items() if each is not None]
+        return f"({', '.join(parts)})"
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
