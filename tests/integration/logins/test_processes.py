@@ -10,6 +10,7 @@ from configparser import RawConfigParser
 
 import psycopg
 import pytest
+from tests.conftest import as_superuser
 
 from prakerja import embedded_postgres, warehouse
 from prakerja.machine import environment, supervision
