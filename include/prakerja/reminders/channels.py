@@ -11,13 +11,16 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import formatdate, parseaddr
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.reminders import destinations
+from prakerja.reminders.retry_after import pause_of
+from prakerja.reminders.smtp_replies import meaning_of
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     import aiosmtplib
 
 TIMEOUT = 10.0  # seconds that a provider has to answer
+ANSWER_MAX = 65_536  # bytes of an answer that are read
+#: What an e-mail says at its end, with the address.
+UNSUBSCRIBE = "Tidak ingin menerima pengingat lewat e-mail lagi? Buka:"
 EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,190}"  # what no parser reads as something else
 CODE = re.compile(r"[a-z][a-z0-9_]{1,39}")
 
@@ -146,16 +152,17 @@ class SmsGateway:
             async with self._session.post(
                 f"{self._base}messages", json=asked, headers={"Idempotency-Key": message.key}, allow_redirects=False
             ) as answer:
-                return self._told(answer.status, answer.headers.get("Retry-After", ""), await answer.read())
+                pause = pause_of(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
+                return self._told(answer.status, pause, await _read(answer.content))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Answer("queued", failure=_kind(error), is_providers_fault=True)
         except (aiohttp.ClientError, TimeoutError) as error:  # it broke off after something had been sent
             return Answer("unknown", failure=_kind(error), is_providers_fault=True)
 
-    def _told(self, status: int, pause: str, content: bytes) -> Answer:
+    def _told(self, status: int, pause: float, content: bytes) -> Answer:
         try:
             body = json.loads(content) if content else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             body = {}
         told = body if isinstance(body, dict) else {}
         if status in (200, 201, 202):
@@ -166,11 +173,10 @@ class SmsGateway:
             code = told.get("code")
             known = isinstance(code, str) and CODE.fullmatch(code)  # its own words could quote the number
             return Answer("permanent_failure", failure=str(code) if known else f"http_{status}")
-        seconds = min(float(pause), 300.0) if pause.isascii() and pause.isdecimal() else 0.0
         if status == 429:  # not taken, and nobody's fault: a pace to keep
-            return Answer("queued", failure="http_429", pause=max(seconds, 1.0))
+            return Answer("queued", failure="http_429", pause=max(pause, 1.0))
         if status in (408, 425, 503):
-            return Answer("temporary_failure", None, f"http_{status}", is_providers_fault=True, pause=seconds)
+            return Answer("temporary_failure", None, f"http_{status}", is_providers_fault=True, pause=pause)
         if status >= 500:
             return Answer("unknown", failure=f"http_{status}", is_providers_fault=True)
         raise ProviderRefusesError(
@@ -207,10 +213,10 @@ class MailServer:
 
         try:
             client = self._idle.pop() if self._idle else await self._connected()
-        except aiosmtplib.SMTPAuthenticationError as error:
-            raise ProviderRefusesError(
-                f"the mail server {self._url.hostname} refuses the login ({error.code}): check PRAKERJA_SMTP_URL"
-            ) from None
+        except aiosmtplib.SMTPResponseException as error:
+            is_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)
+            what, check = ("the login", "PRAKERJA_SMTP_URL") if is_login else ("us", "its address, and ours")
+            return self._refused("auth" if is_login else "connect", error.code, what, check)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Answer("queued", failure=_kind(error), is_providers_fault=True)
         answer = await self._handed_over(client, message)
@@ -223,34 +229,33 @@ class MailServer:
     async def _handed_over(self, client: aiosmtplib.SMTP, message: Message) -> Answer:
         import aiosmtplib
 
+        command = "mail"
         try:
             await client.mail(_address(self._sender))
+            command = "rcpt"
             await client.rcpt(message.to)
-        except (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPSenderRefused) as refused:
-            # The sender refused for good is our own fault, and everybody's.
-            if isinstance(refused, aiosmtplib.SMTPSenderRefused) and refused.code >= 500:
-                client.close()
-                raise ProviderRefusesError(
-                    f"the mail server {self._url.hostname} refuses our sender ({refused.code}): "
-                    "check PRAKERJA_MAIL_FROM"
-                ) from None
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await client.rset()
-            return _refused(refused.code)
+            command = "data"
+            answered = await client.data(self._written(message))
         except aiosmtplib.SMTPResponseException as refused:
-            client.close()
-            return _refused(refused.code)
+            answer = self._refused(command, refused.code, "our sender", "PRAKERJA_MAIL_FROM", client)
+            if client.is_connected:
+                await _forget(client)  # the transaction that was begun: else the next MAIL is out of step
+            return answer
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
-            return Answer("temporary_failure", failure=_kind(error), is_providers_fault=True)
-        try:
-            answered = await client.data(self._written(message))
-        except aiosmtplib.SMTPDataError as refused:
-            return _refused(refused.code)
-        except (aiosmtplib.SMTPException, OSError) as error:  # the text was on its way
-            return Answer("unknown", failure=_kind(error), is_providers_fault=True)
+            state = "unknown" if command == "data" else "temporary_failure"  # the text was on its way
+            return Answer(state, failure=_kind(error), is_providers_fault=True)
         queue_id = re.search(r"[A-Za-z0-9.-]{6,60}$", answered.message.strip())
         return Answer("accepted", provider_id=queue_id[0] if queue_id else None)
+
+    def _refused(self, command: str, code: int, what: str, check: str, client: aiosmtplib.SMTP | None = None) -> Answer:
+        """What a refusal means. Raises `ProviderRefusesError` where it is about us."""
+        meaning = meaning_of(command, code)
+        if meaning.must_close and client is not None:
+            client.close()
+        if meaning.refuses_us:
+            raise ProviderRefusesError(f"the mail server {self._url.hostname} refuses {what} ({code}): check {check}")
+        return Answer(meaning.state, failure=f"smtp_{code}", is_providers_fault=meaning.is_servers)
 
     async def _connected(self) -> aiosmtplib.SMTP:
         import aiosmtplib
@@ -278,25 +283,44 @@ class MailServer:
     def _written(self, message: Message) -> bytes:
         from email.policy import SMTP
 
-        written = EmailMessage(policy=SMTP)
-        written["From"] = self._sender
+        # In seven bits: whatever the server and those after it take. By lines of 76, encoded words have 75 at most
+        # (RFC 2047); by those of 78 Python gives some of them 77.
+        written = EmailMessage(policy=SMTP.clone(cte_type="7bit", max_line_length=76))
+        name, address = parseaddr(self._sender)
+        written["From"] = Address(name, addr_spec=address)
         written["To"] = message.to
         written["Subject"] = message.subject or ""
         written["Date"] = formatdate()
         written["Message-ID"] = f"<{message.key}@{_address(self._sender).partition('@')[2]}>"
         written["Auto-Submitted"] = "auto-generated"
+        body = message.body
         if message.unsubscribe_url:
-            written["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
-            written["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        written.set_content(message.body)
-        return bytes(written)
+            body = f"{body.rstrip()}\n\n{UNSUBSCRIBE}\n{message.unsubscribe_url}\n"
+        written.set_content(body)
+        if not message.unsubscribe_url:
+            return bytes(written)
+        # RFC 2369 and 8058. By hand: a header that is too long for a line is folded into words that no reader of
+        # these takes for an address.
+        listed = f"List-Unsubscribe: <{message.unsubscribe_url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"
+        return f"{listed}\r\n".encode("ascii") + bytes(written)
 
 
-def _refused(code: int) -> Answer:
-    """By the code alone: the server's own words could quote the address."""
-    if code == 421:  # the server itself goes away
-        return Answer("temporary_failure", failure="smtp_421", is_providers_fault=True)
-    return Answer("permanent_failure" if code >= 500 else "temporary_failure", failure=f"smtp_{code}")
+async def _forget(client: aiosmtplib.SMTP) -> None:
+    """Take a transaction back, or the session."""
+    import aiosmtplib
+
+    try:
+        await client.rset()
+    except (aiosmtplib.SMTPException, OSError):
+        client.close()
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """As much of an answer as any gateway says; of one that says more, nothing."""
+    found = b""
+    while len(found) <= ANSWER_MAX and (chunk := await content.read(ANSWER_MAX)):
+        found += chunk
+    return found if len(found) <= ANSWER_MAX else b""
 
 
 def _kind(error: BaseException) -> str:
@@ -304,8 +328,6 @@ def _kind(error: BaseException) -> str:
 
 
 def _address(sender: str) -> str:
-    from email.utils import parseaddr
-
     return parseaddr(sender)[1]
 
 

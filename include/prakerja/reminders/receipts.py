@@ -93,7 +93,7 @@ def application() -> FastAPI:
             return HTMLResponse(_page(gone, ""), status_code=404)
         return HTMLResponse(_page("Anda tidak akan menerima pengingat lewat e-mail lagi.", ""))
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 

@@ -36,6 +36,8 @@ from prakerja.settings import Settings, program
 log = logging.getLogger(__name__)
 
 SAY_EVERY = 30.0  # seconds
+NUMBER = re.compile(r"\+?[0-9(][0-9 ().\-]*")
+ADDRESS = re.compile(r"https?://[!#-;=?-~]{1,900}")  # of a page, in a header
 PAUSE_LEAST = 0.002  # seconds: less is not worth going to sleep for
 
 
@@ -105,6 +107,10 @@ class _Sender:
         self._said_at = time.monotonic()
         self._sent = 0
         receipts_url = Settings.from_environment().receipts_url
+        if receipts_url and not ADDRESS.fullmatch(receipts_url):
+            raise PrakerjaError(
+                "PRAKERJA_RECEIPTS_URL is no http:// or https:// URL that an e-mail can carry in a header"
+            )
         self._unsubscribe = f"{receipts_url.rstrip('/')}/v1/unsubscribe/" if receipts_url else None
 
     async def send_all(self, accounts: Accounts) -> None:
@@ -275,6 +281,8 @@ def _address(channel: str, given: str) -> str | None:
     if written := re.fullmatch(r"\+62([1-9][0-9]{4,13})", given):  # as nearly all are, and parsing takes its time
         number = phonenumbers.PhoneNumber(country_code=62, national_number=int(written[1]))
     else:
+        if not NUMBER.fullmatch(given):  # the parser takes letters for the keys of a phone, or leaves them out
+            return None
         try:
             number = phonenumbers.parse(given, "ID")
         except phonenumbers.NumberParseException:

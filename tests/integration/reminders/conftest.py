@@ -31,3 +31,10 @@ def desk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 def many(desk: Desk) -> Desk:
     desk.roster([person(n, phone(n)) for n in range(1, MANY + 1)])
     return desk
+
+
+@pytest.fixture
+def messages_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages may go to this machine, which is waited for some seconds."""
+    monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", "127.0.0.1")
+    monkeypatch.setattr(channels, "TIMEOUT", 5.0)
