@@ -142,7 +142,7 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes]) -> FastAPI:
         )
         return HTMLResponse(PAGE.read_text(encoding="utf-8").replace("<!-- magic -->", rows))
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 

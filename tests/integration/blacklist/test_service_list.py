@@ -121,6 +121,9 @@ def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
 def test_it_is_ready_with_a_list_and_not_without_nor_when_it_has_expired(own_home: Path, listed: Path) -> None:
     with served(own_home) as api:
         assert api.ask("GET", "/healthz").json() == {"status": "ok"}
+        for path in ("/healthz", "/readyz"):
+            head = api.ask("HEAD", path)
+            assert (head.status_code, head.content) == (api.ask("GET", path).status_code, b"")
         assert "no verified list" in problem(api.ask("GET", "/readyz"), 503)
         assert "no verified list" in problem(api.check(nik(1)), 503)
         publishing.publish("old", NOW - timedelta(days=8), TODAY)

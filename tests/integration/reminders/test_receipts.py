@@ -95,6 +95,11 @@ def test_the_address_that_names_no_provider_says_what_to_do(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (404, "no provider of this name has a secret here")
 
 
+def test_whoever_watches_it_may_ask_for_the_head_alone(desk: Desk) -> None:
+    answer = httpx.head(f"{Settings.from_environment().receipts_url}/healthz")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_each_provider_has_a_secret_of_its_own(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Generated once for the gateways; another provider is a setting, and no code."""
     generated = Settings.from_environment().receipts_secrets()

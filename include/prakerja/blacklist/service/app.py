@@ -141,11 +141,13 @@ def application(service: Service) -> FastAPI:
         _note(service, consumer.key.api_key_id, "check", len(listed), sum(listed), copy)
         return _about(copy, b'"listed":[' + b",".join(b"true" if each else b"false" for each in listed) + b"]")
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", operation_id="healthz", tags=["operation"], responses=documented())
     async def healthz() -> Health:
         """Whether the process answers."""
         return Health()
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", operation_id="readyz", tags=["operation"], response_model=Readiness, responses=documented(503))
     async def readyz() -> Response:
         """Whether the list may be relied on: not without one, nor when it has expired."""
