@@ -9,5 +9,9 @@ bounds of `program.yaml`, and `prakerja.errors`; what people have said it is giv
 Read it beside section 2 of the contract: each sentence stands as a comment at the lines that carry it out.
 `files` opens the evidence, `reading` and `workbook` yield a file's rows as delivered, `rows` says what a row says and
 whose it might be, `rule` decides, `passed_over` looks for deliveries that should count and do not; `published` compares
-a published list. Left to the first reading, which then holds: undoings that were delivered before the announcement.
+a published list.
+
+Left to the first reading are undoings that were delivered before the announcement: where one counts, the two differ,
+and the person is held. Left out are what no file says: whether a result is plausible, who is at risk before the
+deadline, and whether a card or NIK stands in another cohort.
 """

@@ -39,8 +39,8 @@ class Facts:
     """What is known of one cohort's deadline on the WIB day `as_of`; nothing accepted or said later counts.
 
     `deliveries` holds every accepted delivery of any revision; it may hold later ones than `as_of`. `revoked_earlier`
-    holds the cards of this cohort that were revoked for an earlier deadline. `missing_overridden` holds the platforms
-    and business dates whose missing delivery a person answered for.
+    holds the cards of this cohort that were revoked for an earlier deadline, whenever. `missing_overridden` holds the
+    platforms and business dates whose missing delivery a person answered for.
     """
 
     cohort: int

@@ -51,6 +51,16 @@ READ: dict[str, dict[str, type]] = {
     "reinstatements": {"person": str, "reinstated_on": date},
     "corrections": {"person": str, "decided_on": date, "listed_as": str},
 }
+#: What names a fact of which there is one: said twice, nobody knows which is meant.
+ONCE = {
+    "deliveries": ("platform", "business_date", "revision"),
+    "decisions": ("decision_id",),
+    "cited": ("decision_id", "platform", "business_date"),
+    "withdrawals": ("person",),
+    "revocations": ("person",),
+    "reinstatements": ("person",),
+    "corrections": ("person",),
+}
 MOST_DAYS = 366  # of settlement
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -154,6 +164,7 @@ def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
     """Return what an export is, and each cohort's facts, where a person is a subject. Raises `EvidenceError`."""
     about: dict[str, Any] = {}
     found: dict[int, Rows] = {}
+    seen: set[tuple[Any, ...]] = set()
     number = 0
     try:
         for number, line in enumerate(lines, 1):
@@ -171,6 +182,11 @@ def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
             is_odd_delivery = kind == "deliveries" and told.keys() != READ[kind].keys()
             if is_odd_delivery or told.get("settlement_days", 0) > MOST_DAYS:
                 raise ValueError("a value that is not of this contract")
+            if kind in ONCE:
+                named = (cohort, kind, *(told[name] for name in ONCE[kind]))
+                if named in seen:
+                    raise ValueError("one fact twice")
+                seen.add(named)
             found.setdefault(cohort, {each: [] for each in KINDS})[kind].append(told)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise EvidenceError(f"line {number} of the facts", f"this is no {CONTRACT}", "export them anew") from None

@@ -141,7 +141,7 @@ class Checked:
         """The card of each subject, those of corrected NIKs too."""
         return self.cards | {row["listed_as"]: card for card, row in self.corrected.items()}
 
-    def wrong(self, entry: Entry, card: str | None, published_on: date) -> str | None:
+    def find_fault(self, entry: Entry, card: str | None, published_on: date) -> str | None:
         """Return what is wrong with an entry; None where the second reading has it, too."""
         decision = self.decisions.get(entry.decision_id)
         if card is None or decision is None:
@@ -154,11 +154,13 @@ class Checked:
         if correction and correction["decided_on"] < published_on and entry.subject != correction["listed_as"]:
             return "a NIK that was corrected"
         revoked_on = [
-            row["revoked_on"] for row in self.of(card, "revocations") if row["decision_id"] == entry.decision_id
+            row["revoked_on"]
+            for row in self.facts_about(card, "revocations")
+            if row["decision_id"] == entry.decision_id
         ]
         if not revoked_on:
             return "nobody has approved this revocation"
-        if any(row["reinstated_on"] < published_on for row in self.of(card, "reinstatements")):
+        if any(row["reinstated_on"] < published_on for row in self.facts_about(card, "reinstatements")):
             return "reinstated, and listed all the same"
         reading = self.readings[entry.decision_id].get(card)
         if reading is None:
@@ -167,18 +169,18 @@ class Checked:
         if reading.because == "suspended" and any(
             row["suspended_on"] <= decision["deadline_on"]
             and (row["lifted_on"] is None or row["lifted_on"] > max(revoked_on))
-            for row in self.of(card, "suspensions")
+            for row in self.facts_about(card, "suspensions")
         ):
             return "revoked while suspended"
         is_found = any(
             row["deadline_on"] == decision["deadline_on"] and not row["is_purchased"]
-            for row in self.of(card, "hold_resolutions")
+            for row in self.facts_about(card, "hold_resolutions")
         )
         if reading.outcome == "overdue" or (reading.outcome == "held" and is_found):
             return None
         return f"{reading.outcome} by the second reading"
 
-    def of(self, card: str, kind: str) -> list[dict[str, Any]]:
+    def facts_about(self, card: str, kind: str) -> list[dict[str, Any]]:
         """Return the facts of a kind about a person."""
         if kind not in self._by_person:
             by_person: dict[str, list[dict[str, Any]]] = {}
@@ -199,7 +201,7 @@ def check_cohort(cohort: int, checked: Checked, entries: Iterable[Entry], publis
     people = checked.people()
     for entry in entries:
         card = people.get(entry.subject)
-        wrong = "listed twice" if card in listed else checked.wrong(entry, card, published_on)
+        wrong = "listed twice" if card in listed else checked.find_fault(entry, card, published_on)
         if wrong:
             told.append(Difference(cohort, wrong, entry.decision_id, entry.line))
         else:
@@ -211,7 +213,7 @@ def check_cohort(cohort: int, checked: Checked, entries: Iterable[Entry], publis
             counts["of these with a purchase that came to light since"] += 1
     for row in checked.rows["revocations"]:
         if row["revoked_on"] < published_on and row["person"] not in listed:
-            if checked.of(row["person"], "reinstatements"):
+            if checked.facts_about(row["person"], "reinstatements"):
                 counts["reinstated, and not listed"] += 1
             else:
                 told.append(Difference(cohort, "revoked, and not listed", row["decision_id"], None))

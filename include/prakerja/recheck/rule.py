@@ -242,6 +242,7 @@ def decide(
 ) -> dict[str, Reading]:
     """Return the outcome of every card."""
     # "**excluded**: withdrawn (with effect on the deadline day or before), or revoked earlier for another reason."
+    # There is one reason in the programme: whoever was revoked for a deadline that has moved since is decided no more.
     withdrawn = {
         each.card_number for each in facts.withdrawals if each.withdrawn_on <= min(facts.deadline_on, facts.as_of)
     }

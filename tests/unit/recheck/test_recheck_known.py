@@ -50,6 +50,13 @@ def test_what_is_read_of_each_kind_is_known() -> None:
     assert READ.keys() == KINDS.keys()
 
 
+@pytest.mark.parametrize(("fact", "other"), [(DELIVERY, {"sha256": "1" * 64}), (DECISION, {"as_of": "2021-03-15"})])
+def test_one_fact_twice_is_no_fact(fact: dict[str, Any], other: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceError, match=r"line 3 of the facts: this is no prakerja\.facts/1"):
+        read_export(export_of(fact, fact | other))
+    read_export(export_of(fact, fact | other | {"cohort": 13}))
+
+
 @pytest.mark.parametrize(
     "fact",
     [
