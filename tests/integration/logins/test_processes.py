@@ -147,9 +147,11 @@ def test_no_login_may_have_all_connections(embedded: None) -> None:
 def test_a_login_that_takes_all_its_connections_keeps_nobody_out(embedded: None) -> None:
     """A session may change its timeouts; it changes neither this bound, nor that others have theirs."""
     place = warehouse.url(login="warehouse_reader").set(drivername="postgresql").render_as_string(hide_password=False)
-    with as_superuser() as server:  # a session of the test before may be on its way out
+    reader = "from pg_stat_activity where usename = 'warehouse_reader'"
+    with as_superuser() as server:  # those of tests before: an engine keeps some
+        server.execute(f"select pg_terminate_backend(pid) {reader}")
         for _ in range(500):
-            if not server.execute("select from pg_stat_activity where usename = 'warehouse_reader'").fetchall():
+            if not server.execute(f"select {reader}").fetchall():
                 break
             time.sleep(0.01)
     with contextlib.ExitStack() as held:
