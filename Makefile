@@ -74,7 +74,7 @@ status: install ## how each of its processes is
 logs: install ## what they write, as they write it
 	@$(BIN)/prakerja logs
 
-test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (seven minutes)
+test: install ## the tests, on a real embedded PostgreSQL, the real DAGs and a running system (eleven minutes)
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
 test-fast: install ## the tests that need no database and no process (half a minute)
