@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from prakerja import warehouse
@@ -271,21 +272,20 @@ class _Attempt:
         if not missing:
             return None
         # Whoever answers for what is missing answers for it beside these deliveries: with others it is another attempt.
-        return self._stop(Breaker("feeds_missing", sentence(missing)), self._cited(), as_text(missing))
+        return self._stop(Breaker("feeds_missing", sentence(missing)), as_text(missing))
 
     def reconcile(self) -> str | None:
         """Bring the evidence up to date and count; return the breaker that stops the result as a sentence."""
         window = window_of(self.cohort)
         self.generation = evidence.refresh(self.connection, window, self.as_of, is_decided=False)
         self.totals = dict(warehouse.rows(self.connection, "revocations/count_decided", **self._at)[0])
-        cited = self._cited()
-        return self._first_stop([*self._shrunk(cited), *implausible(int(self.roster["selected"]), self.totals)], cited)
+        return self._first_stop([*self._shrunk(), *implausible(int(self.roster["selected"]), self.totals)])
 
     def compare(self, again: ReadAgain) -> str | None:
         """Compare with the second reading; return the breaker that stops the result as a sentence."""
-        cited, selected = self._cited(), int(self.roster["selected"])
+        selected = int(self.roster["selected"])
         self.compared = second_reading.compare(self.connection, self._at, again)
-        if stopped := self._first_stop(second_reading.breakers(self.cohort, selected, cited, self.compared), cited):
+        if stopped := self._first_stop(second_reading.breakers(self.cohort, selected, self.cited, self.compared)):
             return stopped
         for each in self.compared.held:
             self.totals[each.first["outcome"]] -= 1
@@ -296,15 +296,17 @@ class _Attempt:
         """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
         if stopped := self.reconcile() or self.compare(again):
             return stopped
-        decision_id = self._record(None, self._cited(), [])
+        decision_id = self._record(None, [])
         warehouse.execute(self.connection, "revocations/insert_outcomes", **self._at, decision_id=decision_id)
         log.info("gelombang-%d decided: %s", self.cohort.cohort, self.totals)
         return None
 
-    def _first_stop(self, breakers: Iterable[Breaker], cited: Any) -> str | None:
-        return next((stopped for breaker in breakers if (stopped := self._stop(breaker, cited, []))), None)
+    def _first_stop(self, breakers: Iterable[Breaker]) -> str | None:
+        return next((stopped for breaker in breakers if (stopped := self._stop(breaker, []))), None)
 
-    def _cited(self) -> Any:
+    @cached_property
+    def cited(self) -> Any:
+        """The deliveries that the attempt goes by: the same throughout, since it sees one snapshot."""
         return warehouse.rows(
             self.connection,
             "revocations/list_evidence",
@@ -313,12 +315,12 @@ class _Attempt:
             as_of=self.as_of,
         )
 
-    def _shrunk(self, cited: Any) -> list[Breaker]:
+    def _shrunk(self) -> list[Breaker]:
         bounds = program()["revocations"]
         shrunk = warehouse.rows(
             self.connection,
             "revocations/list_shrunk",
-            delivery_ids=[e["delivery_id"] for e in cited],
+            delivery_ids=[e["delivery_id"] for e in self.cited],
             days_least=bounds["shrunk_days_least"],
             rows_least=bounds["shrunk_rows_least"],
             share_least=bounds["shrunk_share_least"],
@@ -331,9 +333,9 @@ class _Attempt:
         )
         return [Breaker("feed_shrank", told)]
 
-    def _stop(self, breaker: Breaker, cited: Any, missing: list[str]) -> str | None:
-        """Record that a breaker tripped; gives what to say, or nothing where a person has answered for it."""
-        attempt = self._record(breaker, cited, missing)
+    def _stop(self, breaker: Breaker, missing: list[str]) -> str | None:
+        """Record that a breaker tripped; return what to say, or nothing where a person has answered for it."""
+        attempt = self._record(breaker, missing)
         is_overridden = warehouse.execute(
             self.connection, "revocations/is_overridden", decision_id=attempt, clock=self.as_of
         ).scalar_one()
@@ -342,8 +344,8 @@ class _Attempt:
             return None
         return f"{breaker.reason}: {breaker.detail}"
 
-    def _record(self, breaker: Breaker | None, cited: Any, missing: list[str]) -> str:
-        cohort, compared = self.cohort, self.compared
+    def _record(self, breaker: Breaker | None, missing: list[str]) -> str:
+        cohort, compared, cited = self.cohort, self.compared, self.cited
         content = {
             "cohort": cohort.cohort,
             "announced_on": cohort.announced_on.isoformat(),

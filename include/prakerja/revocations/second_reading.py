@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from prakerja import landing, warehouse
@@ -50,7 +50,7 @@ class ReadAgain:
     unreadable: str | None = None
     passed_over: str | None = None
 
-    @property
+    @cached_property
     def result_sha256(self) -> str:
         """The SHA-256 over each recipient's card and outcome, in the order of the cards."""
         by_card = self.reading.by_card if self.reading else {}
