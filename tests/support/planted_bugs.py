@@ -386,7 +386,7 @@ SECOND: dict[str, Plant] = {
         "<= delivery.business_date <= last_date(self.facts):\n            return",
         "<= delivery.business_date <= self.facts.deadline_on:\n            return",
     ),
-    "two rows of one id are both right": _in(RULE, "conflicts.add(key)", "pass"),
+    "two rows of one id are both right": _in(ROWS, "self._keys.add(key)", "pass"),
     "a number in scientific notation is its digits": _in(
         ROWS, "if scientific := SCIENTIFIC.fullmatch(text):", "if scientific := None:"
     ),

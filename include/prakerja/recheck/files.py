@@ -84,11 +84,11 @@ def find_delivery(landing: UPath, platform: str, business_date: date, revision: 
     try:
         manifest = _read_manifest(landing, where, "prakerja.feed/1")
         generated_at = read_iso_time(manifest["generated_at"])
-        assert generated_at is not None  # noqa: S101 - is as good as none
         sha256 = str(manifest["files"][0]["sha256"])
-        return Delivery(platform, business_date, revision, sha256, generated_at.astimezone(WIB).date())
-    except (EvidenceError, AssertionError, OverflowError, LookupError, TypeError):
+        made_on = generated_at.astimezone(WIB).date() if generated_at else None
+    except (EvidenceError, OverflowError, LookupError, TypeError):
         return None
+    return Delivery(platform, business_date, revision, sha256, made_on) if made_on else None
 
 
 def open_roster(landing: UPath, facts: Facts) -> Evidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 
 from upath import UPath
@@ -11,8 +11,8 @@ from upath import UPath
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.files import EvidenceError, find_delivery, told_as_evidence
-from prakerja.recheck.rows import read_delivery
-from prakerja.recheck.rule import last_date
+from prakerja.recheck.rows import Conflicts, Row, read_delivery
+from prakerja.recheck.rule import business_dates
 from prakerja.settings import program
 
 TO_DO = "take it in: clear platform_feeds; where it was rejected, one of two readings is wrong, and is to be mended"
@@ -21,8 +21,7 @@ TO_DO = "take it in: clear platform_feeds; where it was rejected, one of two rea
 def require_none_passed_over(landing: UPath, facts: Facts, in_force: Iterable[Delivery]) -> None:
     """Raise `EvidenceError` where a higher revision than the one in force has arrived and fits the contract."""
     highest = {(delivery.platform, delivery.business_date): delivery.revision for delivery in in_force}
-    day = facts.announced_on
-    while day <= last_date(facts):
+    for day in business_dates(facts):
         for platform in platforms():
             for revision in _revisions_of(landing, platform, day):
                 if revision > highest.get((platform, day), 0):
@@ -31,32 +30,23 @@ def require_none_passed_over(landing: UPath, facts: Facts, in_force: Iterable[De
                     if delivery and delivery.accepted_on <= facts.as_of and fits_the_contract(landing, delivery):
                         where = f"feeds/{platform}/{day}/r{revision}"
                         raise EvidenceError(where, "it lies there, fits the contract, and does not count", TO_DO)
-        day += timedelta(days=1)
 
 
 def fits_the_contract(landing: UPath, delivery: Delivery) -> bool:
     """Whether a delivery is one that is accepted."""
-    contents: dict[tuple[str, str], object] = {}
-    seen: set[object] = set()
-    quarantined: set[object] = set()
+    conflicts = Conflicts()
+    once: dict[object, Row] = {}
     rows = 0
     try:
         for row in read_delivery(landing, delivery):
             rows += 1
-            if row.content in seen:  # a repeat "is dropped and counted as a duplicate"
-                continue
-            seen.add(row.content)
-            if row.reasons:
-                quarantined.add(row.content)
-            if row.transaction_id is not None and row.event is not None:
-                # "`transaction_conflict` (same transaction id and event, different content, ...: all of them)"
-                first = contents.setdefault((row.transaction_id, row.event), row.content)
-                if first != row.content:
-                    quarantined |= {first, row.content}
+            conflicts.note(row)
+            once.setdefault(row.content, row)  # a repeat "is dropped and counted as a duplicate"
     except EvidenceError:
         return False
+    quarantined = sum(bool(row.reasons) or row in conflicts for row in once.values())
     # Rejected: "more than 5 % (configurable) of `rows` quarantined (5 of 100 is accepted)"
-    return len(quarantined) <= Fraction(str(program()["feeds"]["quarantined_share_max"])) * rows
+    return quarantined <= Fraction(str(program()["feeds"]["quarantined_share_max"])) * rows
 
 
 def _revisions_of(landing: UPath, platform: str, day: date) -> Iterator[int]:

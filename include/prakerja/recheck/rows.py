@@ -51,6 +51,25 @@ class Row(NamedTuple):
     might_be: tuple[Cards, ...]
 
 
+class Conflicts:
+    """The rows of a delivery that contradict another one; known once every row was noted."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], object] = {}
+        self._keys: set[tuple[str, str]] = set()
+
+    def note(self, row: Row) -> None:
+        """Compare a row with those before it."""
+        if row.transaction_id is not None and row.event is not None:
+            key = row.transaction_id, row.event
+            # "`transaction_conflict` (same transaction id and event, different content, in one delivery: all of them)"
+            if self._first.setdefault(key, row.content) != row.content:
+                self._keys.add(key)
+
+    def __contains__(self, row: Row) -> bool:
+        return (row.transaction_id, row.event) in self._keys
+
+
 class RowReader:
     """Reads the rows of one platform's business date."""
 

@@ -15,7 +15,7 @@ from prakerja.platforms import active_on
 from prakerja.recheck.facts import Delivery, Facts, Suspension
 from prakerja.recheck.files import EvidenceError, start_of
 from prakerja.recheck.roster import read_roster
-from prakerja.recheck.rows import Cards, Row, read_delivery
+from prakerja.recheck.rows import Cards, Conflicts, Row, read_delivery
 
 OUTCOMES = ("purchased", "held", "overdue", "excluded")
 
@@ -131,13 +131,11 @@ def require_every_delivery(facts: Facts, in_force: tuple[Delivery, ...]) -> None
     # "A deadline decision needs every active platform's accepted delivery for every business date from A to
     # D + `settlement_days`"; "a gap outside [the validity period] is no gap".
     there = {(delivery.platform, delivery.business_date) for delivery in in_force} | facts.missing_overridden
-    day = facts.announced_on
-    while day <= last_date(facts):
+    for day in business_dates(facts):
         for platform in active_on(day):
             if (platform, day) not in there:
                 to_do = "wait for it, or let a person answer for the gap"
                 raise EvidenceError(f"feeds/{platform}/{day}", "no delivery was accepted", to_do)
-        day += timedelta(days=1)
 
 
 class PlatformLedger:
@@ -159,22 +157,17 @@ class PlatformLedger:
 
     def add(self, landing: UPath, delivery: Delivery) -> None:
         """Read a delivery in force. Raises `EvidenceError`."""
-        contents: dict[tuple[str, str], object] = {}
-        conflicts: set[tuple[str, str]] = set()
+        conflicts = Conflicts()
         kept: list[Row] = []
         for row in read_delivery(landing, delivery):
-            if row.transaction_id is not None and row.event is not None:
-                key = row.transaction_id, row.event
-                # "`transaction_conflict` (same transaction id and event, different content, in one delivery: all of
-                # them)". A repeat of the same content changes nothing here: it says the same of the same person.
-                if contents.setdefault(key, row.content) != row.content:
-                    conflicts.add(key)
+            # A repeat of the same content changes nothing here: it says the same of the same person.
+            conflicts.note(row)
             if row.reasons:
                 self._add_damaged(delivery, row.line, row.might_be)
             elif row.card_number in self.cohort or row.event != "PAID":
                 kept.append(row)
         for row in kept:
-            self._add_good(delivery, row, is_conflict=(row.transaction_id, row.event) in conflicts)
+            self._add_good(delivery, row, is_conflict=row in conflicts)
 
     def standing_purchases(self) -> Iterator[tuple[str, Purchase]]:
         """Yield cards and their purchases that nothing undid."""
@@ -277,6 +270,12 @@ def is_suspended_at_deadline(facts: Facts, suspension: Suspension) -> bool:
         return False
     is_lift_known = suspension.lifted_on is not None and suspension.lifted_on <= facts.as_of
     return not is_lift_known or (suspension.lifted_on is not None and suspension.lifted_on > facts.deadline_on)
+
+
+def business_dates(facts: Facts) -> Iterator[date]:
+    """Yield the business dates that the decision needs: from A to D + settlement days."""
+    for days in range((last_date(facts) - facts.announced_on).days + 1):
+        yield facts.announced_on + timedelta(days=days)
 
 
 def last_date(facts: Facts) -> date:
