@@ -214,9 +214,11 @@ class MailServer:
         try:
             client = self._idle.pop() if self._idle else await self._connected()
         except aiosmtplib.SMTPResponseException as error:
-            is_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)
-            what, check = ("the login", "PRAKERJA_SMTP_URL") if is_login else ("us", "its address, and ours")
-            return self._refused("auth" if is_login else "connect", error.code, what, check)
+            kinds = (("auth", aiosmtplib.SMTPAuthenticationError), ("ehlo", aiosmtplib.SMTPHeloError),
+                     ("connect", aiosmtplib.SMTPConnectResponseError))  # fmt: skip
+            command = next((name for name, kind in kinds if isinstance(error, kind)), "starttls")
+            what, check = ("the login", "PRAKERJA_SMTP_URL") if command == "auth" else ("us", "its address, and ours")
+            return self._refused(command, error.code, what, check)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Answer("queued", failure=_kind(error), is_providers_fault=True)
         answer = await self._handed_over(client, message)
