@@ -53,13 +53,12 @@ def list_(
 
 def _why(hold: dict[str, Any]) -> str:
     """Why somebody is held; of whom the two readings differ on, what each says, and by which row."""
-    said = hold["readings"] or {}
-    told = [
-        f"{which}: {each['outcome']}"
-        + (f" ({each['platform']} {each['business_date']}, line {each['line']})" if each["platform"] else "")
-        for which, each in said.items()
-    ]
-    return "\n".join([hold["because"], *told])
+    from prakerja.revocations.second_reading import place_of
+
+    readings = hold["readings"] or {}
+    return "\n".join(
+        [hold["because"], *(f"{which}: {each['outcome']}{place_of(each)}" for which, each in readings.items())]
+    )
 
 
 @app.command("resolve")

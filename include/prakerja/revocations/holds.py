@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -134,7 +135,7 @@ def _require_no_purchase(card: str, on: date) -> None:
     again = second_reading.read(decision.cohort, decision.announced_on, on)
     person = {recipient["recipient_id"]: f"{recipient['card_number']:016d}"}
     for reading in second_reading.list_bought(decision.decision_id, again, person).values():
-        place = f" ({reading.platform} {reading.business_date}, line {reading.line})" if reading.platform else ""
+        place = second_reading.place_of(asdict(reading))
         raise PrakerjaError(
             f"by a second reading of the files this person is {reading.outcome}{place}, and stays held: look there and "
             "resolve it with --purchased, or see docs/runbooks/second_reading.md"

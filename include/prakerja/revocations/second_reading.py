@@ -69,12 +69,13 @@ class Difference:
 
     def told(self) -> str:
         """Return who it is, masked, and what each reading says, by which row."""
-        first = f"{self.first['outcome']}{_place(self.first)}" if self.first["outcome"] else "nobody"
-        second = f"{self.second.outcome}{_place(asdict(self.second))}" if self.second else "nobody"
+        first = f"{self.first['outcome']}{place_of(self.first)}" if self.first["outcome"] else "nobody"
+        second = f"{self.second.outcome}{place_of(asdict(self.second))}" if self.second else "nobody"
         return f"{mask('card_number', self.card_number)}: the first says {first}, the second {second}"
 
 
-def _place(row: dict[str, Any]) -> str:
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return where the row stands that a reading goes by, in brackets; nothing where it goes by none."""
     return f" ({row['platform']} {row['business_date']}, line {row['line']})" if row["platform"] else ""
 
 
