@@ -154,6 +154,8 @@ def test_a_login_that_takes_all_its_connections_keeps_nobody_out(embedded: None)
             if not server.execute(f"select {reader}").fetchall():
                 break
             time.sleep(0.01)
+        else:
+            pytest.fail("they do not end")
     with contextlib.ExitStack() as held:
         connections = [held.enter_context(connect(place)) for _ in range(5)]
         connections[0].execute("set statement_timeout = 0")

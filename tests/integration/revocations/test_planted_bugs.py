@@ -51,15 +51,10 @@ def test_a_bug_in_the_first_reading_stops_the_decision_or_holds(
         wrong = {name for name, outcome in WORLD.outcomes.items() if first.get(name) != outcome}
         assert wrong, "the bug is about nobody of this world"
 
-        with pytest.raises(BlockedError, match=STOPPED):
-            decision.decide(cohort(12), DECIDED_ON)
-        assert find_outcomes() == {}
-
+        require_stop()
         differ_freely()
         if plant.is_final:
-            with pytest.raises(BlockedError, match=STOPPED):
-                decision.decide(cohort(12), DECIDED_ON)
-            assert find_outcomes() == {}
+            require_stop()
             return
         decision.decide(cohort(12), DECIDED_ON)
     found = find_outcomes()
@@ -74,15 +69,10 @@ def test_a_bug_in_the_second_reading_stops_the_decision_or_holds(
 ) -> None:
     plant = SECOND[bug]
     with planted(*plant.bugs):
-        with pytest.raises(BlockedError, match=STOPPED):
-            decision.decide(cohort(12), DECIDED_ON)
-        assert find_outcomes() == {}
-
+        require_stop()
         differ_freely()
         if plant.is_final:
-            with pytest.raises(BlockedError, match=STOPPED):
-                decision.decide(cohort(12), DECIDED_ON)
-            assert find_outcomes() == {}
+            require_stop()
             return
         decision.decide(cohort(12), DECIDED_ON)
     found = find_outcomes()
@@ -91,6 +81,13 @@ def test_a_bug_in_the_second_reading_stops_the_decision_or_holds(
     assert {found[name][0] for name in held} == {"held"}
     others = WORLD.outcomes.keys() - held
     assert {name: found[name][0] for name in others} == {name: WORLD.outcomes[name] for name in others}
+
+
+def require_stop() -> None:
+    """Nobody is decided."""
+    with pytest.raises(BlockedError, match=STOPPED):
+        decision.decide(cohort(12), DECIDED_ON)
+    assert find_outcomes() == {}
 
 
 def take_in_anew(deliveries: tuple[str, ...]) -> None:
