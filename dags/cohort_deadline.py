@@ -114,11 +114,11 @@ def cohort_deadline():
 
     @task(task_display_name="Reconcile: count")
     def reconcile(*, ti=None) -> dict[str, Any]:
-        counts: dict[str, Any] = {}
+        about, counts = occasion(), dict[str, Any]()
         try:
-            return (counts := workflow.reconcile(occasion()))
+            return (counts := workflow.reconcile(about))
         finally:
-            push_outcome(ti, workflow.tell_of_cohort(occasion(), counts))
+            push_outcome(ti, workflow.tell_of_cohort(about, counts))
 
     @task(task_display_name="Read a second time, and decide")
     def recheck(*, ti=None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.landing import landing_zone
 from prakerja.recheck import known
 from prakerja.recheck.files import EvidenceError
-from prakerja.recheck.published import Checked, Difference, Report, check_cohort, read_list
+from prakerja.recheck.published import Checked, Difference, Progress, Report, check_cohort, read_list
 from prakerja.recheck.roster import read_roster
 from prakerja.settings import WIB, Settings, program
 
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 #: Every listed person is read again in so many nights.
 NIGHTS = 28
-
-Progress = Callable[[int, int, str], None]
 
 
 def decided_cohorts() -> list[int]:

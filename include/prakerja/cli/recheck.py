@@ -29,7 +29,7 @@ def recheck(
     """Check the published list by a second reading of the files, person by person.
 
     Without options it goes by this system's warehouse. With --landing, --calendar, --facts and --list it needs none:
-    whoever has these, and the subjects' key in PRAKERJA_SUBJECT_KEY, checks the list for themselves.
+    an auditor who has these, and the subjects' key in PRAKERJA_SUBJECT_KEY, checks the list alone.
     """
     from prakerja.blacklist import rechecking
 
