@@ -416,8 +416,8 @@ SECOND: dict[str, Plant] = {
     ),
     "the last row of a file is not read": _in(
         "prakerja/recheck/reading.py",
-        "if not cells or not raw:",
-        "if not cells or not raw or lines.position >= len(text):",
+        "if not raw:",
+        "if not raw or lines.position >= len(text):",
         is_final=True,
     ),
     "the roster loses somebody": _in(

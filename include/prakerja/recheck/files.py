@@ -17,12 +17,13 @@ from upath import UPath
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
-from prakerja.recheck.texts import REPEATED, Number, decode_text, parse_json, skip_space, whole
+from prakerja.recheck.texts import REPEATED, Number, decode_text, parse_json, whole
 from prakerja.settings import program
 
 WIB = timezone(timedelta(hours=7), "WIB")
 # Rejected: "opening (gzip, XLSX) to more than a cap (default 400 MB)"
 MOST_BYTES = int(program()["feeds"]["opened_bytes_max"])
+MOST_MANIFEST_BYTES = 1_000_000
 
 RESTORE = "restore it as it was accepted, from a backup"
 COMPARE = "the intake accepted it, so one of the two readings is wrong: revoke nobody and report it"
@@ -136,14 +137,13 @@ def start_of(day: date) -> datetime:
 
 
 def _read_manifest(landing: UPath, where: str, contract: str) -> dict[str, Any]:
-    content = _read_bytes(landing, f"{where}/manifest.json")
+    content = _read_bytes(landing, f"{where}/manifest.json", MOST_MANIFEST_BYTES)
     try:
-        text = decode_text(content)
-        manifest, end, has_repeated = parse_json(text)
+        manifest, has_repeated = parse_json(decode_text(content))
     except (ValueError, RecursionError):
         raise EvidenceError(where, "the manifest is not JSON", RESTORE) from None
     # "a key twice in one object ... in the document around the rows or in a manifest it is a rejection"
-    if not isinstance(manifest, dict) or has_repeated or skip_space(text, end) != len(text):
+    if not isinstance(manifest, dict) or has_repeated:
         raise EvidenceError(where, "the manifest is not one JSON object with each key once", RESTORE)
     # Rejected: "of an unknown contract"
     _require(where, "contract", manifest.get("contract") == contract)
@@ -164,7 +164,7 @@ def _open_file(landing: UPath, where: str, manifest: dict[str, Any], sha256: str
     # "(`amount_idr` may be [negative]), within 40 bits (`amount_idr` 64)"
     _require(where, "amount_idr", amount is not None and -(2**63) <= amount < 2**63)
     where = f"{where}/{name}"
-    content = _read_bytes(landing, where)
+    content = _read_bytes(landing, where, MOST_BYTES)
     # Rejected: "file missing, undecodable, of another size or SHA-256"
     digest = hashlib.sha256(content).hexdigest()
     if len(content) != size or digest != str(entry.get("sha256")).lower():
@@ -185,9 +185,12 @@ def told_as_evidence(where: str) -> Iterator[None]:
         raise TransientError(f"{where}: the landing zone gives way ({type(error).__name__}); it is read anew") from None
 
 
-def _read_bytes(landing: UPath, where: str) -> bytes:
+def _read_bytes(landing: UPath, where: str, most: int) -> bytes:
     with told_as_evidence(where):
-        return (landing / where).read_bytes()
+        size = (landing / where).stat().st_size
+        if size <= most:
+            return (landing / where).read_bytes()
+    raise EvidenceError(where, f"the file has more than {most:,} bytes", RESTORE)
 
 
 def _require(where: str, field: str, is_right: bool) -> None:

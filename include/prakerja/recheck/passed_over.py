@@ -10,8 +10,8 @@ from upath import UPath
 
 from prakerja.platforms import platforms
 from prakerja.recheck.facts import Delivery, Facts
-from prakerja.recheck.files import EvidenceError, find_delivery, told_as_evidence
-from prakerja.recheck.rows import Conflicts, Row, read_delivery
+from prakerja.recheck.files import EvidenceError, find_delivery, open_delivery, told_as_evidence
+from prakerja.recheck.rows import Conflicts, Row, read_rows
 from prakerja.recheck.rule import business_dates
 from prakerja.settings import program
 
@@ -36,17 +36,20 @@ def fits_the_contract(landing: UPath, delivery: Delivery) -> bool:
     """Whether a delivery is one that is accepted."""
     conflicts = Conflicts()
     once: dict[object, Row] = {}
-    rows = 0
+    damaged = 0
     try:
-        for row in read_delivery(landing, delivery):
-            rows += 1
+        evidence = open_delivery(landing, delivery)
+        # Rejected: "more than 5 % (configurable) of `rows` quarantined (5 of 100 is accepted)"
+        most = Fraction(str(program()["feeds"]["quarantined_share_max"])) * evidence.rows
+        for row in read_rows(evidence, delivery):
             conflicts.note(row)
-            once.setdefault(row.content, row)  # a repeat "is dropped and counted as a duplicate"
+            if once.setdefault(row.content, row) is row:  # a repeat "is dropped and counted as a duplicate"
+                damaged += bool(row.reasons)
+            if damaged > most:
+                return False
     except EvidenceError:
         return False
-    quarantined = sum(bool(row.reasons) or row in conflicts for row in once.values())
-    # Rejected: "more than 5 % (configurable) of `rows` quarantined (5 of 100 is accepted)"
-    return quarantined <= Fraction(str(program()["feeds"]["quarantined_share_max"])) * rows
+    return sum(bool(row.reasons) or row in conflicts for row in once.values()) <= most
 
 
 def _revisions_of(landing: UPath, platform: str, day: date) -> Iterator[int]:

@@ -14,6 +14,11 @@ from prakerja.recheck.files import Evidence, EvidenceError, open_gzip
 from prakerja.recheck.texts import Number, decode_text, is_too_deep, keep_characters, parse_json, skip_space
 
 NO_CELLS = (None,) * len(FIELDS)
+# No platform delivers a row of a thousandth of this; one that fills the file would take many times its size in memory.
+LONGEST_RECORD = 24 * 2**20  # characters
+MOST_KEYS = 1000  # of the document around the rows
+TO_BRACKET = re.compile(r'(?:[^][{}"]|"(?:[^"\\]|\\.)*+")*+[][{}]')
+SCALAR = re.compile(r'"(?:[^"\\]|\\.)*+"|[^][{}",: \t\r\n]+')
 
 csv.field_size_limit(sys.maxsize)
 
@@ -31,24 +36,43 @@ class DeliveredRow(NamedTuple):
 
 
 class Lines:
-    """The lines of a text, each with its line break, one at a time; `position` is where the next one begins.
+    """The lines of a text, each with its line break, one at a time.
 
-    A list of them, or `io.StringIO`, would take several times the memory of the text.
+    `position` is where the next one begins, `record` where the record begins that is being taken apart, `line` its
+    line. Empty lines before a record are passed over. A list of the lines, or `io.StringIO`, would take several times
+    the memory of the text. Raises `EvidenceError` where a record is longer than any.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, where: str, text: str, empty: str) -> None:
+        self.where = where
         self.text = text
-        self.position = 0
+        self.empty = re.compile(empty)
+        self.position = self.record = 0
+        self.line = self.next_line = 1
 
     def __iter__(self) -> Lines:
         return self
 
     def __next__(self) -> str:
+        if self.position == self.record:
+            self.line = self.next_line
+            if found := self.empty.match(self.text, self.record):
+                self.line += self.text.count("\n", self.record, found.end())
+                self.position = self.record = found.end()
+            self.next_line = self.line
         start = self.position
         if start == len(self.text):
             raise StopIteration
         self.position = self.text.find("\n", start) + 1 or len(self.text)
+        self.next_line += 1
+        if self.position - self.record > LONGEST_RECORD:
+            raise EvidenceError(self.where, f"a row has more than {LONGEST_RECORD:,} characters")
         return self.text[start : self.position]
+
+    def cut_record(self) -> str:
+        """Return the text of the record that ends here; another one begins."""
+        cut, self.record = self.text[self.record : self.position], self.position
+        return cut
 
 
 def read_text_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
@@ -64,7 +88,7 @@ def read_text_rows(evidence: Evidence, platform: Platform) -> Iterator[Delivered
     if platform.layout == "csv":
         yield from read_csv(evidence.where, text, platform.separator, [platform.columns[field] for field in FIELDS])
     elif platform.layout == "jsonl":
-        yield from _read_json_lines(text, platform)
+        yield from _read_json_lines(evidence.where, text, platform)
     else:
         yield from _read_json_document(evidence.where, text, platform)
 
@@ -75,18 +99,17 @@ def read_csv(where: str, text: str, separator: str, columns: list[str]) -> Itera
     record = re.compile(rf"{cell}(?:{re.escape(separator)}{cell})*+(?:\r?\n)?")
     if text and not text.endswith("\n"):
         text += "\n"
-    lines = Lines(text)
+    lines = Lines(where, text, r"(?:\r?\n)++")
     # "a quote still open at the end of the file rejects it": then it takes in this last line of our own.
     end = ["end of the file"]
     reader = csv.reader(chain(lines, end), delimiter=separator)
     order: list[int] | None = None
-    width = first = start = 0
+    width = 0
     cells: list[str] = []
     for cells in reader:
-        line, first = first + 1, reader.line_num
-        raw, start = text[start : lines.position], lines.position
-        if not cells or not raw:
-            continue  # An empty line is no row, and neither is our last line.
+        line, raw = lines.line, lines.cut_record()
+        if not raw:
+            continue  # Our last line is no row.
         # "CSV is RFC 4180, strictly ...; text after a closing quote makes the row unreadable". Python's reader takes
         # it, and a quote in a cell without quotes; it cuts a record at the same places. So the record is checked.
         is_strict = '"' not in raw or record.fullmatch(raw) is not None
@@ -137,19 +160,16 @@ def _cut_off_trailer(evidence: Evidence, text: str, platform: Platform) -> str:
     return rows
 
 
-def _read_json_lines(text: str, platform: Platform) -> Iterator[DeliveredRow]:
+def _read_json_lines(where: str, text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
-    for line, raw in enumerate(Lines(text), 1):
-        raw = raw.removesuffix("\n").removesuffix("\r")
-        if skip_space(raw, 0) == len(raw):
-            continue  # An empty line is no row, even if it holds spaces.
+    lines = Lines(where, text, r"(?:[ \t\r]*+\n)++|[ \t\r]++\Z")  # An empty line is no row, even if it holds spaces.
+    for delivered in lines:
+        line, raw = lines.line, delivered.removesuffix("\n").removesuffix("\r")
+        lines.cut_record()
         try:
-            value, end, has_repeated = parse_json(raw)
+            value, has_repeated = parse_json(raw)
         except (ValueError, RecursionError):
             yield DeliveredRow(line, NO_CELLS, raw, False)  # "`row_unreadable` (... a broken JSON line ...)"
-            continue
-        if skip_space(raw, end) != len(raw):
-            yield DeliveredRow(line, NO_CELLS, raw, False)
         else:
             yield _build_json_row(line, value, has_repeated, raw, paths)
 
@@ -165,15 +185,18 @@ def _read_json_document(where: str, text: str, platform: Platform) -> Iterator[D
             seen: dict[str, Any] = {}
             end = _expect(text, start, "{")
             while text[end] != "}":
-                key, end, _ = parse_json(text, _expect(text, end, ",") if seen else end)
-                end = _expect(text, end, ":")
+                start = _expect(text, end, ",") if seen else end
+                end = _find_end(text, start)
+                key, _ = parse_json(text[start:end])
+                start = _expect(text, end, ":")
                 # "a key twice ... in the document around the rows ... is a rejection"
-                if not isinstance(key, str) or isinstance(key, Number) or key in seen:
-                    raise EvidenceError(where, "a key of the document is no text, or there twice")
+                if not isinstance(key, str) or isinstance(key, Number) or key in seen or len(seen) >= MOST_KEYS:
+                    raise EvidenceError(where, "a key of the document is no text, or there twice, or one of too many")
                 if key == platform.records:
-                    seen[key] = end = yield from _read_records(text, end, paths)
+                    seen[key] = end = yield from _read_records(text, start, paths)
                 else:
-                    seen[key], end, has_repeated = parse_json(text, end)
+                    end = _find_end(text, start)
+                    seen[key], has_repeated = parse_json(text[start:end])
                     if has_repeated:
                         raise EvidenceError(where, "a key of the document is there twice")
                 end = skip_space(text, end)
@@ -196,13 +219,14 @@ def _read_records(text: str, start: int, paths: list[list[str]]) -> Generator[De
     while text[end] != "]":
         start = _expect(text, end, ",") if record else end
         record += 1
+        end = _find_end(text, start)
+        raw = text[start:end]
         try:
-            value, end, has_repeated = parse_json(text, start)
+            value, has_repeated = parse_json(raw)
         except RecursionError:
-            end = _find_end(text, start)
-            yield DeliveredRow(record, NO_CELLS, text[start:end], False)
+            yield DeliveredRow(record, NO_CELLS, raw, False)
         else:
-            yield _build_json_row(record, value, has_repeated, text[start:end], paths)
+            yield _build_json_row(record, value, has_repeated, raw, paths)
         end = skip_space(text, end)
     return _expect(text, end, "]")
 
@@ -235,10 +259,18 @@ def _expect(text: str, start: int, sign: str) -> int:
 
 
 def _find_end(text: str, start: int) -> int:
-    """Return where a value ends that is too deep for Python to parse: behind its last closing bracket."""
-    level = 0
-    for found in re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]').finditer(text, start):
-        level += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
-        if level == 0:
-            return found.end()
-    raise ValueError("a bracket is still open")
+    """Return where the value ends that begins at `start`, by its brackets alone. Raises `ValueError`, `IndexError`."""
+    longest = start + LONGEST_RECORD
+    if text[start] not in "{[":
+        found = SCALAR.match(text, start, longest)
+        if not found:
+            raise ValueError("no value begins here, or it is longer than any")
+        return found.end()
+    level, end = 0, start
+    while level or end == start:
+        found = TO_BRACKET.match(text, end, longest)
+        if not found:
+            raise ValueError("a bracket is still open, or the value is longer than any")
+        end = found.end()
+        level += 1 if text[end - 1] in "{[" else -1
+    return end

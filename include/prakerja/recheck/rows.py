@@ -16,7 +16,7 @@ from upath import UPath
 
 from prakerja.platforms import FIELDS, Platform, platforms
 from prakerja.recheck.facts import Delivery
-from prakerja.recheck.files import EvidenceError, open_delivery, read_iso_time, start_of
+from prakerja.recheck.files import Evidence, EvidenceError, open_delivery, read_iso_time, start_of
 from prakerja.recheck.reading import DeliveredRow, read_text_rows
 from prakerja.recheck.texts import MOST_DIGITS, Number, read_escapes, whole
 from prakerja.recheck.workbook import read_workbook_rows
@@ -148,15 +148,21 @@ class RowReader:
 
 
 def read_delivery(landing: UPath, delivery: Delivery) -> Iterator[Row]:
-    """Yield the rows of an accepted delivery. Raises `EvidenceError`, of its totals only at its end."""
-    evidence = open_delivery(landing, delivery)
+    """Yield the rows of an accepted delivery. Raises `EvidenceError`, of its amounts only at its end."""
+    yield from read_rows(open_delivery(landing, delivery), delivery)
+
+
+def read_rows(evidence: Evidence, delivery: Delivery) -> Iterator[Row]:
+    """Yield the rows of an opened delivery. Raises `EvidenceError`, of its amounts only at its end."""
     platform = platforms()[delivery.platform]
-    read_rows = read_workbook_rows if platform.layout == "xlsx" else read_text_rows
+    tell_apart = read_workbook_rows if platform.layout == "xlsx" else read_text_rows
     reader = RowReader(platform, delivery.business_date)
     rows = amount_idr = 0
-    for delivered in read_rows(evidence, platform):
+    for delivered in tell_apart(evidence, platform):
         # "`rows` counts data rows, repeats and unreadable ones included, header and trailer not."
         rows += 1
+        if rows > evidence.rows:
+            raise EvidenceError(evidence.where, f"the file has more rows than its manifest says, {evidence.rows}")
         # "`amount_idr` adds up every amount as delivered that is a whole number, in range or not, repeats included;
         # anything else counts 0."
         amount_idr += reader.read_amount(delivered.cells[AMOUNT]) or 0

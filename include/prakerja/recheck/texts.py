@@ -28,10 +28,9 @@ REPEATED = Repeated()
 
 
 class ParsedJson(NamedTuple):
-    """A JSON value, where it ends in its text, and whether any object in it holds a key twice."""
+    """A JSON value, and whether any object in it holds a key twice."""
 
     value: Any
-    end: int
     has_repeated: bool
 
 
@@ -58,8 +57,8 @@ def keep_characters(text: str) -> str:
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
-def parse_json(text: str, start: int = 0) -> ParsedJson:
-    """Parse the JSON value that begins at `start` or after white space. Raises `ValueError`, `RecursionError`."""
+def parse_json(text: str) -> ParsedJson:
+    """Parse a text that is one JSON value. Raises `ValueError`, `RecursionError`."""
     # "JSON is RFC 8259, strictly": Python's json also takes NaN and Infinity; `_refuse_constant` takes them away.
     has_repeated = False
 
@@ -74,8 +73,7 @@ def parse_json(text: str, start: int = 0) -> ParsedJson:
     decoder = json.JSONDecoder(
         object_pairs_hook=build_object, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant
     )
-    value, end = decoder.raw_decode(text, skip_space(text, start))
-    return ParsedJson(value, end, has_repeated)
+    return ParsedJson(decoder.decode(text), has_repeated)
 
 
 def skip_space(text: str, start: int) -> int:

@@ -202,3 +202,18 @@ def test_later_deliveries_are_not_opened(zone: LandingZone) -> None:
     zone.deliver(build_row(), on=ANNOUNCED_ON + timedelta(days=9))
     (zone.root / "feeds/tokopedia").rename(zone.root / "gone")
     assert zone.siti().outcome == "overdue"
+
+
+@pytest.mark.parametrize(("bound", "reads"), [("MOST_BYTES", ["manifest.json"]), ("MOST_MANIFEST_BYTES", [])])
+def test_file_that_is_larger_than_any_is_not_read(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch, bound: str, reads: list[str]
+) -> None:
+    delivery = zone.deliver(build_row())
+    read: list[str] = []
+    monkeypatch.setattr(f"prakerja.recheck.files.{bound}", 20)
+    path = type(UPath(zone.root))
+    read_bytes = path.read_bytes
+    monkeypatch.setattr(path, "read_bytes", lambda self: (read.append(self.name), read_bytes(self))[1])
+    with pytest.raises(EvidenceError, match="the file has more than 20 bytes"):
+        open_delivery(UPath(zone.root), delivery)
+    assert read == reads

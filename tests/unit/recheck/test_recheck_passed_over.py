@@ -13,10 +13,11 @@ from upath import UPath
 
 from prakerja.errors import TransientError
 from prakerja.recheck.facts import Delivery
-from prakerja.recheck.files import EvidenceError
+from prakerja.recheck.files import EvidenceError, open_delivery
 from prakerja.recheck.passed_over import require_none_passed_over
+from prakerja.recheck.rows import Row, read_rows
 from prakerja.recheck.rule import find_deliveries_in_force
-from tests.unit.recheck.conftest import AS_OF, BUDI, SITI, LandingZone, build_row
+from tests.unit.recheck.conftest import AS_OF, BUDI, HEADER, SITI, LandingZone, build_row
 
 ON = date(2021, 3, 11)
 FOLDER = "feeds/tokopedia/2021-03-11"
@@ -131,3 +132,14 @@ def test_other_folders_are_no_revisions(zone: LandingZone, name: str) -> None:
     zone.deliver(build_row())
     Path(zone.root / FOLDER / name).mkdir()
     look(zone)
+
+
+def test_a_file_with_more_rows_than_it_says_is_not_read_on(zone: LandingZone) -> None:
+    """However many rows lie there, no more than its manifest says are taken apart."""
+    text = "\n".join([HEADER, *[build_row(of=f"INV/{n}") for n in range(9)]])
+    delivery = zone.deliver_bytes("tokopedia", text.encode(), 3, 45_000)
+    evidence = open_delivery(UPath(zone.root), delivery)
+    read: list[Row] = []
+    with pytest.raises(EvidenceError, match="the file has more rows than its manifest says, 3"):
+        read.extend(read_rows(evidence, delivery))
+    assert len(read) == 3

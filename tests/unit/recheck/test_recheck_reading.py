@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import re
@@ -91,7 +92,11 @@ def test_byte_order_mark_and_crlf_are_tolerated() -> None:
     assert read("sekolahmu", '\ufeff{\r\n"platform":"sekolah.mu","data":[\r\n]}\r\n') == []
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"a" * 99)[:-9], gzip.compress(b"a") + b"junk"])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"a" * 99, mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"junk"],
+    ids=["none", "cut off", "junk behind it"],
+)
 def test_broken_gzip_rejects_the_file(content: bytes) -> None:
     with pytest.raises(EvidenceError, match="not gzip, or is cut off"):
         read("pijar-mahir", content)
@@ -218,3 +223,42 @@ def test_json_document_numbers_its_records() -> None:
 def test_broken_json_document_rejects_the_file(text: str) -> None:
     with pytest.raises(EvidenceError):
         read("sekolahmu", text)
+
+
+DOCUMENT = '{"platform":"sekolah.mu","data":['
+
+
+@pytest.mark.parametrize(
+    ("platform", "content"),
+    [
+        ("tokopedia", HEADER + "a," * 150),
+        ("tokopedia", HEADER + '"' + "a,\n" * 100),
+        ("tokopedia", HEADER + '"\n",' * 75),
+        ("pintaria", "{}\n[" + "[]," * 100),
+        ("sekolahmu", DOCUMENT + "[" + "[]," * 99 + "[]]]}"),
+        ("sekolahmu", DOCUMENT + '"' + "a" * 300 + '"]}'),
+        ("sekolahmu", DOCUMENT + "1" * 300 + "]}"),
+        ("sekolahmu", '{"more":[' + "[]," * 99 + "[]]," + DOCUMENT[1:] + "]}"),
+        ("sekolahmu", '{"' + "a" * 300 + '":1,' + DOCUMENT[1:] + "]}"),
+        ("sekolahmu", "{" + "".join(f'"{n}":1,' for n in range(20)) + DOCUMENT[1:] + "]}"),
+    ],
+)
+def test_record_that_fills_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch, platform: str, content: str) -> None:
+    """It is refused before it is taken apart: a row of a file's whole size takes many times that in memory."""
+    with contextlib.suppress(EvidenceError):
+        read(platform, content)
+    monkeypatch.setattr("prakerja.recheck.reading.LONGEST_RECORD", 250)
+    monkeypatch.setattr("prakerja.recheck.reading.MOST_KEYS", 20)
+    with pytest.raises(EvidenceError, match=r"a row has more than 250 characters|not JSON|one of too many"):
+        read(platform, content)
+
+
+@pytest.mark.parametrize("platform", ["tokopedia", "pintaria", "sekolahmu"])
+def test_many_records_may_be_longer_than_any_of_them(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    monkeypatch.setattr("prakerja.recheck.reading.LONGEST_RECORD", len(HEADER))
+    content = {
+        "tokopedia": HEADER + '"1\n",2,3,4,5,6,7\n\n' * 20,
+        "pintaria": '{"id":"a]"}\n\n' * 20,
+        "sekolahmu": DOCUMENT + ",".join(['{"transactionId":"a]"}'] * 20) + "]}",
+    }
+    assert len(read(platform, content[platform])) == 20
