@@ -162,7 +162,8 @@ def _cut_off_trailer(evidence: Evidence, text: str, platform: Platform) -> str:
 
 def _read_json_lines(where: str, text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
-    lines = Lines(where, text, r"(?:[ \t\r]*+\n)++|[ \t\r]++\Z")  # An empty line is no row, even if it holds spaces.
+    # An empty line is no row, even if it holds spaces.
+    lines = Lines(where, text, r"(?:[ \t\r]*+\n)*+(?:[ \t\r]++\Z)?")
     for delivered in lines:
         line, raw = lines.line, delivered.removesuffix("\n").removesuffix("\r")
         lines.cut_record()

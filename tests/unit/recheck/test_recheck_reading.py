@@ -161,6 +161,7 @@ def test_broken_json_line_is_unreadable(line: str) -> None:
 
 def test_line_of_spaces_is_no_row() -> None:
     assert [row.line for row in read("pintaria", f" \t\r\n{json.dumps(ROW)}\n \n\n")] == [2]
+    assert read("pintaria", "\n \t") == read("pintaria", " \t") == read("pintaria", " \n") == []
 
 
 def test_what_no_text_holds_is_replaced() -> None:
