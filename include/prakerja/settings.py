@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -45,6 +45,10 @@ class Settings:
     database_url: str | None
     sms_url: str | None
     sms_fallback_url: str | None
+    sms_provider: str
+    sms_fallback_provider: str
+    sms_from: str | None
+    sms_fallback_from: str | None
     smtp_url: str | None
     message_hosts: str | None
     mail_from: str
@@ -66,6 +70,10 @@ class Settings:
             database_url=_env("PRAKERJA_DATABASE_URL"),
             sms_url=_env("PRAKERJA_SMS_URL"),
             sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
+            sms_provider=_env("PRAKERJA_SMS_PROVIDER") or "gateway",
+            sms_fallback_provider=_env("PRAKERJA_SMS_FALLBACK_PROVIDER") or "gateway",
+            sms_from=_env("PRAKERJA_SMS_FROM"),
+            sms_fallback_from=_env("PRAKERJA_SMS_FALLBACK_FROM"),
             smtp_url=_env("PRAKERJA_SMTP_URL"),
             message_hosts=_env("PRAKERJA_MESSAGE_HOSTS"),
             mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
@@ -192,11 +200,12 @@ class Settings:
             raise PrakerjaError("the key is PRAKERJA_SIGNING_KEY_NEXT's: take it out there first, then revoke it")
         self.drop_key("signing_key_next.pem")
 
-    def receipts_secrets(self) -> dict[str, bytes]:
+    def receipts_secrets(self, *, as_text: Collection[str] = ()) -> dict[str, bytes]:
         """Return the key that each provider signs its receipts with, by the provider's name.
 
-        `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>` (base64, `whsec_...`) adds a provider; an SMS gateway without one gets a
-        key that is generated once. Raises `PrakerjaError` for a bad key, and for one that two providers share.
+        `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>` (base64, `whsec_...`; of those in `as_text` as it stands) adds a provider;
+        an SMS gateway without one gets a key that is generated once. Raises `PrakerjaError` for a bad key, and for one
+        that two providers share.
         """
         if _env(RECEIPTS_SECRET):
             each = " and ".join(f"{RECEIPTS_SECRET}_{gateway.upper()}" for gateway in GATEWAYS)
@@ -213,7 +222,9 @@ class Settings:
             if gateway not in encoded:
                 encoded[gateway] = self.generated_once(f"receipts_secret_{gateway}.b64", new_random_key)
         keys = {
-            provider: _random_key(key.strip().removeprefix(b"whsec_"), f"{prefix}{provider.upper()}")
+            provider: _text_key(key, f"{prefix}{provider.upper()}")
+            if provider in as_text
+            else _random_key(key.strip().removeprefix(b"whsec_"), f"{prefix}{provider.upper()}")
             for provider, key in sorted(encoded.items())
         }
         if len(set(keys.values())) < len(keys):
@@ -290,6 +301,12 @@ def _random_key(encoded: bytes, variable: str) -> bytes:
     if len(key) < 16:
         raise PrakerjaError(f"{variable} is too short: give at least 16 random bytes in base64")
     return key
+
+
+def _text_key(given: bytes, variable: str) -> bytes:
+    if len(given.strip()) < 16:
+        raise PrakerjaError(f"{variable} is too short: give the provider's secret as it stands, 16 characters at least")
+    return given.strip()
 
 
 def _write_secret(path: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from prakerja import cli, platforms, settings
+from prakerja.reminders import answer_tables
 from prakerja.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
@@ -66,3 +67,7 @@ def test_every_platform_file_is_read_and_every_rule_has_its_place() -> None:
 def test_what_the_faults_cite_is_there(cited: str) -> None:
     path, _, name = cited.partition("::")
     assert f"def {name}(" in (PROJECT / path).read_text() if name else (PROJECT / path).exists()
+
+
+def test_the_tables_of_answers_are_those_that_count() -> None:
+    assert (PROJECT / "docs" / "answers.md").read_text(encoding="utf-8").endswith(f"\n\n{answer_tables.page()}\n")

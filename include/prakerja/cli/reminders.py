@@ -93,6 +93,14 @@ def retry(cohort: Cohort, on: RemindOn) -> None:
         raise typer.Exit(1)
 
 
+@app.command("answers")
+def answers() -> None:
+    """What the answers and receipts of mail servers and SMS providers mean, as tables in Markdown."""
+    from prakerja.reminders import answer_tables
+
+    typer.echo(answer_tables.page())
+
+
 @app.command("opt-out")
 def opt_out(
     card: Card,
@@ -135,6 +143,7 @@ def receipts(
     from prakerja import schema, serving
     from prakerja.reminders import receipts as service
 
+    service.require_address()
     schema.require_schema()
     say(f"receipts are taken in at http://{host}:{port}/v1/receipts/PROVIDER   (Ctrl-C stops it)")
     serving.serve(service.application(), host, port)

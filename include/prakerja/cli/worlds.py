@@ -86,6 +86,7 @@ def sandbox(
     smtp_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the mail server.")] = 8025,
 ) -> None:
     """Run an SMS gateway and a mail server that deliver to nobody; their inbox is a page."""
+    from prakerja.reminders.sms_providers import load_receipt_secrets
     from prakerja.sandbox import running
 
     settings = Settings.from_environment()
@@ -94,7 +95,8 @@ def sandbox(
     say("for whoever sends:")
     for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
         say(f"  export PRAKERJA_{name}={url}")
-    running.serve(settings.make_home() / "inbox.sqlite", settings.receipts_secrets(), host, port, smtp_port)
+    inbox, secrets = settings.make_home() / "inbox.sqlite", load_receipt_secrets()
+    running.serve(inbox, secrets, host, port, smtp_port, settings.receipts_url)
 
 
 def _print_published() -> None:

@@ -20,9 +20,11 @@ from prakerja.monitor import curves, figures
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
+from prakerja.reminders import receipts
 from prakerja.settings import WIB, Settings
 
 DIFFERING_SHOWN = 5
+ODD_RECEIPTS_SHOWN_FOR = timedelta(days=7)  # after the last one
 LOCK_PATIENCE = timedelta(minutes=1)  # nothing that goes well holds others up for longer
 POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share": "share of the selected"}
 
@@ -57,6 +59,7 @@ def page(now: datetime) -> dict[str, Any]:
                 *_needs_of_people(),
                 *_needs_of_corrections(),
                 *_needs_of_readings(),
+                *_needs_of_receipts(now),
                 *_needs_of_locks(now),
             ],
             key=lambda need: not need.is_urgent,
@@ -213,6 +216,19 @@ def _needs_of_readings() -> Iterator[Need]:
         )
     if rows and rows[0]["people"] > len(rows):
         yield Need(f"two readings differ on {rows[0]['people'] - len(rows):,} more: see `prakerja holds`", "", True)
+
+
+def _needs_of_receipts(now: datetime) -> Iterator[Need]:
+    """Receipts of providers that nobody here understands: what they are about is waited for in vain."""
+    says = {
+        "entry": "that are none",
+        "reference": "that name no message in our form",
+        "status": "with the status {word}: say in {file} what it means",
+        "code": "with the code {word}: say in {file} what it means",
+    }
+    for row in receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR):
+        what = says[row["what"]].format(word=row["word"] or "(not kept)", file=row["file"])
+        yield Need(f"the gateway {row['provider']} has sent {row['receipts']:,} receipts {what}", "", False)
 
 
 def _needs_of_locks(now: datetime) -> Iterator[Need]:

@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.reminders import destinations
 from prakerja.reminders.retry_after import pause_of
+from prakerja.reminders.sms_providers import failure_of, load_provider, word_of
 from prakerja.reminders.smtp_replies import meaning_of
 from prakerja.settings import Settings
 
@@ -32,7 +33,6 @@ ANSWER_MAX = 65_536  # bytes of an answer that are read
 #: What an e-mail says at its end, with the address.
 UNSUBSCRIBE = "Tidak ingin menerima pengingat lewat e-mail lagi? Buka:"
 EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,190}"  # what no parser reads as something else
-CODE = re.compile(r"[a-z][a-z0-9_]{1,39}")
 
 
 class UnreachableError(TransientError):
@@ -70,6 +70,7 @@ class Channel(Protocol):
 
     name: str
     in_flight_max: int
+    knows_repeats: bool  # whether a submission that is repeated under its key is one message
 
     async def submit(self, message: Message) -> Answer:
         """Hand over one message. Raises `ProviderRefusesError` where no message would be taken."""
@@ -114,19 +115,26 @@ class Accounts:
 
 
 class SmsGateway:
-    """By HTTP: `POST messages` with a bearer token and an `Idempotency-Key`; the same key twice is one message."""
+    """By HTTP, as the provider's file says; where it knows a reference again, the same one twice is one message."""
 
     in_flight_max = 192
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name
-        self._base, token = _without_secret(name, url)
+        self._provider = load_provider(name)
+        self.knows_repeats = self._provider.submit.same_twice == "one_message"
+        self._base, user, password = _without_secret(name, url)
         self._host = urlsplit(self._base).hostname
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        receipts_url = Settings.from_environment().receipts_url
-        if receipts_url:
-            _parsed(receipts_url, ("http", "https"), "PRAKERJA_RECEIPTS_URL")
-        self._receipts = {"receipts_to": f"{receipts_url.rstrip('/')}/v1/receipts/{name}"} if receipts_url else {}
+        self._authorization = self._provider.authorization(user, password) if user or password else None
+        settings = Settings.from_environment()
+        self._sender = settings.sms_from if name == "sms" else settings.sms_fallback_from
+        if self._provider.needs_sender and not self._sender:
+            raise PrakerjaError(
+                f"{self._provider.name} needs a sender: set PRAKERJA_{name.upper()}_FROM to your number or name there"
+            )
+        if settings.receipts_url:
+            _parsed(settings.receipts_url, ("http", "https"), "PRAKERJA_RECEIPTS_URL")
+        self._receipts_to = f"{settings.receipts_url.rstrip('/')}/v1/receipts/{name}" if settings.receipts_url else None
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> SmsGateway:
@@ -134,7 +142,7 @@ class SmsGateway:
 
         # It asks no proxy of the environment, which must not hear of phones and names.
         self._session = aiohttp.ClientSession(
-            headers=self._headers,
+            headers={"Authorization": self._authorization} if self._authorization else {},
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=5.0),
             connector=aiohttp.TCPConnector(limit=self.in_flight_max),
             trust_env=False,
@@ -147,41 +155,48 @@ class SmsGateway:
     async def submit(self, message: Message) -> Answer:
         import aiohttp
 
-        asked = {"to": message.to, "text": message.body, "reference": message.key, **self._receipts}
+        path, headers, body = self._provider.build_submission(
+            {
+                "to": message.to,
+                "from": self._sender,
+                "text": message.body,
+                "reference": message.key,
+                "receipts_to": self._receipts_to,
+            }
+        )
         try:
             async with self._session.post(
-                f"{self._base}messages", json=asked, headers={"Idempotency-Key": message.key}, allow_redirects=False
+                f"{self._base}{path}", data=body, headers=headers, allow_redirects=False
             ) as answer:
                 pause = pause_of(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
-                return self._told(answer.status, pause, await _read(answer.content))
+                return self._read_answer(answer.status, pause, await _read(answer.content))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Answer("queued", failure=_kind(error), is_providers_fault=True)
         except (aiohttp.ClientError, TimeoutError) as error:  # it broke off after something had been sent
             return Answer("unknown", failure=_kind(error), is_providers_fault=True)
 
-    def _told(self, status: int, pause: float, content: bytes) -> Answer:
+    def _read_answer(self, status: int, pause: float, content: bytes) -> Answer:
+        """Return what an answer says. Raises `ProviderRefusesError` where it is about us."""
         try:
             body = json.loads(content) if content else {}
         except (ValueError, RecursionError):
             body = {}
         told = body if isinstance(body, dict) else {}
-        if status in (200, 201, 202):
-            if isinstance(told.get("id"), str) and re.fullmatch(r"[!-~]{1,100}", told["id"]):
-                return Answer("accepted", provider_id=told["id"])
+        code = word_of(told.get(self._provider.answers.code))  # its own words could quote the number
+        meaning = self._provider.meaning_of(status, code)
+        if meaning.refuses_us:
+            why = f"{status} ({code})" if code else str(status)
+            raise ProviderRefusesError(
+                f"the SMS gateway {self._host} ({self.name}) answers {why}: check its address and token"
+            )
+        if meaning.state == "accepted":
+            given = told.get(self._provider.answers.id)
+            if isinstance(given, str) and re.fullmatch(r"[!-~]{1,100}", given):
+                return Answer("accepted", provider_id=given)
             return Answer("unknown", failure="answer_without_id", is_providers_fault=True)
-        if status in (400, 422):
-            code = told.get("code")
-            known = isinstance(code, str) and CODE.fullmatch(code)  # its own words could quote the number
-            return Answer("permanent_failure", failure=str(code) if known else f"http_{status}")
-        if status == 429:  # not taken, and nobody's fault: a pace to keep
-            return Answer("queued", failure="http_429", pause=max(pause, 1.0))
-        if status in (408, 425, 503):
-            return Answer("temporary_failure", None, f"http_{status}", is_providers_fault=True, pause=pause)
-        if status >= 500:
-            return Answer("unknown", failure=f"http_{status}", is_providers_fault=True)
-        raise ProviderRefusesError(
-            f"the SMS gateway {self._host} ({self.name}) answers {status}: check its address and token"
-        )
+        failure = failure_of(code) if code and meaning.state == "permanent_failure" else f"http_{status}"
+        least = 1.0 if meaning.state == "queued" else 0.0
+        return Answer(meaning.state, None, failure, meaning.is_servers, max(pause, least))
 
 
 class MailServer:
@@ -189,6 +204,7 @@ class MailServer:
 
     name = "email"
     in_flight_max = 8
+    knows_repeats = False
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url, ("smtp", "smtps"), "the mail server's address")
@@ -345,11 +361,11 @@ def _parsed(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
     raise PrakerjaError(f"{what} is no {' or '.join(f'{scheme}://' for scheme in schemes)} URL with a host")
 
 
-def _without_secret(name: str, url: str) -> tuple[str, str | None]:
+def _without_secret(name: str, url: str) -> tuple[str, str, str]:
     parts = _parsed(url, ("http", "https"), f"the address of the SMS gateway {name}")
     at = destinations.require_allowed(parts, name)
-    token = unquote(parts.password or parts.username or "") or None
-    if token and not re.fullmatch(r"[!-~]+", token):
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not re.fullmatch(r"[!-~]*", user + password):
         raise PrakerjaError(f"the token of the SMS gateway {name} has characters that no header can carry")
     # Of what was checked: no other parser of the URL may read another host in it.
-    return f"{at.scheme}://{destinations.place(at.host, at.port)}{parts.path.rstrip('/')}/", token
+    return f"{at.scheme}://{destinations.place(at.host, at.port)}{parts.path.rstrip('/')}/", user, password

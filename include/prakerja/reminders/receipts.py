@@ -1,58 +1,80 @@
 """What comes back: providers' receipts, signed, and recipients who want no more e-mail.
 
-`POST /v1/receipts/{provider}` takes Standard Webhooks (HMAC-SHA256 over id, time and body; five minutes of tolerance),
-signed with the provider's own secret, about the messages that were given to that provider. Twice is once, in any order;
-a receipt for nothing of theirs is counted, and not refused, or it would be sent again for ever.
+`POST /v1/receipts/{provider}` takes receipts as the provider's file describes them (`include/sms_providers`), signed
+with the provider's own secret, about the messages that were given to that provider. Twice is once, in any order. Each
+entry is judged by itself: one that is odd is counted and told, and refuses no other, or all would come again for ever.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel
 
 from prakerja import warehouse
-from prakerja.settings import WIB, Settings, acting, program
+from prakerja.errors import PrakerjaError
+from prakerja.reminders.receipt_signatures import Posted, is_signed
+from prakerja.reminders.sms_providers import (
+    SmsProvider,
+    failure_of,
+    load_provider,
+    load_receipt_secrets,
+    word_of,
+)
+from prakerja.settings import GATEWAYS, WIB, Settings, acting, program
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000  # bytes
+WORDS_MAX = 100  # that are kept of the odd receipts of one posting
 REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>\d{1,4})")
 
 
-class Receipt(BaseModel):
-    """What became of one submission. A temporary failure says that the provider has given up for now."""
+class Receipt(NamedTuple):
+    """What became of one submission: `delivered`, `temporary_failure` or `permanent_failure`, and of a failure why.
 
-    reference: str = Field(max_length=100)
-    status: Literal["accepted", "delivered", "temporary_failure", "permanent_failure"]
-    code: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{1,39}$")
+    A temporary failure says that the provider has given up for now.
+    """
+
+    reference: str
+    status: str
+    code: str | None = None
 
 
-class Receipts(BaseModel):
-    """As a provider posts them."""
+class Odd(NamedTuple):
+    """Why a receipt, or a part of one, could not be judged, and the word that stands there, where it may be kept.
 
-    receipts: list[Receipt] = Field(max_length=1000)
+    `what` is `entry` (it is no receipt), `reference` (of no message in our form), `status` or `code` (the provider's
+    file does not have it; an odd code leaves the status, which counts).
+    """
+
+    what: str
+    word: str
 
 
 class Taken(BaseModel):
-    """How many messages the receipts moved, and how many they did not: seen before, or not ours."""
+    """How many messages the receipts moved, how many they did not (seen before, or not ours), how many were odd."""
 
     moved: int
     unmoved: int
+    odd: int
 
 
 def application() -> FastAPI:
     """The application; the process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`."""
-    from standardwebhooks.webhooks import Webhook
-
     app = FastAPI(title="Prakerja Deadlines: receipts", docs_url=None, redoc_url=None)
-    signed = {name: Webhook(secret) for name, secret in Settings.from_environment().receipts_secrets().items()}
+    secrets = load_receipt_secrets()
+    providers = {name: load_provider(name) for name in secrets}
 
     @app.post("/v1/receipts")
     def name_the_provider() -> None:
@@ -61,24 +83,24 @@ def application() -> FastAPI:
     @app.post("/v1/receipts/{provider}")
     async def take_receipts(provider: str, request: Request) -> Taken:
         from anyio.to_thread import run_sync
-        from standardwebhooks.webhooks import WebhookVerificationError
 
-        if provider not in signed:
+        if provider not in secrets:
             raise HTTPException(404, "no provider of this name has a secret here")
         body = b""
         async for chunk in request.stream():
             body += chunk
             if len(body) > BODY_MAX:
                 raise HTTPException(413, f"at most {BODY_MAX} bytes")
+        speaks = providers[provider]
+        posted = Posted(_public_url(request), request.headers, body)
+        if not is_signed(posted, speaks.receipts.signature, secrets[provider], datetime.now(UTC)):
+            raise HTTPException(401, "not signed with the key that we agreed on, or too long ago")
         try:
-            signed[provider].verify(body, dict(request.headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):
-            raise HTTPException(401, "not signed with the key that we agreed on, or not within five minutes") from None
-        try:
-            given = Receipts.model_validate_json(body)
-        except ValidationError as error:
-            raise HTTPException(422, f"no receipts ({error.error_count()} errors)") from None
-        return await run_sync(apply, provider, given.receipts)
+            entries = read_entries(speaks, body)
+        except (ValueError, RecursionError):
+            raise HTTPException(422, f"no receipts as {speaks.provider} sends them") from None
+        receipts, odd = judge(speaks, entries, request.query_params)
+        return await run_sync(take_in, provider, receipts, odd)
 
     @app.get("/v1/unsubscribe/{key}")
     def ask(key: Annotated[UUID, Path()]) -> HTMLResponse:  # noqa: ARG001 - it must be one
@@ -98,6 +120,102 @@ def application() -> FastAPI:
         return {"status": "ok"}
 
     return app
+
+
+def require_address() -> None:
+    """Raise `PrakerjaError` where a provider signs the address that it posts to, and nobody has said what it is."""
+    for name in GATEWAYS:
+        provider = load_provider(name)
+        if "url" in provider.receipts.signature.signs and not Settings.from_environment().receipts_url:
+            raise PrakerjaError(f"{provider.name} ({name}) signs our address: set PRAKERJA_RECEIPTS_URL to it")
+
+
+def read_entries(provider: SmsProvider, body: bytes) -> list[Any]:
+    """Return the entries of what a provider has posted. Raises `ValueError`, `RecursionError` where it is no such."""
+    if provider.receipts.body == "form":
+        return [dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True))]
+    document = json.loads(body)
+    if provider.receipts.entries is None:
+        return [document]
+    entries = document.get(provider.receipts.entries) if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("no list of entries")
+    return entries
+
+
+def judge(
+    provider: SmsProvider, entries: Iterable[Any], query: Mapping[str, str]
+) -> tuple[list[Receipt], Counter[Odd]]:
+    """Return what the entries say, and what is odd about them. `query` is of the address that was posted to."""
+    form = provider.receipts
+    receipts: list[Receipt] = []
+    odd: Counter[Odd] = Counter()
+    for entry in entries:
+        if not isinstance(entry, dict):
+            odd[Odd("entry", "")] += 1
+            continue
+        reference = (query if form.reference.where == "query" else entry).get(form.reference.name)
+        given, given_code = entry.get(form.status), entry.get(form.code)
+        code = word_of(given_code)
+        status = form.statuses.get(given) if isinstance(given, str) else None
+        if status is None:
+            odd[Odd("status", word_of(given) or "")] += 1
+        elif not isinstance(reference, str) or not REFERENCE.fullmatch(reference):
+            odd[Odd("reference", "")] += 1
+        elif status in ("accepted", "delivered"):
+            receipts.append(Receipt(reference, status))
+        else:
+            decides = form.codes.get(code or "")
+            if (form.codes and code and decides is None) or (code is None and given_code not in (None, "")):
+                odd[Odd("code", code or "")] += 1
+            failed = status if decides in (None, "by_status") else str(decides)
+            receipts.append(Receipt(reference, failed, failure_of(code) if code else None))
+    return receipts, odd
+
+
+def take_in(provider: str, receipts: list[Receipt], odd: Counter[Odd]) -> Taken:
+    """Apply a provider's receipts, and count the odd ones."""
+    taken = apply(provider, receipts)
+    if odd:
+        count_odd(provider, odd, datetime.now(UTC))
+        told = ", ".join(f"{count} of {each.what} {each.word}".rstrip() for each, count in sorted(odd.items()))
+        log.warning("the provider %s has sent odd receipts: %s", provider, told)
+    # An odd code is of a receipt that counts.
+    aside = sum(count for each, count in odd.items() if each.what != "code")
+    return Taken(moved=taken.moved, unmoved=taken.unmoved, odd=aside)
+
+
+def count_odd(provider: str, odd: Counter[Odd], at: datetime) -> None:
+    """Write down how many receipts were odd, in which way; never what else they said."""
+    told: Counter[Odd] = Counter()
+    for number, (each, count) in enumerate(odd.most_common()):
+        told[each if number < WORDS_MAX else Odd(each.what, "")] += count
+    with warehouse.transaction("receive") as connection:
+        warehouse.execute(
+            connection,
+            "reminders/count_odd_receipts",
+            provider=provider,
+            whats=[each.what for each in told],
+            words=[each.word for each in told],
+            counts=list(told.values()),
+            at=at,
+        )
+
+
+def list_odd(since: datetime) -> list[dict[str, Any]]:
+    """Return the odd receipts since then: `provider`, `what`, `word`, `receipts`, and the `file` that should have it.
+
+    What that file has by now is left out.
+    """
+    with warehouse.transaction("show") as connection:
+        rows = [dict(row) for row in warehouse.rows(connection, "reminders/list_odd_receipts", since=since)]
+    found = []
+    for row in rows:
+        speaks = load_provider(row["provider"])
+        known: dict[str, set[str]] = {"status": {*speaks.receipts.statuses}, "code": {*speaks.receipts.codes}}
+        if row["word"] not in known.get(row["what"], ()):
+            found.append(row | {"file": f"include/sms_providers/{speaks.provider}.yaml"})
+    return found
 
 
 def apply(provider: str, receipts: list[Receipt]) -> Taken:
@@ -123,7 +241,7 @@ def apply(provider: str, receipts: list[Receipt]) -> Taken:
                 at=at,
                 wait=float(program()["reminders"]["try_again_after_seconds"]),
             ).rowcount
-    return Taken(moved=moved, unmoved=len(receipts) - moved)
+    return Taken(moved=moved, unmoved=len(receipts) - moved, odd=0)
 
 
 def opt_out_by_key(key: UUID, at: datetime) -> bool:
@@ -142,6 +260,13 @@ def opt_out_by_key(key: UUID, at: datetime) -> bool:
                 recorded_by="the link in an e-mail",
             )
     return recipient is not None
+
+
+def _public_url(request: Request) -> str:
+    """Return the address that was posted to, as its sender knows it: a proxy may stand between."""
+    receipts_url = Settings.from_environment().receipts_url
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"{receipts_url.rstrip('/')}{path}" if receipts_url else str(request.url)
 
 
 def _page(said: str, asked: str) -> str:

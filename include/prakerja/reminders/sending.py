@@ -200,6 +200,8 @@ class _Sender:
         provider = by_name.get(claimed.provider or "")
         if provider is None:  # the one that may have it is not set any more
             answer = Answer("unknown", failure="provider_gone")
+        elif claimed.was_unknown and not provider.knows_repeats:  # to ask again might send it twice
+            answer = Answer("unknown", failure="fate_unknown")
         elif (address := _address(channel, claimed.address)) is None:
             answer = Answer("permanent_failure", failure="address_impossible")
         else:

@@ -78,9 +78,10 @@ def _messages_go_nowhere(home: Path) -> Iterator[None]:
     """A sandbox and our own receiver of receipts, and nothing else, are where this process sends messages."""
     from prakerja import serving
     from prakerja.reminders import receipts
+    from prakerja.reminders.sms_providers import load_receipt_secrets
     from prakerja.sandbox import running
 
-    secrets = Settings.from_environment().receipts_secrets()
+    secrets = load_receipt_secrets()
     with (
         serving.in_thread(receipts.application()) as receipts_url,
         running.running(home / "inbox.sqlite", secrets, receipts_url) as box,

@@ -1,42 +1,31 @@
-"""The SMS gateway: two providers behind one address, `/sms/first` and `/sms/second`, and a page with the inbox."""
+"""The SMS gateway: two providers behind one address, `/sms/first` and `/sms/second`, and a page with the inbox.
+
+Each plays every provider of `shapes`, told apart by what is posted to below it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from prakerja.sandbox import magic, postman
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
+from prakerja.sandbox.shapes import PATHS, SHAPES, RefusedError, Reply
 
-TOKEN = "sandbox"  # noqa: S105 - it guards nothing
 Provider = Literal["first", "second"]
 #: Which of the sender's gateways each provider is: it signs its receipts with the secret of that one.
 GATEWAYS = {"first": "sms", "second": "sms_fallback"}
 PAGE = Path(__file__).with_name("page.html")
-
-
-class Submission(BaseModel):
-    """What a sender submits."""
-
-    to: str = Field(min_length=5, max_length=20)
-    text: str = Field(min_length=1, max_length=1000)
-    reference: str = Field(min_length=1, max_length=100)
-    receipts_to: str | None = Field(default=None, max_length=500, pattern=r"^https?://")
-
-
-class Taken(BaseModel):
-    """The gateway's id of a message that it has taken."""
-
-    id: str
+BODY_MAX = 100_000  # bytes
 
 
 class Mood(BaseModel):
@@ -63,10 +52,11 @@ class Sandbox:
     moods: dict[str, Mood]
 
 
-def application(inbox: Inbox, secrets: Mapping[str, bytes]) -> FastAPI:
+def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | None = None) -> FastAPI:
     """The gateway over an inbox. It needs `http=DroppingProtocol` to break connections off.
 
-    `secrets` are the keys of receipts, by the sender's names of its gateways.
+    `secrets` are the keys of receipts, by the sender's names of its gateways; `receipts_url` is where a provider posts
+    that is told so in its dashboard, and not with each message.
     """
     box = Sandbox(inbox, {"first": Mood(), "second": Mood()})
 
@@ -81,42 +71,48 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes]) -> FastAPI:
     app = FastAPI(title="SMS gateway sandbox", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.box = box
 
-    @app.post("/sms/{provider}/messages", status_code=202, response_model=Taken)
-    async def submit(
-        provider: Provider,
-        message: Submission,
-        request: Request,
-        idempotency_key: Annotated[str, Header(min_length=1, max_length=200)],
-        authorization: Annotated[str, Header()] = "",
-    ) -> Any:
-        if authorization != f"Bearer {TOKEN}":
-            return _refusal(401, "wrong_token")
+    @app.post("/sms/{provider}/{path}")
+    async def submit(provider: Provider, path: str, request: Request) -> Response:
+        if path not in PATHS:
+            raise HTTPException(404)
+        shape = SHAPES[PATHS[path]]
+        body = await request.body()
+        if len(body) > BODY_MAX:
+            raise HTTPException(413)
+        try:
+            asked = shape.read(request.headers, body)
+        except RefusedError as refused:
+            return _response(refused.reply)
         mood = box.moods[provider]
         if mood.seconds:
             await asyncio.sleep(mood.seconds)
         if mood.status:
-            return _refusal(mood.status, "out_of_order")
-        does = magic.of_number(message.to)
-        if does.refuses is not None and inbox.refuse(provider, idempotency_key, does.times):
+            return _response(shape.refuse(mood.status, "out_of_order"))
+        does = magic.of_number(asked.to)
+        if does.refuses is not None and inbox.refuse(provider, asked.reference, does.times):
             if does.refuses == 0:
                 request.scope["break_off"]()
                 await asyncio.sleep(0)
-            return _refusal(does.refuses or 500, does.code or "try_again")
+            return _response(shape.refuse(does.refuses or 500, does.code or "try_again"))
         receipts = does.receipts
-        if does is magic.NUMBERS["05"] and not idempotency_key.endswith(".0"):
+        if does is magic.NUMBERS["05"] and not asked.reference.endswith(".0"):
             receipts = (magic.Receipt("delivered"),)
+        if shape.batch == 1 and receipts:  # these tell every step
+            receipts = (magic.Receipt("accepted"), *receipts)
+        if asked.receipts_to is None and receipts_url and PATHS[path] == "sinch":
+            asked = replace(asked, receipts_to=f"{receipts_url.rstrip('/')}/v1/receipts/{GATEWAYS[provider]}")
         try:
-            is_new = not inbox.has(provider, idempotency_key) if does.ends != "answer" else True
-            number = inbox.take(provider, idempotency_key, message.to, message.text, receipts, message.receipts_to)
+            is_new = not inbox.has(provider, asked.key) if does.ends != "answer" else True
+            number = inbox.take(provider, asked, receipts, shape=PATHS[path])
         except KeyReusedError:
-            return _refusal(422, "key_reused")
+            return _response(shape.refuse(422, "key_reused"))
         if does.ends != "answer" and is_new:  # who asks again under the same key is answered
             if does.ends == "hang":
                 await asyncio.sleep(120)
             if does.ends == "drop":
                 request.scope["break_off"]()
-            return _refusal(500, "internal")
-        return {"id": f"{provider}-{number}"}
+            return _response(shape.refuse(500, "internal"))
+        return _response(shape.accept(number, provider, asked))
 
     @app.put("/providers/{provider}")
     async def set_mood(provider: Provider, mood: Mood) -> Mood:
@@ -149,5 +145,8 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes]) -> FastAPI:
     return app
 
 
-def _refusal(status: int, code: str) -> JSONResponse:
-    return JSONResponse({"code": code}, status, {"Retry-After": "1"} if status == 429 else None)
+def _response(reply: Reply) -> Response:
+    headers = {"Retry-After": "1"} if reply.status == 429 else None
+    if reply.content is None:
+        return Response(status_code=reply.status, headers=headers)
+    return JSONResponse(reply.content, reply.status, headers)

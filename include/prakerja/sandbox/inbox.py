@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prakerja.sandbox.magic import Receipt
+from prakerja.sandbox.shapes import Asked
 
 SCHEMA = """
 create table if not exists messages (
@@ -22,6 +23,8 @@ create table if not exists messages (
     text text not null,
     digest blob not null,
     taken_at real not null,
+    reference text,
+    shape text not null default 'gateway',
     unique (provider, key)
 );
 create table if not exists refusals (provider text, key text, times integer, primary key (provider, key));
@@ -53,6 +56,10 @@ class Inbox:
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = normal")
         self._database.executescript(SCHEMA)
+        columns = {row["name"] for row in self._all("pragma table_info (messages)")}
+        if "shape" not in columns:  # an inbox of before there was more than one
+            self._database.execute("alter table messages add column reference text")
+            self._database.execute("alter table messages add column shape text not null default 'gateway'")
 
     def has(self, provider: str, key: str) -> bool:
         """Whether this submission was taken before."""
@@ -67,30 +74,29 @@ class Inbox:
         return int(row["times"]) <= times
 
     def take(
-        self, provider: str, key: str, recipient: str, text: str, receipts: Sequence[Receipt], receipts_to: str | None,
-        subject: str | None = None,
-    ) -> int:  # fmt: skip
-        """Keep a message and the receipts that it will have; gives its id, the same for the same key."""
+        self, provider: str, asked: Asked, receipts: Sequence[Receipt] = (), *, subject: str | None = None, shape: str
+    ) -> int:
+        """Keep a message and the receipts that it will have; return its id, the same for the same key."""
         now = time.time()
-        digest = hashlib.sha256(f"{recipient}\n{text}".encode()).digest()
+        digest = hashlib.sha256(f"{asked.to}\n{asked.text}".encode()).digest()
         with self._lock:
             # An id only where it is new: a message of another key must never share one.
             row = self._database.execute(
-                "insert into messages (provider, key, recipient, subject, text, digest, taken_at)"
-                " values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning id",
-                (provider, key, recipient, subject, text, digest, now),
+                "insert into messages (provider, key, recipient, subject, text, digest, taken_at, reference, shape)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning id",
+                (provider, asked.key, asked.to, subject, asked.text, digest, now, asked.reference, shape),
             ).fetchone()
             if row is None:
                 known = self._database.execute(
-                    "select id, digest from messages where provider = ? and key = ?", (provider, key)
+                    "select id, digest from messages where provider = ? and key = ?", (provider, asked.key)
                 ).fetchone()
                 if known["digest"] != digest:
                     raise KeyReusedError
                 return int(known["id"])
-            if receipts_to:
+            if asked.receipts_to:
                 self._database.executemany(
                     "insert into receipts (message_id, status, code, receipts_to, due_at) values (?, ?, ?, ?, ?)",
-                    [(row["id"], each.status, each.code, receipts_to, now + each.after) for each in receipts],
+                    [(row["id"], each.status, each.code, asked.receipts_to, now + each.after) for each in receipts],
                 )
         return int(row["id"])
 
@@ -99,7 +105,8 @@ class Inbox:
         return [
             dict(row)
             for row in self._all(
-                "select r.id, r.status, r.code, r.receipts_to, m.key, m.provider"
+                "select r.id, r.status, r.code, r.receipts_to, coalesce(m.reference, m.key) as reference, m.provider,"
+                " m.shape, m.recipient, m.id as number"
                 " from receipts r join messages m on m.id = r.message_id"
                 " where not r.is_posted and r.due_at <= ? order by r.due_at, r.id limit ?",
                 time.time(), most,

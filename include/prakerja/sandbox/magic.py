@@ -53,6 +53,9 @@ NUMBERS = {
     "10": Behaviour("taken, and no receipt", receipts=()),
     "11": Behaviour("taken, and answered 500", ends="500"),
     "12": Behaviour("broken off before it is taken, twice", refuses=0, times=2),
+    "13": Behaviour("taken, then a status that nobody knows", receipts=(Receipt("undelivered"),)),
+    "14": Behaviour("taken, then failed for good, with a code that nobody knows",
+                    receipts=(Receipt("permanent_failure", "EC_ABSENT"),)),
 }  # fmt: skip
 ADDRESSES = {
     "refused": Behaviour("refused for good (550)", refuses=550),

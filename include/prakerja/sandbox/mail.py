@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from prakerja.sandbox import magic
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
+from prakerja.sandbox.shapes import Asked
 
 PROVIDER = "email"
 
@@ -40,10 +41,13 @@ class Handler:
         if ended.ends.isdecimal():
             return f"{ended.ends} no room"
         try:
+            key, text = str(written["Message-ID"]), body.get_content() if body else ""
             number = self._inbox.take(
-                PROVIDER, str(written["Message-ID"]), ", ".join(envelope.rcpt_tos), body.get_content() if body else "",
-                (), None, str(written["Subject"] or ""),
-            )  # fmt: skip
+                PROVIDER,
+                Asked(", ".join(envelope.rcpt_tos), text, key, key, None),
+                subject=str(written["Subject"] or ""),
+                shape=PROVIDER,
+            )
         except KeyReusedError:
             return "550 the same Message-ID with another text"
         if ended.ends == "hang":

@@ -1,20 +1,19 @@
-"""Receipts on their way: posted in batches, signed as Standard Webhooks, until they arrive."""
+"""Receipts on their way: posted and signed as each provider does, until they arrive."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from itertools import groupby
-from uuid import uuid4
+from operator import itemgetter
+from typing import Any
 
 import httpx
-from standardwebhooks.webhooks import Webhook
 
 from prakerja.sandbox.inbox import Inbox
+from prakerja.sandbox.shapes import SHAPES, Post
 
-BATCH = 200
+DUE_MAX = 200  # receipts that are under way at once
 
 
 async def deliver(inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
@@ -22,27 +21,25 @@ async def deliver(inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
 
     A receiver that does not answer is tried again after five seconds.
     """
-    signed = {provider: Webhook(secret) for provider, secret in secrets.items()}
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         while True:
-            due = inbox.due(BATCH)
+            due = inbox.due(DUE_MAX)
             await asyncio.sleep(0 if due else 0.05)
-            for (provider, to), group in groupby(due, key=lambda each: (each["provider"], each["receipts_to"])):
-                receipts = list(group)
-                body = json.dumps({"receipts": [
-                    {"reference": each["key"], "status": each["status"], "code": each["code"]} for each in receipts
-                ]})  # fmt: skip
-                told, now = f"receipts_{uuid4()}", datetime.now(UTC)
-                headers = {
-                    "content-type": "application/json",
-                    "webhook-id": told,
-                    "webhook-timestamp": str(int(now.timestamp())),
-                    "webhook-signature": signed[provider].sign(told, now, body),
-                }
-                try:
-                    answer = await client.post(to, content=body, headers=headers)
-                    answer.raise_for_status()
-                except (httpx.HTTPError, httpx.InvalidURL):
-                    inbox.put_off([each["id"] for each in receipts], 5.0)
-                else:
-                    inbox.posted([each["id"] for each in receipts])
+            posts = []
+            for (provider, shape, to), group in groupby(due, key=itemgetter("provider", "shape", "receipts_to")):
+                speaks, receipts = SHAPES[shape], list(group)
+                for start in range(0, len(receipts), speaks.batch):
+                    batch = receipts[start : start + speaks.batch]
+                    posts.append(_post(client, inbox, speaks.post(to, secrets[provider], batch), batch))
+            await asyncio.gather(*posts)
+
+
+async def _post(client: httpx.AsyncClient, inbox: Inbox, post: Post, receipts: list[dict[str, Any]]) -> None:
+    ids = [each["id"] for each in receipts]
+    try:
+        answer = await client.post(post.url, content=post.body, headers=post.headers)
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL):
+        inbox.put_off(ids, 5.0)
+    else:
+        inbox.posted(ids)

@@ -11,8 +11,9 @@ from pathlib import Path
 from prakerja import serving
 from prakerja.errors import PrakerjaError
 from prakerja.sandbox import mail
-from prakerja.sandbox.gateway import GATEWAYS, TOKEN, DroppingProtocol, application
+from prakerja.sandbox.gateway import GATEWAYS, DroppingProtocol, application
 from prakerja.sandbox.inbox import Inbox
+from prakerja.sandbox.shapes import TOKEN
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,16 @@ class Addresses:
         )
 
 
-def serve(path: Path, secrets: Mapping[str, bytes], host: str, port: int, smtp_port: int) -> None:
-    """Serve until stopped. Raises `PrakerjaError` where an address is taken."""
+def serve(
+    path: Path, secrets: Mapping[str, bytes], host: str, port: int, smtp_port: int, receipts_url: str | None
+) -> None:
+    """Serve until stopped. Raises `PrakerjaError` where an address is taken.
+
+    `receipts_url` is where a provider posts its receipts that takes no address with a message.
+    """
     inbox = Inbox(path)
     with _mail(inbox, host, smtp_port):
-        serving.serve(application(inbox, secrets), host, port, http=DroppingProtocol)
+        serving.serve(application(inbox, secrets, receipts_url), host, port, http=DroppingProtocol)
 
 
 @contextlib.contextmanager
@@ -52,7 +58,7 @@ def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None =
     smtp_port = _free_port()
     with (
         _mail(inbox, "127.0.0.1", smtp_port),
-        serving.in_thread(application(inbox, secrets), http=DroppingProtocol) as url,
+        serving.in_thread(application(inbox, secrets, receipts_url), http=DroppingProtocol) as url,
     ):
         yield Addresses.of("127.0.0.1", int(url.rpartition(":")[2]), smtp_port)
 

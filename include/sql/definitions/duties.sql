@@ -111,6 +111,7 @@ begin
     grant select on alembic_version, reminders, opt_outs, message_transitions to prakerja_receive;
     grant update (state, failure, settled_at, round, try_after) on reminders to prakerja_receive;
     grant insert on opt_outs to prakerja_receive;
+    grant select, insert, update on odd_receipts to prakerja_receive;
     grant usage on all sequences in schema public to prakerja_receive;
 
     -- The service answers from files. Of the warehouse it needs who may ask, how many there are, and a place to account.

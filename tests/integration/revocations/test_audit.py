@@ -129,7 +129,7 @@ ADDS = {
     " went_live withdrawals",
     "recheck": "",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
-    "receive": "opt_outs",
+    "receive": "odd_receipts opt_outs",
     "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
     " published_lists rotations",
     "serve": "lookups",
@@ -154,7 +154,7 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
     added, changed = ({table for table in tables if not table.endswith("_locks")} for tables in (added, changed))
     assert added == set(ADDS[duty].split())
     counted = {"cohort_days", "cohort_regions", "cohort_figures"} if duty == "ingest" else set()
-    assert changed <= {"standings", "evidence_bases", "reminders", "provider_pace"} | counted
+    assert changed <= {"standings", "evidence_bases", "reminders", "provider_pace", "odd_receipts"} | counted
     with warehouse.transaction(duty) as connection:
         compares = connection.exec_driver_sql(
             "select has_function_privilege('differences(bigint, bigint)', 'execute')"

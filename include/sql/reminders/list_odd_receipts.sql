@@ -1,0 +1,11 @@
+-- Grain: one row per provider, kind and word of receipts that could not be judged, of late.
+-- Parameters: since.
+select
+    provider,
+    what,
+    word,
+    receipts,
+    last_at
+from odd_receipts
+where last_at >= :since
+order by provider, what, word

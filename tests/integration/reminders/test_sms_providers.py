@@ -1,0 +1,262 @@
+"""A provider is a file: each is spoken to over real HTTP, as the sandbox plays it, with all its ways to fail."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prakerja import warehouse
+from prakerja.errors import PrakerjaError
+from prakerja.monitor import overview as monitor
+from prakerja.reminders import receipts, sms_providers
+from prakerja.reminders.sending import PartialError
+from prakerja.reminders.sms_providers import SmsProvider, list_providers, load_provider
+from prakerja.settings import Settings
+from tests.support.reminder_desk import NINE, Desk, magic, person, phone
+
+#: How a number ends, and how many messages were sent to it.
+FATES = {
+    "00": ("delivered", 1),
+    "01": ("delivered", 1),
+    "02": ("permanent_failure", 0),
+    "03": ("permanent_failure", 1),
+    "04": ("delivered", 1),
+    "05": ("delivered", 2),
+    "06": ("delivered", 1),
+    "07": ("delivered", 1),
+    "08": ("delivered", 1),
+    "09": ("delivered", 1),
+    "10": ("accepted", 1),
+    "11": ("delivered", 1),
+    "12": ("delivered", 1),
+    "13": ("accepted", 1),
+    "14": ("permanent_failure", 1),
+}
+#: Broken off without a word: of a provider that knows no reference again, nobody will ever know.
+FATES_WITHOUT_KEYS = FATES | {"12": ("unknown", 0)}
+KNOWN, WITHOUT_KEYS = list_providers(), ["sinch", "twilio"]
+
+
+@pytest.mark.parametrize("provider", KNOWN, indirect=True)
+def test_every_way_to_fail_ends_as_it_should(provider: str, desk: Desk) -> None:
+    desk.roster([person(n, magic(kind)) for n, kind in enumerate(FATES, 1)])
+    with contextlib.nullcontext() if provider == "gateway" else pytest.raises(PartialError, match="owes 1 of 15"):
+        desk.until_done()
+    states = dict(zip(FATES, [state for (state,) in desk.rows("state")], strict=True))
+    sent = Counter(to for _, to, _ in desk.messages())
+    assert {kind: (state, sent[f"+62{magic(kind)[1:]}"]) for kind, state in states.items()} == (
+        FATES if provider == "gateway" else FATES_WITHOUT_KEYS
+    )
+
+
+@pytest.mark.parametrize("provider", WITHOUT_KEYS, indirect=True)
+def test_what_may_have_been_taken_is_not_sent_again_where_no_key_tells(
+    provider: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without receipts nobody ever learns what became of them: one message each, and no second on a guess."""
+    monkeypatch.delenv("PRAKERJA_RECEIPTS_URL")
+    monkeypatch.setattr("prakerja.sandbox.postman.DUE_MAX", 0)
+    kinds = ["08", "09", "11"]
+    desk.roster([person(n, magic(kind)) for n, kind in enumerate(kinds, 1)])
+    for hours in range(8):
+        with contextlib.suppress(PartialError):
+            desk.send(NINE + timedelta(hours=hours))
+    assert {state for (state,) in desk.rows("state")} == {"unknown"}
+    assert Counter(to for _, to, _ in desk.messages()) == {f"+62{magic(kind)[1:]}": 1 for kind in kinds}
+
+
+@pytest.mark.parametrize("provider", KNOWN, indirect=True)
+def test_a_failure_is_named_by_the_providers_code(provider: str, desk: Desk) -> None:
+    desk.roster([person(1, magic("02")), person(2, magic("03")), person(3, magic("14"))])
+    desk.until_done()
+    assert [failure for (failure,) in desk.rows("failure")] == {
+        "gateway": ["unknown_subscriber", "unknown_subscriber", "ec_absent"],
+        "sinch": ["syntax_invalid_parameter_format", "code_150", "code_399999"],
+        "twilio": ["code_21211", "code_30005", "code_30999"],
+    }[provider]
+
+
+@pytest.mark.parametrize("provider", KNOWN, indirect=True)
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_a_provider_that_takes_nothing_loses_nothing(provider: str, desk: Desk, status: int) -> None:
+    desk.roster([person(1, phone(1))])
+    desk.mood("first", status=status)
+    if status in (500, 503):
+        desk.send()
+        assert desk.rows("state") == [("temporary_failure" if status == 503 else "unknown",)]
+        assert not desk.messages()
+        return
+    desk.send()
+    assert [place for place, *_ in desk.messages()] == ["second"]
+
+
+@pytest.mark.parametrize("provider", KNOWN, indirect=True)
+def test_a_receipt_of_anybody_else_moves_nothing(provider: str, desk: Desk) -> None:
+    """What one provider signs is nothing at another gateway, and nothing once a byte of it is another."""
+    from prakerja.sandbox.shapes import SHAPES
+
+    desk.roster([person(1, magic("10"))])
+    desk.send()
+    ((key,),) = desk.rows("idempotency_key")
+    url = Settings.from_environment().receipts_url
+    secrets = sms_providers.load_receipt_secrets()
+    told = {"reference": f"{key}.0", "status": "delivered", "code": None, "recipient": "+62811", "number": 1}
+    query = f"?reference={key}.0" if provider == "twilio" else ""
+
+    def post(gateway: str, signed_by: str, change: bytes = b"") -> int:
+        given = SHAPES[provider].post(
+            f"{url}/v1/receipts/{gateway}{query}", secrets[signed_by], [told | {"provider": "first"}]
+        )
+        return httpx.post(given.url, content=given.body + change, headers=given.headers).status_code
+
+    assert post("sms", "sms_fallback") == post("sms_fallback", "sms") == 401
+    assert post("sms", "sms", b"&x=1" if provider == "twilio" else b" ") == 401
+    assert desk.rows("state") == [("accepted",)]
+    assert post("sms_fallback", "sms_fallback") == 200  # of a message that was given to the other
+    assert desk.rows("state") == [("accepted",)]
+    assert post("sms", "sms") == 200
+    assert desk.rows("state") == [("delivered",)]
+
+
+# -- odd receipts ------------------------------------------------------------------------------------------------------
+
+
+def odd(what: str = "what, word, receipts") -> list[tuple[object, ...]]:
+    with warehouse.transaction(as_owner=True) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(f"select {what} from odd_receipts order by 1, 2")]
+
+
+def take_in(provider: str, *entries: object, query: dict[str, str] | None = None) -> receipts.Taken:
+    judged = receipts.judge(load_provider(provider), entries, query or {})
+    return receipts.take_in(provider, *judged)
+
+
+def test_an_odd_entry_refuses_no_other(desk: Desk) -> None:
+    desk.roster([person(n, magic("10", n)) for n in range(1, 5)])
+    desk.send()
+    a, b, c, d = [str(key) for (key,) in desk.rows("idempotency_key")]
+    taken = take_in(
+        "sms",
+        {"reference": f"{a}.0", "status": "delivered"},
+        {"reference": f"{b}.0", "status": "undelivered", "code": "30003"},
+        {"reference": f"{c}.0", "status": "permanent_failure", "code": "EC_ABSENT"},
+        {"reference": f"{d}.0", "status": "temporary_failure", "code": "30003"},
+        {"reference": f"{a}.0", "status": "delivered to +6281234567890"},
+        {"reference": f"{a}.0", "status": 12345678901},
+        {"reference": f"{a}.0", "status": "x628123456789"},
+        {"reference": f"{a}.0", "status": ["delivered"]},
+        {"reference": f"{b}.0", "status": "permanent_failure", "code": "no such subscriber 081234567890"},
+        {"reference": 7, "status": "delivered"},
+        {"reference": "theirs", "status": "delivered"},
+        {"status": "delivered"},
+        "rubbish", None, [],
+    )  # fmt: skip
+    assert (taken.moved, taken.odd) == (4, 11)
+    assert desk.rows("state, failure") == [
+        ("delivered", None), ("permanent_failure", None), ("permanent_failure", "ec_absent"),
+        ("temporary_failure", "code_30003"),
+    ]  # fmt: skip
+    assert odd() == [
+        ("code", "", 1), ("entry", "", 3), ("reference", "", 3), ("status", "", 4), ("status", "undelivered", 1),
+    ]  # fmt: skip
+    take_in("sms", {"status": "undelivered"})
+    assert ("status", "undelivered", 2) in odd()
+
+
+def test_a_provider_that_sends_ever_other_words_fills_nothing(home: Path) -> None:
+    for start in (0, 5000):
+        take_in("sms", *({"status": f"word{n}"} for n in range(start, start + 5000)))
+    assert odd("count(*), sum(receipts)") in [[(n, 10_000)] for n in (100, 101)]
+
+
+def test_what_nobody_understands_needs_a_person_until_the_files_have_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    take_in("sms", {"status": "undelivered"}, {"status": "undelivered"})
+    now = datetime.now(UTC)
+
+    def needs(at: datetime) -> list[str]:
+        return [need.what for need in monitor.page(at)["needs"] if "receipts" in need.what]
+
+    assert needs(now) == [
+        "the gateway sms has sent 2 receipts with the status undelivered: say in include/sms_providers/gateway.yaml "
+        "what it means"
+    ]
+    assert not needs(now + timedelta(days=8))
+    given = load_provider("sms")
+    statuses = given.receipts.statuses | {"undelivered": "permanent_failure"}
+    mapped = given.model_copy(update={"receipts": given.receipts.model_copy(update={"statuses": statuses})})
+    monkeypatch.setattr(sms_providers, "_read", lambda _: mapped)
+    assert not needs(now)
+
+
+@pytest.mark.parametrize("provider", ["sinch", "twilio"], indirect=True)
+def test_a_code_that_its_file_does_not_have_counts_by_its_status(provider: str, desk: Desk) -> None:
+    desk.roster([person(1, magic("14")), person(2, magic("13"))])
+    desk.until_done()
+    code, status = {"sinch": ("399999", "Superseded"), "twilio": ("30999", "partially_delivered")}[provider]
+    assert odd() == [("code", code, 1), ("status", status, 1)]
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
+    assert KNOWN == ["gateway", "sinch", "twilio"]
+    for name in KNOWN:
+        provider = SmsProvider.from_file(sms_providers.FOLDER / f"{name}.yaml")
+        assert provider.tried == (
+            "against the sandbox" if name == "gateway" else
+            f"from its public documentation, against a double of ours; never against {name.title()} itself"
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ("login: bearer ", "login: digest ", "submit.login: Input should be 'bearer' or 'basic'"),
+        ("accepted: accepted", "accepted: eaten", "receipts.statuses.accepted: Input should be"),
+        ("same_twice: one_message", "same_twise: one_message", "submit.same_twice: Field required"),
+        ("by_code: {}", "by_code: {}\n  more: 1", "answers.more: Extra inputs are not permitted"),
+        ("by_status: {}", 'by_status: {"600": unknown}', "answers.by_status.600"),
+        ("provider: gateway", "provider: other", "is named gateway, but says provider: other"),
+        ("provider: gateway", "provider: [", "is not YAML"),
+        ("key_is: base64", "key_is: hex", "receipts.signature.key_is: Input should be 'base64' or 'text'"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_told_by_its_field(tmp_path: Path, was: str, now: str, told: str) -> None:
+    text = (sms_providers.FOLDER / "gateway.yaml").read_text(encoding="utf-8")
+    assert was in text
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text.replace(was, now), encoding="utf-8")
+    with pytest.raises(PrakerjaError) as refused:
+        SmsProvider.from_file(path)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_provider_without_a_file_or_a_sender_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.roster([person(1, phone(1))])
+    monkeypatch.setenv("PRAKERJA_SMS_PROVIDER", "twilio")
+    with pytest.raises(PrakerjaError, match=r"Twilio .* needs a sender: set PRAKERJA_SMS_FROM"):
+        desk.send()
+    monkeypatch.setenv("PRAKERJA_SMS_PROVIDER", "../gateway")
+    with pytest.raises(PrakerjaError, match="names something, of which there is no file: known are gateway, sinch"):
+        desk.send()
+    assert desk.rows("state") == [("queued",)]
+
+
+def test_a_value_is_filled_in_once() -> None:
+    """What stands in a text is never taken for a placeholder."""
+    text = "{text} {reference}"
+    provider = SmsProvider.from_file(sms_providers.FOLDER / "gateway.yaml")
+    values = {"to": "+62811", "from": None, "text": text, "reference": "r", "receipts_to": None}
+    assert json.loads(provider.build_submission(values).body) == {
+        "to": "+62811", "text": text, "reference": "r",
+    }  # fmt: skip
