@@ -132,7 +132,7 @@ async def _bare(sms: str, people: int) -> float:
     from prakerja.reminders.channels import SmsGateway
     from prakerja.reminders.texts import Texts
 
-    texts = Texts("v1")
+    texts = Texts("v2")
     bodies = [
         {
             "to": f"+62812{n:08}",

@@ -1,4 +1,4 @@
-"""The reminders' texts: their length, their alphabet, and what of a name they say."""
+"""The reminders' texts: their length and their alphabet."""
 
 from __future__ import annotations
 
@@ -23,23 +23,6 @@ def test_every_text_fits_and_carries_no_number_of_a_person_and_no_short_link() -
             for told in (sms.body, email.body, str(email.subject)):
                 assert not re.search(r"\d{5}|https?:|bit\.ly|s\.id", told)
     assert len({version.sms("early", lacks, "A", date(2021, 9, 30)).body for lacks in texts.LACKS}) == 4
-
-
-@pytest.mark.parametrize(
-    ("name", "first"),
-    [
-        ("Putri Handayani", "Putri"),
-        ("  ", "Peserta"),
-        ("bit.ly Siti", "bitly"),
-        ("1000000000000001 Siti", "Peserta"),
-        ("Zoë", "Zoe"),
-        ("李", "Peserta"),
-        ("D'Ari-Jo {{ 7*7 }}", "D'Ari-Jo"),
-        ("A" * 50, "A" * 20),
-    ],
-)
-def test_only_letters_of_a_name_are_told(name: str, first: str) -> None:
-    assert texts.first_name(name) == first
 
 
 @pytest.mark.parametrize(

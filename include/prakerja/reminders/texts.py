@@ -7,8 +7,6 @@ the hour at which it leaves, so that what is submitted again under the same key 
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
@@ -18,6 +16,7 @@ from typing import Any
 from babel.dates import format_date
 
 from prakerja.errors import PrakerjaError
+from prakerja.reminders import names
 from prakerja.settings import INCLUDE, program
 
 #: GSM 03.38, the alphabet of plain SMS; a character of the second needs two places.
@@ -28,8 +27,7 @@ GSM_7 = frozenset(
 GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
 TEMPLATES = ("early", "last_day", "held", "purchased")
 LACKS = ("nothing", "videos", "password", "steps")
-NAME_MAX = 20  # characters
-NOBODY = "Peserta"
+PARTICIPANT = "Peserta"  # whoever has no name that can be told
 
 
 @dataclass(frozen=True)
@@ -57,12 +55,18 @@ class Texts:
         return found.hexdigest()
 
     def sms(self, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
-        """An SMS. Raises `PrakerjaError` where the template is longer than the bound, whoever it is for."""
-        return _sms(self.version, template, lacks, first_name(full_name), deadline_on)
+        """An SMS, in whose alphabet a name is written: one other letter would make it twice as long.
+
+        Raises `PrakerjaError` where the template is longer than the bound, whoever it is for.
+        """
+        name = self._first_name(full_name)
+        if name and not set(name) <= GSM_7:
+            name = names.transliterate(name)
+        return _sms(self.version, template, lacks, name or PARTICIPANT, deadline_on)
 
     def email(self, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
-        """An e-mail: the template's first line is the subject."""
-        return _email(self.version, template, lacks, first_name(full_name), deadline_on)
+        """An e-mail, which carries any letters: the template's first line is the subject."""
+        return _email(self.version, template, lacks, self._first_name(full_name) or PARTICIPANT, deadline_on)
 
     def require_whole(self, deadline_on: date) -> None:
         """Raise `PrakerjaError` where a text cannot be rendered or is too long: before anybody is written to."""
@@ -71,21 +75,16 @@ class Texts:
                 self.sms(template, lacks, "", deadline_on)
                 self.email(template, lacks, "", deadline_on)
 
+    def _first_name(self, full_name: str) -> str | None:
+        """As the version writes names: what is submitted again under a message's key is the same text (ADR 12)."""
+        return names.first_name_in_v1(full_name) if self.version == "v1" else names.first_name(full_name)
+
 
 def template_for(outcome: str, days_left: int) -> str:
     """The template for whoever stands so (`not_purchased`, `held`, `purchased`), so many days before the deadline."""
     if outcome == "not_purchased":
         return "last_day" if days_left <= 1 else "early"
     return outcome
-
-
-def first_name(full_name: str) -> str:
-    """The first word of a name in letters that a plain SMS has; `Peserta` where nothing is left of it."""
-    plain = full_name
-    if not plain.isascii():
-        plain = unicodedata.normalize("NFKD", full_name).encode("ascii", "ignore").decode()
-    first = re.sub(r"[^A-Za-z'-]", "", (plain.split(maxsplit=1) or [""])[0])
-    return first[:NAME_MAX] if re.search(r"[A-Za-z]", first) else NOBODY
 
 
 def segments(text: str) -> int:
@@ -102,7 +101,7 @@ def segments(text: str) -> int:
 @lru_cache(maxsize=10_000)
 def _sms(version: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
     most = int(program()["reminders"]["sms"]["segments_max"])
-    for name in (first, NOBODY):
+    for name in (first, PARTICIPANT):
         body = _render(version, f"sms/{template}", lacks, name, deadline_on)
         if (needed := segments(body)) <= most:
             return Text(body, segments=needed)

@@ -41,7 +41,7 @@ def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: p
     assert "state suppressed, why opted_out" in run("explain", card)[1]
     assert run("reminders", "opt-out", card, "--undo", "--as", "Ani") == (0, "reminders again\n")
     code, told = run("reminders", "preview", "12", "--on", "2021-03-06")
-    assert (code, "30 people, 30 messages, Rp 18,000; texts v1" in told) == (0, True)
+    assert (code, "30 people, 30 messages, Rp 18,000; texts v2" in told) == (0, True)
     for wrong, why in (
         (("reminders", "retry", "12", "--on", "2021-03-10"), "no reminder run on 2021-03-10"),
         (("reminders", "retry", "99", "--on", "2021-03-06"), "cohort 99 is not in the calendar"),

@@ -16,7 +16,7 @@ from tests.support.reminder_desk import H7, NINE, Desk, person, phone
 def test_a_run_keeps_its_texts(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     many.send()
     monkeypatch.setattr(texts.Texts, "sha256", "0" * 64)
-    with pytest.raises(PrakerjaError, match="the texts v1 were changed since gelombang-12 on 2021-03-06 began"):
+    with pytest.raises(PrakerjaError, match="the texts v2 were changed since gelombang-12 on 2021-03-06 began"):
         many.send(NINE + timedelta(minutes=5))
 
 
