@@ -23,7 +23,7 @@ from prakerja import workflow
 from prakerja.people import load_people
 from prakerja.settings import WIB, wib_today
 from prakerja_approval_operator import ask_approval
-from prakerja_assets import BLACKLIST
+from prakerja_assets import PUBLISHES, tell_versions
 from task_policy import DEFAULT_ARGS
 
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
@@ -63,10 +63,10 @@ def is_approval_missing(digest: str) -> bool:
 def batch_approval():
     ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
-    @task(task_display_name="Revoke or reinstate, publish the blacklist", outlets=[BLACKLIST])
-    def carry_out(*, outlet_events=None) -> dict[str, int | None]:
+    @task(task_display_name="Revoke or reinstate, publish the blacklist", **PUBLISHES)
+    def carry_out(*, inlet_events=None, outlet_events=None) -> dict[str, int | None]:
         done = workflow.carry_out_batch(conf(), datetime.now(UTC))
-        outlet_events[BLACKLIST].extra = {"version": done["version"]}
+        tell_versions(inlet_events, outlet_events, workflow.published_version())
         return done
 
     ask >> carry_out()

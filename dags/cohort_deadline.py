@@ -44,7 +44,7 @@ from prakerja.occasion import Occasion
 from prakerja.people import load_people
 from prakerja.settings import WIB, wib_today
 from prakerja_approval_operator import ask_approval
-from prakerja_assets import BLACKLIST
+from prakerja_assets import PUBLISHES, tell_versions
 from run_notes import push_outcome
 from task_policy import DEFAULT_ARGS
 
@@ -162,13 +162,13 @@ def cohort_deadline():
 
     @task(
         task_display_name="Publish the blacklist",
-        outlets=[BLACKLIST],
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        **PUBLISHES,
     )
-    def publish_blacklist(*, ti=None, outlet_events=None) -> int:
+    def publish_blacklist(*, ti=None, inlet_events=None, outlet_events=None) -> int:
         version = workflow.publish_blacklist(about := occasion())
         telemetry.of_list(workflow.measure_list())
-        outlet_events[BLACKLIST].extra = {"version": version}
+        tell_versions(inlet_events, outlet_events, workflow.published_version())
         push_outcome(ti, workflow.tell_of_cohort(about))
         return version
 

@@ -17,20 +17,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.sdk import AssetAlias, CronTriggerTimetable, dag, task
+from airflow.sdk import CronTriggerTimetable, dag, task
 
 import telemetry
 from acting_task import act
 from alerts import ATTENTION, FAILURE, Alert
 from prakerja import workflow
 from prakerja.settings import WIB
-from prakerja_assets import feed_of
+from prakerja_assets import ACCEPTED, feed_of
 from run_notes import push_outcome
 from run_triggers import trigger_runs
 from seen_runs import AUDITED, seen
 from task_policy import DEFAULT_ARGS
-
-ACCEPTED = AssetAlias("accepted_delivery")
 
 
 @dag(

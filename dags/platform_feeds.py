@@ -23,7 +23,6 @@ from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
-    AssetAlias,
     CronDataIntervalTimetable,
     PokeReturnValue,
     TriggerRule,
@@ -40,12 +39,10 @@ from prakerja import workflow
 from prakerja.escaping import one_line
 from prakerja.occasion import Occasion
 from prakerja.settings import WIB
-from prakerja_assets import BLACKLIST, feed_of
+from prakerja_assets import ACCEPTED, PUBLISHES, tell_deliveries, tell_versions
 from run_notes import pull_all_signed, push_outcome, push_signed
 from task_policy import DEFAULT_ARGS
 
-# Events go through an alias: a plain outlet would tell of a delivery or a version at every success, also without one.
-ACCEPTED, PUBLISHED = AssetAlias("accepted_delivery"), AssetAlias("published_blacklist")
 PATIENCE = timedelta(hours=6)
 LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are asked for
 
@@ -101,25 +98,29 @@ def platform_feeds():
         taken.require_all()
         return PokeReturnValue(is_done=True)
 
-    @task(task_display_name="Tell what was accepted", trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCEPTED])
-    def tell_of_feeds(*, ti=None, outlet_events=None) -> str:
+    @task(
+        task_display_name="Tell what was accepted",
+        trigger_rule=TriggerRule.ALL_DONE,
+        inlets=[ACCEPTED],
+        outlets=[ACCEPTED],
+    )
+    def tell_of_feeds(*, ti=None, dag_run=None, inlet_events=None, outlet_events=None) -> str:
         # Here, not where they are taken in: only a task that succeeds tells, and one rejected delivery fails that one.
+        told = inlet_events[ACCEPTED].after(dag_run.run_after)
         for accepted in pull_all_signed(ti, "accepted", "take_in"):
-            if accepted["deliveries"]:
-                feed = feed_of(accepted["platform"])
-                outlet_events[ACCEPTED].add(feed, extra={"deliveries": accepted["deliveries"]})
+            tell_deliveries(told, outlet_events, accepted["platform"], accepted["deliveries"])
         return workflow.build_data_docs()
 
     @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
         return telemetry.of_standing(workflow.refresh_standing(occasion()))
 
-    @task(task_display_name="Notice late truth, publish the day's list", outlets=[PUBLISHED])
-    def notice_late_truth(*, ti=None, outlet_events=None) -> int | None:
+    @task(task_display_name="Notice late truth, publish the day's list", **PUBLISHES)
+    def notice_late_truth(*, ti=None, inlet_events=None, outlet_events=None) -> int | None:
         try:
             if version := workflow.notice_late_truth(occasion()):
                 telemetry.of_list(workflow.measure_list())
-                outlet_events[PUBLISHED].add(BLACKLIST, extra={"version": version})
+            tell_versions(inlet_events, outlet_events, workflow.published_version())
             return version
         finally:
             push_outcome(ti, workflow.tell_of_feeds(occasion(), pull_all_signed(ti, "counts", "take_in")))

@@ -11,6 +11,9 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.settings import PROJECT, Settings
 
+#: The pool of the tasks that publish the list, with one slot. Where it is missing Airflow starts none of them.
+PUBLISHING = "publishing"
+
 
 def configure() -> None:
     """Set Airflow's environment for this process, before the first `import airflow`; what is set already stays."""
@@ -43,7 +46,7 @@ def configure() -> None:
 
 
 def upgrade_metadata() -> None:
-    """Create or migrate Airflow's metadata database, if it is not at this version already. May run twice."""
+    """Create or migrate Airflow's metadata database, with the pool that the DAGs need. May run twice."""
     from airflow.utils import db
     from airflow.utils.session import create_session
 
@@ -52,6 +55,15 @@ def upgrade_metadata() -> None:
     if not is_current:  # Airflow's own look costs seconds of imports, so it is left for when it is needed
         with _without_the_api():
             db.initdb()
+    with create_session() as session:
+        _make_pool(session)
+
+
+def _make_pool(session: Any) -> None:
+    from airflow.models.pool import Pool
+
+    if Pool.get_pool(PUBLISHING, session=session) is None:
+        session.add(Pool(pool=PUBLISHING, slots=1, description="One at a time publishes", include_deferred=False))
 
 
 @contextlib.contextmanager

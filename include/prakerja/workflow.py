@@ -658,6 +658,16 @@ def has_fresh_list(version: int = 0) -> bool:
     return published.version >= version and not published.is_stale
 
 
+def published_version() -> int:
+    """Return the version of the list that is published, 0 if there is none."""
+    from prakerja.blacklist import freshness, sources
+
+    try:
+        return freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC)).version
+    except NotReadyError:
+        return 0
+
+
 def measure_list() -> dict[str, float]:
     """The published list in numbers: its version, and how old it is, in seconds; nothing, where none can be read."""
     from prakerja.blacklist import freshness, sources

@@ -65,6 +65,16 @@ def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(re
     assert any(one["is_late"] for one in told)
 
 
+def test_asset_events_tell_each_version_once_and_in_order(replayed: Replayed) -> None:
+    instance, _ = replayed
+    with instance.database("airflow") as connection:
+        extras = connection.execute(
+            "select e.extra from asset_event e join asset a on a.id = e.asset_id"
+            " where a.name = 'blacklist' order by e.id"
+        ).fetchall()
+    assert [extra["version"] for (extra,) in extras] == [1, 2, 3, 4, 5]
+
+
 def test_every_judged_delivery_has_its_page(replayed: Replayed) -> None:
     instance, _ = replayed
     deliveries = json.loads(instance.ask("feeds", "--json").stdout)

@@ -23,6 +23,7 @@ class Tried:
         session.query(DagRun).filter_by(dag_id=dag.dag_id).delete()
         session.commit()
         recorded = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        recorded.deadline = None  # Airflow looks for rows of it that its processor writes
         self.run = recorded.create_dagrun(
             run_id=run_id, logical_date=DATE, data_interval=(DATE, DATE), run_after=DATE, run_type=DagRunType.MANUAL,
             state="running", triggered_by=DagRunTriggeredByType.TEST, session=session,
@@ -104,6 +105,13 @@ class Tried:
                     instance.state = "failed"
                 self.session.commit()
 
+    def clear(self, task_id: str) -> None:
+        """Let a task, and the run, be done again, as an operator does."""
+        self._reload()
+        instance = self.run.get_task_instance(task_id, session=self.session)
+        instance.state, self.run.state = None, "running"
+        self.session.commit()
+
     def unpause(self, *dag_ids: str, is_paused: bool = False) -> None:
         from airflow.models.dag import DagModel
 
@@ -145,3 +153,14 @@ class Tried:
             self.session.commit()
 
         return push
+
+
+class PublishedList:
+    """The list of the runs that are tried: the version that its pointer names."""
+
+    def __init__(self) -> None:
+        self.version = 0
+
+    def publish(self, version: int) -> int:
+        self.version = max(self.version, version)
+        return version

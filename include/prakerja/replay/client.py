@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 from airflow.api_fastapi.execution_api.datamodels import taskinstance as api
 from airflow.configuration import conf
+from airflow.models.asset import AssetAliasModel, AssetEvent, AssetModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
@@ -212,6 +213,32 @@ class XComs(sdk.XComOperations):  # type: ignore[misc]
         return XCOMS.c.dag_run_id == self.client.run.id, XCOMS.c.task_id == task_id, XCOMS.c.key == key
 
 
+class AssetEvents(sdk.AssetEventOperations):  # type: ignore[misc]
+    """What was told of an asset, or by an alias."""
+
+    def get(
+        self,
+        name: str | None = None,
+        uri: str | None = None,
+        alias_name: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        ascending: bool = True,
+        limit: int | None = None,
+    ) -> Any:
+        if before or not (name or alias_name):
+            return super().get(name, uri, alias_name, after, before, ascending, limit)
+        of, which = AssetEvent.asset, AssetModel.name == name
+        if alias_name:
+            of, which = AssetEvent.source_aliases, AssetAliasModel.name == alias_name
+        since = AssetEvent.timestamp >= (after or datetime.min.replace(tzinfo=UTC))
+        order = AssetEvent.id if ascending else AssetEvent.id.desc()
+        found = self.client.session.scalars(
+            select(AssetEvent).join(of).where(which, since).order_by(order).limit(limit)
+        )
+        return generated.AssetEventsResponse(asset_events=[_told(event) for event in found])
+
+
 class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
     """One client for all tasks of a replay: `begin` a run, then name the `instance` that is to run."""
 
@@ -257,6 +284,22 @@ class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
     @cached_property
     def xcoms(self) -> Any:
         return XComs(self)
+
+    @cached_property
+    def asset_events(self) -> Any:
+        return AssetEvents(self)
+
+
+def _told(event: AssetEvent) -> Any:
+    of, source = event.asset, ("source_task_id", "source_dag_id", "source_run_id", "source_map_index")
+    return generated.AssetEventResponse(
+        id=event.id,
+        timestamp=event.timestamp,
+        extra=event.extra,
+        asset=generated.AssetResponse(name=of.name, uri=of.uri, group=of.group, extra=of.extra),
+        created_dagruns=[],
+        **{name: getattr(event, name) for name in source},
+    )
 
 
 def _mapped(index: int | None) -> int | None:

@@ -50,6 +50,9 @@ def test_a_published_version_wakes_its_readers(decided: Machine) -> None:
     woken = [run for run in decided.await_runs("blacklist_readers", 2) if run["run_type"] == "asset_triggered"]
     assert woken, "versions that were published have woken it"
     assert {run["state"] for run in woken} == {"success"}
+    events = "select (e.extra::json->>'version')::int from asset_event e join asset a on a.id = e.asset_id"
+    told = [version for (version,) in decided.metadata(f"{events} where a.name = 'blacklist' order by e.id")]
+    assert told == list(range(1, newest + 1)), "each version once, in order"
 
 
 def test_a_rehearsal_reports_and_changes_nothing(decided: Machine) -> None:

@@ -15,7 +15,7 @@ import pytest
 from prakerja import airflow_home
 from prakerja.settings import PROJECT
 from tests.support.approval_requests import Airflow
-from tests.support.tried_run import Tried
+from tests.support.tried_run import PublishedList, Tried
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +71,28 @@ def tried(recorded_dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Ite
         yield lambda dag_id="cohort_deadline", run_id="gelombang-12__deadline__2021-03-13": Tried(
             recorded_dags[dag_id], session, run_id
         )
+
+
+@pytest.fixture
+def nothing_told(recorded_dags: dict[str, Any]) -> None:
+    """No asset event of other tests is there."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.query(AssetEvent).delete()
+
+
+@pytest.fixture
+def published(home: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedList:
+    """A list that tasks publish into by number alone."""
+    from prakerja import workflow
+
+    found = PublishedList()
+    monkeypatch.setattr(workflow, "published_version", lambda: found.version)
+    monkeypatch.setattr(workflow, "measure_list", dict)
+    monkeypatch.setattr(workflow, "tell_of_cohort", lambda *_: "told")
+    return found
 
 
 @pytest.fixture
