@@ -46,6 +46,30 @@ def list_(
         say(line)
 
 
+@app.command("unreachable")
+def unreachable(
+    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this one.")] = None,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Show cards: they are personal data.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Whose phone number or e-mail address is none, by the cohort's latest reminder. `prakerja correct` corrects it."""
+    from rich.table import Table
+
+    from prakerja import schema
+    from prakerja.reminders import overview
+
+    schema.require_schema()
+    found = overview.list_impossible_contacts(cohort, is_masked=not unmask)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("gelombang", "card", "what is none")
+    for each in found:
+        table.add_row(str(each["cohort"]), each["card"], each["what"])
+    print_table(table)
+    typer.echo(f"{len(found):,} {'contact is' if len(found) == 1 else 'contacts are'} none")
+
+
 @app.command("preview")
 def preview(cohort: Cohort, on: RemindOn) -> None:
     """What a reminder would say, to how many, by which channel, at what cost. Nothing is sent or written."""

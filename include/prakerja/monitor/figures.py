@@ -25,9 +25,9 @@ PATIENCE_SECONDS = 120  # for another who counts; a run that waits longer leaves
 class CohortFigures:
     """A cohort's counts as of its last refresh.
 
-    `counts` is its row of the cohort table, with `reminder_runs`, `held_for` (people by reason), `appeals`, `as_of`
-    (the day of the intake that it stands by) and `decided_deadline_on`; `by_day` first purchases by WIB day of payment
-    and platform.
+    `counts` is its row of the cohort table, with `reminder_runs`, `impossible_contacts` (`phones` and `emails` of the
+    latest of these that are none), `held_for` (people by reason), `appeals`, `as_of` (the day of the intake that it
+    stands by) and `decided_deadline_on`; `by_day` first purchases by WIB day of payment and platform.
     """
 
     cohort: int
@@ -50,6 +50,11 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
             known = deadlines(wave.as_known_on(day) for wave in calendar().values())
             sources = warehouse.rows(connection, "monitor/list_sources", **known)
             appeals = {row["cohort"]: dict(row) for row in warehouse.rows(connection, "monitor/count_appeals")}
+            still_open = [number for number, wave in calendar().items() if day <= wave.as_known_on(day).deadline_on]
+            impossible = {
+                row["cohort"]: {"phones": row["phones"], "emails": row["emails"]}
+                for row in warehouse.rows(connection, "reminders/count_impossible_contacts", cohorts=still_open)
+            }
         runs = reminders.list_runs(cohort)
         for source in sources:
             number = source["cohort"]
@@ -68,6 +73,7 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
                     "held_for": held_for,
                     "appeals": {name: answered.get(name, 0) for name in ("open", "upheld", "dismissed")},
                     "reminder_runs": [run for run in runs if run["cohort"] == number],
+                    "impossible_contacts": impossible.get(number, {}),
                 }
                 warehouse.execute(
                     connection,

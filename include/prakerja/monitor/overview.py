@@ -53,7 +53,7 @@ def page(now: datetime) -> dict[str, Any]:
         "needs": sorted(
             [
                 *_needs_of_calendar(known, day),
-                *_needs(known),
+                *_needs(known, day),
                 *_needs_of_feeds(known, day),
                 *_needs_of_list(published, day),
                 *_needs_of_people(),
@@ -138,7 +138,7 @@ def _needs_of_calendar(known: Mapping[int, CohortFigures], day: date) -> Iterato
             yield Need(problem.told, f"cohorts/{problem.cohort}" if problem.cohort in known else "", problem.is_urgent)
 
 
-def _needs(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
+def _needs(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:
     for number, found in known.items():
         counts, path = found.counts, f"cohorts/{number}"
         name = f"gelombang {number}"
@@ -164,6 +164,20 @@ def _needs(known: Mapping[int, CohortFigures]) -> Iterator[Need]:
         owed_messages = sum(run["unsettled"] for run in counts["reminder_runs"])
         if owed_messages:
             yield Need(f"{name}: {owed_messages:,} reminders are not settled", path, False)
+        impossible = _told_of_contacts(counts.get("impossible_contacts", {}))
+        if impossible and day <= calendar()[number].as_known_on(day).deadline_on:
+            commands = f"`prakerja reminders unreachable {number}`, then `prakerja correct`"
+            yield Need(f"{name}: {impossible} none, and cannot be written to: see {commands}", path, True)
+
+
+def _told_of_contacts(impossible: Mapping[str, int]) -> str:
+    """Return how many phone numbers and e-mail addresses are meant, with the verb; nothing for none."""
+    told = [
+        f"{count:,} {what}{'' if count == 1 else plural}"
+        for name, what, plural in (("phones", "phone number", "s"), ("emails", "e-mail address", "es"))
+        if (count := impossible.get(name, 0))
+    ]
+    return f"{' and '.join(told)} {'is' if sum(impossible.values()) == 1 else 'are'}" if told else ""
 
 
 def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:

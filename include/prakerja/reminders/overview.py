@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from prakerja import warehouse
+from prakerja.feeds.overview import mask
 from prakerja.settings import program
 
 #: How it ended for a person, in the order in which it is told; `unsettled` is what is owed.
@@ -25,6 +26,17 @@ def list_runs(cohort: int | None = None, remind_on: date | None = None) -> list[
             "cost_idr": row["segments"] * rules["sms"]["segment_idr"] + row["email"] * rules["email"]["message_idr"],
         }
         for row in rows
+    ]
+
+
+def list_impossible_contacts(cohort: int | None = None, *, is_masked: bool = True) -> list[dict[str, Any]]:
+    """Return whose phone or e-mail is none in their cohort's latest run: `cohort`, `card`, `what`; never the value."""
+    with warehouse.transaction("remind") as connection:
+        rows = warehouse.rows(connection, "reminders/list_impossible_contacts", cohort=cohort)
+    cards = [f"{row['card_number']:016d}" for row in rows]
+    return [
+        {"cohort": row["cohort"], "card": mask("card_number", card) if is_masked else card, "what": row["what"]}
+        for row, card in zip(rows, cards, strict=True)
     ]
 
 

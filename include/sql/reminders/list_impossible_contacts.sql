@@ -1,0 +1,23 @@
+-- Grain: one row per phone or e-mail of a cohort's latest reminder run that is none, and was not corrected since.
+-- Parameters: cohort (null: of all).
+-- Duty: remind.
+with latest as (
+    select
+        cohort,
+        max(remind_on) as remind_on
+    from reminder_runs
+    where cast(:cohort as integer) is null or cohort = :cohort
+    group by cohort
+)
+
+select
+    m.cohort,
+    r.card_number,
+    case m.channel when 'sms' then 'phone' else 'email' end as what
+from latest as l
+inner join reminders as m on l.cohort = m.cohort and l.remind_on = m.remind_on
+inner join recipients_in_force as r on m.recipient_id = r.recipient_id
+where
+    m.failure = 'address_impossible'
+    and m.address = case m.channel when 'sms' then r.phone_token else r.email_token end
+order by m.cohort, m.recipient_id, m.channel
