@@ -79,7 +79,8 @@ class Settled:
 def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     """Queue everybody whom the run is for, once: who is meant is settled when it begins.
 
-    Gives the run; nothing where its date is over and it never began. Raises `PrakerjaError` where its texts changed.
+    Return the run, or None if it never began: its date has passed, or its cohort has no roster. Raises `PrakerjaError`
+    where its texts changed.
     """
     rules = program()["reminders"]
     today = at.astimezone(WIB).date()

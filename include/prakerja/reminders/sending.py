@@ -63,9 +63,9 @@ def send_reminders(
 ) -> Progress:
     """Remind whoever the run is for, as far as may leave now; gives how far it came.
 
-    Twice is once, two at once take turns, and a killed one is taken up where it stopped. A date that is over begins
-    nothing. Raises `PartialError` where nothing moves any more and messages have failed for now, `UnreachableError`
-    where no provider answers, `PrakerjaError` where none is set.
+    Twice is once, two at once take turns, and a killed one is taken up where it stopped. Nothing begins on a date that
+    is over, or for a cohort without a roster. Raises `PartialError` where nothing moves any more and messages have
+    failed for now, `UnreachableError` where no provider answers, `PrakerjaError` where none is set.
     """
     if not accounts.channels:
         raise PrakerjaError(
@@ -75,7 +75,7 @@ def send_reminders(
     with warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"):
         run = outbox.begin(cohort, remind_on, clock())
         if run is None:
-            log.info("gelombang-%d: %s is over, nothing is sent", cohort.cohort, remind_on)
+            log.info("gelombang-%d: no run began on %s, nothing is sent", cohort.cohort, remind_on)
             return Progress({}, {})
         if is_retry:
             outbox.renew_attempts(run, clock())

@@ -32,6 +32,13 @@ def test_a_date_that_is_over_begins_nothing(many: Desk) -> None:
     assert many.messages() == []
 
 
+def test_a_run_does_not_begin_before_its_roster_is_there(desk: Desk) -> None:
+    """Whom a run is for is settled when it begins: one that had begun with nobody would stay without anybody."""
+    assert desk.send().counts == {}
+    desk.roster([person(1, phone(1))])
+    assert desk.until_done(NINE) == {"targeted": 1, "delivered": 1}
+
+
 def test_who_bought_or_was_suspended_or_opted_out_a_second_ago_gets_nothing(
     many: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
