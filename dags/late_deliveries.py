@@ -9,8 +9,8 @@ deliveries have stopped **goes on**: by its own run where that still waits, else
 The day's own deliveries are the night's, until 08:00 WIB (`platform_feeds`). Where nothing is missing, nothing is
 listed; its note says what came.
 
-**Red** means that the warehouse cannot be reached, or that `cohort_deadline` is paused. A delivery that is rejected is
-told by an alert, and stands in the monitor: the platform must send another.
+**Red** means that the warehouse cannot be reached, or that `cohort_deadline` is paused. A delivery or roster that is
+rejected is told by an alert, and stands in the monitor: its sender must send another.
 """
 
 from __future__ import annotations
@@ -46,14 +46,15 @@ def late_deliveries():
     @task(task_display_name="Take in what has arrived", outlets=[ACCEPTED])
     def take_in(*, ti=None, dag_run=None, outlet_events=None) -> None:
         act()
-        taken = workflow.take_in_late(datetime.now(WIB))
+        now = datetime.now(WIB)
+        rosters, taken = workflow.take_in_late_rosters(now), workflow.take_in_late(now)
         for platform, each in taken:
             telemetry.of_intake(platform, each)
             if each.accepted:
                 outlet_events[ACCEPTED].add(feed_of(platform), extra={"deliveries": each.accepted})
-            if each.rejected:
-                Alert(event=ATTENTION, text="; ".join(each.rejected)).notify({"dag_run": dag_run})
-        push_outcome(ti, workflow.tell_of_late(taken))
+        for rejected in filter(None, [rosters.rejected, *(each.rejected for _, each in taken)]):
+            Alert(event=ATTENTION, text="; ".join(rejected)).notify({"dag_run": dag_run})
+        push_outcome(ti, workflow.tell_of_late(taken, rosters))
 
     # It computes itself what goes on: whoever operates DAGs may write the XComs of other tasks.
     @task(task_display_name="Go on with the cohorts")

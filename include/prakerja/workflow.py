@@ -17,6 +17,7 @@ from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
+    from prakerja.cohorts.roster import RosterIntake
     from prakerja.revocations.run_audit import Finding, SeenRuns
 
 log = logging.getLogger(__name__)
@@ -184,6 +185,30 @@ def _told_of_calendar(occasion: Occasion) -> list[str]:
 NIGHT_IS_OVER = 8  # WIB: until then the night's run waits for the day's deliveries itself
 
 
+def take_in_late_rosters(now: datetime) -> RosterIntake:
+    """Load the rosters that have arrived of cohorts that are announced and have none.
+
+    Only their folders are looked into, and nothing is where every cohort has its roster. A landing zone that cannot be
+    reached is looked at again the next time.
+    """
+    from prakerja import warehouse
+    from prakerja.cohorts import calendar_check, roster
+    from prakerja.landing import StorageError
+
+    today = now.astimezone(WIB).date()
+    with warehouse.transaction() as connection:
+        waiting = [wave.cohort for wave in calendar_check.cohorts_without_roster(connection, today)]
+    intake = roster.RosterIntake()
+    try:
+        if waiting:
+            intake = roster.take_in_rosters(today, cohorts=waiting)
+    except StorageError as error:
+        log.warning("%s; it is looked at again in ten minutes", error)
+    if intake.accepted:
+        _count_anew(now)
+    return intake
+
+
 def take_in_late(now: datetime) -> list[tuple[str, TakenIn]]:
     """Take in what has arrived since of the deliveries that undecided cohorts lack; by platform, what was taken in.
 
@@ -208,9 +233,17 @@ def take_in_late(now: datetime) -> list[tuple[str, TakenIn]]:
     except StorageError as error:
         log.warning("%s; it is looked at again in ten minutes", error)
     if any(each.accepted for _, each in taken):
-        standing.refresh_standings(today)
-        _show(Occasion("daily", today, now))
+        _count_anew(now)
     return taken
+
+
+def _count_anew(now: datetime) -> None:
+    """Write where the open cohorts stand by now, and show it."""
+    from prakerja.cohorts import standing
+
+    today = now.astimezone(WIB).date()
+    standing.refresh_standings(today)
+    _show(Occasion("daily", today, now))
 
 
 def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
@@ -220,9 +253,12 @@ def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) ->
     return [_run_of(event, run_id, why) for run_id, event, why in run_audit.resume(now, seen)]
 
 
-def tell_of_late(taken: Sequence[tuple[str, TakenIn]]) -> str:
+def tell_of_late(taken: Sequence[tuple[str, TakenIn]], rosters: RosterIntake | None = None) -> str:
     """What has arrived late, in a sentence."""
     told = []
+    if rosters:
+        told += [f"roster of gelombang-{number}: {rows:,} taken in" for number, rows in rosters.accepted.items()]
+        told += [f"rejected: {rejected}" for rejected in rosters.rejected]
     for platform, each in taken:
         told.append(f"{platform}: {len(each.accepted)} taken in")
         told += [f"rejected: {rejected}" for rejected in each.rejected]

@@ -45,15 +45,18 @@ def describe_missing_roster(connection: warehouse.Connection, cohort: Cohort, da
     return _missing_roster(cohort.as_known_on(day), day, rejected.get(cohort.cohort))
 
 
-def _without_roster(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
-    """The cohorts that are announced by a day and have no roster."""
+def cohorts_without_roster(connection: warehouse.Connection, day: date) -> list[Cohort]:
+    """Return the cohorts that are announced by a day and have no roster, as known on that day."""
     loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
+    waves = [cohort.as_known_on(day) for number, cohort in calendar().items() if number not in loaded]
+    return [wave for wave in waves if wave.announced_on <= day <= wave.decided_on + LOOKS_BACK]
+
+
+def _without_roster(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
     rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
-    for number, cohort in calendar().items():
-        wave = cohort.as_known_on(day)
-        if number not in loaded and wave.announced_on <= day <= wave.decided_on + LOOKS_BACK:
-            told = _missing_roster(wave, day, rejected.get(number))
-            yield CalendarProblem("no_roster", number, told, (wave.deadline_on - day).days <= SOON)
+    for wave in cohorts_without_roster(connection, day):
+        told = _missing_roster(wave, day, rejected.get(wave.cohort))
+        yield CalendarProblem("no_roster", wave.cohort, told, (wave.deadline_on - day).days <= SOON)
 
 
 def _missing_roster(wave: Cohort, day: date, rejected: Any) -> str:

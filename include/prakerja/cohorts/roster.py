@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -73,11 +73,14 @@ class RosterIntake:
     rejected: list[str] = field(default_factory=list)
 
 
-def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
-    """Load every roster that has arrived by `clock` and is not known, the earlier announced first. Twice is once."""
+def take_in_rosters(clock: date, *, is_replay: bool = False, cohorts: Collection[int] | None = None) -> RosterIntake:
+    """Load every roster that has arrived by `clock` and is not known, the earlier announced first. Twice is once.
+
+    Where `cohorts` names some, only their folders are looked into.
+    """
     intake = RosterIntake()
     with warehouse.exclusive("rosters"):
-        found, strays = _survey()
+        found, strays = _survey(cohorts)
         intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
         with warehouse.transaction() as connection:
             known = warehouse.rows(connection, "cohorts/known_rosters")
@@ -121,10 +124,15 @@ def take_in_rosters(clock: date, *, is_replay: bool = False) -> RosterIntake:
     return intake
 
 
-def _survey() -> tuple[list[Delivered], list[str]]:
+def _survey(cohorts: Collection[int] | None) -> tuple[list[Delivered], list[str]]:
     root = landing.landing_zone(Settings.from_environment().landing)
-    found, strays = [], [f"{name} is neither feeds/ nor rosters/, nor in one of them" for name in landing.strays(root)]
-    for folder in landing.listed(root / "rosters"):
+    found: list[Delivered] = []
+    if cohorts is None:
+        folders = landing.listed(root / "rosters")
+        strays = [f"{name} is neither feeds/ nor rosters/, nor in one of them" for name in landing.strays(root)]
+    else:
+        folders, strays = [root / "rosters" / f"gelombang-{number}" for number in cohorts], []
+    for folder in folders:
         if not (named := FOLDER.fullmatch(folder.name)):
             strays.append(f"rosters/{folder.name} is no roster (gelombang-12)")
         elif (manifest := landing.read_manifest(folder)) is not None:
