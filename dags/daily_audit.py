@@ -6,10 +6,12 @@ Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar,
 - an event that was due and has **no run** (a cohort that was added late, a scheduler that was down, a backfill that
   passed over it), or a **run without tasks**,
 - a cohort whose **deadline moved** after its run,
-- a cohort that is **not decided** though all its feeds are in by now, or whose revocations nobody was **asked** about.
+- a cohort that is **not decided** though all its feeds are in by now, or whose revocations nobody was **asked** about,
+- a reminder date on which people were due and **nobody was reminded**: its run had no roster, or never began.
 
 Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a
-day at most. It decides, asks and revokes as any other: nobody is revoked by the audit.
+day at most. It decides, asks and revokes as any other: nobody is revoked by the audit. A reminder is repaired on its
+own day alone, by `late_deliveries`: of a day that is over a person is told, until the next reminder has begun.
 
 It reads one decided cohort after the other a second time, each within four weeks, and compares the published list with
 what the files say of each person: `recheck` (`prakerja recheck` does the same).
@@ -17,7 +19,7 @@ what the files say of each person: `recheck` (`prakerja recheck` does the same).
 And it asks about each batch of reinstatements, and each resolved hold, that waits for approvals: by a run of
 `batch_approval`, once a day.
 
-**Red** means that a person is needed: `report` names the cohorts that are blocked, and why; `repair` that
+**Red** means that a person is needed: `report` names the cohorts that are blocked, or were not reminded; `repair` that
 `cohort_deadline` is paused.
 """
 

@@ -35,6 +35,11 @@ class CohortEvent(NamedTuple):
         return f"gelombang-{self.cohort}__{self.kind}__{self.on}"
 
     @property
+    def deadline_on(self) -> date:
+        """The deadline that it belongs to: of a reminder, so many days later as its `kind` says."""
+        return self.on if self.kind == "deadline" else self.on + timedelta(days=int(self.kind.removeprefix("H-")))
+
+    @property
     def logical_date(self) -> datetime:
         """Unique, as Airflow demands: several cohorts may share an instant, so the cohort counts as microseconds."""
         return self.run_at.astimezone(UTC) + timedelta(microseconds=self.cohort)

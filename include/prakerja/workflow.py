@@ -247,10 +247,14 @@ def _count_anew(now: datetime) -> None:
 
 
 def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
-    """The runs that go on with cohorts whose missing deliveries have arrived: a mapping each, as they are triggered."""
+    """Return the runs that what has arrived makes possible, a mapping each, as they are triggered.
+
+    They go on with cohorts whose missing deliveries have arrived, and remind today whom the day's run did not.
+    """
     from prakerja.revocations import run_audit
 
-    return [_run_of(event, run_id, why) for run_id, event, why in run_audit.resume(now, seen)]
+    resumed = [_run_of(event, run_id, why) for run_id, event, why in run_audit.resume(now, seen)]
+    return resumed + [repair for found in run_audit.reminders_to_repair(now, seen) if (repair := _repair(found, now))]
 
 
 def tell_of_late(taken: Sequence[tuple[str, TakenIn]], rosters: RosterIntake | None = None) -> str:

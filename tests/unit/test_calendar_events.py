@@ -24,6 +24,15 @@ def names(cohort: Cohort) -> list[str]:
     return [f"{event.kind} {event.on:%m-%d}" for event in cohort.events()]
 
 
+def test_an_event_belongs_to_the_deadline_that_it_was_for() -> None:
+    first, second = ["H-7", "H-3", "H-1", "deadline"], ["H-7", "H-3", "H-1", "deadline"]
+    events = extended(date(2021, 4, 23)).events()
+    assert [(event.kind, event.deadline_on) for event in events] == [
+        *((kind, FIRST) for kind in first),
+        *((kind, SECOND) for kind in second),
+    ]
+
+
 @pytest.mark.parametrize(
     ("announced_on", "expected"),
     [

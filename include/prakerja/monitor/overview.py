@@ -13,7 +13,7 @@ from upath import UPath
 from prakerja import warehouse
 from prakerja.blacklist import freshness, sources
 from prakerja.calendar import Cohort, calendar
-from prakerja.cohorts import calendar_check
+from prakerja.cohorts import calendar_check, missed_reminders
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
 from prakerja.monitor import curves, figures
@@ -21,7 +21,7 @@ from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
 from prakerja.reminders import receipts
-from prakerja.settings import WIB, Settings
+from prakerja.settings import WIB, Settings, program
 
 DIFFERING_SHOWN = 5
 ODD_RECEIPTS_SHOWN_FOR = timedelta(days=7)  # after the last one
@@ -54,6 +54,7 @@ def page(now: datetime) -> dict[str, Any]:
             [
                 *_needs_of_calendar(known, day),
                 *_needs(known, day),
+                *_needs_of_reminders(known, now),
                 *_needs_of_feeds(known, day),
                 *_needs_of_list(published, day),
                 *_needs_of_people(),
@@ -178,6 +179,24 @@ def _told_of_contacts(impossible: Mapping[str, int]) -> str:
         if (count := impossible.get(name, 0))
     ]
     return f"{' and '.join(told)} {'is' if sum(impossible.values()) == 1 else 'are'}" if told else ""
+
+
+def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> Iterator[Need]:
+    """Reminder dates that no run makes up for, until a later one reaches the same people or the deadline has passed."""
+    with warehouse.transaction("show") as connection:
+        for number, found in known.items():
+            cohort = calendar()[number].as_known_on(now.astimezone(WIB).date())
+            due = _count_due(cohort, found.counts)
+            for event, is_over in missed_reminders.list_missed(connection, cohort, now) if due else []:
+                if is_over:
+                    yield Need(missed_reminders.describe(cohort, event, due, now), f"cohorts/{number}", True)
+
+
+def _count_due(cohort: Cohort, counts: Mapping[str, Any]) -> int:
+    """Whom a reminder is for, as of the last count: the suspended get none."""
+    audience = cohort.audience or program()["reminders"]["audience"]
+    states = ("at_risk", "overdue", "held", *(["purchased"] if audience == "all" else []))
+    return int(sum(counts[state] for state in states) - counts["held_for"].get("suspended", 0))
 
 
 def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort, CohortEvent, calendar
-from prakerja.cohorts import calendar_check
+from prakerja.cohorts import calendar_check, missed_reminders
+from prakerja.cohorts.calendar_check import CalendarProblem
 from prakerja.cohorts.completeness import as_text, missing_for
+from prakerja.cohorts.missed_reminders import MissedReminder
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision
 from prakerja.revocations.approval import NAMED
@@ -32,7 +34,7 @@ class SeenRuns:
 @dataclass(frozen=True)
 class Finding:
     """Something that lacks: `kind` is `no_run`, `run_without_tasks`, `deadline_moved`, `not_decided`,
-    `not_carried_out`, `blocked`, or that of a `CalendarProblem`.
+    `not_carried_out`, `blocked`, `not_reminded`, or that of a `CalendarProblem`.
 
     `event` is what another run of repairs it; None where a person is needed.
     """
@@ -98,34 +100,67 @@ def audit(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Findin
     """Compare the calendar, the decisions and the runs; gives what lacks: of the calendar, then by cohort.
 
     A cohort without a roster has nothing to run for, and one whose dates are not those that were announced runs for
-    nothing. A reminder is worth its run on its own day only.
+    nothing. A reminder is worth its run on its own day only; after it, what was missed is told.
     """
-    today = now.astimezone(WIB).date()
-    with warehouse.transaction() as connection:
-        with_roster = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
-        problems = calendar_check.list_problems(connection, today)
+    waves, problems = _audited_cohorts(now.astimezone(WIB).date())
     found = [Finding(problem.kind, None, problem.told) for problem in problems]
-    mismatched = {problem.cohort for problem in problems}
-    for cohort in calendar().values():
-        if cohort.cohort not in with_roster or cohort.cohort in mismatched:
-            continue
-        wave = cohort.as_known_on(today)
+    for wave in waves:
+        found += _audited_reminders(wave, _missed_reminders(wave, now), now, seen)
         for event in wave.events():
             if not event.run_at + PATIENCE <= now <= event.run_at + LOOKS_BACK:
                 continue
             if event.kind == "deadline" and event.on == wave.deadline_on:  # that of an earlier one is past
                 found += _audited_deadline(wave, event, now, seen)
-            elif event.on == today:
-                found += _audited_reminder(event, seen(event))
     return found
 
 
-def _audited_reminder(event: CohortEvent, runs: SeenRuns) -> list[Finding]:
+def reminders_to_repair(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Finding]:
+    """Find what `audit` finds of reminders and another run repairs: until the hours of their day have ended."""
+    waves, _ = _audited_cohorts(now.astimezone(WIB).date())
+    found = []
+    for wave in waves:
+        repairable = [missed for missed in _missed_reminders(wave, now) if not missed.is_over]
+        found += _audited_reminders(wave, repairable, now, seen)
+    return found
+
+
+def _audited_cohorts(today: date) -> tuple[list[Cohort], list[CalendarProblem]]:
+    """Return the cohorts that have a roster and its dates, as known today, and what is wrong with others."""
+    with warehouse.transaction() as connection:
+        with_roster = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
+        problems = calendar_check.list_problems(connection, today)
+    audited = with_roster - {problem.cohort for problem in problems}
+    return [cohort.as_known_on(today) for number, cohort in calendar().items() if number in audited], problems
+
+
+def _missed_reminders(wave: Cohort, now: datetime) -> list[MissedReminder]:
+    with warehouse.transaction() as connection:
+        return missed_reminders.list_missed(connection, wave, now)
+
+
+def _audited_reminders(
+    wave: Cohort, missed: list[MissedReminder], now: datetime, seen: Callable[[CohortEvent], SeenRuns]
+) -> list[Finding]:
+    """Find the dates among these on which people were due and not reminded, and that no run makes up for by now."""
+    kinds = ["not_reminded" if each.is_over else _missing_run(each.event, seen(each.event), now) for each in missed]
+    if not any(kinds):
+        return []
+    with warehouse.transaction("remind") as connection:
+        due = missed_reminders.count_due(connection, wave, now.astimezone(WIB).date())
+    return [
+        Finding(kind, None if is_over else event, missed_reminders.describe(wave, event, due, now))
+        for kind, (event, is_over) in zip(kinds, missed, strict=True)
+        if kind and due
+    ]
+
+
+def _missing_run(event: CohortEvent, runs: SeenRuns, now: datetime) -> str | None:
+    """Return what is wrong with the runs of a reminder that began in none; None while one goes on or may start."""
+    if runs.active or (not runs.all and now < event.run_at + PATIENCE):
+        return None
     if not runs.all:
-        return [Finding("no_run", event, f"{event.name} has no run")]
-    if not runs.active and not runs.with_tasks:
-        return [Finding("run_without_tasks", event, f"{event.name} has a run without tasks")]
-    return []
+        return "no_run"
+    return "not_reminded" if runs.with_tasks else "run_without_tasks"
 
 
 def _audited_deadline(

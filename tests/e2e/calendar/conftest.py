@@ -1,9 +1,10 @@
-"""A running system over a calendar of these days: an extension that is to be announced, a gap, a date that is none."""
+"""Running systems over a calendar of these days, with what is amiss in it, and over one of a single reminder day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,11 @@ from prakerja.platforms import platforms
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
 from tests.e2e.conftest import Instance
+from tests.support import machine_faults
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.running_machine import Machine, running
+
+ANNOUNCED_ON, H7, DEADLINE_ON = date(2021, 3, 10), date(2021, 4, 1), date(2021, 4, 8)
 
 
 @pytest.fixture(scope="module")
@@ -44,4 +48,23 @@ def days_ahead(tmp_path_factory: pytest.TempPathFactory) -> Instance:
 @pytest.fixture(scope="module")
 def machine(days_ahead: Instance) -> Iterator[Machine]:
     with running(days_ahead) as started:
+        yield started
+
+
+@pytest.fixture
+def clock() -> Iterator[machine_faults.Clock]:
+    """The clock of a reminder day, a quarter past the hour of its run."""
+    made = machine_faults.Clock(datetime(H7.year, H7.month, H7.day, 9, 15, tzinfo=WIB))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reminder_day(tmp_path: Path, clock: machine_faults.Clock) -> Iterator[Machine]:
+    """Gelombang 12 seven days before its deadline, without a roster."""
+    (tmp_path / "landing").mkdir()
+    calendar = tmp_path / "calendar.yaml"
+    calendar.write_text(f"cohorts:\n- {{cohort: 12, announced_on: {ANNOUNCED_ON}, deadline_on: {DEADLINE_ON}}}\n")
+    instance = Instance(tmp_path / "home", tmp_path / "landing", calendar)
+    with running(instance, **machine_faults.environment(clock)) as started:
         yield started

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from prakerja.cli import common
-from tests.support.landing_zone import deliver
+from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.running_machine import Machine
 
 pytestmark = pytest.mark.soak
@@ -41,8 +41,10 @@ def test_the_calendars_runs_and_a_cohort_that_goes_on(machine: Machine) -> None:
     for cohort in ("(cohort 14): `deadline_on`", "gelombang-13 has no roster"):
         machine.until(lambda told=cohort: told in alerts(machine), f"an alert of {cohort}")
 
-    # What was missing arrives: the cohort goes on by itself.
+    # What was missing arrives: the cohort goes on by itself. So does a roster, after its first reminder's day.
     deliver(machine.instance.landing, "sisnaker", f"{deadline_on}", [])
+    announced_on, last = today - timedelta(days=20), today + timedelta(days=6)
+    deliver_roster(machine.instance.landing, 13, [roster_line(2)], f"{announced_on}", f"{last}")
     machine.unpause("late_deliveries")
     look = machine.trigger("late_deliveries")
     assert machine.await_run("late_deliveries", look)["state"] == "success"
@@ -53,6 +55,15 @@ def test_the_calendars_runs_and_a_cohort_that_goes_on(machine: Machine) -> None:
     (resumed,) = [run["dag_run_id"] for run in machine.runs("cohort_deadline") if run["dag_run_id"].startswith(after)]
     assert machine.await_run("cohort_deadline", resumed)["state"] == "success"
     assert machine.instance.cohorts()[12]["status"] == "decided"
+
+    # The day of that reminder is over: the audit says so, and makes no run of it.
+    audit = machine.trigger("daily_audit")
+    run = machine.await_run("daily_audit", audit)
+    missed = f"gelombang-13: 1 of its recipients got no reminder on {today - timedelta(days=1)}"
+    assert run["state"] == "failed"
+    assert missed in run["note"].replace("\\", "")
+    assert missed in alerts(machine)
+    assert not [run for run in machine.runs("cohort_deadline") if run["dag_run_id"].startswith(f"{reminder}__")]
 
 
 def alerts(machine: Machine) -> str:

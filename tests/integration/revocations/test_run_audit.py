@@ -98,12 +98,21 @@ def test_a_deadline_that_moved_gets_a_run_of_its_own(wave: Cohort, home: Path) -
 
 @pytest.mark.parametrize(
     ("hour", "runs", "found"),
-    [(9, NONE, []), (11, NONE, ["no_run"]), (11, EMPTY, ["run_without_tasks"]), (11, ENDED, []), (11, ACTIVE, [])],
+    [
+        (9, NONE, []),
+        (11, NONE, ["no_run"]),
+        (11, EMPTY, ["run_without_tasks"]),
+        (11, ENDED, ["not_reminded"]),
+        (11, ACTIVE, []),
+    ],
 )
 def test_a_reminder_is_worth_its_run_on_its_own_day(wave: Cohort, hour: int, runs: SeenRuns, found: list[str]) -> None:
-    day = datetime(2021, 3, 12, hour, tzinfo=WIB)  # H-1
+    """The rest is in `tests/integration/reminders/test_late_roster.py`."""
+    day = datetime(2021, 3, 6, hour, tzinfo=WIB)  # H-7
     assert kinds(runs, day) == found
-    assert kinds(runs, day + timedelta(days=1)) == []
+    assert [(each["kind"], each["repair"]) for each in audited(runs, day + timedelta(days=1))] == [
+        ("not_reminded", None)
+    ]
 
 
 def test_a_cohort_without_a_roster_has_nothing_to_run_for(home: Path) -> None:

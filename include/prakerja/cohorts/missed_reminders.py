@@ -1,0 +1,75 @@
+"""Reminder dates on which no run began: what a run can still make up for, and what a person must know of."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+from prakerja import warehouse
+from prakerja.calendar import Cohort, CohortEvent
+from prakerja.cohorts import evidence
+from prakerja.cohorts.standing import window_of
+from prakerja.settings import WIB, program
+
+
+class MissedReminder(NamedTuple):
+    """A reminder date that is due, and on which no run began for the deadline in force.
+
+    `is_over` says that none is to begin any more: nothing leaves on that day after its hours, and where a run has begun
+    for an earlier deadline its recipients have their message of the date.
+    """
+
+    event: CohortEvent
+    is_over: bool
+
+
+def list_missed(connection: warehouse.Connection, cohort: Cohort, now: datetime) -> list[MissedReminder]:
+    """List the dates that a cohort's recipients were not reminded on since they last were, in order.
+
+    The next reminder reaches the same people, and nobody is reminded of a deadline that has passed: either ends it.
+    `cohort` is as known on the day of `now`.
+    """
+    if now >= cohort.effective_at:
+        return []
+    missed: list[MissedReminder] = []
+    for event in reversed(_reminders(cohort)):
+        if now < event.run_at:
+            continue
+        begun = warehouse.rows(connection, "reminders/find_run", cohort=cohort.cohort, remind_on=event.on)
+        if any(run["deadline_on"] == cohort.deadline_on for run in begun):
+            break
+        missed.append(MissedReminder(event, bool(begun) or now >= _hours_end_at(event)))
+    return missed[::-1]
+
+
+def count_due(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> int:
+    """Count the recipients whom a reminder is for and may be sent to, by what is known on a day."""
+    evidence.refresh(connection, window_of(cohort), as_of, is_decided=False)
+    targets = warehouse.rows(
+        connection,
+        "reminders/count_targets",
+        cohort=cohort.cohort,
+        deadline_on=cohort.deadline_on,
+        known_by=as_of,
+        audience=cohort.audience or program()["reminders"]["audience"],
+    )
+    return sum(row["people"] for row in targets if row["refused"] is None)
+
+
+def describe(cohort: Cohort, event: CohortEvent, people: int, now: datetime) -> str:
+    """Say how many recipients were not reminded on a date, and when they will be."""
+    following = next((str(each.on) for each in _reminders(cohort) if each.run_at > now), None)
+    return (
+        f"gelombang-{cohort.cohort}: {people:,} of its recipients got no reminder on {event.on} ({event.kind}) of the "
+        f"deadline {cohort.deadline_on}; {f'the next is on {following}' if following else 'no other is left'}"
+    )
+
+
+def _reminders(cohort: Cohort) -> list[CohortEvent]:
+    """Return the reminder dates of the deadline in force: those of an earlier one are past."""
+    return [event for event in cohort.events() if event.kind != "deadline" and event.deadline_on == cohort.deadline_on]
+
+
+def _hours_end_at(event: CohortEvent) -> datetime:
+    """Return the instant (WIB) from which on nothing leaves on the reminder date."""
+    return datetime.combine(event.on, time(), WIB) + timedelta(hours=program()["reminders"]["leave_until_hour"])
