@@ -21,6 +21,9 @@ def first_name(full_name: str) -> str | None:
     It has letters of any script, apostrophes and hyphens: nothing that could be a number or a link. None if there is no
     such word, or if it is too long: a part of it would be another name.
     """
+    plain = full_name.partition(" ")[0]
+    if plain.isascii() and plain.isalpha() and 1 < len(plain) <= NAME_MAX and plain.lower() not in TITLES:
+        return plain  # as nearly all are
     text = full_name.translate(_APOSTROPHES_AND_HYPHENS)
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_invisible(c))

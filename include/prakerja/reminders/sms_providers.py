@@ -23,7 +23,9 @@ from prakerja.reminders.http_answers import Meaning, meaning_of
 from prakerja.settings import GATEWAYS, INCLUDE, Settings
 
 FOLDER = INCLUDE / "sms_providers"
-PLACEHOLDER = re.compile(r"\{(to|from|text|reference|receipts_to)\}")
+PLACEHOLDERS = ("to", "from", "text", "reference", "receipts_to")
+PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
+WHOLE = {f"{{{name}}}": name for name in PLACEHOLDERS}
 #: What a provider's code or status may be to be kept: no sentence, and nothing that could be a number of somebody's.
 WORD = re.compile(r"(?!.*[0-9]{7})[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
@@ -208,6 +210,8 @@ def _filled(value: str | list[str], values: Mapping[str, str | None]) -> Any:
     """Return a field with its placeholders filled in, once; None where one has no value."""
     if isinstance(value, list):
         return [_filled(each, values) for each in value]
+    if value in WHOLE:  # as most fields are: there are a million messages
+        return values[WHOLE[value]]
     if any(values[found] is None for found in PLACEHOLDER.findall(value)):
         return None
     return PLACEHOLDER.sub(lambda found: values[found[1]] or "", value)
