@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, TaskAwaitingInput
 
 from alerts import APPROVAL, Alert
 from prakerja.errors import PrakerjaError
-from prakerja.settings import program
+from prakerja.programme import programme
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -173,7 +173,7 @@ def ask_approval(
         record=record,
         reject=reject,
         is_missing=is_missing,
-        patience=timedelta(hours=program()["approvals"]["answer_within_hours"]),
+        patience=timedelta(hours=programme().approvals.answer_within_hours),
         notifiers=[Alert(event=APPROVAL)],
     )
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from prakerja.programme import programme
 from prakerja.settings import Settings
+
+programme()  # rules that do not fit are an error of every DAG, seen before any run
 
 #: Default arguments of every DAG's tasks. The first rule that fits counts.
 DEFAULT_ARGS: dict[str, Any] = {

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import one_line
-from prakerja.settings import WIB, Settings, program
+from prakerja.programme import programme
+from prakerja.settings import WIB, Settings
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Cohort:
     @property
     def settlement_days(self) -> int:
         """Days of feeds after the deadline that a decision waits for."""
-        return int(program()["settlement_days"])
+        return programme().settlement_days
 
     @property
     def last_business_date(self) -> date:
@@ -127,8 +128,8 @@ class Cohort:
 
     def _all_events(self) -> list[CohortEvent]:
         """The reminders and the decision of the latest deadline, those before its announcement too."""
-        days = self.reminder_days or program()["reminders"]["days"]
-        at = time(int(program()["reminders"]["at_hour"]))
+        days = self.reminder_days or programme().reminders.days
+        at = time(programme().reminders.at_hour)
         decided_on = max([self.decided_on, *(extension.announced_on for extension in self.extensions)])
         return [
             *(
@@ -266,7 +267,7 @@ class _Entry:
         announced_on, deadline_on = (self._date(self.given, key) for key in ("announced_on", "deadline_on"))
         if deadline_on <= announced_on:
             self._refuse("deadline_on", deadline_on, f"not after announced_on, {announced_on}")
-        expected = announced_on + timedelta(days=int(program()["window_days"]) - 1)
+        expected = announced_on + timedelta(days=programme().window_days - 1)
         if deadline_on != expected and not self.given.get("note"):
             log.warning(
                 "%s: the deadline %s is not the thirtieth day, %s; it is taken as given (a `note` says so)",

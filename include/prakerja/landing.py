@@ -18,7 +18,8 @@ from upath import UPath
 
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.escaping import one_line
-from prakerja.settings import WIB, program
+from prakerja.programme import programme
+from prakerja.settings import WIB
 
 MANIFEST_BYTES_MAX = 1_000_000
 MEMBERS_MAX = 100_000  # of a gzip file
@@ -327,7 +328,7 @@ def _require_declared(source: _Source, file: File) -> None:
 
 def opened_bytes_max() -> int:
     """What a file may have, and open to."""
-    return int(program()["feeds"]["opened_bytes_max"])
+    return programme().feeds.opened_bytes_max
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -21,6 +22,35 @@ def load(text: str) -> Any:
     `2021-02-30` is no date and `0x_` no number, though YAML takes them for one: they are returned as text.
     """
     return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+
+
+def find_repeated(value: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the path of the first key that a mapping has more than once; empty where none is."""
+    if isinstance(value, list):
+        items: list[tuple[str, Any]] = [(str(position), each) for position, each in enumerate(value)]
+    else:
+        items = [(str(key), each) for key, each in value.items()] if isinstance(value, dict) else []
+    for key in getattr(value, "repeated", ()):
+        return (*path, key)
+    return next((found for key, each in items if (found := find_repeated(each, (*path, key)))), ())
+
+
+def line_of(text: str, path: Sequence[int | str]) -> int:
+    """Return the line on which the value of a path stands, or as much of the path as is there."""
+    node = yaml.compose(text, _Loader)
+    line = 1
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
 
 
 class _Loader(yaml.SafeLoader):

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from prakerja import warehouse
 from prakerja.errors import NotReadyError
 from prakerja.people import load_people
-from prakerja.settings import Settings, program
+from prakerja.programme import programme
+from prakerja.settings import Settings
 from prakerja.warehouse import SQL, Connection, transaction
 
 if TYPE_CHECKING:
@@ -82,14 +83,18 @@ def upgrade() -> str:
             if each.kind != "trigger":
                 connection.exec_driver_sql(f"comment on {each.kind} {each.name} is '{each.comment}'")
         _grant_duties(connection)
-        rule = {name: program()["approvals"][name] for name in ("one_approver_up_to", "approvers", "approvers_above")}
+        rule = programme().approvals.model_dump(include={"one_approver_up_to", "approvers", "approvers_above"})
         must_be_signed = load_people().must_sign
         warehouse.execute(connection, "revocations/upsert_approval_rule", **rule, must_be_signed=must_be_signed)
     return newest_revision()
 
 
 def require_schema() -> None:
-    """Bring an embedded warehouse up to this version's schema. Raises `NotReadyError` where another one is behind."""
+    """Bring an embedded warehouse up to this version's schema, once the programme's rules are known to fit.
+
+    Raises `NotReadyError` where a server of yours is behind, `PrakerjaError` where `program.yaml` does not fit.
+    """
+    programme()
     found = revision()
     if found == newest_revision():
         return

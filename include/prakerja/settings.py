@@ -1,4 +1,4 @@
-"""Settings from the environment, with working defaults, and the facts that the project carries as files."""
+"""Settings from the environment, with working defaults."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from prakerja.errors import PrakerjaError
@@ -247,15 +245,6 @@ class Settings:
             finally:
                 aside.unlink()
         return path.read_bytes()
-
-
-@cache
-def program() -> dict[str, Any]:
-    """The program's rules, `include/program.yaml`: windows, reminder days, bounds, each beside its source."""
-    import yaml
-
-    loaded: dict[str, Any] = yaml.safe_load((INCLUDE / "program.yaml").read_text(encoding="utf-8"))
-    return loaded
 
 
 def wib_today() -> date:

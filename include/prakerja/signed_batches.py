@@ -17,7 +17,7 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
-from prakerja.settings import program
+from prakerja.programme import programme
 from prakerja.signatures import ApprovalText, is_signed
 
 SHOWN = 16  # hex digits of a digest that a person is shown, and gives
@@ -81,8 +81,7 @@ class SignedBatch:
     @property
     def needed(self) -> int:
         """How many people must sign it."""
-        rule = program()["approvals"]
-        return int(rule["approvers" if len(self.identities) <= rule["one_approver_up_to"] else "approvers_above"])
+        return programme().approvals.count_approvers(len(self.identities))
 
     @property
     def command(self) -> str:
@@ -162,7 +161,7 @@ def require_same_rule(connection: warehouse.Connection) -> bool:
 
 def oldest_that_counts(today: date) -> date:
     """Return the earliest day of which a signature still counts."""
-    return today - timedelta(days=int(program()["approvals"]["signature_counts_for_days"]))
+    return today - timedelta(days=programme().approvals.signature_counts_for_days)
 
 
 def _sha256_of(lines: list[str]) -> str:

@@ -24,7 +24,8 @@ from upath import UPath
 from prakerja import schema, warehouse
 from prakerja.blacklist import client, publishing, signing, sources, verification
 from prakerja.blacklist.service import access
-from prakerja.settings import PROJECT, WIB, program
+from prakerja.programme import programme
+from prakerja.settings import PROJECT, WIB
 from tests.benchmarks.superuser import let_facts_go_unproved
 
 PEOPLE = 2_000_000
@@ -38,7 +39,7 @@ console = Console(stderr=True)
 def run(folder: Path, scale: float, runs: int) -> None:
     """Measure, and print one table: the figure, what it should reach, and what it is made of."""
     people = int(PEOPLE * scale)
-    rules = program()["blacklist"]
+    rules = programme().blacklist
     rules["grows_free"] = rules["shrinks_free"] = people
     schema.upgrade()
     let_facts_go_unproved()

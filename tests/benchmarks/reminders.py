@@ -159,11 +159,11 @@ async def _bare(sms: str, people: int) -> float:
 
 
 def _ours(sms: str, people: int) -> dict[str, float]:
+    from prakerja.programme import programme
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
-    from prakerja.settings import program
 
-    program()["reminders"]["sms"]["per_second"] = 100_000
+    programme().reminders.sms.per_second = 100_000
     start = time.perf_counter()
     progress = sending.send_reminders(wave(), H7, Accounts(sms=sms), lambda: AT)
     seconds = time.perf_counter() - start

@@ -122,7 +122,7 @@ FIRST: dict[str, Plant] = {
     "the settlement day is not seen": _in(SEEN, "+ :settlement_days end", "end"),
     "the day after the settlement day is seen": _in(SEEN, "+ :settlement_days end", "+ :settlement_days + 1 end"),
     "a cohort settles at once": _in(
-        "prakerja/calendar.py", 'return int(program()["settlement_days"])', "return 0", is_final=True
+        "prakerja/calendar.py", "return programme().settlement_days", "return 0", is_final=True
     ),
     # evidence that is kept from day to day
     "evidence is never refreshed": _in(

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 import yaml
 
 from prakerja.calendar import Cohort
-from prakerja.settings import INCLUDE, program
+from prakerja.programme import programme
+from prakerja.settings import INCLUDE
 
 ENTRIES = {entry["cohort"]: entry for entry in yaml.safe_load((INCLUDE / "cohorts.yaml").read_text())["cohorts"]}
 
@@ -37,7 +38,7 @@ def test_estimates_are_marked(waves: dict[int, Cohort]) -> None:
 
 
 def test_all_but_wave_eight_have_thirty_days_and_nothing_is_computed(waves: dict[int, Cohort]) -> None:
-    window = timedelta(days=program()["window_days"] - 1)
+    window = timedelta(days=programme().window_days - 1)
     assert [n for n, wave in waves.items() if wave.deadline_on != wave.announced_on + window] == [8]
 
 

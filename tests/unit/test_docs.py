@@ -7,7 +7,8 @@ import re
 import pytest
 import typer
 
-from prakerja import cli, platforms, settings
+from prakerja import cli, platforms
+from prakerja.programme import programme
 from prakerja.reminders import answer_tables
 from prakerja.settings import PROJECT
 
@@ -60,7 +61,7 @@ def test_decisions_that_the_code_cites_are_written_down() -> None:
 def test_every_platform_file_is_read_and_every_rule_has_its_place() -> None:
     assert len(platforms.platforms()) == 7
     assert [platform.is_active_on(platform.active_from) for platform in platforms.platforms().values()] == [True] * 7
-    assert settings.program()["settlement_days"] == 1
+    assert programme().settlement_days == 1
 
 
 @pytest.mark.parametrize("cited", sorted(set(re.findall(r"`(tests/[^`]+\.(?:py|c)[^`]*)`", FAULTS))))

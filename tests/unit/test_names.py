@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prakerja.programme import programme
 from prakerja.reminders import names, texts
-from prakerja.settings import program
 
 DEADLINE = date(2021, 9, 30)
-TEXTS = texts.Texts(program()["reminders"]["texts"])
+TEXTS = texts.Texts(programme().reminders.texts)
 
 
 def called(full_name: str) -> tuple[str, str]:

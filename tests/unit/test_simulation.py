@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from prakerja.calendar import Cohort
-from prakerja.settings import program
+from prakerja.programme import programme
 from prakerja.simulation.world import SHARE_OVERDUE, _World
 
 
@@ -78,7 +78,7 @@ def test_platforms_sell_on_when_no_cohort_must_buy(waves: dict[int, Cohort]) -> 
             wave.announced_on + timedelta(days=n) for n in range((wave.last_business_date - wave.announced_on).days + 1)
         ]
         rows = [len(made.feeds["tokopedia", day]) for day in days]
-        assert min(rows) > 1.5 * program()["revocations"]["shrunk_share_least"] * median(rows), wave.cohort
+        assert min(rows) > 1.5 * programme().revocations.shrunk_share_least * median(rows), wave.cohort
 
 
 def buyers(made: _World, day: date) -> int:

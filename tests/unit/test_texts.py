@@ -7,12 +7,12 @@ from datetime import date
 
 import pytest
 
+from prakerja.programme import programme
 from prakerja.reminders import texts
-from prakerja.settings import program
 
 
 def test_every_text_fits_and_carries_no_number_of_a_person_and_no_short_link() -> None:
-    version = texts.Texts(program()["reminders"]["texts"])
+    version = texts.Texts(programme().reminders.texts)
     version.require_whole(date(2021, 9, 30))
     for template in texts.TEMPLATES:
         for lacks in texts.LACKS:

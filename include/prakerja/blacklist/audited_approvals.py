@@ -15,7 +15,8 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.cohorts import corrections
 from prakerja.people import load_people
-from prakerja.settings import WIB, program
+from prakerja.programme import programme
+from prakerja.settings import WIB
 from prakerja.signatures import PURPOSES, ApprovalText, CorrectionText, is_signed
 
 #: The tables that are read for it.
@@ -259,10 +260,7 @@ def _act_problems(
 
 def _needed(people: int, at: datetime) -> int:
     """Return how many must have approved a batch that was carried out at an instant."""
-    approvals = program()["approvals"]
-    on = at.astimezone(WIB).date()
-    rule = next((each for each in approvals.get("earlier") or [] if on <= each["until"]), approvals)
-    return int(rule["approvers" if people <= rule["one_approver_up_to"] else "approvers_above"])
+    return programme().approvals.as_of(at.astimezone(WIB).date()).count_approvers(people)
 
 
 def _people(count: int) -> str:

@@ -9,7 +9,8 @@ from upath import UPath
 
 from prakerja.blacklist.contract import Latest, Manifest, instant, parsed
 from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, read
-from prakerja.settings import WIB, program
+from prakerja.programme import programme
+from prakerja.settings import WIB
 
 CLOCK_SKEW = timedelta(hours=1)
 
@@ -50,6 +51,6 @@ def of_manifest(manifest: Manifest, now: datetime) -> Freshness:
 
 def next_version_by(created_at: datetime) -> datetime:
     """The instant by which a version follows one of `created_at`: every day has one, in the morning of Jakarta."""
-    rules = program()["blacklist"]
-    day = created_at.astimezone(WIB).date() + timedelta(days=int(rules["publishes_every_days"]))
-    return datetime.combine(day, time(int(rules["publishes_by_hour"])), WIB)
+    rules = programme().blacklist
+    day = created_at.astimezone(WIB).date() + timedelta(days=rules.publishes_every_days)
+    return datetime.combine(day, time(rules.publishes_by_hour), WIB)

@@ -49,7 +49,8 @@ from prakerja.blacklist.sources import (
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
-from prakerja.settings import WIB, Settings, program
+from prakerja.programme import programme
+from prakerja.settings import WIB, Settings
 from prakerja.signed_batches import SHOWN, require_same_rule
 
 if TYPE_CHECKING:
@@ -319,7 +320,7 @@ def _next_version(
                 f"{newest.astimezone(WIB):%Y-%m-%d %H:%M} WIB, by the warehouse's clock, and readers would refuse it: "
                 "set the clocks right (docs/runbooks/blacklist.md)"
             )
-        every = timedelta(days=int(program()["blacklist"]["publishes_every_days"]))
+        every = timedelta(days=programme().blacklist.publishes_every_days)
         is_due = last is not None and clock >= last.astimezone(WIB).date() + every
         # A day has its version also where all of its changes wait: a list must not expire because of them.
         proves_the_day = is_due if is_daily else not pending.does_wait
@@ -352,11 +353,11 @@ def _measured(
 ) -> Pending:
     (found,) = warehouse.rows(connection, "blacklist/measure_pending", **by, unsigned=list(unsigned), waiting=held)
     added, withdrawn, before = found["added"], found["withdrawn"], found["listed_before"]
-    rules = program()["blacklist"]
+    rules = programme().blacklist
     jumps = []
-    if added > max(rules["grows_free"], rules["grows_share_max"] * before):
+    if added > max(rules.grows_free, rules.grows_share_max * before):
         jumps.append(Jump(found["additions"], added, 0, before))
-    if withdrawn > max(rules["shrinks_free"], rules["shrinks_share_max"] * before):
+    if withdrawn > max(rules.shrinks_free, rules.shrinks_share_max * before):
         jumps.append(Jump(found["withdrawals"], 0, withdrawn, before))
     jumps = [jump for jump in jumps if not _is_approved(connection, jump)]
     return Pending(added, withdrawn, found["replaced"], jumps, unsigned, held, because)
@@ -579,7 +580,7 @@ class _List:
             created_at=utc_text(created_at),
             checked_at=utc_text(created_at),
             changed_at=utc_text(row["changed_at"]),
-            expires_at=utc_text(created_at + timedelta(days=int(program()["blacklist"]["expires_after_days"]))),
+            expires_at=utc_text(created_at + timedelta(days=programme().blacklist.expires_after_days)),
             data_as_of=row["data_as_of"],
             key_id=key_id,
             signing_key_id=keys.signer.public.key_id,
@@ -698,7 +699,7 @@ def _signed_by(root: UPath) -> str | None:
 
 
 def _overlap() -> timedelta:
-    return timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
+    return timedelta(days=programme().blacklist.key_overlap_days)
 
 
 # -- what lies there ---------------------------------------------------------------------------------------------------

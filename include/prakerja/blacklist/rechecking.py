@@ -14,11 +14,12 @@ from prakerja import warehouse
 from prakerja.blacklist import signing, sources
 from prakerja.errors import PrakerjaError
 from prakerja.landing import landing_zone
+from prakerja.programme import programme
 from prakerja.recheck import known
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.published import Checked, Difference, Progress, Report, check_cohort, read_list
 from prakerja.recheck.roster import read_roster
-from prakerja.settings import WIB, Settings, program
+from prakerja.settings import WIB, Settings
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def export_facts(cohorts: Collection[int], as_of: date) -> Iterator[str]:
 
     Raises `EvidenceError` where a roster cannot be read again.
     """
-    settings, settlement_days = Settings.from_environment(), int(program()["settlement_days"])
+    settings, settlement_days = Settings.from_environment(), programme().settlement_days
     landing, key = landing_zone(settings.landing), signing.subject_key()
     rows, niks = {}, {}
     for cohort in sorted(cohorts):

@@ -13,7 +13,8 @@ from prakerja.blacklist import publishing, signing
 from prakerja.blacklist.contract import instant
 from prakerja.blacklist.signing import SubjectKey
 from prakerja.errors import PrakerjaError
-from prakerja.settings import WIB, Settings, new_random_key, new_signing_key, program
+from prakerja.programme import programme
+from prakerja.settings import WIB, Settings, new_random_key, new_signing_key
 
 
 def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:
@@ -34,7 +35,7 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
     announced = publishing.announced_at(standby.public.key_id)
     if announced is None:
         raise PrakerjaError("the new key is in no keyring yet: publish a list first")
-    may_sign = instant(announced) + timedelta(days=int(program()["blacklist"]["key_overlap_days"]))
+    may_sign = instant(announced) + timedelta(days=programme().blacklist.key_overlap_days)
     if at < may_sign and not at_once:
         return (
             f"{standby.public.key_id} is announced, and may sign from {may_sign.astimezone(WIB):%Y-%m-%d} on: "
@@ -65,7 +66,7 @@ def rotate_subject_key(at: datetime, *, because: str, answered_by: str, at_once:
     after = SubjectKey(base64.b64decode(made))
     publishing.record_rotation("subject_changed", after.key_id, because=because, answered_by=answered_by)
     settings.replace_key("subject_key.b64", made, f"subject_key_retired_{before.key_id}.b64")
-    days = program()["blacklist"]["key_overlap_days"]
+    days = programme().blacklist.key_overlap_days
     return (
         f"the next version is issued under {after.key_id}; {before.key_id} overlaps for {days} days. "
         f"Give the new key to the readers: {settings.home / 'keys' / 'subject_key.b64'}"

@@ -9,7 +9,8 @@ from prakerja import warehouse
 from prakerja.calendar import Cohort, CohortEvent
 from prakerja.cohorts import evidence
 from prakerja.cohorts.standing import window_of
-from prakerja.settings import WIB, program
+from prakerja.programme import programme
+from prakerja.settings import WIB
 
 
 class MissedReminder(NamedTuple):
@@ -51,7 +52,7 @@ def count_due(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> 
         cohort=cohort.cohort,
         deadline_on=cohort.deadline_on,
         known_by=as_of,
-        audience=cohort.audience or program()["reminders"]["audience"],
+        audience=cohort.audience or programme().reminders.audience,
     )
     return sum(row["people"] for row in targets if row["refused"] is None)
 
@@ -72,4 +73,4 @@ def _reminders(cohort: Cohort) -> list[CohortEvent]:
 
 def _hours_end_at(event: CohortEvent) -> datetime:
     """Return the instant (WIB) from which on nothing leaves on the reminder date."""
-    return datetime.combine(event.on, time(), WIB) + timedelta(hours=program()["reminders"]["leave_until_hour"])
+    return datetime.combine(event.on, time(), WIB) + timedelta(hours=programme().reminders.leave_until_hour)

@@ -60,7 +60,8 @@ for _name in _later:  # whoever else imports them has the real ones
     del sys.modules[_name]
 
 from prakerja.platforms import EVENTS, Platform  # noqa: E402
-from prakerja.settings import WIB, program  # noqa: E402
+from prakerja.programme import programme  # noqa: E402
+from prakerja.settings import WIB  # noqa: E402
 
 # The dtypes that Great Expectations compares as whole columns; nullable or Arrow ones it walks through value by value.
 DTYPES = {
@@ -193,7 +194,7 @@ class Judge:
         midnight = datetime.combine(business_date, time(), WIB)
         self._platform, self._rules = platform, suite(platform.platform)
         self._bounds = {
-            "start": midnight - timedelta(days=int(program()["feeds"]["days_back"])),
+            "start": midnight - timedelta(days=programme().feeds.days_back),
             "end": midnight + timedelta(days=1),
         }
         self._outcomes: list[dict[str, Any]] = []

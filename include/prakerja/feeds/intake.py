@@ -25,7 +25,8 @@ from prakerja.feeds.delivery import Delivery
 from prakerja.feeds.ledger import Entry, Judged, Waiver, load, record
 from prakerja.landing import OpenedFile, RejectedError, StorageError, landing_zone
 from prakerja.platforms import Platform
-from prakerja.settings import Settings, program
+from prakerja.programme import programme
+from prakerja.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -261,7 +262,7 @@ def _judged(rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, 
     from prakerja.feeds import expectations
 
     judge = expectations.Judge(platform, entry.business_date)
-    share = Fraction(str(program()["feeds"]["quarantined_share_max"]))  # exact: 5 of 100 is not more than 5 %
+    share = Fraction(str(programme().feeds.quarantined_share_max))  # exact: 5 of 100 is not more than 5 %
     distinct, is_over = 0, False
     for table in rows.judgeable():
         reasons = judge.judge(table)

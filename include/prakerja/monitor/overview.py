@@ -20,8 +20,9 @@ from prakerja.monitor import curves, figures
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
+from prakerja.programme import programme
 from prakerja.reminders import receipts
-from prakerja.settings import WIB, Settings, program
+from prakerja.settings import WIB, Settings
 
 DIFFERING_SHOWN = 5
 ODD_RECEIPTS_SHOWN_FOR = timedelta(days=7)  # after the last one
@@ -194,7 +195,7 @@ def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> It
 
 def _count_due(cohort: Cohort, counts: Mapping[str, Any]) -> int:
     """Whom a reminder is for, as of the last count: the suspended get none."""
-    audience = cohort.audience or program()["reminders"]["audience"]
+    audience = cohort.audience or programme().reminders.audience
     states = ("at_risk", "overdue", "held", *(["purchased"] if audience == "all" else []))
     return int(sum(counts[state] for state in states) - counts["held_for"].get("suspended", 0))
 

@@ -15,7 +15,8 @@ from prakerja.errors import PrakerjaError
 from prakerja.monitor import figures
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
-from prakerja.settings import WIB, Settings, program
+from prakerja.programme import programme
+from prakerja.settings import WIB, Settings
 
 #: Counts that add up: each to the sum before it.
 SUMS = {"selected": ("purchased", "held", "not_bought", "excluded"), "revoked": ("freed", "reinstated")}
@@ -36,7 +37,7 @@ def page() -> dict[str, Any]:
     counted_at = figures.counted_at(known)
     if counted_at is None:
         raise NothingToTellError("nothing can be told yet: no run has counted a cohort after an intake")
-    least = int(program()["statistics"]["least"])
+    least = programme().statistics.least
     rows = [_row(found) for found in known.values()]
     *told, total = suppressed(rows, least)
     shown = [

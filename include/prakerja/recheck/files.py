@@ -16,13 +16,13 @@ from upath import UPath
 
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.platforms import platforms
+from prakerja.programme import programme
 from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.texts import REPEATED, Number, decode_text, parse_json, whole
-from prakerja.settings import program
 
 WIB = timezone(timedelta(hours=7), "WIB")
 # Rejected: "opening (gzip, XLSX) to more than a cap (default 400 MB)"
-MOST_BYTES = int(program()["feeds"]["opened_bytes_max"])
+MOST_BYTES = programme().feeds.opened_bytes_max
 MOST_MANIFEST_BYTES = 1_000_000
 
 RESTORE = "restore it as it was accepted, from a backup"

@@ -9,11 +9,11 @@ from fractions import Fraction
 from upath import UPath
 
 from prakerja.platforms import platforms
+from prakerja.programme import programme
 from prakerja.recheck.facts import Delivery, Facts
 from prakerja.recheck.files import EvidenceError, find_delivery, open_delivery, told_as_evidence
 from prakerja.recheck.rows import Conflicts, Row, read_rows
 from prakerja.recheck.rule import business_dates
-from prakerja.settings import program
 
 TO_DO = "take it in: clear platform_feeds; where it was rejected, one of two readings is wrong, and is to be mended"
 
@@ -40,7 +40,7 @@ def fits_the_contract(landing: UPath, delivery: Delivery) -> bool:
     try:
         evidence = open_delivery(landing, delivery)
         # Rejected: "more than 5 % (configurable) of `rows` quarantined (5 of 100 is accepted)"
-        most = Fraction(str(program()["feeds"]["quarantined_share_max"])) * evidence.rows
+        most = Fraction(str(programme().feeds.quarantined_share_max)) * evidence.rows
         for row in read_rows(evidence, delivery):
             conflicts.note(row)
             if once.setdefault(row.content, row) is row:  # a repeat "is dropped and counted as a duplicate"

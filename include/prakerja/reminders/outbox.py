@@ -14,9 +14,10 @@ from prakerja.cohorts import corrections, evidence
 from prakerja.cohorts.contacts import Contacts
 from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.reminders.channels import Answer
 from prakerja.reminders.texts import Texts
-from prakerja.settings import WIB, Settings, program
+from prakerja.settings import WIB, Settings
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     Return the run, or None if it never began: its date has passed, or its cohort has no roster. Raises `PrakerjaError`
     where its texts changed.
     """
-    rules = program()["reminders"]
+    rules = programme().reminders
     today = at.astimezone(WIB).date()
     if today < remind_on:
         raise PrakerjaError(f"gelombang-{cohort.cohort} is reminded on {remind_on}: nothing is sent before its day")
     with warehouse.transaction("remind") as connection:
         if today == remind_on:
-            texts = Texts(rules["texts"])
-            audience = cohort.audience or rules["audience"]
+            texts = Texts(rules.texts)
+            audience = cohort.audience or rules.audience
             is_new = warehouse.execute(
                 connection,
                 "reminders/insert_run",
@@ -158,7 +159,7 @@ def exchange(
 
     Gives them, and the seconds after which the provider is free for more, by its pace and for all senders.
     """
-    rules = program()["reminders"]
+    rules = programme().reminders
     window = window_of(run.cohort)
     if settled:  # by itself: what is known of these does not depend on the next
         settle(settled, at)
@@ -174,15 +175,15 @@ def exchange(
             at=at,
             known_by=at.astimezone(WIB).date(),
             audience=run.audience,
-            opens=rules["leave_from_hour"],
-            closes=rules["leave_until_hour"],
-            attempts_max=rules["attempts_max"],
-            per_number_max=rules["per_number_a_day"],
+            opens=rules.leave_from_hour,
+            closes=rules.leave_until_hour,
+            attempts_max=rules.attempts_max,
+            per_number_max=rules.per_number_a_day,
             **window,
         )
         contacts = Contacts.configured() if rows else None
         claimed = [Claimed(**contacts.opened(row, channel)) for row in rows] if contacts else []
-        seconds = sum(each.state == "sending" for each in claimed) / rules[channel]["per_second"]
+        seconds = sum(each.state == "sending" for each in claimed) / rules.per_second(channel)
         return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
 
 
@@ -207,7 +208,7 @@ def _reserve(connection: warehouse.Connection, provider: str, seconds: float) ->
 
 
 def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: datetime) -> None:
-    wait = float(program()["reminders"]["try_again_after_seconds"])
+    wait = programme().reminders.try_again_after_seconds
     warehouse.execute(
         connection,
         "reminders/settle_messages",
@@ -233,7 +234,7 @@ def renew_attempts(run: Run, at: datetime) -> None:
 def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
     """How many messages move by themselves, by what they wait for, where these channels have a provider."""
     receipts = Settings.from_environment().receipts_url is not None
-    rules = program()["reminders"]
+    rules = programme().reminders
     with warehouse.transaction("remind") as connection:
         return dict(
             warehouse.rows(
@@ -241,8 +242,8 @@ def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
                 "reminders/count_waiting",
                 **run.key,
                 at=at,
-                attempts_max=rules["attempts_max"],
-                receipts_since=at - timedelta(minutes=rules["receipts_within_minutes"] if receipts else 0),
+                attempts_max=rules.attempts_max,
+                receipts_since=at - timedelta(minutes=rules.receipts_within_minutes if receipts else 0),
                 channels=list(channels),
             )[0]
         )
@@ -250,7 +251,7 @@ def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
 
 def close(at: datetime) -> tuple[int, int]:
     """Close what is too late, forget addresses that are too old; gives how many of each. For every run, daily."""
-    keep = timedelta(days=program()["reminders"]["keep_addresses_days"])
+    keep = timedelta(days=programme().reminders.keep_addresses_days)
     with warehouse.transaction("remind") as connection:
         closed = warehouse.execute(connection, "reminders/close_overdue", cohort=None, remind_on=None, at=at).rowcount
         forgotten = warehouse.execute(

@@ -7,7 +7,7 @@ from typing import Any
 
 from prakerja import warehouse
 from prakerja.feeds.overview import mask
-from prakerja.settings import program
+from prakerja.programme import programme
 
 #: How it ended for a person, in the order in which it is told; `unsettled` is what is owed.
 ENDS = ("targeted", "delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
@@ -15,7 +15,7 @@ ENDS = ("targeted", "delivered", "accepted", "suppressed", "permanently_failed",
 
 def list_runs(cohort: int | None = None, remind_on: date | None = None) -> list[dict[str, Any]]:
     """Every run: its counts of people, what is owed by kind, and what it cost (IDR)."""
-    rules = program()["reminders"]
+    rules = programme().reminders
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "reminders/list_runs", cohort=cohort, remind_on=remind_on)
     return [
@@ -23,7 +23,7 @@ def list_runs(cohort: int | None = None, remind_on: date | None = None) -> list[
             **row,
             "remind_on": row["remind_on"].isoformat(),
             "status": "partial" if row["unsettled"] else "complete",
-            "cost_idr": row["segments"] * rules["sms"]["segment_idr"] + row["email"] * rules["email"]["message_idr"],
+            "cost_idr": row["segments"] * rules.sms.segment_idr + row["email"] * rules.email.message_idr,
         }
         for row in rows
     ]

@@ -10,8 +10,8 @@ from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence
 from prakerja.cohorts.standing import window_of
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.reminders.texts import Texts, template_for
-from prakerja.settings import program
 
 SOMEBODY = "Siti Aminah"
 
@@ -59,8 +59,8 @@ def preview(cohort: Cohort, remind_on: date, known_by: date) -> Preview:
     if remind_on not in dates:
         known = ", ".join(f"{kind} on {on}" for on, kind in dates.items())
         raise PrakerjaError(f"gelombang-{cohort.cohort} has no reminder on {remind_on}: it has {known}")
-    rules = program()["reminders"]
-    texts = Texts(rules["texts"])
+    rules = programme().reminders
+    texts = Texts(rules.texts)
     days_left = (cohort.deadline_on - remind_on).days
     with warehouse.transaction("remind") as connection:
         evidence.refresh(connection, window_of(cohort), known_by, is_decided=False)
@@ -70,7 +70,7 @@ def preview(cohort: Cohort, remind_on: date, known_by: date) -> Preview:
             cohort=cohort.cohort,
             deadline_on=cohort.deadline_on,
             known_by=known_by,
-            audience=cohort.audience or rules["audience"],
+            audience=cohort.audience or rules.audience,
         )
     rows, shown = [], {}
     for each in found:
@@ -80,7 +80,7 @@ def preview(cohort: Cohort, remind_on: date, known_by: date) -> Preview:
             template = template_for(each["template"], days_left)
             text = render(template, each["lacks"], SOMEBODY, cohort.deadline_on)
             segments = text.segments
-            price = segments * rules["sms"]["segment_idr"] if segments else rules["email"]["message_idr"]
+            price = segments * rules.sms.segment_idr if segments else rules.email.message_idr
             cost = each["people"] * price
             title = f"{each['channel']}, {each['template'].replace('_', ' ')}, lacks {each['lacks']}"
             shown[title] = text.body if text.subject is None else f"{text.subject}\n\n{text.body}"

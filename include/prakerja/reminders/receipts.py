@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.reminders.receipt_signatures import Posted, is_signed
 from prakerja.reminders.sms_providers import (
     SmsProvider,
@@ -31,7 +32,7 @@ from prakerja.reminders.sms_providers import (
     load_receipt_secrets,
     word_of,
 )
-from prakerja.settings import GATEWAYS, WIB, Settings, acting, program
+from prakerja.settings import GATEWAYS, WIB, Settings, acting
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ def apply(provider: str, receipts: list[Receipt]) -> Taken:
                 states=[receipt.status for _, receipt in found],
                 failures=[None if receipt.status == "delivered" else receipt.code for _, receipt in found],
                 at=at,
-                wait=float(program()["reminders"]["try_again_after_seconds"]),
+                wait=programme().reminders.try_again_after_seconds,
             ).rowcount
     return Taken(moved=moved, unmoved=len(receipts) - moved, odd=0)
 

@@ -18,6 +18,7 @@ from functools import partial
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.reminders import outbox, overview
 from prakerja.reminders.channels import (
     EMAIL,
@@ -31,7 +32,7 @@ from prakerja.reminders.channels import (
 from prakerja.reminders.outbox import Claimed, Run, Settled
 from prakerja.reminders.texts import Text, template_for
 from prakerja.reminders.traffic import Traffic
-from prakerja.settings import Settings, program
+from prakerja.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class _Sender:
         async with accounts.opened() as channels:
             for channel, providers in channels.items():
                 await asyncio.to_thread(outbox.escalate, self._run, self._clock())
-                traffic = Traffic([p.name for p in providers], float(program()["reminders"]["slow_seconds"]))
+                traffic = Traffic([p.name for p in providers], programme().reminders.slow_seconds)
                 is_through = False
                 while not is_through:
                     came = await self._pass(channel, providers, traffic)

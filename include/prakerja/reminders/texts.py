@@ -16,8 +16,9 @@ from typing import Any
 from babel.dates import format_date
 
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.reminders import names
-from prakerja.settings import INCLUDE, program
+from prakerja.settings import INCLUDE
 
 #: GSM 03.38, the alphabet of plain SMS; a character of the second needs two places.
 GSM_7 = frozenset(
@@ -100,7 +101,7 @@ def segments(text: str) -> int:
 # A million recipients have some thousand first names.
 @lru_cache(maxsize=10_000)
 def _sms(version: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
-    most = int(program()["reminders"]["sms"]["segments_max"])
+    most = programme().reminders.sms.segments_max
     for name in (first, PARTICIPANT):
         body = _render(version, f"sms/{template}", lacks, name, deadline_on)
         if (needed := segments(body)) <= most:

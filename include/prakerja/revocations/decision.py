@@ -20,11 +20,12 @@ from prakerja.cohorts import evidence
 from prakerja.cohorts.completeness import as_text, missing_for, sentence
 from prakerja.cohorts.standing import record_extensions, window_of
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja.programme import programme
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
 from prakerja.revocations import second_reading
 from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, ReadAgain
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 
 log = logging.getLogger(__name__)
 
@@ -243,14 +244,14 @@ def implausible(selected: int, totals: Mapping[str, int]) -> Iterator[Breaker]:
     if selected != sum(totals.values()):
         told = " + ".join(f"{count} {name}" for name, count in totals.items())
         yield Breaker("totals_do_not_add_up", f"{selected} selected, but {told}")
-    share = Fraction(str(program()["revocations"]["overdue_share_max"]))
+    share = Fraction(str(programme().revocations.overdue_share_max))
     if totals["overdue"] > share * selected:
         yield Breaker(
             "overdue_share_implausible",
             f"{totals['overdue']} of {selected} are overdue ({totals['overdue'] / selected:.1%}), "
             f"more than {float(share):.0%}",
         )
-    most = int(program()["revocations"]["overdue_max"])
+    most = programme().revocations.overdue_max
     if totals["overdue"] > most:
         yield Breaker("overdue_too_many", f"{totals['overdue']:,} are overdue, more than {most:,}")
 
@@ -316,14 +317,14 @@ class _Attempt:
         )
 
     def _shrunk(self) -> list[Breaker]:
-        bounds = program()["revocations"]
+        bounds = programme().revocations
         shrunk = warehouse.rows(
             self.connection,
             "revocations/list_shrunk",
             delivery_ids=[e["delivery_id"] for e in self.cited],
-            days_least=bounds["shrunk_days_least"],
-            rows_least=bounds["shrunk_rows_least"],
-            share_least=bounds["shrunk_share_least"],
+            days_least=bounds.shrunk_days_least,
+            rows_least=bounds.shrunk_rows_least,
+            share_least=bounds.shrunk_share_least,
         )
         if not shrunk:
             return []

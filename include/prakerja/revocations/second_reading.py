@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from prakerja import landing, warehouse
 from prakerja.calendar import Cohort
 from prakerja.feeds.overview import mask
+from prakerja.programme import programme
 from prakerja.recheck import known
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.passed_over import require_none_passed_over
 from prakerja.recheck.rule import Reading, SecondReading, find_deliveries_in_force, read_again
-from prakerja.settings import Settings, program
+from prakerja.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
 def facts_of(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
     """Return what a second reading goes by. Raises `EvidenceError`."""
     rows = known.load_rows(partial(warehouse.rows, connection), cohort, announced_on)
-    settlement_days, calendar = int(program()["settlement_days"]), Settings.from_environment().calendar
+    settlement_days, calendar = programme().settlement_days, Settings.from_environment().calendar
     return known.facts_at(rows, calendar, cohort, settlement_days, as_of)
 
 
@@ -222,7 +223,7 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
     read_people = len(again.reading.by_card)
     if read_people != selected or alone:
         yield Breaker("readings_disagree", f"{selected:,} are selected, by the second reading {read_people:,}")
-    if compared.differing > Fraction(str(program()["revocations"]["readings_disagree_share_max"])) * selected:
+    if compared.differing > Fraction(str(programme().revocations.readings_disagree_share_max)) * selected:
         yield Breaker(
             "readings_disagree",
             f"the two readings differ on {compared.differing:,} of {selected:,}: {compared.differences[0].told()}",

@@ -16,8 +16,8 @@ from prakerja.blacklist.service import running
 from prakerja.blacklist.sources import POINTER, under_key
 from prakerja.calendar import Cohort
 from prakerja.cohorts.contacts import Contact, Contacts
+from prakerja.programme import programme
 from prakerja.revocations import decision, reinstatement, revocation
-from prakerja.settings import program
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
 from tests.support.published_list import AT, reinstate, revoke, write_people
@@ -67,7 +67,7 @@ def bound(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def bound(**rules: float) -> None:
         for name, value in (free | rules).items():
-            monkeypatch.setitem(program()["blacklist"], name, value)
+            monkeypatch.setattr(programme().blacklist, name, value)
 
     return bound
 

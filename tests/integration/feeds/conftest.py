@@ -11,7 +11,7 @@ import pytest
 
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import data_docs, intake
-from prakerja.settings import program
+from prakerja.programme import programme
 from tests.support.landing_zone import deliver_roster, roster_line
 from tests.support.small_cohort import DECIDED_ON, empty_days
 from tests.support.workbook_mutants import CASES
@@ -54,7 +54,7 @@ def laid_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lay_down(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Lay a case into a cohort in which its people, and nobody else, have not simply bought; return who paid."""
-    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+    monkeypatch.setattr(programme().revocations, "overdue_share_max", 1)
 
     def lay(number: str, held: tuple[int, ...], overdue: tuple[int, ...]) -> list[int]:
         (folder,) = CASES.glob(f"{number}-*")

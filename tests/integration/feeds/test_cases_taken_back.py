@@ -12,9 +12,9 @@ import pytest
 from prakerja import warehouse
 from prakerja.calendar import cohort
 from prakerja.feeds import intake
+from prakerja.programme import programme
 from prakerja.revocations import decision, second_reading
 from prakerja.revocations.decision import BlockedError
-from prakerja.settings import program
 from tests.integration.feeds.test_delivered_cases import CASES_EXPECTED
 from tests.support.planted import Bug, planted
 from tests.support.small_cohort import DECIDED_ON
@@ -149,7 +149,7 @@ def test_whoever_paid_is_held(lay_down: Callable[..., list[int]], monkeypatch: p
         with pytest.raises(BlockedError, match="readings_disagree"):
             decision.decide(cohort(12), DECIDED_ON)
         assert outcomes() == {}
-        monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
+        monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
         decision.decide(cohort(12), DECIDED_ON)
     found = outcomes()
     assert "overdue" not in {found[card][0] for card in paid}

@@ -26,7 +26,8 @@ from prakerja.feeds import canonical, expectations, forms, intake, readers
 from prakerja.feeds.readers import Batch, Number
 from prakerja.landing import File, RejectedError
 from prakerja.platforms import Platform, platforms
-from prakerja.settings import WIB, program
+from prakerja.programme import programme
+from prakerja.settings import WIB
 from prakerja.simulation import writers
 from prakerja.simulation.writers import Row
 from tests.support.landing_zone import deliver
@@ -264,7 +265,7 @@ def taken_in(home: Path, nights: list[list[tuple[str, str, list[Row], int]]]) ->
     root = Path(tempfile.mkdtemp(dir=home))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRAKERJA_LANDING", str(root))
-        patch.setitem(program()["feeds"], "quarantined_share_max", 1)
+        patch.setattr(programme().feeds, "quarantined_share_max", 1)
         for night in nights:
             for platform, day, rows, revision in night:
                 deliver(root, platform, day, rows, revision)

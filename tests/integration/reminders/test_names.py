@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from prakerja.settings import program
+from prakerja.programme import programme
 from tests.support.reminder_desk import NINE, Desk, magic, person, phone
 
 
@@ -41,10 +41,10 @@ def test_what_a_gateway_may_have_keeps_its_name_where_the_texts_changed_meanwhil
     """A gateway refuses another text under a key that it has."""
     desk.roster([named("Łukasz Nowak", person(1, magic("09")))])
     monkeypatch.delenv("PRAKERJA_RECEIPTS_URL")  # nobody else says that it arrived
-    monkeypatch.setitem(program()["reminders"], "texts", "v1")
+    monkeypatch.setattr(programme().reminders, "texts", "v1")
     assert desk.send().waiting["to_be_tried_again"] == 1
     assert desk.rows("state") == [("unknown",)]
-    monkeypatch.setitem(program()["reminders"], "texts", "v2")
+    monkeypatch.setattr(programme().reminders, "texts", "v2")
     assert desk.until_done(NINE + timedelta(minutes=5)) == {"targeted": 1, "accepted": 1}
     ((_, _, text),) = desk.messages()
     assert "Kartu Prakerja: ukasz," in text

@@ -8,14 +8,14 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from prakerja.programme import programme
 from prakerja.reminders import channels, outbox, overview
-from prakerja.settings import program
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, person
 
 
 def test_addresses_are_forgotten_and_the_fact_stays(many: Desk) -> None:
     many.until_done()
-    keep = timedelta(days=program()["reminders"]["keep_addresses_days"])
+    keep = timedelta(days=programme().reminders.keep_addresses_days)
     assert outbox.close(NINE + keep) == (0, 0)
     assert outbox.close(NINE + keep + timedelta(days=1)) == (0, MANY)
     assert set(many.rows("address, idempotency_key, provider_id")) == {(None, None, None)}

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from prakerja import warehouse
+from prakerja.programme import programme
 from prakerja.reminders import outbox
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 from tests.support.reminder_desk import NINE, Desk, person, phone
 
 AT_NIGHT = [  # instants in WIB; who may be written to: Jakarta, Denpasar, Jayapura
@@ -63,7 +64,7 @@ def test_what_is_too_late_expires(desk: Desk) -> None:
 
 
 def test_a_number_gets_so_many_a_day_and_the_rest_by_e_mail(desk: Desk) -> None:
-    most = program()["reminders"]["per_number_a_day"]
+    most = programme().reminders.per_number_a_day
     shared = [person(n, "08123450000" if n % 2 else "+628123450000", f"a{n}@x.example") for n in range(1, most + 3)]
     desk.roster(shared)
     desk.until_done()
@@ -72,7 +73,7 @@ def test_a_number_gets_so_many_a_day_and_the_rest_by_e_mail(desk: Desk) -> None:
 
 def test_all_senders_together_keep_a_providers_pace(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 200)])
-    monkeypatch.setitem(program()["reminders"]["sms"], "per_second", 100)
+    monkeypatch.setattr(programme().reminders.sms, "per_second", 100)
     for _ in range(90):
         outbox.pause("another", 600)  # as a provider's answers may ask for, each of them
     assert 300 < outbox.free_after("another") <= 600

@@ -21,11 +21,12 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.monitor import figures
 from prakerja.people import os_login
+from prakerja.programme import programme
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.rule import Reading, SecondReading, read_again
 from prakerja.revocations import approval, decision, explanation, reinstatement, revocation, second_reading
 from prakerja.revocations.decision import BlockedError
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 from tests.conftest import as_superuser
 from tests.conftest import begin as begin_in
 from tests.support.audit_log import problems
@@ -204,8 +205,8 @@ def taken_in(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     with pytest.MonkeyPatch.context() as patch:
         folder = begin_in(session_home, tmp_path_factory.mktemp("edges"), patch)
         # In this world most are an edge: more rows are damaged, and more people overdue, than is plausible.
-        patch.setitem(program()["feeds"], "quarantined_share_max", 1)
-        patch.setitem(program()["revocations"], "overdue_share_max", 1)
+        patch.setattr(programme().feeds, "quarantined_share_max", 1)
+        patch.setattr(programme().revocations, "overdue_share_max", 1)
         deliver_edges(folder / "landing")
         load_edges()
         kept = KeptWarehouse.keep()
@@ -235,7 +236,7 @@ def read_once() -> Callable[..., SecondReading]:
 @pytest.fixture
 def differ_freely(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let the two readings differ on as many as they will: each of them is held."""
-    return lambda: monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
+    return lambda: monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
 
 
 @pytest.fixture
@@ -251,6 +252,6 @@ def bend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return found
 
         monkeypatch.setattr(second_reading, "read_again", read_again)
-        monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", share)
+        monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", share)
 
     return bent

@@ -13,6 +13,7 @@ from prakerja import schema, settings, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
+from prakerja.programme import EarlierApprovalRule, programme
 from prakerja.revocations import approval, decision
 from tests.support.audit_log import problems
 from tests.support.small_cohort import AT, DECIDED_ON, bought, carry_out, reinstate, restate
@@ -97,13 +98,14 @@ def test_who_proposed_it_does_not_count(decided: Any, who: str) -> None:
 def test_more_people_need_more(decided: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As program.yaml has it, whatever the warehouse says; and as it had it at the time."""
     rule = {"one_approver_up_to": 1, "approvers": 1, "approvers_above": 2}
-    monkeypatch.setitem(settings.program(), "approvals", settings.program()["approvals"] | rule)
+    approvals = programme().approvals.model_copy(update=rule)
+    monkeypatch.setattr(programme(), "approvals", approvals)
     assert "lacks approvals (1 of 2), and 2 people revoked by it" in problems()
     today = datetime.now(settings.WIB).date()
     before = {"until": today, "one_approver_up_to": 50_000, "approvers": 1, "approvers_above": 2}
     for until, is_enough in ((today, True), (today - timedelta(days=1), False)):
-        earlier = {"earlier": [before | {"until": until}]}
-        monkeypatch.setitem(settings.program(), "approvals", settings.program()["approvals"] | rule | earlier)
+        earlier = [EarlierApprovalRule.model_validate(before | {"until": until})]
+        monkeypatch.setattr(programme(), "approvals", approvals.model_copy(update={"earlier": earlier}))
         assert (problems() == "") == is_enough
 
 

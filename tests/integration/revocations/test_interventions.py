@@ -13,6 +13,7 @@ from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts import overview, people, standing
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
+from prakerja.programme import programme
 from prakerja.revocations import (
     approval,
     decision,
@@ -27,7 +28,7 @@ from prakerja.revocations import (
 from prakerja.revocations.approval import AwaitingApprovalError
 from prakerja.revocations.decision import BlockedError
 from prakerja.revocations.freezes import FrozenError
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import (
     DECIDED_ON,
@@ -199,8 +200,8 @@ def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(wave: 
 def test_an_override_is_of_one_breaker_on_one_evidence(
     wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 0.01)
-    monkeypatch.setitem(program()["revocations"], "overdue_max", 1)
+    monkeypatch.setattr(programme().revocations, "overdue_share_max", 0.01)
+    monkeypatch.setattr(programme().revocations, "overdue_max", 1)
     stopped = []
     for _ in range(2):
         with pytest.raises(BlockedError):

@@ -11,9 +11,10 @@ from prakerja import warehouse
 from prakerja.calendar import Cohort, cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
+from prakerja.programme import programme
 from prakerja.revocations import decision, revocation
 from prakerja.revocations.decision import BlockedError
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 from prakerja.warehouse import RefusedError
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.planted import Bug, StalePlantError, planted
@@ -99,7 +100,7 @@ def test_a_hold_that_is_not_written_down_revokes_nobody(
     wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two bugs at once: the first reading misses a purchase, and what holds for the difference is not written."""
-    monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
+    monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
     forget("tokopedia", "2021-03-13")
     deliver(home / "landing", "tokopedia", "2021-03-13", [bought(1, occurred_at=LAST_SECOND)])
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
@@ -124,7 +125,7 @@ def test_a_cancellation_in_a_delivery_of_before_the_announcement_holds(
 
     To read those before, for an id that was cancelled before it was used, would take it a year of deliveries.
     """
-    monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
+    monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
     cancelled = bought(3, event="CANCELLED", occurred_at=datetime(2021, 3, 4, 9, tzinfo=WIB))
     deliver(home / "landing", "tokopedia", "2021-03-04", [cancelled])
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []

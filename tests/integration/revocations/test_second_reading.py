@@ -19,10 +19,11 @@ from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
 from prakerja.monitor import overview
 from prakerja.occasion import Occasion
+from prakerja.programme import programme
 from prakerja.recheck.rule import Reading, SecondReading
 from prakerja.revocations import approval, decision, explanation, holds, overrides, requests, revocation, second_reading
 from prakerja.revocations.decision import BlockedError, MovedError
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 from prakerja.warehouse import RefusedError
 from tests.conftest import as_superuser
 from tests.support.landing_zone import deliver
@@ -308,7 +309,7 @@ def test_another_number_of_recipients_stops(wave: Cohort, monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(second_reading, "read_again", read_again)
-    monkeypatch.setitem(program()["revocations"], "readings_disagree_share_max", 1)
+    monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
     read = PEOPLE + (1 if is_more else -1)
     with pytest.raises(BlockedError, match=f"readings_disagree: 50 are selected, by the second reading {read}"):
         decision.decide(wave, DECIDED_ON)

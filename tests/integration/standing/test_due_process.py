@@ -23,10 +23,11 @@ from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.occasion import Occasion
 from prakerja.platforms import platforms
+from prakerja.programme import programme
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.rule import DamagedRow, Purchase, SecondReading, decide, find_deliveries_in_force, last_date
 from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation, second_reading
-from prakerja.settings import WIB, program
+from prakerja.settings import WIB
 from tests.support.standing_world import World
 
 ANNOUNCED, FIRST_DEADLINE = date(2021, 3, 5), date(2021, 3, 13)
@@ -463,9 +464,9 @@ def fuse(statements: int) -> Iterator[None]:
 def test_whatever_happens_the_invariants_hold(
     home: Path, empty_warehouse: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+    monkeypatch.setattr(programme().revocations, "overdue_share_max", 1)
     for name, value in BOUNDS.items():
-        monkeypatch.setitem(program()["blacklist"], name, value)
+        monkeypatch.setattr(programme().blacklist, name, value)
 
     seen: Counter[str] = Counter()
 
@@ -487,9 +488,9 @@ def test_a_life_that_goes_all_the_way(
     home: Path, empty_warehouse: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Decided, corrected, revoked, listed, reinstated by a late proof and by an appeal: its parts do what they say."""
-    monkeypatch.setitem(program()["revocations"], "overdue_share_max", 1)
+    monkeypatch.setattr(programme().revocations, "overdue_share_max", 1)
     for name, value in BOUNDS.items():
-        monkeypatch.setitem(program()["blacklist"], name, value)
+        monkeypatch.setattr(programme().blacklist, name, value)
     life = Life(home, empty_warehouse, Counter())
     monkeypatch.setattr(second_reading, "read_again", life.read_again)
     life.a_delivery_comes("sisnaker", 5, [], [5])

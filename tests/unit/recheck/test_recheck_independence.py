@@ -8,7 +8,7 @@ from pathlib import Path
 from prakerja import recheck
 
 #: Errors; the platforms' files, which are data; and the bounds of `program.yaml`.
-SHARED = {"prakerja.platforms", "prakerja.errors", "prakerja.settings"}
+SHARED = {"prakerja.platforms", "prakerja.errors", "prakerja.programme"}
 
 
 def test_recheck_imports_nothing_of_the_product_but_data_and_errors() -> None:

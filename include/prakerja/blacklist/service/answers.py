@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prakerja.settings import program
+from prakerja.programme import programme
 
-NIKS_MAX = int(program()["blacklist"]["lookups_max"])
+NIKS_MAX = programme().blacklist.lookups_max
 
 Nik = Annotated[str, Field(pattern=r"^[0-9]{16}$", description="sixteen digits")]
 

@@ -1,0 +1,197 @@
+"""The programme's rules as a typed model of `include/program.yaml`: windows, bounds, approvals, reminders.
+
+Each rule stands there with its source and the reason for its bound. The file is read and checked as a whole before
+anything is done, so a slip of the pen in it is an error at the start and not inside a run.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prakerja import plain_yaml
+from prakerja.errors import PrakerjaError
+from prakerja.settings import INCLUDE
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Days = Annotated[int, Field(ge=0, le=3650)]
+Hour = Annotated[int, Field(ge=0, le=24)]
+
+
+class _Section(BaseModel):
+    """A mapping of the file: every key is known, and no value is made of another kind."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Feeds(_Section):
+    """Bounds of a delivery: shares of its rows, bytes that a compressed file opens to, days a row may lie back."""
+
+    quarantined_share_max: Share
+    opened_bytes_max: Positive
+    days_back: Days
+
+
+class Revocations(_Section):
+    """Bounds beyond which a decision stops."""
+
+    overdue_share_max: Share
+    overdue_max: Positive
+    readings_disagree_share_max: Share
+    shrunk_days_least: Positive
+    shrunk_rows_least: Positive
+    shrunk_share_least: Share
+
+
+class ApprovalRule(_Section):
+    """How many people approve a batch: `approvers` up to a number of people in it, `approvers_above` beyond it."""
+
+    one_approver_up_to: Count
+    approvers: Positive
+    approvers_above: Positive
+
+    @model_validator(mode="after")
+    def _require_more_above(self) -> Self:
+        if self.approvers_above < self.approvers:
+            raise ValueError(f"approvers_above is {self.approvers_above}, fewer than approvers, {self.approvers}")
+        return self
+
+    def count_approvers(self, people: int) -> int:
+        """Return how many people must approve a batch of this many."""
+        return self.approvers if people <= self.one_approver_up_to else self.approvers_above
+
+
+class EarlierApprovalRule(ApprovalRule):
+    """The rule that was in force until a day (WIB, included)."""
+
+    until: date
+
+
+class Approvals(ApprovalRule):
+    """Who approves batches, and what an approval is good for."""
+
+    signature_counts_for_days: Positive
+    answer_within_hours: Positive
+    earlier: list[EarlierApprovalRule] = []
+
+    def as_of(self, day: date) -> ApprovalRule:
+        """Return the rule that was in force on a day (WIB)."""
+        return next((rule for rule in self.earlier if day <= rule.until), self)
+
+
+class Sms(_Section):
+    """Pace, length and price (IDR) of SMS."""
+
+    per_second: Positive
+    segments_max: Positive
+    segment_idr: Count
+
+
+class Email(_Section):
+    """Pace and price (IDR) of e-mails."""
+
+    per_second: Positive
+    message_idr: Count
+
+
+class Reminders(_Section):
+    """Who is reminded, when, with which texts, how often, and for how long it is tried."""
+
+    days: Annotated[list[Annotated[int, Field(ge=0, le=60)]], Field(min_length=1)]
+    at_hour: Annotated[int, Field(ge=0, le=23)]
+    audience: Literal["not_purchased", "all"]
+    texts: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
+    leave_from_hour: Hour
+    leave_until_hour: Hour
+    per_number_a_day: Positive
+    attempts_max: Positive
+    try_again_after_seconds: Positive
+    receipts_within_minutes: Count
+    slow_seconds: Annotated[float, Field(gt=0, strict=False)]
+    keep_addresses_days: Positive
+    sms: Sms
+    email: Email
+
+    @model_validator(mode="after")
+    def _require_hours(self) -> Self:
+        if not self.leave_from_hour < self.leave_until_hour:
+            raise ValueError(f"leave_from_hour is {self.leave_from_hour}, not before leave_until_hour")
+        if len({*self.days}) < len(self.days):
+            raise ValueError("days has a day twice")
+        return self
+
+    def per_second(self, channel: str) -> int:
+        """Return how many messages a channel's provider takes in a second."""
+        return self.sms.per_second if channel == "sms" else self.email.per_second
+
+
+class Blacklist(_Section):
+    """How often the list is published, how long it counts, and by how much it may change without an approval."""
+
+    expires_after_days: Positive
+    publishes_every_days: Positive
+    publishes_by_hour: Annotated[int, Field(ge=0, le=23)]
+    grows_free: Count
+    grows_share_max: Share
+    shrinks_free: Count
+    shrinks_share_max: Share
+    key_overlap_days: Positive
+    lookups_max: Positive
+
+
+class Statistics(_Section):
+    """The smallest count of people that is told to anybody."""
+
+    least: Positive
+
+
+class Programme(_Section):
+    """One programme's rules. `window_days` counts the day of announcement, `settlement_days` those after a deadline."""
+
+    window_days: Annotated[int, Field(ge=2, le=365)]
+    settlement_days: Annotated[int, Field(ge=0, le=30)]
+    feeds: Feeds
+    revocations: Revocations
+    approvals: Approvals
+    reminders: Reminders
+    blacklist: Blacklist
+    statistics: Statistics
+
+
+def load_programme(path: Path) -> Programme:
+    """Read and check a programme's rules. Raises `PrakerjaError` with file, line and field."""
+    where = f"the programme {path}"
+    try:
+        text = path.read_text(encoding="utf-8")
+        loaded = plain_yaml.load(text)
+    except OSError as error:
+        raise PrakerjaError(f"{where} cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise PrakerjaError(f"{where} is not YAML{f' at line {mark.line + 1}' if mark else ''}: correct it") from None
+    if not isinstance(loaded, dict):
+        raise PrakerjaError(f"{where} is not a mapping: compare it with include/program.yaml")
+    if repeated := plain_yaml.find_repeated(loaded):
+        raise PrakerjaError(f"{where}: `{'.'.join(repeated)}` stands there twice: take one away")
+    try:
+        return Programme.model_validate(loaded)
+    except ValidationError as error:
+        # A key that is not known says more than the one that is missing for it.
+        first = min(error.errors(include_input=False), key=lambda each: each["type"] != "extra_forbidden")
+        line = plain_yaml.line_of(text, first["loc"])
+        field = ".".join(map(str, first["loc"]))
+        told = first["msg"].removeprefix("Value error, ")
+        raise PrakerjaError(f"{where}, line {line}: `{field}`: {told}") from None
+
+
+@cache
+def programme() -> Programme:
+    """Return the rules of `include/program.yaml`. Raises `PrakerjaError` with file, line and field."""
+    return load_programme(INCLUDE / "program.yaml")

@@ -1,0 +1,88 @@
+"""The programme's rules: read as a whole, and what does not fit is told with file, line and field."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from prakerja.errors import PrakerjaError
+from prakerja.programme import load_programme, programme
+from prakerja.settings import INCLUDE
+
+TEXT = (INCLUDE / "program.yaml").read_text(encoding="utf-8")
+
+
+def load(tmp_path: Path, text: str) -> str:
+    """Return what loading a file of this text says is wrong with it."""
+    path = tmp_path / "program.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PrakerjaError) as refused:
+        load_programme(path)
+    told = str(refused.value)
+    assert "\n" not in told
+    assert told.startswith(f"the programme {path}")
+    return told.removeprefix(f"the programme {path}")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ("settlement_days: 1 ", "setlement_days: 1 ", "`setlement_days`: Extra inputs are not permitted"),
+        ("settlement_days: 1 ", "settlement_days: 31 ", "`settlement_days`: Input should be less than or equal to 30"),
+        ("settlement_days: 1 ", "settlement_days: one ", "`settlement_days`: Input should be a valid integer"),
+        ("settlement_days: 1 ", "settlement_days: 1.0 ", "`settlement_days`: Input should be a valid integer"),
+        ("settlement_days: 1 ", "settlement_days: yes ", "`settlement_days`: Input should be a valid integer"),
+        ("overdue_share_max: 0.12", "overdue_share_max: 12", "`revocations.overdue_share_max`: Input should be less"),
+        ("overdue_share_max: 0.12", "overdue_share_max: .nan", "`revocations.overdue_share_max`: Input should be"),
+        ("  approvers: 1 ", "  approvers: 0 ", "`approvals.approvers`: Input should be greater than or equal to 1"),
+        ("  approvers: 1 ", "  approvers: 3 ", "`approvals`: approvers_above is 2, fewer than approvers, 3"),
+        ("days: [7, 3, 1]", "days: [7, 3, 3]", "`reminders`: days has a day twice"),
+        ("days: [7, 3, 1]", "days: [7, 61, 1]", "`reminders.days.1`: Input should be less than or equal to 60"),
+        ("days: [7, 3, 1]", "days: []", "`reminders.days`: List should have at least 1 item"),
+        ("leave_from_hour: 8 ", "leave_from_hour: 20 ", "`reminders`: leave_from_hour is 20, not before"),
+        ("audience: not_purchased", "audience: nobody", "`reminders.audience`: Input should be"),
+        ("segment_idr: 300", "segment_idr: -1", "`reminders.sms.segment_idr`: Input should be greater"),
+        ("  texts: v2", "  texts: ../v2", "`reminders.texts`: String should match pattern"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_told_by_line_and_field(tmp_path: Path, was: str, now: str, told: str) -> None:
+    assert TEXT.count(was) == 1
+    found = load(tmp_path, TEXT.replace(was, now))
+    field = told.partition("`")[2].partition("`")[0]
+    # A rule about several fields is told at the mapping that has them.
+    begins = f"{field}:" if "." not in field and found.count("`: ") and f"\n{field}:" in TEXT else now
+    line = next(n for n, each in enumerate(TEXT.replace(was, now).split("\n"), 1) if begins in each)
+    assert found.startswith(f", line {line}: {told}")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (TEXT.replace("settlement_days: 1 ", ""), ", line 1: `settlement_days`: Field required"),
+        (f"{TEXT}window_days: 15\n", ": `window_days` stands there twice: take one away"),
+        (TEXT.replace("  approvers: 1 ", "  approvers: 1\n  approvers: 2 "), ": `approvals.approvers` stands there"),
+        ("window_days: [", " is not YAML at line"),
+        ("- 30\n", " is not a mapping"),
+        ("", " is not a mapping"),
+        ("[" * 10_000, " is not YAML"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_programme_is_told(tmp_path: Path, text: str, told: str) -> None:
+    assert load(tmp_path, text).startswith(told)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PrakerjaError, match=r"cannot be read \(No such file or directory\)"):
+        load_programme(tmp_path / "program.yaml")
+
+
+def test_the_rule_of_a_day_is_the_one_of_then(tmp_path: Path) -> None:
+    earlier = "earlier: [{until: 2026-12-31, one_approver_up_to: 10, approvers: 1, approvers_above: 3}]"
+    path = tmp_path / "program.yaml"
+    path.write_text(TEXT.replace("  answer_within_hours", f"  {earlier}\n  answer_within_hours"), encoding="utf-8")
+    approvals, until = load_programme(path).approvals, date(2026, 12, 31)
+    assert [approvals.as_of(until).count_approvers(people) for people in (10, 11)] == [1, 3]
+    assert [approvals.as_of(until + timedelta(days=1)).count_approvers(people) for people in (50_000, 50_001)] == [1, 2]
+    assert programme().approvals.as_of(until) == programme().approvals
