@@ -2,84 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self, get_args
 
-import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prakerja.errors import PrakerjaError
 from prakerja.settings import INCLUDE
+from prakerja.typed_yaml import load_typed
 
 FIELDS = ("transaction_id", "event", "occurred_at", "card_number", "course_id", "amount_idr", "voucher_code")
-LAYOUTS = ("csv", "json", "jsonl", "xlsx")
-VOLUME = ("days", "days_least", "rows_least", "share_least", "share_most")
-EVENTS = ("PAID", "CANCELLED", "REFUNDED")
+Event = Literal["PAID", "CANCELLED", "REFUNDED"]
+EVENTS: tuple[str, ...] = get_args(Event)
 
 
-@dataclass(frozen=True)
-class Platform:
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Volume(_Model):
+    """Bounds of a day's rows by the platform's own median of `days` days; fewer days or rows than least say nothing."""
+
+    days: Annotated[int, Field(ge=1, le=366)]
+    days_least: Annotated[int, Field(ge=1, le=366)]
+    rows_least: Annotated[int, Field(ge=0)]
+    share_least: Annotated[float, Field(ge=0, le=1)]
+    share_most: Annotated[float, Field(ge=1)]
+
+
+class Platform(_Model):
     """How one platform writes its feed, and from when to when it may.
 
     `columns` maps each canonical field to the platform's column (a dotted path in JSON); `events` the platform's words
     to `PAID`, `CANCELLED`, `REFUNDED`; `occurred_at` and `amount_idr` name the form of the value (see `feeds.forms`).
-    `volume` bounds a day's rows by the platform's own median of `days` days; fewer days or rows than least say nothing.
     """
 
     platform: str
     name: str
     file: str
-    layout: str
+    layout: Literal["csv", "json", "jsonl", "xlsx"]
     columns: dict[str, str]
-    events: dict[str, str]
-    occurred_at: dict[str, Any]
-    amount_idr: dict[str, Any]
-    volume: dict[str, Any]
+    events: dict[str, Event]
+    occurred_at: dict[str, str]
+    amount_idr: dict[str, str | int]
+    volume: Volume
     active_from: date
     active_to: date | None = None
-    aliases: list[str] = field(default_factory=list)
+    aliases: list[str] = []
     separator: str = ","
-    compression: str | None = None
+    compression: Literal["gzip"] | None = None
     trailer: str | None = None
     sheet: str | None = None
     records: str | None = None
-    says: dict[str, str] = field(default_factory=dict)
+    says: dict[str, str] = {}
 
     def is_active_on(self, day: date) -> bool:
         """Whether a feed is due for this business date."""
         return self.active_from <= day and (self.active_to is None or day <= self.active_to)
 
+    @model_validator(mode="after")
+    def _require_columns_and_forms(self) -> Self:
+        if set(self.columns) != set(FIELDS):
+            raise ValueError(f"columns must map exactly {', '.join(FIELDS)}")
+        if "form" not in self.occurred_at or "form" not in self.amount_idr:
+            raise ValueError("occurred_at and amount_idr must name a form")
+        return self
+
     @classmethod
-    def read(cls, path: Path) -> Platform:
-        """Read one platform's file, refusing what is missing or unknown in one line."""
-        where = f"the platform file {path}"
-        try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise PrakerjaError(f"{where} is not YAML: correct it, or take it away") from None
-        try:
-            platform = cls(**loaded)
-        except TypeError as error:
-            said = str(error).removeprefix("Platform.__init__() ")
-            raise PrakerjaError(f"{where} does not fit ({said}): compare it with tokopedia.yaml") from None
-        for wrong, what in (
-            (platform.platform != path.stem, f"is named {path.stem}, but says platform: {platform.platform}"),
-            (platform.layout not in LAYOUTS, f"has layout {platform.layout}; known are {', '.join(LAYOUTS)}"),
-            (set(platform.columns) != set(FIELDS), f"must map exactly the columns {', '.join(FIELDS)}"),
-            (set(platform.volume) != set(VOLUME), f"must bound its volume by {', '.join(VOLUME)}"),
-            (not set(platform.events.values()) <= set(EVENTS), f"must map events to {', '.join(EVENTS)}"),
-        ):
-            if wrong:
-                raise PrakerjaError(f"{where} {what}")
+    def from_file(cls, path: Path) -> Platform:
+        """Read one platform's file. Raises `PrakerjaError` with file, line and field."""
+        platform = load_typed(path, cls, "the platform file")
+        if platform.platform != path.stem:
+            raise PrakerjaError(
+                f"the platform file {path} is named {path.stem}, but says platform: {platform.platform}"
+            )
         return platform
 
 
 @cache
 def platforms() -> dict[str, Platform]:
     """All platforms by slug."""
-    return {path.stem: Platform.read(path) for path in sorted((INCLUDE / "platforms").glob("*.yaml"))}
+    return {path.stem: Platform.from_file(path) for path in sorted((INCLUDE / "platforms").glob("*.yaml"))}
 
 
 def active_on(day: date) -> list[str]:

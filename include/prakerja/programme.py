@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prakerja import plain_yaml
-from prakerja.errors import PrakerjaError
 from prakerja.settings import INCLUDE
+from prakerja.typed_yaml import load_typed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -165,33 +162,7 @@ class Programme(_Section):
     statistics: Statistics
 
 
-def load_programme(path: Path) -> Programme:
-    """Read and check a programme's rules. Raises `PrakerjaError` with file, line and field."""
-    where = f"the programme {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-        loaded = plain_yaml.load(text)
-    except OSError as error:
-        raise PrakerjaError(f"{where} cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise PrakerjaError(f"{where} is not YAML{f' at line {mark.line + 1}' if mark else ''}: correct it") from None
-    if not isinstance(loaded, dict):
-        raise PrakerjaError(f"{where} is not a mapping: compare it with include/program.yaml")
-    if repeated := plain_yaml.find_repeated(loaded):
-        raise PrakerjaError(f"{where}: `{'.'.join(repeated)}` stands there twice: take one away")
-    try:
-        return Programme.model_validate(loaded)
-    except ValidationError as error:
-        # A key that is not known says more than the one that is missing for it.
-        first = min(error.errors(include_input=False), key=lambda each: each["type"] != "extra_forbidden")
-        line = plain_yaml.line_of(text, first["loc"])
-        field = ".".join(map(str, first["loc"]))
-        told = first["msg"].removeprefix("Value error, ")
-        raise PrakerjaError(f"{where}, line {line}: `{field}`: {told}") from None
-
-
 @cache
 def programme() -> Programme:
     """Return the rules of `include/program.yaml`. Raises `PrakerjaError` with file, line and field."""
-    return load_programme(INCLUDE / "program.yaml")
+    return load_typed(INCLUDE / "program.yaml", Programme, "the programme")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from prakerja.errors import PrakerjaError
-from prakerja.programme import load_programme, programme
+from prakerja.programme import Programme, programme
 from prakerja.settings import INCLUDE
+from prakerja.typed_yaml import load_typed
 
 TEXT = (INCLUDE / "program.yaml").read_text(encoding="utf-8")
 
@@ -19,7 +20,7 @@ def load(tmp_path: Path, text: str) -> str:
     path = tmp_path / "program.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(PrakerjaError) as refused:
-        load_programme(path)
+        load_typed(path, Programme, "the programme")
     told = str(refused.value)
     assert "\n" not in told
     assert told.startswith(f"the programme {path}")
@@ -75,14 +76,14 @@ def test_a_file_that_is_no_programme_is_told(tmp_path: Path, text: str, told: st
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PrakerjaError, match=r"cannot be read \(No such file or directory\)"):
-        load_programme(tmp_path / "program.yaml")
+        load_typed(tmp_path / "program.yaml", Programme, "the programme")
 
 
 def test_the_rule_of_a_day_is_the_one_of_then(tmp_path: Path) -> None:
     earlier = "earlier: [{until: 2026-12-31, one_approver_up_to: 10, approvers: 1, approvers_above: 3}]"
     path = tmp_path / "program.yaml"
     path.write_text(TEXT.replace("  answer_within_hours", f"  {earlier}\n  answer_within_hours"), encoding="utf-8")
-    approvals, until = load_programme(path).approvals, date(2026, 12, 31)
+    approvals, until = load_typed(path, Programme, "the programme").approvals, date(2026, 12, 31)
     assert [approvals.as_of(until).count_approvers(people) for people in (10, 11)] == [1, 3]
     assert [approvals.as_of(until + timedelta(days=1)).count_approvers(people) for people in (50_000, 50_001)] == [1, 2]
     assert programme().approvals.as_of(until) == programme().approvals

@@ -223,8 +223,8 @@ class Judge:
     def judge_volume(self, rows: int, usual: int) -> None:
         """Hold the delivery's rows against what is usual for its platform."""
         bounds = {
-            "least": math.ceil(self._platform.volume["share_least"] * usual),
-            "most": math.floor(self._platform.volume["share_most"] * usual),
+            "least": math.ceil(self._platform.volume.share_least * usual),
+            "most": math.floor(self._platform.volume.share_most * usual),
         }
         prepared = PreparedSuite(volume_suite(self._platform.platform), bounds)
         (outcome,) = prepared.validate(pd.DataFrame(index=range(rows)))

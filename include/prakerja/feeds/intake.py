@@ -247,13 +247,11 @@ def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Ent
         connection,
         "feeds/usual_rows",
         platform=entry.platform,
-        first_date=entry.business_date - timedelta(days=platform.volume["days"]),
+        first_date=entry.business_date - timedelta(days=platform.volume.days),
         before=entry.business_date,
         known_by=clock,
     )
-    says_something = (
-        history["days"] >= platform.volume["days_least"] and history["rows"] >= platform.volume["rows_least"]
-    )
+    says_something = history["days"] >= platform.volume.days_least and history["rows"] >= platform.volume.rows_least
     return int(history["rows"]) if says_something else None
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from prakerja.errors import PrakerjaError
 from prakerja.reminders.http_answers import Meaning, meaning_of
 from prakerja.settings import GATEWAYS, INCLUDE, Settings
+from prakerja.typed_yaml import load_typed
 
 FOLDER = INCLUDE / "sms_providers"
 PLACEHOLDERS = ("to", "from", "text", "reference", "receipts_to")
@@ -124,18 +124,11 @@ class SmsProvider(_Part):
 
     @classmethod
     def from_file(cls, path: Path) -> SmsProvider:
-        """Read a provider's file. Raises `PrakerjaError` with the file and the field that does not fit."""
-        where = f"the SMS provider's file {path}"
-        try:
-            provider = cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise PrakerjaError(f"{where} is not YAML: correct it, or take it away") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise PrakerjaError(f"{where}: {place}: {first['msg']}; compare it with gateway.yaml") from None
+        """Read a provider's file. Raises `PrakerjaError` with file, line and field."""
+        where = "the SMS provider's file"
+        provider = load_typed(path, cls, where)
         if provider.provider != path.stem:
-            raise PrakerjaError(f"{where} is named {path.stem}, but says provider: {provider.provider}")
+            raise PrakerjaError(f"{where} {path} is named {path.stem}, but says provider: {provider.provider}")
         return provider
 
     @property

@@ -342,7 +342,7 @@ def test_an_eighth_platform_is_one_file(home: Path, monkeypatch: pytest.MonkeyPa
     eighth.write_text((Path(platforms.INCLUDE) / "platforms" / "sekolahmu.yaml").read_text()
                       .replace("platform: sekolahmu", "platform: kariermu").replace("records: data", "records: rows")
                       .replace("says: {platform: sekolah.mu}", "says: {}"))  # fmt: skip
-    known = platforms.platforms() | {"kariermu": platforms.Platform.read(eighth)}
+    known = platforms.platforms() | {"kariermu": platforms.Platform.from_file(eighth)}
     monkeypatch.setattr("prakerja.feeds.delivery.platforms", lambda: known)
     data = writers.write("sekolahmu", rows(2)).replace(b'"data"', b'"rows"')
     monkeypatch.setitem(writers.FILES, "kariermu", "transactions.json")

@@ -220,14 +220,18 @@ def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
 @pytest.mark.parametrize(
     ("was", "now", "told"),
     [
-        ("login: bearer ", "login: digest ", "submit.login: Input should be 'bearer' or 'basic'"),
-        ("accepted: accepted", "accepted: eaten", "receipts.statuses.accepted: Input should be"),
-        ("same_twice: one_message", "same_twise: one_message", "submit.same_twice: Field required"),
-        ("by_code: {}", "by_code: {}\n  more: 1", "answers.more: Extra inputs are not permitted"),
-        ("by_status: {}", 'by_status: {"600": unknown}', "answers.by_status.600"),
+        ("login: bearer ", "login: digest ", "line 10: `submit.login`: Input should be 'bearer' or 'basic'"),
+        ("accepted: accepted", "accepted: eaten", "line 33: `receipts.statuses.accepted`: Input should be"),
+        (
+            "same_twice: one_message",
+            "same_twise: one_message",
+            "line 18: `submit.same_twise`: Extra inputs are not permitted",
+        ),
+        ("by_code: {}", "by_code: {}\n  more: 1", "line 25: `answers.more`: Extra inputs are not permitted"),
+        ("by_status: {}", 'by_status: {"600": unknown}', "`answers.by_status.600`: String should match"),
         ("provider: gateway", "provider: other", "is named gateway, but says provider: other"),
         ("provider: gateway", "provider: [", "is not YAML"),
-        ("key_is: base64", "key_is: hex", "receipts.signature.key_is: Input should be 'base64' or 'text'"),
+        ("key_is: base64", "key_is: hex", "line 38: `receipts.signature.key_is`: Input should be 'base64' or 'text'"),
     ],
 )
 def test_a_file_that_does_not_fit_is_told_by_its_field(tmp_path: Path, was: str, now: str, told: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from prakerja.platforms import Platform, platforms
+from prakerja.platforms import platforms
 from prakerja.recheck import files, rows, rule
 from tests.unit.recheck import conftest
 from tests.unit.recheck.conftest import DEADLINE_ON, SITI, LandingZone
@@ -38,15 +37,16 @@ def test_eighth_platform(
     zone: LandingZone, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], content: str
 ) -> None:
     columns = dict(zip(platforms()["tokopedia"].columns, FIELDS, strict=True))
-    eighth: Platform = replace(
-        platforms()["tokopedia"],
-        platform="kariermu",
-        file="penjualan.txt",
-        columns=columns,
-        events={"ya": "PAID", "tidak": "CANCELLED"},
-        occurred_at={"form": "MM-DD-YYYY HH:MM", "zone": "Asia/Jakarta"},
-        active_from=DAY,
-        **changes,
+    eighth = platforms()["tokopedia"].model_copy(
+        update={
+            "platform": "kariermu",
+            "file": "penjualan.txt",
+            "columns": columns,
+            "events": {"ya": "PAID", "tidak": "CANCELLED"},
+            "occurred_at": {"form": "MM-DD-YYYY HH:MM", "zone": "Asia/Jakarta"},
+            "active_from": DAY,
+            **changes,
+        }
     )
     everyone = {**platforms(), "kariermu": eighth}
     for module in (files, rows, conftest):
@@ -60,7 +60,7 @@ def test_eighth_platform(
 
 
 def test_form_that_is_not_known_is_refused(zone: LandingZone, monkeypatch: pytest.MonkeyPatch) -> None:
-    odd = replace(platforms()["tokopedia"], occurred_at={"form": "epoch_s"})
+    odd = platforms()["tokopedia"].model_copy(update={"occurred_at": {"form": "epoch_s"}})
     monkeypatch.setattr(rows, "platforms", lambda: {"tokopedia": odd})
     zone.deliver()
     with pytest.raises(files.EvidenceError, match="the form epoch_s of occurred_at is unknown"):
