@@ -120,6 +120,8 @@ class Reminders(_Section):
     def _require_hours(self) -> Self:
         if not self.leave_from_hour < self.leave_until_hour:
             raise ValueError(f"leave_from_hour is {self.leave_from_hour}, not before leave_until_hour")
+        if self.at_hour >= self.leave_until_hour:
+            raise ValueError(f"at_hour is {self.at_hour}, not before leave_until_hour")
         if len({*self.days}) < len(self.days):
             raise ValueError("days has a day twice")
         return self

@@ -217,6 +217,9 @@ class Settings:
             if name.startswith(prefix) and value
         }
         for gateway in GATEWAYS:
+            if gateway not in encoded and gateway in as_text:
+                variable = f"{prefix}{gateway.upper()}"
+                raise PrakerjaError(f"{variable} is not set: give the secret that the provider signs receipts with")
             if gateway not in encoded:
                 encoded[gateway] = self.generated_once(f"receipts_secret_{gateway}.b64", new_random_key)
         keys = {

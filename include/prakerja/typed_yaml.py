@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from prakerja import plain_yaml
 from prakerja.errors import PrakerjaError
+from prakerja.escaping import one_line
 
 T = TypeVar("T")
 
@@ -20,24 +21,23 @@ def load_typed(path: Path, kind: type[T], where: str) -> T:
     try:
         text = path.read_text(encoding="utf-8")
         loaded = plain_yaml.load(text)
+        repeated = plain_yaml.find_repeated(loaded)
     except OSError as error:
         raise PrakerjaError(f"{where} cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:  # of odd tags, too
         mark = getattr(error, "problem_mark", None)
         raise PrakerjaError(f"{where} is not YAML{f' at line {mark.line + 1}' if mark else ''}: correct it") from None
     if not isinstance(loaded, dict):
         raise PrakerjaError(f"{where} is not a mapping: compare it with the one that came with this version")
-    if repeated := plain_yaml.find_repeated(loaded):
-        raise PrakerjaError(f"{where}: `{'.'.join(repeated)}` stands there twice: take one away")
+    if repeated:
+        line = plain_yaml.line_of(text, repeated)
+        raise PrakerjaError(f"{where}, line {line}: `{one_line('.'.join(repeated))}` stands there twice: take one away")
     try:
         return TypeAdapter(kind).validate_python(loaded)
     except ValidationError as error:
         # A key that is not known says more than the one that is missing for it.
-        first = min(error.errors(include_input=False), key=lambda each: each["type"] not in UNKNOWN)
+        first = min(error.errors(include_input=False), key=lambda each: each["type"] != "extra_forbidden")
     place: tuple[Any, ...] = tuple(step for step in first["loc"] if step != "[key]")
-    field = f"`{'.'.join(map(str, place))}`: " if place else ""
-    told = first["msg"].removeprefix("Value error, ")
+    field = f"`{one_line('.'.join(map(str, place)))}`: " if place else ""
+    told = one_line(first["msg"].removeprefix("Value error, "))
     raise PrakerjaError(f"{where}, line {plain_yaml.line_of(text, place)}: {field}{told}")
-
-
-UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")

@@ -260,7 +260,12 @@ def _needs_of_receipts(now: datetime) -> Iterator[Need]:
         "status": "with the status {word}: say in {file} what it means",
         "code": "with the code {word}: say in {file} what it means",
     }
-    for row in receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR):
+    try:
+        odd = receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR)
+    except PrakerjaError as error:  # a provider's file that does not fit
+        yield Need(str(error), "", True)
+        return
+    for row in odd:
         what = says[row["what"]].format(word=row["word"] or "(not kept)", file=row["file"])
         yield Need(f"the gateway {row['provider']} has sent {row['receipts']:,} receipts {what}", "", False)
 

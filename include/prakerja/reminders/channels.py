@@ -71,6 +71,7 @@ class Channel(Protocol):
     name: str
     in_flight_max: int
     knows_repeats: bool  # whether a submission that is repeated under its key is one message
+    speaks: str  # what tells it from another provider at the same setting
 
     async def submit(self, message: Message) -> Answer:
         """Hand over one message. Raises `ProviderRefusesError` where no message would be taken."""
@@ -125,6 +126,7 @@ class SmsGateway:
         self.knows_repeats = self._provider.submit.same_twice == "one_message"
         self._base, user, password = _without_secret(name, url)
         self._host = urlsplit(self._base).hostname
+        self.speaks = f"{self._provider.provider} at {self._host}{urlsplit(self._base).path}"
         self._authorization = self._provider.authorization(user, password) if user or password else None
         settings = Settings.from_environment()
         self._sender = settings.sms_from if name == "sms" else settings.sms_fallback_from
@@ -205,6 +207,7 @@ class MailServer:
     name = "email"
     in_flight_max = 8
     knows_repeats = False
+    speaks = "smtp"
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url, ("smtp", "smtps"), "the mail server's address")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -153,11 +154,20 @@ def settle(settled: Sequence[Settled], at: datetime) -> None:
 
 
 def exchange(
-    run: Run, channel: str, settled: Sequence[Settled], at: datetime, *, provider: str, after: int, batch: int
+    run: Run,
+    channel: str,
+    settled: Sequence[Settled],
+    at: datetime,
+    *,
+    provider: str,
+    after: int,
+    batch: int,
+    asks_again: Mapping[str, str],
 ) -> tuple[list[Claimed], float]:
     """Write down what submissions came to, and claim the next messages that are due, after the one of this id.
 
-    Gives them, and the seconds after which the provider is free for more, by its pace and for all senders.
+    `asks_again` has, of each provider that knows a key again, the instant since which it is the one that it is. Gives
+    the messages, and the seconds after which the provider is free for more, by its pace and for all senders.
     """
     rules = programme().reminders
     window = window_of(run.cohort)
@@ -173,6 +183,7 @@ def exchange(
             after=after,
             batch=batch,
             at=at,
+            asks_again=json.dumps(dict(asks_again)),
             known_by=at.astimezone(WIB).date(),
             audience=run.audience,
             opens=rules.leave_from_hour,
@@ -185,6 +196,14 @@ def exchange(
         claimed = [Claimed(**contacts.opened(row, channel)) for row in rows] if contacts else []
         seconds = sum(each.state == "sending" for each in claimed) / rules.per_second(channel)
         return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
+
+
+def note_gateway(provider: str, speaks: str, at: datetime) -> str:
+    """Write down what a gateway's address speaks; return since when, as PostgreSQL writes an instant."""
+    with warehouse.transaction("remind") as connection:
+        found = warehouse.execute(connection, "reminders/note_gateway", provider=provider, speaks=speaks, at=at)
+        since: datetime | None = found.scalar_one()
+    return since.isoformat() if since else "-infinity"
 
 
 def free_after(provider: str) -> float:
@@ -231,7 +250,7 @@ def renew_attempts(run: Run, at: datetime) -> None:
         warehouse.execute(connection, "reminders/renew_attempts", **run.key, at=at)
 
 
-def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
+def waiting(run: Run, at: datetime, channels: Sequence[str], asks_again: Mapping[str, str]) -> dict[str, int]:
     """How many messages move by themselves, by what they wait for, where these channels have a provider."""
     receipts = Settings.from_environment().receipts_url is not None
     rules = programme().reminders
@@ -245,6 +264,7 @@ def waiting(run: Run, at: datetime, channels: Sequence[str]) -> dict[str, int]:
                 attempts_max=rules.attempts_max,
                 receipts_since=at - timedelta(minutes=rules.receipts_within_minutes if receipts else 0),
                 channels=list(channels),
+                asks_again=json.dumps(dict(asks_again)),
             )[0]
         )
 

@@ -20,6 +20,7 @@ from uuid import UUID
 from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
@@ -37,6 +38,9 @@ from prakerja.settings import GATEWAYS, WIB, Settings, acting
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000  # bytes
+#: Where receipts come to, as its senders write it: what they sign is what stands here.
+ADDRESS = re.compile(r"https?://(?:[a-z0-9.-]{1,190}|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?")
+TOLD_MAX = 10
 WORDS_MAX = 100  # that are kept of the odd receipts of one posting
 REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>\d{1,4})")
 
@@ -73,6 +77,7 @@ class Taken(BaseModel):
 
 def application() -> FastAPI:
     """The application; the process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`."""
+    public_address()
     app = FastAPI(title="Prakerja Deadlines: receipts", docs_url=None, redoc_url=None)
     secrets = load_receipt_secrets()
     providers = {name: load_provider(name) for name in secrets}
@@ -88,10 +93,13 @@ def application() -> FastAPI:
         if provider not in secrets:
             raise HTTPException(404, "no provider of this name has a secret here")
         body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_MAX:
-                raise HTTPException(413, f"at most {BODY_MAX} bytes")
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_MAX:
+                    raise HTTPException(413, f"at most {BODY_MAX} bytes")
+        except ClientDisconnect:
+            raise HTTPException(400, "the body has not come") from None
         speaks = providers[provider]
         posted = Posted(_public_url(request), request.headers, body)
         if not is_signed(posted, speaks.receipts.signature, secrets[provider], datetime.now(UTC)):
@@ -123,11 +131,21 @@ def application() -> FastAPI:
     return app
 
 
+def public_address() -> str | None:
+    """Return `PRAKERJA_RECEIPTS_URL`, None where it is not set. Raises `PrakerjaError` where it is no address."""
+    given = Settings.from_environment().receipts_url
+    if given and not ADDRESS.fullmatch(given):
+        raise PrakerjaError(
+            "PRAKERJA_RECEIPTS_URL is not an address: write https://host, with a port and a path if it has them"
+        )
+    return given.rstrip("/") if given else None
+
+
 def require_address() -> None:
     """Raise `PrakerjaError` where a provider signs the address that it posts to, and nobody has said what it is."""
     for name in GATEWAYS:
         provider = load_provider(name)
-        if "url" in provider.receipts.signature.signs and not Settings.from_environment().receipts_url:
+        if "url" in provider.receipts.signature.signs and not public_address():
             raise PrakerjaError(f"{provider.name} ({name}) signs our address: set PRAKERJA_RECEIPTS_URL to it")
 
 
@@ -179,8 +197,9 @@ def take_in(provider: str, receipts: list[Receipt], odd: Counter[Odd]) -> Taken:
     taken = apply(provider, receipts)
     if odd:
         count_odd(provider, odd, datetime.now(UTC))
-        told = ", ".join(f"{count} of {each.what} {each.word}".rstrip() for each, count in sorted(odd.items()))
-        log.warning("the provider %s has sent odd receipts: %s", provider, told)
+        told = ", ".join(f"{count} of {each.what} {each.word}".rstrip() for each, count in odd.most_common(TOLD_MAX))
+        more = f", and {len(odd) - TOLD_MAX:,} other words" if len(odd) > TOLD_MAX else ""
+        log.warning("the provider %s has sent odd receipts: %s%s", provider, told, more)
     # An odd code is of a receipt that counts.
     aside = sum(count for each, count in odd.items() if each.what != "code")
     return Taken(moved=taken.moved, unmoved=taken.unmoved, odd=aside)
@@ -265,9 +284,9 @@ def opt_out_by_key(key: UUID, at: datetime) -> bool:
 
 def _public_url(request: Request) -> str:
     """Return the address that was posted to, as its sender knows it: a proxy may stand between."""
-    receipts_url = Settings.from_environment().receipts_url
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return f"{receipts_url.rstrip('/')}{path}" if receipts_url else str(request.url)
+    address = public_address()
+    return f"{address}{path}" if address else str(request.url)
 
 
 def _page(said: str, asked: str) -> str:

@@ -16,7 +16,7 @@ def pause_of(asked: str, dated: str = "") -> float:
     """
     asked = asked.strip()
     if re.fullmatch(r"[0-9]+", asked):
-        return min(float(asked[:6]), MOST)
+        return min(float(asked.lstrip("0")[:6] or 0), MOST)
     until = _date(asked)
     if until is None:
         return 0.0

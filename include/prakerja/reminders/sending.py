@@ -81,9 +81,10 @@ def send_reminders(
         if is_retry:
             outbox.renew_attempts(run, clock())
         outbox.take_over(run, clock())
-        asyncio.run(_Sender(run, clock).send_all(accounts))
+        sender = _Sender(run, clock)
+        asyncio.run(sender.send_all(accounts))
         # In this order: a receipt that comes in between is counted, where nothing is said to wait for it.
-        waits = outbox.waiting(run, clock(), accounts.channels)
+        waits = outbox.waiting(run, clock(), accounts.channels, sender.asks_again)
         progress = Progress(overview.counts_of(run.cohort.cohort, remind_on), waits)
         if progress.is_done and progress.counts["unsettled"]:
             outbox.renew_attempts(run, clock())  # whoever clears the task, or retries, begins anew
@@ -107,6 +108,8 @@ class _Sender:
         self._clock = clock
         self._said_at = time.monotonic()
         self._sent = 0
+        #: The providers that know a key again, and since when each is the one that it is.
+        self.asks_again: dict[str, str] = {}
         receipts_url = Settings.from_environment().receipts_url
         if receipts_url and not ADDRESS.fullmatch(receipts_url):
             raise PrakerjaError(
@@ -118,6 +121,10 @@ class _Sender:
         """SMS, then e-mail, also to whoever an SMS has just turned out not to reach; one's outage stops no other."""
         outage: PrakerjaError | None = None
         async with accounts.opened() as channels:
+            for each in channels.get("sms", []):
+                since = await asyncio.to_thread(outbox.note_gateway, each.name, each.speaks, self._clock())
+                if each.knows_repeats:  # else to ask again might send it twice
+                    self.asks_again[each.name] = since
             for channel, providers in channels.items():
                 await asyncio.to_thread(outbox.escalate, self._run, self._clock())
                 traffic = Traffic([p.name for p in providers], programme().reminders.slow_seconds)
@@ -172,6 +179,7 @@ class _Sender:
                         provider=provider,
                         after=after,
                         batch=batch,
+                        asks_again=self.asks_again,
                     )
                 )
             except BaseException:
@@ -201,8 +209,6 @@ class _Sender:
         provider = by_name.get(claimed.provider or "")
         if provider is None:  # the one that may have it is not set any more
             answer = Answer("unknown", failure="provider_gone")
-        elif claimed.was_unknown and not provider.knows_repeats:  # to ask again might send it twice
-            answer = Answer("unknown", failure="fate_unknown")
         elif (address := _address(channel, claimed.address)) is None:
             answer = Answer("permanent_failure", failure="address_impossible")
         else:

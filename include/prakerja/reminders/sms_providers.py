@@ -12,10 +12,10 @@ from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prakerja.errors import PrakerjaError
 from prakerja.reminders.http_answers import Meaning, meaning_of
@@ -26,8 +26,8 @@ FOLDER = INCLUDE / "sms_providers"
 PLACEHOLDERS = ("to", "from", "text", "reference", "receipts_to")
 PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 WHOLE = {f"{{{name}}}": name for name in PLACEHOLDERS}
-#: What a provider's code or status may be to be kept: no sentence, and nothing that could be a number of somebody's.
-WORD = re.compile(r"(?!.*[0-9]{7})[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+#: What a provider's code or status may be to be kept: no sentence, and no more digits than a code has.
+WORD = re.compile(r"(?!(?:[^0-9]*[0-9]){7})[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 AnswerWord = Literal["accepted", "temporary_failure", "permanent_failure", "queued", "unknown", "refuses_us"]
 ReceiptWord = Literal["accepted", "delivered", "temporary_failure", "permanent_failure"]
@@ -52,6 +52,15 @@ class Submit(_Part):
     headers: dict[str, str]
     fields: dict[str, str | list[str]]
     same_twice: Literal["one_message", "two_messages"]
+
+    @model_validator(mode="after")
+    def _require_placeholders(self) -> Self:
+        written = json.dumps([self.fields, self.headers])
+        if unknown := set(re.findall(r"\{\w+\}", written)) - WHOLE.keys():
+            raise ValueError(f"{', '.join(sorted(unknown))} is no placeholder: known are {', '.join(WHOLE)}")
+        if "{to}" not in written or "{text}" not in written:
+            raise ValueError("fields must have {to} and {text}")
+        return self
 
 
 class Answers(_Part):
@@ -86,6 +95,12 @@ class Signature(_Part):
     timestamp: str | None = None
     within_seconds: Annotated[int, Field(ge=1)] = 300
 
+    @model_validator(mode="after")
+    def _require_content(self) -> Self:
+        if self.form == "hmac" and not (self.header and {"body", "form"} & {*self.signs}):
+            raise ValueError("hmac needs a header, and signs the body or the form")
+        return self
+
 
 class Receipts(_Part):
     """What a provider's receipts look like, and what their statuses and codes mean.
@@ -101,6 +116,12 @@ class Receipts(_Part):
     statuses: dict[str, ReceiptWord]
     codes: dict[str, CodeWord]
     signature: Signature
+
+    @model_validator(mode="after")
+    def _require_signed_reference(self) -> Self:
+        if self.reference.where == "query" and "url" not in self.signature.signs:
+            raise ValueError("a reference in the query must be signed: signs lacks url")
+        return self
 
 
 class Submission(NamedTuple):

@@ -2,13 +2,15 @@
 -- Purchase, suspension and opt-out are read here, right before the submission, from the ledger itself.
 -- One whose fate is unknown goes to the provider that may have it, under the same key, with the same words.
 -- Parameters: cohort, remind_on, channel, provider, after, batch, at, known_by, announced_on, deadline_on,
--- settlement_days, audience, opens, closes, attempts_max, per_number_max.
+-- settlement_days, audience, opens, closes, attempts_max, per_number_max, asks_again (by provider that knows a key
+-- again: since when it is the one that it is).
 -- Duty: remind.
 with due as materialized (
     select *
     from
         due_messages(
-            :cohort, :remind_on, :channel, :after, :batch, :at, :deadline_on, :opens, :closes, :attempts_max
+            :cohort, :remind_on, :channel, :after, :batch, :at, :deadline_on, :opens, :closes, :attempts_max,
+            cast(:asks_again as jsonb)
         )
 ),
 

@@ -33,6 +33,8 @@ def provider(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     for gateway in ("SMS", "SMS_FALLBACK"):
         monkeypatch.setenv(f"PRAKERJA_{gateway}_PROVIDER", name)
         monkeypatch.setenv(f"PRAKERJA_{gateway}_FROM", "+15005550006")
+        secret = "" if name == "gateway" else f"the secret of {gateway}"
+        monkeypatch.setenv(f"PRAKERJA_RECEIPTS_SECRET_{gateway}", secret)
     return name
 
 

@@ -111,7 +111,7 @@ def test_what_a_gateway_may_have_is_asked_for_again_with_the_number_that_it_has(
     desk.send(NINE.replace(hour=3))
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
-            "update reminders set state = 'sending', attempts = 1;"
+            "update reminders set state = 'sending', attempts = 1, provider = 'sms', submitted_at = now();"
             "update reminders set state = 'unknown', try_after = now() - interval '9 years'"
         )
     correct({"card_number": CARD, "phone": RIGHT})

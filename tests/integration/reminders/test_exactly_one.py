@@ -40,7 +40,7 @@ def test_two_senders_that_both_believe_to_be_alone_claim_no_message_twice(many: 
     claimed: list[int] = []
 
     def claim() -> None:
-        while got := outbox.exchange(run, "sms", [], NINE, provider="sms", after=0, batch=4)[0]:
+        while got := outbox.exchange(run, "sms", [], NINE, provider="sms", after=0, batch=4, asks_again={})[0]:
             claimed.extend(each.reminder_id for each in got)
 
     threads = [threading.Thread(target=claim) for _ in range(8)]

@@ -124,6 +124,19 @@ def test_a_receipt_of_anybody_else_moves_nothing(provider: str, desk: Desk) -> N
     assert desk.rows("state") == [("delivered",)]
 
 
+def test_what_one_provider_may_have_taken_another_is_not_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the same setting: the new one does not know the key of the old one's message."""
+    desk.roster([person(1, magic("09"))])
+    monkeypatch.setattr("prakerja.sandbox.postman.DUE_MAX", 0)
+    desk.send(sms_fallback=None)
+    assert desk.rows("state, provider") == [("unknown", "sms")]
+    other = desk.at.sms.replace("/first", "/second")
+    for hours in range(1, 8):
+        with contextlib.suppress(PartialError):
+            desk.send(NINE + timedelta(hours=hours), sms=other, sms_fallback=None)
+    assert [place for place, *_ in desk.messages()] == ["first"]
+
+
 # -- odd receipts ------------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +162,7 @@ def test_an_odd_entry_refuses_no_other(desk: Desk) -> None:
         {"reference": f"{d}.0", "status": "temporary_failure", "code": "30003"},
         {"reference": f"{a}.0", "status": "delivered to +6281234567890"},
         {"reference": f"{a}.0", "status": 12345678901},
-        {"reference": f"{a}.0", "status": "x628123456789"},
+        {"reference": f"{a}.0", "status": "x62-812-345"},
         {"reference": f"{a}.0", "status": ["delivered"]},
         {"reference": f"{b}.0", "status": "permanent_failure", "code": "no such subscriber 081234567890"},
         {"reference": 7, "status": "delivered"},
@@ -231,6 +244,14 @@ def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
         ("by_status: {}", 'by_status: {"600": unknown}', "`answers.by_status.600`: String should match"),
         ("provider: gateway", "provider: other", "is named gateway, but says provider: other"),
         ("provider: gateway", "provider: [", "is not YAML"),
+        ('text: "{text}"', 'text: "{txt}"', "`submit`: {txt} is no placeholder: known are {to}"),
+        ('to: "{to}"', 'to: "+62811"', "`submit`: fields must have {to} and {text}"),
+        (
+            "form: standard_webhooks",
+            "form: hmac, header: x-signature, signs: [url]",
+            "`receipts.signature`: hmac needs",
+        ),
+        ("in: entry", "in: query", "`receipts`: a reference in the query must be signed"),
         ("key_is: base64", "key_is: hex", "line 38: `receipts.signature.key_is`: Input should be 'base64' or 'text'"),
     ],
 )
@@ -254,6 +275,38 @@ def test_a_provider_without_a_file_or_a_sender_is_refused(desk: Desk, monkeypatc
     with pytest.raises(PrakerjaError, match="names something, of which there is no file: known are gateway, sinch"):
         desk.send()
     assert desk.rows("state") == [("queued",)]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["081-234-567-890", "62-812-3456", "0812_345", "abc081234x5", "a b", "é", "", "-x", "x" * 41, True, 10**6, -1, 1.5],
+)
+def test_no_word_is_kept_that_could_be_a_number(word: object) -> None:
+    assert sms_providers.word_of(word) is None
+
+
+@pytest.mark.parametrize("word", ["EC_ABSENT", "30003", 0, 999_999, "undelivered", "http-5xx"])
+def test_a_code_is_kept(word: object) -> None:
+    assert sms_providers.word_of(word) == str(word)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["r.example", "ftp://r.example", "https://r.example:x", "https://[r.example", "https://r.example?a=b",
+     "https://u:p@r.example", "https://R.example", "https://r.example#x"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_at_the_start(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("PRAKERJA_RECEIPTS_URL", given)
+    with pytest.raises(PrakerjaError, match="PRAKERJA_RECEIPTS_URL is not an address"):
+        receipts.application()
+
+
+def test_a_secret_that_only_the_provider_knows_is_not_generated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRAKERJA_SMS_PROVIDER", "twilio")
+    with pytest.raises(PrakerjaError, match="PRAKERJA_RECEIPTS_SECRET_SMS is not set: give the secret"):
+        receipts.application()
 
 
 def test_a_value_is_filled_in_once() -> None:

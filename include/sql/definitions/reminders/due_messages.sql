@@ -11,7 +11,8 @@ create or replace function due_messages(
     deadline_on date,
     opens integer,
     closes integer,
-    attempts_max integer
+    attempts_max integer,
+    asks_again jsonb
 )
 returns table (
     reminder_id bigint, recipient_id bigint, state text, address text, card_number bigint, contact bytea
@@ -79,7 +80,11 @@ begin atomic
         and (
             m.state = 'queued'
             or (
-                (m.state = 'temporary_failure' or (m.state = 'unknown' and m.channel = 'sms'))
+                (
+                    m.state = 'temporary_failure'
+                    -- Where the provider that may have it knows its key again, and is still the same one.
+                    or (m.state = 'unknown' and m.submitted_at >= cast(asks_again ->> m.provider as timestamptz))
+                )
                 and m.attempts < due_messages.attempts_max
                 and m.try_after <= due_messages.at
             )
