@@ -242,7 +242,9 @@ FIRST: dict[str, Plant] = {
     "a repeated row contradicts itself": _in(
         CANONICAL, "if digest in seen:", "if digest in seen and event is None:", "bukalapak 2021-03-11"
     ),
-    "a row may be eight days old": _in(EXPECTATIONS, '["days_back"])', '["days_back"]) + 1', "tokopedia 2021-03-10"),
+    "a row may be eight days old": _in(
+        EXPECTATIONS, "feeds.days_back)", "feeds.days_back + 1)", "tokopedia 2021-03-10"
+    ),
     "a time without an offset is WIB": _in(
         FORMS,
         "ISO8601.fullmatch(value))",
