@@ -7,22 +7,17 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from prakerja.errors import PrakerjaError
 from prakerja.settings import INCLUDE
-from prakerja.typed_yaml import load_typed
+from prakerja.typed_yaml import FrozenModel, load_typed, require_stem
 
 FIELDS = ("transaction_id", "event", "occurred_at", "card_number", "course_id", "amount_idr", "voucher_code")
 Event = Literal["PAID", "CANCELLED", "REFUNDED"]
 EVENTS: tuple[str, ...] = get_args(Event)
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Volume(_Model):
+class Volume(FrozenModel):
     """Bounds of a day's rows by the platform's own median of `days` days; fewer days or rows than least say nothing."""
 
     days: Annotated[int, Field(ge=1, le=366)]
@@ -32,7 +27,7 @@ class Volume(_Model):
     share_most: Annotated[float, Field(ge=1)]
 
 
-class Platform(_Model):
+class Platform(FrozenModel):
     """How one platform writes its feed, and from when to when it may.
 
     `columns` maps each canonical field to the platform's column (a dotted path in JSON); `events` the platform's words
@@ -50,13 +45,13 @@ class Platform(_Model):
     volume: Volume
     active_from: date
     active_to: date | None = None
-    aliases: list[str] = []
+    aliases: list[str] = Field(default_factory=list)
     separator: str = ","
     compression: Literal["gzip"] | None = None
     trailer: str | None = None
     sheet: str | None = None
     records: str | None = None
-    says: dict[str, str] = {}
+    says: dict[str, str] = Field(default_factory=dict)
 
     def is_active_on(self, day: date) -> bool:
         """Whether a feed is due for this business date."""
@@ -73,11 +68,9 @@ class Platform(_Model):
     @classmethod
     def from_file(cls, path: Path) -> Platform:
         """Read one platform's file. Raises `PrakerjaError` with file, line and field."""
-        platform = load_typed(path, cls, "the platform file")
-        if platform.platform != path.stem:
-            raise PrakerjaError(
-                f"the platform file {path} is named {path.stem}, but says platform: {platform.platform}"
-            )
+        where = "the platform file"
+        platform = load_typed(path, cls, where)
+        require_stem(path, where, "platform", platform.platform)
         return platform
 
 

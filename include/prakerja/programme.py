@@ -10,10 +10,10 @@ from datetime import date
 from functools import cache
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from prakerja.settings import INCLUDE
-from prakerja.typed_yaml import load_typed
+from prakerja.typed_yaml import StrictModel, load_typed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -22,13 +22,7 @@ Days = Annotated[int, Field(ge=0, le=3650)]
 Hour = Annotated[int, Field(ge=0, le=24)]
 
 
-class _Section(BaseModel):
-    """A mapping of the file: every key is known, and no value is made of another kind."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Feeds(_Section):
+class Feeds(StrictModel):
     """Bounds of a delivery: shares of its rows, bytes that a compressed file opens to, days a row may lie back."""
 
     quarantined_share_max: Share
@@ -36,7 +30,7 @@ class Feeds(_Section):
     days_back: Days
 
 
-class Revocations(_Section):
+class Revocations(StrictModel):
     """Bounds beyond which a decision stops."""
 
     overdue_share_max: Share
@@ -47,7 +41,7 @@ class Revocations(_Section):
     shrunk_share_least: Share
 
 
-class ApprovalRule(_Section):
+class ApprovalRule(StrictModel):
     """How many people approve a batch: `approvers` up to a number of people in it, `approvers_above` beyond it."""
 
     one_approver_up_to: Count
@@ -76,14 +70,14 @@ class Approvals(ApprovalRule):
 
     signature_counts_for_days: Positive
     answer_within_hours: Positive
-    earlier: list[EarlierApprovalRule] = []
+    earlier: list[EarlierApprovalRule] = Field(default_factory=list)
 
     def as_of(self, day: date) -> ApprovalRule:
         """Return the rule that was in force on a day (WIB)."""
         return next((rule for rule in self.earlier if day <= rule.until), self)
 
 
-class Sms(_Section):
+class Sms(StrictModel):
     """Pace, length and price (IDR) of SMS."""
 
     per_second: Positive
@@ -91,14 +85,14 @@ class Sms(_Section):
     segment_idr: Count
 
 
-class Email(_Section):
+class Email(StrictModel):
     """Pace and price (IDR) of e-mails."""
 
     per_second: Positive
     message_idr: Count
 
 
-class Reminders(_Section):
+class Reminders(StrictModel):
     """Who is reminded, when, with which texts, how often, and for how long it is tried."""
 
     days: Annotated[list[Annotated[int, Field(ge=0, le=60)]], Field(min_length=1)]
@@ -131,7 +125,7 @@ class Reminders(_Section):
         return self.sms.per_second if channel == "sms" else self.email.per_second
 
 
-class Blacklist(_Section):
+class Blacklist(StrictModel):
     """How often the list is published, how long it counts, and by how much it may change without an approval."""
 
     expires_after_days: Positive
@@ -145,13 +139,13 @@ class Blacklist(_Section):
     lookups_max: Positive
 
 
-class Statistics(_Section):
+class Statistics(StrictModel):
     """The smallest count of people that is told to anybody."""
 
     least: Positive
 
 
-class Programme(_Section):
+class Programme(StrictModel):
     """One programme's rules. `window_days` counts the day of announcement, `settlement_days` those after a deadline."""
 
     window_days: Annotated[int, Field(ge=2, le=365)]

@@ -6,13 +6,31 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from prakerja import plain_yaml
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import one_line
 
 T = TypeVar("T")
+
+
+class StrictModel(BaseModel):
+    """A mapping of a file: every key is known, and no value is made of another kind."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FrozenModel(StrictModel):
+    """One that stays as it was read."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def require_stem(path: Path, where: str, field: str, given: str) -> None:
+    """Raise `PrakerjaError` where a file is not named as its `field` says."""
+    if given != path.stem:
+        raise PrakerjaError(f"{where} {path} is named {path.stem}, but says {field}: {given}")
 
 
 def load_typed(path: Path, kind: type[T], where: str) -> T:
