@@ -6,21 +6,7 @@ and codes (`include/sms_providers`). A gateway's own words are not read: they co
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Meaning(NamedTuple):
-    """What an answer means for a message.
-
-    `state` is `accepted`, `temporary_failure`, `permanent_failure`, `unknown` (it may have been taken) or `queued` (it
-    never left). `is_servers` when the fault is the gateway's and not the message's; `refuses_us` when no message of
-    ours would be taken.
-    """
-
-    state: str
-    is_servers: bool = False
-    refuses_us: bool = False
-
+from prakerja.reminders.smtp_replies import Meaning
 
 #: By the word that a provider's file uses.
 MEANINGS = {

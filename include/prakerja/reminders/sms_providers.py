@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from prakerja.errors import PrakerjaError
-from prakerja.reminders.http_answers import Meaning, meaning_of
+from prakerja.reminders.http_answers import meaning_of
+from prakerja.reminders.smtp_replies import Meaning
 from prakerja.settings import GATEWAYS, INCLUDE, Settings
-from prakerja.typed_yaml import load_typed
+from prakerja.typed_yaml import FrozenModel, load_typed, require_stem
 
 FOLDER = INCLUDE / "sms_providers"
 PLACEHOLDERS = ("to", "from", "text", "reference", "receipts_to")
@@ -35,11 +36,7 @@ CodeWord = Literal["by_status", "temporary_failure", "permanent_failure"]
 Body = Literal["json", "form"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Submit(_Part):
+class Submit(FrozenModel):
     """How a message is submitted: `fields` with `{to}`, `{from}`, `{text}`, `{reference}`, `{receipts_to}` in them.
 
     A field whose placeholder has no value is left out. `same_twice` is what the provider makes of a submission that is
@@ -63,7 +60,7 @@ class Submit(_Part):
         return self
 
 
-class Answers(_Part):
+class Answers(FrozenModel):
     """Where an answer has the message's id and a refusal's code, and what differs from `http_answers`."""
 
     id: str
@@ -72,14 +69,14 @@ class Answers(_Part):
     by_code: dict[str, AnswerWord]
 
 
-class Reference(_Part):
+class Reference(FrozenModel):
     """Where a receipt has our reference: in its entry, or in the address that it is posted to."""
 
     where: Literal["entry", "query"] = Field(alias="in")
     name: str
 
 
-class Signature(_Part):
+class Signature(FrozenModel):
     """How receipts are signed, and whether the secret is base64 or text as it stands.
 
     Of `hmac`: `signs` are the parts (`body`, `url`, `form`, `header NAME`) with `between` between them; `timestamp`
@@ -90,7 +87,7 @@ class Signature(_Part):
     key_is: Literal["base64", "text"]
     hash: Literal["sha1", "sha256"] = "sha256"
     header: str = ""
-    signs: list[Annotated[str, Field(pattern=r"^(body|url|form|header [a-z0-9-]+)$")]] = []
+    signs: list[Annotated[str, Field(pattern=r"^(body|url|form|header [a-z0-9-]+)$")]] = Field(default_factory=list)
     between: str = ""
     timestamp: str | None = None
     within_seconds: Annotated[int, Field(ge=1)] = 300
@@ -102,7 +99,7 @@ class Signature(_Part):
         return self
 
 
-class Receipts(_Part):
+class Receipts(FrozenModel):
     """What a provider's receipts look like, and what their statuses and codes mean.
 
     A failure's code decides what its status does not; where `codes` are given, one that is not among them is odd.
@@ -132,7 +129,7 @@ class Submission(NamedTuple):
     body: bytes
 
 
-class SmsProvider(_Part):
+class SmsProvider(FrozenModel):
     """One provider."""
 
     provider: str
@@ -148,8 +145,7 @@ class SmsProvider(_Part):
         """Read a provider's file. Raises `PrakerjaError` with file, line and field."""
         where = "the SMS provider's file"
         provider = load_typed(path, cls, where)
-        if provider.provider != path.stem:
-            raise PrakerjaError(f"{where} {path} is named {path.stem}, but says provider: {provider.provider}")
+        require_stem(path, where, "provider", provider.provider)
         return provider
 
     @property

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 
 class Meaning(NamedTuple):
-    """What a reply means for a message, and for the session.
+    """What a reply means for a message, and for the session; of a gateway, what its answer does.
 
-    `state` is `temporary_failure`, `permanent_failure` or `queued` (it never left). `is_servers` when the fault is the
+    `state` is `accepted`, `temporary_failure`, `permanent_failure`, `unknown` (it may have been taken) or `queued` (it
+    never left). `is_servers` when the fault is the
     server's and not the message's; `refuses_us` when no message of ours would be taken; `must_close` when the session
     is not to be used again.
     """
