@@ -96,6 +96,11 @@ class Cohort:
         return programme().settlement_days
 
     @property
+    def reminded_audience(self) -> str:
+        """Whom its reminders are for, `not_purchased` or `all`: the programme's where the cohort has no own."""
+        return self.audience or programme().reminders.audience
+
+    @property
     def last_business_date(self) -> date:
         """The last business date that the deadline decision sees."""
         return self.deadline_on + timedelta(days=self.settlement_days)

@@ -52,7 +52,7 @@ def count_due(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> 
         cohort=cohort.cohort,
         deadline_on=cohort.deadline_on,
         known_by=as_of,
-        audience=cohort.audience or programme().reminders.audience,
+        audience=cohort.reminded_audience,
     )
     return sum(row["people"] for row in targets if row["refused"] is None)
 

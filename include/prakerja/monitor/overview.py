@@ -20,7 +20,6 @@ from prakerja.monitor import curves, figures
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
-from prakerja.programme import programme
 from prakerja.reminders import receipts
 from prakerja.settings import WIB, Settings
 
@@ -195,8 +194,7 @@ def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> It
 
 def _count_due(cohort: Cohort, counts: Mapping[str, Any]) -> int:
     """Whom a reminder is for, as of the last count: the suspended get none."""
-    audience = cohort.audience or programme().reminders.audience
-    states = ("at_risk", "overdue", "held", *(["purchased"] if audience == "all" else []))
+    states = ("at_risk", "overdue", "held", *(["purchased"] if cohort.reminded_audience == "all" else []))
     return int(sum(counts[state] for state in states) - counts["held_for"].get("suspended", 0))
 
 

@@ -91,7 +91,7 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     with warehouse.transaction("remind") as connection:
         if today == remind_on:
             texts = Texts(rules.texts)
-            audience = cohort.audience or rules.audience
+            audience = cohort.reminded_audience
             is_new = warehouse.execute(
                 connection,
                 "reminders/insert_run",
@@ -166,7 +166,7 @@ def exchange(
 ) -> tuple[list[Claimed], float]:
     """Write down what submissions came to, and claim the next messages that are due, after the one of this id.
 
-    `asks_again` has, of each provider that knows a key again, the instant since which it is the one that it is. Gives
+    `asks_again` has, of each provider that knows a key again, the instant since which it is the one that it is. Return
     the messages, and the seconds after which the provider is free for more, by its pace and for all senders.
     """
     rules = programme().reminders

@@ -70,7 +70,7 @@ def preview(cohort: Cohort, remind_on: date, known_by: date) -> Preview:
             cohort=cohort.cohort,
             deadline_on=cohort.deadline_on,
             known_by=known_by,
-            audience=cohort.audience or rules.audience,
+            audience=cohort.reminded_audience,
         )
     rows, shown = [], {}
     for each in found:
