@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
+from itertools import chain
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
@@ -121,7 +122,7 @@ class _Sender:
         """SMS, then e-mail, also to whoever an SMS has just turned out not to reach; one's outage stops no other."""
         outage: PrakerjaError | None = None
         async with accounts.opened() as channels:
-            for each in channels.get("sms", []):
+            for each in chain.from_iterable(channels.values()):
                 since = await asyncio.to_thread(outbox.note_gateway, each.name, each.speaks, self._clock())
                 if each.knows_repeats:  # else to ask again might send it twice
                     self.asks_again[each.name] = since
@@ -206,10 +207,8 @@ class _Sender:
         self, claimed: Claimed, channel: str, by_name: dict[str, Channel], traffic: Traffic, came: _Came
     ) -> None:
         text: Text | None = None
-        provider = by_name.get(claimed.provider or "")
-        if provider is None:  # the one that may have it is not set any more
-            answer = Answer("unknown", failure="provider_gone")
-        elif (address := _address(channel, claimed.address)) is None:
+        provider = by_name[claimed.provider or ""]
+        if (address := _address(channel, claimed.address)) is None:
             answer = Answer("permanent_failure", failure="address_impossible")
         else:
             text = self._text(channel, claimed)
