@@ -17,6 +17,7 @@ from prakerja.occasion import Occasion
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
+    from prakerja.blacklist.freshness import Freshness
     from prakerja.cohorts.roster import RosterIntake
     from prakerja.revocations.run_audit import Finding, SeenRuns
 
@@ -689,23 +690,23 @@ def has_list() -> bool:
 
 def has_fresh_list(version: int = 0) -> bool:
     """Whether a list is published, of this version at least, and the next one not overdue: for DAGs that await it."""
-    from prakerja.blacklist import freshness, sources
-
-    try:
-        published = freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC))
-    except NotReadyError:
-        return False
-    return published.version >= version and not published.is_stale
+    published = _published()
+    return published is not None and published.version >= version and not published.is_stale
 
 
 def published_version() -> int:
     """Return the version of the list that is published, 0 if there is none."""
+    published = _published()
+    return published.version if published else 0
+
+
+def _published() -> Freshness | None:
     from prakerja.blacklist import freshness, sources
 
     try:
-        return freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC)).version
+        return freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC))
     except NotReadyError:
-        return 0
+        return None
 
 
 def measure_list() -> dict[str, float]:
