@@ -97,9 +97,9 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
         receipts = does.receipts
         if does is magic.NUMBERS["05"] and not asked.reference.endswith(".0"):
             receipts = (magic.Receipt("delivered"),)
-        if shape.batch == 1 and receipts:  # these tell every step
+        if shape.tells_every_step and receipts:
             receipts = (magic.Receipt("accepted"), *receipts)
-        if asked.receipts_to is None and receipts_url and PATHS[path] == "sinch":
+        if shape.has_fixed_address and receipts_url:
             asked = replace(asked, receipts_to=f"{receipts_url.rstrip('/')}/v1/receipts/{GATEWAYS[provider]}")
         try:
             is_new = not inbox.has(provider, asked.key) if does.ends != "answer" else True

@@ -63,6 +63,8 @@ class Shape(Protocol):
     """One provider's way to speak."""
 
     batch: int  # receipts in one request
+    tells_every_step: bool  # a receipt for each, not for the end alone
+    has_fixed_address: bool  # receipts go where its dashboard says, whatever a submission asks for
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Asked:
         """Return what is asked. Raises `RefusedError`."""
@@ -92,6 +94,7 @@ class Gateway:
     """A gateway with keys and Standard Webhooks."""
 
     batch = 200
+    tells_every_step = has_fixed_address = False
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Asked:
         _require_login(headers, f"Bearer {TOKEN}", self)
@@ -128,6 +131,7 @@ class Sinch:
     """Sinch SMS: batches of one; a receipt for each change of a recipient's status, signed by HMAC-SHA256."""
 
     batch = 1
+    tells_every_step = has_fixed_address = True
     statuses: ClassVar = {
         ("accepted", None): ("Dispatched", 401),
         ("delivered", None): ("Delivered", 0),
@@ -193,6 +197,7 @@ class Twilio:
     """Twilio: forms; a callback for each change of a message's status, signed over its address and fields."""
 
     batch = 1
+    tells_every_step, has_fixed_address = True, False
     statuses: ClassVar = {
         ("accepted", None): ("sent", None),
         ("delivered", None): ("delivered", None),
