@@ -236,7 +236,7 @@ class AssetEvents(sdk.AssetEventOperations):  # type: ignore[misc]
         found = self.client.session.scalars(
             select(AssetEvent).join(of).where(which, since).order_by(order).limit(limit)
         )
-        return generated.AssetEventsResponse(asset_events=[_told(event) for event in found])
+        return generated.AssetEventsResponse(asset_events=[_build_event(event) for event in found])
 
 
 class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
@@ -290,7 +290,7 @@ class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
         return AssetEvents(self)
 
 
-def _told(event: AssetEvent) -> Any:
+def _build_event(event: AssetEvent) -> Any:
     of, source = event.asset, ("source_task_id", "source_dag_id", "source_run_id", "source_map_index")
     return generated.AssetEventResponse(
         id=event.id,
