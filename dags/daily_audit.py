@@ -11,7 +11,7 @@ Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar,
 
 Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a
 day at most. It decides, asks and revokes as any other: nobody is revoked by the audit. A reminder is repaired on its
-own day alone, by `late_deliveries`: of a day that is over a person is told, until the next reminder has begun.
+own day alone, by `late_deliveries`; a missed day that has passed is reported until the next reminder has begun.
 
 It reads one decided cohort after the other a second time, each within four weeks, and compares the published list with
 what the files say of each person: `recheck` (`prakerja recheck` does the same).

@@ -1,21 +1,21 @@
 """
 ### Takes in what was missing, as soon as it arrives
 
-Every ten minutes: the deliveries that an undecided cohort lacks, and the rosters of cohorts that are announced and have
-none, are looked for in the landing zone, by their folders alone. What has arrived is taken in, the open cohorts'
+Every ten minutes: the missing deliveries of undecided cohorts, and the missing rosters of announced cohorts, are looked
+for in the landing zone, by their folders alone. What has arrived is taken in, the open cohorts'
 standing is refreshed, and a cohort that missing deliveries have stopped **goes on**: by its own run where that still
 waits, else by a run of `cohort_deadline` called `gelombang-13__deadline__2021-04-08__after-<the attempt that was
 stopped>`, one for each such attempt.
 
-Whoever should be **reminded today**, and was not, is reminded by a run more: the roster came after the day's run, the
-run failed before it began, or there was none. It is called as a repair of the audit
+Recipients who were due **today's reminder** and did not get it are reminded by another run: the roster came after the
+day's run, the run failed before it began, or there was none. It is called as a repair of the audit
 (`gelombang-13__H-7__2021-04-01__audit-2021-04-01`), and begins before 20:00 WIB, when the hours for messages end.
 
 The day's own deliveries are the night's, until 08:00 WIB (`platform_feeds`). Where nothing is missing, nothing is
 listed; its note says what came.
 
-**Red** means that the warehouse cannot be reached, or that `cohort_deadline` is paused. A delivery or roster that is
-rejected is told by an alert, and stands in the monitor: its sender must send another.
+**Red** means that the warehouse cannot be reached, or that `cohort_deadline` is paused. An alert and the
+monitor report a delivery or roster that is rejected: its sender must send another.
 """
 
 from __future__ import annotations
