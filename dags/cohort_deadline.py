@@ -40,8 +40,8 @@ from message_connections import message_connections
 from prakerja import workflow
 from prakerja.calendar import calendar, unreadable_entries
 from prakerja.escaping import markdown
-from prakerja.occasion import Occasion
 from prakerja.people import load_people
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB, wib_today
 from prakerja_approval_operator import ask_approval
 from prakerja_assets import PUBLISHES, tell_versions
@@ -51,7 +51,7 @@ from task_policy import DEFAULT_ARGS
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
 TIMETABLE = CohortTimetable.of(calendar().values())
 TODAY = wib_today()
-COHORTS = {n: f"gelombang-{n}, until {wave.as_known_on(TODAY).deadline_on}" for n, wave in calendar().items()}
+COHORTS = {n: f"gelombang-{n}, until {cohort.as_known_on(TODAY).deadline_on}" for n, cohort in calendar().items()}
 #: An entry that cannot be read stops no other cohort: the page tells it, as the import error of `cohort_calendar.py`.
 UNREADABLE = "".join(
     f"\n**Nothing is decided for this cohort:** {markdown(entry.told)}\n" for entry in unreadable_entries()
@@ -59,26 +59,28 @@ UNREADABLE = "".join(
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
 
 
-def occasion() -> Occasion:
+def this_run() -> RunContext:
     context = act()
     event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
-    return Occasion.of_cohort(event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB))
+    return RunContext.from_cohort_run(
+        event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB)
+    )
 
 
 def request_approval() -> dict[str, Any] | None:
-    return workflow.request_approval(occasion())
+    return workflow.request_approval(this_run())
 
 
 def record_approval(digest: str, login: str) -> str:
-    return workflow.record_approval((about := occasion()).cohort, digest, login, about.clock)
+    return workflow.record_approval((run := this_run()).cohort, digest, login, run.as_of)
 
 
 def record_rejection(digest: str, login: str) -> str:
-    return workflow.record_rejection((about := occasion()).cohort, digest, login, about.clock)
+    return workflow.record_rejection((run := this_run()).cohort, digest, login, run.as_of)
 
 
 def is_approval_missing(digest: str) -> bool:
-    return workflow.is_approval_missing(occasion().cohort, digest)
+    return workflow.is_approval_missing(this_run().cohort, digest)
 
 
 def end(why: str) -> EmptyOperator:
@@ -110,28 +112,28 @@ def cohort_deadline():
         task_display_name="Await complete feeds",
     )
     def await_feeds() -> PokeReturnValue:
-        return PokeReturnValue(is_done=workflow.has_complete_feeds(occasion()))
+        return PokeReturnValue(is_done=workflow.has_complete_feeds(this_run()))
 
     @task(task_display_name="Reconcile: count")
     def reconcile(*, ti=None) -> dict[str, Any]:
-        about, counts = occasion(), dict[str, Any]()
+        run, counts = this_run(), dict[str, Any]()
         try:
-            return (counts := workflow.reconcile(about))
+            return (counts := workflow.reconcile(run))
         finally:
-            push_outcome(ti, workflow.tell_of_cohort(about, counts))
+            push_outcome(ti, workflow.tell_of_cohort(run, counts))
 
     @task(task_display_name="Read a second time, and decide")
     def recheck(*, ti=None) -> dict[str, Any]:
-        about = occasion()
+        run = this_run()
         try:
-            return telemetry.of_decision(about, workflow.recheck(about))
+            return telemetry.of_decision(run, workflow.recheck(run))
         finally:
-            if not about.is_rehearsal:
-                push_outcome(ti, workflow.tell_of_cohort(about))
+            if not run.is_rehearsal:
+                push_outcome(ti, workflow.tell_of_cohort(run))
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
-        return workflow.choose(occasion())
+        return workflow.choose(this_run())
 
     ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
@@ -144,20 +146,20 @@ def cohort_deadline():
     )
     def send_reminders(*, ti=None) -> PokeReturnValue:
         # A replay writes to its sandbox, and to nobody else.
-        connections = {} if occasion().is_replay else message_connections()
-        is_done, counts = workflow.send_reminders(about := occasion(), connections)
+        connections = {} if this_run().is_replay else message_connections()
+        is_done, counts = workflow.send_reminders(run := this_run(), connections)
         if is_done:
-            push_outcome(ti, workflow.tell_of_cohort(about))
-        return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(about, counts))
+            push_outcome(ti, workflow.tell_of_cohort(run))
+        return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(run, counts))
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:
-        return workflow.approve_revocation(occasion())
+        return workflow.approve_revocation(this_run())
 
     @task(task_display_name="Revoke")
     def revoke(*, ti=None) -> int:
-        revoked = telemetry.of_revocation(about := occasion(), workflow.revoke(about))
-        push_outcome(ti, workflow.tell_of_cohort(about))
+        revoked = telemetry.of_revocation(run := this_run(), workflow.revoke(run))
+        push_outcome(ti, workflow.tell_of_cohort(run))
         return revoked
 
     @task(
@@ -166,10 +168,10 @@ def cohort_deadline():
         **PUBLISHES,
     )
     def publish_blacklist(*, ti=None, inlet_events=None, outlet_events=None) -> int:
-        version = workflow.publish_blacklist(about := occasion())
+        version = workflow.publish_blacklist(run := this_run())
         telemetry.of_list(workflow.measure_list())
         tell_versions(inlet_events, outlet_events, workflow.published_version())
-        push_outcome(ti, workflow.tell_of_cohort(about))
+        push_outcome(ti, workflow.tell_of_cohort(run))
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

@@ -6,7 +6,7 @@ Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar,
 - an event that was due and has **no run** (a cohort that was added late, a scheduler that was down, a backfill that
   passed over it), or a **run without tasks**,
 - a cohort whose **deadline moved** after its run,
-- a cohort that is **not decided** though all its feeds are in by now, or whose revocations nobody was **asked** about,
+- a cohort that is **not decided** though all its feeds are in by now, or whose revocations nobody was **asked** run,
 - a reminder date on which people were due and **nobody was reminded**: its run had no roster, or never began.
 
 Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a

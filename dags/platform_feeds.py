@@ -37,7 +37,7 @@ from alerts import FAILURE, Alert, deadline_alert
 from plain_tasks import plain_sensor
 from prakerja import workflow
 from prakerja.escaping import one_line
-from prakerja.occasion import Occasion
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from prakerja_assets import ACCEPTED, PUBLISHES, tell_deliveries, tell_versions
 from run_notes import pull_all_signed, push_outcome, push_signed
@@ -47,16 +47,16 @@ PATIENCE = timedelta(hours=6)
 LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are asked for
 
 
-def occasion() -> Occasion:
+def this_run() -> RunContext:
     context = act()
     start = context.get("data_interval_start")
-    return Occasion.of_day(context["dag_run"].conf, start and start.astimezone(WIB).date(), datetime.now(WIB))
+    return RunContext.from_daily_run(context["dag_run"].conf, start and start.astimezone(WIB).date(), datetime.now(WIB))
 
 
 def may_wait() -> bool:
     """Until 08:00 WIB of its morning. A run of the past never waits: what is not there is missing, and said."""
     end = get_current_context().get("data_interval_end")
-    return end is not None and not occasion().is_replay and datetime.now(WIB) < end + PATIENCE
+    return end is not None and not this_run().is_replay and datetime.now(WIB) < end + PATIENCE
 
 
 @dag(
@@ -74,11 +74,11 @@ def may_wait() -> bool:
 def platform_feeds():
     @task(task_display_name="Take in rosters")
     def take_in_rosters() -> dict[str, int]:
-        return workflow.take_in_rosters(occasion())
+        return workflow.take_in_rosters(this_run())
 
     @task(task_display_name="List the platforms", trigger_rule=TriggerRule.ALL_DONE)
     def list_platforms() -> list[str]:
-        return workflow.list_platforms(occasion())
+        return workflow.list_platforms(this_run())
 
     @plain_sensor(
         mode="reschedule",
@@ -88,10 +88,10 @@ def platform_feeds():
     )
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
         get_current_context()["platform"] = one_line(str(platform))[:100]  # Airflow keeps no longer name
-        workflow.require_platform(platform, occasion())  # the list came by an XCom
-        if may_wait() and not workflow.has_arrived(platform, occasion()):
+        workflow.require_platform(platform, this_run())  # the list came by an XCom
+        if may_wait() and not workflow.has_arrived(platform, this_run()):
             return PokeReturnValue(is_done=False)
-        taken = workflow.take_in(platform, occasion())
+        taken = workflow.take_in(platform, this_run())
         push_signed(ti, "accepted", {"platform": platform, "deliveries": taken.accepted})
         push_signed(ti, "counts", {"platform": platform, **taken.counts()})
         telemetry.of_intake(platform, taken)
@@ -113,21 +113,21 @@ def platform_feeds():
 
     @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
-        return telemetry.of_standing(workflow.refresh_standing(occasion()))
+        return telemetry.of_standing(workflow.refresh_standing(this_run()))
 
     @task(task_display_name="Notice late truth, publish the day's list", **PUBLISHES)
     def notice_late_truth(*, ti=None, inlet_events=None, outlet_events=None) -> int | None:
         try:
-            if version := workflow.notice_late_truth(occasion()):
+            if version := workflow.notice_late_truth(this_run()):
                 telemetry.of_list(workflow.measure_list())
             tell_versions(inlet_events, outlet_events, workflow.published_version())
             return version
         finally:
-            push_outcome(ti, workflow.tell_of_feeds(occasion(), pull_all_signed(ti, "counts", "take_in")))
+            push_outcome(ti, workflow.tell_of_feeds(this_run(), pull_all_signed(ti, "counts", "take_in")))
 
     @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:
-        return workflow.close_reminders(occasion())
+        return workflow.close_reminders(this_run())
 
     close_reminders()
     rosters, names = take_in_rosters(), list_platforms()

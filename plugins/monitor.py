@@ -15,8 +15,8 @@ from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import RUN_ID
 from prakerja.people import load_people
+from prakerja.run_context import RUN_ID
 
 if TYPE_CHECKING:
     from prakerja.monitor.app import Run
@@ -67,7 +67,7 @@ class AirflowRuns:
         named = RUN_ID.search(run_id)
         if named or row is None:
             return int(named["cohort"]) if named else None
-        by_date = {event.logical_date: event.cohort for wave in calendar().values() for event in wave.events()}
+        by_date = {event.logical_date: event.cohort for cohort in calendar().values() for event in cohort.events()}
         return by_date.get(row.logical_date) or (row.conf or {}).get("cohort")
 
     def intake_of(self, platform: str, recorded_at: datetime) -> str | None:

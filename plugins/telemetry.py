@@ -22,7 +22,7 @@ from prakerja.platforms import platforms
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
-    from prakerja.occasion import Occasion
+    from prakerja.run_context import RunContext
     from prakerja.workflow import TakenIn
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def of_standing(standings: dict[str, dict[str, int]]) -> dict[str, dict[str, int
     return standings
 
 
-def of_decision(about: Occasion, counts: dict[str, Any]) -> dict[str, Any]:
+def of_decision(about: RunContext, counts: dict[str, Any]) -> dict[str, Any]:
     """A cohort was decided; what a rehearsal comes to is nobody's figure."""
     if counts and about.kind == "deadline" and not about.is_rehearsal:
         measure("cohort", counts, cohort=f"gelombang-{about.cohort}")
@@ -56,13 +56,13 @@ def of_decision(about: Occasion, counts: dict[str, Any]) -> dict[str, Any]:
     return counts
 
 
-def of_reminders(about: Occasion, counts: dict[str, int]) -> dict[str, int]:
+def of_reminders(about: RunContext, counts: dict[str, int]) -> dict[str, int]:
     """Messages were sent."""
     measure("reminders", counts, cohort=f"gelombang-{about.cohort}", kind=about.kind)
     return counts
 
 
-def of_revocation(about: Occasion, revoked: int) -> int:
+def of_revocation(about: RunContext, revoked: int) -> int:
     """People were revoked."""
     measure("cohort", {"revoked": revoked}, cohort=f"gelombang-{about.cohort}")
     lineage([_table("outcomes")], [_table("revocations")], rows=revoked)

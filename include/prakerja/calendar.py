@@ -70,7 +70,7 @@ class Cohort:
     """
 
     announced_on: date
-    cohort: int
+    number: int
     deadline_on: date
     recipients: int | None = field(default=None, compare=False)
     extensions: tuple[Extension, ...] = field(default=(), compare=False)
@@ -138,11 +138,11 @@ class Cohort:
         decided_on = max([self.decided_on, *(extension.announced_on for extension in self.extensions)])
         return [
             *(
-                CohortEvent(datetime.combine(on, at, WIB), self.cohort, f"H-{n}", on)
+                CohortEvent(datetime.combine(on, at, WIB), self.number, f"H-{n}", on)
                 for n in days
                 if (on := self.deadline_on - timedelta(days=n)) >= self.announced_on
             ),
-            CohortEvent(datetime.combine(decided_on, time(6), WIB), self.cohort, "deadline", self.deadline_on),
+            CohortEvent(datetime.combine(decided_on, time(6), WIB), self.number, "deadline", self.deadline_on),
         ]
 
 
@@ -182,13 +182,13 @@ def _file() -> tuple[Path, int]:
         return path, 0  # reading it says what is wrong
 
 
-def deadlines(waves: Iterable[Cohort]) -> dict[str, list[Any]]:
+def deadlines(cohorts: Iterable[Cohort]) -> dict[str, list[Any]]:
     """The cohorts' deadlines as the warehouse's statements take them: `cohorts`, `deadlines`."""
-    by_cohort = {wave.cohort: wave.deadline_on for wave in waves}
+    by_cohort = {cohort.number: cohort.deadline_on for cohort in cohorts}
     return {"cohorts": list(by_cohort), "deadlines": list(by_cohort.values())}
 
 
-def cohort(number: int) -> Cohort:
+def find_cohort(number: int) -> Cohort:
     """The cohort of this number. Raises `PrakerjaError` where the calendar has none, or its entry cannot be read."""
     known = calendar()
     if number not in known:
@@ -237,8 +237,8 @@ def _read(path: Path, changed_at: int) -> tuple[dict[int, Cohort], list[Unreadab
             named = " and ".join(map(str, several))
             told = f"{where}, entries {named} (cohort {number}): both have `cohort` {number}: take one away"
             unreadable.append(UnreadableEntry(several[0], number, told))
-    readable = sorted(cohort for _, cohort in found if len(positions[cohort.cohort]) == 1)
-    return {cohort.cohort: cohort for cohort in readable}, sorted(unreadable)
+    readable = sorted(cohort for _, cohort in found if len(positions[cohort.number]) == 1)
+    return {cohort.number: cohort for cohort in readable}, sorted(unreadable)
 
 
 #: Dates outside of these are slips of the pen, and days before and after them could not be counted.

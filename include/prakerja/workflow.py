@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from prakerja.calendar import Cohort, CohortEvent, cohort
+from prakerja.calendar import Cohort, CohortEvent, find_cohort
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.escaping import markdown, one_line
-from prakerja.occasion import Occasion
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
@@ -35,39 +35,39 @@ class NotTakenInError(PrakerjaError):
 # -- platform_feeds ----------------------------------------------------------------------------------------------------
 
 
-def take_in_rosters(occasion: Occasion) -> dict[str, int]:
+def take_in_rosters(run: RunContext) -> dict[str, int]:
     """Load the rosters that have arrived; gives recipients by cohort. Raises `NotTakenInError` for the rejected."""
     from prakerja.cohorts import roster
 
-    intake = roster.take_in_rosters(occasion.clock, is_replay=occasion.is_replay)
+    intake = roster.take_in_rosters(run.as_of, is_replay=run.is_replay)
     if intake.rejected:
         raise NotTakenInError(intake.rejected)
     return {f"gelombang-{number}": rows for number, rows in intake.accepted.items()}
 
 
-def list_platforms(occasion: Occasion) -> list[str]:
+def list_platforms(run: RunContext) -> list[str]:
     """The platforms that owe a feed for the day, and whatever else lies in the landing zone."""
     from prakerja.feeds import intake
     from prakerja.platforms import active_on
 
-    return intake.waiting_platforms(active_on(occasion.on))
+    return intake.waiting_platforms(active_on(run.on))
 
 
-def require_platform(platform: Any, occasion: Occasion) -> None:
+def require_platform(platform: Any, run: RunContext) -> None:
     """Raise `PrakerjaError` where a name is none of `list_platforms`: it leads to no other folder."""
-    if not isinstance(platform, str) or platform not in list_platforms(occasion):
+    if not isinstance(platform, str) or platform not in list_platforms(run):
         raise PrakerjaError(
             f"{one_line(str(platform))[:100]}: no platform, and no folder of the landing zone: "
             "clear the task list_platforms"
         )
 
 
-def has_arrived(platform: str, occasion: Occasion) -> bool:
+def has_arrived(platform: str, run: RunContext) -> bool:
     """Whether the platform's delivery of the day lies in the landing zone, or none is owed."""
     from prakerja.feeds import intake
     from prakerja.platforms import active_on
 
-    return platform not in active_on(occasion.on) or intake.has_arrived(platform, occasion.on)
+    return platform not in active_on(run.on) or intake.has_arrived(platform, run.on)
 
 
 @dataclass(frozen=True)
@@ -94,20 +94,18 @@ class TakenIn:
             raise NotTakenInError(self.rejected, self.missing)
 
 
-def take_in(platform: str, occasion: Occasion) -> TakenIn:
+def take_in(platform: str, run: RunContext) -> TakenIn:
     """Take in what has arrived of a platform."""
     from prakerja import warehouse
     from prakerja.cohorts.completeness import missing_feeds
     from prakerja.cohorts.standing import has_open_cohort
     from prakerja.feeds import intake
 
-    taken = intake.take_in(platform, occasion.clock, is_replay=occasion.is_replay)
+    taken = intake.take_in(platform, run.as_of, is_replay=run.is_replay)
     with warehouse.transaction() as connection:
-        missing = missing_feeds(connection, occasion.on, occasion.on, occasion.clock)
-    is_owed = (platform, occasion.on) in missing and has_open_cohort(occasion.on)
-    return TakenIn(
-        taken.accepted, taken.rejected, [f"{platform} {occasion.on}: no accepted delivery"] if is_owed else []
-    )
+        missing = missing_feeds(connection, run.on, run.on, run.as_of)
+    is_owed = (platform, run.on) in missing and has_open_cohort(run.on)
+    return TakenIn(taken.accepted, taken.rejected, [f"{platform} {run.on}: no accepted delivery"] if is_owed else [])
 
 
 def build_data_docs() -> str:
@@ -117,14 +115,14 @@ def build_data_docs() -> str:
     return str(data_docs.build())
 
 
-def refresh_standing(occasion: Occasion) -> dict[str, dict[str, int]]:
+def refresh_standing(run: RunContext) -> dict[str, dict[str, int]]:
     """Write where every open cohort stands; gives the counts."""
     from prakerja.cohorts import standing
 
-    return standing.refresh_standings(occasion.clock)
+    return standing.refresh_standings(run.as_of)
 
 
-def notice_late_truth(occasion: Occasion) -> int | None:
+def notice_late_truth(run: RunContext) -> int | None:
     """Write down what deliveries show about decided cohorts, carry out what people have approved, and publish that.
 
     Gives the version that was published: also without a change, once a day, so that readers see that it was looked at.
@@ -132,29 +130,29 @@ def notice_late_truth(occasion: Occasion) -> int | None:
     from prakerja.blacklist import publishing
     from prakerja.revocations import appeals, holds, late_truth, reinstatement
 
-    late_truth.notice_late_truth(occasion.clock)
-    holds.carry_out(occasion.clock)
-    appeals.carry_out(occasion.clock)
-    reinstatement.reinstate(occasion.clock, occasion.approve_as)
-    return publishing.publish(occasion.name, occasion.at, occasion.clock, is_daily=True, approve_as=occasion.approve_as)
+    late_truth.notice_late_truth(run.as_of)
+    holds.carry_out(run.as_of)
+    appeals.carry_out(run.as_of)
+    reinstatement.reinstate(run.as_of, run.approve_as)
+    return publishing.publish(run.name, run.now, run.as_of, is_daily=True, approve_as=run.approve_as)
 
 
-def close_reminders(occasion: Occasion) -> dict[str, int]:
+def close_reminders(run: RunContext) -> dict[str, int]:
     """Close the reminders that are too late to send, and forget the addresses that are too old to keep."""
     from prakerja.reminders import outbox
 
-    closed, forgotten = outbox.close(occasion.at)
+    closed, forgotten = outbox.close(run.now)
     return {"closed": closed, "forgotten": forgotten}
 
 
-def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str:
+def tell_of_feeds(run: RunContext, taken: Sequence[Mapping[str, Any]]) -> str:
     """Show what the monitor shows; gives what the run came to, in a sentence.
 
     `taken` has the `TakenIn.counts` of each `platform` that was looked at; the others that owe a feed are named.
     """
     from prakerja.platforms import active_on
 
-    _show(occasion)
+    _show(run)
     sums = {name: sum(count[name] for count in taken) for name in ("deliveries", "rows", "quarantined")}
     told = [
         f"{sums['deliveries']:,} deliveries of {sum(count['deliveries'] > 0 for count in taken)} platforms",
@@ -164,19 +162,19 @@ def tell_of_feeds(occasion: Occasion, taken: Sequence[Mapping[str, Any]]) -> str
     for what in ("rejected", "missing"):
         if named := [count["platform"] for count in taken if count[what]]:
             told.append(f"{what}: {', '.join(named)}")
-    if passed_over := sorted({*active_on(occasion.on)} - {count["platform"] for count in taken}):
+    if passed_over := sorted({*active_on(run.on)} - {count["platform"] for count in taken}):
         told.append(f"not looked at: {', '.join(passed_over)}")
-    return "; ".join([f"{occasion.on}: {', '.join(told)}", *_told_of_calendar(occasion)])
+    return "; ".join([f"{run.on}: {', '.join(told)}", *_told_of_calendar(run)])
 
 
-def _told_of_calendar(occasion: Occasion) -> list[str]:
+def _told_of_calendar(run: RunContext) -> list[str]:
     """What of the calendar needs a person on the run's day, a line each; the run's work is done whatever it is."""
     from prakerja import warehouse
     from prakerja.cohorts import calendar_check
 
     try:
         with warehouse.transaction() as connection:
-            return [problem.told for problem in calendar_check.list_problems(connection, occasion.clock)]
+            return [problem.told for problem in calendar_check.list_problems(connection, run.as_of)]
     except PrakerjaError as error:
         return [str(error)]
 
@@ -198,7 +196,7 @@ def take_in_late_rosters(now: datetime) -> RosterIntake:
 
     today = now.astimezone(WIB).date()
     with warehouse.transaction() as connection:
-        waiting = [wave.cohort for wave in calendar_check.cohorts_without_roster(connection, today)]
+        waiting = [cohort.number for cohort in calendar_check.cohorts_without_roster(connection, today)]
     intake = roster.RosterIntake()
     try:
         if waiting:
@@ -244,7 +242,7 @@ def _count_anew(now: datetime) -> None:
 
     today = now.astimezone(WIB).date()
     standing.refresh_standings(today)
-    _show(Occasion("daily", today, now))
+    _show(RunContext("daily", today, now))
 
 
 def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
@@ -273,7 +271,7 @@ def tell_of_late(taken: Sequence[tuple[str, TakenIn]], rosters: RosterIntake | N
 # -- cohort_deadline ---------------------------------------------------------------------------------------------------
 
 
-def has_complete_feeds(occasion: Occasion) -> bool:
+def has_complete_feeds(run: RunContext) -> bool:
     """The gate: whether every delivery that the run needs is in.
 
     A deadline run of the past does not wait: it raises `BlockedError`, naming platforms and dates. Reminders wait for
@@ -281,20 +279,20 @@ def has_complete_feeds(occasion: Occasion) -> bool:
     """
     from prakerja.revocations import decision
 
-    wave = _cohort(occasion)
-    if occasion.kind != "deadline" or occasion.is_rehearsal or not _has_roster(wave):
+    cohort = _cohort(run)
+    if run.kind != "deadline" or run.is_rehearsal or not _has_roster(cohort):
         return True
     try:
-        decision.require_complete_feeds(wave, occasion.clock)
+        decision.require_complete_feeds(cohort, run.as_of)
     except decision.BlockedError as blocked:
-        if occasion.is_replay or occasion.clock > wave.decided_on:
+        if run.is_replay or run.as_of > cohort.decided_on:
             raise
         log.warning("%s; waiting", blocked)
         return False
     return True
 
 
-def reconcile(occasion: Occasion) -> dict[str, Any]:
+def reconcile(run: RunContext) -> dict[str, Any]:
     """Where the cohort's recipients stand: the counts, after the deadline those that its decision is to be made of.
 
     A rehearsal's is what would be decided today, with what would stop that.
@@ -302,62 +300,62 @@ def reconcile(occasion: Occasion) -> dict[str, Any]:
     from prakerja.cohorts import standing
     from prakerja.revocations import decision
 
-    wave = _cohort(occasion)
-    if not _has_roster(wave):
+    cohort = _cohort(run)
+    if not _has_roster(cohort):
         return {}
-    if occasion.is_rehearsal:
-        return decision.rehearse(wave, occasion.clock)
-    if occasion.kind != "deadline":
-        return dict(standing.refresh_standings(occasion.clock).get(f"gelombang-{wave.cohort}", {}))
-    return decision.reconcile(wave, occasion.clock)
+    if run.is_rehearsal:
+        return decision.rehearse(cohort, run.as_of)
+    if run.kind != "deadline":
+        return dict(standing.refresh_standings(run.as_of).get(f"gelombang-{cohort.number}", {}))
+    return decision.reconcile(cohort, run.as_of)
 
 
-def recheck(occasion: Occasion) -> dict[str, Any]:
+def recheck(run: RunContext) -> dict[str, Any]:
     """Read the cohort's files a second time, by other means, and decide the cohort where both readings agree.
 
     Gives the decision's id and totals; nothing before the deadline, and of a rehearsal, which has both behind it.
     """
     from prakerja.revocations import decision
 
-    wave = _cohort(occasion)
-    if occasion.kind != "deadline" or occasion.is_rehearsal or not _has_roster(wave):
+    cohort = _cohort(run)
+    if run.kind != "deadline" or run.is_rehearsal or not _has_roster(cohort):
         return {}
-    made = decision.decide(wave, occasion.clock)
+    made = decision.decide(cohort, run.as_of)
     return {"decision_id": made.decision_id, "selected": made.selected, **made.totals}
 
 
-def choose(occasion: Occasion) -> str:
+def choose(run: RunContext) -> str:
     """The task that comes next."""
-    wave = _cohort(occasion)
-    if not _has_roster(wave):
+    cohort = _cohort(run)
+    if not _has_roster(cohort):
         return "cohort_has_no_roster"
-    if occasion.is_rehearsal:
+    if run.is_rehearsal:
         return "rehearsal_is_over"
-    if occasion.kind != "deadline":
-        return "reminder_date_is_over" if occasion.is_late else "send_reminders"
-    made = _decision(wave)
-    if made.deadline_on > wave.deadline_on or (made.is_carried_out and made.deadline_on < wave.deadline_on):
+    if run.kind != "deadline":
+        return "reminder_date_is_over" if run.is_late else "send_reminders"
+    made = _decision(cohort)
+    if made.deadline_on > cohort.deadline_on or (made.is_carried_out and made.deadline_on < cohort.deadline_on):
         return "cohort_was_decided"  # for another deadline, that was extended: nobody is decided twice
     if not made.overdue:
         return "nobody_is_overdue"
-    if occasion.is_replay:  # nobody is there to answer
+    if run.is_replay:  # nobody is there to answer
         return "approve_revocation"
-    return "ask_approval" if request_approval(occasion) else "approve_revocation"
+    return "ask_approval" if request_approval(run) else "approve_revocation"
 
 
-def request_approval(occasion: Occasion) -> dict[str, Any] | None:
+def request_approval(run: RunContext) -> dict[str, Any] | None:
     """Propose the revocations and return what approvers are asked (`revocations.requests.Request`), or None."""
     from prakerja.revocations import revocation
 
-    _require_real(occasion)
-    wave = _cohort(occasion)
-    made = _decision(wave)
-    made.require_unmoved(wave)
-    asked = revocation.request_approval(made, occasion.clock)
+    _require_real(run)
+    cohort = _cohort(run)
+    made = _decision(cohort)
+    made.require_unmoved(cohort)
+    asked = revocation.request_approval(made, run.as_of)
     return asdict(asked) if asked else None
 
 
-def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = None) -> tuple[bool, dict[str, int]]:
+def send_reminders(run: RunContext, connections: Mapping[str, str] | None = None) -> tuple[bool, dict[str, int]]:
     """Remind whom the run is for, as far as may leave now; gives whether that is all, and people by how it ended.
 
     `connections` are the providers' URLs (`reminders.channels.Accounts`); none: those of the environment. A replay goes
@@ -368,14 +366,14 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
 
-    _require_real(occasion)
-    accounts = Accounts.of({} if occasion.is_replay else connections or {})
+    _require_real(run)
+    accounts = Accounts.of({} if run.is_replay else connections or {})
 
     def send() -> sending.Progress:
-        return sending.send_reminders(_cohort(occasion), occasion.on, accounts, occasion.now)
+        return sending.send_reminders(_cohort(run), run.on, accounts, run.read_clock)
 
     progress = send()
-    if occasion.is_replay:
+    if run.is_replay:
         patience = time.monotonic() + 30
         while progress.waiting.get("awaiting_receipt") and time.monotonic() < patience:
             time.sleep(0.05)
@@ -384,7 +382,7 @@ def send_reminders(occasion: Occasion, connections: Mapping[str, str] | None = N
             waits = ", ".join(
                 f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count
             )
-            raise sending.PartialError(f"{occasion.name}: {waits}, and a replayed day does not wait")
+            raise sending.PartialError(f"{run.name}: {waits}, and a replayed day does not wait")
     return progress.is_done, progress.counts
 
 
@@ -440,7 +438,7 @@ def is_approval_missing(cohort: int, digest: str) -> bool:
         return made is not None and any(batch.digest == digest for batch in approval.waiting(connection, made))
 
 
-def approve_revocation(occasion: Occasion) -> list[str]:
+def approve_revocation(run: RunContext) -> list[str]:
     """Propose the batch and return who has approved it; in a replay, `approve_as` does so in advance.
 
     Raises `AwaitingApprovalError` where approvals are missing, also where another batch stands by now than the one that
@@ -448,67 +446,69 @@ def approve_revocation(occasion: Occasion) -> list[str]:
     """
     from prakerja.revocations import revocation
 
-    _require_real(occasion)
-    wave = _cohort(occasion)
-    made = _decision(wave)
-    made.require_unmoved(wave)
-    return revocation.require_approval(made, occasion.clock, approve_as=occasion.approve_as)
+    _require_real(run)
+    cohort = _cohort(run)
+    made = _decision(cohort)
+    made.require_unmoved(cohort)
+    return revocation.require_approval(made, run.as_of, approve_as=run.approve_as)
 
 
-def revoke(occasion: Occasion) -> int:
+def revoke(run: RunContext) -> int:
     """Revoke the overdue of the approved decision; gives how many this run revoked."""
     from prakerja.revocations import revocation
 
-    _require_real(occasion)
-    wave = _cohort(occasion)
-    return revocation.revoke(wave, _decision(wave), occasion.clock)
+    _require_real(run)
+    cohort = _cohort(run)
+    return revocation.revoke(cohort, _decision(cohort), run.as_of)
 
 
-def publish_blacklist(occasion: Occasion) -> int:
+def publish_blacklist(run: RunContext) -> int:
     """Publish the list as it stands after this run; gives its version."""
     from prakerja.blacklist import publishing
 
-    _require_real(occasion)
-    version = publishing.publish(occasion.name, occasion.at, occasion.clock, approve_as=occasion.approve_as)
+    _require_real(run)
+    version = publishing.publish(run.name, run.now, run.as_of, approve_as=run.approve_as)
     if version is None:
-        raise PrakerjaError(f"{occasion.name}: nothing was published")
+        raise PrakerjaError(f"{run.name}: nothing was published")
     return version
 
 
-def tell_of_cohort(occasion: Occasion, counts: Mapping[str, Any] | None = None) -> str:
+def tell_of_cohort(run: RunContext, counts: Mapping[str, Any] | None = None) -> str:
     """Show what the monitor shows of the cohort; gives what the run has come to so far, in a sentence.
 
     `counts` is what `reconcile` gave: of a rehearsal nothing else is kept. What was done stays done where it cannot be
     told of.
     """
     try:
-        return _told_of_cohort(occasion, counts or {})
+        return _told_of_cohort(run, counts or {})
     except Exception as error:  # whatever it is: it comes after the work, and may hide how that ended
-        log.warning("%s is not told of (%s)", occasion.name, type(error).__name__)
-        return f"{occasion.name}: not told of, see the logs"
+        log.warning("%s is not told of (%s)", run.name, type(error).__name__)
+        return f"{run.name}: not told of, see the logs"
 
 
-def _told_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
+def _told_of_cohort(run: RunContext, counts: Mapping[str, Any]) -> str:
     from prakerja import warehouse
     from prakerja.cohorts import calendar_check
     from prakerja.cohorts import overview as cohorts
     from prakerja.reminders import overview as reminders
 
-    wave = _cohort(occasion)
-    name = f"gelombang-{wave.cohort}"
-    if not _has_roster(wave):
+    cohort = _cohort(run)
+    name = f"gelombang-{cohort.number}"
+    if not _has_roster(cohort):
         with warehouse.transaction() as connection:
-            return calendar_check.describe_missing_roster(connection, wave, occasion.clock)
-    if occasion.is_rehearsal:
+            return calendar_check.describe_missing_roster(connection, cohort, run.as_of)
+    if run.is_rehearsal:
         stops = counts.get("stops") or []
         would = ", ".join(f"{counts.get(what, 0):,} {what}" for what in ("purchased", "overdue", "held"))
         return f"{name}, a rehearsal: {would}{f'; it would stop: {stops[0]}' if stops else ''}"
-    _show(occasion)
-    if occasion.kind != "deadline":
-        runs = reminders.list_runs(wave.cohort, occasion.on)
-        ends = ", ".join(f"{run[end]:,} {end.replace('_', ' ')}" for run in runs for end in reminders.ENDS if run[end])
-        return f"{name} {occasion.kind}: {ends or 'nobody was reminded'}"
-    row = next((row for row in cohorts.cohort_table() if row["cohort"] == wave.cohort), None)
+    _show(run)
+    if run.kind != "deadline":
+        runs = reminders.list_runs(cohort.number, run.on)
+        ends = ", ".join(
+            f"{sent[end]:,} {end.replace('_', ' ')}" for sent in runs for end in reminders.ENDS if sent[end]
+        )
+        return f"{name} {run.kind}: {ends or 'nobody was reminded'}"
+    row = next((row for row in cohorts.cohort_table() if row["cohort"] == cohort.number), None)
     if row is None or row["status"] in ("no_roster", "open"):
         return f"{name} is not decided"
     if row["status"] == "blocked":
@@ -520,20 +520,20 @@ def _told_of_cohort(occasion: Occasion, counts: Mapping[str, Any]) -> str:
     return f"{name}: {done}{again}"
 
 
-def _show(occasion: Occasion) -> None:
+def _show(run: RunContext) -> None:
     """Count what the monitor shows, and publish the statistics. Nobody waits for a picture: what fails is logged."""
     from prakerja.monitor import figures, statistics
 
     try:
-        figures.refresh(occasion.at, occasion.cohort)
+        figures.refresh(run.now, run.cohort)
         statistics.publish()
     except Exception as error:  # as above
         log.warning("the monitor and the statistics do not show this yet (%s)", type(error).__name__)
 
 
-def _require_real(occasion: Occasion) -> None:
-    if occasion.is_rehearsal:
-        raise PrakerjaError(f"{occasion.name} is a rehearsal: it ends with its report")
+def _require_real(run: RunContext) -> None:
+    if run.is_rehearsal:
+        raise PrakerjaError(f"{run.name} is a rehearsal: it ends with its report")
 
 
 # -- batch_approval ----------------------------------------------------------------------------------------------------
@@ -776,25 +776,25 @@ def _reader() -> Any:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def _cohort(occasion: Occasion) -> Cohort:
-    if occasion.cohort is None:
-        raise PrakerjaError(f"the run {occasion.name} names no cohort")
-    return cohort(occasion.cohort).as_known_on(occasion.clock)
+def _cohort(run: RunContext) -> Cohort:
+    if run.cohort is None:
+        raise PrakerjaError(f"the run {run.name} names no cohort")
+    return find_cohort(run.cohort).as_known_on(run.as_of)
 
 
-def _has_roster(wave: Cohort) -> bool:
+def _has_roster(cohort: Cohort) -> bool:
     from prakerja import warehouse
 
     with warehouse.transaction() as connection:
-        return any(row["cohort"] == wave.cohort for row in warehouse.rows(connection, "cohorts/known_cohorts"))
+        return any(row["cohort"] == cohort.number for row in warehouse.rows(connection, "cohorts/known_cohorts"))
 
 
-def _decision(wave: Cohort) -> Any:
+def _decision(cohort: Cohort) -> Any:
     from prakerja import warehouse
     from prakerja.revocations.decision import made_decision
 
     with warehouse.transaction() as connection:
-        made = made_decision(connection, wave.cohort)
+        made = made_decision(connection, cohort.number)
     if made is None:
-        raise PrakerjaError(f"gelombang-{wave.cohort} is not decided: clear the task `recheck` first")
+        raise PrakerjaError(f"gelombang-{cohort.number} is not decided: clear the task `recheck` first")
     return made

@@ -1,7 +1,7 @@
 """`make bench`: what taking in, deciding, reminding and publishing cost, as ratios against references of the same run.
 
 One part alone: `python -m tests.benchmarks ingest`, or `deadline`, `recheck`, `reminders`, `blacklist`, `monitor`,
-`tasks` (under a real scheduler), `replay`, or `official` (waves 8 to 13 in their real sizes).
+`tasks` (under a real scheduler), `replay`, or `official` (cohorts 8 to 13 in their real sizes).
 """
 
 from __future__ import annotations

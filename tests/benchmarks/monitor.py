@@ -46,8 +46,8 @@ class _Runs:
 def run(folder: Path, scale: float, runs: int) -> None:
     """Fill the warehouse, count what is shown, and print one table: each page's server time beside an empty route's."""
     os.environ["PRAKERJA_CALENDAR"] = str(folder / "calendar.yaml")
-    waves = [_wave(number) for number in range(1, COHORTS + 1)]
-    lines = [f"- {{cohort: {w.cohort}, announced_on: {w.announced_on}, deadline_on: {w.deadline_on}}}" for w in waves]
+    cohorts = [_wave(number) for number in range(1, COHORTS + 1)]
+    lines = [f"- {{cohort: {w.cohort}, announced_on: {w.announced_on}, deadline_on: {w.deadline_on}}}" for w in cohorts]
     (folder / "calendar.yaml").write_text("\n".join(["cohorts:", *lines]) + "\n")
     schema.upgrade()
     let_facts_go_unproved()
@@ -102,8 +102,8 @@ def _wave(number: int) -> Cohort:
     return Cohort(announced, number, announced + timedelta(days=29))
 
 
-def _fill(waves: list[Cohort], people: int, rows: int) -> None:
-    last = waves[-1].announced_on + timedelta(days=20)  # the last three are open
+def _fill(cohorts: list[Cohort], people: int, rows: int) -> None:
+    last = cohorts[-1].announced_on + timedelta(days=20)  # the last three are open
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")  # facts enough, without their proofs
         _say(connection, "insert into deliveries (platform, business_date, revision, fingerprint, status, arrived_on,"
@@ -118,10 +118,10 @@ def _fill(waves: list[Cohort], people: int, rows: int) -> None:
              " wib_midnight(%(first)s::date + (i %% %(days)s)::int) + interval '9 hours', 8000000000000000 + i, 500000,"
              " 'T' || i, 'K', 'V' from generate_series(%(bought)s::bigint, %(rows)s - 1) as i"
              " order by 1",  # as they are loaded: a delivery's rows lie together
-             days=days, first=FIRST, bought=len(waves) * people, rows=rows)  # fmt: skip
-        for wave in waves:
-            _fill_wave(connection, wave, people, last, days)
-            console.print(f"gelombang-{wave.cohort}: {people:,} recipients")
+             days=days, first=FIRST, bought=len(cohorts) * people, rows=rows)  # fmt: skip
+        for cohort in cohorts:
+            _fill_wave(connection, cohort, people, last, days)
+            console.print(f"gelombang-{cohort.number}: {people:,} recipients")
         _restate(connection)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("analyze")
@@ -146,11 +146,11 @@ def _restate(connection: warehouse.Connection) -> None:
     _say(connection, "insert into restatements select %(new)s, %(old)s, 0, 1, 1", old=old, new=new)
 
 
-def _fill_wave(connection: warehouse.Connection, wave: Cohort, people: int, last: date, days: int) -> None:
+def _fill_wave(connection: warehouse.Connection, cohort: Cohort, people: int, last: date, days: int) -> None:
     at = {
-        "cohort": wave.cohort, "announced": wave.announced_on, "deadline": wave.deadline_on, "people": people,
-        "first_id": (wave.cohort - 1) * people, "overdue": int(people * OVERDUE), "from": FIRST, "days": days,
-        "window": min(30, (last - wave.announced_on).days), "as_of": min(wave.decided_on, last),
+        "cohort": cohort.number, "announced": cohort.announced_on, "deadline": cohort.deadline_on, "people": people,
+        "first_id": (cohort.number - 1) * people, "overdue": int(people * OVERDUE), "from": FIRST, "days": days,
+        "window": min(30, (last - cohort.announced_on).days), "as_of": min(cohort.decided_on, last),
     }  # fmt: skip
     # A buyer's row: the day of the window goes down as one over it, the platform by the remainder.
     bought = (
@@ -179,7 +179,7 @@ def _fill_wave(connection: warehouse.Connection, wave: Cohort, people: int, last
          " generation) values (%(cohort)s, %(announced)s, %(deadline)s, 1, now(), 1)", **at)  # fmt: skip
     _say(connection, "insert into standings select %(cohort)s, %(announced)s::date + d, %(people)s,"
          " %(people)s - %(overdue)s, 0, %(overdue)s, 0, 0 from generate_series(1, %(window)s) as d", **at)  # fmt: skip
-    if wave.decided_on > last:
+    if cohort.decided_on > last:
         return
     _say(connection, "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on,"
          " settlement_days, as_of, selected, purchased, held, overdue, excluded) values ('d' || %(cohort)s, %(cohort)s,"

@@ -22,9 +22,9 @@ from tests.benchmarks.ingest import _peak_mb
 from tests.support.day_player import Player, from_to
 
 WAVES = (8, 9, 10, 11, 12, 13)
-#: When the press was told of waves 12 and 13.
+#: When the press was told of cohorts 12 and 13.
 TOLD_ON = date(2021, 4, 6)
-#: What the official figures say were revoked of waves 1 to 9, and of waves 1 to 10.
+#: What the official figures say were revoked of cohorts 1 to 9, and of cohorts 1 to 10.
 FIRST_NINE, FIRST_TEN = 373_745, 382_868
 DECIDING = ("has_complete_feeds", "reconcile", "recheck", "choose", "approve_revocation", "revoke", "publish_blacklist")
 console = Console(stderr=True)
@@ -53,8 +53,8 @@ def run(folder: Path, scale: float) -> None:
 def _simulate(world: Path, scale: float) -> None:
     """In a process of its own, as its user would: a world of this size takes memory that is then given back."""
     code = "import sys; from prakerja.cli import main; sys.argv[0] = 'prakerja'; main()"
-    waves = ",".join(map(str, WAVES))
-    arguments = ["simulate", "--cohorts", waves, "--scale", str(scale), "--out", str(world)]
+    cohorts = ",".join(map(str, WAVES))
+    arguments = ["simulate", "--cohorts", cohorts, "--scale", str(scale), "--out", str(world)]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -70,23 +70,23 @@ def _report(
     truths = {truth["cohort"]: truth for truth in expected["cohorts"]}
     found: dict[int, dict[str, Any]] = {row["cohort"]: row for row in overview.cohort_table()}
     table = Table("figure", "official", "measured", "made of")
-    for number, wave in official.items():
+    for number, cohort in official.items():
         row, made_of = found[number], f"{found[number]['selected']:,} selected"
-        if told := wave.not_bought:
+        if told := cohort.not_bought:
             assert row["at_risk"] == round(told.recipients * scale), (number, row["at_risk"])
-            name = f"not bought of wave {number} as of {told.as_of}"
+            name = f"not bought of cohort {number} as of {told.as_of}"
             table.add_row(name, _of(told.recipients, scale), f"{row['at_risk']:,}", made_of)
             continue
         assert row["revoked"] == truths[number]["overdue"], (number, row["revoked"], truths[number]["overdue"])
-        assert wave.revoked is None or row["revoked"] == round(wave.revoked * scale), (number, row["revoked"])
+        assert cohort.revoked is None or row["revoked"] == round(cohort.revoked * scale), (number, row["revoked"])
         share = f"{made_of}, {row['revoked'] / row['selected']:.1%}"
-        table.add_row(f"revoked of wave {number}", _of(wave.revoked, scale), f"{row['revoked']:,}", share)
+        table.add_row(f"revoked of cohort {number}", _of(cohort.revoked, scale), f"{row['revoked']:,}", share)
     if scale == 1:
         before = FIRST_NINE - (official[8].revoked or 0) - (official[9].revoked or 0)
         first_ten = before + sum(found[number]["revoked"] for number in (8, 9, 10))
         assert first_ten == FIRST_TEN
-        with_others = f"with the official {before:,} of waves 1 to 7"
-        table.add_row("revoked of waves 1 to 10", f"{FIRST_TEN:,}", f"{first_ten:,}", with_others)
+        with_others = f"with the official {before:,} of cohorts 1 to 7"
+        table.add_row("revoked of cohorts 1 to 10", f"{FIRST_TEN:,}", f"{first_ten:,}", with_others)
     written = expected["written"]
     rows = f"{written['recipients']:,} people, {written['deliveries']} deliveries, {written['rows']:,} rows"
     table.add_row("simulate", "", f"{seconds['simulate']:.0f} s", rows)
@@ -97,12 +97,12 @@ def _report(
     longest = max(sums, key=lambda day: sums[day])
     table.add_row("intake of a day: median", "", f"{statistics.median(sums.values()):.1f} s", "")
     table.add_row("intake of a day: longest", "", f"{sums[longest]:.1f} s", f"{longest}: {_parts(days[longest])}")
-    for number, wave in official.items():
-        if wave.decided_on > TOLD_ON:
+    for number, cohort in official.items():
+        if cohort.decided_on > TOLD_ON:
             continue
-        took = player.took[wave.decided_on]
+        took = player.took[cohort.decided_on]
         deciding = {name: took[name] for name in DECIDING}
-        table.add_row(f"decision of wave {number}", "", f"{sum(deciding.values()):.1f} s", _parts(deciding))
+        table.add_row(f"decision of cohort {number}", "", f"{sum(deciding.values()):.1f} s", _parts(deciding))
     table.add_row("peak memory of playing", "", f"{_peak_mb():.0f} MB", "")
     Console(width=140).print(table)
     Console(width=140).print(report.as_of(TOLD_ON).as_text("id"))

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prakerja import schema, warehouse
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.platforms import platforms
 from prakerja.settings import WIB, Settings
@@ -165,18 +165,18 @@ def _ours(sms: str, people: int) -> dict[str, float]:
 
     programme().reminders.sms.per_second = 100_000
     start = time.perf_counter()
-    progress = sending.send_reminders(wave(), H7, Accounts(sms=sms), lambda: AT)
+    progress = sending.send_reminders(cohort(), H7, Accounts(sms=sms), lambda: AT)
     seconds = time.perf_counter() - start
     while progress.counts["delivered"] < people and Settings.from_environment().receipts_url:
-        progress = sending.send_reminders(wave(), H7, Accounts(sms=sms), lambda: AT)
+        progress = sending.send_reminders(cohort(), H7, Accounts(sms=sms), lambda: AT)
         time.sleep(0.2)
     assert progress.counts["delivered"] + progress.counts["accepted"] == people, progress
     return {"seconds": seconds, "settled": time.perf_counter() - start}
 
 
-def wave() -> Cohort:
+def cohort() -> Cohort:
     """The cohort of the bench."""
-    return cohort(13)
+    return find_cohort(13)
 
 
 # -- the world ---------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def _world(people: int) -> None:
         connection.exec_driver_sql(
             "insert into rosters (cohort, fingerprint, status, announced_on, deadline_on, sha256, rows, arrived_on)"
             " values (13, 'x', 'accepted', %s, %s, 'y', %s, %s)",
-            (wave().announced_on, wave().deadline_on, people, wave().announced_on),
+            (cohort().announced_on, cohort().deadline_on, people, cohort().announced_on),
         )
         cards = {CARD + 1009 * i: Contact(f"Siti{i} Aminah", f"0812{i:08}", "") for i in range(1, people + 1)}
         connection.exec_driver_sql(

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from prakerja import schema, warehouse, workflow
-from prakerja.occasion import Occasion, replaying
 from prakerja.platforms import active_on
 from prakerja.replay.days import due_on
 from prakerja.replay.runs import Runner
+from prakerja.run_context import RunContext, replaying
 from prakerja.simulation import world
 
 #: Days of a world of the demo's size on which nothing but feeds is due.
@@ -77,7 +77,7 @@ def _replay(runner: Runner, day: date) -> None:
         due.run_id,
         logical_date=due.logical_date,
         data_interval=due.data_interval,
-        conf=due.occasion.conf(),
+        conf=due.run.conf(),
     )
     assert ran.state == "success", ran
 
@@ -85,7 +85,7 @@ def _replay(runner: Runner, day: date) -> None:
 def _work(day: date) -> None:
     """What the tasks of `platform_feeds` call."""
     (due,) = due_on(day, [], None)
-    occasion: Occasion = due.occasion
+    occasion: RunContext = due.run
     workflow.close_reminders(occasion)
     workflow.take_in_rosters(occasion)
     taken_in = []

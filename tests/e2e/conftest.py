@@ -179,7 +179,7 @@ def calendar_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path:
-    """A nasty world of two short waves; `expected.json` says what must come out of it."""
+    """A nasty world of two short cohorts; `expected.json` says what must come out of it."""
     out = tmp_path_factory.mktemp("worlds") / "nasty"
     maker = Instance(out.parent / "home", out, calendar_file)
     done = maker.run("simulate", "--cohorts", "12,13", "--scale", "0.02", "--seed", "11", "--nasty", "--out", str(out))
@@ -200,7 +200,7 @@ def replayed_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def plain_world(tmp_path_factory: pytest.TempPathFactory, calendar_file: Path) -> Path:
-    """The same waves without anything nasty."""
+    """The same cohorts without anything nasty."""
     out = tmp_path_factory.mktemp("worlds") / "plain"
     maker = Instance(out.parent / "home", out, calendar_file)
     done = maker.run("simulate", "--cohorts", "12,13", "--scale", "0.02", "--seed", "5", "--out", str(out))

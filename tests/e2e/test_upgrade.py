@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tests.e2e.conftest import Instance
 
-#: Two short waves, replayed and approved at revision 0015: a backup, what was published, and the table that was told.
+#: Two short cohorts, replayed and approved at revision 0015: a backup, what was published, and the table that was told.
 OF_0015 = Path(__file__).with_name("home_0015.zip")
-#: The same at revision 0016, with its keys. One wave is revoked: two reinstatements wait, a hold that Budi resolved
+#: The same at revision 0016, with its keys. One cohort is revoked: two reinstatements wait, a hold that Budi resolved
 #: waits, and one that Siti Rahma resolved is approved and not carried out. The other wave's 18 revocations wait.
 OF_0016 = Path(__file__).with_name("home_0016.zip")
 #: A cohort of fifty at revision 0021, whose deadline was extended. Number 1 was held, revoked singly, left out of the

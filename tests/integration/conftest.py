@@ -14,7 +14,7 @@ from alembic import command
 
 from prakerja import embedded_postgres, schema, warehouse
 from prakerja.blacklist import anchors, audit, publishing
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.revocations import appeals, freezes
@@ -26,7 +26,7 @@ from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, bought, card, car
 
 
 @pytest.fixture
-def wave(home: Path) -> Cohort:
+def cohort(home: Path) -> Cohort:
     """Gelombang 12 with fifty recipients; all but the first two have bought; every feed of the window is in."""
     landing = home / "landing"
     deliver_roster(landing, 12, [roster_line(n) for n in range(1, PEOPLE + 1)], "2021-03-05", "2021-03-13")
@@ -34,14 +34,14 @@ def wave(home: Path) -> Cohort:
     deliver(landing, "tokopedia", "2021-03-08", [bought(n) for n in range(3, PEOPLE + 1)])
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
     empty_days("2021-03-05", "2021-03-14", arrives_on=lambda day: day, without=[("tokopedia", "2021-03-08")])
-    return cohort(12)
+    return find_cohort(12)
 
 
 @pytest.fixture
-def told(wave: Cohort) -> Path:
+def told(cohort: Cohort) -> Path:
     """Two revoked, two versions published, one appeal; gives nothing that is wrong."""
     acting.set("gelombang-12__deadline revoke")
-    carry_out(wave)
+    carry_out(cohort)
     publishing.publish("first", AT, DECIDED_ON)
     appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="Ani", on=DECIDED_ON)
     publishing.publish("second", AT, DECIDED_ON)

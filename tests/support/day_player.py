@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from prakerja import workflow
 from prakerja.calendar import calendar
-from prakerja.occasion import Occasion, replaying
 from prakerja.replay.days import due_on
+from prakerja.run_context import RunContext, replaying
 
 Result = TypeVar("Result")
 
@@ -44,32 +44,32 @@ class Player:
 
     def _play(self, day: date) -> None:
         for due in due_on(day, list(calendar().values()), self.approve_as):
-            if due.occasion.kind == "daily":
-                self._platform_feeds(due.occasion)
-            elif due.occasion.kind == "deadline":
-                self._cohort_deadline(due.occasion)
+            if due.run.kind == "daily":
+                self._platform_feeds(due.run)
+            elif due.run.kind == "deadline":
+                self._cohort_deadline(due.run)
 
-    def _platform_feeds(self, occasion: Occasion) -> None:
-        self._run(workflow.take_in_rosters, occasion)
-        for platform in self._run(workflow.list_platforms, occasion):
-            self._run(workflow.take_in, platform, occasion).require_all()
-        self._run(workflow.refresh_standing, occasion)
-        self._run(workflow.notice_late_truth, occasion)
+    def _platform_feeds(self, run: RunContext) -> None:
+        self._run(workflow.take_in_rosters, run)
+        for platform in self._run(workflow.list_platforms, run):
+            self._run(workflow.take_in, platform, run).require_all()
+        self._run(workflow.refresh_standing, run)
+        self._run(workflow.notice_late_truth, run)
 
-    def _cohort_deadline(self, occasion: Occasion) -> None:
-        assert self._run(workflow.has_complete_feeds, occasion)
-        self._run(workflow.reconcile, occasion)
-        self._run(workflow.recheck, occasion)
-        assert self._run(workflow.choose, occasion) == "approve_revocation"
-        self._run(workflow.approve_revocation, occasion)
-        self._run(workflow.revoke, occasion)
-        self._run(workflow.publish_blacklist, occasion)
+    def _cohort_deadline(self, run: RunContext) -> None:
+        assert self._run(workflow.has_complete_feeds, run)
+        self._run(workflow.reconcile, run)
+        self._run(workflow.recheck, run)
+        assert self._run(workflow.choose, run) == "approve_revocation"
+        self._run(workflow.approve_revocation, run)
+        self._run(workflow.revoke, run)
+        self._run(workflow.publish_blacklist, run)
 
-    def _run(self, task: Callable[..., Result], *given: str | Occasion) -> Result:
+    def _run(self, task: Callable[..., Result], *given: str | RunContext) -> Result:
         start = time.perf_counter()
         try:
             return task(*given)
         finally:
-            occasion = given[-1]
-            assert isinstance(occasion, Occasion)
-            self.took[occasion.clock][task.__name__] += time.perf_counter() - start
+            run = given[-1]
+            assert isinstance(run, RunContext)
+            self.took[run.as_of][task.__name__] += time.perf_counter() - start

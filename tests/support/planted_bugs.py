@@ -117,7 +117,10 @@ FIRST: dict[str, Plant] = {
     ),
     "a rejected revision is in force": _in(IN_FORCE, "d.status = 'accepted' and", "", is_final=True),
     "a delivery of the day after is known": _in(
-        IN_FORCE, "d.arrived_on <= known_by", "d.arrived_on <= known_by + 1", is_final=True
+        IN_FORCE,
+        "d.arrived_on <= deliveries_in_force.as_of",
+        "d.arrived_on <= deliveries_in_force.as_of + 1",
+        is_final=True,
     ),
     "the settlement day is not seen": _in(SEEN, "+ :settlement_days end", "end"),
     "the day after the settlement day is seen": _in(SEEN, "+ :settlement_days end", "+ :settlement_days + 1 end"),
@@ -291,7 +294,7 @@ FIRST: dict[str, Plant] = {
     "suspensions are ignored": _in(BECAUSE, "when is_suspended then 'suspended'", "when false then 'suspended'"),
     "a suspension of the deadline day is ignored": _in(SUSPENDED, "s.suspended_on <= least", "s.suspended_on < least"),
     "a suspension of the day after holds": _in(
-        SUSPENDED, "least(suspended_at.deadline_on, suspended_at.known_by)", "suspended_at.known_by"
+        SUSPENDED, "least(suspended_at.deadline_on, suspended_at.as_of)", "suspended_at.as_of"
     ),
     "lifts are ignored": _in(SUSPENDED, "l.lifted_on is null or", "true or"),
     "a lift of any day ends a suspension": _in(SUSPENDED, "l.lifted_on > suspended_at.deadline_on", "false"),
@@ -300,8 +303,8 @@ FIRST: dict[str, Plant] = {
     ),
     "a withdrawal of the day after counts": _in(
         STANDING,
-        "w.withdrawn_on <= least(standing.deadline_on, standing.known_by)",
-        "w.withdrawn_on <= standing.known_by",
+        "w.withdrawn_on <= least(standing.deadline_on, standing.as_of)",
+        "w.withdrawn_on <= standing.as_of",
     ),
     "a purchase counts before a withdrawal": _in(
         BECAUSE, "when is_withdrawn then 'withdrawn'\n", "when is_withdrawn and not is_purchased then 'withdrawn'\n"
@@ -321,8 +324,8 @@ FIRST: dict[str, Plant] = {
     # the decision
     "the evidence is that of the day before": _in(
         "prakerja/cohorts/evidence.py",
-        "known_by=known_by, is_decided",
-        "known_by=known_by - known_by.resolution, is_decided",
+        "as_of=as_of, is_decided",
+        "as_of=as_of - as_of.resolution, is_decided",
     ),
     "the evidence is that of a later announcement": _in(
         "prakerja/cohorts/standing.py",

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.reminders import sending
@@ -53,11 +53,11 @@ class Desk:
     def roster(self, lines: list[str]) -> Cohort:
         deliver_roster(self.folder / "landing", 12, lines, "2021-03-05", "2021-03-13")
         take_in_rosters(H7)
-        return cohort(12)
+        return find_cohort(12)
 
     def send(self, at: datetime = NINE, on: date = H7, *, is_retry: bool = False, **accounts: Any) -> sending.Progress:
         ways = Accounts(**(vars(self.accounts) | accounts))
-        return sending.send_reminders(cohort(12), on, ways, lambda: at, is_retry=is_retry)
+        return sending.send_reminders(find_cohort(12), on, ways, lambda: at, is_retry=is_retry)
 
     def until_done(self, at: datetime = NINE) -> dict[str, int]:
         """Come back until nothing moves, as the task does; no time passes while receipts are on their way."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prakerja import calendar, warehouse
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts import standing
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
@@ -47,7 +47,7 @@ def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Co
         f"{{announced_on: {announced_on}, deadline_on: {deadline_on}, because: flood}}]}}\n"
     )
     calendar._read.cache_clear()
-    return cohort(12)
+    return find_cohort(12)
 
 
 def empty_days(
@@ -75,19 +75,19 @@ def empty_days(
         )
 
 
-def daily(clock: date) -> None:
+def daily(as_of: date) -> None:
     """What the daily intake does after taking in."""
-    standing.refresh_standings(clock)
-    late_truth.notice_late_truth(clock)
-    holds.carry_out(clock)
-    reinstatement.reinstate(clock)
+    standing.refresh_standings(as_of)
+    late_truth.notice_late_truth(as_of)
+    holds.carry_out(as_of)
+    reinstatement.reinstate(as_of)
 
 
-def restate(home: Path, rows: list[Row], clock: date = DECIDED_ON + timedelta(days=1), revision: int = 2) -> None:
-    at = f"{clock}T01:00:00+07:00"
+def restate(home: Path, rows: list[Row], as_of: date = DECIDED_ON + timedelta(days=1), revision: int = 2) -> None:
+    at = f"{as_of}T01:00:00+07:00"
     deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=revision, generated_at=at)
-    assert intake.take_in("tokopedia", clock).rejected == []
-    late_truth.notice_late_truth(clock)
+    assert intake.take_in("tokopedia", as_of).rejected == []
+    late_truth.notice_late_truth(as_of)
 
 
 def revoked() -> list[int]:
@@ -111,20 +111,20 @@ def approve(made: decision.Decision, person: str = "siti", on: date = DECIDED_ON
     return revocation.require_approval(made, on)
 
 
-def reinstate(clock: date, person: str = "siti") -> int:
+def reinstate(as_of: date, person: str = "siti") -> int:
     """Propose the reinstatements as they stand on a day, let a person approve them, and carry them out."""
     with warehouse.transaction("decide") as connection:
-        for made in late_truth.decided_before(connection, clock):
-            batch = approval.propose(connection, made, "reinstatement", clock, reinstatement.PROPOSER)
+        for made in late_truth.decided_before(connection, as_of):
+            batch = approval.propose(connection, made, "reinstatement", as_of, reinstatement.PROPOSER)
             if batch is not None:
-                approval.approve(connection, batch, person, clock)
-    return reinstatement.reinstate(clock)
+                approval.approve(connection, batch, person, as_of)
+    return reinstatement.reinstate(as_of)
 
 
-def carry_out(wave: Cohort) -> decision.Decision:
-    made = decision.decide(wave, DECIDED_ON)
+def carry_out(cohort: Cohort) -> decision.Decision:
+    made = decision.decide(cohort, DECIDED_ON)
     approve(made)
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     return made
 
 

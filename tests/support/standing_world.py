@@ -63,12 +63,12 @@ class World:
             (delivery, next(self.lines), multirange(cards_like(text, is_number=is_number))),
         )
 
-    def outcome(self, known_by: str = "2021-03-15", last: str = "2021-03-14", undone_before: Any = END) -> str:
+    def outcome(self, as_of: str = "2021-03-15", last: str = "2021-03-14", undone_before: Any = END) -> str:
         self.connection.exec_driver_sql(
-            "select refresh_evidence(12, '2021-03-05', '2021-03-13', 1, %s, %s, %s)", (last, known_by, undone_before)
+            "select refresh_evidence(12, '2021-03-05', '2021-03-13', 1, %s, %s, %s)", (last, as_of, undone_before)
         )
         rows = self.connection.exec_driver_sql(
-            "select outcome::text from standing(12, '2021-03-13', %s)", (known_by,)
+            "select outcome::text from standing(12, '2021-03-13', %s)", (as_of,)
         ).scalars().all()  # fmt: skip
         assert len(rows) == 1
         return str(rows[0])

@@ -100,7 +100,7 @@ def guard() -> Guard:
 
 
 @pytest.fixture
-def waves(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
+def cohorts(monkeypatch: pytest.MonkeyPatch) -> dict[int, Cohort]:
     monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
     return calendar.calendar()
 

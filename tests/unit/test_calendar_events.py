@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from prakerja.calendar import Cohort, Extension
-from prakerja.occasion import Occasion
 from prakerja.replay import days
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 
 FIRST, SECOND = date(2021, 4, 20), date(2021, 5, 4)
@@ -90,10 +90,10 @@ def test_the_timetable_a_replay_and_a_run_agree_on_every_day(
     announced_on: date, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the scheduler makes, a replay plays, and each such run finds its event on its own day."""
-    from prakerja import calendar, occasion
+    from prakerja import calendar, run_context
 
     cohort = extended(announced_on)
-    monkeypatch.setattr(occasion, "cohort", lambda _: cohort)
+    monkeypatch.setattr(run_context, "find_cohort", lambda _: cohort)
     monkeypatch.setattr(calendar, "calendar", lambda: {12: cohort})
     played = []
     for number in range(90):
@@ -101,17 +101,17 @@ def test_the_timetable_a_replay_and_a_run_agree_on_every_day(
         played += [each.run_id for each in due if each.dag_id == "cohort_deadline"]
     assert played == [event.name for event in cohort.events()]
     for event in cohort.events():
-        found = Occasion.of_cohort(event.name, None, event.run_at)
+        found = RunContext.from_cohort_run(event.name, None, event.run_at)
         assert (found.kind, found.on, found.name) == (event.kind, event.on, event.name)
 
 
 def test_a_run_that_names_the_cohort_alone_is_for_the_deadline_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prakerja import occasion
+    from prakerja import run_context
 
     cohort = extended(date(2021, 4, 23))
-    monkeypatch.setattr(occasion, "cohort", lambda _: cohort)
+    monkeypatch.setattr(run_context, "find_cohort", lambda _: cohort)
     for day, deadline_on in ((22, FIRST), (23, SECOND)):
         now = datetime(2021, 4, day, 12, tzinfo=WIB)
-        assert Occasion.of_cohort("manual__x", {"cohort": 12}, now).on == deadline_on
-    earlier = Occasion.of_cohort("gelombang-12__H-7__2021-04-13", None, datetime(2021, 4, 25, tzinfo=WIB))
+        assert RunContext.from_cohort_run("manual__x", {"cohort": 12}, now).on == deadline_on
+    earlier = RunContext.from_cohort_run("gelombang-12__H-7__2021-04-13", None, datetime(2021, 4, 25, tzinfo=WIB))
     assert earlier.is_late, "a run of the past is for its own date, and reminds nobody"

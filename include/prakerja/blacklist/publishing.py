@@ -150,9 +150,9 @@ class Keys:
 
 
 def publish(
-    occasion: str, at: datetime, clock: date, *, is_daily: bool = False, approve_as: str | None = None
+    occasion: str, at: datetime, as_of: date, *, is_daily: bool = False, approve_as: str | None = None
 ) -> int | None:
-    """Publish what was revoked and reinstated by `clock` and not yet; gives the version that this occasion published.
+    """Publish what was revoked and reinstated by `as_of` and not yet; gives the version that this occasion published.
 
     An occasion publishes at least once, with an empty delta where nothing changed (it proves that the day was looked
     at). The daily intake's does so where no version is of its day yet, once there is a list; and it leaves what is
@@ -170,14 +170,14 @@ def publish(
     with warehouse.exclusive("publish"):
         # Which keys sign is known once nobody else can change that.
         version, made, pending = _published(
-            occasion, at, clock, Keys.configured(), is_daily=is_daily, approve_as=approve_as
+            occasion, at, as_of, Keys.configured(), is_daily=is_daily, approve_as=approve_as
         )
     pending.require_nothing_waits(occasion, made)
     return version
 
 
 def _published(
-    occasion: str, at: datetime, clock: date, keys: Keys, *, is_daily: bool, approve_as: str | None
+    occasion: str, at: datetime, as_of: date, keys: Keys, *, is_daily: bool, approve_as: str | None
 ) -> tuple[int | None, int | None, Pending]:
     """Publish what does not wait; gives the occasion's version, the one that was made now, and what was pending."""
     root = _root()
@@ -188,28 +188,28 @@ def _published(
         keys.signer.public.key_id,
         keys.current,
     )
-    found = _next_version(occasion, at, clock, keys, is_daily=is_daily, approve_as=approve_as, has_new_key=has_new_key)
+    found = _next_version(occasion, at, as_of, keys, is_daily=is_daily, approve_as=approve_as, has_new_key=has_new_key)
     _materialise(root, keys)
     return found
 
 
-def waiting_jumps(clock: date) -> list[Jump]:
+def waiting_jumps(as_of: date) -> list[Jump]:
     """What waits for approval because the list would jump: by the daily publication, or by a deadline's of that day."""
     found: dict[str, Jump] = {}
     with warehouse.transaction("publish", one_snapshot=True) as connection:
         for is_daily in (True, False):
-            for jump in _pending(connection, _known_by(clock, is_daily=is_daily)).jumps:
+            for jump in _pending(connection, _cutoffs(as_of, is_daily=is_daily)).jumps:
                 found[jump.digest] = jump
     return list(found.values())
 
 
-def approve_jump(digest: str, clock: date, *, because: str, approved_by: str) -> Jump:
+def approve_jump(digest: str, as_of: date, *, because: str, approved_by: str) -> Jump:
     """Record that a person answers for these very changes. Raises `PrakerjaError`."""
-    jumps = [jump for jump in waiting_jumps(clock) if jump.digest.startswith(digest.lower())]
+    jumps = [jump for jump in waiting_jumps(as_of) if jump.digest.startswith(digest.lower())]
     if len(digest) < SHOWN or len(jumps) != 1:
         raise PrakerjaError(f"no change {digest} of the list waits for approval: see `prakerja blacklist approve`")
     with warehouse.transaction("publish") as connection:
-        _approve(connection, jumps[0], clock, because, approved_by, is_in_advance=False)
+        _approve(connection, jumps[0], as_of, because, approved_by, is_in_advance=False)
     return jumps[0]
 
 
@@ -294,26 +294,26 @@ def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -
 def _next_version(
     occasion: str,
     at: datetime,
-    clock: date,
+    as_of: date,
     keys: Keys,
     *,
     is_daily: bool,
     approve_as: str | None,
     has_new_key: bool,
 ) -> tuple[int | None, int | None, Pending]:
-    by = _known_by(clock, is_daily=is_daily)
+    by = _cutoffs(as_of, is_daily=is_daily)
 
     def record(connection: warehouse.Connection) -> tuple[int | None, int | None, Pending]:
         (published,) = warehouse.rows(connection, "blacklist/published_for", occasion=occasion)
         pending = _pending(connection, by)
         if approve_as:
             for jump in pending.jumps:
-                _approve(connection, jump, clock, "replayed", approve_as, is_in_advance=True)
+                _approve(connection, jump, as_of, "replayed", approve_as, is_in_advance=True)
             pending = replace(pending, jumps=[])
         has_changed = pending.has_changed
         if not has_changed and not has_new_key and published["version"]:
             return int(published["version"]), None, pending
-        last, now = published["last_created_at"], published["clock"]
+        last, now = published["last_created_at"], published["server_now"]
         if (newest := max(at, last or at)) > now + CLOCK_SKEW:
             raise PrakerjaError(
                 f"{occasion}: {'this' if at == newest else 'the newest version'} is of a time to come, "
@@ -321,12 +321,12 @@ def _next_version(
                 "set the clocks right (docs/runbooks/blacklist.md)"
             )
         every = timedelta(days=programme().blacklist.publishes_every_days)
-        is_due = last is not None and clock >= last.astimezone(WIB).date() + every
+        is_due = last is not None and as_of >= last.astimezone(WIB).date() + every
         # A day has its version also where all of its changes wait: a list must not expire because of them.
         proves_the_day = is_due if is_daily else not pending.does_wait
         if not (has_changed or has_new_key or proves_the_day):
             return None, None, pending
-        version = _insert(connection, occasion, at, by, keys.current, pending, known_by=clock)
+        version = _insert(connection, occasion, at, by, keys.current, pending, as_of=as_of)
         signed_changes.list_changes(connection, version)  # raises where a row of it is not signed for
         return version, version, pending
 
@@ -394,8 +394,8 @@ def _is_approved(connection: warehouse.Connection, jump: Jump) -> bool:
     return bool(warehouse.execute(connection, "blacklist/is_publication_approved", digest=jump.digest).scalar_one())
 
 
-def _known_by(clock: date, *, is_daily: bool) -> dict[str, date]:
-    return {"revoked_by": clock - timedelta(days=1) if is_daily else clock, "reinstated_by": clock}
+def _cutoffs(as_of: date, *, is_daily: bool) -> dict[str, date]:
+    return {"revoked_by": as_of - timedelta(days=1) if is_daily else as_of, "reinstated_by": as_of}
 
 
 def _insert(
@@ -406,11 +406,11 @@ def _insert(
     key_id: str,
     pending: Pending,
     *,
-    known_by: date,
+    as_of: date,
 ) -> int:
     data_as_of = {
         row["platform"]: row["business_date"].isoformat()
-        for row in warehouse.rows(connection, "blacklist/data_as_of", known_by=known_by)
+        for row in warehouse.rows(connection, "blacklist/data_as_of", as_of=as_of)
     }
     version = int(
         warehouse.execute(
@@ -437,7 +437,7 @@ def _insert(
 
 
 def _approve(
-    connection: warehouse.Connection, jump: Jump, clock: date, because: str, approved_by: str, *, is_in_advance: bool
+    connection: warehouse.Connection, jump: Jump, as_of: date, because: str, approved_by: str, *, is_in_advance: bool
 ) -> None:
     warehouse.execute(
         connection,
@@ -445,7 +445,7 @@ def _approve(
         digest=jump.digest,
         approved_by=approved_by,
         because=because,
-        approved_on=clock,
+        approved_on=as_of,
         is_in_advance=is_in_advance,
     )
 

@@ -16,7 +16,7 @@ freeze = typer.Typer(cls=ListByDefault, help="Days on which nobody is revoked.")
 
 
 def approve(
-    cohort: Annotated[int, typer.Argument(metavar="COHORT")],
+    number: Annotated[int, typer.Argument(metavar="COHORT")],
     digest: Annotated[
         str | None, typer.Option(help="The batch that you approve: its digest, or the start of it.")
     ] = None,
@@ -27,20 +27,20 @@ def approve(
 ) -> None:
     """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
     from prakerja import schema, warehouse
-    from prakerja.calendar import cohort as cohort_of
+    from prakerja.calendar import find_cohort
     from prakerja.revocations import approval, rejections
     from prakerja.revocations.decision import made_decision
 
     if (digest is None) != (name is None) or (sign_with and not name):
         raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
-    wave = cohort_of(cohort)
+    find_cohort(number)  # a number that the calendar does not have is refused first
     if digest is None or name is None:
         schema.require_schema()
         with warehouse.transaction() as connection:
-            made = made_decision(connection, wave.cohort)
+            made = made_decision(connection, number)
             waiting = approval.waiting(connection, made) if made else []
             if made is None or not waiting:
-                raise PrakerjaError(f"gelombang-{cohort}: nothing waits for approval")
+                raise PrakerjaError(f"gelombang-{number}: nothing waits for approval")
             for batch in waiting:
                 said = [
                     *rejections.describe_hold(connection, batch),
@@ -54,44 +54,44 @@ def approve(
     person = _signer(name) if sign_with else answered("approved", name, "approve")[1]
     schema.require_schema()
     on = today()
-    made, batch = approval.find_waiting(wave.cohort, digest, is_to_sign=sign_with is not None)
+    made, batch = approval.find_waiting(number, digest, is_to_sign=sign_with is not None)
     signature = approval.sign(batch, person, sign_with, on) if sign_with else None
     with warehouse.transaction("decide") as connection:
         is_new = approval.approve(connection, batch, person, on, signature=signature)
         missing = approval.known(connection, made, batch.subject, batch.digest).approvals_needed
     approval.require_new(is_new, batch, person)
-    typer.echo(f"{person} approves {batch.described} of gelombang-{cohort}; {_next_step(batch, missing)}")
+    typer.echo(f"{person} approves {batch.described} of gelombang-{number}; {_next_step(batch, missing)}")
 
 
 def override(
-    cohort: Annotated[int, typer.Argument(metavar="COHORT")],
+    number: Annotated[int, typer.Argument(metavar="COHORT")],
     attempt: Annotated[str | None, typer.Option(help="The stopped attempt that you answer for.")] = None,
     because: Annotated[str | None, typer.Option(help="Why it may be carried on all the same.")] = None,
     name: Annotated[str | None, typer.Option("--as", help="Who answers for it.")] = None,
 ) -> None:
     """Show what stops a cohort's decision; with --attempt, --because and --as, answer for carrying on."""
     from prakerja import schema
-    from prakerja.calendar import cohort as cohort_of
+    from prakerja.calendar import find_cohort
     from prakerja.revocations import overrides
 
-    wave = cohort_of(cohort)
+    cohort = find_cohort(number)
     schema.require_schema()
     if attempt is None and because is None and name is None:
-        overrides.look_again(wave.as_known_on(today()), today())
-        stopped = overrides.blocked_attempt(wave.cohort)
-        typer.echo(f"gelombang-{cohort} is stopped: {stopped['reason']}: {stopped['detail']}")
+        overrides.look_again(cohort.as_known_on(today()), today())
+        stopped = overrides.blocked_attempt(number)
+        typer.echo(f"gelombang-{number} is stopped: {stopped['reason']}: {stopped['detail']}")
         told = overrides.attempt_name(stopped["decision_id"])
         typer.echo(
             f"overridden by {stopped['overridden_by']}: clear the tasks from await_feeds on"
             if stopped["overridden_by"]
-            else f"to answer for it: prakerja override {cohort} --attempt {told} --because WHY --as ID"
+            else f"to answer for it: prakerja override {number} --attempt {told} --because WHY --as ID"
         )
         return
     if attempt is None or because is None or name is None:
         raise typer.BadParameter("an override names attempt, reason and person: --attempt, --because, --as")
     because, name = answered(because, name, "override")
-    overrides.override(wave.cohort, attempt, because=because, overridden_by=name, on=today())
-    typer.echo(f"{name} answers for gelombang-{cohort}; clear the tasks from await_feeds on. Another person approves")
+    overrides.override(number, attempt, because=because, overridden_by=name, on=today())
+    typer.echo(f"{name} answers for gelombang-{number}; clear the tasks from await_feeds on. Another person approves")
 
 
 @freeze.command("start")
@@ -108,7 +108,7 @@ def freeze_start(
 ) -> None:
     """Revoke nobody from a day on. Feeds, reminders, decisions and reinstatements go on."""
     from prakerja import schema
-    from prakerja.calendar import cohort as cohort_of
+    from prakerja.calendar import find_cohort as cohort_of
     from prakerja.revocations import freezes
 
     because, name = answered(because, name, "propose")

@@ -24,7 +24,7 @@ def list_(
     from rich.table import Table
 
     from prakerja import schema
-    from prakerja.calendar import cohort as cohort_of
+    from prakerja.calendar import find_cohort as cohort_of
     from prakerja.revocations.holds import list_holds
 
     if cohort is not None:

@@ -71,18 +71,18 @@ def unreachable(
 
 
 @app.command("preview")
-def preview(cohort: Cohort, on: RemindOn) -> None:
+def preview(number: Cohort, on: RemindOn) -> None:
     """What a reminder would say, to how many, by which channel, at what cost. Nothing is sent or written."""
     from rich.table import Table
 
     from prakerja import schema
     from prakerja.reminders import preview as previews
 
-    wave, remind_on = _cohort_on(cohort, on.date()), on.date()
+    cohort, remind_on = _cohort_on(number, on.date()), on.date()
     schema.require_schema()
-    found = previews.preview(wave, remind_on, today())
+    found = previews.preview(cohort, remind_on, today())
     table = Table(
-        "channel", "wording", "lacks", "people", "segments", "cost (Rp)", title=f"gelombang-{cohort} on {remind_on}"
+        "channel", "wording", "lacks", "people", "segments", "cost (Rp)", title=f"gelombang-{number} on {remind_on}"
     )
     for row in found.rows:
         table.add_row(
@@ -96,19 +96,19 @@ def preview(cohort: Cohort, on: RemindOn) -> None:
 
 
 @app.command("retry")
-def retry(cohort: Cohort, on: RemindOn) -> None:
+def retry(number: Cohort, on: RemindOn) -> None:
     """Send what of a run has failed for now, and nothing else: as clearing its task does."""
     from prakerja import schema
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
     from prakerja.settings import WIB
 
-    wave = _cohort_on(cohort, today())
+    cohort = _cohort_on(number, today())
     schema.require_schema()
-    if not _was_begun(cohort, on.date()):
-        raise PrakerjaError(f"gelombang-{cohort} has no reminder run on {on.date()}: see `prakerja reminders`")
+    if not _was_begun(number, on.date()):
+        raise PrakerjaError(f"gelombang-{number} has no reminder run on {on.date()}: see `prakerja reminders`")
     progress = sending.send_reminders(
-        wave, on.date(), Accounts.from_environment(), lambda: datetime.now(WIB), is_retry=True
+        cohort, on.date(), Accounts.from_environment(), lambda: datetime.now(WIB), is_retry=True
     )
     typer.echo(", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.counts.items() if count))
     later = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
@@ -174,9 +174,9 @@ def receipts(
 
 
 def _cohort_on(number: int, day: date) -> Any:
-    from prakerja.calendar import cohort
+    from prakerja.calendar import find_cohort
 
-    return cohort(number).as_known_on(day)
+    return find_cohort(number).as_known_on(day)
 
 
 def _was_begun(cohort: int, remind_on: date) -> bool:

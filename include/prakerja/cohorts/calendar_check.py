@@ -42,40 +42,40 @@ def list_problems(connection: warehouse.Connection, day: date) -> list[CalendarP
 def describe_missing_roster(connection: warehouse.Connection, cohort: Cohort, day: date) -> str:
     """Say that a cohort has no roster, how many days are left, and why the roster that came was rejected."""
     rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
-    return _missing_roster(cohort.as_known_on(day), day, rejected.get(cohort.cohort))
+    return _missing_roster(cohort.as_known_on(day), day, rejected.get(cohort.number))
 
 
 def cohorts_without_roster(connection: warehouse.Connection, day: date) -> list[Cohort]:
     """Return the cohorts that are announced by a day and have no roster, as known on that day."""
     loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
-    waves = [cohort.as_known_on(day) for number, cohort in calendar().items() if number not in loaded]
-    return [wave for wave in waves if wave.announced_on <= day <= wave.decided_on + LOOKS_BACK]
+    cohorts = [cohort.as_known_on(day) for number, cohort in calendar().items() if number not in loaded]
+    return [cohort for cohort in cohorts if cohort.announced_on <= day <= cohort.decided_on + LOOKS_BACK]
 
 
 def _without_roster(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
     rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
-    for wave in cohorts_without_roster(connection, day):
-        told = _missing_roster(wave, day, rejected.get(wave.cohort))
-        yield CalendarProblem("no_roster", wave.cohort, told, (wave.deadline_on - day).days <= SOON)
+    for cohort in cohorts_without_roster(connection, day):
+        told = _missing_roster(cohort, day, rejected.get(cohort.number))
+        yield CalendarProblem("no_roster", cohort.number, told, (cohort.deadline_on - day).days <= SOON)
 
 
-def _missing_roster(wave: Cohort, day: date, rejected: Any) -> str:
-    left = (wave.deadline_on - day).days
+def _missing_roster(cohort: Cohort, day: date, rejected: Any) -> str:
+    left = (cohort.deadline_on - day).days
     days = f"{abs(left)} day{'' if abs(left) == 1 else 's'}"
-    when = f"its deadline, {wave.deadline_on}, is " + (
+    when = f"its deadline, {cohort.deadline_on}, is " + (
         "today" if left == 0 else f"in {days}" if left > 0 else f"{days} past"
     )
-    folder = f"rosters/gelombang-{wave.cohort}"
+    folder = f"rosters/gelombang-{cohort.number}"
     if rejected is None:
-        return f"gelombang-{wave.cohort} has no roster, and {when}: deliver {folder}"
+        return f"gelombang-{cohort.number} has no roster, and {when}: deliver {folder}"
     why = one_line(f"{rejected['reason']}: {rejected['detail']}")
-    return f"gelombang-{wave.cohort} has no roster, and {when}: it was rejected, {why}: deliver {folder} anew"
+    return f"gelombang-{cohort.number} has no roster, and {when}: it was rejected, {why}: deliver {folder} anew"
 
 
 def _mismatches(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
     """The cohorts with a roster whose dates the calendar does not have any more."""
     unreadable = {entry.cohort for entry in unreadable_entries()}
-    promises = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_promises", known_by=day)}
+    promises = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_promises", as_of=day)}
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
         if known["cohort"] in unreadable:
             continue  # its dates may be right

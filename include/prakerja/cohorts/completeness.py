@@ -9,13 +9,13 @@ from prakerja.calendar import Cohort
 from prakerja.platforms import platforms
 
 
-def missing_feeds(connection: warehouse.Connection, first: date, last: date, known_by: date) -> list[tuple[str, date]]:
-    """Every (platform, business date) from `first` to `last` that owes a delivery, with none accepted by `known_by`."""
+def missing_feeds(connection: warehouse.Connection, first: date, last: date, as_of: date) -> list[tuple[str, date]]:
+    """Every (platform, business date) from `first` to `last` that owes a delivery, with none accepted by `as_of`."""
     known = list(platforms().values())
     rows = warehouse.rows(
         connection,
         "cohorts/list_missing_feeds",
-        known_by=known_by,
+        as_of=as_of,
         first_date=first,
         last_date=last,
         platforms=[platform.platform for platform in known],
@@ -25,9 +25,9 @@ def missing_feeds(connection: warehouse.Connection, first: date, last: date, kno
     return [(row["platform"], row["business_date"]) for row in rows]
 
 
-def missing_for(connection: warehouse.Connection, cohort: Cohort, known_by: date) -> list[tuple[str, date]]:
+def missing_for(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> list[tuple[str, date]]:
     """What the cohort's deadline decision still waits for: its window and the settlement days, whole."""
-    return missing_feeds(connection, cohort.announced_on, cohort.last_business_date, known_by)
+    return missing_feeds(connection, cohort.announced_on, cohort.last_business_date, as_of)
 
 
 def as_text(missing: list[tuple[str, date]]) -> list[str]:

@@ -36,7 +36,7 @@ def list_missed(connection: warehouse.Connection, cohort: Cohort, now: datetime)
     for event in reversed(_reminders(cohort)):
         if now < event.run_at:
             continue
-        begun = warehouse.rows(connection, "reminders/find_run", cohort=cohort.cohort, remind_on=event.on)
+        begun = warehouse.rows(connection, "reminders/find_run", cohort=cohort.number, remind_on=event.on)
         if any(run["deadline_on"] == cohort.deadline_on for run in begun):
             break
         missed.append(MissedReminder(event, bool(begun) or now >= _hours_end_at(event)))
@@ -49,9 +49,9 @@ def count_due(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> 
     targets = warehouse.rows(
         connection,
         "reminders/count_targets",
-        cohort=cohort.cohort,
+        cohort=cohort.number,
         deadline_on=cohort.deadline_on,
-        known_by=as_of,
+        as_of=as_of,
         audience=cohort.reminded_audience,
     )
     return sum(row["people"] for row in targets if row["refused"] is None)
@@ -61,7 +61,7 @@ def describe(cohort: Cohort, event: CohortEvent, people: int, now: datetime) -> 
     """Say how many recipients were not reminded on a date, and when they will be."""
     following = next((str(each.on) for each in _reminders(cohort) if each.run_at > now), None)
     return (
-        f"gelombang-{cohort.cohort}: {people:,} of its recipients got no reminder on {event.on} ({event.kind}) of the "
+        f"gelombang-{cohort.number}: {people:,} of its recipients got no reminder on {event.on} ({event.kind}) of the "
         f"deadline {cohort.deadline_on}; {f'the next is on {following}' if following else 'no other is left'}"
     )
 

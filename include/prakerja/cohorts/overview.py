@@ -26,9 +26,9 @@ def cohort_table(day: date | None = None) -> list[dict[str, Any]]:
     is missing is what is missing by now (`with_gaps`).
     """
     with warehouse.transaction() as connection:
-        waves = [wave.as_known_on(day) if day else wave for wave in calendar().values()]
-        known = _known(connection, waves)
-        return [_row(connection, wave, known.get(wave.cohort)) for wave in waves]
+        cohorts = [cohort.as_known_on(day) if day else cohort for cohort in calendar().values()]
+        known = _known(connection, cohorts)
+        return [_row(connection, cohort, known.get(cohort.number)) for cohort in cohorts]
 
 
 def missing_now() -> list[tuple[str, date]]:
@@ -38,7 +38,7 @@ def missing_now() -> list[tuple[str, date]]:
         missing = {
             feed
             for cohort in calendar().values()
-            if (row := known.get(cohort.cohort)) and row["decision_status"] != "made" and row["standing_as_of"]
+            if (row := known.get(cohort.number)) and row["decision_status"] != "made" and row["standing_as_of"]
             for feed in _owed(connection, cohort.as_known_on(row["standing_as_of"]), row["standing_as_of"])
         }
     return sorted(missing)
@@ -64,14 +64,14 @@ def with_gaps(
     return found
 
 
-def _known(connection: warehouse.Connection, waves: Iterable[Cohort]) -> dict[int, Any]:
-    rows = warehouse.rows(connection, "cohorts/list_cohorts", **deadlines(waves))
+def _known(connection: warehouse.Connection, cohorts: Iterable[Cohort]) -> dict[int, Any]:
+    rows = warehouse.rows(connection, "cohorts/list_cohorts", **deadlines(cohorts))
     return {row["cohort"]: row for row in rows}
 
 
 def _row(connection: warehouse.Connection, cohort: Cohort, known: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "cohort": cohort.cohort,
+        "cohort": cohort.number,
         "status": _status(known),
         "announced_on": cohort.announced_on.isoformat(),
         "deadline_on": cohort.deadline_on.isoformat(),

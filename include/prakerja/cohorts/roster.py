@@ -73,8 +73,8 @@ class RosterIntake:
     rejected: list[str] = field(default_factory=list)
 
 
-def take_in_rosters(clock: date, *, is_replay: bool = False, cohorts: Collection[int] | None = None) -> RosterIntake:
-    """Load every roster that has arrived by `clock` and is not known, the earlier announced first. Twice is once.
+def take_in_rosters(as_of: date, *, is_replay: bool = False, cohorts: Collection[int] | None = None) -> RosterIntake:
+    """Load every roster that has arrived by `as_of` and is not known, the earlier announced first. Twice is once.
 
     Where `cohorts` names some, only their folders are looked into.
     """
@@ -87,7 +87,7 @@ def take_in_rosters(clock: date, *, is_replay: bool = False, cohorts: Collection
         accepted = {row["cohort"]: row["sha256"] for row in known if row["status"] == "accepted"}
         looked_at = {(row["cohort"], row["fingerprint"].partition(" ")[0]): row["corrected_since"] for row in known}
         for delivered in sorted(found, key=lambda roster: (roster.announced_on, roster.cohort)):
-            if is_replay and delivered.announced_on > clock:
+            if is_replay and delivered.announced_on > as_of:
                 continue
             fingerprint = delivered.fingerprint
             by_calendar = _by_calendar(fingerprint, delivered.cohort)
@@ -100,10 +100,10 @@ def take_in_rosters(clock: date, *, is_replay: bool = False, cohorts: Collection
                 # A NIK that was somebody else's is free, maybe: what lies there is the same, and looked at again.
                 fingerprint = f"{fingerprint} after correction {corrected_since}"
             try:
-                rows = _load(delivered, fingerprint, clock, accepted.get(delivered.cohort))
+                rows = _load(delivered, fingerprint, as_of, accepted.get(delivered.cohort))
             except RejectedError as rejection:
                 is_calendars = rejection.reason in OF_THE_CALENDAR
-                _reject(delivered, by_calendar if is_calendars else fingerprint, clock, rejection)
+                _reject(delivered, by_calendar if is_calendars else fingerprint, as_of, rejection)
                 intake.rejected.append(
                     f"roster of gelombang-{delivered.cohort}: {rejection.reason}: {rejection.detail}"
                 )
@@ -140,7 +140,7 @@ def _survey(cohorts: Collection[int] | None) -> tuple[list[Delivered], list[str]
     return found, [*map(one_line, strays)]
 
 
-def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: str | None) -> int | None:
+def _load(delivered: Delivered, fingerprint: str, as_of: date, accepted_sha256: str | None) -> int | None:
     """Check and load one roster; gives its recipients, or nothing for the same file again. Raises `RejectedError`."""
     cohort, file = _declared(delivered)
     if accepted_sha256 == file.sha256:
@@ -156,7 +156,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
         roster_id = warehouse.execute(
             connection,
             "cohorts/insert_roster",
-            cohort=cohort.cohort,
+            cohort=cohort.number,
             fingerprint=fingerprint,
             status="accepted",
             reason=None,
@@ -165,7 +165,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
             deadline_on=cohort.first_deadline_on,
             sha256=file.sha256,
             rows=file.rows,
-            arrived_on=min(delivered.announced_on, clock),
+            arrived_on=min(delivered.announced_on, as_of),
         ).scalar_one()
         warehouse.execute(connection, "cohorts/create_staged_recipients")
         warehouse.copy(connection, CopyData.of("staged_recipients", _records(frame)))
@@ -178,7 +178,7 @@ def _load(delivered: Delivered, fingerprint: str, clock: date, accepted_sha256: 
                     f"gelombang-{row['cohort']} has {row['count']} of these ({_lines(row['lines'])})" for row in clashes
                 ),
             )
-        warehouse.execute(connection, "cohorts/insert_recipients", roster_id=roster_id, cohort=cohort.cohort)
+        warehouse.execute(connection, "cohorts/insert_recipients", roster_id=roster_id, cohort=cohort.number)
     return len(frame)
 
 
@@ -295,7 +295,7 @@ def _by_calendar(fingerprint: str, number: int) -> str:
     return hashlib.sha256(f"{fingerprint} {dates}".encode()).hexdigest()
 
 
-def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: RejectedError) -> None:
+def _reject(delivered: Delivered, fingerprint: str, as_of: date, rejection: RejectedError) -> None:
     with warehouse.transaction("ingest") as connection:
         warehouse.execute(
             connection,
@@ -309,7 +309,7 @@ def _reject(delivered: Delivered, fingerprint: str, clock: date, rejection: Reje
             deadline_on=None,
             sha256=None,
             rows=None,
-            arrived_on=clock if delivered.announced_on == date.min else min(delivered.announced_on, clock),
+            arrived_on=as_of if delivered.announced_on == date.min else min(delivered.announced_on, as_of),
         )
 
 

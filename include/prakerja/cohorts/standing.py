@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 def window_of(cohort: Cohort) -> dict[str, Any]:
     """What the warehouse's functions take from the calendar."""
     return {
-        "cohort": cohort.cohort,
+        "cohort": cohort.number,
         "announced_on": cohort.announced_on,
         "deadline_on": cohort.deadline_on,
         "settlement_days": cohort.settlement_days,
     }
 
 
-def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
-    """Write where every open cohort stands by the deliveries known at `clock`; gives the counts by cohort.
+def refresh_standings(as_of: date) -> dict[str, dict[str, int]]:
+    """Write where every open cohort stands by the deliveries known at `as_of`; gives the counts by cohort.
 
     A cohort is open from its announcement until its decision is made.
     """
@@ -35,24 +35,24 @@ def refresh_standings(clock: date) -> dict[str, dict[str, int]]:
     with warehouse.transaction("ingest") as connection:
         for known in warehouse.rows(connection, "cohorts/known_cohorts"):
             cohort = calendar().get(known["cohort"])
-            if cohort is None or known["arrived_on"] > clock:
+            if cohort is None or known["arrived_on"] > as_of:
                 continue
-            cohort = cohort.as_known_on(clock)
+            cohort = cohort.as_known_on(as_of)
             record_extensions(connection, cohort)
-            is_decided = known["decided_as_of"] is not None and known["decided_as_of"] < clock
+            is_decided = known["decided_as_of"] is not None and known["decided_as_of"] < as_of
             if is_decided and (known["is_carried_out"] or known["decided_deadline_on"] >= cohort.deadline_on):
                 continue
-            evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
+            evidence.refresh(connection, window_of(cohort), as_of, is_decided=False)
             row = warehouse.rows(
                 connection,
                 "cohorts/upsert_standing",
-                cohort=cohort.cohort,
+                cohort=cohort.number,
                 deadline_on=cohort.deadline_on,
-                as_of=clock,
+                as_of=as_of,
             )[0]
-            refreshed[f"gelombang-{cohort.cohort}"] = dict(row)
+            refreshed[f"gelombang-{cohort.number}"] = dict(row)
             log.info(
-                "gelombang-%d on %s: %s", cohort.cohort, clock, ", ".join(f"{n} {name}" for name, n in row.items())
+                "gelombang-%d on %s: %s", cohort.number, as_of, ", ".join(f"{n} {name}" for name, n in row.items())
             )
     return refreshed
 
@@ -63,18 +63,16 @@ def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
         warehouse.execute(
             connection,
             "cohorts/insert_extension",
-            cohort=cohort.cohort,
+            cohort=cohort.number,
             deadline_on=extension.deadline_on,
             announced_on=extension.announced_on,
             because=extension.because,
         )
 
 
-def promised_deadline(connection: warehouse.Connection, cohort: int, clock: date) -> date | None:
+def promised_deadline(connection: warehouse.Connection, cohort: int, as_of: date) -> date | None:
     """Return the latest deadline that a cohort was promised by a day, or None where it was never extended."""
-    found: date | None = warehouse.execute(
-        connection, "cohorts/promised_deadline", cohort=cohort, known_by=clock
-    ).scalar()
+    found: date | None = warehouse.execute(connection, "cohorts/promised_deadline", cohort=cohort, as_of=as_of).scalar()
     return found
 
 
@@ -95,9 +93,9 @@ def owed_deliveries(connection: warehouse.Connection, first_seen_by: date, day: 
         cohort = calendar().get(known["cohort"])
         if cohort is None:
             continue
-        wave, decided_for = cohort.as_known_on(day), known["decided_deadline_on"]
-        if decided_for is not None and (known["is_carried_out"] or decided_for >= wave.deadline_on):
+        cohort, decided_for = cohort.as_known_on(day), known["decided_deadline_on"]
+        if decided_for is not None and (known["is_carried_out"] or decided_for >= cohort.deadline_on):
             continue
-        last = min(wave.last_business_date, first_seen_by - timedelta(days=1))
-        owed.update(missing_feeds(connection, wave.announced_on, last, date.max))
+        last = min(cohort.last_business_date, first_seen_by - timedelta(days=1))
+        owed.update(missing_feeds(connection, cohort.announced_on, last, date.max))
     return sorted(owed)

@@ -57,8 +57,8 @@ def has_news(slug: str, business_date: date) -> bool:
     return any(not _is_known(delivery, known[business_date, delivery.revision]) for delivery in found)
 
 
-def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
-    """Take in what has arrived of one platform by the WIB day `clock`, whatever its business date, oldest first.
+def take_in(slug: str, as_of: date, *, is_replay: bool = False) -> Intake:
+    """Take in what has arrived of one platform by the WIB day `as_of`, whatever its business date, oldest first.
 
     In a replay a delivery arrives on the day that it was generated; otherwise, all that lies there has. Twice is once:
     a known delivery is passed over, and two intakes of a platform at once take turns.
@@ -70,7 +70,7 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
         known = _known(slug)
         storage: StorageError | None = None
         for delivery in found:
-            if is_replay and delivery.arrived_on > clock:
+            if is_replay and delivery.arrived_on > as_of:
                 continue
             altered = False
             earlier = known[delivery.business_date, delivery.revision]
@@ -81,7 +81,7 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
             elif _is_known(delivery, earlier):
                 continue  # rejected before, and nothing has been mended since
             try:
-                entry = _examine(delivery, clock, altered=altered)
+                entry = _examine(delivery, as_of, altered=altered)
             except StorageError as fault:
                 storage = fault  # the others may be readable; then the task fails, and is tried again
                 continue
@@ -129,7 +129,7 @@ def take_in(slug: str, clock: date, *, is_replay: bool = False) -> Intake:
     return intake
 
 
-def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry:
+def accept(slug: str, business_date: date, waiver: Waiver, as_of: date) -> Entry:
     """Take in a day's delivery that was rejected for its quarantine bound alone: a person answers for it.
 
     Raises `PrakerjaError` where there is none, or where what lies there is no longer what was rejected.
@@ -143,7 +143,7 @@ def accept(slug: str, business_date: date, waiver: Waiver, clock: date) -> Entry
         for delivery in deliveries.survey(Settings.from_environment().landing, slug)[0]:
             is_it = (delivery.business_date, delivery.revision) == (business_date, found[0]["revision"])
             if is_it and _fingerprint(delivery, delivery.file_mark()) == found[0]["fingerprint"]:
-                entry = _examine(delivery, clock, waiver=waiver)
+                entry = _examine(delivery, as_of, waiver=waiver)
                 break
         else:
             raise PrakerjaError(f"{where}: what was rejected no longer lies there: run platform_feeds first")
@@ -177,7 +177,7 @@ def _fingerprint(delivery: Delivery, mark: str) -> str:
     return hashlib.sha256(f"{delivery.manifest_sha256} {mark}".encode()).hexdigest()
 
 
-def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: Waiver | None = None) -> Entry:
+def _examine(delivery: Delivery, as_of: date, *, altered: bool = False, waiver: Waiver | None = None) -> Entry:
     """Check, judge and load one delivery; gives it as recorded."""
     # Marked before it is read: what changes meanwhile is then looked at again.
     mark = "altered" if altered else delivery.file_mark()
@@ -186,7 +186,7 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: 
         delivery.business_date,
         delivery.revision,
         fingerprint=_fingerprint(delivery, f"{mark} accepted by a person" if waiver else mark),
-        arrived_on=min(delivery.arrived_on, clock),
+        arrived_on=min(delivery.arrived_on, as_of),
         generated_at=delivery.generated_at,
     )
     try:
@@ -199,10 +199,10 @@ def _examine(delivery: Delivery, clock: date, *, altered: bool = False, waiver: 
         entry.generated_at, entry.sha256 = manifest.generated_at, manifest.file.sha256
         entry.bytes, entry.rows, entry.amount_idr = manifest.file.bytes, manifest.file.rows, manifest.file.amount_idr
         with canonical.Rows() as rows:
-            with delivery.opened(platform, manifest, clock) as file:
+            with delivery.opened(platform, manifest, as_of) as file:
                 _read(file, platform, rows, entry)
             with warehouse.transaction("ingest") as connection:
-                usual = _usual_rows(connection, platform, entry, clock)
+                usual = _usual_rows(connection, platform, entry, as_of)
                 load(connection, entry, _judged(rows, platform, entry, usual, is_bounded=waiver is None), waiver)
     except RejectedError as rejection:
         entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
@@ -241,7 +241,7 @@ def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> Non
             raise RejectedError("trailer_mismatch", f"the trailer disagrees with {rows.count} rows and Rp {amount}")
 
 
-def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Entry, clock: date) -> int | None:
+def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Entry, as_of: date) -> int | None:
     """The median rows of the platform's last weeks; nothing where these are too few days, or rows, to say anything."""
     (history,) = warehouse.rows(
         connection,
@@ -249,7 +249,7 @@ def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Ent
         platform=entry.platform,
         first_date=entry.business_date - timedelta(days=platform.volume.days),
         before=entry.business_date,
-        known_by=clock,
+        as_of=as_of,
     )
     says_something = history["days"] >= platform.volume.days_least and history["rows"] >= platform.volume.rows_least
     return int(history["rows"]) if says_something else None

@@ -123,7 +123,7 @@ def mask(field: str, value: str) -> str:
 def count_unmatched() -> int:
     """Distinct cards in force that stand in no loaded roster; a roster loaded later may still have them."""
     with warehouse.transaction() as connection:
-        return int(warehouse.execute(connection, "feeds/count_unmatched", known_by="infinity").scalar_one())
+        return int(warehouse.execute(connection, "feeds/count_unmatched", as_of="infinity").scalar_one())
 
 
 def day_status(platform: str, day: date, deliveries: list[dict[str, Any]], *, is_owed: bool) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import curves, figures, overview
 from prakerja.monitor.charts import Chart
@@ -22,22 +22,22 @@ ENDS = ("delivered", "accepted", "suppressed", "permanently_failed", "expired", 
 def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]:
     """`row`, `forecast`, `others` (to compare with), `charts`. Raises `PrakerjaError` where unknown."""
     day = now.astimezone(WIB).date()
-    wave, known = cohort(number).as_known_on(day), figures.of_cohorts()
+    cohort, known = find_cohort(number).as_known_on(day), figures.of_cohorts()
     if number not in known:
-        raise PrakerjaError(f"gelombang {number} has no roster yet: it is announced on {wave.announced_on}")
+        raise PrakerjaError(f"gelombang {number} has no roster yet: it is announced on {cohort.announced_on}")
     found = known[number]
     drawn = curves.every(known, day)
-    before, points = curves.earlier(wave, drawn), drawn[number]
+    before, points = curves.earlier(cohort, drawn), drawn[number]
     expected = curves.forecast(points, found.counts["selected"], before)
     charts = {
-        "curve": _curve(wave, found, points, expected, before, _compared(other, drawn)),
+        "curve": _curve(cohort, found, points, expected, before, _compared(other, drawn)),
         "platforms": _platforms(found),
         "regions": _regions(number),
     }
     if found.counts["reminder_runs"]:
         charts["reminders"] = _reminders(found)
     return {
-        "row": overview.row_of(wave, found, now),
+        "row": overview.row_of(cohort, found, now),
         "forecast": expected,
         "others": [n for n in reversed(known) if n != number],
         "other": other,
@@ -65,14 +65,14 @@ def _compared(number: int | None, drawn: Mapping[int, list[curves.Point]]) -> li
 
 
 def _curve(
-    wave: Cohort,
+    cohort: Cohort,
     found: CohortFigures,
     points: list[curves.Point],
     expected: curves.Forecast | None,
     before: Mapping[int, list[curves.Point]],
     compared: list[dict[str, Any]],
 ) -> Chart:
-    rows = overview.points(wave.cohort, points) + compared
+    rows = overview.points(cohort.number, points) + compared
     selected = found.counts["selected"]
     forecast = []
     if expected:
@@ -93,39 +93,39 @@ def _curve(
         told += f"; the grey band: {len(before)} earlier." if before else "."
     return Chart(
         "curve",
-        f"Purchases of gelombang {wave.cohort} by day",
+        f"Purchases of gelombang {cohort.number} by day",
         told,
         {"cohort": "gelombang", **overview.POINTS},
         rows,
-        {"band": overview.band(before), "marks": _marks(wave), "forecast": forecast},
+        {"band": overview.band(before), "marks": _marks(cohort), "forecast": forecast},
     )
 
 
-def _marks(wave: Cohort) -> list[dict[str, Any]]:
+def _marks(cohort: Cohort) -> list[dict[str, Any]]:
     """What happened on the way: reminders, the deadline, and deliveries that were late, rejected or restated."""
     marks = [
         {
-            "days_left": (wave.deadline_on - event.on).days,
+            "days_left": (cohort.deadline_on - event.on).days,
             "on": event.on.isoformat(),
             "kind": "deadline" if event.kind == "deadline" else "reminder",
             "what": f"reminder {event.kind}"
             if event.kind != "deadline"
             else "the deadline, 23:59 WIB"
-            if event.on == wave.deadline_on
+            if event.on == cohort.deadline_on
             else "the earlier deadline, 23:59 WIB",
         }
-        for event in wave.events()
+        for event in cohort.events()
     ]
     with warehouse.transaction("show") as connection:
         troubled = warehouse.rows(
-            connection, "monitor/list_troubled", first_date=wave.announced_on, last_date=wave.deadline_on
+            connection, "monitor/list_troubled", first_date=cohort.announced_on, last_date=cohort.deadline_on
         )
     by_day: dict[date, list[str]] = {}
     for row in troubled:
         by_day.setdefault(row["business_date"], []).append(f"{row['platform']} {row['what']}")
     return marks + [
         {
-            "days_left": (wave.deadline_on - on).days,
+            "days_left": (cohort.deadline_on - on).days,
             "on": on.isoformat(),
             "kind": "delivery",
             "what": ", ".join(what),

@@ -65,8 +65,8 @@ def curve(cohort: Cohort, figures: CohortFigures) -> list[Point]:
 
 def every(known: Mapping[int, CohortFigures], day: date) -> dict[int, list[Point]]:
     """The curve of every cohort, towards the deadline that is known on a day."""
-    waves = calendar()
-    return {number: curve(waves[number].as_known_on(day), figures) for number, figures in known.items()}
+    cohorts = calendar()
+    return {number: curve(cohorts[number].as_known_on(day), figures) for number, figures in known.items()}
 
 
 def earlier(cohort: Cohort, drawn: Mapping[int, list[Point]]) -> dict[int, list[Point]]:

@@ -47,10 +47,10 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
         day = now.astimezone(WIB).date()
         table = {row["cohort"]: row for row in overview.cohort_table(day)}
         with warehouse.transaction("ingest") as connection:
-            known = deadlines(wave.as_known_on(day) for wave in calendar().values())
+            known = deadlines(cohort.as_known_on(day) for cohort in calendar().values())
             sources = warehouse.rows(connection, "monitor/list_sources", **known)
             appeals = {row["cohort"]: dict(row) for row in warehouse.rows(connection, "monitor/count_appeals")}
-            still_open = [number for number, wave in calendar().items() if day <= wave.as_known_on(day).deadline_on]
+            still_open = [number for number, cohort in calendar().items() if day <= cohort.as_known_on(day).deadline_on]
             impossible = {
                 row["cohort"]: {"phones": row["phones"], "emails": row["emails"]}
                 for row in warehouse.rows(connection, "reminders/count_impossible_contacts", cohorts=still_open)

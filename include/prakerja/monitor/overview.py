@@ -78,7 +78,7 @@ def row_of(cohort: Cohort, found: CohortFigures, now: datetime) -> dict[str, Any
     counts = found.counts
     return {
         **counts,
-        "cohort": cohort.cohort,
+        "cohort": cohort.number,
         "deadline_on": cohort.deadline_on,
         "announced_on": cohort.announced_on,
         "closes_at": cohort.effective_at,
@@ -120,11 +120,11 @@ def band(known: Mapping[int, list[curves.Point]]) -> list[dict[str, Any]]:
 
 
 def _spark(name: str, cohort: Cohort, drawn: Mapping[int, list[curves.Point]]) -> Chart:
-    rows = points(cohort.cohort, drawn[cohort.cohort])
+    rows = points(cohort.number, drawn[cohort.number])
     told = f"{rows[-1]['share']:.1%} have bought by {rows[-1]['on']}" if rows else "Nothing is in yet"
     return Chart(
         name,
-        f"Purchases of gelombang {cohort.cohort} by day",
+        f"Purchases of gelombang {cohort.number} by day",
         told,
         POINTS,
         rows,

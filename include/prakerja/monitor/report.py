@@ -67,7 +67,7 @@ class Report:
 def as_of(day: date) -> Report:
     """What the facts told at the end of a WIB day, whatever came later. Raises `PrakerjaError` before any roster."""
     with warehouse.transaction("show", one_snapshot=True) as connection:
-        known = deadlines(wave.as_known_on(day) for wave in calendar().values())
+        known = deadlines(cohort.as_known_on(day) for cohort in calendar().values())
         rows = warehouse.rows(connection, QUERY, day=day, **known)
         listed = warehouse.rows(connection, LIST_QUERY, day=day)
     cohorts = [_told(dict(row), day) for row in rows if row["cohort"] in calendar()]
@@ -97,11 +97,11 @@ def as_of(day: date) -> Report:
 
 def _told(row: dict[str, Any], day: date) -> dict[str, Any]:
     """With `deadline_on`, and `stage`: `unknown`, `open`, `undecided` (its deadline is over), `asked` or `decided`."""
-    wave = calendar()[row["cohort"]].as_known_on(day)
+    cohort = calendar()[row["cohort"]].as_known_on(day)
     if row["decision_id"]:
         stage = "decided" if row["is_carried_out"] else "asked"
     elif row["standing_as_of"] is None:
         stage = "unknown"
     else:
-        stage = "open" if day <= wave.deadline_on else "undecided"
-    return row | {"deadline_on": row["decided_deadline_on"] or wave.deadline_on, "stage": stage}
+        stage = "open" if day <= cohort.deadline_on else "undecided"
+    return row | {"deadline_on": row["decided_deadline_on"] or cohort.deadline_on, "stage": stage}

@@ -33,7 +33,7 @@ class Run:
     @property
     def name(self) -> str:
         """For people: `gelombang-13 H-7`."""
-        return f"gelombang-{self.cohort.cohort} H-{self.days_left}"
+        return f"gelombang-{self.cohort.number} H-{self.days_left}"
 
     @property
     def days_left(self) -> int:
@@ -43,7 +43,7 @@ class Run:
     @property
     def key(self) -> dict[str, Any]:
         """What its statements take."""
-        return {"cohort": self.cohort.cohort, "remind_on": self.remind_on}
+        return {"cohort": self.cohort.number, "remind_on": self.remind_on}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     rules = programme().reminders
     today = at.astimezone(WIB).date()
     if today < remind_on:
-        raise PrakerjaError(f"gelombang-{cohort.cohort} is reminded on {remind_on}: nothing is sent before its day")
+        raise PrakerjaError(f"gelombang-{cohort.number} is reminded on {remind_on}: nothing is sent before its day")
     with warehouse.transaction("remind") as connection:
         if today == remind_on:
             texts = Texts(rules.texts)
@@ -95,7 +95,7 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
             is_new = warehouse.execute(
                 connection,
                 "reminders/insert_run",
-                cohort=cohort.cohort,
+                cohort=cohort.number,
                 remind_on=remind_on,
                 deadline_on=cohort.deadline_on,
                 audience=audience,
@@ -109,26 +109,26 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
                 warehouse.execute(
                     connection,
                     "reminders/queue_messages",
-                    cohort=cohort.cohort,
+                    cohort=cohort.number,
                     deadline_on=cohort.deadline_on,
-                    known_by=today,
+                    as_of=today,
                     audience=audience,
                     remind_on=remind_on,
                     at=at,
                 )
-        found = warehouse.rows(connection, "reminders/find_run", cohort=cohort.cohort, remind_on=remind_on)
+        found = warehouse.rows(connection, "reminders/find_run", cohort=cohort.number, remind_on=remind_on)
     if not found:
         return None
     begun = found[0]
     if begun["deadline_on"] != cohort.deadline_on:
         raise PrakerjaError(
-            f"gelombang-{cohort.cohort} on {remind_on}: its deadline moved to {cohort.deadline_on} since it began; "
+            f"gelombang-{cohort.number} on {remind_on}: its deadline moved to {cohort.deadline_on} since it began; "
             "its texts name the old one, and nothing more is sent"
         )
     texts = Texts(begun["texts"])
     if begun["texts_sha256"] not in ("", texts.sha256):  # of runs from before versions nothing is known
         raise PrakerjaError(
-            f"the texts {texts.version} were changed since gelombang-{cohort.cohort} on {remind_on} began: "
+            f"the texts {texts.version} were changed since gelombang-{cohort.number} on {remind_on} began: "
             "put them back, and write the new ones into a version of their own"
         )
     return Run(cohort, remind_on, begun["audience"], texts)
@@ -184,7 +184,7 @@ def exchange(
             batch=batch,
             at=at,
             asks_again=json.dumps(dict(asks_again)),
-            known_by=at.astimezone(WIB).date(),
+            as_of=at.astimezone(WIB).date(),
             audience=run.audience,
             opens=rules.leave_from_hour,
             closes=rules.leave_until_hour,

@@ -53,23 +53,23 @@ class Preview:
         return sum(row.cost_idr for row in self.rows)
 
 
-def preview(cohort: Cohort, remind_on: date, known_by: date) -> Preview:
+def preview(cohort: Cohort, remind_on: date, as_of: date) -> Preview:
     """By what is known on a day. Raises `PrakerjaError` for a date that is none of the cohort's reminder dates."""
     dates = {event.on: event.kind for event in cohort.events() if event.kind != "deadline"}
     if remind_on not in dates:
         known = ", ".join(f"{kind} on {on}" for on, kind in dates.items())
-        raise PrakerjaError(f"gelombang-{cohort.cohort} has no reminder on {remind_on}: it has {known}")
+        raise PrakerjaError(f"gelombang-{cohort.number} has no reminder on {remind_on}: it has {known}")
     rules = programme().reminders
     texts = Texts(rules.texts)
     days_left = (cohort.deadline_on - remind_on).days
     with warehouse.transaction("remind") as connection:
-        evidence.refresh(connection, window_of(cohort), known_by, is_decided=False)
+        evidence.refresh(connection, window_of(cohort), as_of, is_decided=False)
         found = warehouse.rows(
             connection,
             "reminders/count_targets",
-            cohort=cohort.cohort,
+            cohort=cohort.number,
             deadline_on=cohort.deadline_on,
-            known_by=known_by,
+            as_of=as_of,
             audience=cohort.reminded_audience,
         )
     rows, shown = [], {}

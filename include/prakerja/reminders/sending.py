@@ -61,7 +61,7 @@ class Progress:
 
 
 def send_reminders(
-    cohort: Cohort, remind_on: date, accounts: Accounts, clock: Callable[[], datetime], *, is_retry: bool = False
+    cohort: Cohort, remind_on: date, accounts: Accounts, now: Callable[[], datetime], *, is_retry: bool = False
 ) -> Progress:
     """Remind whoever the run is for, as far as may leave now; gives how far it came.
 
@@ -74,21 +74,21 @@ def send_reminders(
             "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL here; for a DAG the Airflow "
             "connections prakerja_sms and prakerja_smtp do as well (then clear its task)"
         )
-    with warehouse.exclusive(f"reminders {cohort.cohort} {remind_on}"):
-        run = outbox.begin(cohort, remind_on, clock())
+    with warehouse.exclusive(f"reminders {cohort.number} {remind_on}"):
+        run = outbox.begin(cohort, remind_on, now())
         if run is None:
-            log.info("gelombang-%d: no run began on %s, nothing is sent", cohort.cohort, remind_on)
+            log.info("gelombang-%d: no run began on %s, nothing is sent", cohort.number, remind_on)
             return Progress({}, {})
         if is_retry:
-            outbox.renew_attempts(run, clock())
-        outbox.take_over(run, clock())
-        sender = _Sender(run, clock)
+            outbox.renew_attempts(run, now())
+        outbox.take_over(run, now())
+        sender = _Sender(run, now)
         asyncio.run(sender.send_all(accounts))
         # In this order: a receipt that comes in between is counted, where nothing is said to wait for it.
-        waits = outbox.waiting(run, clock(), accounts.channels, sender.asks_again)
-        progress = Progress(overview.counts_of(run.cohort.cohort, remind_on), waits)
+        waits = outbox.waiting(run, now(), accounts.channels, sender.asks_again)
+        progress = Progress(overview.counts_of(run.cohort.number, remind_on), waits)
         if progress.is_done and progress.counts["unsettled"]:
-            outbox.renew_attempts(run, clock())  # whoever clears the task, or retries, begins anew
+            outbox.renew_attempts(run, now())  # whoever clears the task, or retries, begins anew
     told = ", ".join(f"{count:,} {what}" for what, count in progress.counts.items() if count)
     later = "; ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
     log.info("%s: %s%s", run.name, told or "nobody to remind", f"; {later}" if later else "")
@@ -96,7 +96,7 @@ def send_reminders(
         unset = "; ".join(
             f"no provider is set for {name}" for name in ("sms", "email") if name not in accounts.channels
         )
-        told = overview.owed(overview.run_of(run.cohort.cohort, remind_on))
+        told = overview.owed(overview.run_of(run.cohort.number, remind_on))
         raise PartialError(f"{told}; {unset}" if unset else told)
     return progress
 
@@ -104,9 +104,9 @@ def send_reminders(
 class _Sender:
     """One run's pass over its channels."""
 
-    def __init__(self, run: Run, clock: Callable[[], datetime]) -> None:
+    def __init__(self, run: Run, now: Callable[[], datetime]) -> None:
         self._run = run
-        self._clock = clock
+        self._now = now
         self._said_at = time.monotonic()
         self._sent = 0
         #: The providers that know a key again, and since when each is the one that it is.
@@ -123,11 +123,11 @@ class _Sender:
         outage: PrakerjaError | None = None
         async with accounts.opened() as channels:
             for each in chain.from_iterable(channels.values()):
-                since = await asyncio.to_thread(outbox.note_gateway, each.name, each.speaks, self._clock())
+                since = await asyncio.to_thread(outbox.note_gateway, each.name, each.speaks, self._now())
                 if each.knows_repeats:  # else to ask again might send it twice
                     self.asks_again[each.name] = since
             for channel, providers in channels.items():
-                await asyncio.to_thread(outbox.escalate, self._run, self._clock())
+                await asyncio.to_thread(outbox.escalate, self._run, self._now())
                 traffic = Traffic([p.name for p in providers], programme().reminders.slow_seconds)
                 is_through = False
                 while not is_through:
@@ -151,7 +151,7 @@ class _Sender:
             raise errors.exceptions[0] from None
         finally:
             if came.settled:
-                await asyncio.to_thread(outbox.settle, came.settled, self._clock())
+                await asyncio.to_thread(outbox.settle, came.settled, self._now())
         return came
 
     async def _claim_and_submit(
@@ -176,7 +176,7 @@ class _Sender:
                         self._run,
                         channel,
                         settled,
-                        self._clock(),
+                        self._now(),
                         provider=provider,
                         after=after,
                         batch=batch,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from prakerja import landing, schema, warehouse
-from prakerja.calendar import Cohort, calendar, cohort, unreadable_entries
-from prakerja.occasion import Occasion, replaying
+from prakerja.calendar import Cohort, calendar, find_cohort, unreadable_entries
+from prakerja.run_context import RunContext, replaying
 from prakerja.settings import WIB, Settings
 from prakerja.workflow import NotTakenInError
 
@@ -37,7 +37,7 @@ def play(
 
     A second replay of the same warehouse waits until the first is done, and then changes nothing.
     """
-    chosen = [cohort(number) for number in cohorts] if cohorts else list(calendar().values())
+    chosen = [find_cohort(number) for number in cohorts] if cohorts else list(calendar().values())
     settings = Settings.from_environment()
     landing.landing_zone(settings.landing)
     home = settings.make_home()
@@ -54,21 +54,21 @@ def play(
         day = first
         while day <= last:
             for due in due_on(day, chosen, approve_as):
-                progress(day, due.occasion.name)
+                progress(day, due.run.name)
                 ran = runner.run(
                     due.dag_id,
                     due.run_id,
                     logical_date=due.logical_date,
                     data_interval=due.data_interval,
-                    conf=due.occasion.conf(),
+                    conf=due.run.conf(),
                 )
                 played.runs += 1
                 for error in ran.errors:
                     # A feed that was missing on its day and came later is no problem; a cohort's table tells the rest.
                     lines = error.rejected if isinstance(error, NotTakenInError) else str(error).splitlines()
                     played.said += [line for line in lines if line not in played.said]
-                if due.occasion.cohort is not None and due.occasion.cohort not in played.cohorts:
-                    played.cohorts.append(due.occasion.cohort)
+                if due.run.cohort is not None and due.run.cohort not in played.cohorts:
+                    played.cohorts.append(due.run.cohort)
             day += timedelta(days=1)
     return played
 
@@ -110,25 +110,25 @@ class Due:
     run_id: str
     logical_date: datetime
     data_interval: tuple[datetime, datetime]
-    occasion: Occasion
+    run: RunContext
 
 
 def due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[Due]:
     """The day's intake at 02:00 WIB, then the cohorts' runs by their hour."""
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
-    intake = Occasion("daily", yesterday, now, is_replay=True, approve_as=approve_as)
+    intake = RunContext("daily", yesterday, now, is_replay=True, approve_as=approve_as)
     due = [Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
-    for event in sorted(event for wave in cohorts for event in wave.events() if event.run_at.date() == day):
-        occasion = Occasion(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
+    for event in sorted(event for cohort in cohorts for event in cohort.events() if event.run_at.date() == day):
+        run = RunContext(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
         at = event.logical_date
-        due.append(Due("cohort_deadline", event.name, at, (at, at), occasion))
+        due.append(Due("cohort_deadline", event.name, at, (at, at), run))
     return due
 
 
 def problems(played: Played, table: list[dict[str, Any]], last: date) -> list[str]:
     """What was rejected or left undecided, a line each: this is what makes a replay's answer a no, each time again."""
     with warehouse.transaction() as connection:
-        rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", known_by=last)]
+        rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", as_of=last)]
     said = rejected + [line for line in played.said if line not in rejected]
     said += [entry.told for entry in unreadable_entries()]
     for row in table:

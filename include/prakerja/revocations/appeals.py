@@ -71,10 +71,10 @@ def decide(appeal_id: int, *, is_upheld: bool, because: str, decided_by: str, on
         raise PrakerjaError(f"appeal {appeal_id} was decided meanwhile: see `prakerja appeal list`")
 
 
-def carry_out(clock: date) -> int:
-    """Reinstate whoever's appeal was upheld by the day `clock`; gives how many."""
+def carry_out(as_of: date) -> int:
+    """Reinstate whoever's appeal was upheld by the day `as_of`; gives how many."""
     with warehouse.transaction("decide") as connection:
-        reinstated = warehouse.execute(connection, "revocations/reinstate_upheld", clock=clock).rowcount
+        reinstated = warehouse.execute(connection, "revocations/reinstate_upheld", as_of=as_of).rowcount
     if reinstated:
         log.info("%d reinstated on appeal", reinstated)
     return reinstated

@@ -83,25 +83,25 @@ def propose(
     connection: warehouse.Connection,
     decision: Decision,
     subject: str,
-    clock: date,
+    as_of: date,
     proposed_by: str,
     recipient_id: int | None = None,
 ) -> Batch | None:
-    """Propose the batch that stands by what is known at `clock` and return it, or None where nobody is concerned.
+    """Propose the batch that stands by what is known at `as_of` and return it, or None where nobody is concerned.
 
     A `hold` is of one person, `recipient_id`. Raises `PrakerjaError` where another list of people counts than this
     process has.
     """
     require_same_rule(connection)
-    late_truth.notice(connection, decision, clock)
+    late_truth.notice(connection, decision, as_of)
     found = warehouse.rows(
         connection,
         "revocations/propose_batch",
         decision_id=decision.decision_id,
         evidence_generation=decision.evidence_generation,
         subject=subject,
-        **late_truth.window_now(connection, decision, clock),
-        clock=clock,
+        **late_truth.window_now(connection, decision, as_of),
+        as_of=as_of,
         proposed_by=proposed_by,
         recipient_id=recipient_id,
     )
@@ -289,10 +289,10 @@ def require_unsigned() -> None:
             )
 
 
-def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, clock: date) -> int:
+def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, as_of: date) -> int:
     """Revoke everybody in an approved batch, once, and return how many were."""
     return int(
         warehouse.execute(
-            connection, "revocations/insert_revocations", digest=batch.digest, effective_at=effective_at, clock=clock
+            connection, "revocations/insert_revocations", digest=batch.digest, effective_at=effective_at, as_of=as_of
         ).rowcount
     )

@@ -105,7 +105,7 @@ def is_decided(connection: warehouse.Connection, cohort: Cohort) -> bool:
 
     A deadline that was extended before anybody was revoked is decided anew.
     """
-    made = made_decision(connection, cohort.cohort)
+    made = made_decision(connection, cohort.number)
     return made is not None and (made.is_carried_out or made.deadline_on >= cohort.deadline_on)
 
 
@@ -120,12 +120,12 @@ def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
         if is_decided(connection, cohort):
             return None
         if as_of < cohort.decided_on:
-            raise NotReadyError(f"gelombang-{cohort.cohort} is decided on {cohort.decided_on}, not before: wait")
+            raise NotReadyError(f"gelombang-{cohort.number} is decided on {cohort.decided_on}, not before: wait")
         return _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of).gap()
 
     gap = warehouse.write_in_one_snapshot("decide", look)
     if gap is not None:
-        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {gap}")
+        raise BlockedError(f"gelombang-{cohort.number} is blocked: {gap}")
 
 
 def reconcile(cohort: Cohort, as_of: date) -> dict[str, int]:
@@ -137,7 +137,7 @@ def reconcile(cohort: Cohort, as_of: date) -> dict[str, int]:
     """
 
     def attempt(connection: warehouse.Connection) -> tuple[str | None, dict[str, int]]:
-        made = made_decision(connection, cohort.cohort)
+        made = made_decision(connection, cohort.number)
         if made and is_decided(connection, cohort):
             return None, {"selected": made.selected, **made.totals}
         record_extensions(connection, cohort)
@@ -145,10 +145,10 @@ def reconcile(cohort: Cohort, as_of: date) -> dict[str, int]:
         return tried.gap() or tried.reconcile(), {"selected": int(tried.roster["selected"]), **tried.totals}
 
     require_complete_feeds(cohort, as_of)
-    with warehouse.exclusive(f"decide {cohort.cohort}"):
+    with warehouse.exclusive(f"decide {cohort.number}"):
         stopped, totals = warehouse.write_in_one_snapshot("decide", attempt)
     if stopped is not None:
-        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
+        raise BlockedError(f"gelombang-{cohort.number} is blocked: {stopped}")
     return totals
 
 
@@ -167,19 +167,19 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
         try:
             return _decide(cohort, as_of, again)
         except MovedError as moved:
-            log.info("gelombang-%d: %s", cohort.cohort, moved)
-    raise MovedError(f"gelombang-{cohort.cohort}: what is known of it changes while it is read: clear this task")
+            log.info("gelombang-%d: %s", cohort.number, moved)
+    raise MovedError(f"gelombang-{cohort.number}: what is known of it changes while it is read: clear this task")
 
 
 def _read_again(cohort: Cohort, as_of: date) -> ReadAgain:
     try:
-        return second_reading.read(cohort.cohort, cohort.announced_on, as_of)
+        return second_reading.read(cohort.number, cohort.announced_on, as_of)
     except EvidenceError as error:
-        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: evidence_unreadable: {error}") from None
+        raise BlockedError(f"gelombang-{cohort.number} is blocked: evidence_unreadable: {error}") from None
 
 
 def _facts(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Facts:
-    return second_reading.facts_of(connection, cohort.cohort, cohort.announced_on, as_of)
+    return second_reading.facts_of(connection, cohort.number, cohort.announced_on, as_of)
 
 
 def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
@@ -191,12 +191,12 @@ def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
                 raise MovedError("its facts changed while it was read a second time: it is read anew")
             tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
             stopped = tried.gap() or tried.decide(again)
-        return stopped, made_decision(connection, cohort.cohort)
+        return stopped, made_decision(connection, cohort.number)
 
-    with warehouse.exclusive(f"decide {cohort.cohort}"):
+    with warehouse.exclusive(f"decide {cohort.number}"):
         stopped, made = warehouse.write_in_one_snapshot("decide", attempt)
     if stopped is not None or made is None:
-        raise BlockedError(f"gelombang-{cohort.cohort} is blocked: {stopped}")
+        raise BlockedError(f"gelombang-{cohort.number} is blocked: {stopped}")
     with warehouse.transaction("decide") as connection:
         warehouse.execute(connection, "revocations/analyze_outcomes")
     return made
@@ -211,7 +211,7 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
     def try_out(connection: warehouse.Connection) -> dict[str, Any]:
         roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
         undone, stops = connection.begin_nested(), list[str]()
-        if has_decision and (made := made_decision(connection, cohort.cohort)):
+        if has_decision and (made := made_decision(connection, cohort.number)):
             counts = made.totals
         else:
             attempt = _Attempt(connection, cohort, roster, as_of)
@@ -265,7 +265,7 @@ class _Attempt:
         self.generation: int | None = None
         self.totals = dict.fromkeys(OUTCOMES, 0)
         self.compared: Comparison | None = None
-        self._at = {"cohort": cohort.cohort, "deadline_on": cohort.deadline_on, "as_of": as_of}
+        self._at = {"cohort": cohort.number, "deadline_on": cohort.deadline_on, "as_of": as_of}
 
     def gap(self) -> str | None:
         """What is missing, as a sentence; nothing where all is there or a person has answered for it."""
@@ -299,7 +299,7 @@ class _Attempt:
             return stopped
         decision_id = self._record(None, [])
         warehouse.execute(self.connection, "revocations/insert_outcomes", **self._at, decision_id=decision_id)
-        log.info("gelombang-%d decided: %s", self.cohort.cohort, self.totals)
+        log.info("gelombang-%d decided: %s", self.cohort.number, self.totals)
         return None
 
     def _first_stop(self, breakers: Iterable[Breaker]) -> str | None:
@@ -338,7 +338,7 @@ class _Attempt:
         """Record that a breaker tripped; return what to say, or nothing where a person has answered for it."""
         attempt = self._record(breaker, missing)
         is_overridden = warehouse.execute(
-            self.connection, "revocations/is_overridden", decision_id=attempt, clock=self.as_of
+            self.connection, "revocations/is_overridden", decision_id=attempt, as_of=self.as_of
         ).scalar_one()
         if is_overridden and breaker.reason not in FINAL:
             self.overrides.append(attempt)
@@ -348,7 +348,7 @@ class _Attempt:
     def _record(self, breaker: Breaker | None, missing: list[str]) -> str:
         cohort, compared, cited = self.cohort, self.compared, self.cited
         content = {
-            "cohort": cohort.cohort,
+            "cohort": cohort.number,
             "announced_on": cohort.announced_on.isoformat(),
             "deadline_on": cohort.deadline_on.isoformat(),
             "settlement_days": cohort.settlement_days,
@@ -362,12 +362,12 @@ class _Attempt:
         }
         # Same evidence, same calendar: same id, whenever and wherever it is decided. So no clock and no row id in it.
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-        decision_id = f"gelombang-{cohort.cohort}-{digest[:24]}"
+        decision_id = f"gelombang-{cohort.number}-{digest[:24]}"
         warehouse.execute(
             self.connection,
             "revocations/insert_decision",
             decision_id=decision_id,
-            cohort=cohort.cohort,
+            cohort=cohort.number,
             roster_id=self.roster["roster_id"],
             status="blocked" if breaker else "made",
             reason=breaker and breaker.reason,
@@ -393,22 +393,22 @@ class _Attempt:
         return decision_id
 
 
-def _roster(connection: warehouse.Connection, cohort: Cohort, known_by: date) -> Any:
+def _roster(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Any:
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
-        if known["cohort"] == cohort.cohort:
+        if known["cohort"] == cohort.number:
             if (known["announced_on"], known["deadline_on"]) != (cohort.announced_on, cohort.first_deadline_on):
                 raise BlockedError(
-                    f"gelombang-{cohort.cohort} is blocked: calendar_mismatch: its roster says "
+                    f"gelombang-{cohort.number} is blocked: calendar_mismatch: its roster says "
                     f"{known['announced_on']} to {known['deadline_on']}, "
                     f"the calendar {cohort.announced_on} to {cohort.first_deadline_on}"
                 )
             promised = warehouse.execute(
-                connection, "cohorts/promised_deadline", cohort=cohort.cohort, known_by=known_by
+                connection, "cohorts/promised_deadline", cohort=cohort.number, as_of=as_of
             ).scalar()
             if promised is not None and promised > cohort.deadline_on:
                 raise BlockedError(
-                    f"gelombang-{cohort.cohort} is blocked: calendar_mismatch: its deadline was moved to {promised}, "
+                    f"gelombang-{cohort.number} is blocked: calendar_mismatch: its deadline was moved to {promised}, "
                     f"the calendar says {cohort.deadline_on}: put the extension back"
                 )
             return known
-    raise NotReadyError(f"gelombang-{cohort.cohort} has no roster: deliver rosters/gelombang-{cohort.cohort}")
+    raise NotReadyError(f"gelombang-{cohort.number} has no roster: deliver rosters/gelombang-{cohort.number}")

@@ -13,9 +13,9 @@ class FrozenError(PrakerjaError):
     """Revocations are frozen. Nobody was revoked."""
 
 
-def require_no_freeze(connection: warehouse.Connection, cohort: int, clock: date) -> None:
+def require_no_freeze(connection: warehouse.Connection, cohort: int, as_of: date) -> None:
     """Raises `FrozenError` where a freeze runs for the cohort on this day."""
-    for freeze in warehouse.rows(connection, "revocations/freezes_in_effect", cohort=cohort, day=clock):
+    for freeze in warehouse.rows(connection, "revocations/freezes_in_effect", cohort=cohort, day=as_of):
         until = f"until {freeze['ends_on']}" if freeze["ends_on"] else "until it is lifted"
         raise FrozenError(
             f"gelombang-{cohort}: nobody is revoked {until}: freeze {freeze['freeze_id']}, {freeze['because']}"

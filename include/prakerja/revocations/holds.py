@@ -142,19 +142,19 @@ def _require_no_purchase(card: str, on: date) -> None:
         )
 
 
-def _list_bought(decision: Decision, approved: Mapping[int, str], clock: date) -> Collection[int]:
+def _list_bought(decision: Decision, approved: Mapping[int, str], as_of: date) -> Collection[int]:
     """Return whom of the people whose batches are approved a second reading speaks for; all, where it cannot read."""
     if not approved:
         return []
     try:
-        again = second_reading.read(decision.cohort, decision.announced_on, clock)
+        again = second_reading.read(decision.cohort, decision.announced_on, as_of)
         return second_reading.list_bought(decision.decision_id, again, approved)
     except EvidenceError as error:
         log.warning("gelombang-%d: nobody held is revoked: %s", decision.cohort, error)
         return approved
 
 
-def carry_out(clock: date) -> int:
+def carry_out(as_of: date) -> int:
     """Revoke the held who were found not to have bought, and for whom another person has approved; gives how many.
 
     Whoever a delivery speaks for by now is left alone, by either of two readings.
@@ -166,37 +166,37 @@ def carry_out(clock: date) -> int:
         if decision is None:
             continue
         with warehouse.transaction("decide") as connection:
-            approved = _approved_batches(connection, decision, clock)
-        bought = _list_bought(decision, {person: card for person, (card, _) in approved.items()}, clock)
+            approved = _approved_batches(connection, decision, as_of)
+        bought = _list_bought(decision, {person: card for person, (card, _) in approved.items()}, as_of)
         if bought:
             log.warning("gelombang-%d: %d stay held: a second reading speaks for them", number, len(bought))
         with warehouse.transaction("decide") as connection:
-            for person, (card, batch) in (_approved_batches(connection, decision, clock) if approved else {}).items():
+            for person, (card, batch) in (_approved_batches(connection, decision, as_of) if approved else {}).items():
                 if approved.get(person) == (card, batch) and person not in bought:
-                    revoked += approval.carry_out(connection, batch, decision.effective_at, clock)
+                    revoked += approval.carry_out(connection, batch, decision.effective_at, as_of)
     if revoked:
         log.info("%d held revoked", revoked)
     return revoked
 
 
 def _approved_batches(
-    connection: warehouse.Connection, decision: Decision, clock: date
+    connection: warehouse.Connection, decision: Decision, as_of: date
 ) -> dict[int, tuple[str, Batch]]:
     """Propose the batches of a cohort's held who were found not to have bought.
 
     Return those that are approved, by recipient, with the card.
     """
     try:
-        require_no_freeze(connection, decision.cohort, clock)
+        require_no_freeze(connection, decision.cohort, as_of)
     except FrozenError as frozen:
         log.warning("%s", frozen)
         return {}
-    if late_truth.is_moved(connection, decision, clock):
+    if late_truth.is_moved(connection, decision, as_of):
         return {}
-    at = {"cohort": decision.cohort, "deadline_on": decision.deadline_on, "clock": clock}
+    at = {"cohort": decision.cohort, "deadline_on": decision.deadline_on, "as_of": as_of}
     approved = {}
     for row in warehouse.rows(connection, "revocations/list_held_to_revoke", **at):
-        batch = approval.propose(connection, decision, "hold", clock, row["resolved_by"], row["recipient_id"])
+        batch = approval.propose(connection, decision, "hold", as_of, row["resolved_by"], row["recipient_id"])
         if batch is not None and not batch.approvals_needed:
             approved[row["recipient_id"]] = row["card_number"], batch
     return approved

@@ -39,7 +39,7 @@ def blocked_attempt(cohort: int) -> dict[str, Any]:
 
 def look_again(cohort: Cohort, as_of: date) -> None:
     """Record what stops a cohort now, where other deliveries are missing or there than when it was stopped."""
-    if blocked_attempt(cohort.cohort)["reason"] == "feeds_missing":
+    if blocked_attempt(cohort.number)["reason"] == "feeds_missing":
         with contextlib.suppress(BlockedError):
             decision.require_complete_feeds(cohort, as_of)
 

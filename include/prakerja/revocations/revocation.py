@@ -46,7 +46,7 @@ def require_approval(decision: Decision, on: date, *, approve_as: str | None = N
     return batch.approved_by
 
 
-def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
+def revoke(cohort: Cohort, decision: Decision, as_of: date) -> int:
     """Carry the decision out, once and for all; gives how many were revoked, 0 if that was done before.
 
     Whoever later deliveries speak for by now is spared, and that is written down. Raises `AwaitingApprovalError` where
@@ -54,50 +54,50 @@ def revoke(cohort: Cohort, decision: Decision, clock: date) -> int:
     speak for somebody by a second reading.
     """
     decision.require_unmoved(cohort)
-    _require_nobody_bought_since(decision, clock)
-    with warehouse.exclusive(f"revoke {cohort.cohort}"):
+    _require_nobody_bought_since(decision, as_of)
+    with warehouse.exclusive(f"revoke {cohort.number}"):
         try:
-            revoked, spared = _carry_out(decision, clock)
+            revoked, spared = _carry_out(decision, as_of)
         except AwaitingApprovalError:
             with warehouse.transaction("decide") as connection:  # what lacks an approval stays proposed
-                approval.propose(connection, decision, "revocation", clock, PROPOSER)
+                approval.propose(connection, decision, "revocation", as_of, PROPOSER)
             raise
-    log.info("gelombang-%d: %d revoked, %d spared", cohort.cohort, revoked, spared)
+    log.info("gelombang-%d: %d revoked, %d spared", cohort.number, revoked, spared)
     return revoked
 
 
-def _carry_out(decision: Decision, clock: date) -> tuple[int, int]:
+def _carry_out(decision: Decision, as_of: date) -> tuple[int, int]:
     """How many were revoked, and how many spared; none where that was done before."""
 
     def revoke_and_spare(connection: warehouse.Connection) -> tuple[int, int]:
-        require_no_freeze(connection, decision.cohort, clock)
-        _require_unmoved(connection, decision, clock)
-        batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
+        require_no_freeze(connection, decision.cohort, as_of)
+        _require_unmoved(connection, decision, as_of)
+        batch = approval.propose(connection, decision, "revocation", as_of, PROPOSER)
         if batch is not None:
             _require_approved(decision, batch)
         if not warehouse.execute(
-            connection, "revocations/insert_carrying_out", decision_id=decision.decision_id, clock=clock
+            connection, "revocations/insert_carrying_out", decision_id=decision.decision_id, as_of=as_of
         ).rowcount:
             return 0, 0
-        revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, clock)
-        spared = warehouse.execute(connection, "revocations/insert_spared", **decision.window, clock=clock).rowcount
+        revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, as_of)
+        spared = warehouse.execute(connection, "revocations/insert_spared", **decision.window, as_of=as_of).rowcount
         return revoked, spared
 
     return warehouse.write_in_one_snapshot("decide", revoke_and_spare)
 
 
-def _require_nobody_bought_since(decision: Decision, clock: date) -> None:
+def _require_nobody_bought_since(decision: Decision, as_of: date) -> None:
     """Raise `BlockedError` where a second reading of what came since the decision speaks for somebody in the batch."""
     if decision.is_carried_out:
         return
     with warehouse.transaction("decide") as connection:
-        batch = approval.propose(connection, decision, "revocation", clock, PROPOSER)
+        batch = approval.propose(connection, decision, "revocation", as_of, PROPOSER)
         rows = warehouse.rows(connection, "revocations/list_batch_cards", digest=batch.digest) if batch else []
     name = f"gelombang-{decision.cohort}"
     try:
-        if not rows or not second_reading.has_news(decision.decision_id, decision.cohort, decision.announced_on, clock):
+        if not rows or not second_reading.has_news(decision.decision_id, decision.cohort, decision.announced_on, as_of):
             return
-        again = second_reading.read(decision.cohort, decision.announced_on, clock)
+        again = second_reading.read(decision.cohort, decision.announced_on, as_of)
         cards = {row["recipient_id"]: row["card_number"] for row in rows}
         bought = second_reading.list_bought(decision.decision_id, again, cards)
     except EvidenceError as error:
@@ -110,9 +110,9 @@ def _require_nobody_bought_since(decision: Decision, clock: date) -> None:
         )
 
 
-def _require_unmoved(connection: warehouse.Connection, decision: Decision, clock: date) -> None:
+def _require_unmoved(connection: warehouse.Connection, decision: Decision, as_of: date) -> None:
     """A deadline that was promised, and is no more in the calendar, has moved all the same."""
-    if not decision.is_carried_out and late_truth.is_moved(connection, decision, clock):
+    if not decision.is_carried_out and late_truth.is_moved(connection, decision, as_of):
         raise BlockedError(
             f"gelombang-{decision.cohort} is blocked: deadline_moved: it was decided for {decision.deadline_on}, "
             "and extended since: it is decided anew"

@@ -76,20 +76,20 @@ def resume(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[tuple
         stopped = {row["cohort"]: row for row in warehouse.rows(connection, "revocations/list_blocked")}
     found = []
     for number, cohort in calendar().items():
-        wave, attempt = cohort.as_known_on(today), stopped.get(number)
-        if attempt is None or attempt["deadline_on"] != wave.deadline_on or today < wave.decided_on:
+        cohort, attempt = cohort.as_known_on(today), stopped.get(number)
+        if attempt is None or attempt["deadline_on"] != cohort.deadline_on or today < cohort.decided_on:
             continue
         with warehouse.transaction() as connection:
-            missing = as_text(missing_for(connection, wave, today))
-            is_decided = decision.is_decided(connection, wave)
+            missing = as_text(missing_for(connection, cohort, today))
+            is_decided = decision.is_decided(connection, cohort)
         if is_decided:
             continue
         if missing:
             if missing != list(attempt["missing_feeds"]):
                 with contextlib.suppress(PrakerjaError):
-                    decision.require_complete_feeds(wave, today)
+                    decision.require_complete_feeds(cohort, today)
             continue
-        (event,) = (event for event in wave.events() if (event.kind, event.on) == ("deadline", wave.deadline_on))
+        (event,) = (event for event in cohort.events() if (event.kind, event.on) == ("deadline", cohort.deadline_on))
         if not seen(event).active:
             told = f"gelombang-{number} is not decided, and the deliveries that were missing have arrived"
             found.append((resumed_run_id(event, attempt["decision_id"]), event, told))
@@ -102,25 +102,25 @@ def audit(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Findin
     A cohort without a roster has nothing to run for, and one whose dates are not those that were announced runs for
     nothing. A reminder is worth its run on its own day only; after it, what was missed is told.
     """
-    waves, problems = _audited_cohorts(now.astimezone(WIB).date())
+    cohorts, problems = _audited_cohorts(now.astimezone(WIB).date())
     found = [Finding(problem.kind, None, problem.told) for problem in problems]
-    for wave in waves:
-        found += _audited_reminders(wave, _missed_reminders(wave, now), now, seen)
-        for event in wave.events():
+    for cohort in cohorts:
+        found += _audited_reminders(cohort, _missed_reminders(cohort, now), now, seen)
+        for event in cohort.events():
             if not event.run_at + PATIENCE <= now <= event.run_at + LOOKS_BACK:
                 continue
-            if event.kind == "deadline" and event.on == wave.deadline_on:  # that of an earlier one is past
-                found += _audited_deadline(wave, event, now, seen)
+            if event.kind == "deadline" and event.on == cohort.deadline_on:  # that of an earlier one is past
+                found += _audited_deadline(cohort, event, now, seen)
     return found
 
 
 def reminders_to_repair(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Finding]:
     """Find what `audit` finds of reminders and another run repairs: until the hours of their day have ended."""
-    waves, _ = _audited_cohorts(now.astimezone(WIB).date())
+    cohorts, _ = _audited_cohorts(now.astimezone(WIB).date())
     found = []
-    for wave in waves:
-        repairable = [missed for missed in _missed_reminders(wave, now) if not missed.is_over]
-        found += _audited_reminders(wave, repairable, now, seen)
+    for cohort in cohorts:
+        repairable = [missed for missed in _missed_reminders(cohort, now) if not missed.is_over]
+        found += _audited_reminders(cohort, repairable, now, seen)
     return found
 
 
@@ -133,22 +133,22 @@ def _audited_cohorts(today: date) -> tuple[list[Cohort], list[CalendarProblem]]:
     return [cohort.as_known_on(today) for number, cohort in calendar().items() if number in audited], problems
 
 
-def _missed_reminders(wave: Cohort, now: datetime) -> list[MissedReminder]:
+def _missed_reminders(cohort: Cohort, now: datetime) -> list[MissedReminder]:
     with warehouse.transaction() as connection:
-        return missed_reminders.list_missed(connection, wave, now)
+        return missed_reminders.list_missed(connection, cohort, now)
 
 
 def _audited_reminders(
-    wave: Cohort, missed: list[MissedReminder], now: datetime, seen: Callable[[CohortEvent], SeenRuns]
+    cohort: Cohort, missed: list[MissedReminder], now: datetime, seen: Callable[[CohortEvent], SeenRuns]
 ) -> list[Finding]:
     """Find the dates among these on which people were due and not reminded, and that no run makes up for by now."""
     kinds = ["not_reminded" if each.is_over else _missing_run(each.event, seen(each.event), now) for each in missed]
     if not any(kinds):
         return []
     with warehouse.transaction("remind") as connection:
-        due = missed_reminders.count_due(connection, wave, now.astimezone(WIB).date())
+        due = missed_reminders.count_due(connection, cohort, now.astimezone(WIB).date())
     return [
-        Finding(kind, None if is_over else event, missed_reminders.describe(wave, event, due, now))
+        Finding(kind, None if is_over else event, missed_reminders.describe(cohort, event, due, now))
         for kind, (event, is_over) in zip(kinds, missed, strict=True)
         if kind and due
     ]
@@ -164,30 +164,32 @@ def _missing_run(event: CohortEvent, runs: SeenRuns, now: datetime) -> str | Non
 
 
 def _audited_deadline(
-    wave: Cohort, event: CohortEvent, now: datetime, seen: Callable[[CohortEvent], SeenRuns]
+    cohort: Cohort, event: CohortEvent, now: datetime, seen: Callable[[CohortEvent], SeenRuns]
 ) -> list[Finding]:
     with warehouse.transaction() as connection:
-        made = decision.made_decision(connection, wave.cohort)
-        has_decision = decision.is_decided(connection, wave)
+        made = decision.made_decision(connection, cohort.number)
+        has_decision = decision.is_decided(connection, cohort)
     if has_decision and made and (made.is_carried_out or not made.overdue):
         return []
     runs = seen(event)
     if runs.active:
         return []
     if has_decision and made:
-        told = f"gelombang-{wave.cohort} is decided, and its {made.overdue:,} overdue are not: no run asks for approval"
+        told = (
+            f"gelombang-{cohort.number} is decided, and its {made.overdue:,} overdue are not: no run asks for approval"
+        )
         return [Finding("not_carried_out", event, told)]
     if not runs.all:
-        if made or wave.deadline_on != wave.first_deadline_on:
-            told = f"gelombang-{wave.cohort} has got the deadline {wave.deadline_on}, and no run for it"
+        if made or cohort.deadline_on != cohort.first_deadline_on:
+            told = f"gelombang-{cohort.number} has got the deadline {cohort.deadline_on}, and no run for it"
             return [Finding("deadline_moved", event, told)]
         return [Finding("no_run", event, f"{event.name} has no run")]
     if not runs.with_tasks:
         return [Finding("run_without_tasks", event, f"{event.name} has a run without tasks")]
     try:
-        stops = decision.rehearse(wave, now.astimezone(WIB).date())["stops"]
+        stops = decision.rehearse(cohort, now.astimezone(WIB).date())["stops"]
     except PrakerjaError as error:  # its calendar is another than its roster's, for one
         stops = [str(error)]
     if stops:
-        return [Finding("blocked", None, f"gelombang-{wave.cohort} is not decided: {'; '.join(stops)}")]
-    return [Finding("not_decided", event, f"gelombang-{wave.cohort} is not decided, and all is there by now")]
+        return [Finding("blocked", None, f"gelombang-{cohort.number} is not decided: {'; '.join(stops)}")]
+    return [Finding("not_decided", event, f"gelombang-{cohort.number} is not decided, and all is there by now")]

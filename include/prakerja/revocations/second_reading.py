@@ -146,14 +146,14 @@ def list_bought(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) ->
     }
 
 
-def has_news(decision_id: str, cohort: int, announced_on: date, clock: date) -> bool:
+def has_news(decision_id: str, cohort: int, announced_on: date, as_of: date) -> bool:
     """Whether other deliveries of a cohort's window count on a day than those that its decision cites.
 
     Raises `EvidenceError`.
     """
     with warehouse.transaction("recheck", one_snapshot=True) as connection:
         rows = warehouse.rows(connection, "recheck/list_cited", cohort=cohort)
-        now = find_deliveries_in_force(facts_of(connection, cohort, announced_on, clock), is_later=False)
+        now = find_deliveries_in_force(facts_of(connection, cohort, announced_on, as_of), is_later=False)
     cited = {
         (row["platform"], row["business_date"], row["revision"]) for row in rows if row["decision_id"] == decision_id
     }

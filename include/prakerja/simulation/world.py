@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
 from prakerja.simulation import writers
@@ -46,17 +46,19 @@ class Written:
 
 
 def write(
-    cohorts: Sequence[int], scale: float, seed: int, out: Path, *, is_nasty: bool, progress: Callable[[str], None]
+    numbers: Sequence[int], scale: float, seed: int, out: Path, *, is_nasty: bool, progress: Callable[[str], None]
 ) -> Written:
     """Write a world into `out`; the same world again is a no-op. Raises `PrakerjaError` where another one is there."""
-    waves = sorted(cohort(number) for number in dict.fromkeys(cohorts))
-    for wave in waves:
-        if (wave.deadline_on - wave.announced_on).days < SHORTEST_WINDOW:
-            raise PrakerjaError(f"gelombang-{wave.cohort} is open for less than {SHORTEST_WINDOW} days: choose another")
-    made_by = {"cohorts": [wave.cohort for wave in waves], "scale": scale, "seed": seed, "nasty": is_nasty}
+    cohorts = sorted(find_cohort(number) for number in dict.fromkeys(numbers))
+    for cohort in cohorts:
+        if (cohort.deadline_on - cohort.announced_on).days < SHORTEST_WINDOW:
+            raise PrakerjaError(
+                f"gelombang-{cohort.number} is open for less than {SHORTEST_WINDOW} days: choose another"
+            )
+    made_by = {"cohorts": [cohort.number for cohort in cohorts], "scale": scale, "seed": seed, "nasty": is_nasty}
     if (out / "expected.json").exists() or (out / "landing").exists():
         return _already_there(out, made_by)
-    world = _World(waves, scale, seed, is_nasty=is_nasty)
+    world = _World(cohorts, scale, seed, is_nasty=is_nasty)
     progress("making the people")
     world.populate()
     progress("writing the landing zone")
@@ -67,7 +69,7 @@ def write(
         aside.mkdir(parents=True)
         expected = world.write(aside)
         written = Written(len(world.truths), world.deliveries, world.rows)
-        (aside / "calendar.yaml").write_text(_calendar(waves), "utf-8")
+        (aside / "calendar.yaml").write_text(_calendar(cohorts), "utf-8")
         (aside / "expected.json").write_text(
             json.dumps({"made_by": made_by, "written": vars(written), **expected}, indent=1) + "\n", "utf-8"
         )
@@ -92,42 +94,42 @@ def _already_there(out: Path, made_by: dict[str, Any]) -> Written:
     raise PrakerjaError(f"{out} holds another world: choose an empty folder with --out")
 
 
-def _calendar(waves: Sequence[Cohort]) -> str:
+def _calendar(cohorts: Sequence[Cohort]) -> str:
     entries = "".join(
-        f"- {{cohort: {wave.cohort}, announced_on: {wave.announced_on}, deadline_on: {wave.deadline_on}, "
+        f"- {{cohort: {cohort.number}, announced_on: {cohort.announced_on}, deadline_on: {cohort.deadline_on}, "
         "note: simulated}\n"
-        for wave in waves
+        for cohort in cohorts
     )
     return f"cohorts:\n{entries}"
 
 
 class _World:
-    def __init__(self, waves: Sequence[Cohort], scale: float, seed: int, *, is_nasty: bool) -> None:
-        self.waves, self.scale, self.is_nasty = waves, scale, is_nasty
+    def __init__(self, cohorts: Sequence[Cohort], scale: float, seed: int, *, is_nasty: bool) -> None:
+        self.cohorts, self.scale, self.is_nasty = cohorts, scale, is_nasty
         self.random = Random(seed)
         self.people = People(self.random)
         self.ids = itertools.count(1)
         self.truths: list[tuple[Cohort, Truth]] = []
         self.feeds: dict[tuple[str, date], list[Reported]] = defaultdict(list)
-        self.first = waves[0].announced_on - timedelta(days=1)
-        self.last = max(wave.decided_on for wave in waves) + timedelta(days=1)
+        self.first = cohorts[0].announced_on - timedelta(days=1)
+        self.last = max(cohort.decided_on for cohort in cohorts) + timedelta(days=1)
         self.unmatched: set[str] = set()
         self.deliveries = self.rows = 0
 
     # -- people --------------------------------------------------------------------------------------------------------
 
     def populate(self) -> None:
-        for wave in self.waves:
-            size = max(1, round((wave.recipients or 500_000) * self.scale))
-            behaviours = Behaviours(wave, self.people, self.random, self.ids)
+        for cohort in self.cohorts:
+            size = max(1, round((cohort.recipients or 500_000) * self.scale))
+            behaviours = Behaviours(cohort, self.people, self.random, self.ids)
             cases = [case for case in behaviours.nasty() for _ in range(TIMES)] if self.is_nasty else []
             truths = [case() for case in cases]
-            if self.is_nasty or (wave.revoked is None and wave.not_bought is None):
+            if self.is_nasty or (cohort.revoked is None and cohort.not_bought is None):
                 truths += [behaviours.ordinary(SHARE_OVERDUE) for _ in range(max(0, size - len(truths)))]
             else:
                 truths += behaviours.as_told(size, self.scale)
             self.random.shuffle(truths)
-            self.truths += [(wave, truth) for truth in truths]
+            self.truths += [(cohort, truth) for truth in truths]
         for _, truth in self.truths:
             for reported in truth.rows:
                 if self.first <= reported.business_date <= self.last:
@@ -161,8 +163,8 @@ class _World:
     def write(self, out: Path) -> dict[str, Any]:
         """Write the landing zone; gives what must come out of it."""
         landing = out / "landing"
-        for wave in self.waves:
-            self._write_roster(landing, wave)
+        for cohort in self.cohorts:
+            self._write_roster(landing, cohort)
         told = []
         day = self.first
         while day <= self.last:
@@ -170,24 +172,24 @@ class _World:
                 told += self._write_day(landing, platform, day)
             day += timedelta(days=1)
         return {
-            "cohorts": [self._expected(wave) for wave in self.waves],
+            "cohorts": [self._expected(cohort) for cohort in self.cohorts],
             "deliveries": told,
             "rosters_rejected": {},
             "unmatched_cards": len(self.unmatched),
         }
 
-    def _write_roster(self, landing: Path, wave: Cohort) -> None:
+    def _write_roster(self, landing: Path, cohort: Cohort) -> None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("card_number", "nik", "full_name", "phone", "email", "region_code"))
-        people = [truth.person for of, truth in self.truths if of is wave]
+        people = [truth.person for of, truth in self.truths if of is cohort]
         writer.writerows((p.card_number, p.nik, p.full_name, p.phone, p.email, p.region_code) for p in people)
         data = gzip.compress(text.getvalue().encode(), mtime=0)
         manifest = {
-            "contract": "prakerja.roster/1", "cohort": wave.cohort, "announced_on": wave.announced_on.isoformat(),
-            "deadline_on": wave.deadline_on.isoformat(), "files": [_file("roster.csv.gz", data, rows=len(people))],
+            "contract": "prakerja.roster/1", "cohort": cohort.number, "announced_on": cohort.announced_on.isoformat(),
+            "deadline_on": cohort.deadline_on.isoformat(), "files": [_file("roster.csv.gz", data, rows=len(people))],
         }  # fmt: skip
-        _deliver(landing / "rosters" / f"gelombang-{wave.cohort}", "roster.csv.gz", data, manifest)
+        _deliver(landing / "rosters" / f"gelombang-{cohort.number}", "roster.csv.gz", data, manifest)
 
     def _write_day(self, landing: Path, platform: str, day: date) -> list[dict[str, Any]]:
         """The day's revisions: one, or two where something is in the first or the last only, or a rejected second."""
@@ -197,7 +199,7 @@ class _World:
         told = [self._deliver(landing, platform, day, 1, regular, first)]
         if any(r.only_first or r.only_last for r in feed):
             last = [r for r in feed if not r.only_first]
-            decided = max(wave.decided_on for wave in self.waves if wave.is_open_on(day))
+            decided = max(cohort.decided_on for cohort in self.cohorts if cohort.is_open_on(day))
             is_late = platform == "bukalapak"  # where the cases of late truth are
             at = (
                 datetime.combine(decided + timedelta(days=2), time(10), WIB)
@@ -243,15 +245,15 @@ class _World:
             "duplicates": 0 if is_damaged else repeats,
         }  # fmt: skip
 
-    def _expected(self, wave: Cohort) -> dict[str, Any]:
-        mine = [truth for of, truth in self.truths if of is wave]
+    def _expected(self, cohort: Cohort) -> dict[str, Any]:
+        mine = [truth for of, truth in self.truths if of is cohort]
         outcomes = Counter(truth.outcome for truth in mine)
         later: dict[str, list[str]] = defaultdict(list)
         for truth in mine:
             if truth.later:
                 later[truth.later].append(truth.person.card_number)
         return {
-            "cohort": wave.cohort, "status": "decided", "as_of": wave.last_business_date.isoformat(), "missing": [],
+            "cohort": cohort.number, "status": "decided", "as_of": cohort.last_business_date.isoformat(), "missing": [],
             "selected": len(mine), **{name: outcomes[name] for name in ("purchased", "held", "overdue", "excluded")},
             "reinstated": len(later["reinstated"]), "resolved": len(later["resolved"]), "cases": len(later["case"]),
             "held_later": len(later["held_later"]),

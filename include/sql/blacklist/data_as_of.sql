@@ -1,8 +1,8 @@
 -- Grain: one row per platform, the latest business date in force.
--- Parameters: known_by.
+-- Parameters: as_of.
 select
     platform,
     max(business_date) as business_date
-from deliveries_in_force(:known_by)
+from deliveries_in_force(:as_of)
 group by platform
 order by platform

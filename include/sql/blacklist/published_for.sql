@@ -4,5 +4,5 @@
 select
     max(version) filter (where occasion = :occasion) as version,
     (array_agg(created_at order by version desc))[1] as last_created_at,
-    clock_timestamp() as clock
+    clock_timestamp() as server_now
 from blacklist_versions

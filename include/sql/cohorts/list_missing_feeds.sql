@@ -1,6 +1,6 @@
 -- Grain: one row per platform and business date that owes an accepted delivery and has none.
 -- The gate of the deadline run, the daily completeness and `prakerja feeds` all ask this question.
--- Parameters: known_by; first_date, last_date; platforms, active_from, active_to (arrays of one length).
+-- Parameters: as_of; first_date, last_date; platforms, active_from, active_to (arrays of one length).
 with owed as (
     select
         p.platform,
@@ -20,7 +20,7 @@ select
     owed.platform,
     owed.business_date
 from owed
-left join deliveries_in_force(:known_by) as f
+left join deliveries_in_force(:as_of) as f
     on owed.platform = f.platform and owed.business_date = f.business_date
 where f.delivery_id is null
 order by owed.platform, owed.business_date

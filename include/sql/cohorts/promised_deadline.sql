@@ -1,5 +1,5 @@
 -- Grain: one date, the latest deadline that was promised to a cohort by a day, or null.
--- Parameters: cohort, known_by.
+-- Parameters: cohort, as_of.
 select max(deadline_on)
 from extensions
-where cohort = :cohort and announced_on <= :known_by
+where cohort = :cohort and announced_on <= :as_of

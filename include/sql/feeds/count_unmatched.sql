@@ -1,6 +1,6 @@
 -- Grain: one number, the distinct cards in force that stand in no loaded roster.
--- Parameters: known_by.
+-- Parameters: as_of.
 select count(distinct t.card_number)
 from transactions as t
-inner join deliveries_in_force(cast(:known_by as date)) as f on t.delivery_id = f.delivery_id
+inner join deliveries_in_force(cast(:as_of as date)) as f on t.delivery_id = f.delivery_id
 where not exists (select from recipients as r where r.card_number = t.card_number)

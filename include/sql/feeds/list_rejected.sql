@@ -1,5 +1,5 @@
 -- Grain: one row per delivery and roster that was rejected and not mended since, as it is told, in order of arrival.
--- Parameters: known_by.
+-- Parameters: as_of.
 select
     d.platform || ' ' || d.business_date || ' r' || d.revision || ': ' || d.reason || ': ' || d.detail as told,
     d.arrived_on,
@@ -7,7 +7,7 @@ select
 from deliveries as d
 where
     d.status = 'rejected'
-    and d.arrived_on <= :known_by
+    and d.arrived_on <= :as_of
     and not exists (
         select
         from deliveries as a
@@ -26,7 +26,7 @@ select
 from rosters as r
 where
     r.status = 'rejected'
-    and r.arrived_on <= :known_by
+    and r.arrived_on <= :as_of
     and not exists (
         select
         from rosters as a

@@ -1,7 +1,7 @@
 -- Grain: one row per message that was due: it is `sending` before its provider hears of it, or it is not sent, and why.
 -- Purchase, suspension and opt-out are read here, right before the submission, from the ledger itself.
 -- One whose fate is unknown goes to the provider that may have it, under the same key, with the same words.
--- Parameters: cohort, remind_on, channel, provider, after, batch, at, known_by, announced_on, deadline_on,
+-- Parameters: cohort, remind_on, channel, provider, after, batch, at, as_of, announced_on, deadline_on,
 -- settlement_days, audience, opens, closes, attempts_max, per_number_max, asks_again (by provider that knows a key
 -- again: since when it is the one that it is).
 -- Duty: remind.
@@ -20,7 +20,7 @@ judged as materialized (
         case
             when s.because in ('withdrawn', 'suspended') then s.because
             when
-                d.recipient_id in (select x.recipient_id from suspended_at(:deadline_on, :known_by) as x)
+                d.recipient_id in (select x.recipient_id from suspended_at(:deadline_on, :as_of) as x)
                 then 'suspended'
             when s.outcome = 'purchased' and :audience <> 'all' then 'purchased'
             when opted_out(d.recipient_id, :channel) then 'opted_out'
@@ -38,7 +38,7 @@ judged as materialized (
     from due as d
     inner join
         standing_of(
-            array(select due.recipient_id from due), :announced_on, :deadline_on, :settlement_days, :known_by
+            array(select due.recipient_id from due), :announced_on, :deadline_on, :settlement_days, :as_of
         ) as s
         on d.recipient_id = s.recipient_id
 ),

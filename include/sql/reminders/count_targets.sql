@@ -1,11 +1,11 @@
 -- Grain: one row per channel, wording, what recipients lack, and why nothing is sent: how many would be reminded.
--- Parameters: cohort, deadline_on, known_by, audience.
+-- Parameters: cohort, deadline_on, as_of, audience.
 select
     channel,
     template,
     lacks,
     refused,
     count(*) as people
-from reminder_targets(:cohort, :deadline_on, :known_by, :audience)
+from reminder_targets(:cohort, :deadline_on, :as_of, :audience)
 group by channel, template, lacks, refused
 order by channel desc, template desc, lacks, refused nulls first

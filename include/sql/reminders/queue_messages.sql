@@ -1,6 +1,6 @@
 -- Grain: one message per recipient, cohort, reminder date and channel, written before anything is sent.
 -- May run twice: the database keeps one.
--- Parameters: cohort, deadline_on, known_by, audience, remind_on, at.
+-- Parameters: cohort, deadline_on, as_of, audience, remind_on, at.
 -- Duty: remind.
 insert into reminders (
     recipient_id, cohort, remind_on, channel, address, template, lacks, state, failure, send_before, settled_at,
@@ -23,6 +23,6 @@ select
     least(wib_midnight(cast(:remind_on as date) + 2), wib_midnight(cast(:deadline_on as date) + 1)),
     case when t.refused is not null then cast(:at as timestamptz) end,
     case when t.channel = 'email' then gen_random_uuid() end
-from reminder_targets(:cohort, :deadline_on, :known_by, :audience) as t
+from reminder_targets(:cohort, :deadline_on, :as_of, :audience) as t
 order by t.recipient_id
 on conflict (recipient_id, cohort, remind_on, channel) do nothing

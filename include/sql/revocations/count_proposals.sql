@@ -1,12 +1,12 @@
 -- Grain: one number, the revoked recipients of a cohort, by whichever decision, whose reinstatement is proposed by a
 -- day and not carried out.
--- Parameters: cohort, clock.
+-- Parameters: cohort, as_of.
 select count(distinct f.recipient_id)
 from late_findings as f
 inner join revocations as r on f.recipient_id = r.recipient_id
 inner join decisions as d on r.decision_id = d.decision_id
 where
     f.kind in ('reinstatement_proposed', 'deadline_extended')
-    and f.found_on <= :clock
+    and f.found_on <= :as_of
     and d.cohort = :cohort
     and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)

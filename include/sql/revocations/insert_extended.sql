@@ -1,13 +1,13 @@
 -- Grain: one finding per recipient of a cohort who was revoked, by whichever decision, before its deadline was extended
 -- to a later one.
--- May run twice. Parameters: cohort, deadline_now, clock.
+-- May run twice. Parameters: cohort, deadline_now, as_of.
 -- Duty: decide.
 insert into late_findings (recipient_id, kind, deadline_on, found_on)
 select
     v.recipient_id,
     'deadline_extended',
     d.deadline_on,
-    :clock
+    :as_of
 from revocations as v
 inner join decisions as d on v.decision_id = d.decision_id
 where

@@ -3,7 +3,7 @@
 -- May run twice: a finding is written once, with the day and the row that first showed it.
 -- Of whom deliveries that came or went could touch since it was last looked for, and since the decision. Those whom an
 -- earlier decision revoked are asked about from that one on: this one left them out.
--- Parameters: evidence_generation, cohort, deadline_on, as decided; clock; the window by now:
+-- Parameters: evidence_generation, cohort, deadline_on, as decided; as_of; the window by now:
 -- announced_on, deadline_now, settlement_days.
 -- Duty: decide.
 with touched as materialized (
@@ -47,7 +47,7 @@ now_standing as materialized (
     from
         standing_of(
             array(select a.recipient_id from asked as a where a.outcome <> 'purchased'),
-            :announced_on, :deadline_now, :settlement_days, :clock
+            :announced_on, :deadline_now, :settlement_days, :as_of
         )
 ),
 
@@ -65,7 +65,7 @@ findings as (
         case when a.has_counted and not a.has_purchase then a.counted_line else n.line end as line
     from asked as a
     left join now_standing as n on a.recipient_id = n.recipient_id
-    left join withdrawals as w on a.recipient_id = w.recipient_id and w.withdrawn_on <= :clock
+    left join withdrawals as w on a.recipient_id = w.recipient_id and w.withdrawn_on <= :as_of
 )
 
 insert into late_findings (recipient_id, kind, deadline_on, found_on, delivery_id, line)
@@ -73,7 +73,7 @@ select
     f.recipient_id,
     f.kind,
     :deadline_on,
-    :clock,
+    :as_of,
     f.delivery_id,
     f.line
 from findings as f

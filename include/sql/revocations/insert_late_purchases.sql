@@ -1,19 +1,19 @@
 -- Grain: one finding per revoked recipient of a cohort from whom a platform took a payment after the deadline.
--- May run twice. Parameters: cohort, deadline_now, clock.
+-- May run twice. Parameters: cohort, deadline_now, as_of.
 -- Duty: decide.
 insert into late_findings (recipient_id, kind, deadline_on, found_on, delivery_id, line)
 select distinct on (v.recipient_id)
     v.recipient_id,
     'late_purchase',
     d.deadline_on,
-    :clock,
+    :as_of,
     t.delivery_id,
     t.line
 from revocations as v
 inner join decisions as d on v.decision_id = d.decision_id
 inner join recipients as r on v.recipient_id = r.recipient_id
 inner join transactions as t on r.card_number = t.card_number
-inner join deliveries_in_force(:clock) as f on t.delivery_id = f.delivery_id
+inner join deliveries_in_force(:as_of) as f on t.delivery_id = f.delivery_id
 where
     d.cohort = :cohort
     and t.event = 'PAID'

@@ -1,6 +1,6 @@
 -- Grain: one reinstatement per member of an approved batch whose purchase still stands, or whose deadline was extended.
 -- May run twice: a recipient is reinstated once.
--- Parameters: digest, clock; announced_on, deadline_now, settlement_days: the window by now.
+-- Parameters: digest, as_of; announced_on, deadline_now, settlement_days: the window by now.
 -- Duty: decide.
 insert into reinstatements (recipient_id, digest, because, approvers, reinstated_on)
 select
@@ -8,14 +8,14 @@ select
     b.digest,
     case when s.outcome = 'purchased' then 'purchase' else 'deadline_extended' end,
     p.approvers,
-    :clock
+    :as_of
 from batches as b
 inner join batch_approvals as p on b.digest = p.digest
 inner join batch_members as m on b.digest = m.digest
 inner join
     standing_of(
         array(select n.recipient_id from batch_members as n where n.digest = :digest),
-        :announced_on, :deadline_now, :settlement_days, :clock
+        :announced_on, :deadline_now, :settlement_days, :as_of
     ) as s
     on m.recipient_id = s.recipient_id
 where

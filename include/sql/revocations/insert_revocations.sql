@@ -1,5 +1,5 @@
 -- Grain: one revocation per member of an approved batch.
--- May run twice: a recipient is revoked once. Parameters: digest, effective_at, clock.
+-- May run twice: a recipient is revoked once. Parameters: digest, effective_at, as_of.
 -- Duty: decide.
 insert into revocations (recipient_id, decision_id, digest, reason, effective_at, approvers, revoked_on)
 select
@@ -9,7 +9,7 @@ select
     'NO_FIRST_PURCHASE',
     :effective_at,
     p.approvers,
-    :clock
+    :as_of
 from batches as b
 inner join batch_approvals as p on b.digest = p.digest
 inner join batch_members as m on b.digest = m.digest

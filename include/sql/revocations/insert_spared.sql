@@ -1,6 +1,6 @@
 -- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them:
 -- with the row of the purchase, where it is one.
--- May run twice. Parameters: cohort, deadline_on, clock; announced_on, settlement_days: the window as decided.
+-- May run twice. Parameters: cohort, deadline_on, as_of; announced_on, settlement_days: the window as decided.
 -- Duty: decide.
 with spared as materialized (
     select o.recipient_id
@@ -22,13 +22,13 @@ select
     p.recipient_id,
     'spared',
     :deadline_on,
-    :clock,
+    :as_of,
     case when s.outcome = 'purchased' then s.delivery_id end,
     case when s.outcome = 'purchased' then s.line end
 from spared as p
 left join
     standing_of(
-        array(select q.recipient_id from spared as q), :announced_on, :deadline_on, :settlement_days, :clock
+        array(select q.recipient_id from spared as q), :announced_on, :deadline_on, :settlement_days, :as_of
     ) as s
     on p.recipient_id = s.recipient_id
 on conflict (recipient_id, kind, deadline_on) do nothing

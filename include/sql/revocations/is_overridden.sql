@@ -1,6 +1,6 @@
 -- Grain: one boolean, whether somebody has answered for an attempt by a day.
--- Parameters: decision_id, clock.
+-- Parameters: decision_id, as_of.
 select exists(
     select from overrides as o
-    where o.decision_id = :decision_id and o.overridden_on <= :clock
+    where o.decision_id = :decision_id and o.overridden_on <= :as_of
 )

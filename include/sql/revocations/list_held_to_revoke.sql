@@ -1,5 +1,5 @@
 -- Grain: one row per held recipient of a decision who was found not to have bought, by a day, and is not revoked.
--- Parameters: cohort, deadline_on, clock.
+-- Parameters: cohort, deadline_on, as_of.
 select
     h.recipient_id,
     lpad(r.card_number::text, 16, '0') as card_number,
@@ -13,6 +13,6 @@ where
     and o.outcome = 'held'
     and h.deadline_on = o.deadline_on
     and not h.is_purchased
-    and h.resolved_on <= :clock
+    and h.resolved_on <= :as_of
     and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
 order by h.recipient_id

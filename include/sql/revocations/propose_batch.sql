@@ -1,9 +1,9 @@
--- Grain: one row, the batch that stands to be approved by what is known at `clock`, or none where nobody is concerned.
+-- Grain: one row, the batch that stands to be approved by what is known at `as_of`, or none where nobody is concerned.
 -- May run twice: the same people of the same decision are the same batch, proposed once.
 -- Whoever the deliveries known by now speak for is in no batch of revocations, though the decision saw no purchase: it
 -- was made before they arrived. Once a decision was carried out, nobody is. A proof that was taken back reinstates
 -- nobody. A hold is decided person by person. The evidence is fresh: whom it did not touch since stands as decided.
--- Parameters: decision_id, evidence_generation, cohort, deadline_on, as decided; subject, clock, proposed_by;
+-- Parameters: decision_id, evidence_generation, cohort, deadline_on, as decided; subject, as_of, proposed_by;
 -- announced_on, deadline_now, settlement_days, the window by now; recipient_id, of the one held person that a batch is
 -- about, else null.
 -- Duty: decide.
@@ -34,7 +34,7 @@ with candidates as materialized (
         :subject = 'reinstatement'
         and d.cohort = :cohort
         and f.kind in ('reinstatement_proposed', 'deadline_extended')
-        and f.found_on <= :clock
+        and f.found_on <= :as_of
         and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
     group by v.recipient_id
     union all
@@ -50,7 +50,7 @@ with candidates as materialized (
         and h.recipient_id = :recipient_id
         and not h.is_purchased
         and not exists (select from revocations as v where v.recipient_id = h.recipient_id)
-        and not exists (select from suspended_at(:clock, :clock) as s where s.recipient_id = h.recipient_id)
+        and not exists (select from suspended_at(:as_of, :as_of) as s where s.recipient_id = h.recipient_id)
 ),
 
 now_standing as materialized (
@@ -70,7 +70,7 @@ now_standing as materialized (
                     or c.recipient_id in (select s.recipient_id from suspensions as s)
                     or c.recipient_id in (select w.recipient_id from withdrawals as w)
             ),
-            :announced_on, :deadline_now, :settlement_days, :clock
+            :announced_on, :deadline_now, :settlement_days, :as_of
         )
 ),
 
@@ -115,7 +115,7 @@ batch as (
         :subject,
         people,
         :proposed_by,
-        :clock
+        :as_of
     from content
     on conflict (digest) do nothing
     returning digest
@@ -160,7 +160,7 @@ lapse as (
     insert into proposal_lapses (proposal_id, lapsed_on)
     select
         l.proposal_id,
-        :clock
+        :as_of
     from latest as l
     where not l.has_lapsed and not exists (select from content)
 ),
@@ -170,7 +170,7 @@ proposal as (
     select
         c.digest,
         :proposed_by,
-        :clock
+        :as_of
     from content as c
     where c.digest not in (select l.digest from latest as l where not l.has_lapsed)
 )

@@ -51,7 +51,7 @@ def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
     ("text", "said"),
     [
         ("cohorts: [", "is not YAML at line"),
-        ("waves: []", "has no list `cohorts`"),
+        ("cohorts: []", "has no list `cohorts`"),
     ],
 )
 def test_a_calendar_that_is_wrong(fresh: Instance, tmp_path: Path, text: str, said: str) -> None:

@@ -18,13 +18,13 @@ SENDER = """
 import sys
 from datetime import date, datetime
 from threading import Thread
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.reminders import sending
 from prakerja.reminders.channels import Accounts
 from prakerja.reminders.traffic import Traffic
 def send():
     at = datetime.fromisoformat("2021-03-06T09:00:00+07:00")
-    sending.send_reminders(cohort(12), date(2021, 3, 6), Accounts(*sys.argv[2:]), lambda: at)
+    sending.send_reminders(find_cohort(12), date(2021, 3, 6), Accounts(*sys.argv[2:]), lambda: at)
 threads = [Thread(target=send) for _ in range(int(sys.argv[1]))]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]

@@ -39,7 +39,7 @@ def last_entry() -> Any:
     return audit.list_entries(1)[0]
 
 
-def test_a_login_that_says_it_is_somebody_else_is_shown_with_its_own_login(wave: Cohort, login: Login) -> None:
+def test_a_login_that_says_it_is_somebody_else_is_shown_with_its_own_login(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     act_as(receipts, "Siti Rahma")
     receipts.execute("set role prakerja_receive")
@@ -55,7 +55,7 @@ def test_a_login_that_says_it_is_somebody_else_is_shown_with_its_own_login(wave:
     assert shown.index("login_receive") < shown.index("Siti Rahma")
 
 
-def test_a_login_without_a_role_is_shown_as_itself(wave: Cohort, login: Login) -> None:
+def test_a_login_without_a_role_is_shown_as_itself(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     receipts.execute(ADD)
     receipts.commit()
@@ -64,7 +64,7 @@ def test_a_login_without_a_role_is_shown_as_itself(wave: Cohort, login: Login) -
 
 
 @pytest.mark.parametrize("column", ["actor", "login", "role", "xact_id"])
-def test_who_wrote_an_entry_is_under_its_hash(wave: Cohort, login: Login, column: str) -> None:
+def test_who_wrote_an_entry_is_under_its_hash(cohort: Cohort, login: Login, column: str) -> None:
     receipts = login("receive")
     receipts.execute(ADD)
     receipts.commit()
@@ -74,7 +74,7 @@ def test_who_wrote_an_entry_is_under_its_hash(wave: Cohort, login: Login, column
 
 
 @pytest.mark.parametrize("duty", ["receive", "decide"])
-def test_nobody_joins_an_open_entry(wave: Cohort, login: Login, duty: str) -> None:
+def test_nobody_joins_an_open_entry(cohort: Cohort, login: Login, duty: str) -> None:
     siti, other = login("remind"), login(duty)
     act_as(siti, "Siti Rahma")
     siti.execute(ADD)
@@ -91,7 +91,7 @@ def test_nobody_joins_an_open_entry(wave: Cohort, login: Login, duty: str) -> No
     assert problems() == ""
 
 
-def test_a_sealed_entry_cannot_be_named(wave: Cohort, login: Login) -> None:
+def test_a_sealed_entry_cannot_be_named(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     for (entry,) in pick("select entry from audit_log"):
         with pytest.raises(psycopg.errors.CheckViolation, match="in the entry of its own transaction"):
@@ -101,7 +101,7 @@ def test_a_sealed_entry_cannot_be_named(wave: Cohort, login: Login) -> None:
 
 
 @pytest.mark.parametrize("which", ["open", "sealed"])
-def test_the_setting_prakerja_entry_has_no_effect(wave: Cohort, login: Login, which: str) -> None:
+def test_the_setting_prakerja_entry_has_no_effect(cohort: Cohort, login: Login, which: str) -> None:
     siti, receipts = login("remind"), login("receive")
     siti.execute(ADD)
     siti.commit()
@@ -115,7 +115,7 @@ def test_the_setting_prakerja_entry_has_no_effect(wave: Cohort, login: Login, wh
     assert problems() == ""
 
 
-def test_a_statement_cannot_mix_entries(wave: Cohort, login: Login) -> None:
+def test_a_statement_cannot_mix_entries(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     mixed = (
         "insert into opt_outs (recipient_id, channel, is_opted_out, chosen_on, recorded_by, entry)"
@@ -126,7 +126,7 @@ def test_a_statement_cannot_mix_entries(wave: Cohort, login: Login) -> None:
         receipts.execute(mixed)
 
 
-def test_what_is_sealed_in_its_own_transaction_gets_nothing_more(wave: Cohort, login: Login) -> None:
+def test_what_is_sealed_in_its_own_transaction_gets_nothing_more(cohort: Cohort, login: Login) -> None:
     sender = login("remind")
     sender.execute(ADD)
     sender.execute("select seal_entries()")
@@ -147,7 +147,7 @@ def test_what_is_sealed_in_its_own_transaction_gets_nothing_more(wave: Cohort, l
     ],
     ids=["after its row", "between two rows"],
 )
-def test_a_statement_that_seals_its_own_entry_is_refused(wave: Cohort, login: Login, statement: str) -> None:
+def test_a_statement_that_seals_its_own_entry_is_refused(cohort: Cohort, login: Login, statement: str) -> None:
     sender = login("remind")
     sender.execute(ADD)
     with pytest.raises(psycopg.errors.CheckViolation, match="in the entry of its own transaction"):
@@ -156,7 +156,7 @@ def test_a_statement_that_seals_its_own_entry_is_refused(wave: Cohort, login: Lo
     assert problems() == ""
 
 
-def test_each_role_of_a_transaction_has_an_entry_of_its_own(wave: Cohort) -> None:
+def test_each_role_of_a_transaction_has_an_entry_of_its_own(cohort: Cohort) -> None:
     with warehouse.transaction("remind") as connection:
         connection.exec_driver_sql(ADD)
         connection.exec_driver_sql("set local role prakerja_receive")
@@ -166,7 +166,7 @@ def test_each_role_of_a_transaction_has_an_entry_of_its_own(wave: Cohort) -> Non
     assert problems() == ""
 
 
-def test_a_savepoint_that_is_rolled_back_takes_its_entry_along(wave: Cohort, login: Login) -> None:
+def test_a_savepoint_that_is_rolled_back_takes_its_entry_along(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     receipts.execute("savepoint s")
     receipts.execute(ADD)
@@ -178,7 +178,7 @@ def test_a_savepoint_that_is_rolled_back_takes_its_entry_along(wave: Cohort, log
     assert problems() == ""
 
 
-def test_settings_of_whoever_seals_change_no_digest(wave: Cohort, login: Login) -> None:
+def test_settings_of_whoever_seals_change_no_digest(cohort: Cohort, login: Login) -> None:
     sender = login("remind")
     for setting in (
         "timezone = 'Asia/Jakarta'", "datestyle = 'German'", "intervalstyle = 'sql_standard'",
@@ -194,13 +194,13 @@ def test_settings_of_whoever_seals_change_no_digest(wave: Cohort, login: Login) 
     assert problems() == ""
 
 
-def test_a_row_that_no_digest_could_be_made_of_is_refused(wave: Cohort, login: Login) -> None:
+def test_a_row_that_no_digest_could_be_made_of_is_refused(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     with pytest.raises(psycopg.errors.CheckViolation, match="no larger than a megabyte"):
         receipts.execute(ADD.replace("'x'", "repeat('x', 1000000)"))
 
 
-def test_an_actor_that_would_command_a_terminal_is_shown_without_it(wave: Cohort, login: Login) -> None:
+def test_an_actor_that_would_command_a_terminal_is_shown_without_it(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     act_as(receipts, "\x1b[2Ka[red]b")
     receipts.execute(ADD)
@@ -211,7 +211,7 @@ def test_an_actor_that_would_command_a_terminal_is_shown_without_it(wave: Cohort
     assert "\x1b" not in shown
 
 
-def test_a_long_actor_is_cut(wave: Cohort, login: Login) -> None:
+def test_a_long_actor_is_cut(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     act_as(receipts, "x" * 100_000)
     receipts.execute(ADD)
@@ -219,7 +219,7 @@ def test_a_long_actor_is_cut(wave: Cohort, login: Login) -> None:
     assert last_entry()["actor"] == "x" * 500
 
 
-def test_a_table_of_ones_own_cannot_put_facts_into_the_log(wave: Cohort, login: Login) -> None:
+def test_a_table_of_ones_own_cannot_put_facts_into_the_log(cohort: Cohort, login: Login) -> None:
     """Sealing would look for its rows for ever, and fail for everybody."""
     intake = login("ingest")
     intake.execute("create temporary table invented (entry bigint)")
@@ -233,7 +233,7 @@ def test_a_table_of_ones_own_cannot_put_facts_into_the_log(wave: Cohort, login: 
     assert problems() == ""
 
 
-def test_an_entry_that_was_restored_is_not_that_of_the_transaction_with_its_number(wave: Cohort) -> None:
+def test_an_entry_that_was_restored_is_not_that_of_the_transaction_with_its_number(cohort: Cohort) -> None:
     """A restored warehouse counts its transactions anew, and may have a backup's unsealed entries."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(

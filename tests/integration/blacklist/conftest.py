@@ -130,18 +130,18 @@ def of_today(folder: Path) -> Iterator[Api]:
 
 
 @pytest.fixture
-def proposed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
+def proposed(cohort: Cohort, signers: dict[str, Path]) -> decision.Decision:
     """Two people of gelombang 12 wait for a signature."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     return made
 
 
 @pytest.fixture
-def signed(wave: Cohort, proposed: decision.Decision, signers: dict[str, Path]) -> decision.Decision:
+def signed(cohort: Cohort, proposed: decision.Decision, signers: dict[str, Path]) -> decision.Decision:
     """Both are revoked, and Siti has signed."""
     sign(digest_of(), signers["siti"])
-    assert revocation.revoke(wave, proposed, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, proposed, DECIDED_ON) == 2
     return proposed
 
 
@@ -163,9 +163,9 @@ def proven(signed: decision.Decision, home: Path) -> str:
 
 
 @pytest.fixture
-def listed_by_files(wave: Cohort, home: Path) -> Path:
+def listed_by_files(cohort: Cohort, home: Path) -> Path:
     """Recipients 1 and 2 are revoked and listed, by files in the landing zone; gives the blacklist's folder."""
-    carry_out(wave)
+    carry_out(cohort)
     publishing.publish("first", PUBLISHED_AT, PUBLISHED_ON)
     return home / "publish" / "blacklist"
 

@@ -14,7 +14,7 @@ from prakerja.blacklist import audit, publishing
 from prakerja.blacklist.publishing import OutOfBoundsError
 from prakerja.blacklist.sources import POINTER
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import replaying
+from prakerja.run_context import replaying
 from tests.support.published_list import AT, reinstate, revoke, tree
 from tests.support.publisher import NEXT, broken_off, pick, published, verified
 
@@ -82,7 +82,7 @@ def test_a_person_lets_exactly_these_changes_through(listed: Path, bound: Any) -
     (waiting,) = publishing.waiting_jumps(AT.date())
     assert (waiting.added, waiting.withdrawn, waiting.listed_before) == (5, 0, 0)
     assert waiting.digest.startswith(digest)
-    approved = publishing.approve_jump(digest, AT.date(), because="the largest wave", approved_by="Ani")
+    approved = publishing.approve_jump(digest, AT.date(), because="the largest cohort", approved_by="Ani")
     assert approved == waiting
     assert publishing.waiting_jumps(AT.date()) == []
     revoke([6])
@@ -92,7 +92,7 @@ def test_a_person_lets_exactly_these_changes_through(listed: Path, bound: Any) -
     assert published("first") == 1
     assert pick(
         "select approved_by, because, approved_on, is_recorded_in_advance from publication_approvals order by 1"
-    ) == [("Ani", "the largest wave", AT.date(), False), ("Budi", "one more", AT.date(), False)]
+    ) == [("Ani", "the largest cohort", AT.date(), False), ("Budi", "one more", AT.date(), False)]
     assert verified(listed) == [1]
 
 

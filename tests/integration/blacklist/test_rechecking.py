@@ -81,9 +81,11 @@ def test_what_no_fact_leads_to_is_told(listed_by_files: Path, statement: str, wh
     )
 
 
-def test_somebody_who_bought_and_is_listed_is_found(wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_somebody_who_bought_and_is_listed_is_found(
+    cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As if both readings had been wrong when they were revoked."""
-    carry_out(wave)
+    carry_out(cohort)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(
@@ -128,9 +130,9 @@ def test_each_cohort_has_its_turn_within_four_weeks(cohorts: int) -> None:
     assert rechecking.due_on(date(2021, 6, 1), []) == []
 
 
-def test_before_anything_is_published_there_is_nothing_to_read(wave: Cohort) -> None:
+def test_before_anything_is_published_there_is_nothing_to_read(cohort: Cohort) -> None:
     assert workflow.recheck_list(NIGHT) == []
-    carry_out(wave)
+    carry_out(cohort)
     assert workflow.recheck_list(NIGHT) == []
 
 

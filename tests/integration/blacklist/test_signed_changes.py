@@ -14,8 +14,8 @@ from prakerja.blacklist.sources import POINTER, folder_of
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import replaying
 from prakerja.revocations import approval, decision, holds, reinstatement
+from prakerja.run_context import replaying
 from prakerja.signed_batches import SignedBatch, load_signed_batches
 from tests.support.audit_log import as_owner
 from tests.support.people_list import write_signers
@@ -241,9 +241,9 @@ def test_a_signed_reinstatement_is_carried_out_and_lists_nobody(proven: str, sig
         publishing.publish("second", AT, LATER)
 
 
-def test_a_hold_is_revoked_once_it_is_signed(wave: Cohort, home: Path, signers: dict[str, Path]) -> None:
+def test_a_hold_is_revoked_once_it_is_signed(cohort: Cohort, home: Path, signers: dict[str, Path]) -> None:
     deliver_damaged(home)
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     batch = holds.resolve(card(1), is_purchased=False, because="nothing", resolved_by="budi", on=DECIDED_ON)
     assert batch is not None
     as_owner(APPROVE_UNSIGNED + " where subject = 'hold'")

@@ -14,7 +14,7 @@ from prakerja.blacklist import audit, publishing, rotation
 from prakerja.blacklist.publishing import OutOfBoundsError
 from prakerja.blacklist.sources import Folder
 from prakerja.monitor import overview
-from prakerja.occasion import replaying
+from prakerja.run_context import replaying
 from tests.support.killed_publisher import steps, watched
 from tests.support.published_list import AT, reinstate, revoke, tree
 from tests.support.publisher import NEXT, listed_to, pick, published, reader, verified, versions
@@ -35,7 +35,7 @@ def changes(version: int) -> list[tuple[str, int]]:
 
 
 def approve(digest: str, at: datetime = NEXT) -> publishing.Jump:
-    return publishing.approve_jump(digest, at.date(), because="a large wave", approved_by="ani")
+    return publishing.approve_jump(digest, at.date(), because="a large cohort", approved_by="ani")
 
 
 @pytest.mark.parametrize("is_daily", [False, True])

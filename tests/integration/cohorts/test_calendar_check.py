@@ -17,9 +17,9 @@ from prakerja.cohorts import standing
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import overview
-from prakerja.occasion import Occasion
 from prakerja.revocations import decision, late_truth
 from prakerja.revocations.run_audit import SeenRuns
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver_roster, roster_line
 from tests.support.small_cohort import DECIDED_ON, carry_out
@@ -54,9 +54,11 @@ def told(kind: str, now: datetime = AFTER) -> list[str]:
 
 
 @pytest.mark.parametrize("is_decided", [False, True])
-def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(wave: Cohort, home: Path, is_decided: bool) -> None:
+def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(
+    cohort: Cohort, home: Path, is_decided: bool
+) -> None:
     if is_decided:
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     write(home, ENTRY_13)
     decided = ", decided for 2021-03-13," if is_decided else ""
     assert told("calendar_mismatch") == [
@@ -69,10 +71,10 @@ def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(wave: Cohort
 
 @pytest.mark.parametrize("is_decided", [False, True])
 def test_a_deadline_that_was_put_earlier_is_named_with_the_one_to_put_back(
-    wave: Cohort, home: Path, is_decided: bool
+    cohort: Cohort, home: Path, is_decided: bool
 ) -> None:
     if is_decided:
-        carry_out(wave)
+        carry_out(cohort)
     write(home, ENTRY_12.replace("2021-03-13", "2021-03-12"), ENTRY_13)
     (line,) = told("calendar_mismatch")
     assert "has other dates in the calendar (2021-03-05 to 2021-03-12) than its roster" in line
@@ -81,7 +83,7 @@ def test_a_deadline_that_was_put_earlier_is_named_with_the_one_to_put_back(
     assert audited()[-1]["kind"] != "blocked", "it is told once"
 
 
-def test_an_extension_that_was_taken_back_is_named_from_its_announcement_on(wave: Cohort, home: Path) -> None:
+def test_an_extension_that_was_taken_back_is_named_from_its_announcement_on(cohort: Cohort, home: Path) -> None:
     extension = "extensions: [{announced_on: 2021-03-12, deadline_on: 2021-03-20, because: flood}]"
     write(home, ENTRY_12.replace("note: short", f"note: short, {extension}"), ENTRY_13)
     standing.refresh_standings(date(2021, 3, 12))
@@ -92,8 +94,8 @@ def test_an_extension_that_was_taken_back_is_named_from_its_announcement_on(wave
     assert line.endswith(f"put back {extension}")
 
 
-def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     write(home, ENTRY_13)
     with warehouse.transaction() as connection:
         assert [made.cohort for made in late_truth.decided_before(connection, DECIDED_ON + timedelta(days=1))] == [12]
@@ -118,12 +120,12 @@ def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(wa
         (datetime(2022, 4, 23, 12, tzinfo=WIB), None),
     ],
 )
-def test_from_its_announcement_on_a_cohort_needs_a_roster(wave: Cohort, now: datetime, line: str | None) -> None:
+def test_from_its_announcement_on_a_cohort_needs_a_roster(cohort: Cohort, now: datetime, line: str | None) -> None:
     expected = [] if line is None else [f"gelombang-13 has no roster, and its deadline, 2021-03-16, {line}"]
     assert told("no_roster", now) == expected
 
 
-def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(wave: Cohort) -> None:
+def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(cohort: Cohort) -> None:
     def urgent(day: int) -> list[bool]:
         needs = overview.page(datetime(2021, 3, day, 9, tzinfo=WIB))["needs"]
         return [need.is_urgent for need in needs if "has no roster" in need.what]
@@ -131,7 +133,7 @@ def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(wave: Coho
     assert (urgent(8), urgent(9)) == ([False], [True])
 
 
-def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(wave: Cohort, home: Path) -> None:
+def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(cohort: Cohort, home: Path) -> None:
     line = roster_line(99)
     deliver_roster(home / "landing", 13, [line, line], "2021-03-08", "2021-03-16")
     take_in_rosters(date(2021, 3, 14))
@@ -144,21 +146,21 @@ def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(wave: Co
 
 
 @pytest.mark.parametrize("kind", ["H-3", "deadline"])
-def test_the_runs_of_a_cohort_without_a_roster_say_so(wave: Cohort, kind: str) -> None:
+def test_the_runs_of_a_cohort_without_a_roster_say_so(cohort: Cohort, kind: str) -> None:
     on = date(2021, 3, 13) if kind == "H-3" else date(2021, 3, 16)
-    run = Occasion(kind, on, datetime(2021, 3, 13, 9, tzinfo=WIB), 13)
+    run = RunContext(kind, on, datetime(2021, 3, 13, 9, tzinfo=WIB), 13)
     assert workflow.choose(run) == "cohort_has_no_roster"
     assert workflow.tell_of_cohort(run) == (
         "gelombang-13 has no roster, and its deadline, 2021-03-16, is in 3 days: deliver rosters/gelombang-13"
     )
-    night = Occasion("daily", date(2021, 3, 12), datetime(2021, 3, 13, 2, tzinfo=WIB))
+    night = RunContext("daily", date(2021, 3, 12), datetime(2021, 3, 13, 2, tzinfo=WIB))
     assert "; gelombang-13 has no roster, and its deadline" in workflow.tell_of_feeds(night, [])
 
 
 # -- entries that cannot be read ---------------------------------------------------------------------------------------
 
 
-def test_a_cohort_whose_entry_cannot_be_read_is_not_decided_and_the_others_are(wave: Cohort, home: Path) -> None:
+def test_a_cohort_whose_entry_cannot_be_read_is_not_decided_and_the_others_are(cohort: Cohort, home: Path) -> None:
     write(home, ENTRY_12, ENTRY_13.replace("2021-03-16", "2021-02-30"))
     (line,) = told("entry_unreadable")
     assert line.endswith(
@@ -166,7 +168,7 @@ def test_a_cohort_whose_entry_cannot_be_read_is_not_decided_and_the_others_are(w
         "without quotes, as 2021-04-08"
     )
     with pytest.raises(PrakerjaError, match="entry 2"):
-        Occasion.of_cohort("gelombang-13__deadline__2021-03-16", None, AFTER)
+        RunContext.from_cohort_run("gelombang-13__deadline__2021-03-16", None, AFTER)
     assert decision.decide(calendar.cohort(12), DECIDED_ON).overdue == 2
 
 
@@ -189,8 +191,8 @@ def test_a_roster_is_loaded_once_the_calendar_is_put_right(home: Path, wrong: st
     assert take_in_rosters(DECIDED_ON).rejected == []
 
 
-def test_a_decided_cohort_whose_entry_cannot_be_read_is_told_as_that_alone(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_a_decided_cohort_whose_entry_cannot_be_read_is_told_as_that_alone(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     write(home, ENTRY_12.replace("2021-03-13", "2021-03-32"), ENTRY_13)
     assert len(told("entry_unreadable")) == 1
     assert told("calendar_mismatch") == []
@@ -199,7 +201,7 @@ def test_a_decided_cohort_whose_entry_cannot_be_read_is_told_as_that_alone(wave:
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
-def test_the_command_line_names_them(wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_names_them(cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "today", lambda: date(2021, 3, 15))
     result = CliRunner().invoke(app, ["cohorts"])
     assert result.exit_code == 0

@@ -251,8 +251,8 @@ def test_the_story_says_who_corrected_which_fields_and_why_and_is_found_by_the_n
     ]
 
 
-def test_a_correction_voids_the_approvals_that_came_before_it_and_no_other_digest_changes(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_correction_voids_the_approvals_that_came_before_it_and_no_other_digest_changes(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     assert approve_batch(made) == ["siti"]
     (before,) = pick("select digest from batches")
     correct_nik(card(2), f"{NIK + 999}")
@@ -261,7 +261,7 @@ def test_a_correction_voids_the_approvals_that_came_before_it_and_no_other_diges
     after = [row for row in pick("select digest from batches") if row != before]
     assert len(after) == 1
     assert approve_batch(made) == ["siti"]
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert pick("select distinct digest from revocations") == after
     correct({"card_number": card(1), "phone": "08999000001"})
     assert len(pick("select digest from batches")) == 2

@@ -97,7 +97,7 @@ def test_policies(dags: dict[str, Any]) -> None:
         assert dag.doc_md
         assert dag.tags <= TAGS
         assert "prakerja" in dag.tags
-        assert dag.start_date.date() < min(wave.announced_on for wave in calendar().values())
+        assert dag.start_date.date() < min(cohort.announced_on for cohort in calendar().values())
         for task in dag.tasks:
             assert task.retries == 3, task.task_id
             assert task.retry_delay == timedelta(minutes=5)

@@ -52,7 +52,7 @@ def test_a_platform_is_taken_in_where_the_landing_zone_or_the_list_has_it(
     taken: list[Any] = []
     looked: list[Any] = []
     real = workflow.take_in
-    monkeypatch.setattr(workflow, "take_in", lambda name, occasion: (taken.append(name), real(name, occasion))[1])
+    monkeypatch.setattr(workflow, "take_in", lambda name, run: (taken.append(name), real(name, run))[1])
     monkeypatch.setattr(workflow, "has_arrived", lambda name, _: (looked.append(name), True)[1])
     marker = tmp_path / "executed"
     forged = template(marker) if elsewhere == "{template}" else elsewhere

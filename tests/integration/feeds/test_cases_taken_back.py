@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from prakerja import warehouse
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.feeds import intake
 from prakerja.programme import programme
 from prakerja.revocations import decision, second_reading
@@ -147,14 +147,14 @@ def test_whoever_paid_is_held(lay_down: Callable[..., list[int]], monkeypatch: p
     with planted(*HELD[number]):
         take_in()
         with pytest.raises(BlockedError, match="readings_disagree"):
-            decision.decide(cohort(12), DECIDED_ON)
+            decision.decide(find_cohort(12), DECIDED_ON)
         assert outcomes() == {}
         monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
     found = outcomes()
     assert "overdue" not in {found[card][0] for card in paid}
     assert ("held", "readings_disagree") in found.values()
-    again = second_reading.read(12, cohort(12).announced_on, DECIDED_ON).reading
+    again = second_reading.read(12, find_cohort(12).announced_on, DECIDED_ON).reading
     assert again is not None
     case = CASES_EXPECTED[number]
     assert {again.by_card[f"{card:016}"].outcome for card in case.held} == {"held"}
@@ -167,7 +167,7 @@ def test_what_the_second_reading_refuses_stops(lay_down: Callable[..., list[int]
     with planted(*UNREADABLE[number]):
         take_in()
         with pytest.raises(BlockedError, match=r"evidence_unreadable: feeds/\S+/2021-03-10/r1"):
-            decision.decide(cohort(12), DECIDED_ON)
+            decision.decide(find_cohort(12), DECIDED_ON)
     assert outcomes() == {}
 
 
@@ -177,7 +177,7 @@ def test_what_is_kept_out_is_missed(lay_down: Callable[..., list[int]], number: 
     with planted(*MISSING[number]):
         take_in()
         with pytest.raises(BlockedError, match="feeds_missing: "):
-            decision.decide(cohort(12), DECIDED_ON)
+            decision.decide(find_cohort(12), DECIDED_ON)
     assert outcomes() == {}
 
 
@@ -187,8 +187,8 @@ def test_a_case_with_its_mend_is_decided_as_the_contract_says(lay_down: Callable
     take_in()
     if any(expected.reason for expected in CASES_EXPECTED[number].deliveries.values()):
         with pytest.raises(BlockedError, match="feeds_missing: "):
-            decision.decide(cohort(12), DECIDED_ON)
+            decision.decide(find_cohort(12), DECIDED_ON)
         assert outcomes() == {}
     else:
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
         assert "overdue" not in {outcomes()[card][0] for card in paid}

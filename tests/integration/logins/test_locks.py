@@ -73,12 +73,12 @@ def taking_whatever_it_can(login: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("login", OUTSIDE)
-def test_work_goes_on_whatever_a_login_takes(wave: Cohort, home: Path, login: str, caplog: Any) -> None:
+def test_work_goes_on_whatever_a_login_takes(cohort: Cohort, home: Path, login: str, caplog: Any) -> None:
     with taking_whatever_it_can(login) as taken:
         assert taken == [each for each in taken if "advisory" not in each and "seal" not in each], "of no use to it"
         standing.refresh_standings(DECIDED_ON)
         restate(home, [bought(n) for n in range(3, PEOPLE + 1)], DECIDED_ON)
-        assert decision.decide(wave, DECIDED_ON).overdue == 2
+        assert decision.decide(cohort, DECIDED_ON).overdue == 2
         assert publishing.publish("first", datetime(2021, 3, 15, tzinfo=UTC), DECIDED_ON) == 1
         freezes.freeze(12, DECIDED_ON, None, because="an earthquake", frozen_by="Siti", on=DECIDED_ON)
         assert audit.verify().problems == []

@@ -13,11 +13,11 @@ from tests.support.small_cohort import carry_out
 
 
 @pytest.fixture
-def shown(wave: Cohort) -> Cohort:
+def shown(cohort: Cohort) -> Cohort:
     """Gelombang 12 after its deadline: two of fifty are revoked."""
-    carry_out(wave)
+    carry_out(cohort)
     figures.refresh(NOW)
-    return wave
+    return cohort
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, calendar, cohort
+from prakerja.calendar import Cohort, calendar, find_cohort
 from prakerja.cohorts import standing
 from prakerja.monitor import curves, figures
 from prakerja.monitor.figures import CohortFigures
@@ -46,7 +46,7 @@ def test_who_counts_does_not_wait_for_ever_and_leaves_nobody_else_impatient(
             assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "2min"
 
 
-def test_an_open_cohort_is_counted_by_its_latest_intake(wave: Cohort) -> None:
+def test_an_open_cohort_is_counted_by_its_latest_intake(cohort: Cohort) -> None:
     day = date(2021, 3, 10)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update deliveries set arrived_on = '2021-03-09' where business_date = '2021-03-08'")
@@ -55,17 +55,19 @@ def test_an_open_cohort_is_counted_by_its_latest_intake(wave: Cohort) -> None:
     assert figures.refresh(NOW) == [12]
     found = figures.of_cohorts()[12]
     assert (found.counts["as_of"], found.counts["at_risk"]) == ("2021-03-10", 2)
-    assert curves.curve(cohort(12), found)[-1] == curves.Point(4, date(2021, 3, 9), PEOPLE - 2, (PEOPLE - 2) / PEOPLE)
+    assert curves.curve(find_cohort(12), found)[-1] == curves.Point(
+        4, date(2021, 3, 9), PEOPLE - 2, (PEOPLE - 2) / PEOPLE
+    )
 
 
 # -- curves ------------------------------------------------------------------------------------------------------------
 
 
 def figures_of(number: int, bought_by_days_left: dict[int, int], selected: int = 100) -> CohortFigures:
-    wave = calendar()[number]
-    by_day = {wave.deadline_on - timedelta(days=left): {"x": count} for left, count in bought_by_days_left.items()}
+    cohort = calendar()[number]
+    by_day = {cohort.deadline_on - timedelta(days=left): {"x": count} for left, count in bought_by_days_left.items()}
     last = min(bought_by_days_left)
-    as_of = wave.deadline_on - timedelta(days=last - 1)
+    as_of = cohort.deadline_on - timedelta(days=last - 1)
     return CohortFigures(number, NOW, {"selected": selected, "as_of": as_of.isoformat()}, by_day)
 
 
@@ -74,13 +76,13 @@ def test_the_forecast_goes_on_as_earlier_cohorts_did(home: Path) -> None:
         12: figures_of(12, {8: 60, 3: 20, 0: 10}),  # of 20 who had not bought three days before, 10 had not at the end
         13: figures_of(13, {8: 40, 3: 20}, selected=200),
     }
-    wave = cohort(13)
-    before = curves.earlier(wave, curves.every(known, date.max))
+    cohort = find_cohort(13)
+    before = curves.earlier(cohort, curves.every(known, date.max))
     assert list(before) == [12]
-    expected = curves.forecast(curves.curve(wave, known[13]), 200, before)
+    expected = curves.forecast(curves.curve(cohort, known[13]), 200, before)
     assert expected == curves.Forecast(low=70, middle=70, high=70, cohorts=1, not_bought_now=140, days_left=3)
 
 
 def test_without_earlier_cohorts_nothing_is_forecast(home: Path) -> None:
-    points = curves.curve(cohort(12), figures_of(12, {8: 10, 3: 5}))
+    points = curves.curve(find_cohort(12), figures_of(12, {8: 10, 3: 5}))
     assert curves.forecast(points, 100, {}) is None

@@ -38,7 +38,7 @@ def test_an_extension_that_is_not_announced_yet_is_told_to_nobody(home: Path, sh
         assert (row["deadline_on"], row["is_decided"]) == ("2021-03-13", True)
 
 
-def test_statistics_are_as_old_as_the_oldest_figure_that_may_change(home: Path, wave: Cohort) -> None:
+def test_statistics_are_as_old_as_the_oldest_figure_that_may_change(home: Path, cohort: Cohort) -> None:
     standing.refresh_standings(date(2021, 3, 15))
     figures.refresh(NOW - timedelta(days=2))
     with warehouse.transaction(as_owner=True) as connection:  # another cohort, counted since

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.cohorts import people
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
@@ -68,7 +68,7 @@ def test_an_audience_of_all_tells_the_purchased_so(many: Desk) -> None:
     from prakerja import calendar
 
     calendar._read.cache_clear()
-    assert [event.kind for event in cohort(12).events()] == ["H-7", "H-0", "deadline"]
+    assert [event.kind for event in find_cohort(12).events()] == ["H-7", "H-0", "deadline"]
     many.send()
     (bought,) = [text for _, to, text in many.messages() if to == "+6281234500001"]
     assert "sudah kami terima" in bought

@@ -13,8 +13,8 @@ import pytest
 
 from prakerja import workflow
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import Occasion
 from prakerja.reminders import channels, destinations
+from prakerja.run_context import RunContext
 from tests.support.reminder_desk import H7, MANY, NINE, Desk
 
 SETTING = "PRAKERJA_MESSAGE_HOSTS"
@@ -48,10 +48,10 @@ def test_a_host_that_is_not_allowed_hears_nothing_and_everything_stays_queued(
     reached: list[Any] = []
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: (reached.append(host), real(host, *a, **k))[1])
-    occasion = Occasion("H-7", H7, NINE, 12)
-    monkeypatch.setattr(Occasion, "now", lambda self: self.at)
+    run = RunContext("H-7", H7, NINE, 12)
+    monkeypatch.setattr(RunContext, "now", lambda self: self.at)
     with pytest.raises(destinations.ForbiddenHostError) as refused:
-        workflow.send_reminders(occasion, connection)
+        workflow.send_reminders(run, connection)
     assert f"messages may not go to {place}" in str(refused.value)
     assert "\n" not in str(refused.value)
     assert ":t@" not in str(refused.value)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from prakerja import warehouse
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.reminders import outbox
 from tests.support.reminder_desk import H7, MANY, NINE, Desk
 
@@ -35,7 +35,7 @@ def test_the_database_lets_no_delivered_message_begin_anew(many: Desk, state: st
 
 def test_two_senders_that_both_believe_to_be_alone_claim_no_message_twice(many: Desk) -> None:
     """What is left where a connection that held the lock was lost: the claims alone."""
-    run = outbox.begin(cohort(12), H7, NINE)
+    run = outbox.begin(find_cohort(12), H7, NINE)
     assert run
     claimed: list[int] = []
 

@@ -81,11 +81,11 @@ def test_they_are_listed_for_whoever_corrects_them(desk: Desk) -> None:
 
 def test_nothing_tells_the_number(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     from prakerja import workflow
-    from prakerja.occasion import Occasion
+    from prakerja.run_context import RunContext
 
     with caplog.at_level(logging.DEBUG):
         send(desk)
-        about = Occasion.of_cohort("gelombang-12__H-7__2021-03-06", {}, NINE)
+        about = RunContext.from_cohort_run("gelombang-12__H-7__2021-03-06", {}, NINE)
         desk.send(NINE + timedelta(minutes=5))
         outputs = [need.what for need in needs()]
         outputs += [workflow.tell_of_cohort(about), asked(), asked("--json", "--unmask"), caplog.text]

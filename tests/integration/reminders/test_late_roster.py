@@ -12,8 +12,8 @@ from prakerja import calendar, workflow
 from prakerja.cohorts import people, standing
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import figures, overview
-from prakerja.occasion import Occasion
 from prakerja.revocations.run_audit import SeenRuns
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver_roster
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, buys, person, phone
@@ -60,8 +60,8 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the DAGs call it: the day's own run, a look of `late_deliveries`, the run that it triggers."""
-    monkeypatch.setattr(Occasion, "now", lambda occasion: occasion.at)
-    own = Occasion.of_cohort("gelombang-12__H-7__2021-03-06", None, NINE)
+    monkeypatch.setattr(RunContext, "now", lambda run: run.now)
+    own = RunContext.from_cohort_run("gelombang-12__H-7__2021-03-06", None, NINE)
     assert workflow.choose(own) == "cohort_has_no_roster"
     assert repairs(TEN) == []
     lines = [person(n, phone(n)) for n in range(1, MANY + 1)]
@@ -69,7 +69,7 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
     assert workflow.take_in_late_rosters(TEN).accepted == {12: MANY}
     (run,) = repairs(TEN)
     assert run["trigger_run_id"] == "gelombang-12__H-7__2021-03-06__audit-2021-03-06"
-    repaired = Occasion.of_cohort(run["trigger_run_id"], run["conf"], TEN)
+    repaired = RunContext.from_cohort_run(run["trigger_run_id"], run["conf"], TEN)
     assert (repaired.cohort, repaired.kind, repaired.on) == (12, "H-7", H7)
     assert workflow.has_complete_feeds(repaired)
     assert workflow.reconcile(repaired)["at_risk"] == MANY

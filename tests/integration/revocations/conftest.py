@@ -50,14 +50,14 @@ from tests.support.stopped_cohort import NOON, remove
 
 
 @pytest.fixture
-def held(wave: Cohort, home: Path) -> decision.Decision:
+def held(cohort: Cohort, home: Path) -> decision.Decision:
     """Number 1 has a damaged row, and is held by a decision that nobody has carried out."""
     deliver_damaged(home)
-    return decision.decide(wave, DECIDED_ON)
+    return decision.decide(cohort, DECIDED_ON)
 
 
 @pytest.fixture
-def two_approvers(wave: Cohort) -> Iterator[None]:
+def two_approvers(cohort: Cohort) -> Iterator[None]:
     """A rule by which a batch of two people needs two approvers."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update approval_rule set one_approver_up_to = 1")
@@ -66,14 +66,14 @@ def two_approvers(wave: Cohort) -> Iterator[None]:
 
 
 @pytest.fixture
-def stopped(wave: Cohort) -> Cohort:
+def stopped(cohort: Cohort) -> Cohort:
     """Gelombang 12, whose decision two missing deliveries have stopped; the monitor has counted it so."""
     remove("(platform, business_date) in (('sisnaker', '2021-03-10'), ('pintaria', '2021-03-12'))")
     standing.refresh_standings(DECIDED_ON)
     with pytest.raises(BlockedError, match="feeds_missing: pintaria 2021-03-12; sisnaker 2021-03-10"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     figures.refresh(NOON)
-    return wave
+    return cohort
 
 
 @pytest.fixture
@@ -138,9 +138,9 @@ def list_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 
 @pytest.fixture
-def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
+def proposed(cohort: Cohort, home: Path) -> dict[str, Any]:
     """What a run about a proposed reinstatement has as its configuration; one version is published."""
-    carry_out(wave)
+    carry_out(cohort)
     publishing.publish("first", AT, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstatement.reinstate((AT + timedelta(days=2)).date())
@@ -149,23 +149,23 @@ def proposed(wave: Cohort, home: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def decided(wave: Cohort) -> decision.Decision:
+def decided(cohort: Cohort) -> decision.Decision:
     """Two people revoked, approved by Siti."""
-    made = carry_out(wave)
+    made = carry_out(cohort)
     assert problems() == ""
     return made
 
 
 @pytest.fixture
-def signed(wave: Cohort, signers: dict[str, Path]) -> decision.Decision:
+def signed(cohort: Cohort, signers: dict[str, Path]) -> decision.Decision:
     """Two people revoked, by a batch that Siti has signed."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     ((_, batch),) = approval.waiting_batches()
     CliRunner().invoke(
         app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
     )
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     verified = audit.verify()
     assert (verified.signatures, verified.problems) == (1, [])
     return made
@@ -189,12 +189,12 @@ def office(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def listed_two(wave: Cohort, office: Path) -> Path:
+def listed_two(cohort: Cohort, office: Path) -> Path:
     """Recipients 1 and 2 are revoked by a signed batch, and listed."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     sign_batch(office)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert publishing.publish("first", AT, DECIDED_ON) == 1
     return office
 

@@ -15,10 +15,10 @@ from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cli.common import today
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import replaying
 from prakerja.replay import days
 from prakerja.revocations import appeals, approval, decision, holds, overrides, reinstatement, requests, revocation
 from prakerja.revocations.decision import BlockedError
+from prakerja.run_context import replaying
 from prakerja.settings import acting
 from prakerja.warehouse import RefusedError
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, approve, bought, card, carry_out, restate, revoked
@@ -44,8 +44,8 @@ def waiting(subject: str) -> approval.Batch:
 # -- on the command line -----------------------------------------------------------------------------------------------
 
 
-def test_revocations_are_approved_on_the_command_line(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_revocations_are_approved_on_the_command_line(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     shown = said("approve", "12")
     assert "gelombang-12: 2 revocations; once approved, they are revoked, for life, and the blacklist is" in shown
@@ -54,7 +54,7 @@ def test_revocations_are_approved_on_the_command_line(wave: Cohort) -> None:
     assert said("approve", "12", "--digest", digest, "--as", "Siti").startswith(
         "siti approves 2 revocations of gelombang-12; the cohort's run carries it out"
     )
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert "no batch" in said("approve", "12", "--digest", digest, "--as", "siti", code=1)
 
 
@@ -70,8 +70,8 @@ def test_a_resolved_hold_is_approved_on_the_command_line(held: decision.Decision
     assert revoked() == [1]
 
 
-def test_reinstatements_are_approved_on_the_command_line(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_reinstatements_are_approved_on_the_command_line(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     assert reinstatement.reinstate(LATER) == 0
     digest = waiting("reinstatement").digest[:16]
@@ -81,8 +81,8 @@ def test_reinstatements_are_approved_on_the_command_line(wave: Cohort, home: Pat
 
 
 @pytest.mark.usefixtures("two_approvers")
-def test_where_two_must_approve_the_first_is_told_of_the_second(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_where_two_must_approve_the_first_is_told_of_the_second(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     digest = waiting("revocation").digest[:16]
     assert "two people must approve it" in said("approve", "12")
@@ -90,19 +90,19 @@ def test_where_two_must_approve_the_first_is_told_of_the_second(wave: Cohort) ->
     assert "siti has approved this batch already" in said("approve", "12", "--digest", digest, "--as", "SITI", code=1)
     assert "approved by siti; one person must approve it" in said("approve", "12")
     assert "carries it out" in said("approve", "12", "--digest", digest, "--as", "budi")
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
 
 
 # -- what an approver sees ---------------------------------------------------------------------------------------------
 
 
-def test_an_override_is_shown_with_who_and_why(wave: Cohort) -> None:
+def test_an_override_is_shown_with_who_and_why(cohort: Cohort) -> None:
     remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
     overrides.override(12, attempt, because="closed `that` [day](x)\n# now", overridden_by="ani", on=DECIDED_ON)
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     asked = revocation.request_approval(made, DECIDED_ON)
     assert asked is not None
     assert (
@@ -126,13 +126,13 @@ def add_approval(digest: str, person: str) -> None:
 
 def try_to_revoke(digest: str) -> int:
     with warehouse.transaction("decide") as connection:
-        at = {"effective_at": AT, "clock": DECIDED_ON}
+        at = {"effective_at": AT, "as_of": DECIDED_ON}
         return int(warehouse.execute(connection, "revocations/insert_revocations", digest=digest, **at).rowcount)
 
 
 @pytest.mark.usefixtures("two_approvers")
-def test_the_warehouse_counts_different_people(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_the_warehouse_counts_different_people(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     digest = waiting("revocation").digest
     with pytest.raises(RefusedError, match=r"revocations_have_approvers|approved_by_enough"):
@@ -161,16 +161,16 @@ def test_the_warehouse_refuses_whoever_had_a_part(held: decision.Decision) -> No
         try_to_revoke(digest)
 
 
-def test_the_warehouse_lists_nobody_whose_batch_lost_its_approval(wave: Cohort) -> None:
-    carry_out(wave)
+def test_the_warehouse_lists_nobody_whose_batch_lost_its_approval(cohort: Cohort) -> None:
+    carry_out(cohort)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("delete from approvals")
     with pytest.raises(RefusedError, match="approved_by_enough"):
         publishing.publish("first", AT, DECIDED_ON)
 
 
-def test_the_warehouse_reinstates_nobody_without_a_batch_or_an_upheld_appeal(wave: Cohort) -> None:
-    carry_out(wave)
+def test_the_warehouse_reinstates_nobody_without_a_batch_or_an_upheld_appeal(cohort: Cohort) -> None:
+    carry_out(cohort)
     number = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=DECIDED_ON)
     statement = (
         "insert into reinstatements (recipient_id, because, approvers, reinstated_on)"
@@ -188,9 +188,9 @@ def test_the_warehouse_reinstates_nobody_without_a_batch_or_an_upheld_appeal(wav
         connection.exec_driver_sql(statement)
 
 
-def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(wave: Cohort) -> None:
+def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(cohort: Cohort) -> None:
     """Before approvers were kept one by one, they were joined by commas."""
-    carry_out(wave)
+    carry_out(cohort)
     with warehouse.transaction(as_owner=True) as connection:
         undone = connection.begin_nested()
         connection.exec_driver_sql("set local session_replication_role = replica")
@@ -209,23 +209,23 @@ def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(w
 # -- in advance --------------------------------------------------------------------------------------------------------
 
 
-def test_approvals_in_advance_are_for_replays_of_what_was_never_live(wave: Cohort) -> None:
+def test_approvals_in_advance_are_for_replays_of_what_was_never_live(cohort: Cohort) -> None:
     with replaying():
-        made = decision.decide(wave, DECIDED_ON)
+        made = decision.decide(cohort, DECIDED_ON)
         assert revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama, S.H.") == [
             "Direktur Utama, S.H."
         ]
     approval.require_never_live()
     with pytest.raises(approval.AwaitingApprovalError):  # carried out by a run that is live, it counts for nothing
-        revocation.revoke(wave, made, DECIDED_ON)
+        revocation.revoke(cohort, made, DECIDED_ON)
     with replaying():
-        assert revocation.revoke(wave, made, DECIDED_ON) == 2
+        assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     approval.require_never_live()
     assert publishing.publish("first", AT, DECIDED_ON) == 1, "what a replay revoked is listed"
 
 
-def test_once_live_nobody_approves_in_advance(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_once_live_nobody_approves_in_advance(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     with replaying(), pytest.raises(RefusedError, match="in_advance_in_replays_only"):
         revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
     with pytest.raises(PrakerjaError, match=r"this warehouse has been live since .* --approve-as is for"):
@@ -233,8 +233,8 @@ def test_once_live_nobody_approves_in_advance(wave: Cohort) -> None:
     assert revoked() == []
 
 
-def test_a_live_process_cannot_call_itself_a_replay(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_live_process_cannot_call_itself_a_replay(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("delete from went_live")
     revocation.request_approval(made, DECIDED_ON)
@@ -253,8 +253,8 @@ def test_a_live_process_cannot_call_itself_a_replay(wave: Cohort) -> None:
 # -- in Airflow --------------------------------------------------------------------------------------------------------
 
 
-def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstatement.reinstate(LATER)
     (run,) = workflow.list_requests(AT)
@@ -285,7 +285,7 @@ def test_the_number_of_people_is_written_out() -> None:
     assert [requests.count_people(number) for number in (1, 2, 3)] == ["one person", "two people", "3 people"]
 
 
-def test_an_approval_is_recorded_once(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_an_approval_is_recorded_once(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     approve(made)
     assert approve(made) == ["siti"]

@@ -62,10 +62,10 @@ def meets(work: Callable[[], Any], other: Callable[[], contextlib.AbstractContex
 
 
 @contextlib.contextmanager
-def refreshing(wave: Cohort, clock: date = DECIDED_ON) -> Iterator[None]:
+def refreshing(cohort: Cohort, clock: date = DECIDED_ON) -> Iterator[None]:
     """In the middle of `refresh_standing`: the evidence is brought up to date, and not committed."""
     with warehouse.transaction("ingest") as connection:
-        evidence.refresh(connection, window_of(wave), clock, is_decided=False)
+        evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
         yield
 
 
@@ -86,33 +86,33 @@ def let_come(home: Path, first: int, revision: int) -> None:
 
 
 @pytest.mark.parametrize("is_known", [False, True], ids=["no evidence yet", "a revision came"])
-def test_a_decision_that_meets_a_refresh_waits_for_it(wave: Cohort, home: Path, caplog: Any, is_known: bool) -> None:
+def test_a_decision_that_meets_a_refresh_waits_for_it(cohort: Cohort, home: Path, caplog: Any, is_known: bool) -> None:
     if is_known:
         standing.refresh_standings(DECIDED_ON)
         let_come(home, 2, 2)
     with caplog.at_level(logging.INFO):
-        made = meets(lambda: decision.decide(wave, DECIDED_ON), lambda: refreshing(wave))
+        made = meets(lambda: decision.decide(cohort, DECIDED_ON), lambda: refreshing(cohort))
     assert (made.purchased, made.overdue) == ((49, 1) if is_known else (48, 2))
     assert "began anew" in caplog.text
 
 
-def test_a_rehearsal_that_meets_a_refresh_waits_for_it(wave: Cohort) -> None:
-    found = meets(lambda: decision.rehearse(wave, DECIDED_ON), lambda: refreshing(wave))
+def test_a_rehearsal_that_meets_a_refresh_waits_for_it(cohort: Cohort) -> None:
+    found = meets(lambda: decision.rehearse(cohort, DECIDED_ON), lambda: refreshing(cohort))
     assert (found["overdue"], found["stops"]) == (2, [])
 
 
-def test_revoking_that_meets_a_refresh_waits_for_it(wave: Cohort, home: Path) -> None:
+def test_revoking_that_meets_a_refresh_waits_for_it(cohort: Cohort, home: Path) -> None:
     """Whom the other's deliveries speak for is spared, though they came while it waited."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     let_come(home, 2, 2)
     approve(made)
     let_come(home, 2, 3)
     tomorrow = DECIDED_ON + timedelta(days=1)
-    assert meets(lambda: revocation.revoke(wave, made, tomorrow), lambda: noticing(made, tomorrow)) == 1
+    assert meets(lambda: revocation.revoke(cohort, made, tomorrow), lambda: noticing(made, tomorrow)) == 1
     assert revoked() == [1]
 
 
-def test_a_gap_that_two_find_at_once_is_recorded_once(wave: Cohort) -> None:
+def test_a_gap_that_two_find_at_once_is_recorded_once(cohort: Cohort) -> None:
     """A task and a command, whose attempts have the same content."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
@@ -122,17 +122,17 @@ def test_a_gap_that_two_find_at_once_is_recorded_once(wave: Cohort) -> None:
     @contextlib.contextmanager
     def finding() -> Iterator[None]:
         with warehouse.transaction("decide") as connection:
-            roster = decision._roster(connection, wave, DECIDED_ON)
-            assert decision._Attempt(connection, wave, roster, DECIDED_ON).gap()
+            roster = decision._roster(connection, cohort, DECIDED_ON)
+            assert decision._Attempt(connection, cohort, roster, DECIDED_ON).gap()
             yield
 
     with pytest.raises(BlockedError, match="sekolahmu 2021-03-14"):
-        meets(lambda: decision.require_complete_feeds(wave, DECIDED_ON), finding)
+        meets(lambda: decision.require_complete_feeds(cohort, DECIDED_ON), finding)
     with warehouse.transaction() as connection:
         assert connection.exec_driver_sql("select count(*) from decisions").scalar_one() == 1
 
 
-def test_deciding_and_refreshing_over_and_over(wave: Cohort, home: Path) -> None:
+def test_deciding_and_refreshing_over_and_over(cohort: Cohort, home: Path) -> None:
     """Many at once, as fast as they can, while revisions come: nobody fails, and all agree in the end."""
     failed, is_over = list[Exception](), threading.Event()
 
@@ -148,15 +148,15 @@ def test_deciding_and_refreshing_over_and_over(wave: Cohort, home: Path) -> None
     work: list[Callable[[], Any]] = [
         lambda: standing.refresh_standings(DECIDED_ON),
         lambda: standing.refresh_standings(DECIDED_ON + timedelta(days=1)),
-        lambda: decision.rehearse(wave, DECIDED_ON),
+        lambda: decision.rehearse(cohort, DECIDED_ON),
     ]
     threads = [threading.Thread(target=over_and_over, args=(each,)) for each in work]
     for thread in threads:
         thread.start()
     for revision in range(2, 8):
         let_come(home, 2 + revision % 2, revision)
-        assert decision.rehearse(wave, DECIDED_ON)["overdue"] == 1 + revision % 2
-    made = decision.decide(wave, DECIDED_ON)
+        assert decision.rehearse(cohort, DECIDED_ON)["overdue"] == 1 + revision % 2
+    made = decision.decide(cohort, DECIDED_ON)
     is_over.set()
     for thread in threads:
         thread.join()
@@ -190,7 +190,7 @@ def test_who_looks_at_one_snapshot_writes_nothing(home: Path, duty: Any) -> None
         connection.exec_driver_sql("select nextval('audit_entries'), current_entry()")
 
 
-def test_what_waits_for_publication_is_looked_at_and_not_kept(wave: Cohort) -> None:
+def test_what_waits_for_publication_is_looked_at_and_not_kept(cohort: Cohort) -> None:
     assert publishing.waiting_jumps(DECIDED_ON) == []
     with warehouse.transaction() as connection:
         assert connection.exec_driver_sql("select count(*) from blacklist_versions").scalar_one() == 0

@@ -164,10 +164,10 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
         assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "evidence", "appeals"}
 
 
-def test_who_dies_before_sealing_leaves_it_to_the_next(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_dies_before_sealing_leaves_it_to_the_next(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as dying:
         dying.setattr(warehouse, "_seal", lambda _: None)
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     before = audit.list_entries(1000)
     assert "outcomes" not in {fact for row in before for fact in row["facts"]}
     assert audit.verify().problems == []
@@ -202,8 +202,8 @@ REVOKE = (
         ),
     ],
 )
-def test_the_warehouse_refuses_what_may_not_follow(wave: Cohort, statement: str, why: str) -> None:
-    decision.decide(wave, DECIDED_ON)
+def test_the_warehouse_refuses_what_may_not_follow(cohort: Cohort, statement: str, why: str) -> None:
+    decision.decide(cohort, DECIDED_ON)
     with (
         pytest.raises(RefusedError, match=r"transitions|Foreign|approved|in_a_batch"),
         warehouse.transaction("decide") as connection,
@@ -212,8 +212,8 @@ def test_the_warehouse_refuses_what_may_not_follow(wave: Cohort, statement: str,
     assert revoked() == [], why
 
 
-def test_a_table_of_ones_own_does_not_fool_the_triggers(wave: Cohort) -> None:
-    decision.decide(wave, DECIDED_ON)
+def test_a_table_of_ones_own_does_not_fool_the_triggers(cohort: Cohort) -> None:
+    decision.decide(cohort, DECIDED_ON)
     own = (
         "create temp table transitions as select 'purchased' as from_state, 'revocations' as fact,"
         " 'revoked' as to_state; "
@@ -227,14 +227,14 @@ def test_a_table_of_ones_own_does_not_fool_the_triggers(wave: Cohort) -> None:
         connection.connection.driver_connection.execute(own + REVOKE.format(3))
 
 
-def test_nobody_is_revoked_without_an_approved_batch(wave: Cohort) -> None:
-    decision.decide(wave, DECIDED_ON)
+def test_nobody_is_revoked_without_an_approved_batch(cohort: Cohort) -> None:
+    decision.decide(cohort, DECIDED_ON)
     with pytest.raises(RefusedError, match="revocations_in_a_batch"), warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(REVOKE.format(1))
 
 
-def test_nobody_is_decided_anew_once_revoked(wave: Cohort) -> None:
-    carry_out(wave)
+def test_nobody_is_decided_anew_once_revoked(cohort: Cohort) -> None:
+    carry_out(cohort)
     with warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(
             "insert into decisions (decision_id, cohort, roster_id, status, announced_on, deadline_on, settlement_days,"

@@ -216,13 +216,15 @@ def test_an_approval_in_advance_needs_no_signature_only_before_the_warehouse_is_
     assert "lacks signatures (0 of 1), and 1 person revoked by it" in problems()
 
 
-def test_what_was_approved_before_the_first_signature_counts_as_it_did(wave: Cohort, signers: dict[str, Path]) -> None:
+def test_what_was_approved_before_the_first_signature_counts_as_it_did(
+    cohort: Cohort, signers: dict[str, Path]
+) -> None:
     people = settings.Settings.from_environment().people
     assert people is not None
     keys = people.read_text()
     people.write_text("people:\n- {id: siti, name: Siti, may: [approve]}\n")
     schema.upgrade()
-    made = carry_out(wave)
+    made = carry_out(cohort)
     people.write_text(keys)
     schema.upgrade()
     verified = audit.verify()

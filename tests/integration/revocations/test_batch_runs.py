@@ -11,8 +11,8 @@ import pytest
 from prakerja import warehouse, workflow
 from prakerja.blacklist import publishing
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import Occasion
 from prakerja.revocations import approval, reinstatement
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.small_cohort import AT, PEOPLE, bought, restate
 
@@ -71,7 +71,7 @@ def test_a_cohort_is_ascii_digits(home: Path, cohort: Any) -> None:
     with pytest.raises(PrakerjaError, match="this run names no batch"):
         workflow.named_batch({"cohort": cohort, "digest": "1" * 64})
     with pytest.raises(PrakerjaError, match="names no cohort"):
-        Occasion.of_cohort("x", {"cohort": cohort}, AT)
+        RunContext.from_cohort_run("x", {"cohort": cohort}, AT)
 
 
 def test_a_day_that_is_not_over_is_nobodys_business_date(home: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_day_that_is_not_over_is_nobodys_business_date(home: Path) -> None:
     now = datetime(2021, 3, 17, 23, 59, tzinfo=WIB)
     for on in ("2021-03-17", "2021-03-18"):
         with pytest.raises(PrakerjaError, match=f"the business date {on} is not over yet"):
-            Occasion.of_day({"on": on}, None, now)
+            RunContext.from_daily_run({"on": on}, None, now)
     with pytest.raises(PrakerjaError, match="is not over yet"):
-        Occasion.of_day({}, date(2021, 3, 17), now)
-    assert Occasion.of_day({"on": "2021-03-16"}, None, now).name == "daily__2021-03-16"
+        RunContext.from_daily_run({}, date(2021, 3, 17), now)
+    assert RunContext.from_daily_run({"on": "2021-03-16"}, None, now).name == "daily__2021-03-16"

@@ -39,7 +39,7 @@ def refused(*arguments: str) -> str:
     return told
 
 
-def test_a_freeze_from_start_to_lift(wave: Cohort) -> None:
+def test_a_freeze_from_start_to_lift(cohort: Cohort) -> None:
     told = said("freeze", "start", "--cohort", "12", "--from", "2021-03-15", "--to", "2021-03-20", *WHO)
     assert told == "freeze 1: gelombang-12 is not revoked from 2021-03-15 to 2021-03-20\n"
     assert "flood in NTT" in said("freeze")
@@ -50,7 +50,7 @@ def test_a_freeze_from_start_to_lift(wave: Cohort) -> None:
     assert "cohort 99 is not in the calendar" in refused("freeze", "start", "--cohort", "99", *WHO)
 
 
-def test_a_card_comes_by_standard_input_where_no_list_of_processes_has_it(wave: Cohort) -> None:
+def test_a_card_comes_by_standard_input_where_no_list_of_processes_has_it(cohort: Cohort) -> None:
     for arguments in (
         ["suspend", "start", "-", "--on", "2021-03-10", *WHO],
         ["suspend", "lift", "-", "--on", "2021-03-12", *WHO],
@@ -58,7 +58,7 @@ def test_a_card_comes_by_standard_input_where_no_list_of_processes_has_it(wave: 
         ["reminders", "opt-out", "-", "--as", "ani"],
     ):
         said(*arguments, given=f"{card(1)}\n")
-    carry_out(wave)
+    carry_out(cohort)
     assert "appeal 1 is open" in said(
         "appeal", "open", "-", "--text-file", "-", "--as", "ani", given=f"{card(1)}\nSaya sudah\nmembeli.\n"
     )
@@ -67,23 +67,23 @@ def test_a_card_comes_by_standard_input_where_no_list_of_processes_has_it(wave: 
     assert "standard input is empty" in refused("holds", "resolve", "-", "--purchased", *WHO)
 
 
-def test_suspending_lifting_withdrawing(wave: Cohort) -> None:
+def test_suspending_lifting_withdrawing(cohort: Cohort) -> None:
     assert said("suspend", "start", card(1), "--on", "2021-03-10", *WHO) == "suspended from 2021-03-10 on\n"
     assert "suspended already" in refused("suspend", "start", card(1), "--on", "2021-03-11", *WHO)
     assert said("suspend", "lift", card(1), "--on", "2021-03-12", *WHO) == "the suspension ends on 2021-03-12\n"
     assert said("withdraw", card(1), "--on", "2021-03-12", *WHO) == "withdrawn from 2021-03-12 on\n"
     assert "withdrawn already" in refused("withdraw", card(1), *WHO)
-    assert decision.decide(wave, DECIDED_ON).excluded == 1
+    assert decision.decide(cohort, DECIDED_ON).excluded == 1
 
 
-def test_an_override_names_what_stops_it_and_is_written_down(wave: Cohort) -> None:
+def test_an_override_names_what_stops_it_and_is_written_down(cohort: Cohort) -> None:
     assert "no breaker stops it" in refused("override", "12")
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where platform = 'sisnaker' and business_date = '2021-03-10'"
         )
     with pytest.raises(BlockedError):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     told = said("override", "12")
     assert "gelombang-12 is stopped: feeds_missing: sisnaker 2021-03-10" in told
     attempt = told.split("--attempt ")[1].split()[0]
@@ -92,15 +92,15 @@ def test_an_override_names_what_stops_it_and_is_written_down(wave: Cohort) -> No
     assert "overridden by ani" in said("override", "12")
 
 
-def test_what_is_said_of_people_carries_no_number(wave: Cohort) -> None:
+def test_what_is_said_of_people_carries_no_number(cohort: Cohort) -> None:
     for because in ("card 1000000000000001 bought", "called 081234567890"):
         told = refused("suspend", "start", card(2), "--because", because, "--as", "Ani")
         assert told == "--because and --as are read by many: leave cards, NIKs and phone numbers out"
     assert "say why, and who you are" in refused("withdraw", card(2), "--because", " ", "--as", "Ani")
 
 
-def test_the_log_is_verified_and_shown(wave: Cohort) -> None:
-    carry_out(wave)
+def test_the_log_is_verified_and_shown(cohort: Cohort) -> None:
+    carry_out(cohort)
     assert "entries are whole and in order" in said("audit", "verify")
     assert "2 revocations" in said("audit", "list")
     with warehouse.transaction(as_owner=True) as connection:

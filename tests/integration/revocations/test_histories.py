@@ -9,7 +9,7 @@ import pytest
 
 from prakerja import calendar, warehouse, workflow
 from prakerja.blacklist import audit, publishing
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts import overview, people
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
@@ -46,10 +46,10 @@ DAY = timedelta(days=1)
 ALL_BUT_TWO = [bought(n) for n in range(3, PEOPLE + 1)]
 
 
-def hold_one(home: Path, wave: Cohort) -> decision.Decision:
+def hold_one(home: Path, cohort: Cohort) -> decision.Decision:
     """Decide with number 1 held for a damaged row and number 2 overdue."""
     restate(home, [*ALL_BUT_TWO, bought(1, transaction_id="x", card=f"'{card(1)}")])
-    return decision.decide(wave, DECIDED_ON + DAY)
+    return decision.decide(cohort, DECIDED_ON + DAY)
 
 
 def revoke_the_held(clock: date) -> None:
@@ -79,10 +79,10 @@ def buy_later(home: Path, number: int, at: str, revision: int = 2) -> None:
 
 @pytest.mark.parametrize("has_bought", [True, False])
 def test_whoever_was_revoked_singly_is_reinstated_after_the_deadline_moved(
-    wave: Cohort, home: Path, has_bought: bool
+    cohort: Cohort, home: Path, has_bought: bool
 ) -> None:
     """Their own cohort's batch still waited, so it is decided again, and leaves them out."""
-    hold_one(home, wave)
+    hold_one(home, cohort)
     clock = DECIDED_ON + DAY
     revoke_the_held(clock)
     publishing.publish("deadline", datetime.combine(clock, datetime.min.time(), WIB) + timedelta(hours=6), clock)
@@ -108,8 +108,8 @@ def test_whoever_was_revoked_singly_is_reinstated_after_the_deadline_moved(
         assert warehouse.execute(connection, "blacklist/count_listed", version=2).scalar_one() == 0
 
 
-def test_a_reinstatement_approved_before_the_cohort_is_decided_anew_is_carried_out(wave: Cohort, home: Path) -> None:
-    hold_one(home, wave)
+def test_a_reinstatement_approved_before_the_cohort_is_decided_anew_is_carried_out(cohort: Cohort, home: Path) -> None:
+    hold_one(home, cohort)
     revoke_the_held(DECIDED_ON + DAY)
     known = extend(home, "2021-03-17").as_known_on(date(2021, 3, 17))
     daily(date(2021, 3, 20))
@@ -119,8 +119,8 @@ def test_a_reinstatement_approved_before_the_cohort_is_decided_anew_is_carried_o
     assert reinstatement.reinstate(date(2021, 3, 23)) == 1
 
 
-def test_whoever_is_held_again_for_the_next_deadline_is_looked_into_again(wave: Cohort, home: Path) -> None:
-    hold_one(home, wave)
+def test_whoever_is_held_again_for_the_next_deadline_is_looked_into_again(cohort: Cohort, home: Path) -> None:
+    hold_one(home, cohort)
     holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON + DAY)
     with pytest.raises(PrakerjaError, match="resolved already"):
         holds.resolve(card(1), is_purchased=True, because="asked", resolved_by="ani", on=DECIDED_ON + DAY)
@@ -145,8 +145,8 @@ def test_whoever_is_held_again_for_the_next_deadline_is_looked_into_again(wave: 
     assert [event["resolved_by"] for event in events if event["what"] == "hold_resolved"] == ["budi", "ani"]
 
 
-def test_a_purchase_that_was_found_stays_found_for_the_next_deadline(wave: Cohort, home: Path) -> None:
-    hold_one(home, wave)
+def test_a_purchase_that_was_found_stays_found_for_the_next_deadline(cohort: Cohort, home: Path) -> None:
+    hold_one(home, cohort)
     holds.resolve(card(1), is_purchased=True, because="asked", resolved_by="budi", on=DECIDED_ON + DAY)
     known = extend(home, "2021-03-17").as_known_on(date(2021, 3, 17))
     empty_days("2021-03-15", "2021-03-21")
@@ -157,8 +157,8 @@ def test_a_purchase_that_was_found_stays_found_for_the_next_deadline(wave: Cohor
         holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="ani", on=date(2021, 3, 22))
 
 
-def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     assert reinstate(DECIDED_ON + DAY) == 1
     restate(home, ALL_BUT_TWO, DECIDED_ON + 2 * DAY, 3)
@@ -170,8 +170,8 @@ def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(wave: Coh
     assert (gone["platform"], gone["business_date"], gone["revision"]) == ("tokopedia", "2021-03-08", 2)
 
 
-def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     shown = []
     for revision, first in enumerate((2, 3, 2), 2):
         clock = DECIDED_ON + (revision - 1) * DAY
@@ -185,8 +185,8 @@ def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(wave: Cohort, h
     assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["revoked", "reinstated"]
 
 
-def test_a_run_asks_about_no_proposal_that_has_lapsed(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_a_run_asks_about_no_proposal_that_has_lapsed(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     daily(DECIDED_ON + DAY)
     ((_, batch),) = approval.waiting_batches()
@@ -198,41 +198,41 @@ def test_a_run_asks_about_no_proposal_that_has_lapsed(wave: Cohort, home: Path) 
         workflow.request_batch_approval(run)
 
 
-def test_a_proof_that_spared_somebody_and_is_restated_away_is_a_case(wave: Cohort, home: Path) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_proof_that_spared_somebody_and_is_restated_away_is_a_case(cohort: Cohort, home: Path) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
     approve(made)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 1
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 1
     assert findings() == [(2, "spared")]
     restate(home, ALL_BUT_TWO, DECIDED_ON + DAY, 3)
     assert findings() == [(2, "purchase_gone"), (2, "spared")]
-    assert revocation.revoke(wave, made, DECIDED_ON + DAY) == 0
+    assert revocation.revoke(cohort, made, DECIDED_ON + DAY) == 0
     assert revoked() == [1]
 
 
-def test_an_override_of_a_missing_feed_is_void_once_other_deliveries_change(wave: Cohort, home: Path) -> None:
+def test_an_override_of_a_missing_feed_is_void_once_other_deliveries_change(cohort: Cohort, home: Path) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where (platform, business_date) = ('sisnaker', '2021-03-10')"
         )
     with pytest.raises(BlockedError, match="feeds_missing"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
     overrides.override(12, attempt, because="it was closed that day", overridden_by="ani", on=DECIDED_ON)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(5, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
-    overrides.look_again(wave, DECIDED_ON)  # what a person is shown to answer for is what would stop it now
+    overrides.look_again(cohort, DECIDED_ON)  # what a person is shown to answer for is what would stop it now
     found = overrides.blocked_attempt(12)
     assert (found["overridden_by"], overrides.attempt_name(found["decision_id"]) == attempt) == (None, False)
     with pytest.raises(BlockedError, match="feeds_missing"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert overrides.blocked_attempt(12) == found
 
 
-def test_whoever_is_suspended_is_not_found_not_to_have_bought(wave: Cohort) -> None:
+def test_whoever_is_suspended_is_not_found_not_to_have_bought(cohort: Cohort) -> None:
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     with pytest.raises(PrakerjaError, match="this person is suspended"):
         holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON)
     people.lift_suspension(card(1), DECIDED_ON + DAY, because="cleared", lifted_by="ani")
@@ -248,22 +248,22 @@ def test_whoever_is_suspended_is_not_found_not_to_have_bought(wave: Cohort) -> N
     assert revoked() == []
 
 
-def test_whoever_withdraws_with_effect_after_the_deadline_is_overdue(wave: Cohort) -> None:
+def test_whoever_withdraws_with_effect_after_the_deadline_is_overdue(cohort: Cohort) -> None:
     people.withdraw(card(1), date(2021, 3, 13), because="own wish", recorded_by="ani")
     people.withdraw(card(2), date(2021, 3, 14), because="own wish", recorded_by="ani")
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     assert (made.excluded, made.overdue) == (1, 1)
     approve(made)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 1
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 1
     assert revoked() == [2]
 
 
-def test_a_cohort_that_is_taken_out_of_the_calendar_reinstates_and_revokes_nobody(wave: Cohort, home: Path) -> None:
+def test_a_cohort_that_is_taken_out_of_the_calendar_reinstates_and_revokes_nobody(cohort: Cohort, home: Path) -> None:
     restate(home, [*ALL_BUT_TWO, bought(1, transaction_id="x", card=f"'{card(1)}")])
     clock = DECIDED_ON + DAY
-    made = decision.decide(wave, clock)
+    made = decision.decide(cohort, clock)
     approve(made, "siti", clock)
-    assert revocation.revoke(wave, made, clock) == 1
+    assert revocation.revoke(cohort, made, clock) == 1
     batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=clock)
     assert batch is not None
     with warehouse.transaction("decide") as connection:
@@ -271,7 +271,7 @@ def test_a_cohort_that_is_taken_out_of_the_calendar_reinstates_and_revokes_nobod
     (home / "calendar.yaml").write_text("cohorts:\n- {cohort: 1, announced_on: 2020-04-11, deadline_on: 2020-05-10}\n")
     calendar._read.cache_clear()
     with pytest.raises(PrakerjaError):
-        cohort(12)
+        find_cohort(12)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)], clock + DAY, 3)
     daily(clock + DAY)
     assert [each.subject for _, each in approval.waiting_batches()] == ["reinstatement"]

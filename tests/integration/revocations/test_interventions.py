@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prakerja import calendar, warehouse
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts import overview, people, standing
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
@@ -51,8 +51,8 @@ NEW_DEADLINE = date(2021, 3, 20)
 BECAUSE: dict[str, Any] = {"because": "flood", "frozen_by": "ani", "on": DECIDED_ON}
 
 
-def test_a_freeze_revokes_nobody_until_it_is_over(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_freeze_revokes_nobody_until_it_is_over(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     number = freezes.freeze(12, DECIDED_ON, DECIDED_ON + timedelta(days=2), **BECAUSE)
     for clock in (DECIDED_ON, DECIDED_ON + timedelta(days=2)):
         with pytest.raises(
@@ -60,24 +60,24 @@ def test_a_freeze_revokes_nobody_until_it_is_over(wave: Cohort) -> None:
         ):
             approve(made, "siti", clock)
         with pytest.raises(FrozenError):
-            revocation.revoke(wave, made, clock)
+            revocation.revoke(cohort, made, clock)
     assert revoked() == []
     after = DECIDED_ON + timedelta(days=3)
     approve(made, "siti", after)
-    assert revocation.revoke(wave, made, after) == 2
+    assert revocation.revoke(cohort, made, after) == 2
 
 
-def test_a_freeze_of_all_lasts_until_it_is_lifted_and_holds_the_held(wave: Cohort, home: Path) -> None:
+def test_a_freeze_of_all_lasts_until_it_is_lifted_and_holds_the_held(cohort: Cohort, home: Path) -> None:
     restate(home, [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")])
     clock = DECIDED_ON + timedelta(days=1)
-    made = decision.decide(wave, clock)
+    made = decision.decide(cohort, clock)
     batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=clock)
     assert batch is not None
     with warehouse.transaction("decide") as connection:
         approval.approve(connection, batch, "siti", clock)
     number = freezes.freeze(None, clock, None, **BECAUSE)
     with pytest.raises(FrozenError, match="until it is lifted"):
-        revocation.revoke(wave, made, clock)
+        revocation.revoke(cohort, made, clock)
     assert holds.carry_out(clock) == 0
     freezes.lift(number, because="over", lifted_by="budi", on=clock + timedelta(days=1))
     with pytest.raises(PrakerjaError, match=f"there is no freeze {number} to lift"):
@@ -87,9 +87,9 @@ def test_a_freeze_of_all_lasts_until_it_is_lifted_and_holds_the_held(wave: Cohor
     assert (freeze["frozen_by"], freeze["lifted_by"]) == ("ani", "budi")
 
 
-def test_an_extension_moves_the_decision_and_its_run(wave: Cohort, home: Path) -> None:
+def test_an_extension_moves_the_decision_and_its_run(cohort: Cohort, home: Path) -> None:
     extended = extend(home, "2021-03-12")
-    assert extended.as_known_on(date(2021, 3, 11)) == wave
+    assert extended.as_known_on(date(2021, 3, 11)) == cohort
     known = extended.as_known_on(date(2021, 3, 12))
     assert [event.on for event in known.events() if event.kind == "deadline"] == [NEW_DEADLINE]
     with pytest.raises(PrakerjaError, match="is decided on 2021-03-22, not before"):
@@ -108,8 +108,8 @@ def test_an_extension_moves_the_decision_and_its_run(wave: Cohort, home: Path) -
     ).items()
 
 
-def test_a_decision_that_nobody_carried_out_is_made_anew_for_the_later_deadline(wave: Cohort, home: Path) -> None:
-    first = decision.decide(wave, DECIDED_ON)
+def test_a_decision_that_nobody_carried_out_is_made_anew_for_the_later_deadline(cohort: Cohort, home: Path) -> None:
+    first = decision.decide(cohort, DECIDED_ON)
     known = extend(home, "2021-03-16").as_known_on(date(2021, 3, 16))
     with pytest.raises(
         BlockedError, match="deadline_moved: it was decided for 2021-03-13, the calendar now says 2021-03-20"
@@ -130,8 +130,8 @@ def test_a_decision_that_nobody_carried_out_is_made_anew_for_the_later_deadline(
     assert states == ["purchased", "revoked"]
 
 
-def test_an_extension_after_the_revocations_proposes_reinstatements(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_an_extension_after_the_revocations_proposes_reinstatements(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     extend(home, "2021-03-17")
     clock = date(2021, 3, 16)
     assert late_truth.notice_late_truth(clock) == 0, "it is not announced yet"
@@ -141,12 +141,12 @@ def test_an_extension_after_the_revocations_proposes_reinstatements(wave: Cohort
     assert reinstatement.reinstate(clock) == 0
     assert reinstate(clock) == 2
     assert [story["because"] for story in explanation.explain([card(1)])] == ["deadline_extended"]
-    known = cohort(12).as_known_on(date(2021, 3, 22))
+    known = find_cohort(12).as_known_on(date(2021, 3, 22))
     assert decision.decide(known, date(2021, 3, 22)).is_carried_out, "nobody is decided twice"
 
 
-def test_an_extension_to_a_day_that_is_over_proposes_whoever_had_bought_by_it(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_an_extension_to_a_day_that_is_over_proposes_whoever_had_bought_by_it(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     extend(home, "2021-03-25")
     at = datetime(2021, 3, 20, 23, tzinfo=WIB)
     deliver(home / "landing", "tokopedia", "2021-03-20", [bought(2, occurred_at=at)])
@@ -158,7 +158,7 @@ def test_an_extension_to_a_day_that_is_over_proposes_whoever_had_bought_by_it(wa
     assert (1, "deadline_extended") not in findings()
 
 
-def test_what_was_promised_is_not_taken_back(wave: Cohort, home: Path) -> None:
+def test_what_was_promised_is_not_taken_back(cohort: Cohort, home: Path) -> None:
     extend(home, "2021-03-10")
     standing.refresh_standings(date(2021, 3, 12))
     (home / "calendar.yaml").write_text(
@@ -166,7 +166,7 @@ def test_what_was_promised_is_not_taken_back(wave: Cohort, home: Path) -> None:
     )
     calendar._read.cache_clear()
     with pytest.raises(BlockedError, match="calendar_mismatch: its deadline was moved to 2021-03-20"):
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
 
 
 @pytest.mark.parametrize(
@@ -178,17 +178,17 @@ def test_an_extension_is_later_or_refused(home: Path, deadline_on: str, told: st
         extend(home, "2021-03-10", deadline_on)
 
 
-def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(wave: Cohort) -> None:
+def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(cohort: Cohort) -> None:
     remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError, match="feeds_missing: sisnaker 2021-03-10"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="no attempt nonsense is stopped"):
         overrides.override(12, "nonsense", because="closed", overridden_by="ani", on=DECIDED_ON)
     overrides.override(12, attempt, because="it was closed that day", overridden_by="ani", on=DECIDED_ON)
     with pytest.raises(PrakerjaError, match="ani has overridden this attempt already"):
         overrides.override(12, attempt, because="again", overridden_by="budi", on=DECIDED_ON)
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     assert made.overdue == 2
     with pytest.raises(PrakerjaError, match="ani has proposed or resolved this batch, or overridden"):
         approve(made, "ani", DECIDED_ON)
@@ -198,14 +198,14 @@ def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(wave: 
 
 
 def test_an_override_is_of_one_breaker_on_one_evidence(
-    wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programme().revocations, "overdue_share_max", 0.01)
     monkeypatch.setattr(programme().revocations, "overdue_max", 1)
     stopped = []
     for _ in range(2):
         with pytest.raises(BlockedError):
-            decision.decide(wave, DECIDED_ON)
+            decision.decide(cohort, DECIDED_ON)
         found = overrides.blocked_attempt(12)
         stopped.append(found["reason"])
         name = overrides.attempt_name(found["decision_id"])
@@ -214,20 +214,20 @@ def test_an_override_is_of_one_breaker_on_one_evidence(
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(4, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
     with pytest.raises(BlockedError, match="3 of 50"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
 
 
-def test_totals_that_do_not_add_up_are_nobodys_to_answer_for(wave: Cohort) -> None:
+def test_totals_that_do_not_add_up_are_nobodys_to_answer_for(cohort: Cohort) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update rosters set rows = 51")
     with pytest.raises(BlockedError, match="totals_do_not_add_up"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="a defect, which nobody can answer for"):
         overrides.override(12, attempt, because="x", overridden_by="ani", on=DECIDED_ON)
 
 
-def test_a_feed_that_shrank_inside_the_window_stops_the_decision(wave: Cohort) -> None:
+def test_a_feed_that_shrank_inside_the_window_stops_the_decision(cohort: Cohort) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update deliveries set rows = 5000, loaded = 5000 where platform = 'pintaria'")
         connection.exec_driver_sql(
@@ -235,19 +235,19 @@ def test_a_feed_that_shrank_inside_the_window_stops_the_decision(wave: Cohort) -
             " where (platform, business_date) = ('pintaria', '2021-03-09')"
         )
     with pytest.raises(BlockedError, match="feed_shrank: pintaria 2021-03-09 has 499 rows, usually 5,000"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert revoked() == []
 
 
-def test_suspended_and_withdrawn_people_are_not_revoked(wave: Cohort) -> None:
+def test_suspended_and_withdrawn_people_are_not_revoked(cohort: Cohort) -> None:
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     people.withdraw(f"{31 * 10**14 + 2}", date(2021, 3, 9), because="own wish", recorded_by="ani")
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     assert (made.held, made.excluded, made.overdue) == (1, 1, 0)
     assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["held", "excluded"]
 
 
-def test_a_suspension_is_lifted_once_unless_it_is_for_good(wave: Cohort) -> None:
+def test_a_suspension_is_lifted_once_unless_it_is_for_good(cohort: Cohort) -> None:
     told: dict[str, Any] = {"because": "fraud inquiry", "suspended_by": "ani"}
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, **told)
     with pytest.raises(PrakerjaError, match="suspended already"):
@@ -259,19 +259,19 @@ def test_a_suspension_is_lifted_once_unless_it_is_for_good(wave: Cohort) -> None
     with pytest.raises(PrakerjaError, match="no roster has this card") as refusal:
         people.suspend("9" * 16, date(2021, 3, 9), is_permanent=False, **told)
     assert "9999" not in str(refusal.value)
-    assert decision.decide(wave, DECIDED_ON).held == 1
+    assert decision.decide(cohort, DECIDED_ON).held == 1
 
 
-def test_a_suspension_between_decision_and_revocation_spares(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_suspension_between_decision_and_revocation_spares(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     people.suspend(card(1), date(2021, 3, 13), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     approve(made, "siti", DECIDED_ON)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 1
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 1
     assert (revoked(), findings()) == ([2], [(1, "spared")])
 
 
-def test_a_batch_that_comes_back_is_the_one_that_stands(wave: Cohort, home: Path) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_batch_that_comes_back_is_the_one_that_stands(cohort: Cohort, home: Path) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     clocks = [DECIDED_ON + timedelta(days=n) for n in range(1, 4)]
     shown = []
     for revision, (clock, first) in enumerate(zip(clocks, (3, 2, 3), strict=True), 2):
@@ -286,9 +286,9 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(wave: Cohort, home: Path
 
 
 def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_refresh_first(
-    wave: Cohort, home: Path
+    cohort: Cohort, home: Path
 ) -> None:
-    carry_out(wave)
+    carry_out(cohort)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
     daily(DECIDED_ON)
@@ -296,8 +296,8 @@ def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_
     assert findings() == [(2, "reinstatement_proposed")]
 
 
-def test_a_delivery_of_before_the_decision_that_a_replay_finds_later_spares(wave: Cohort, home: Path) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_delivery_of_before_the_decision_that_a_replay_finds_later_spares(cohort: Cohort, home: Path) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     early = "2021-03-14T01:00:00+07:00"
     rows = [bought(n) for n in range(2, PEOPLE + 1)]
     deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2, generated_at=early)
@@ -305,7 +305,7 @@ def test_a_delivery_of_before_the_decision_that_a_replay_finds_later_spares(wave
     for clock in (DECIDED_ON - timedelta(days=1), DECIDED_ON):
         standing.refresh_standings(clock)
     approve(made, "siti", DECIDED_ON)
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     assert revoked() == [1]
 
 
@@ -326,7 +326,7 @@ def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.D
     daily(date(2021, 3, 16))
     assert revoked() == []
     empty_days("2021-03-15", "2021-03-21")
-    made = decision.decide(cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
+    made = decision.decide(find_cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
     assert (made.held, made.overdue) == (1, 1)
     with warehouse.transaction("decide") as connection:
         waiting = [batch.subject for batch in approval.waiting(connection, made)]
@@ -343,14 +343,14 @@ def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision
     extend(home, "2021-03-17")
     empty_days("2021-03-15", "2021-03-21")
     daily(date(2021, 3, 17))
-    made = decision.decide(cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
+    made = decision.decide(find_cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
     assert (made.excluded, made.overdue, made.purchased) == (1, 1, 48)
     # Who was revoked stays revoked, whichever decision counts by now.
     assert overview.cohort_table(date(2021, 3, 17))[0]["revoked"] == 1
     assert overview.cohort_table()[0]["revoked"] == 1
 
 
-def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: Path, wave: Cohort) -> None:
+def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: Path, cohort: Cohort) -> None:
     assert resolve(is_purchased=True) is None
     known = extend(home, "2021-03-16").as_known_on(date(2021, 3, 22))
     empty_days("2021-03-15", "2021-03-21")
@@ -360,8 +360,8 @@ def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: 
     assert revoked() == [2]
 
 
-def test_an_extension_that_is_entered_late_proposes_whoever_bought_by_it(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_an_extension_that_is_entered_late_proposes_whoever_bought_by_it(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     rows = [bought(1, occurred_at=datetime(2021, 3, 17, 9, tzinfo=WIB))]
     deliver(home / "landing", "tokopedia", "2021-03-17", rows)
     intake.take_in("tokopedia", date(2021, 3, 18))
@@ -371,8 +371,8 @@ def test_an_extension_that_is_entered_late_proposes_whoever_bought_by_it(wave: C
     assert (1, "reinstatement_proposed") in findings()
 
 
-def test_an_extension_cannot_be_taken_back_after_the_decision(wave: Cohort, home: Path) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_an_extension_cannot_be_taken_back_after_the_decision(cohort: Cohort, home: Path) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     calendar_before = (home / "calendar.yaml").read_text()
     extend(home, "2021-03-16")
     daily(date(2021, 3, 16))
@@ -381,7 +381,7 @@ def test_an_extension_cannot_be_taken_back_after_the_decision(wave: Cohort, home
     with pytest.raises(BlockedError, match="deadline_moved"):
         approve(made, "siti", date(2021, 3, 17))
     with pytest.raises(BlockedError, match="deadline_moved"):
-        revocation.revoke(cohort(12), made, date(2021, 3, 17))
+        revocation.revoke(find_cohort(12), made, date(2021, 3, 17))
     assert revoked() == []
 
 
@@ -397,8 +397,8 @@ def test_another_doubt_holds_again_whom_a_person_looked_into(held: decision.Deci
     assert revoked() == []
 
 
-def test_who_is_revoked_and_leaves_keeps_the_proof(wave: Cohort, home: Path) -> None:
-    carry_out(wave)
+def test_who_is_revoked_and_leaves_keeps_the_proof(cohort: Cohort, home: Path) -> None:
+    carry_out(cohort)
     people.withdraw(card(2), DECIDED_ON + timedelta(days=1), because="own wish", recorded_by="ani")
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)], DECIDED_ON + timedelta(days=2))
     assert findings() == [(2, "reinstatement_proposed")]

@@ -17,9 +17,9 @@ from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
 from prakerja.monitor import feeds, figures
 from prakerja.monitor import overview as monitor
-from prakerja.occasion import Occasion
 from prakerja.revocations import decision, overrides, run_audit
 from prakerja.revocations.run_audit import SeenRuns
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON
@@ -80,7 +80,7 @@ def figures_missing() -> list[tuple[str, date]]:
     return sorted(figures.missing())
 
 
-def test_an_open_cohort_owes_what_is_missing_by_now(wave: Cohort, home: Path) -> None:
+def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where (platform, business_date) = ('sisnaker', '2021-03-10')"
@@ -117,7 +117,7 @@ def test_a_cohort_goes_on_once_the_last_of_them_is_loaded(stopped: Cohort, home:
     (run,) = resumed()
     attempt = attempts()[-1]
     assert run["trigger_run_id"] == f"gelombang-12__deadline__2021-03-13__after-{attempt}"
-    about = Occasion.of_cohort(run["trigger_run_id"], run["conf"], NOON)
+    about = RunContext.from_cohort_run(run["trigger_run_id"], run["conf"], NOON)
     assert (about.cohort, about.kind, about.on) == (12, "deadline", date(2021, 3, 13))
     assert workflow.has_complete_feeds(about)
     assert resumed()[0]["trigger_run_id"] == run["trigger_run_id"], "one run an attempt"
@@ -182,7 +182,7 @@ def test_what_has_arrived_of_the_missing_is_taken_in(stopped: Cohort, home: Path
     assert workflow.tell_of_late([]) == "nothing has arrived that was missing"
 
 
-def test_the_days_own_deliveries_are_the_nights_until_eight(wave: Cohort, home: Path) -> None:
+def test_the_days_own_deliveries_are_the_nights_until_eight(cohort: Cohort, home: Path) -> None:
     """On 15 March at 07:59 the night's run waits for those of the 14th still; before, it has given up on none."""
     remove("business_date >= '2021-03-13' and platform = 'sisnaker'")
     arrive(home, ("sisnaker", "2021-03-14"))
@@ -198,14 +198,14 @@ def test_the_days_own_deliveries_are_the_nights_until_eight(wave: Cohort, home: 
 
 
 def test_nothing_is_looked_for_where_nothing_is_missing_or_all_is_decided(
-    wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> bool:
         raise AssertionError("the landing zone is listed")
 
     monkeypatch.setattr(intake, "has_news", never)
     assert workflow.take_in_late(NOON) == []
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     remove("platform = 'sisnaker'")
     assert workflow.take_in_late(NOON) == []
 

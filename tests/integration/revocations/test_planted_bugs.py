@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from prakerja import warehouse
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.cohorts import evidence, standing
 from prakerja.recheck.rule import SecondReading
 from prakerja.revocations import decision, second_reading
@@ -26,10 +26,10 @@ STOPPED = "is blocked: (readings_disagree|evidence_unreadable|delivery_passed_ov
 
 def test_without_a_bug_both_readings_say_what_the_contract_says(edges: None) -> None:
     assert read_first() == WORLD.outcomes
-    again = second_reading.read(12, cohort(12).announced_on, DECIDED_ON)
+    again = second_reading.read(12, find_cohort(12).announced_on, DECIDED_ON)
     assert again.reading is not None
     assert {NAMES[card]: found.outcome for card, found in again.reading.by_card.items()} == WORLD.outcomes
-    made = decision.decide(cohort(12), DECIDED_ON)
+    made = decision.decide(find_cohort(12), DECIDED_ON)
     assert made.totals == {outcome: len(WORLD.names(outcome)) for outcome in decision.OUTCOMES}
     assert {name: outcome for name, (outcome, _) in find_outcomes().items()} == WORLD.outcomes
     assert "readings_disagree" not in {because for _, because in find_outcomes().values()}
@@ -56,7 +56,7 @@ def test_a_bug_in_the_first_reading_stops_the_decision_or_holds(
         if plant.is_final:
             require_stop()
             return
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
     found = find_outcomes()
     assert {name: found[name] for name in wrong} == dict.fromkeys(wrong, ("held", "readings_disagree"))
     others = WORLD.outcomes.keys() - wrong
@@ -74,7 +74,7 @@ def test_a_bug_in_the_second_reading_stops_the_decision_or_holds(
         if plant.is_final:
             require_stop()
             return
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
     found = find_outcomes()
     held = {name for name, (_, because) in found.items() if because == "readings_disagree"}
     assert held
@@ -86,7 +86,7 @@ def test_a_bug_in_the_second_reading_stops_the_decision_or_holds(
 def require_stop() -> None:
     """Nobody is decided."""
     with pytest.raises(BlockedError, match=STOPPED):
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
     assert find_outcomes() == {}
 
 
@@ -112,11 +112,11 @@ def take_in_anew(deliveries: tuple[str, ...]) -> None:
 
 def read_first() -> dict[str, str]:
     """Bring the evidence from day to day up to that of the decision, and return where it has everybody."""
-    wave = cohort(12)
+    cohort = find_cohort(12)
     with warehouse.transaction("ingest") as connection:
         for days in range(10, -1, -1):
             as_of = DECIDED_ON - timedelta(days=days)
-            evidence.refresh(connection, standing.window_of(wave), as_of, is_decided=False)
+            evidence.refresh(connection, standing.window_of(cohort), as_of, is_decided=False)
     with warehouse.transaction(as_owner=True) as connection:
         found = connection.exec_driver_sql(
             "select lpad(card_number::text, 16, '0'), outcome::text"

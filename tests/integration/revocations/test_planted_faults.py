@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.calendar import Cohort, cohort
+from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.programme import programme
@@ -49,7 +49,7 @@ def test_a_plant_that_has_gone_stale_is_noticed() -> None:
             pass
 
 
-def test_an_extension_that_the_first_reading_does_not_see_stops(wave: Cohort, home: Path) -> None:
+def test_an_extension_that_the_first_reading_does_not_see_stops(cohort: Cohort, home: Path) -> None:
     decided_on = date(2021, 3, 22)
     late = bought(1, occurred_at=datetime(2021, 3, 18, 12, tzinfo=WIB))
     deliver(home / "landing", "tokopedia", "2021-03-18", [late])
@@ -63,7 +63,7 @@ def test_an_extension_that_the_first_reading_does_not_see_stops(wave: Cohort, ho
         )
     ):
         blind = extend(home, "2021-03-12")
-        assert blind.deadline_on == wave.deadline_on
+        assert blind.deadline_on == cohort.deadline_on
         with pytest.raises(BlockedError, match="readings_disagree: the window is 2021-03-05 to 2021-03-13"):
             decision.decide(blind, decided_on)
     assert outcomes() == {}
@@ -81,23 +81,23 @@ def test_a_roster_of_which_somebody_was_lost_stops(home: Path) -> None:
     intake.take_in("tokopedia", DECIDED_ON)
     empty_days("2021-03-05", "2021-03-14", arrives_on=lambda day: day, without=[("tokopedia", "2021-03-08")])
     with pytest.raises(BlockedError, match="readings_disagree: 2 are selected, by the second reading 3"):
-        decision.decide(cohort(12), DECIDED_ON)
+        decision.decide(find_cohort(12), DECIDED_ON)
 
 
-def test_a_gate_that_lets_a_gap_pass_stops(wave: Cohort, home: Path) -> None:
+def test_a_gate_that_lets_a_gap_pass_stops(cohort: Cohort, home: Path) -> None:
     forget("sisnaker", "2021-03-10")
     bug = Bug(
         "prakerja/cohorts/completeness.py",
-        "return missing_feeds(connection, cohort.announced_on, cohort.last_business_date, known_by)",
+        "return missing_feeds(connection, cohort.announced_on, cohort.last_business_date, as_of)",
         "return []",
     )
     with planted(bug), pytest.raises(BlockedError, match="evidence_unreadable: feeds/sisnaker/2021-03-10: no delivery"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert outcomes() == {}
 
 
 def test_a_hold_that_is_not_written_down_revokes_nobody(
-    wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two bugs at once: the first reading misses a purchase, and what holds for the difference is not written."""
     monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
@@ -110,16 +110,16 @@ def test_a_hold_that_is_not_written_down_revokes_nobody(
         "s.outcome",
     )
     with planted(NO_DEADLINE_DAY, no_hold):
-        made = decision.decide(wave, DECIDED_ON)
+        made = decision.decide(cohort, DECIDED_ON)
         assert outcomes()[1] == ("overdue", "readings_disagree")
         approve(made)
         with pytest.raises(RefusedError, match="revocations_readings_agree"):
-            revocation.revoke(wave, made, DECIDED_ON)
+            revocation.revoke(cohort, made, DECIDED_ON)
     assert revoked() == []
 
 
 def test_a_cancellation_in_a_delivery_of_before_the_announcement_holds(
-    wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The contract says whatever its order, in any delivery in force; the second reading goes by those since A alone.
 
@@ -129,7 +129,7 @@ def test_a_cancellation_in_a_delivery_of_before_the_announcement_holds(
     cancelled = bought(3, event="CANCELLED", occurred_at=datetime(2021, 3, 4, 9, tzinfo=WIB))
     deliver(home / "landing", "tokopedia", "2021-03-04", [cancelled])
     assert intake.take_in("tokopedia", DECIDED_ON).rejected == []
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     assert outcomes()[3] == ("held", "readings_disagree")
 
 
@@ -148,18 +148,18 @@ def test_a_cancellation_in_a_delivery_of_before_the_announcement_holds(
             'if rows.count != entry.rows or entry.revision > 1:\n        raise RejectedError("row_count',
         ),
         Bug(
-            "prakerja/feeds/intake.py", "arrived_on=min(delivery.arrived_on, clock),",
-            "arrived_on=clock + timedelta(days=1),",
+            "prakerja/feeds/intake.py", "arrived_on=min(delivery.arrived_on, as_of),",
+            "arrived_on=as_of + timedelta(days=1),",
         ),
     ],
     ids=["a higher revision is passed over", "a higher revision is rejected", "a higher revision arrives a day late"],
 )  # fmt: skip
-def test_a_revision_that_the_intake_passes_over_stops_the_decision(wave: Cohort, home: Path, bug: Bug) -> None:
+def test_a_revision_that_the_intake_passes_over_stops_the_decision(cohort: Cohort, home: Path, bug: Bug) -> None:
     rows = [bought(n) for n in range(1, PEOPLE + 1)]
     at = f"{DECIDED_ON - timedelta(days=1)}T01:00:00+07:00"
     deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=2, generated_at=at)
     with planted(bug):
         intake.take_in("tokopedia", DECIDED_ON)
     with pytest.raises(BlockedError, match="delivery_passed_over: feeds/tokopedia/2021-03-08/r2: it lies there"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert outcomes() == {}

@@ -13,16 +13,16 @@ from prakerja import warehouse, workflow
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import Occasion
 from prakerja.revocations import approval, decision, explanation, holds, revocation
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.small_cohort import AT, DECIDED_ON, card
 
-ABOUT = Occasion("deadline", DECIDED_ON, AT.astimezone(WIB), 12)
+ABOUT = RunContext("deadline", DECIDED_ON, AT.astimezone(WIB), 12)
 
 
-def request(wave: Cohort) -> dict[str, Any]:
-    decision.decide(wave, DECIDED_ON)
+def request(cohort: Cohort) -> dict[str, Any]:
+    decision.decide(cohort, DECIDED_ON)
     asked = workflow.request_approval(ABOUT)
     assert asked is not None
     return asked
@@ -38,8 +38,8 @@ def facts() -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(wave: Cohort) -> None:
-    asked = request(wave)
+def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(cohort: Cohort) -> None:
+    asked = request(cohort)
     assert "rejected" not in asked["text"]
     told = workflow.record_rejection(12, asked["digest"], "Siti", DECIDED_ON)
     assert told == "siti rejects 2 revocations of gelombang-12"
@@ -56,8 +56,8 @@ def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(wave: Cohort) 
     assert workflow.request_approval(ABOUT) is None, "it binds nobody"
 
 
-def test_a_rejection_is_by_somebody_who_may_approve(wave: Cohort, list_people: Callable[..., Path]) -> None:
-    asked = request(wave)
+def test_a_rejection_is_by_somebody_who_may_approve(cohort: Cohort, list_people: Callable[..., Path]) -> None:
+    asked = request(cohort)
     list_people(siti=["approve"], budi=["look"])
     for login in ("budi", "stranger"):
         with pytest.raises(PrakerjaError):
@@ -67,8 +67,8 @@ def test_a_rejection_is_by_somebody_who_may_approve(wave: Cohort, list_people: C
     assert facts() == []
 
 
-def test_a_second_answer_of_one_person_is_refused_and_said(wave: Cohort, two_approvers: None) -> None:
-    asked = request(wave)
+def test_a_second_answer_of_one_person_is_refused_and_said(cohort: Cohort, two_approvers: None) -> None:
+    asked = request(cohort)
     assert workflow.record_approval(12, asked["digest"], "siti", DECIDED_ON).startswith("siti approves 2 revocations")
     with pytest.raises(PrakerjaError, match="siti has approved this batch already, and nothing was recorded"):
         workflow.record_approval(12, asked["digest"], "SITI", DECIDED_ON)
@@ -88,8 +88,8 @@ def test_a_request_about_a_hold_says_why_and_what_was_found(held: decision.Decis
     assert "found by budi on 2021-03-15: no purchase" in shown("approve", "12")
 
 
-def test_what_people_wrote_is_text(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_what_people_wrote_is_text(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     bad = {
         "overridden_by": "bu_di_*", "reason": "a\u200bb", "detail": "x\ny", "because": "\u2066evil\u2069 `code` \x00",
     }  # fmt: skip
@@ -103,15 +103,15 @@ def test_what_people_wrote_is_text(wave: Cohort, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_request_that_airflow_gives_to_everybody_says_whose_answer_counts(
-    wave: Cohort, list_people: Callable[..., Path]
+    cohort: Cohort, list_people: Callable[..., Path]
 ) -> None:
-    assert "there is no list of people" in request(wave)["text"]
+    assert "there is no list of people" in request(cohort)["text"]
     list_people(siti=["approve"])
-    assert "counts" not in request(wave)["text"], "it is given to siti alone"
+    assert "counts" not in request(cohort)["text"], "it is given to siti alone"
     list_people(siti=["approve"], without_airflow=["siti"])
-    assert "**No answer here counts**: siti may approve it, and have no login of Airflow" in request(wave)["text"]
+    assert "**No answer here counts**: siti may approve it, and have no login of Airflow" in request(cohort)["text"]
     list_people(siti=["look"])
-    asked = request(wave)
+    asked = request(cohort)
     assert asked["answered_by"] == []
     assert "**No answer here counts**: nobody may approve it. Give somebody else the right" in asked["text"]
 

@@ -11,9 +11,9 @@ import pytest
 from prakerja import calendar, warehouse, workflow
 from prakerja.calendar import Cohort, CohortEvent
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import Occasion
 from prakerja.revocations import decision
 from prakerja.revocations.run_audit import SeenRuns
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.small_cohort import DECIDED_ON, carry_out, empty_days
 
@@ -35,39 +35,39 @@ def kinds(runs: SeenRuns, now: datetime = MORNING) -> list[str]:
     [(NONE, ["no_run"]), (ACTIVE, []), (EMPTY, ["run_without_tasks"]), (ENDED, ["not_decided"])],
 )
 def test_a_cohort_that_is_due_and_not_decided_has_a_run_or_gets_one(
-    wave: Cohort, runs: SeenRuns, found: list[str]
+    cohort: Cohort, runs: SeenRuns, found: list[str]
 ) -> None:
     assert kinds(runs) == found
     assert kinds(runs, MORNING - timedelta(minutes=1)) == [], "its run may begin still"
 
 
-def test_the_repair_is_a_run_of_that_very_event(wave: Cohort) -> None:
+def test_the_repair_is_a_run_of_that_very_event(cohort: Cohort) -> None:
     (finding,) = audited(NONE)
     repair = finding["repair"]
     assert repair["trigger_run_id"] == "gelombang-12__deadline__2021-03-13__audit-2021-03-15"
-    occasion = Occasion.of_cohort(repair["trigger_run_id"], repair["conf"], MORNING)
-    assert (occasion.cohort, occasion.kind, occasion.on) == (12, "deadline", date(2021, 3, 13))
+    run = RunContext.from_cohort_run(repair["trigger_run_id"], repair["conf"], MORNING)
+    assert (run.cohort, run.kind, run.on) == (12, "deadline", date(2021, 3, 13))
     (later,) = audited(NONE, MORNING + timedelta(days=1))
     assert later["repair"]["trigger_run_id"].endswith("__audit-2021-03-16"), "one a day at most, each day anew"
 
 
-def test_repairs_of_earlier_days_are_runs_too(wave: Cohort) -> None:
+def test_repairs_of_earlier_days_are_runs_too(cohort: Cohort) -> None:
     from prakerja.revocations.run_audit import repair_run_ids
 
-    (event,) = [event for event in wave.events() if event.kind == "deadline"]
+    (event,) = [event for event in cohort.events() if event.kind == "deadline"]
     ids = repair_run_ids(event, MORNING + timedelta(days=2))
     assert {f"{event.name}__audit-2021-03-{day}" for day in (15, 16, 17)} <= set(ids)
 
 
-def test_a_decided_cohort_lacks_nothing_once_its_revocations_are_carried_out(wave: Cohort) -> None:
-    decision.decide(wave, DECIDED_ON)
+def test_a_decided_cohort_lacks_nothing_once_its_revocations_are_carried_out(cohort: Cohort) -> None:
+    decision.decide(cohort, DECIDED_ON)
     assert kinds(ENDED) == ["not_carried_out"], "two are overdue, and nobody is asked any more"
     assert kinds(ACTIVE) == [], "somebody is asked"
-    carry_out(wave)
+    carry_out(cohort)
     assert kinds(NONE) == []
 
 
-def test_what_is_blocked_is_for_a_person(wave: Cohort) -> None:
+def test_what_is_blocked_is_for_a_person(cohort: Cohort) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where platform = 'sisnaker' and business_date = '2021-03-12'"
@@ -79,8 +79,8 @@ def test_what_is_blocked_is_for_a_person(wave: Cohort) -> None:
     workflow.report_audit(audited(NONE))
 
 
-def test_a_deadline_that_moved_gets_a_run_of_its_own(wave: Cohort, home: Path) -> None:
-    decision.decide(wave, DECIDED_ON)
+def test_a_deadline_that_moved_gets_a_run_of_its_own(cohort: Cohort, home: Path) -> None:
+    decision.decide(cohort, DECIDED_ON)
     text = (home / "calendar.yaml").read_text()
     moved = text.replace(
         "deadline_on: 2021-03-13, ",
@@ -106,7 +106,9 @@ def test_a_deadline_that_moved_gets_a_run_of_its_own(wave: Cohort, home: Path) -
         (11, ACTIVE, []),
     ],
 )
-def test_a_reminder_is_worth_its_run_on_its_own_day(wave: Cohort, hour: int, runs: SeenRuns, found: list[str]) -> None:
+def test_a_reminder_is_worth_its_run_on_its_own_day(
+    cohort: Cohort, hour: int, runs: SeenRuns, found: list[str]
+) -> None:
     """The rest is in `tests/integration/reminders/test_late_roster.py`."""
     day = datetime(2021, 3, 6, hour, tzinfo=WIB)  # H-7
     assert kinds(runs, day) == found

@@ -18,11 +18,11 @@ from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
 from prakerja.monitor import overview
-from prakerja.occasion import Occasion
 from prakerja.programme import programme
 from prakerja.recheck.rule import Reading, SecondReading
 from prakerja.revocations import approval, decision, explanation, holds, overrides, requests, revocation, second_reading
 from prakerja.revocations.decision import BlockedError, MovedError
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from prakerja.warehouse import RefusedError
 from tests.conftest import as_superuser
@@ -54,8 +54,8 @@ def outcomes() -> dict[int, tuple[str, str]]:
 # -- where they agree --------------------------------------------------------------------------------------------------
 
 
-def test_what_both_readings_say_is_decided_and_told(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_what_both_readings_say_is_decided_and_told(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     assert kept("select decision_id, recipients, differing from second_readings") == [(made.decision_id, PEOPLE, 0)]
     assert kept("select * from reading_differences") == []
     with warehouse.transaction("decide") as connection:
@@ -69,13 +69,13 @@ def test_what_both_readings_say_is_decided_and_told(wave: Cohort) -> None:
     assert (decided["second_reading"]["agrees"], decided["second_reading"]["outcome"]) == (True, "overdue")
 
 
-def test_the_second_reading_makes_another_decision(wave: Cohort, bend: Callable[..., None]) -> None:
+def test_the_second_reading_makes_another_decision(cohort: Cohort, bend: Callable[..., None]) -> None:
     """An approval is for both readings: the batch's digest covers the decision's id, and that what they say."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("truncate decisions, outcomes cascade")
     bend({50: OVERDUE})
-    assert decision.decide(wave, DECIDED_ON).decision_id != made.decision_id
+    assert decision.decide(cohort, DECIDED_ON).decision_id != made.decision_id
 
 
 # -- where they differ -------------------------------------------------------------------------------------------------
@@ -86,10 +86,10 @@ def test_the_second_reading_makes_another_decision(wave: Cohort, bend: Callable[
     [(1, BOUGHT, "overdue"), (50, OVERDUE, "purchased"), (2, Reading("excluded", "withdrawn"), "overdue")],
 )
 def test_whoever_they_differ_on_is_held(
-    wave: Cohort, bend: Callable[..., None], number: int, reading: Reading, first: str
+    cohort: Cohort, bend: Callable[..., None], number: int, reading: Reading, first: str
 ) -> None:
     bend({number: reading})
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     assert (made.selected, made.held) == (PEOPLE, 1)
     assert outcomes()[number] == ("held", "readings_disagree")
     (hold,) = holds.list_holds(12)
@@ -114,9 +114,11 @@ def test_whoever_they_differ_on_is_held(
     )
 
 
-def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(wave: Cohort, bend: Callable[..., None]) -> None:
+def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(
+    cohort: Cohort, bend: Callable[..., None]
+) -> None:
     bend({1: BOUGHT, 2: Reading("excluded", "withdrawn")} | dict.fromkeys(range(40, 45), OVERDUE))
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     told = [need.what for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
     assert told[0].startswith("gelombang 12: two readings differ on ")
     assert told[0].endswith("0001: overdue and purchased, tokopedia 2021-03-08, line 2")
@@ -129,10 +131,10 @@ def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(wave: Coh
 
 
 def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any(
-    wave: Cohort, bend: Callable[..., None]
+    cohort: Cohort, bend: Callable[..., None]
 ) -> None:
     bend({1: BOUGHT})
-    made = carry_out(wave)
+    made = carry_out(cohort)
     assert revoked() == [2]
     with warehouse.transaction() as connection:
         (batch,) = approval.batches(connection, made, "revocation")
@@ -147,9 +149,9 @@ def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any
     assert revoked() == [1, 2]
 
 
-def test_a_hold_that_was_a_purchase_is_cleared(wave: Cohort, bend: Callable[..., None]) -> None:
+def test_a_hold_that_was_a_purchase_is_cleared(cohort: Cohort, bend: Callable[..., None]) -> None:
     bend({1: BOUGHT})
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     assert holds.resolve(card(1), is_purchased=True, because="line 2", resolved_by="ani", on=DECIDED_ON) is None
     (story,) = explanation.explain([card(1)])
     assert (story["state"], story["because"]) == ("purchased", "hold_resolved")
@@ -196,15 +198,15 @@ def test_nobody_held_is_revoked_by_evidence_that_is_gone(
 
 
 def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
-    wave: Cohort, home: Path, bend: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, bend: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     real, later = second_reading.read_again, DECIDED_ON + timedelta(days=1)
     monkeypatch.setattr(second_reading, "read_again", lambda *_, **__: pytest.fail("nothing has come"))
     approve(made)
     with monkeypatch.context() as patch:
         patch.setattr(revocation, "_carry_out", lambda *_: (0, 0))
-        revocation.revoke(wave, made, DECIDED_ON)
+        revocation.revoke(cohort, made, DECIDED_ON)
     monkeypatch.setattr(second_reading, "read_again", real)
     deliver(home / "landing", "tokopedia", "2021-03-09", [bought(50, transaction_id="more")], revision=2)
     assert intake.take_in("tokopedia", later).rejected == []
@@ -212,17 +214,17 @@ def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
     approve(made, on=later)
     told = r"nobody is revoked: readings_disagree: .* speaks for 1 of 2, for one by tokopedia 2021-03-08, line 2"
     with pytest.raises(BlockedError, match=told):
-        revocation.revoke(wave, made, later)
+        revocation.revoke(cohort, made, later)
     assert revoked() == []
     monkeypatch.setattr(second_reading, "read_again", real)
-    assert revocation.revoke(wave, made, later) == 2
+    assert revocation.revoke(cohort, made, later) == 2
 
 
 # -- where nobody is decided -------------------------------------------------------------------------------------------
 
 
 def test_more_than_one_in_a_thousand_stop_the_decision_and_nobody_answers_for_it(
-    wave: Cohort, bend: Callable[..., None], caplog: pytest.LogCaptureFixture
+    cohort: Cohort, bend: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     bend({1: BOUGHT}, share=0.001)
     told = (
@@ -230,7 +232,7 @@ def test_more_than_one_in_a_thousand_stop_the_decision_and_nobody_answers_for_it
         r"the second purchased \(tokopedia 2021-03-08, line 2\)"
     )
     with pytest.raises(BlockedError, match=told) as stopped:
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert not ROW.search(str(stopped.value) + caplog.text)
     assert kept("select count(*) from outcomes") == [(0,)]
     assert kept("select recipient_id, first_outcome, second_outcome, second_line from reading_differences") == [
@@ -245,21 +247,21 @@ def test_more_than_one_in_a_thousand_stop_the_decision_and_nobody_answers_for_it
             " select decision_id, 'siti', 'x', '2021-03-15' from decisions"
         )
     with pytest.raises(BlockedError, match="readings_disagree"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
 
 
 def test_a_stopped_cohort_is_blocked_everywhere_and_decided_once_it_is_mended(
-    wave: Cohort, bend: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, bend: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = second_reading.read_again
     bend({1: BOUGHT}, share=0.001)
     with pytest.raises(BlockedError):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     shown = json.loads(CliRunner().invoke(app, ["cohorts", "--json"]).output)
     assert (shown[0]["status"], shown[0]["reason"]) == ("blocked", "readings_disagree")
-    assert decision.rehearse(wave, DECIDED_ON)["stops"][0].startswith("readings_disagree: ")
+    assert decision.rehearse(cohort, DECIDED_ON)["stops"][0].startswith("readings_disagree: ")
     monkeypatch.setattr(second_reading, "read_again", real)
-    assert decision.decide(wave, DECIDED_ON).overdue == 2
+    assert decision.decide(cohort, DECIDED_ON).overdue == 2
 
 
 @pytest.mark.parametrize(
@@ -277,11 +279,11 @@ def test_a_stopped_cohort_is_blocked_everywhere_and_decided_once_it_is_mended(
     ],
 )
 def test_evidence_that_cannot_be_read_again_is_no_evidence(
-    wave: Cohort, home: Path, harm: Callable[[Path], Any], told: str
+    cohort: Cohort, home: Path, harm: Callable[[Path], Any], told: str
 ) -> None:
     harm(home / "landing" / "feeds" / "tokopedia" / "2021-03-08" / "r1")
     with pytest.raises(BlockedError, match=f"evidence_unreadable: feeds/tokopedia/2021-03-08/r1.*{told}"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert kept("select reason from decisions") == [("evidence_unreadable",)]
     with pytest.raises(PrakerjaError, match="evidence unreadable is a defect"):
         overrides.override(
@@ -290,14 +292,14 @@ def test_evidence_that_cannot_be_read_again_is_no_evidence(
         )  # fmt: skip
 
 
-def test_a_roster_that_was_exchanged_stops(wave: Cohort, home: Path) -> None:
+def test_a_roster_that_was_exchanged_stops(cohort: Cohort, home: Path) -> None:
     (home / "landing" / "rosters" / "gelombang-12" / "roster.csv.gz").write_bytes(b"x")
     with pytest.raises(BlockedError, match="evidence_unreadable: rosters/gelombang-12"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
 
 
 @pytest.mark.parametrize("is_more", [True, False])
-def test_another_number_of_recipients_stops(wave: Cohort, monkeypatch: pytest.MonkeyPatch, is_more: bool) -> None:
+def test_another_number_of_recipients_stops(cohort: Cohort, monkeypatch: pytest.MonkeyPatch, is_more: bool) -> None:
     real = second_reading.read_again
 
     def read_again(*given: Any, **more: Any) -> SecondReading:
@@ -312,20 +314,20 @@ def test_another_number_of_recipients_stops(wave: Cohort, monkeypatch: pytest.Mo
     monkeypatch.setattr(programme().revocations, "readings_disagree_share_max", 1)
     read = PEOPLE + (1 if is_more else -1)
     with pytest.raises(BlockedError, match=f"readings_disagree: 50 are selected, by the second reading {read}"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
 
 
-def test_a_deadline_that_only_one_of_them_knows_stops(wave: Cohort, home: Path) -> None:
+def test_a_deadline_that_only_one_of_them_knows_stops(cohort: Cohort, home: Path) -> None:
     extend(home, "2021-03-12")
     with pytest.raises(BlockedError, match="readings_disagree: the window is 2021-03-05 to 2021-03-13"):
-        decision.decide(wave, DECIDED_ON)  # by a calendar that was read before
+        decision.decide(cohort, DECIDED_ON)  # by a calendar that was read before
 
 
 # -- what moves meanwhile ----------------------------------------------------------------------------------------------
 
 
 def test_a_delivery_that_comes_while_it_reads_is_read_too(
-    wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, readings = second_reading.read_again, []
 
@@ -337,11 +339,11 @@ def test_a_delivery_that_comes_while_it_reads_is_read_too(
         return readings[-1]
 
     monkeypatch.setattr(second_reading, "read_again", read_again)
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     assert (len(readings), made.purchased, made.overdue) == (2, PEOPLE - 1, 1)
 
 
-def test_what_never_rests_is_not_decided(wave: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_never_rests_is_not_decided(cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, revision = second_reading.read_again, iter(range(2, 9))
 
     def read_again(*given: Any, **more: Any) -> SecondReading:
@@ -352,11 +354,11 @@ def test_what_never_rests_is_not_decided(wave: Cohort, home: Path, monkeypatch: 
 
     monkeypatch.setattr(second_reading, "read_again", read_again)
     with pytest.raises(MovedError, match="changes while it is read"):
-        decision.decide(wave, DECIDED_ON)
+        decision.decide(cohort, DECIDED_ON)
     assert kept("select count(*) from decisions") == [(0,)]
 
 
-def test_while_it_reads_nobody_is_kept_waiting(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_it_reads_nobody_is_kept_waiting(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     """So one that is killed leaves nothing behind, and the next reads anew."""
     real, waiting = second_reading.read_again, []
 
@@ -375,33 +377,33 @@ def test_while_it_reads_nobody_is_kept_waiting(wave: Cohort, monkeypatch: pytest
 
     monkeypatch.setattr(second_reading, "read_again", read_again)
     with pytest.raises(KilledError):
-        decision.decide(wave, DECIDED_ON)
-    assert decision.decide(wave, DECIDED_ON).overdue == 2
+        decision.decide(cohort, DECIDED_ON)
+    assert decision.decide(cohort, DECIDED_ON).overdue == 2
     assert waiting == [[], []]
 
 
-def test_whoever_is_decided_is_not_read_again(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_whoever_is_decided_is_not_read_again(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     monkeypatch.setattr(second_reading, "read_again", lambda *_, **__: pytest.fail("it is decided"))
-    assert decision.decide(wave, DECIDED_ON) == made
+    assert decision.decide(cohort, DECIDED_ON) == made
 
 
 # -- the database's last word ------------------------------------------------------------------------------------------
 
 
-def test_nobody_is_revoked_by_a_decision_that_was_read_once(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_nobody_is_revoked_by_a_decision_that_was_read_once(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql("delete from second_readings")
     approve(made)
     with pytest.raises(RefusedError, match="revocations_read_twice"):
-        decision_revokes(wave, made)
+        decision_revokes(cohort, made)
     assert revoked() == []
 
 
-def test_nobody_is_revoked_on_whom_they_differ(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_nobody_is_revoked_on_whom_they_differ(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     approve(made)
     with warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(
@@ -409,12 +411,12 @@ def test_nobody_is_revoked_on_whom_they_differ(wave: Cohort) -> None:
             " second_because) select decision_id, 1, 'overdue', 'no_purchase', 'purchased', 'purchase' from decisions"
         )
     with pytest.raises(RefusedError, match="revocations_readings_agree"):
-        decision_revokes(wave, made)
+        decision_revokes(cohort, made)
     assert revoked() == []
 
 
-def decision_revokes(wave: Cohort, made: decision.Decision) -> None:
-    revocation.revoke(wave, made, DECIDED_ON)
+def decision_revokes(cohort: Cohort, made: decision.Decision) -> None:
+    revocation.revoke(cohort, made, DECIDED_ON)
 
 
 SEEN = {
@@ -425,7 +427,7 @@ SEEN = {
 }  # fmt: skip
 
 
-def test_its_role_reads_those_facts_and_nothing_else(wave: Cohort) -> None:
+def test_its_role_reads_those_facts_and_nothing_else(cohort: Cohort) -> None:
     with warehouse.transaction("recheck") as connection:
         seen = connection.exec_driver_sql(
             "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'p')"
@@ -446,14 +448,16 @@ def test_its_role_reads_those_facts_and_nothing_else(wave: Cohort) -> None:
 # -- its task ----------------------------------------------------------------------------------------------------------
 
 
-def test_it_says_how_far_it_is(wave: Cohort, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_says_how_far_it_is(cohort: Cohort, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "prakerja")
-    decision.decide(wave, DECIDED_ON)
+    decision.decide(cohort, DECIDED_ON)
     assert "gelombang-12: read again 50 of 70 deliveries" in caplog.text
     assert "gelombang-12: read again 70 of 70 deliveries" in caplog.text
 
 
-def test_before_the_deadline_there_is_nothing_to_read(wave: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_the_deadline_there_is_nothing_to_read(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_reading, "read_again", lambda *_, **__: pytest.fail("nothing is decided"))
-    reminder = Occasion("H-3", wave.deadline_on - timedelta(days=3), datetime(2021, 3, 10, 9, tzinfo=WIB), cohort=12)
+    reminder = RunContext(
+        "H-3", cohort.deadline_on - timedelta(days=3), datetime(2021, 3, 10, 9, tzinfo=WIB), cohort=12
+    )
     assert workflow.recheck(reminder) == {}

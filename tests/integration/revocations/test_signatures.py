@@ -19,10 +19,10 @@ from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cli.common import today
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import replaying
 from prakerja.people import Person
 from prakerja.replay import days
 from prakerja.revocations import appeals, approval, decision, explanation, revocation
+from prakerja.run_context import replaying
 from prakerja.signatures import ApprovalText
 from prakerja.warehouse import RefusedError
 from tests.support.audit_log import as_owner
@@ -45,8 +45,8 @@ def refused(*arguments: str) -> str:
     return str(result.exception)
 
 
-def waiting(wave: Cohort) -> tuple[decision.Decision, str]:
-    made = decision.decide(wave, DECIDED_ON)
+def waiting(cohort: Cohort) -> tuple[decision.Decision, str]:
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     ((_, batch),) = approval.waiting_batches()
     return made, batch.digest
@@ -122,8 +122,8 @@ def test_what_cannot_sign_is_refused_in_one_line(tmp_path: Path) -> None:
 # -- the command and the run -------------------------------------------------------------------------------------------
 
 
-def test_an_approval_is_signed_or_refused(wave: Cohort, signers: dict[str, Path]) -> None:
-    made, digest = waiting(wave)
+def test_an_approval_is_signed_or_refused(cohort: Cohort, signers: dict[str, Path]) -> None:
+    made, digest = waiting(cohort)
     assert "--sign-with KEY" in run("approve", "12").output
     named = ("approve", "12", "--digest", digest, "--as", "siti")
     assert "approvals are signed here" in refused(*named)
@@ -140,7 +140,7 @@ def test_an_approval_is_signed_or_refused(wave: Cohort, signers: dict[str, Path]
     )
     done = sign(digest, signers["siti"])
     assert done.output.startswith("siti approves 2 revocations of gelombang-12"), (done.output, done.exception)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert publishing.publish("first", AT, DECIDED_ON) == 1
     approved = next(e for e in next(explanation.explain([card(1)]))["events"] if e["what"] == "approved")
     assert approved["is_signed"] is True
@@ -148,30 +148,32 @@ def test_an_approval_is_signed_or_refused(wave: Cohort, signers: dict[str, Path]
     assert (verified.signatures, verified.problems) == (1, [])
 
 
-def test_an_unsigned_approval_counts_for_nothing_and_is_in_nobodys_way(wave: Cohort, signers: dict[str, Path]) -> None:
-    made, digest = waiting(wave)
+def test_an_unsigned_approval_counts_for_nothing_and_is_in_nobodys_way(
+    cohort: Cohort, signers: dict[str, Path]
+) -> None:
+    made, digest = waiting(cohort)
     as_owner(APPROVE_UNSIGNED)
     ((_, batch),) = approval.waiting_batches()
     assert (batch.approved_by, batch.approvals_needed) == ([], 1)
     with pytest.raises(approval.AwaitingApprovalError):
-        revocation.revoke(wave, made, DECIDED_ON)
+        revocation.revoke(cohort, made, DECIDED_ON)
     with pytest.raises(RefusedError, match=r"approved_by_enough|revocations_have_approvers"):
         try_to_revoke(digest)
     assert sign(digest, signers["siti"]).exit_code == 0
     assert approved_by() == [("siti", False), ("siti", True)]
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert publishing.publish("first", AT, DECIDED_ON) == 1
 
 
 def try_to_revoke(digest: str) -> int:
     with warehouse.transaction("decide") as connection:
-        at = {"effective_at": AT, "clock": DECIDED_ON}
+        at = {"effective_at": AT, "as_of": DECIDED_ON}
         return int(warehouse.execute(connection, "revocations/insert_revocations", digest=digest, **at).rowcount)
 
 
-def test_a_signature_is_verified_before_anybody_is_revoked(wave: Cohort, signers: dict[str, Path]) -> None:
+def test_a_signature_is_verified_before_anybody_is_revoked(cohort: Cohort, signers: dict[str, Path]) -> None:
     """Whoever may add an approval may add one with nonsense for a signature, which the warehouse counts."""
-    made, digest = waiting(wave)
+    made, digest = waiting(cohort)
     with warehouse.transaction("decide") as connection:
         warehouse.execute(
             connection, "revocations/insert_approval", digest=digest, approved_by="siti", approved_on=today(),
@@ -182,16 +184,16 @@ def test_a_signature_is_verified_before_anybody_is_revoked(wave: Cohort, signers
     with pytest.raises(approval.AwaitingApprovalError):
         revocation.require_approval(made, DECIDED_ON)
     with pytest.raises(approval.AwaitingApprovalError):
-        revocation.revoke(wave, made, DECIDED_ON)
+        revocation.revoke(cohort, made, DECIDED_ON)
     assert revoked() == []
     assert sign(digest, signers["siti"]).exit_code == 0, "the nonsense does not take her place"
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
 
 
 def test_what_was_carried_out_without_a_signature_can_be_signed_afterwards(
-    wave: Cohort, signers: dict[str, Path]
+    cohort: Cohort, signers: dict[str, Path]
 ) -> None:
-    _, digest = waiting(wave)
+    _, digest = waiting(cohort)
     as_owner(
         APPROVE_UNSIGNED,
         REVOKE_ALL,
@@ -206,10 +208,12 @@ def test_what_was_carried_out_without_a_signature_can_be_signed_afterwards(
     assert publishing.publish("first", AT, DECIDED_ON) == 1
 
 
-def test_who_decided_an_appeal_does_not_sign_the_revocation_afterwards(wave: Cohort, signers: dict[str, Path]) -> None:
-    made, digest = waiting(wave)
+def test_who_decided_an_appeal_does_not_sign_the_revocation_afterwards(
+    cohort: Cohort, signers: dict[str, Path]
+) -> None:
+    made, digest = waiting(cohort)
     sign(digest, signers["siti"])
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     number = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=DECIDED_ON)
     appeals.decide(number, is_upheld=False, because="no receipt", decided_by="ani", on=DECIDED_ON)
     assert "decided_by_another" in refused(
@@ -217,10 +221,10 @@ def test_who_decided_an_appeal_does_not_sign_the_revocation_afterwards(wave: Coh
     )
 
 
-def test_who_signs_afterwards_does_not_decide_the_appeal(wave: Cohort, signers: dict[str, Path]) -> None:
-    made, digest = waiting(wave)
+def test_who_signs_afterwards_does_not_decide_the_appeal(cohort: Cohort, signers: dict[str, Path]) -> None:
+    made, digest = waiting(cohort)
     sign(digest, signers["siti"])
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     assert sign(digest, signers["ani"], "ani").exit_code == 0
     number = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="budi", on=DECIDED_ON)
     with pytest.raises(PrakerjaError):
@@ -230,38 +234,38 @@ def test_who_signs_afterwards_does_not_decide_the_appeal(wave: Cohort, signers: 
 # -- said twice --------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_signature_of_the_same_day_is_refused(wave: Cohort, signers: dict[str, Path]) -> None:
-    _, digest = waiting(wave)
+def test_a_second_signature_of_the_same_day_is_refused(cohort: Cohort, signers: dict[str, Path]) -> None:
+    _, digest = waiting(cohort)
     assert sign(digest, signers["siti"]).exit_code == 0
     assert f"siti {ALREADY}" in str(sign(digest, signers["siti"]).exception)
     assert approved_by() == [("siti", True)]
 
 
 @pytest.mark.usefixtures("two_approvers")
-def test_a_second_approval_by_the_same_person_is_refused(wave: Cohort) -> None:
-    _, digest = waiting(wave)
+def test_a_second_approval_by_the_same_person_is_refused(cohort: Cohort) -> None:
+    _, digest = waiting(cohort)
     assert run("approve", "12", "--digest", digest, "--as", "siti").exit_code == 0
     assert f"siti {ALREADY}" in refused("approve", "12", "--digest", digest, "--as", "siti")
     with pytest.raises(PrakerjaError, match=f"siti {ALREADY}"):  # the task logs it, and asks on
         workflow.record_approval(12, digest, "siti", DECIDED_ON)
 
 
-def test_who_has_approved_in_advance_approves_for_real(wave: Cohort) -> None:
+def test_who_has_approved_in_advance_approves_for_real(cohort: Cohort) -> None:
     with replaying():
-        made = decision.decide(wave, DECIDED_ON)
+        made = decision.decide(cohort, DECIDED_ON)
         revocation.require_approval(made, DECIDED_ON, approve_as="siti")
     ((_, batch),) = approval.waiting_batches()
     assert run("approve", "12", "--digest", batch.digest, "--as", "siti").exit_code == 0
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
 
 
 # -- which list counts -------------------------------------------------------------------------------------------------
 
 
 def test_a_process_with_another_list_approves_revokes_and_publishes_nothing(
-    wave: Cohort, signers: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, signers: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, digest = waiting(wave)
+    made, digest = waiting(cohort)
     sign(digest, signers["siti"])
     mine = tmp_path / "mine.yaml"
     mine.write_text("people: [{id: siti, name: me, logins: {os: [root]}, may: [approve]}]\n")
@@ -269,7 +273,7 @@ def test_a_process_with_another_list_approves_revokes_and_publishes_nothing(
         monkeypatch.setenv("PRAKERJA_PEOPLE", path)
         told = f"approvals are signed here, and this process has {has}"
         with pytest.raises(PrakerjaError, match=told):
-            revocation.revoke(wave, made, DECIDED_ON)
+            revocation.revoke(cohort, made, DECIDED_ON)
         with pytest.raises(PrakerjaError, match=told), warehouse.transaction("decide") as connection:
             approval.approve(connection, approval.known(connection, made, "revocation", digest), "ani", DECIDED_ON)
         with pytest.raises(PrakerjaError, match=told):
@@ -278,18 +282,18 @@ def test_a_process_with_another_list_approves_revokes_and_publishes_nothing(
 
 
 def test_signatures_are_required_once_the_warehouse_was_told_so(
-    wave: Cohort, home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, digest = waiting(wave)
+    made, digest = waiting(cohort)
     keys = {name: ssh_key(name) for name in ("siti", "ani", "budi")}
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(write_signers(home, keys)))
     try:
         with pytest.raises(PrakerjaError, match="gives keys, and the warehouse counts approvals without signatures"):
-            revocation.revoke(wave, made, DECIDED_ON)
+            revocation.revoke(cohort, made, DECIDED_ON)
         assert "run `prakerja db upgrade` with this list" in str(sign(digest, keys["siti"]).exception)
         assert run("db", "upgrade").exit_code == 0
         assert sign(digest, keys["siti"]).exit_code == 0
-        assert revocation.revoke(wave, made, DECIDED_ON) == 2
+        assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     finally:
         monkeypatch.delenv("PRAKERJA_PEOPLE")
         schema.upgrade()
@@ -298,11 +302,11 @@ def test_signatures_are_required_once_the_warehouse_was_told_so(
 # -- in a replay -------------------------------------------------------------------------------------------------------
 
 
-def test_where_approvals_are_signed_nobody_approves_in_advance(wave: Cohort, signers: dict[str, Path]) -> None:
+def test_where_approvals_are_signed_nobody_approves_in_advance(cohort: Cohort, signers: dict[str, Path]) -> None:
     with pytest.raises(PrakerjaError, match="approvals are signed here, and nobody signs in advance: replay without"):
         days.play(DECIDED_ON, DECIDED_ON, [12], "Direktur Utama", lambda *_: None)
     with replaying():
-        made = decision.decide(wave, DECIDED_ON)
+        made = decision.decide(cohort, DECIDED_ON)
         with pytest.raises(PrakerjaError, match="approvals are signed here, and none is in advance"):
             revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
         revocation.request_approval(made, DECIDED_ON)
@@ -318,14 +322,14 @@ def test_where_approvals_are_signed_nobody_approves_in_advance(wave: Cohort, sig
         connection.exec_driver_sql(statement)
 
 
-def test_a_replay_revokes_and_lists_what_was_signed(wave: Cohort, signers: dict[str, Path]) -> None:
+def test_a_replay_revokes_and_lists_what_was_signed(cohort: Cohort, signers: dict[str, Path]) -> None:
     with replaying():
-        made, digest = waiting(wave)
+        made, digest = waiting(cohort)
         with pytest.raises(approval.AwaitingApprovalError):
-            revocation.revoke(wave, made, DECIDED_ON)
+            revocation.revoke(cohort, made, DECIDED_ON)
     assert sign(digest, signers["siti"]).exit_code == 0
     with replaying():
-        assert revocation.revoke(wave, made, DECIDED_ON) == 2
+        assert revocation.revoke(cohort, made, DECIDED_ON) == 2
         assert publishing.publish("first", AT, DECIDED_ON) == 1
 
 
@@ -333,12 +337,12 @@ def test_a_replay_revokes_and_lists_what_was_signed(wave: Cohort, signers: dict[
 
 
 def test_a_batch_without_a_signature_keeps_neither_another_batch_nor_a_withdrawal(
-    wave: Cohort, signers: dict[str, Path]
+    cohort: Cohort, signers: dict[str, Path]
 ) -> None:
     """Two are listed, one of them was reinstated since; of two more batches one is signed."""
-    made, digest = waiting(wave)
+    made, digest = waiting(cohort)
     run("approve", "12", "--digest", digest, "--as", "siti", "--sign-with", str(signers["siti"]))
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert publishing.publish("first", AT, DECIDED_ON) == 1
     batches = {}
     for number in (3, 4):
@@ -403,19 +407,19 @@ def changes_of(version: int) -> list[tuple[str, int]]:
         ]
 
 
-def test_the_audit_finds_a_signature_that_is_not_the_approvers(wave: Cohort, signers: dict[str, Path]) -> None:
-    _, digest = waiting(wave)
+def test_the_audit_finds_a_signature_that_is_not_the_approvers(cohort: Cohort, signers: dict[str, Path]) -> None:
+    _, digest = waiting(cohort)
     sign(digest, signers["siti"])
     as_owner("update approvals set signature = replace(signature, 'A', 'B')")
     assert any(f"the approval of batch {digest[:16]} by siti is not signed" in told for told in audit.verify().problems)
 
 
 def test_the_audit_verifies_the_signature_of_somebody_who_has_left(
-    wave: Cohort, home: Path, signers: dict[str, Path]
+    cohort: Cohort, home: Path, signers: dict[str, Path]
 ) -> None:
-    made, digest = waiting(wave)
+    made, digest = waiting(cohort)
     sign(digest, signers["siti"])
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     publishing.publish("first", AT, DECIDED_ON)
     tomorrow = today() + timedelta(days=2)
     write_signers(home, signers, options=f'valid-before="{tomorrow:%Y%m%d}Z" ', may="")

@@ -99,12 +99,12 @@ def test_values_that_were_sealed_anew_are_not_what_was_signed_for(listed_two: Pa
 
 
 def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_who_were_revoked_by_it(
-    wave: Cohort, office: Path
+    cohort: Cohort, office: Path
 ) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     sign_batch(office)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     correct({"card_number": card(1), "nik": f"{NIK + 999}"})
     sign(office)
     assert publish("first") == 1, "revoked by the batch as it was, listed by the NIK that was signed for since"
@@ -122,12 +122,12 @@ def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_wh
     ],
 )
 def test_who_was_corrected_after_their_batch_was_signed_is_listed_by_a_signed_correction_alone(
-    wave: Cohort, office: Path, bent: str
+    cohort: Cohort, office: Path, bent: str
 ) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     sign_batch(office)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     correct({"card_number": card(1), "nik": f"{NIK + 999}"})
     sign(office)
     with warehouse.transaction(as_owner=True) as connection:
@@ -174,13 +174,13 @@ def test_whoever_is_reinstated_after_a_correction_is_withdrawn_under_the_nik_tha
     assert (verified.signatures, verified.problems) == (3, [])
 
 
-def test_a_batch_of_corrected_people_is_signed_with_their_niks(wave: Cohort, office: Path) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_a_batch_of_corrected_people_is_signed_with_their_niks(cohort: Cohort, office: Path) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     correct({"card_number": card(1), "nik": f"{NIK + 999}"})
     sign(office)
     revocation.request_approval(made, DECIDED_ON)
     sign_batch(office)
-    assert revocation.revoke(wave, made, DECIDED_ON) == 2
+    assert revocation.revoke(cohort, made, DECIDED_ON) == 2
     assert publish("first") == 1
     assert changes(1) == [("ADD", 1), ("ADD", 2)]
     verified = audit.verify()

@@ -77,7 +77,7 @@ def test_what_waited_for_another_fact_comes_after_it(live_wave: Cohort) -> None:
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=on)
     with warehouse.transaction("decide") as connection:
         appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=on)
-        warehouse.execute(connection, "revocations/reinstate_upheld", clock=on)
+        warehouse.execute(connection, "revocations/reinstate_upheld", as_of=on)
     assert kinds(told())[-3:] == ["appealed", "appeal_upheld", "reinstated"]
 
 
@@ -118,11 +118,11 @@ def test_recorded_after_midnight_by_a_run_that_began_before(recorded: Any) -> No
 # -- played ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_played_day_is_told_at_the_instants_that_it_played(wave: Cohort, home: Path) -> None:
+def test_a_played_day_is_told_at_the_instants_that_it_played(cohort: Cohort, home: Path) -> None:
     """The days of recording are all today's, and say nothing of what was believed."""
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="an inquiry", suspended_by="ani")
     people.lift_suspension(card(1), date(2021, 3, 11), because="cleared", lifted_by="ani")
-    carry_out(wave)
+    carry_out(cohort)
     publishing.publish("first", datetime(2021, 3, 15, 6, 5, tzinfo=WIB), DECIDED_ON)
     later = date(2021, 3, 18)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=later)
@@ -143,20 +143,20 @@ def test_a_played_day_is_told_at_the_instants_that_it_played(wave: Cohort, home:
     assert [event["about_on"] for event in told()["events"][1:3]] == ["2021-03-09", "2021-03-11"]
 
 
-def test_a_suspension_from_a_later_day_moves_no_played_fact(wave: Cohort) -> None:
+def test_a_suspension_from_a_later_day_moves_no_played_fact(cohort: Cohort) -> None:
     people.suspend(card(1), date(2021, 4, 1), is_permanent=False, because="an inquiry", suspended_by="ani")
-    carry_out(wave)
+    carry_out(cohort)
     assert [(event["what"], event["at"][:16]) for event in told()["events"]][1:3] == [
         ("suspended", "2021-03-15T06:00"),
         ("decided", "2021-03-15T06:00"),
     ]
 
 
-def test_what_a_person_approves_today_comes_before_what_a_replay_then_does(wave: Cohort) -> None:
+def test_what_a_person_approves_today_comes_before_what_a_replay_then_does(cohort: Cohort) -> None:
     """The day that is played again is over, and is told: nobody seems to be revoked before the approval."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     approve(made, "siti", today())
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     decided, approved, revoked = told()["events"][-3:]
     assert [decided["what"], approved["what"], revoked["what"]] == ["decided", "approved", "revoked"]
     assert decided["at"][:16] == "2021-03-15T06:00"
@@ -170,12 +170,12 @@ def test_what_a_person_approves_today_comes_before_what_a_replay_then_does(wave:
 # -- spared ------------------------------------------------------------------------------------------------------------
 
 
-def spare(wave: Cohort, home: Path) -> None:
+def spare(cohort: Cohort, home: Path) -> None:
     """Number 2 is overdue by the decision; a revision that comes before the revocation shows their purchase."""
-    made = decision.decide(wave, DECIDED_ON)
+    made = decision.decide(cohort, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     approve(made, "siti", DECIDED_ON + timedelta(days=1))
-    revocation.revoke(wave, made, DECIDED_ON + timedelta(days=1))
+    revocation.revoke(cohort, made, DECIDED_ON + timedelta(days=1))
 
 
 def note_the_row() -> None:
@@ -188,8 +188,8 @@ def note_the_row() -> None:
         )
 
 
-def test_who_was_spared_is_told_so_and_by_which_row(wave: Cohort, home: Path) -> None:
-    spare(wave, home)
+def test_who_was_spared_is_told_so_and_by_which_row(cohort: Cohort, home: Path) -> None:
+    spare(cohort, home)
     note_the_row()
     found = told(2)
     assert (found["state"], found["because"]) == ("spared", "late_purchase")
@@ -203,18 +203,18 @@ def test_who_was_spared_is_told_so_and_by_which_row(wave: Cohort, home: Path) ->
     assert told(1)["state"] == "revoked"
 
 
-def test_who_was_spared_by_no_row_is_told_so_all_the_same(wave: Cohort) -> None:
-    made = decision.decide(wave, DECIDED_ON)
+def test_who_was_spared_by_no_row_is_told_so_all_the_same(cohort: Cohort) -> None:
+    made = decision.decide(cohort, DECIDED_ON)
     people.suspend(card(1), date(2021, 3, 13), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     approve(made, "siti", DECIDED_ON)
-    revocation.revoke(wave, made, DECIDED_ON)
+    revocation.revoke(cohort, made, DECIDED_ON)
     found = told()
     assert (found["state"], found["because"], found["spared_by"]) == ("spared", "known_before_revocation", None)
     assert story.page(1, "siti", "en")["because"] == "what became known before the revocation speaks for them"
 
 
-def test_the_command_tells_it_in_wib(wave: Cohort, home: Path) -> None:
-    spare(wave, home)
+def test_the_command_tells_it_in_wib(cohort: Cohort, home: Path) -> None:
+    spare(cohort, home)
     note_the_row()
     done = CliRunner().invoke(app, ["explain", card(2)], env={"COLUMNS": "400"})
     assert "gelombang-12: spared (late_purchase, by tokopedia 2021-03-08 revision 2, line 2)" in done.stdout

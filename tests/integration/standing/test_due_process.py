@@ -17,16 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from prakerja import calendar, warehouse, workflow
 from prakerja.blacklist import audit, publishing, signing, verification
 from prakerja.blacklist.sources import folder_of
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.cohorts import corrections, overview, people
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.errors import NotReadyError, PrakerjaError
-from prakerja.occasion import Occasion
 from prakerja.platforms import platforms
 from prakerja.programme import programme
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.rule import DamagedRow, Purchase, SecondReading, decide, find_deliveries_in_force, last_date
 from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation, second_reading
+from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.standing_world import World
 
@@ -86,14 +86,14 @@ class Life(RuleBasedStateMachine):
                 sealed = Contacts.configured().key.seal(card, Contact(f"Nama {card}", "", ""))
                 connection.exec_driver_sql("update recipients set contact = %s where card_number = %s", (sealed, card))
             connection.exec_driver_sql("update rosters set rows = %s", (len(PEOPLE),))
-        days = [ANNOUNCED + timedelta(days=n) for n in range((self.clock - ANNOUNCED).days)]
+        days = [ANNOUNCED + timedelta(days=n) for n in range((self.as_of - ANNOUNCED).days)]
         self._deliver({(platform, day): ([], []) for day in days for platform in platforms()})
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
     @rule(platform=sources, back=st.integers(1, 9), rows=rows, damaged=st.lists(persons, max_size=1))
     def a_delivery_comes(self, platform: str, back: int, rows: list[Any], damaged: list[int]) -> None:
-        day = max(self.clock - timedelta(days=back), ANNOUNCED)
+        day = max(self.as_of - timedelta(days=back), ANNOUNCED)
         self._deliver({(platform, day): (rows, damaged)})
 
     @rule(platform=sources)
@@ -153,7 +153,7 @@ class Life(RuleBasedStateMachine):
     @rule(name=names)
     def somebody_lets_the_list_grow(self, name: str) -> None:
         for jump in publishing.waiting_jumps(self.clock):
-            publishing.approve_jump(jump.digest, self.clock, because="a large wave", approved_by=name)
+            publishing.approve_jump(jump.digest, self.clock, because="a large cohort", approved_by=name)
             self.seen["grown"] += 1
 
     @rule()
@@ -262,24 +262,24 @@ class Life(RuleBasedStateMachine):
     # -- how -----------------------------------------------------------------------------------------------------------
 
     def _morning(self) -> None:
-        yesterday = self.clock - timedelta(days=1)
-        days = [self.clock - timedelta(days=back) for back in range(1, 5)]  # what stayed out comes a day later
+        yesterday = self.as_of - timedelta(days=1)
+        days = [self.as_of - timedelta(days=back) for back in range(1, 5)]  # what stayed out comes a day later
         expected = {(platform, day) for day in days for platform in platforms() if platform not in self.withheld}
         self._deliver({feed: ([], []) for feed in sorted(expected - self.feeds.keys())})
         self.withheld.clear()
-        occasion = Occasion("daily", yesterday, self._at(2))
-        workflow.refresh_standing(occasion)
+        run = RunContext("daily", yesterday, self._at(2))
+        workflow.refresh_standing(run)
         with contextlib.suppress(publishing.OutOfBoundsError):
-            workflow.notice_late_truth(occasion)
+            workflow.notice_late_truth(run)
         self._look_at_who_was_revoked()
         self._look_at_what_is_proposed()
-        wave = cohort(12).as_known_on(self.clock) if self.is_in_calendar else None
-        if wave and self.clock >= wave.decided_on:
+        cohort = find_cohort(12).as_known_on(self.clock) if self.is_in_calendar else None
+        if cohort and self.as_of >= cohort.decided_on:
             with contextlib.suppress(PrakerjaError):
-                made = decision.decide(wave, self.clock)
+                made = decision.decide(cohort, self.clock)
                 with contextlib.suppress(PrakerjaError):
                     revocation.require_approval(made, self.clock)
-                revocation.revoke(wave, made, self.clock)
+                revocation.revoke(cohort, made, self.clock)
             self._look_at_who_was_revoked()
         with contextlib.suppress(publishing.OutOfBoundsError):
             publishing.publish(f"morning {self.clock}", self._at(6), self.clock, is_daily=True)
@@ -344,7 +344,7 @@ class Life(RuleBasedStateMachine):
             assert self.withdrawn.get(card, date.max) > deadline
             suspended = [begun for begun, ended in self.suspended.get(card, []) if begun <= deadline < ended]
             assert outcome == "held" or not (suspended or self._is_doubtful(card))
-            assert outcome != "held" or not any(a <= self.clock < b for a, b in self.suspended.get(card, []))
+            assert outcome != "held" or not any(a <= self.as_of < b for a, b in self.suspended.get(card, []))
         self.revoked = now
 
     def _approve(self, name: str, which: int | None = None) -> None:

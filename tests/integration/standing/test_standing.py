@@ -62,9 +62,9 @@ def test_only_the_highest_accepted_revision_known_is_in_force(world: World) -> N
     assert world.outcome() == "purchased"
     world.delivery("2021-03-10", revision=10, arrived_on="2021-03-16")
     assert world.outcome() == "purchased"
-    assert world.outcome(known_by="2021-03-16") == "overdue"
+    assert world.outcome(as_of="2021-03-16") == "overdue"
     world.row(world.delivery("2021-03-10", revision=9))
-    assert world.outcome(known_by="2021-03-16") == "overdue"
+    assert world.outcome(as_of="2021-03-16") == "overdue"
 
 
 def test_the_decision_sees_the_settlement_day_and_no_further(world: World) -> None:

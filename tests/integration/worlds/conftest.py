@@ -66,10 +66,10 @@ def expected(home: Path) -> dict[str, Any]:
     assert take_in_rosters(last, is_replay=True).rejected == []
     for platform in platforms():
         assert intake.take_in(platform, last, is_replay=True).rejected == []
-    for wave in calendar.calendar().values():
-        made = decision.decide(wave, wave.decided_on)
-        approve(made, "siti", wave.decided_on)
-        revocation.revoke(wave, made, wave.decided_on)
+    for cohort in calendar.calendar().values():
+        made = decision.decide(cohort, cohort.decided_on)
+        approve(made, "siti", cohort.decided_on)
+        revocation.revoke(cohort, made, cohort.decided_on)
     shutil.copytree(home / "world" / "late", home / "landing", dirs_exist_ok=True)
     for platform in platforms():
         assert intake.take_in(platform, date(2021, 4, 16), is_replay=True).rejected == []

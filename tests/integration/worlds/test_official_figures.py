@@ -31,7 +31,7 @@ def test_as_many_are_revoked_and_published_as_were_in_2020(
 
     # The mornings of the decisions, and the one after the last: each takes in what came since the one before, as after
     # an outage. Those between would refresh standings that nothing here asks for, and take half as long again.
-    decided = [wave.decided_on for wave in calendar.calendar().values()]
+    decided = [cohort.decided_on for cohort in calendar.calendar().values()]
     Player("Siti").play([*decided, decided[-1] + timedelta(days=1)])
 
     for row in overview.cohort_table():
@@ -48,7 +48,7 @@ def test_as_many_are_revoked_and_published_as_were_in_2020(
 def test_the_press_is_told_what_it_was_told_on_6_april_2021(make: Callable[..., dict[int, Any]], first: int) -> None:
     told_on = date(2021, 4, 6)
     truths = make(list(range(first, 14)), is_whole=first == 8)
-    decided = [wave.decided_on for wave in calendar.calendar().values() if wave.decided_on < told_on]
+    decided = [cohort.decided_on for cohort in calendar.calendar().values() if cohort.decided_on < told_on]
     Player("Louisa").play([*decided, told_on])
 
     told = report.as_of(told_on)

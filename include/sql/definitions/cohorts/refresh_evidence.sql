@@ -1,4 +1,4 @@
--- Brings a cohort's evidence to the deliveries known by `known_by` with a business date up to `last_business_date`: who
+-- Brings a cohort's evidence to the deliveries known by `as_of` with a business date up to `last_business_date`: who
 -- could be touched by one that came or went is judged anew, and marked with the generation, which it gives.
 -- Forwards, backwards, and from nothing alike. The owner's rights: nobody else writes evidence.
 create or replace function refresh_evidence(
@@ -7,7 +7,7 @@ create or replace function refresh_evidence(
     deadline_on date,
     settlement_days integer,
     last_business_date date,
-    known_by date,
+    as_of date,
     undone_before timestamptz
 )
 returns bigint
@@ -56,7 +56,7 @@ begin
 
     in_force := array(
         select f.delivery_id
-        from deliveries_in_force(refresh_evidence.known_by) as f
+        from deliveries_in_force(refresh_evidence.as_of) as f
         where f.business_date <= refresh_evidence.last_business_date
     );
     entering := array(

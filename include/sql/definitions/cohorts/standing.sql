@@ -1,5 +1,5 @@
 -- Where each recipient of a cohort stands, by the evidence as it was last refreshed.
-create or replace function standing(of_cohort integer, deadline_on date, known_by date)
+create or replace function standing(of_cohort integer, deadline_on date, as_of date)
 returns table (recipient_id bigint, outcome outcome, because text, delivery_id bigint, line bigint)
 language sql stable parallel safe
 begin atomic
@@ -18,11 +18,11 @@ begin atomic
                 e.recipient_id in (
                     select w.recipient_id
                     from withdrawals as w
-                    where w.withdrawn_on <= least(standing.deadline_on, standing.known_by)
+                    where w.withdrawn_on <= least(standing.deadline_on, standing.as_of)
                 ),
                 e.purchase_line is not null,
                 e.recipient_id in (
-                    select s.recipient_id from suspended_at(standing.deadline_on, standing.known_by) as s
+                    select s.recipient_id from suspended_at(standing.deadline_on, standing.as_of) as s
                 ),
                 e.doubt_line is not null
             ) end as why

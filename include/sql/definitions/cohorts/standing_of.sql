@@ -1,6 +1,6 @@
--- Where some recipients stand by every delivery known at `known_by`, by the rule that the deadline decision applies.
+-- Where some recipients stand by every delivery known at `as_of`, by the rule that the deadline decision applies.
 create or replace function standing_of(
-    of_recipients bigint[], announced_on date, deadline_on date, settlement_days integer, known_by date
+    of_recipients bigint[], announced_on date, deadline_on date, settlement_days integer, as_of date
 )
 returns table (recipient_id bigint, outcome outcome, because text, delivery_id bigint, line bigint)
 language sql stable
@@ -16,16 +16,16 @@ begin atomic
             ) as why
         from unnest(of_recipients) as a (recipient_id)
         left join evidence_of(
-            of_recipients, array(select f.delivery_id from deliveries_in_force(standing_of.known_by) as f),
+            of_recipients, array(select f.delivery_id from deliveries_in_force(standing_of.as_of) as f),
             standing_of.announced_on, standing_of.deadline_on, standing_of.settlement_days,
             wib_midnight(standing_of.deadline_on + 1)
         ) as e on a.recipient_id = e.recipient_id
-        left join suspended_at(standing_of.deadline_on, standing_of.known_by) as s on a.recipient_id = s.recipient_id
+        left join suspended_at(standing_of.deadline_on, standing_of.as_of) as s on a.recipient_id = s.recipient_id
         -- Who was revoked and leaves then has not lost the proof of a purchase.
         left join withdrawals as w
             on
                 a.recipient_id = w.recipient_id
-                and w.withdrawn_on <= least(standing_of.deadline_on, standing_of.known_by)
+                and w.withdrawn_on <= least(standing_of.deadline_on, standing_of.as_of)
                 and not exists (select from revocations as v where v.recipient_id = a.recipient_id)
     )
 

@@ -1,5 +1,5 @@
 -- The deliveries in force as known by a day: of each platform and business date the highest accepted revision.
-create or replace function deliveries_in_force(known_by date)
+create or replace function deliveries_in_force(as_of date)
 returns table (delivery_id bigint, platform text, business_date date, revision bigint, arrived_on date)
 language sql stable parallel safe
 begin atomic
@@ -10,6 +10,6 @@ begin atomic
         d.revision,
         d.arrived_on
     from deliveries as d
-    where d.status = 'accepted' and d.arrived_on <= known_by
+    where d.status = 'accepted' and d.arrived_on <= deliveries_in_force.as_of
     order by d.platform, d.business_date, d.revision desc;
 end;

@@ -1,6 +1,6 @@
 -- Whom a reminder is for, on which channel, with which words. `refused` says why nothing is sent to somebody who is
 -- meant. By the evidence as it was last refreshed.
-create or replace function reminder_targets(of_cohort integer, deadline_on date, known_by date, audience text)
+create or replace function reminder_targets(of_cohort integer, deadline_on date, as_of date, audience text)
 returns table (recipient_id bigint, channel text, address text, template text, lacks text, refused text)
 language sql stable
 begin atomic
@@ -10,7 +10,7 @@ begin atomic
             case s.outcome when 'overdue' then 'not_purchased' else s.outcome::text end as template,
             s.because,
             s.recipient_id in (
-                select x.recipient_id from suspended_at(reminder_targets.deadline_on, reminder_targets.known_by) as x
+                select x.recipient_id from suspended_at(reminder_targets.deadline_on, reminder_targets.as_of) as x
             ) as is_suspended,
             -- What stands for them: whether it can be a number is asked before it is used.
             nullif(r.phone_token, '') as phone,
@@ -23,7 +23,7 @@ begin atomic
                 order by h.hindrance_id desc
                 limit 1
             ), 'nothing') as lacks
-        from standing(of_cohort, reminder_targets.deadline_on, reminder_targets.known_by) as s
+        from standing(of_cohort, reminder_targets.deadline_on, reminder_targets.as_of) as s
         inner join recipients_in_force as r on s.recipient_id = r.recipient_id
         where
             s.outcome in ('overdue', 'held')

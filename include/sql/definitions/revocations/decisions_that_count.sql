@@ -1,14 +1,14 @@
 -- The attempts to decide that count by the end of a day ('infinity': now), by the calendar's deadlines as known then.
 -- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
-create or replace function decisions_that_count(cohorts integer[], deadlines date[], known_by date)
+create or replace function decisions_that_count(cohorts integer[], deadlines date[], as_of date)
 returns setof decisions
 language sql stable
 as $$
     select d.*
     from decisions as d
-    left join carried_out as c on d.decision_id = c.decision_id and c.carried_out_on <= known_by
+    left join carried_out as c on d.decision_id = c.decision_id and c.carried_out_on <= decisions_that_count.as_of
     left join unnest(cohorts, deadlines) as k (cohort, deadline_on) on d.cohort = k.cohort
     where
-        d.as_of <= known_by
+        d.as_of <= decisions_that_count.as_of
         and (k.deadline_on is null or d.deadline_on >= k.deadline_on or c.decision_id is not null);
 $$;

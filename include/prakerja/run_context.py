@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from prakerja.calendar import cohort
+from prakerja.calendar import find_cohort
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB, is_replaying
 
@@ -30,30 +30,30 @@ def replaying() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Occasion:
+class RunContext:
     """One run: `kind` is `deadline`, `H-7`, ... or `daily`; `on` the deadline, the reminder date or the business date.
 
-    `at` is the instant that the run believes in (now, or the hour that a replay is playing), `clock` its WIB day.
+    `at` is the instant that the run believes in (now, or the hour that a replay is playing), `as_of` its WIB day.
     Nothing below the DAGs reads another clock, so a replayed day knows only what had arrived by then. `approve_as` is
     who approves in advance, in a replay.
     """
 
     kind: str
     on: date
-    at: datetime
+    now: datetime
     cohort: int | None = None
     is_replay: bool = False
     approve_as: str | None = None
     is_rehearsal: bool = False  # it decides and reports, and changes nothing
 
     @property
-    def clock(self) -> date:
+    def as_of(self) -> date:
         """The WIB day of `at`."""
-        return self.at.astimezone(WIB).date()
+        return self.now.astimezone(WIB).date()
 
-    def now(self) -> datetime:
+    def read_clock(self) -> datetime:
         """The instant that it is by now: a replayed run's stands still, so that it comes to the same each time."""
-        return self.at if self.is_replay else datetime.now(WIB)
+        return self.now if self.is_replay else datetime.now(WIB)
 
     @property
     def name(self) -> str:
@@ -63,11 +63,11 @@ class Occasion:
     @property
     def is_late(self) -> bool:
         """Whether a reminder's date is over: such a run sends nothing."""
-        return self.clock > self.on
+        return self.as_of > self.on
 
     def conf(self) -> dict[str, Any]:
         """A replayed run's configuration (`of_cohort` and `of_day` read it back)."""
-        conf: dict[str, Any] = {"kind": self.kind, "on": self.on.isoformat(), "at": self.at.isoformat()}
+        conf: dict[str, Any] = {"kind": self.kind, "on": self.on.isoformat(), "at": self.now.isoformat()}
         if self.cohort is not None:
             conf["cohort"] = self.cohort
         if self.approve_as:
@@ -75,8 +75,8 @@ class Occasion:
         return conf
 
     @classmethod
-    def of_cohort(cls, run_id: str, conf: Mapping[str, Any] | None, now: datetime) -> Occasion:
-        """A `cohort_deadline` run's occasion, from its configuration, else its id. Of a cohort alone, its deadline.
+    def from_cohort_run(cls, run_id: str, conf: Mapping[str, Any] | None, now: datetime) -> RunContext:
+        """A `cohort_deadline` run's run, from its configuration, else its id. Of a cohort alone, its deadline.
 
         Raises `PrakerjaError` where neither says which event of the calendar the run is for.
         """
@@ -86,20 +86,20 @@ class Occasion:
         if not re.fullmatch(r"[0-9]{1,4}", str(number)):
             raise PrakerjaError(f'the run {run_id} names no cohort: trigger it with {{"cohort": 13}}')
         at, is_replay = _at(given, now)
-        wave = cohort(int(str(number))).as_known_on(at.astimezone(WIB).date())
+        cohort = find_cohort(int(str(number))).as_known_on(at.astimezone(WIB).date())
         of_id = named and "cohort" not in given
         kind = str(given.get("kind", named["kind"] if of_id and named else "deadline"))
         on = given.get("on", named["on"] if of_id and named else None)
-        for event in reversed(wave.events()):  # of several deadlines the one that is known last
+        for event in reversed(cohort.events()):  # of several deadlines the one that is known last
             if event.kind == kind and on in (None, event.on.isoformat()):
                 is_rehearsal = bool(given.get("rehearsal", False))
                 return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"), is_rehearsal)
-        known = ", ".join(f"{event.kind} on {event.on}" for event in wave.events())
-        raise PrakerjaError(f"the run {run_id} is for nothing in the calendar: gelombang-{wave.cohort} has {known}")
+        known = ", ".join(f"{event.kind} on {event.on}" for event in cohort.events())
+        raise PrakerjaError(f"the run {run_id} is for nothing in the calendar: gelombang-{cohort.number} has {known}")
 
     @classmethod
-    def of_day(cls, conf: Mapping[str, Any] | None, scheduled_for: date | None, now: datetime) -> Occasion:
-        """A `platform_feeds` run's occasion: the business date that its configuration names, else the scheduled one.
+    def from_daily_run(cls, conf: Mapping[str, Any] | None, scheduled_for: date | None, now: datetime) -> RunContext:
+        """A `platform_feeds` run's run: the business date that its configuration names, else the scheduled one.
 
         A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date,
         or not over yet.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prakerja.errors import PrakerjaError
-from prakerja.occasion import Occasion, replaying
+from prakerja.run_context import RunContext, replaying
 from prakerja.settings import WIB
 
 NOW = datetime(2021, 3, 18, 6, tzinfo=WIB)
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("home")  # its calendar: gelombang 13 from 
     ],
 )
 def test_a_run_says_what_it_is_for(run_id: str, conf: dict[str, Any] | None, name: str) -> None:
-    assert Occasion.of_cohort(run_id, conf, NOW).name == name
+    assert RunContext.from_cohort_run(run_id, conf, NOW).name == name
 
 
 @pytest.mark.parametrize(
@@ -47,34 +47,34 @@ def test_a_run_says_what_it_is_for(run_id: str, conf: dict[str, Any] | None, nam
 )
 def test_a_run_for_nothing_in_the_calendar_is_refused(run_id: str, conf: dict[str, Any], said: str) -> None:
     with pytest.raises(PrakerjaError, match=said):
-        Occasion.of_cohort(run_id, conf, NOW)
+        RunContext.from_cohort_run(run_id, conf, NOW)
 
 
 def test_a_replays_clock_is_believed_while_it_plays_and_at_no_other_time() -> None:
-    occasion = Occasion("deadline", date(2021, 3, 16), NOW, 13, is_replay=True, approve_as="Siti")
-    daily = Occasion("daily", date(2021, 3, 17), NOW, is_replay=True)
+    run = RunContext("deadline", date(2021, 3, 16), NOW, 13, is_replay=True, approve_as="Siti")
+    daily = RunContext("daily", date(2021, 3, 17), NOW, is_replay=True)
     later = NOW + timedelta(days=2000)
     with replaying():
-        assert Occasion.of_cohort("x", occasion.conf(), later) == occasion
-        assert Occasion.of_day(daily.conf(), date(2026, 1, 1), later) == daily
-    for conf in (occasion.conf(), daily.conf()):
+        assert RunContext.from_cohort_run("x", run.conf(), later) == run
+        assert RunContext.from_daily_run(daily.conf(), date(2026, 1, 1), later) == daily
+    for conf in (run.conf(), daily.conf()):
         with pytest.raises(PrakerjaError, match="belongs to a replay"):
-            Occasion.of_cohort("x", {"cohort": 13, **conf, "kind": "deadline", "on": "2021-03-16"}, later)
+            RunContext.from_cohort_run("x", {"cohort": 13, **conf, "kind": "deadline", "on": "2021-03-16"}, later)
         with pytest.raises(PrakerjaError, match="belongs to a replay"):
-            Occasion.of_day(conf, None, later)
+            RunContext.from_daily_run(conf, None, later)
 
 
 def test_a_days_intake_is_the_scheduled_one_or_the_named_one_or_yesterdays() -> None:
-    assert Occasion.of_day({}, date(2021, 3, 10), NOW).on == date(2021, 3, 10)
-    assert Occasion.of_day({"on": "2021-03-05"}, date(2021, 3, 10), NOW).on == date(2021, 3, 5)
-    assert Occasion.of_day(None, None, NOW).on == date(2021, 3, 17)
+    assert RunContext.from_daily_run({}, date(2021, 3, 10), NOW).on == date(2021, 3, 10)
+    assert RunContext.from_daily_run({"on": "2021-03-05"}, date(2021, 3, 10), NOW).on == date(2021, 3, 5)
+    assert RunContext.from_daily_run(None, None, NOW).on == date(2021, 3, 17)
     with pytest.raises(PrakerjaError, match="a run's configuration approves nothing"):
-        Occasion.of_day({"approve_as": "Direktur Utama"}, None, NOW)
+        RunContext.from_daily_run({"approve_as": "Direktur Utama"}, None, NOW)
     with pytest.raises(PrakerjaError, match="no business date"):
-        Occasion.of_day({"on": "kemarin"}, None, NOW)
+        RunContext.from_daily_run({"on": "kemarin"}, None, NOW)
 
 
 def test_the_clock_is_the_wib_day(home: Path) -> None:
-    late = Occasion("H-7", date(2021, 3, 17), datetime(2021, 3, 17, 23, tzinfo=WIB))
+    late = RunContext("H-7", date(2021, 3, 17), datetime(2021, 3, 17, 23, tzinfo=WIB))
     assert (late.clock, late.is_late) == (date(2021, 3, 17), False)
-    assert Occasion("H-7", date(2021, 3, 17), NOW).is_late
+    assert RunContext("H-7", date(2021, 3, 17), NOW).is_late
