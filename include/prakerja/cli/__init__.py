@@ -21,14 +21,14 @@ from prakerja.cli import (
     db,
     feeds,
     holds,
-    looking,
     machine,
     people,
     recheck,
     reminders,
     report,
     service,
-    worlds,
+    show,
+    simulate,
 )
 from prakerja.cli.common import printable_streams, say
 from prakerja.errors import PrakerjaError
@@ -54,9 +54,9 @@ def _tell_who_acts(context: typer.Context) -> None:
 
 
 for command in (
-    worlds.simulate,
-    worlds.replay,
-    worlds.sandbox,
+    simulate.simulate,
+    simulate.replay,
+    simulate.sandbox,
     machine.up,
     machine.down,
     machine.status,
@@ -65,8 +65,8 @@ for command in (
     machine.restore,
     reminders.receipts,
     service.serve,
-    looking.cohorts,
-    looking.explain,
+    show.cohorts,
+    show.explain,
     report.report,
     approvals.approve,
     approvals.override,

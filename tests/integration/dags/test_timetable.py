@@ -38,9 +38,9 @@ def all_runs(timetable: Any, *, catchup: bool = True, earliest: datetime | None 
 
 
 def test_every_event_once_in_order_after_a_round_trip_through_the_database(dags: dict[str, Any]) -> None:
-    from cohort_timetable import CohortTimetable
+    from prakerja_timetable import CohortTimetable
 
-    timetable = CohortTimetable.deserialize(CohortTimetable.of(WAVES).serialize())
+    timetable = CohortTimetable.deserialize(CohortTimetable.from_cohorts(WAVES).serialize())
     timetable.validate()
     runs = all_runs(timetable)
     assert runs == [
@@ -62,9 +62,9 @@ def test_every_event_once_in_order_after_a_round_trip_through_the_database(dags:
 
 
 def test_runs_are_at_nine_for_reminders_and_at_six_after_the_settlement_day(dags: dict[str, Any]) -> None:
-    from cohort_timetable import CohortTimetable
+    from prakerja_timetable import CohortTimetable
 
-    at = {event.name: event.run_at for event in CohortTimetable.of(WAVES).events}
+    at = {event.name: event.run_at for event in CohortTimetable.from_cohorts(WAVES).events}
     assert at["gelombang-12__H-7__2021-03-27"] == datetime(2021, 3, 27, 9, tzinfo=WIB)
     assert at["gelombang-12__deadline__2021-04-03"] == datetime(2021, 4, 5, 6, tzinfo=WIB)
 
@@ -81,10 +81,10 @@ def test_logical_dates_are_unique_and_lead_back_to_their_event(dags: dict[str, A
 def test_two_events_of_one_cohort_on_one_instant_are_refused(dags: dict[str, Any]) -> None:
     from airflow.exceptions import AirflowTimetableInvalid
 
-    from cohort_timetable import CohortTimetable
+    from prakerja_timetable import CohortTimetable
 
     with pytest.raises(AirflowTimetableInvalid):
-        CohortTimetable.of([WAVES[0], WAVES[0]]).validate()
+        CohortTimetable.from_cohorts([WAVES[0], WAVES[0]]).validate()
 
 
 def test_the_scheduler_makes_exactly_one_run_per_event_and_every_run_has_its_tasks(
