@@ -111,7 +111,7 @@ class DueLater(BaseDeadlineReference):
 class AlertsPlugin(AirflowPlugin):
     """Registers the reference, so that every component can read it back."""
 
-    name = "alerts"
+    name = "prakerja_alerts"
     deadline_references = [DueLater]  # noqa: RUF012 - Airflow's interface
 
 

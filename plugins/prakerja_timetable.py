@@ -97,5 +97,5 @@ class CohortTimetable(Timetable):
 class CohortTimetablePlugin(AirflowPlugin):
     """Registers the timetable, so that every component can read it back."""
 
-    name = "cohort_timetable"
+    name = "prakerja_timetable"
     timetables = [CohortTimetable]  # noqa: RUF012 - Airflow's interface

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,23 @@ def test_two_events_of_one_cohort_on_one_instant_are_refused(dags: dict[str, Any
 
     with pytest.raises(AirflowTimetableInvalid):
         CohortTimetable.from_cohorts([WAVES[0], WAVES[0]]).validate()
+
+
+def test_the_dag_of_a_run_that_began_before_an_upgrade_can_be_read(dags: dict[str, Any]) -> None:
+    """Its serialized version names the plugins' classes by the modules that they were in then."""
+    from airflow.serialization.helpers import (
+        find_registered_custom_deadline_reference,
+        find_registered_custom_timetable,
+    )
+
+    from prakerja_timetable import CohortTimetable
+
+    kept = CohortTimetable.from_cohorts(WAVES).serialize()
+    found = find_registered_custom_timetable("cohort_timetable.CohortTimetable").deserialize(kept)
+    assert all_runs(found) == all_runs(CohortTimetable.from_cohorts(WAVES))
+    reference = find_registered_custom_deadline_reference("alerts.DueLater")
+    assert reference.deserialize_reference({"seconds": 7}).seconds == 7
+    assert importlib.import_module("alerts").Alert
 
 
 def test_the_scheduler_makes_exactly_one_run_per_event_and_every_run_has_its_tasks(
