@@ -5,13 +5,16 @@ Exit codes: 0 done; 1 the answer is no, or something was refused, rejected or le
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 import traceback
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from prakerja import __version__
 from prakerja.cli import (
     appeals,
     approvals,
@@ -45,8 +48,19 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"prakerja {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _tell_who_acts(context: typer.Context) -> None:
+def _name_the_actor(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     from prakerja.people import os_login
 
     by = os_login() if Settings.from_environment().people else f"{os_login()}, of no list of people"
@@ -88,6 +102,19 @@ for name, group in (
     ("keys", service.keys),
 ):
     app.add_typer(group, name=name)
+
+
+def _show_whole_summaries(of: typer.Typer) -> None:
+    """Give each command its docstring's first line as its summary: Click cuts what it derives itself off."""
+    for command in of.registered_commands:
+        command.short_help = inspect.getdoc(command.callback or command).partition("\n")[0]  # type: ignore[union-attr]
+    for group in of.registered_groups:
+        if group.typer_instance:
+            group.short_help = group.typer_instance.info.help
+            _show_whole_summaries(group.typer_instance)
+
+
+_show_whole_summaries(app)
 
 
 def main() -> None:
