@@ -32,7 +32,7 @@ console = Console(stderr=True)
 
 def run(folder: Path, scale: float) -> None:
     """Simulate, play, and print one table: what was revoked beside what should have been, and the seconds."""
-    official = {number: calendar.cohort(number) for number in WAVES}
+    official = {number: calendar.find_cohort(number) for number in WAVES}
     world = folder / "world"
     start = time.perf_counter()
     _simulate(world, scale)

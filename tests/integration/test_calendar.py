@@ -32,7 +32,7 @@ def test_what_was_told_must_be_possible(
     )
     monkeypatch.setenv("PRAKERJA_CALENDAR", str(file))
     with pytest.raises(PrakerjaError, match=told):
-        calendar.cohort(13)
+        calendar.find_cohort(13)
 
 
 def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_given(
@@ -42,5 +42,5 @@ def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_give
     path = calendar.Settings.from_environment().calendar
     path.write_text(text)
     calendar._read.cache_clear()
-    assert calendar.cohort(1).deadline_on == date(2021, 3, 20)
+    assert calendar.find_cohort(1).deadline_on == date(2021, 3, 20)
     assert "not the thirtieth day, 2021-04-03" in caplog.text

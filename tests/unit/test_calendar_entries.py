@@ -87,7 +87,7 @@ def test_an_entry_that_cannot_be_read_is_told_in_a_line_and_the_others_are_read(
     assert len(unreadable.told) < len(str(calendar_file)) + 220
     if cohort is not None:
         with pytest.raises(PrakerjaError, match="entry 1"):
-            calendar.cohort(cohort)
+            calendar.find_cohort(cohort)
 
 
 @pytest.mark.parametrize("entry", ["2021-03-05", "[12]", "null", "gelombang"])

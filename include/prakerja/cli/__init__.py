@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from prakerja.acting import acting
 from prakerja.cli import (
     appeals,
     approvals,
@@ -28,12 +29,13 @@ from prakerja.cli import (
     reminders,
     report,
     service,
+    settings,
     worlds,
 )
 from prakerja.cli.common import printable_streams, say
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import OneLineFormatter
-from prakerja.settings import Settings, acting
+from prakerja.settings import Settings
 
 app = typer.Typer(
     name="prakerja",
@@ -71,6 +73,7 @@ for command in (
     approvals.approve,
     approvals.override,
     recheck.recheck,
+    settings.settings,
     people.withdraw,
     correct.correct,
 ):

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from pydantic import Field, model_validator
 
 from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore
 from prakerja.reminders.http_answers import meaning_of
 from prakerja.reminders.smtp_replies import Meaning
 from prakerja.settings import GATEWAYS, INCLUDE, Settings
@@ -200,7 +201,7 @@ def list_providers() -> list[str]:
 def load_receipt_secrets() -> dict[str, bytes]:
     """Return the key that each gateway signs its receipts with, by the gateway's name. Raises `PrakerjaError`."""
     as_text = {name for name in GATEWAYS if load_provider(name).receipts.signature.key_is == "text"}
-    return Settings.from_environment().receipts_secrets(as_text=as_text)
+    return KeyStore.from_environment().load_receipts_secrets(as_text=as_text)
 
 
 def word_of(value: Any) -> str | None:

@@ -169,7 +169,7 @@ def test_a_cohort_whose_entry_cannot_be_read_is_not_decided_and_the_others_are(c
     )
     with pytest.raises(PrakerjaError, match="entry 2"):
         RunContext.from_cohort_run("gelombang-13__deadline__2021-03-16", None, AFTER)
-    assert decision.decide(calendar.cohort(12), DECIDED_ON).overdue == 2
+    assert decision.decide(calendar.find_cohort(12), DECIDED_ON).overdue == 2
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def live_wave(home: Path) -> Cohort:
         arrives_on=lambda _: decided_on,
         without=[("tokopedia", on.isoformat())],
     )
-    return calendar.cohort(12)
+    return calendar.find_cohort(12)
 
 
 @pytest.fixture
