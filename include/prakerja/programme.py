@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from prakerja.settings import INCLUDE
-from prakerja.typed_yaml import StrictModel, load_typed
+from prakerja.typed_yaml import StrictModel, load_typed, misfit
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -146,16 +146,28 @@ class Statistics(StrictModel):
 
 
 class Programme(StrictModel):
-    """One programme's rules. `window_days` counts the day of announcement, `settlement_days` those after a deadline."""
+    """One programme's rules.
+
+    `window_days` counts the day of announcement, `settlement_days` those after a deadline; `decides_at_hour` is the
+    hour (WIB) of the deadline run on the day after.
+    """
 
     window_days: Annotated[int, Field(ge=2, le=365)]
     settlement_days: Annotated[int, Field(ge=0, le=30)]
+    decides_at_hour: Annotated[int, Field(ge=0, le=23)]
     feeds: Feeds
     revocations: Revocations
     approvals: Approvals
     reminders: Reminders
     blacklist: Blacklist
     statistics: Statistics
+
+    @model_validator(mode="after")
+    def _require_reminders_inside_window(self) -> Self:
+        if max(self.reminders.days) >= self.window_days:
+            told = f"has {max(self.reminders.days)}, which is not inside a window of {self.window_days} days"
+            raise misfit(told, "reminders", "days")
+        return self
 
 
 @cache

@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_told_by_line_and_field(tmp_path: Path, was: str, n
     [
         (TEXT.replace("settlement_days: 1 ", ""), ", line 1: `settlement_days`: Field required"),
         (f"{TEXT}window_days: 15\n", ", line 3: `window_days` stands there twice: take one away"),
-        (TEXT.replace("  approvers: 1 ", "  approvers: 1\n  approvers: 2 "), ", line 22: `approvals.approvers` stands"),
+        (TEXT.replace("  approvers: 1 ", "  approvers: 1\n  approvers: 2 "), ", line 23: `approvals.approvers` stands"),
         ("window_days: [", " is not YAML at line"),
         ("- 30\n", " is not a mapping"),
         ("", " is not a mapping"),
