@@ -10,7 +10,7 @@ FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < 
 FIND := for each in $(or $(PYTHON),$(PYTHONS)); do $$each -c "$(FITS)" 2> /dev/null && echo $$each && exit; done; \
 	echo "$(or $(PYTHON),$(PYTHONS)): none is Python 3.11, 3.12 or 3.13, runs, and can make a venv. Install one (Debian, Ubuntu: apt install python3-venv), or name it: make PYTHON=..." >&2; exit 1
 # The demo has a home of its own, whatever the environment says: it approves, and `make clean` deletes it.
-DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR \
+DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR -u PRAKERJA_PROGRAMME \
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u PRAKERJA_MESSAGE_HOSTS -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 

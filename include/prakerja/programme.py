@@ -1,18 +1,21 @@
-"""The programme's rules as a typed model of `include/program.yaml`: windows, bounds, approvals, reminders.
+"""The programme's rules as a typed model of its `program.yaml`: windows, bounds, approvals, reminders.
 
 Each rule stands there with its source and the reason for its bound. The file is read and checked as a whole before
-anything is done, so a slip of the pen in it is an error at the start and not inside a run.
+anything is done, so a mistake in it is an error at the start and not inside a run. `PRAKERJA_PROGRAMME` names the
+folder of another programme; a process serves one.
 """
 
 from __future__ import annotations
 
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prakerja.settings import INCLUDE
+from prakerja.errors import PrakerjaError
+from prakerja.settings import programme_folder
 from prakerja.typed_yaml import StrictModel, load_typed, misfit
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -23,11 +26,12 @@ Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class Feeds(StrictModel):
-    """Bounds of a delivery: shares of its rows, bytes that a compressed file opens to, days a row may lie back."""
+    """Bounds of a delivery: shares of its rows, bytes that a compressed file opens to, days and amounts of a row."""
 
     quarantined_share_max: Share
     opened_bytes_max: Positive
     days_back: Days
+    amount_idr_max: Positive
 
 
 class Revocations(StrictModel):
@@ -170,7 +174,14 @@ class Programme(StrictModel):
         return self
 
 
-@cache
 def programme() -> Programme:
-    """Return the rules of `include/program.yaml`. Raises `PrakerjaError` with file, line and field."""
-    return load_typed(INCLUDE / "program.yaml", Programme, "the programme")
+    """Return the rules of the programme's `program.yaml`. Raises `PrakerjaError` with file, line and field."""
+    return _load(programme_folder())
+
+
+@cache
+def _load(folder: Path) -> Programme:
+    path = folder / "program.yaml"
+    if not path.exists():
+        raise PrakerjaError(f"the programme {path} is not there: correct PRAKERJA_PROGRAMME or --programme")
+    return load_typed(path, Programme, "the programme")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Generic, NamedTuple, Self, TypeVar, overload
 from zoneinfo import ZoneInfo
@@ -172,9 +173,16 @@ class Settings:
         PLACES, "PRAKERJA_DATABASE_URL", URL, "The warehouse, a PostgreSQL server.",
         "the embedded PostgreSQL of the home", is_secret=True,
     )  # fmt: skip
+    programme = Setting(
+        PLACES, "PRAKERJA_PROGRAMME", FOLDER,
+        "The folder of the programme: `program.yaml`, and any of `cohorts.yaml`, `platforms`, `messages`, "
+        "`sms_providers` and `provinces.yaml`. What it does not have is taken from `include`. "
+        "`prakerja --programme DIR` sets it for a command.",
+        lambda _: INCLUDE, "`include`",
+    )  # fmt: skip
     calendar = Setting(
         PLACES, "PRAKERJA_CALENDAR", FILE, "The calendar of cohorts.",
-        lambda _: INCLUDE / "cohorts.yaml", "`include/cohorts.yaml`",
+        lambda settings: find_in_programme("cohorts.yaml", settings.programme), "`cohorts.yaml` of the programme",
     )  # fmt: skip
     people = Setting[Path | None](
         PLACES, "PRAKERJA_PEOPLE", FILE,
@@ -216,12 +224,12 @@ class Settings:
         is_secret=True,
     )  # fmt: skip
     sms_provider = Setting(
-        MESSAGES, "PRAKERJA_SMS_PROVIDER", TEXT, "The file of `include/sms_providers` that the gateway speaks.",
+        MESSAGES, "PRAKERJA_SMS_PROVIDER", TEXT, "The file of `sms_providers` that the gateway speaks.",
         lambda _: "gateway", "`gateway`",
     )  # fmt: skip
     sms_fallback_provider = Setting(
         MESSAGES, "PRAKERJA_SMS_FALLBACK_PROVIDER", TEXT,
-        "The file of `include/sms_providers` that the second gateway speaks.", lambda _: "gateway", "`gateway`",
+        "The file of `sms_providers` that the second gateway speaks.", lambda _: "gateway", "`gateway`",
     )  # fmt: skip
     sms_from = _optional(
         MESSAGES, "PRAKERJA_SMS_FROM", TEXT, "Our number or name at the gateway, where the provider asks for one."
@@ -341,6 +349,27 @@ REMOVED_SETTINGS = (
         "Give each provider its own: `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`.", "", is_secret=True,
     ),
 )  # fmt: skip
+
+
+def programme_folder() -> Path:
+    """Return the folder of the programme."""
+    return _programme_folder(os.environ.get(Settings.programme.name, ""))
+
+
+def programme_path(name: str) -> Path:
+    """Return a file or folder of the programme, or that of `include` if the programme has none of its own."""
+    return find_in_programme(name, programme_folder())
+
+
+def find_in_programme(name: str, folder: Path) -> Path:
+    """Return a file or folder of a programme's folder, or that of `include` if it has none of its own."""
+    return folder / name if (folder / name).exists() else INCLUDE / name
+
+
+@cache
+def _programme_folder(given: str) -> Path:
+    """Read the setting once for each value: rules are looked up a million times in a run."""
+    return Settings({Settings.programme.name: given}).programme
 
 
 def list_settings() -> dict[str, Setting[object]]:

@@ -6,9 +6,11 @@ Exit codes: 0 done; 1 the answer is no, or something was refused, rejected or le
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -48,7 +50,18 @@ app = typer.Typer(
 
 
 @app.callback()
-def _tell_who_acts(context: typer.Context) -> None:
+def _prepare(
+    context: typer.Context,
+    programme: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", exists=True, file_okay=False,
+            help="The folder of another programme's rules (PRAKERJA_PROGRAMME).",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    if programme is not None:  # processes that the command starts must read the same rules
+        os.environ[Settings.programme.name] = str(programme.absolute())
     from prakerja.people import os_login
 
     by = os_login() if Settings.from_environment().people else f"{os_login()}, of no list of people"
