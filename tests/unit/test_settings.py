@@ -55,9 +55,12 @@ def test_the_page_of_settings_is_the_one_that_is_printed() -> None:
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [*list_settings(), "receipts_secrets"]
+    variables = [setting.name.replace("<PROVIDER>", "SMS") for setting in list_settings().values()]
+    for variable in variables:
+        monkeypatch.delenv(variable, raising=False)
     unset = [getattr(Settings.from_environment(), name) for name in names]
-    for setting in list_settings().values():
-        monkeypatch.setenv(setting.name.replace("<PROVIDER>", "SMS"), "")
+    for variable in variables:
+        monkeypatch.setenv(variable, "")
     assert [getattr(Settings.from_environment(), name) for name in names] == unset
 
 
