@@ -10,7 +10,7 @@ FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < 
 FIND := for each in $(or $(PYTHON),$(PYTHONS)); do $$each -c "$(FITS)" 2> /dev/null && echo $$each && exit; done; \
 	echo "$(or $(PYTHON),$(PYTHONS)): none is Python 3.11, 3.12 or 3.13, runs, and can make a venv. Install one (Debian, Ubuntu: apt install python3-venv), or name it: make PYTHON=..." >&2; exit 1
 # The demo has a home of its own, whatever the environment says: it approves, and `make clean` deletes it.
-DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR \
+DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u PRAKERJA_CALENDAR -u PRAKERJA_PROGRAMME \
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u PRAKERJA_MESSAGE_HOSTS -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
@@ -122,8 +122,9 @@ schemas: install ## write the contract's JSON Schemas and the service's OpenAPI 
 	$(BIN)/python -m prakerja.blacklist.contract
 	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
 
-docs: install ## write docs/cli.md anew, from the commands' own help
+docs: install ## write docs/cli.md and docs/configuration.md anew, from the commands' help and the settings
 	$(BIN)/typer prakerja.cli utils docs --name prakerja --output docs/cli.md
+	$(BIN)/prakerja settings --markdown > docs/configuration.md
 
 bundle: install ## build what draws the monitor's charts in browsers, from the wheel
 	$(BIN)/python -c "import vl_convert; from prakerja.monitor.drawing import VEGA_LITE; print(vl_convert.javascript_bundle(vl_version=VEGA_LITE), end='')" > include/prakerja/monitor/static/vega.js

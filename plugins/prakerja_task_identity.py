@@ -10,19 +10,13 @@ from airflow.configuration import conf
 from airflow.sdk import get_current_context
 from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
+from prakerja.acting import acting
 from prakerja.errors import TransientError
-from prakerja.settings import acting
+from prakerja.settings import key_variables
 
 #: Settings that are keys. Where a secrets backend is configured, a task takes those that its environment lacks from
 #: there: the variable `prakerja_signing_key`, and so on.
-KEYS = (
-    "PRAKERJA_SIGNING_KEY",
-    "PRAKERJA_SIGNING_KEY_NEXT",
-    "PRAKERJA_SUBJECT_KEY",
-    "PRAKERJA_SUBJECT_KEY_PREVIOUS",
-    "PRAKERJA_CONTACT_KEY",
-    "PRAKERJA_CONTACT_KEY_PREVIOUS",
-)
+KEYS = tuple(key_variables())
 
 
 def assume_task_identity() -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.keys import KeyStore
 from prakerja.settings import INCLUDE, Settings
 
 START_SECONDS = 120  # so long a server may take that was slow to start
@@ -63,9 +64,9 @@ def start(settings: Settings) -> Path:
 
 def password(login: str) -> str:
     """Return the password of a login of this home's server, made by the first who asks."""
-    settings, name = Settings.from_environment(), _password_file(login)
-    path = settings.home / "keys" / name
-    kept = path.read_bytes() if path.exists() else settings.generated_once(name, secrets.token_hex(24).encode)
+    keys, name = KeyStore.from_environment(), _password_file(login)
+    path = keys.folder / name
+    kept = path.read_bytes() if path.exists() else keys.load_or_generate(name, secrets.token_hex(24).encode)
     return kept.decode()
 
 

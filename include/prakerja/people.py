@@ -12,10 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import AfterValidator, model_validator
 
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
+from prakerja.typed_yaml import StrictModel, expects_list, expects_mapping, load_typed, misfit
 
 Right = Literal["propose", "approve", "override", "appeals", "correct", "publish", "look"]
 RIGHTS: tuple[str, ...] = get_args(Right)
@@ -71,7 +74,7 @@ class People:
         return "; ".join(self.name_of(person_id) for person_id in ids)
 
     def find(self, person_id: str, right: Right) -> Person:
-        """Return the person with an id who has a right. Raises `NotAllowedError`, `PrakerjaError` for what is no id."""
+        """Return the person with an id who has a right. Raises `NotAllowedError`, `PrakerjaError` for no id."""
         person_id = require_id(person_id)
         if self.listed is None:
             return Person(person_id, person_id)
@@ -112,8 +115,8 @@ class People:
 def load_people() -> People:
     """Load the list that `PRAKERJA_PEOPLE` names, or `people.yaml` of the home.
 
-    Raises `PrakerjaError` for a list that cannot be read or contradicts itself, and where the settings of before are
-    given without one: what they restricted must not become open to everybody.
+    Raises `PrakerjaError` for a list that cannot be read or contradicts itself, and for settings of earlier versions
+    without a list: what they restricted must not become open to everybody.
     """
     path = Settings.from_environment().people
     if path is None:
@@ -129,7 +132,7 @@ def load_people() -> People:
         )
     if not path.is_file():  # a pipe would be waited for without end
         raise PrakerjaError(f"the list of people {path} is not a file: correct PRAKERJA_PEOPLE")
-    return _parse(path, path.stat().st_mtime_ns)
+    return _read(path, path.stat().st_mtime_ns)
 
 
 def unlisted() -> str | None:
@@ -140,7 +143,7 @@ def unlisted() -> str | None:
 
 
 def require_id(text: str) -> str:
-    """Return a person's id in lower case. Raises `PrakerjaError` for what is no id."""
+    """Return a person's id in lower case. Raises `PrakerjaError` for an invalid id."""
     lowered = text.strip().lower()
     if not ID.fullmatch(lowered):
         raise PrakerjaError(
@@ -159,65 +162,110 @@ def os_login() -> str:
         return str(os.getuid())
 
 
-@lru_cache(maxsize=1)
-def _parse(path: Path, changed_at: int) -> People:  # noqa: ARG001 - a list that has changed is read anew
-    import yaml
+def _require_id(text: str) -> str:
+    if not ID.fullmatch(text):
+        raise misfit("not 1 to 63 lower-case letters, digits, dots, dashes, underscores or @")
+    return text
 
-    try:
-        text = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):  # 2020-99-99 is a ValueError
-        raise PrakerjaError(f"the list of people {path} is not YAML that can be read: correct it") from None
-    entries = text.get("people") if isinstance(text, dict) and set(text) == {"people"} else None
-    if not isinstance(entries, list) or not entries:
-        raise PrakerjaError(f"the list of people {path} names nobody: write it as {EXAMPLE}")
-    listed: dict[str, Person] = {}
-    taken: dict[tuple[str, str], str] = {}
-    for number, entry in enumerate(entries, 1):
-        where = f"the list of people {path}, entry {number}"
-        person = _person(entry, where)
-        if person.id in listed:
-            raise PrakerjaError(f"{where}: the id {person.id} is there twice")
-        listed[person.id] = person
-        blobs = [found["blob"] for key in person.keys if (found := KEY.fullmatch(key))]
-        claims = {"os": person.os_logins, "airflow": person.airflow_logins, "key": blobs}
-        for kind, values in claims.items():
-            for value in values:
-                owner = taken.setdefault((kind, value), person.id)
-                if owner != person.id:
-                    what = "a key" if kind == "key" else f"the {kind} login {value}"
-                    raise PrakerjaError(f"{where}: {what} belongs to {owner} already: one person must not be two")
+
+def _require_printable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise misfit("empty or not printable")
+    return name.strip()
+
+
+def _require_right(right: str) -> str:
+    if right not in RIGHTS:
+        raise misfit(f"there is no right {right[:40]}: give some of {', '.join(RIGHTS)}")
+    return right
+
+
+def _require_key(key: str) -> str:
+    if not KEY.fullmatch(key):
+        raise misfit("not a public key in OpenSSH's form, e.g. ssh-ed25519 AAAA...")
+    return key
+
+
+def _require_somebody(entries: list[_PersonEntry]) -> list[_PersonEntry]:
+    if not entries:
+        raise misfit(f"names nobody: write it as {EXAMPLE}")
+    return entries
+
+
+def _require_text(text: str) -> str:
+    if not text.strip():
+        raise misfit("empty")
+    return text.strip()
+
+
+Text = Annotated[str, AfterValidator(_require_text)]
+Texts = Annotated[list[Text], expects_list("texts")]
+
+
+class _Logins(StrictModel):
+    """Whose logins are whose: of the operating system, and of Airflow."""
+
+    os: Texts | None = None
+    airflow: Texts | None = None
+
+
+class _PersonEntry(StrictModel):
+    """One entry of the list of people."""
+
+    id: Annotated[str, AfterValidator(_require_id)]
+    name: Annotated[str, AfterValidator(_require_printable)]
+    may: Annotated[list[Annotated[Text, AfterValidator(_require_right)]], expects_list("texts")]
+    logins: Annotated[_Logins, expects_mapping("os and airflow, each a list")] | None = None
+    keys: Annotated[list[Annotated[Text, AfterValidator(_require_key)]], expects_list("texts")] | None = None
+
+    def build_person(self) -> Person:
+        """Return the person."""
+        logins = self.logins or _Logins()
+        return Person(
+            self.id,
+            self.name,
+            frozenset(logins.os or ()),
+            frozenset(logins.airflow or ()),
+            frozenset(self.may),
+            tuple(self.keys or ()),
+        )
+
+
+class _PeopleFile(StrictModel):
+    """The list of people. No two entries are one person, and no login or key belongs to two."""
+
+    people: Annotated[
+        list[Annotated[_PersonEntry, expects_mapping("id, name and may; logins and keys may be left out")]],
+        AfterValidator(_require_somebody),
+        expects_list("people"),
+    ]
+
+    @model_validator(mode="after")
+    def _require_distinct(self) -> Self:
+        taken: dict[tuple[str, str], str] = {}
+        for place, person in enumerate(entry.build_person() for entry in self.people):
+            claims = {"os": person.os_logins, "airflow": person.airflow_logins, "key": map(_blob_of, person.keys)}
+            if ("id", person.id) in taken:
+                raise misfit(f"the id {person.id} is there twice", "people", place, "id")
+            taken["id", person.id] = person.id
+            for kind, values in claims.items():
+                for value in values:
+                    owner = taken.setdefault((kind, value), person.id)
+                    if owner != person.id:
+                        what = "a key" if kind == "key" else f"the {kind} login {value}"
+                        told = f"{what} belongs to {owner} already: one person must not be two"
+                        raise misfit(told, "people", place)
+        return self
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, changed_at: int) -> People:  # noqa: ARG001 - a list that has changed is read anew
+    entries = load_typed(path, _PeopleFile, "the list of people", f"write it as {EXAMPLE}").people
+    listed = {person.id: person for person in (entry.build_person() for entry in entries)}
     by_login = {login: person for person in listed.values() for login in person.airflow_logins}
     return People(listed, str(path), by_login)
 
 
-def _person(entry: Any, where: str) -> Person:
-    needed, may_be_left_out = {"id", "name", "may"}, {"logins", "keys"}
-    if not isinstance(entry, dict) or not needed <= set(entry) <= needed | may_be_left_out:
-        raise PrakerjaError(f"{where}: give id, name and may; logins and keys may be left out")
-    if not isinstance(entry["id"], str) or not ID.fullmatch(entry["id"]):
-        raise PrakerjaError(f"{where}: the id is not lower-case letters, digits, dots, dashes, underscores or @")
-    if not isinstance(entry["name"], str) or not entry["name"].strip() or not entry["name"].isprintable():
-        raise PrakerjaError(f"{where}: the name is empty or not printable")
-    unknown = [right for right in _texts(entry["may"], f"{where}: may") if right not in RIGHTS]
-    if unknown:
-        raise PrakerjaError(f"{where}: there is no right {unknown[0]}: give some of {', '.join(RIGHTS)}")
-    logins = entry.get("logins") or {}
-    if not isinstance(logins, dict) or not set(logins) <= {"os", "airflow"}:
-        raise PrakerjaError(f"{where}: logins are os and airflow, each a list")
-    keys = _texts(entry.get("keys") or [], f"{where}: keys")
-    if any(not KEY.fullmatch(key) for key in keys):
-        raise PrakerjaError(f"{where}: a key is not a public key in OpenSSH's form, e.g. ssh-ed25519 AAAA...")
-    return Person(
-        entry["id"],
-        entry["name"].strip(),
-        frozenset(_texts(logins.get("os") or [], f"{where}: logins.os")),
-        frozenset(_texts(logins.get("airflow") or [], f"{where}: logins.airflow")),
-        frozenset(_texts(entry["may"], f"{where}: may")),
-        tuple(keys),
-    )
-
-
-def _texts(given: Any, where: str) -> list[str]:
-    if not isinstance(given, list) or any(not isinstance(each, str) or not each.strip() for each in given):
-        raise PrakerjaError(f"{where} is not a list of texts")
-    return [each.strip() for each in given]
+def _blob_of(key: str) -> str:
+    found = KEY.fullmatch(key)
+    return found["blob"] if found else key

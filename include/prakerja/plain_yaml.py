@@ -24,12 +24,13 @@ def load(text: str) -> Any:
     return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
 
 
-def find_repeated(value: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the path of the first key that a mapping has more than once; empty where none is."""
+def find_repeated(value: Any, path: tuple[int | str, ...] = ()) -> tuple[int | str, ...]:
+    """Return the path of the first key that a mapping has more than once; empty if there is none."""
+    items: list[tuple[int | str, Any]] = []
     if isinstance(value, list):
-        items: list[tuple[str, Any]] = [(str(position), each) for position, each in enumerate(value)]
-    else:
-        items = [(str(key), each) for key, each in value.items()] if isinstance(value, dict) else []
+        items = list(enumerate(value))
+    elif isinstance(value, dict):
+        items = [(str(key), each) for key, each in value.items()]
     for key in getattr(value, "repeated", ()):
         return (*path, key)
     return next((found for key, each in items if (found := find_repeated(each, (*path, key)))), ())

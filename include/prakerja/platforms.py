@@ -1,4 +1,4 @@
-"""The platforms: one YAML file each under `include/platforms`. A platform is data, not code."""
+"""The platforms: one YAML file each in the programme's folder `platforms`. A platform is data, not code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from prakerja.settings import INCLUDE
+from prakerja.settings import programme_path
 from prakerja.typed_yaml import FrozenModel, load_typed, require_stem
 
 FIELDS = ("transaction_id", "event", "occurred_at", "card_number", "course_id", "amount_idr", "voucher_code")
@@ -18,7 +18,7 @@ EVENTS: tuple[str, ...] = get_args(Event)
 
 
 class Volume(FrozenModel):
-    """Bounds of a day's rows by the platform's own median of `days` days; fewer days or rows than least say nothing."""
+    """Bounds of a day's rows by the platform's own median of `days` days; fewer days or rows than least are ignored."""
 
     days: Annotated[int, Field(ge=1, le=366)]
     days_least: Annotated[int, Field(ge=1, le=366)]
@@ -28,7 +28,7 @@ class Volume(FrozenModel):
 
 
 class Platform(FrozenModel):
-    """How one platform writes its feed, and from when to when it may.
+    """How one platform writes its feed, and from when to when feeds are due.
 
     `columns` maps each canonical field to the platform's column (a dotted path in JSON); `events` the platform's words
     to `PAID`, `CANCELLED`, `REFUNDED`; `occurred_at` and `amount_idr` name the form of the value (see `feeds.forms`).
@@ -74,12 +74,16 @@ class Platform(FrozenModel):
         return platform
 
 
-@cache
 def platforms() -> dict[str, Platform]:
-    """All platforms by slug."""
-    return {path.stem: Platform.from_file(path) for path in sorted((INCLUDE / "platforms").glob("*.yaml"))}
+    """Return all platforms by slug."""
+    return _load(programme_path("platforms"))
+
+
+@cache
+def _load(folder: Path) -> dict[str, Platform]:
+    return {path.stem: Platform.from_file(path) for path in sorted(folder.glob("*.yaml"))}
 
 
 def active_on(day: date) -> list[str]:
-    """The slugs of the platforms that owe a feed for this business date."""
+    """Return the slugs of the platforms from which a feed is due for a business date."""
     return [slug for slug, platform in platforms().items() if platform.is_active_on(day)]

@@ -1,19 +1,22 @@
-"""The programme's rules as a typed model of `include/program.yaml`: windows, bounds, approvals, reminders.
+"""The programme's rules as a typed model of its `program.yaml`: windows, bounds, approvals, reminders.
 
 Each rule stands there with its source and the reason for its bound. The file is read and checked as a whole before
-anything is done, so a slip of the pen in it is an error at the start and not inside a run.
+anything is done, so a mistake in it is an error at the start and not inside a run. `PRAKERJA_PROGRAMME` names the
+folder of another programme; a process serves one.
 """
 
 from __future__ import annotations
 
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prakerja.settings import INCLUDE
-from prakerja.typed_yaml import StrictModel, load_typed
+from prakerja.errors import PrakerjaError
+from prakerja.settings import programme_folder
+from prakerja.typed_yaml import StrictModel, load_typed, misfit
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -23,11 +26,12 @@ Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class Feeds(StrictModel):
-    """Bounds of a delivery: shares of its rows, bytes that a compressed file opens to, days a row may lie back."""
+    """Bounds of a delivery: shares of its rows, bytes that a compressed file opens to, days and amounts of a row."""
 
     quarantined_share_max: Share
     opened_bytes_max: Positive
     days_back: Days
+    amount_idr_max: Positive
 
 
 class Revocations(StrictModel):
@@ -146,10 +150,15 @@ class Statistics(StrictModel):
 
 
 class Programme(StrictModel):
-    """One programme's rules. `window_days` counts the day of announcement, `settlement_days` those after a deadline."""
+    """One programme's rules.
+
+    `window_days` counts the day of announcement, `settlement_days` those after a deadline; `decides_at_hour` is the
+    hour (WIB) of the deadline run on the day after.
+    """
 
     window_days: Annotated[int, Field(ge=2, le=365)]
     settlement_days: Annotated[int, Field(ge=0, le=30)]
+    decides_at_hour: Annotated[int, Field(ge=0, le=23)]
     feeds: Feeds
     revocations: Revocations
     approvals: Approvals
@@ -157,8 +166,22 @@ class Programme(StrictModel):
     blacklist: Blacklist
     statistics: Statistics
 
+    @model_validator(mode="after")
+    def _require_reminders_inside_window(self) -> Self:
+        if max(self.reminders.days) >= self.window_days:
+            told = f"has {max(self.reminders.days)}, which is not inside a window of {self.window_days} days"
+            raise misfit(told, "reminders", "days")
+        return self
+
+
+def programme() -> Programme:
+    """Return the rules of the programme's `program.yaml`. Raises `PrakerjaError` with file, line and field."""
+    return _load(programme_folder())
+
 
 @cache
-def programme() -> Programme:
-    """Return the rules of `include/program.yaml`. Raises `PrakerjaError` with file, line and field."""
-    return load_typed(INCLUDE / "program.yaml", Programme, "the programme")
+def _load(folder: Path) -> Programme:
+    path = folder / "program.yaml"
+    if not path.exists():
+        raise PrakerjaError(f"the programme {path} is not there: correct PRAKERJA_PROGRAMME or --programme")
+    return load_typed(path, Programme, "the programme")

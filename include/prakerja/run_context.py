@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from prakerja.acting import is_replaying
 from prakerja.calendar import find_cohort
 from prakerja.errors import PrakerjaError
-from prakerja.settings import WIB, is_replaying
+from prakerja.settings import WIB
 
 RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<on>\d{4}-\d\d-\d\d)", re.ASCII)
 

@@ -1,16 +1,19 @@
-"""Settings from the environment, with working defaults."""
+"""Settings: one typed declaration for each environment variable that the product reads.
+
+`Settings` is what a process reads; `COMPOSE_SETTINGS` is what `docker-compose.yaml` and its entrypoint read, and
+`REMOVED_SETTINGS` what earlier versions read. docs/configuration.md is printed from them.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import secrets
-from collections.abc import Callable, Collection
-from contextvars import ContextVar
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
+from typing import Generic, NamedTuple, Self, TypeVar, overload
 from zoneinfo import ZoneInfo
 
 from prakerja.errors import PrakerjaError
@@ -23,63 +26,280 @@ WIB = ZoneInfo("Asia/Jakarta")
 
 #: The gateways that SMS go by, in the order in which they are tried.
 GATEWAYS = ("sms", "sms_fallback")
-RECEIPTS_SECRET = "PRAKERJA_RECEIPTS_SECRET"  # noqa: S105 - the beginning of settings' names
+#: `prakerja up` listens on so many ports in a row.
+PORTS_IN_A_ROW = 5
+PREFIX = "PRAKERJA_"
+#: An address that no parser of a mail header reads as something else.
+EMAIL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
+_SENDER = re.compile(rf"(?:[^<>@,;:\"\r\n]+ <{EMAIL}>|{EMAIL})")
+#: What a header can carry and what a provider's signature covers in one way only: no user, query or fragment.
+_WEB_ADDRESS = re.compile(
+    r"https?://(?:[a-z0-9.-]{1,190}|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?"
+)
 
-#: Who acts, for the audit log: a run and its task, or a command and its user.
-acting: ContextVar[str] = ContextVar("acting", default="prakerja")
-#: Whether this process plays history: then, and only then, a run's clock is believed, and approvals may be in advance.
-is_replaying: ContextVar[bool] = ContextVar("is_replaying", default=False)
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where things are. Paths may be object-storage URLs where the field is a `str`."""
+class Kind(Generic[T_co]):
+    """A type of value: its name in the documents, and what reads it or raises `ValueError` with what is wrong."""
 
-    home: Path
-    landing: str
-    publish: str
-    calendar: Path
-    people: Path | None
-    database_url: str | None
-    sms_url: str | None
-    sms_fallback_url: str | None
-    sms_provider: str
-    sms_fallback_provider: str
-    sms_from: str | None
-    sms_fallback_from: str | None
-    smtp_url: str | None
-    message_hosts: str | None
-    mail_from: str
-    receipts_url: str | None
-    retry_seconds: int
-    port: int
-    workers: int
+    name: str
+    read: Callable[[str], T_co]
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One environment variable. As an attribute of `Settings` it is the variable's value, or the default.
+
+    `default_text` is the default as people read it. Reading the attribute raises `PrakerjaError` in one line for a
+    value that does not fit: what does not need a setting is not stopped by it.
+    """
+
+    section: str
+    name: str
+    kind: Kind[T]
+    meaning: str
+    default: Callable[[Settings], T]
+    default_text: str
+    is_secret: bool = False
+
+    @overload
+    def __get__(self, instance: None, owner: type[Settings]) -> Self: ...
+    @overload
+    def __get__(self, instance: Settings, owner: type[Settings]) -> T: ...
+    def __get__(self, instance: Settings | None, owner: type[Settings]) -> Self | T:
+        if instance is None:
+            return self
+        given = instance.environment.get(self.name)
+        if given is None:
+            return self.default(instance)
+        try:
+            return self.kind.read(given)
+        except ValueError as error:
+            raise PrakerjaError(f"{self.name} {error}") from None
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it is a key of the programme's own, which Airflow's secrets backend may hold."""
+        return self.section == KEYS
+
+
+def _read_path(given: str) -> Path:
+    return Path(given).expanduser().absolute()
+
+
+def _read_sender(given: str) -> str:
+    if not _SENDER.fullmatch(given):
+        raise ValueError("is not a sender: write it as `Kartu Prakerja <pengingat@example.id>`")
+    return given
+
+
+def _read_web_address(given: str) -> str:
+    if not _WEB_ADDRESS.fullmatch(given):
+        raise ValueError("is not an address: write https://host, with a port and a path if it has them")
+    return given.rstrip("/")
+
+
+def _whole_number(least: int, most: int, example: int) -> Kind[int]:
+    def read(given: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", given):
+            raise ValueError(f"is not a whole number: give one, e.g. {example}, or unset it")
+        if not least <= int(given) <= most:
+            raise ValueError(f"is not from {least} to {most}: give a number that is, e.g. {example}, or unset it")
+        return int(given)
+
+    return Kind(f"whole number, {least} to {most}", read)
+
+
+FOLDER = Kind("folder", _read_path)
+FILE = Kind("file", _read_path)
+PLACE = Kind("folder or object-storage URL", str)
+URL = Kind("URL", str)
+WEB_ADDRESS = Kind("http:// or https:// URL", _read_web_address)
+TEXT = Kind("text", str)
+SENDER = Kind("mail sender", _read_sender)
+PEM_KEY = Kind("Ed25519 private key as PEM, or the path of one", str)
+RANDOM_KEY = Kind("at least 16 random bytes in base64", str)
+
+PLACES, KEYS, MESSAGES, MACHINE, READERS, COMPOSE, REMOVED = (
+    "Places", "Keys", "Messages", "Tasks and `prakerja up`", "Readers of the list", "Docker Compose",
+    "No longer read",
+)  # fmt: skip
+
+
+def _optional(
+    section: str, name: str, kind: Kind[T], meaning: str, text: str = "none", *, is_secret: bool = False
+) -> Setting[T | None]:
+    """Declare a setting that is None if it is not given."""
+    return Setting[T | None](section, name, kind, meaning, lambda _: None, text, is_secret)
+
+
+def _key(name: str, kind: Kind[str], meaning: str, text: str) -> Setting[str | None]:
+    return _optional(KEYS, name, kind, meaning, text, is_secret=True)
+
+
+def _own_people(settings: Settings) -> Path | None:
+    path = settings.home / "people.yaml"
+    return path if path.exists() else None
+
+
+#: The beginning of the settings' names that hold a provider's secret.
+RECEIPTS_SECRET = "PRAKERJA_RECEIPTS_SECRET_"  # noqa: S105
+
+
+class Settings:
+    """What a process is told by its environment. Paths may be object-storage URLs where the attribute is a `str`.
+
+    `keys` reads and generates key material.
+    """
+
+    home = Setting(
+        PLACES, "PRAKERJA_HOME", FOLDER,
+        "The home: the state of this installation, with the embedded databases, generated keys and logs.",
+        lambda _: PROJECT / ".prakerja", "`.prakerja` of the repository",
+    )  # fmt: skip
+    landing = Setting(
+        PLACES, "PRAKERJA_LANDING", PLACE, "The landing zone, where platforms and rosters are delivered.",
+        lambda settings: str(settings.home / "landing"), "`landing` of the home",
+    )  # fmt: skip
+    publish = Setting(
+        PLACES, "PRAKERJA_PUBLISH", PLACE, "Where the list is published, and where readers look for it.",
+        lambda settings: str(settings.home / "publish"), "`publish` of the home",
+    )  # fmt: skip
+    database_url = _optional(
+        PLACES, "PRAKERJA_DATABASE_URL", URL, "The warehouse, a PostgreSQL server.",
+        "the embedded PostgreSQL of the home", is_secret=True,
+    )  # fmt: skip
+    programme = Setting(
+        PLACES, "PRAKERJA_PROGRAMME", FOLDER,
+        "The folder of the programme: `program.yaml`, and any of `cohorts.yaml`, `platforms`, `messages`, "
+        "`sms_providers` and `provinces.yaml`. What it does not have is taken from `include`. "
+        "`prakerja --programme DIR` sets it for a command.",
+        lambda _: INCLUDE, "`include`",
+    )  # fmt: skip
+    calendar = Setting(
+        PLACES, "PRAKERJA_CALENDAR", FILE, "The calendar of cohorts.",
+        lambda settings: find_in_programme("cohorts.yaml", settings.programme), "`cohorts.yaml` of the programme",
+    )  # fmt: skip
+    people = Setting[Path | None](
+        PLACES, "PRAKERJA_PEOPLE", FILE,
+        "The list of people: their ids, their logins, what they may do, the keys that they sign with. Without a list, "
+        "any id may do anything ([runbook](runbooks/people.md)).",
+        _own_people, "`people.yaml` of the home, where it is there; `prakerja up` writes it",
+    )  # fmt: skip
+
+    signing_key = _key(
+        "PRAKERJA_SIGNING_KEY", PEM_KEY, "The key that signs the list and the audit log's anchors.",
+        "generated once in the home",
+    )  # fmt: skip
+    next_signing_key = _key(
+        "PRAKERJA_SIGNING_KEY_NEXT", PEM_KEY, "The signing key that is announced and does not sign yet.",
+        "the home's, where `prakerja blacklist rotate-signing-key` made one",
+    )  # fmt: skip
+    subject_key = _key(
+        "PRAKERJA_SUBJECT_KEY", RANDOM_KEY, "The key of the HMAC that turns a NIK into a published subject.",
+        "generated once in the home",
+    )  # fmt: skip
+    earlier_subject_keys = _key(
+        "PRAKERJA_SUBJECT_KEY_PREVIOUS", Kind(f"{RANDOM_KEY.name}; several with commas between", str),
+        "Earlier subject keys, newest first, while readers still use them.", "those that the home has retired",
+    )  # fmt: skip
+    contact_key = _key(
+        "PRAKERJA_CONTACT_KEY", RANDOM_KEY,
+        "The key that seals names, phones and addresses in the warehouse. Required with `PRAKERJA_DATABASE_URL`, the "
+        "same for all who use the warehouse.", "generated once in the home",
+    )  # fmt: skip
+    earlier_contact_key = _key(
+        "PRAKERJA_CONTACT_KEY_PREVIOUS", RANDOM_KEY, "The contact key before, while it is replaced.", "none",
+    )  # fmt: skip
+
+    sms_url = _optional(
+        MESSAGES, "PRAKERJA_SMS_URL", URL, "The SMS gateway, as `https://:TOKEN@host/path`.", is_secret=True
+    )  # fmt: skip
+    sms_fallback_url = _optional(
+        MESSAGES, "PRAKERJA_SMS_FALLBACK_URL", URL, "The SMS gateway that is tried second, in the same form.",
+        is_secret=True,
+    )  # fmt: skip
+    sms_provider = Setting(
+        MESSAGES, "PRAKERJA_SMS_PROVIDER", TEXT, "The file of `sms_providers` that the gateway speaks.",
+        lambda _: "gateway", "`gateway`",
+    )  # fmt: skip
+    sms_fallback_provider = Setting(
+        MESSAGES, "PRAKERJA_SMS_FALLBACK_PROVIDER", TEXT,
+        "The file of `sms_providers` that the second gateway speaks.", lambda _: "gateway", "`gateway`",
+    )  # fmt: skip
+    sms_from = _optional(
+        MESSAGES, "PRAKERJA_SMS_FROM", TEXT, "Our number or name at the gateway, where the provider asks for one."
+    )
+    sms_fallback_from = _optional(
+        MESSAGES, "PRAKERJA_SMS_FALLBACK_FROM", TEXT, "Our number or name at the second gateway."
+    )
+    smtp_url = _optional(
+        MESSAGES, "PRAKERJA_SMTP_URL", URL, "The mail server, as `smtp://user:password@host:587` or `smtps://`.",
+        is_secret=True,
+    )  # fmt: skip
+    mail_from = Setting(
+        MESSAGES, "PRAKERJA_MAIL_FROM", SENDER, "The sender of e-mails.",
+        lambda _: "Kartu Prakerja <pengingat@prakerja.go.id>", "`Kartu Prakerja <pengingat@prakerja.go.id>`",
+    )  # fmt: skip
+    message_hosts = _optional(
+        MESSAGES, "PRAKERJA_MESSAGE_HOSTS", Kind("`host` or `host:port`, with commas between", str),
+        "Hosts that messages may go to besides those of the URLs above.",
+    )  # fmt: skip
+    receipts_url = _optional(
+        MESSAGES, "PRAKERJA_RECEIPTS_URL", WEB_ADDRESS,
+        "Where `prakerja receipts` is reached from outside. Without it, `accepted` is all that is known of an SMS, and "
+        "e-mails carry no link to unsubscribe.",
+    )  # fmt: skip
+    #: Each provider's is `receipts_secrets`.
+    receipts_secret = _optional(
+        MESSAGES, f"{RECEIPTS_SECRET}<PROVIDER>", Kind(f"{RANDOM_KEY.name}, or as the provider's file says", str),
+        "What a provider signs its receipts with, e.g. `PRAKERJA_RECEIPTS_SECRET_SMS`.",
+        "for the gateways `sms` and `sms_fallback`, generated once in the home", is_secret=True,
+    )  # fmt: skip
+
+    retry_seconds = Setting(
+        MACHINE, "PRAKERJA_RETRY_SECONDS", _whole_number(0, 86_400, 300),
+        "Seconds that a task waits after a temporary failure.", lambda _: 300, "300",
+    )  # fmt: skip
+    port = Setting(
+        MACHINE, "PRAKERJA_PORT", _whole_number(1024, 65536 - PORTS_IN_A_ROW, 8080),
+        f"The first of {PORTS_IN_A_ROW} free ports in a row, of `prakerja up`.", lambda _: 8080, "8080",
+    )  # fmt: skip
+    workers = Setting(
+        MACHINE, "PRAKERJA_WORKERS", _whole_number(1, 256, 2),
+        "Workers of `prakerja up` with `AIRFLOW__CORE__EXECUTOR=CeleryExecutor`.", lambda _: 2, "2",
+    )  # fmt: skip
+
+    api_key = _optional(
+        READERS, "PRAKERJA_API_KEY", TEXT, "The key that a reader shows to the list's service.", is_secret=True
+    )  # fmt: skip
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Take a copy of an environment; an empty variable is an unset one."""
+        self.environment = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read `PRAKERJA_*` (an empty variable is an unset one)."""
-        home = Path(_env("PRAKERJA_HOME") or PROJECT / ".prakerja").expanduser().absolute()
-        return cls(
-            home=home,
-            landing=_env("PRAKERJA_LANDING") or str(home / "landing"),
-            publish=_env("PRAKERJA_PUBLISH") or str(home / "publish"),
-            calendar=Path(_env("PRAKERJA_CALENDAR") or INCLUDE / "cohorts.yaml").expanduser().absolute(),
-            people=_people(home),
-            database_url=_env("PRAKERJA_DATABASE_URL"),
-            sms_url=_env("PRAKERJA_SMS_URL"),
-            sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
-            sms_provider=_env("PRAKERJA_SMS_PROVIDER") or "gateway",
-            sms_fallback_provider=_env("PRAKERJA_SMS_FALLBACK_PROVIDER") or "gateway",
-            sms_from=_env("PRAKERJA_SMS_FROM"),
-            sms_fallback_from=_env("PRAKERJA_SMS_FALLBACK_FROM"),
-            smtp_url=_env("PRAKERJA_SMTP_URL"),
-            message_hosts=_env("PRAKERJA_MESSAGE_HOSTS"),
-            mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
-            receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
-            retry_seconds=_whole_number(_env("PRAKERJA_RETRY_SECONDS") or "300", "PRAKERJA_RETRY_SECONDS"),
-            port=_whole_number(_env("PRAKERJA_PORT") or "8080", "PRAKERJA_PORT"),
-            workers=_whole_number(_env("PRAKERJA_WORKERS") or "2", "PRAKERJA_WORKERS"),
-        )
+        """Return the settings of this process."""
+        return cls(os.environ)
+
+    @property
+    def receipts_secrets(self) -> dict[str, str]:
+        """The secret of each provider for which one is given, by the provider's name in lower case."""
+        return {
+            name.removeprefix(RECEIPTS_SECRET).lower(): value
+            for name, value in self.environment.items()
+            if name.startswith(RECEIPTS_SECRET)
+        }
+
+    def require_valid(self) -> None:
+        """Read every setting. Raises `PrakerjaError` for the first that does not fit."""
+        for attribute in list_settings():
+            getattr(self, attribute)
 
     def make_home(self) -> Path:
         """Create the home, and its folder of logs for its owner alone.
@@ -91,231 +311,77 @@ class Settings:
             (self.home / "logs").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise PrakerjaError(
-                f"the home {self.home} cannot be made ({error.strerror}): set PRAKERJA_HOME to a folder you may write"
+                f"the home {self.home} cannot be created ({error.strerror}): set PRAKERJA_HOME to a folder you may "
+                "write to"
             ) from None
         return self.home
 
-    def signing_key_pem(self) -> bytes:
-        """The Ed25519 private key as PEM, from `PRAKERJA_SIGNING_KEY` (PEM, or a path to one) or generated once."""
-        given = _env("PRAKERJA_SIGNING_KEY")
-        if given is None:
-            return self.generated_once("signing_key.pem", new_signing_key)
-        return _pem(given, "PRAKERJA_SIGNING_KEY")
 
-    def next_signing_key_pem(self) -> bytes | None:
-        """The signing key that is announced and not used yet, from `PRAKERJA_SIGNING_KEY_NEXT` or the home."""
-        given = _env("PRAKERJA_SIGNING_KEY_NEXT")
-        if given is None:
-            path = self.home / "keys" / "signing_key_next.pem"
-            return path.read_bytes() if path.exists() else None
-        return _pem(given, "PRAKERJA_SIGNING_KEY_NEXT")
+class ForeignSetting(NamedTuple):
+    """A variable that others read: Docker Compose, or earlier versions. `meaning` of the latter is what to do."""
 
-    def has_signing_key(self) -> bool:
-        """Whether this home signs: a key is configured, or was generated."""
-        return _env("PRAKERJA_SIGNING_KEY") is not None or (self.home / "keys" / "signing_key.pem").exists()
+    section: str
+    name: str
+    kind: Kind[object]
+    meaning: str
+    default_text: str
+    is_secret: bool = False
 
-    def subject_key(self) -> bytes:
-        """The key of the HMAC that turns a NIK into a published subject, from `PRAKERJA_SUBJECT_KEY` (base64)."""
-        given = _env("PRAKERJA_SUBJECT_KEY")
-        encoded = given.encode() if given else self.generated_once("subject_key.b64", new_random_key)
-        return _random_key(encoded, "PRAKERJA_SUBJECT_KEY")
 
-    def has_subject_key(self) -> bool:
-        """Whether this home can tell subjects: a key is configured, or was generated."""
-        return _env("PRAKERJA_SUBJECT_KEY") is not None or (self.home / "keys" / "subject_key.b64").exists()
+#: What Docker Compose and the images' entrypoint read besides, from their own environment.
+COMPOSE_SETTINGS = (
+    ForeignSetting(
+        COMPOSE, "PRAKERJA_IMAGE", TEXT, "The name of the image that is built and run.", "`prakerja-deadlines:local`"
+    ),
+    ForeignSetting(COMPOSE, "PRAKERJA_LANDING_DIR", FOLDER, "The landing zone on the host.", "`./landing`"),
+    ForeignSetting(COMPOSE, "PRAKERJA_PEOPLE_FILE", FILE, "The list of people on the host.", "`./docker/people.yaml`"),
+    ForeignSetting(
+        COMPOSE, "PRAKERJA_DATABASE_HOST", TEXT,
+        "The host and port of the PostgreSQL server that a container's login is for.", "`postgres:5432`",
+    ),
+)  # fmt: skip
+#: What earlier versions read. A command that needs the successor of one that is set says so and stops.
+REMOVED_SETTINGS = (
+    ForeignSetting(REMOVED, "PRAKERJA_APPROVERS", TEXT, "Name a list of people in `PRAKERJA_PEOPLE`.", ""),
+    ForeignSetting(REMOVED, "PRAKERJA_CASE_WORKERS", TEXT, "Name a list of people in `PRAKERJA_PEOPLE`.", ""),
+    ForeignSetting(
+        REMOVED, "PRAKERJA_RECEIPTS_SECRET", TEXT,
+        "Give each provider its own: `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`.", "", is_secret=True,
+    ),
+)  # fmt: skip
 
-    def contact_keys(self) -> list[bytes]:
-        """The keys of names and addresses in the warehouse, the present one first.
 
-        From `PRAKERJA_CONTACT_KEY` and, while it is replaced, `PRAKERJA_CONTACT_KEY_PREVIOUS` (base64); else from the
-        home, where the first is generated once, and the next and the one before may lie beside it. Raises
-        `PrakerjaError` where none is given and the warehouse is a server of yours: others must know it too.
-        """
-        given, previous = _env("PRAKERJA_CONTACT_KEY"), _env("PRAKERJA_CONTACT_KEY_PREVIOUS")
-        folder = self.home / "keys"
-        if given is None and self.database_url and not (folder / "contact_key.b64").exists():
-            raise PrakerjaError(
-                "PRAKERJA_CONTACT_KEY is not set: give the key that seals names and addresses in the warehouse, the "
-                "same to all who use it (32 random bytes in base64)"
-            )
-        keys = [given.encode() if given else self.generated_once("contact_key.b64", new_random_key)]
-        if previous:
-            keys.append(previous.encode())
-        elif given is None:
-            beside = (folder / f"contact_key_{which}.b64" for which in ("next", "previous"))
-            keys += [path.read_bytes() for path in beside if path.exists()]
-        return [_random_key(key, "PRAKERJA_CONTACT_KEY") for key in keys]
+def programme_folder() -> Path:
+    """Return the folder of the programme."""
+    return _programme_folder(os.environ.get(Settings.programme.name, ""))
 
-    def next_contact_key(self) -> bytes:
-        """The key that takes the present one's place, made in the home. Raises `PrakerjaError` where keys are given."""
-        if _env("PRAKERJA_CONTACT_KEY"):
-            raise PrakerjaError(
-                "the key is PRAKERJA_CONTACT_KEY's: set that to a new one, PRAKERJA_CONTACT_KEY_PREVIOUS to this, and "
-                "say it again without --new-key"
-            )
-        return _random_key(self.generated_once("contact_key_next.b64", new_random_key), "the next key")
 
-    def promote_contact_key(self) -> None:
-        """Let the next key be the present one; the one before stays beside it, for what it may still have sealed."""
-        folder = self.home / "keys"
-        (folder / "contact_key_previous.b64").unlink(missing_ok=True)
-        os.link(folder / "contact_key.b64", folder / "contact_key_previous.b64")
-        (folder / "contact_key_next.b64").replace(folder / "contact_key.b64")
+def programme_path(name: str) -> Path:
+    """Return a file or folder of the programme, or that of `include` if the programme has none of its own."""
+    return find_in_programme(name, programme_folder())
 
-    def earlier_subject_keys(self) -> list[bytes]:
-        """The keys before `subject_key`, newest first: of `PRAKERJA_SUBJECT_KEY_PREVIOUS` (base64, several with commas
-        between them), then those that the home has retired. Raises `PrakerjaError`."""
-        given = (_env("PRAKERJA_SUBJECT_KEY_PREVIOUS") or "").encode().split(b",")
-        folder = self.home / "keys"
-        retired = [*folder.glob("subject_key_retired_*.b64"), *folder.glob("subject_key_previous.b64")]
-        kept = [path.read_bytes() for path in sorted(retired, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
-        keys = [_random_key(key, "PRAKERJA_SUBJECT_KEY_PREVIOUS") for key in [*given, *kept] if key.strip()]
-        return list(dict.fromkeys(keys))
 
-    def api_key(self) -> str | None:
-        """The key that a reader shows to a service, from `PRAKERJA_API_KEY`."""
-        return _env("PRAKERJA_API_KEY")
+def find_in_programme(name: str, folder: Path) -> Path:
+    """Return a file or folder of a programme's folder, or that of `include` if it has none of its own."""
+    return folder / name if (folder / name).exists() else INCLUDE / name
 
-    def replace_key(self, name: str, content: bytes, kept_as: str | None) -> None:
-        """Put a new key into the home's folder of keys; the one before, if it is asked for, stays under a name."""
-        folder = self.make_home() / "keys"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        aside = folder / f".{name}.{secrets.token_hex(4)}"
-        _write_secret(aside, content)
-        if kept_as and (folder / name).exists():
-            kept = folder / f".{kept_as}.{secrets.token_hex(4)}"
-            os.link(folder / name, kept)
-            kept.replace(folder / kept_as)
-        aside.replace(folder / name)
 
-    def drop_key(self, name: str) -> None:
-        """Take a key out of the home's folder of keys."""
-        (self.home / "keys" / name).unlink(missing_ok=True)
+@cache
+def _programme_folder(given: str) -> Path:
+    """Read the setting once for each value: rules are looked up a million times in a run."""
+    return Settings({Settings.programme.name: given}).programme
 
-    def drop_next_signing_key(self) -> None:
-        """Take the announced key out of the home. Raises `PrakerjaError` where it is the environment's."""
-        if _env("PRAKERJA_SIGNING_KEY_NEXT"):
-            raise PrakerjaError("the key is PRAKERJA_SIGNING_KEY_NEXT's: take it out there first, then revoke it")
-        self.drop_key("signing_key_next.pem")
 
-    def receipts_secrets(self, *, as_text: Collection[str] = ()) -> dict[str, bytes]:
-        """Return the key that each provider signs its receipts with, by the provider's name.
+def list_settings() -> dict[str, Setting[object]]:
+    """Return what a process reads, by the attribute of `Settings` that holds it."""
+    return {name: each for name, each in vars(Settings).items() if isinstance(each, Setting)}
 
-        `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>` (base64, `whsec_...`; of those in `as_text` as it stands) adds a provider;
-        an SMS gateway without one gets a key that is generated once. Raises `PrakerjaError` for a bad key, and for one
-        that two providers share.
-        """
-        if _env(RECEIPTS_SECRET):
-            each = " and ".join(f"{RECEIPTS_SECRET}_{gateway.upper()}" for gateway in GATEWAYS)
-            raise PrakerjaError(
-                f"{RECEIPTS_SECRET} was one secret for all providers: unset it, and give each its own ({each})"
-            )
-        prefix = f"{RECEIPTS_SECRET}_"
-        encoded = {
-            name.removeprefix(prefix).lower(): value.encode()
-            for name, value in os.environ.items()
-            if name.startswith(prefix) and value
-        }
-        for gateway in GATEWAYS:
-            if gateway not in encoded and gateway in as_text:
-                variable = f"{prefix}{gateway.upper()}"
-                raise PrakerjaError(f"{variable} is not set: give the secret that the provider signs receipts with")
-            if gateway not in encoded:
-                encoded[gateway] = self.generated_once(f"receipts_secret_{gateway}.b64", new_random_key)
-        keys = {
-            provider: _text_key(key, f"{prefix}{provider.upper()}")
-            if provider in as_text
-            else _random_key(key.strip().removeprefix(b"whsec_"), f"{prefix}{provider.upper()}")
-            for provider, key in sorted(encoded.items())
-        }
-        if len(set(keys.values())) < len(keys):
-            raise PrakerjaError(f"two providers share a secret: give each {prefix}<PROVIDER> its own")
-        return keys
 
-    def generated_once(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """The contents of a file in the home's folder of keys, made by the first who asks."""
-        folder = self.make_home() / "keys"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / name
-        if not path.exists():
-            # Written aside and linked into place: of two processes at once one wins, and nobody reads half a key.
-            aside = folder / f".{name}.{secrets.token_hex(4)}"
-            _write_secret(aside, make())
-            try:
-                os.link(aside, path)
-            except FileExistsError:
-                pass
-            finally:
-                aside.unlink()
-        return path.read_bytes()
+def key_variables() -> list[str]:
+    """Return the names of the variables that hold keys of the programme's own."""
+    return [setting.name for setting in list_settings().values() if setting.is_key]
 
 
 def wib_today() -> date:
     """Return the WIB day by this machine's clock."""
     return datetime.now(WIB).date()
-
-
-def _env(name: str) -> str | None:
-    return os.environ.get(name) or None
-
-
-def _people(home: Path) -> Path | None:
-    """The list of people: the one that `PRAKERJA_PEOPLE` names, else the home's, where it has one."""
-    given, own = _env("PRAKERJA_PEOPLE"), home / "people.yaml"
-    if given is not None:
-        return Path(given).expanduser().absolute()
-    return own if own.exists() else None
-
-
-def _whole_number(given: str, variable: str) -> int:
-    if not given.isascii() or not given.isdigit() or len(given) > 9:
-        raise PrakerjaError(f"{variable} is no whole number: give one, or unset it")
-    return int(given)
-
-
-def _pem(given: str, variable: str) -> bytes:
-    if given.lstrip().startswith("-----BEGIN"):
-        return given.encode()
-    try:
-        return Path(given).expanduser().read_bytes()
-    except OSError as error:
-        raise PrakerjaError(
-            f"{variable} names no readable file ({error.strerror}): "
-            "give an Ed25519 private key as PEM, or the path of one"
-        ) from None
-
-
-def _random_key(encoded: bytes, variable: str) -> bytes:
-    try:
-        key = base64.b64decode(encoded.strip(), validate=True)
-    except binascii.Error:
-        raise PrakerjaError(f"{variable} is not base64: give at least 16 random bytes in base64") from None
-    if len(key) < 16:
-        raise PrakerjaError(f"{variable} is too short: give at least 16 random bytes in base64")
-    return key
-
-
-def _text_key(given: bytes, variable: str) -> bytes:
-    if len(given.strip()) < 16:
-        raise PrakerjaError(f"{variable} is too short: give the provider's secret as it stands, 16 characters at least")
-    return given.strip()
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def new_random_key() -> bytes:
-    """Thirty-two random bytes, in base64 with a line break."""
-    return base64.b64encode(secrets.token_bytes(32)) + b"\n"
-
-
-def new_signing_key() -> bytes:
-    """A new Ed25519 private key as PEM."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

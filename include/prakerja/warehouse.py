@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import sqlalchemy as sa
 
 from prakerja import embedded_postgres
+from prakerja.acting import acting, is_replaying
 from prakerja.embedded_postgres import program_of_server as program_of_server
 from prakerja.errors import PrakerjaError, TransientError
-from prakerja.settings import INCLUDE, Settings, acting, is_replaying
+from prakerja.settings import INCLUDE, Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa

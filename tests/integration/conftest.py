@@ -13,12 +13,12 @@ import pytest
 from alembic import command
 
 from prakerja import embedded_postgres, schema, warehouse
+from prakerja.acting import acting
 from prakerja.blacklist import anchors, audit, publishing
 from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.revocations import appeals, freezes
-from prakerja.settings import acting
 from tests.conftest import as_superuser, copy_home
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 from tests.support.people_list import write_signers

@@ -43,4 +43,4 @@ def test_a_deadline_that_is_not_the_thirtieth_day_is_warned_of_and_taken_as_give
     path.write_text(text)
     calendar._read.cache_clear()
     assert calendar.find_cohort(1).deadline_on == date(2021, 3, 20)
-    assert "not the thirtieth day, 2021-04-03" in caplog.text
+    assert "not day 30 of the window, 2021-04-03" in caplog.text

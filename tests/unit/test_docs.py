@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from prakerja import cli, platforms
 from prakerja.programme import programme
 from prakerja.reminders import answer_tables
-from prakerja.settings import PROJECT
+from prakerja.settings import PROJECT, list_settings
 
 README = (PROJECT / "README.md").read_text()
 FAULTS = (PROJECT / "docs" / "faults.md").read_text()
@@ -57,12 +57,6 @@ def test_places_in_the_readme_are_there() -> None:
     for place in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE):
         for path in re.findall(r"`([^`]+)`", place):
             assert (PROJECT / path).exists(), path
-
-
-def test_settings_in_the_readme_are_the_ones_that_are_read() -> None:
-    code = "".join(path.read_text() for path in (PROJECT / "include" / "prakerja").rglob("*.py"))
-    read = set(re.findall(r"_(?:env|names)\(\"(PRAKERJA_[A-Z_]+)\"\)", code))
-    assert read == set(re.findall(r"`(PRAKERJA_[A-Z_]+)`", README))
 
 
 def test_decisions_that_the_code_cites_are_written_down() -> None:

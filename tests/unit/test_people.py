@@ -81,28 +81,28 @@ def test_a_changed_list_counts_at_once(listed: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("people: [", "is not YAML that can be read"),
-        ("people: []", "names nobody"),
-        ("siti: {}", "names nobody"),
-        ("people: [siti]", "entry 1: give id, name and may"),
-        ("people: [{id: siti, name: x}]", "entry 1: give id, name and may"),
-        ("people: [{id: siti, name: x, may: [], nik: 1}]", "entry 1: give id, name and may"),
-        ("people: [{id: Siti, name: x, may: []}]", "entry 1: the id is not lower-case"),
-        ("people: [{id: 'a b', name: x, may: []}]", "entry 1: the id is not lower-case"),
-        ("people: [{id: siti, name: '', may: []}]", "entry 1: the name is empty"),
-        ('people: [{id: siti, name: "a\\e[31m", may: []}]', "entry 1: the name is empty or not printable"),
-        ("people: [{id: siti, name: x, may: [revoke]}]", "entry 1: there is no right revoke"),
-        ("people: [{id: siti, name: x, may: approve}]", "entry 1: may is not a list of texts"),
-        ("people: [{id: siti, name: x, may: [], logins: {web: [a]}}]", "entry 1: logins are os and airflow"),
-        ("people: [{id: siti, name: x, may: [], keys: [nonsense]}]", "entry 1: a key is not a public key"),
-        ("people: [{id: a, name: x, may: []}, {id: a, name: y, may: []}]", "entry 2: the id a is there twice"),
+        ("people: [", "is not YAML at line 1: correct it"),
+        ("people: []", "line 1: `people`: names nobody"),
+        ("siti: {}", "line 1: `siti`: Extra inputs are not permitted"),
+        ("people: [siti]", "`people.0`: not a mapping with id, name and may"),
+        ("people: [{id: siti, name: x}]", "`people.0.may`: Field required"),
+        ("people: [{id: siti, name: x, may: [], nik: 1}]", "`people.0.nik`: Extra inputs are not permitted"),
+        ("people: [{id: Siti, name: x, may: []}]", "`people.0.id`: not 1 to 63 lower-case"),
+        ("people: [{id: 'a b', name: x, may: []}]", "`people.0.id`: not 1 to 63 lower-case"),
+        ("people: [{id: siti, name: '', may: []}]", "`people.0.name`: empty"),
+        ('people: [{id: siti, name: "a\\e[31m", may: []}]', "`people.0.name`: empty or not printable"),
+        ("people: [{id: siti, name: x, may: [revoke]}]", "`people.0.may.0`: there is no right revoke"),
+        ("people: [{id: siti, name: x, may: approve}]", "`people.0.may`: not a list of texts"),
+        ("people: [{id: siti, name: x, may: [], logins: {web: [a]}}]", "`people.0.logins.web`: Extra inputs"),
+        ("people: [{id: siti, name: x, may: [], keys: [nonsense]}]", "`people.0.keys.0`: not a public key"),
+        ("people: [{id: a, name: x, may: []}, {id: a, name: y, may: []}]", "`people.1.id`: the id a is there twice"),
         (
             "people: [{id: a, name: x, may: [], logins: {os: [r]}}, {id: b, name: y, may: [], logins: {os: [r]}}]",
-            "entry 2: the os login r belongs to a already: one person must not be two",
+            "`people.1`: the os login r belongs to a already: one person must not be two",
         ),
         (
             f"people: [{{id: a, name: x, may: [], keys: ['{KEY}']}}, {{id: b, name: y, may: [], keys: ['{KEY} at']}}]",
-            "entry 2: a key belongs to a already",
+            "`people.1`: a key belongs to a already",
         ),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_list_that_is_no_file_is_refused(listed: Path) -> None:
 
 def test_a_date_that_is_none_is_refused_in_one_line(listed: Path) -> None:
     listed.write_text("people: [{id: siti, name: Siti, may: [approve], keys: [2020-99-99]}]")
-    with pytest.raises(PrakerjaError, match="is not YAML that can be read"):
+    with pytest.raises(PrakerjaError, match=r"`people.0.keys.0`: not a public key"):
         load_people()
 
 

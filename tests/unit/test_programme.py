@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from prakerja.errors import PrakerjaError
+from prakerja.platforms import platforms
 from prakerja.programme import Programme, programme
-from prakerja.settings import INCLUDE
+from prakerja.settings import INCLUDE, Settings, programme_path
 from prakerja.typed_yaml import load_typed
 
 TEXT = (INCLUDE / "program.yaml").read_text(encoding="utf-8")
@@ -63,7 +64,7 @@ def test_what_does_not_fit_is_told_by_line_and_field(tmp_path: Path, was: str, n
     [
         (TEXT.replace("settlement_days: 1 ", ""), ", line 1: `settlement_days`: Field required"),
         (f"{TEXT}window_days: 15\n", ", line 3: `window_days` stands there twice: take one away"),
-        (TEXT.replace("  approvers: 1 ", "  approvers: 1\n  approvers: 2 "), ", line 22: `approvals.approvers` stands"),
+        (TEXT.replace("  approvers: 1 ", "  approvers: 1\n  approvers: 2 "), ", line 24: `approvals.approvers` stands"),
         ("window_days: [", " is not YAML at line"),
         ("- 30\n", " is not a mapping"),
         ("", " is not a mapping"),
@@ -90,3 +91,34 @@ def test_the_rule_of_a_day_is_the_one_of_then(tmp_path: Path) -> None:
     assert [approvals.as_of(until).count_approvers(people) for people in (10, 11)] == [1, 3]
     assert [approvals.as_of(until + timedelta(days=1)).count_approvers(people) for people in (50_000, 50_001)] == [1, 2]
     assert programme().approvals.as_of(until) == programme().approvals
+
+
+def test_reminders_outside_the_window_are_refused(tmp_path: Path) -> None:
+    assert "`reminders.days`: has 7, which is not inside a window of 7 days" in load(
+        tmp_path, TEXT.replace("window_days: 30 ", "window_days: 7 ")
+    )
+    (tmp_path / "program.yaml").write_text(TEXT.replace("window_days: 30 ", "window_days: 8 "))
+    assert load_typed(tmp_path / "program.yaml", Programme, "the programme").window_days == 8
+
+
+def test_another_programme_is_a_folder_and_what_it_lacks_is_that_of_include(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.yaml").write_text(TEXT.replace("settlement_days: 1 ", "settlement_days: 3 "))
+    (tmp_path / "platforms").mkdir()
+    monkeypatch.setenv("PRAKERJA_PROGRAMME", str(tmp_path))
+    monkeypatch.delenv("PRAKERJA_CALENDAR", raising=False)
+    assert programme().settlement_days == 3
+    assert platforms() == {}
+    assert programme_path("messages") == INCLUDE / "messages"
+    assert Settings.from_environment().calendar == INCLUDE / "cohorts.yaml"
+    (tmp_path / "cohorts.yaml").write_text("cohorts: []")
+    assert Settings.from_environment().calendar == tmp_path / "cohorts.yaml"
+    monkeypatch.delenv("PRAKERJA_PROGRAMME")
+    assert (programme().settlement_days, len(platforms())) == (1, 7)
+
+
+def test_a_folder_without_rules_is_no_programme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRAKERJA_PROGRAMME", str(tmp_path))
+    with pytest.raises(PrakerjaError, match=r"program.yaml is not there: correct PRAKERJA_PROGRAMME or --programme"):
+        programme()

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from prakerja.reminders.receipt_signatures import Posted, is_signed
-from prakerja.reminders.sms_providers import FOLDER, SmsProvider
+from prakerja.reminders.sms_providers import SmsProvider, providers_folder
 
-SINCH = SmsProvider.from_file(FOLDER / "sinch.yaml").receipts.signature
-TWILIO = SmsProvider.from_file(FOLDER / "twilio.yaml").receipts.signature
+SINCH = SmsProvider.from_file(providers_folder() / "sinch.yaml").receipts.signature
+TWILIO = SmsProvider.from_file(providers_folder() / "twilio.yaml").receipts.signature
 PREFIX = "x-sinch-webhook-signature"
 
 #: sinch/sinch-sdk-node, packages/sms/tests/rest/v1/callbacks/callbacks-webhook.test.ts

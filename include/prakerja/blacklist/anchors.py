@@ -28,6 +28,7 @@ from prakerja.blacklist.sources import (
     read_if_there,
 )
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.keys import KeyStore
 from prakerja.settings import Settings
 
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -256,7 +257,7 @@ def versions_of(files: Iterable[AnchorFile]) -> set[int]:
 
 
 def _own_keys() -> list[PublicKey]:
-    if not Settings.from_environment().has_signing_key():
+    if not KeyStore.from_environment().has_signing_key():
         return []
     standby = signing.next_signing_key()
     return [signing.signing_key().public, *([standby.public] if standby else [])]

@@ -49,6 +49,7 @@ from prakerja.blacklist.sources import (
 from prakerja.blacklist.storage import clear_leftovers, write_whole
 from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore
 from prakerja.programme import programme
 from prakerja.settings import WIB, Settings
 from prakerja.signed_batches import SHOWN, require_same_rule
@@ -222,7 +223,7 @@ def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> 
         keys, root = Keys.configured(), _root()
         if keys.standby and keys.standby.public.key_id == key_id:  # it was announced, and has signed nothing yet
             keys = replace(keys, standby=None)
-            Settings.from_environment().drop_next_signing_key()  # first: with it, nothing could be published any more
+            KeyStore.from_environment().drop_next_signing_key()  # first: with it, nothing could be published any more
         _require_own_list(root, keys)
         _materialise(root, keys)
         newest = _pointed_manifest(root)

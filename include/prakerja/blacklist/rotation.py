@@ -13,16 +13,17 @@ from prakerja.blacklist import publishing, signing
 from prakerja.blacklist.contract import instant
 from prakerja.blacklist.signing import SubjectKey
 from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore, new_random_key, new_signing_key
 from prakerja.programme import programme
-from prakerja.settings import WIB, Settings, new_random_key, new_signing_key
+from prakerja.settings import WIB
 
 
 def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:
     """Announce a new key; once readers have had time to learn it, let it sign. Gives what was done."""
-    settings = _of_the_home("PRAKERJA_SIGNING_KEY", "PRAKERJA_SIGNING_KEY_NEXT")
+    keys = _of_the_home("PRAKERJA_SIGNING_KEY", "PRAKERJA_SIGNING_KEY_NEXT")
     standby, before = signing.next_signing_key(), signing.signing_key().public.key_id
     if standby and standby.public.key_id == before:  # whoever let it sign died before the announcement was put away
-        settings.drop_key("signing_key_next.pem")
+        keys.drop("signing_key_next.pem")
         return f"{before} signs from the next version on"
     if publishing.signed_by() not in (None, before):
         raise PrakerjaError(f"no version is signed by {before} yet: publish one first (clear a task that publishes)")
@@ -30,7 +31,7 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
         made = new_signing_key()
         standby = signing.signing_key_of(made)
         publishing.record_rotation("signing_announced", standby.public.key_id, because=because, answered_by=answered_by)
-        settings.replace_key("signing_key_next.pem", made, None)
+        keys.replace("signing_key_next.pem", made, None)
     publishing.announce(at)  # again, where somebody died before it was
     announced = publishing.announced_at(standby.public.key_id)
     if announced is None:
@@ -42,10 +43,10 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
             "say this again then"
         )
     publishing.record_rotation("signing_changed", standby.public.key_id, because=because, answered_by=answered_by)
-    pem = settings.next_signing_key_pem()
+    pem = keys.load_next_signing_key()
     assert pem is not None  # noqa: S101 - it was just read
-    settings.replace_key("signing_key.pem", pem, f"signing_key_retired_{before}.pem")
-    settings.drop_key("signing_key_next.pem")
+    keys.replace("signing_key.pem", pem, f"signing_key_retired_{before}.pem")
+    keys.drop("signing_key_next.pem")
     return f"{standby.public.key_id} signs from the next version on; {before} is retired with it"
 
 
@@ -54,7 +55,7 @@ def rotate_subject_key(at: datetime, *, because: str, answered_by: str, at_once:
 
     Raises `PrakerjaError` while an earlier key overlaps, whose readers would be cut off, unless it is to be `at_once`.
     """
-    settings = _of_the_home("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
+    keys = _of_the_home("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
     before, made = signing.subject_key(), new_random_key()
     if publishing.listed_key_id() not in (None, before.key_id):
         raise PrakerjaError(f"the list is not issued under {before.key_id} yet: publish it first")
@@ -65,16 +66,16 @@ def rotate_subject_key(at: datetime, *, because: str, answered_by: str, at_once:
         )
     after = SubjectKey(base64.b64decode(made))
     publishing.record_rotation("subject_changed", after.key_id, because=because, answered_by=answered_by)
-    settings.replace_key("subject_key.b64", made, f"subject_key_retired_{before.key_id}.b64")
+    keys.replace("subject_key.b64", made, f"subject_key_retired_{before.key_id}.b64")
     days = programme().blacklist.key_overlap_days
     return (
         f"the next version is issued under {after.key_id}; {before.key_id} overlaps for {days} days. "
-        f"Give the new key to the readers: {settings.home / 'keys' / 'subject_key.b64'}"
+        f"Give the new key to the readers: {keys.folder / 'subject_key.b64'}"
     )
 
 
-def _of_the_home(*variables: str) -> Settings:
+def _of_the_home(*variables: str) -> KeyStore:
     for variable in variables:
         if os.environ.get(variable):
             raise PrakerjaError(f"{variable} is set: rotate it where it is kept (docs/runbooks/blacklist.md)")
-    return Settings.from_environment()
+    return KeyStore.from_environment()

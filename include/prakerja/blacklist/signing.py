@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings
+from prakerja.keys import KeyStore
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -118,23 +118,23 @@ class PublicKey:
 
 def signing_key() -> SigningKey:
     """The configured key, or the generated one. Raises `PrakerjaError` where it is no Ed25519 key."""
-    return signing_key_of(Settings.from_environment().signing_key_pem())
+    return signing_key_of(KeyStore.from_environment().load_signing_key())
 
 
 def next_signing_key() -> SigningKey | None:
     """The key that is announced to sign next, if there is one. Raises `PrakerjaError`."""
-    pem = Settings.from_environment().next_signing_key_pem()
+    pem = KeyStore.from_environment().load_next_signing_key()
     return signing_key_of(pem, "PRAKERJA_SIGNING_KEY_NEXT") if pem else None
 
 
 def subject_key() -> SubjectKey:
     """The configured key, or the generated one. Raises `PrakerjaError`."""
-    return SubjectKey(Settings.from_environment().subject_key())
+    return SubjectKey(KeyStore.from_environment().load_subject_key())
 
 
 def subject_keys() -> list[SubjectKey]:
     """The key of the subjects, and those before it, newest first. Raises `PrakerjaError`."""
-    return [subject_key(), *map(SubjectKey, Settings.from_environment().earlier_subject_keys())]
+    return [subject_key(), *map(SubjectKey, KeyStore.from_environment().load_earlier_subject_keys())]
 
 
 def signing_key_of(pem: bytes, variable: str = "PRAKERJA_SIGNING_KEY") -> SigningKey:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated
 import typer
 
 from prakerja import __version__
+from prakerja.acting import acting
 from prakerja.cli import (
     appeals,
     approvals,
@@ -30,13 +32,14 @@ from prakerja.cli import (
     reminders,
     report,
     service,
+    settings,
     show,
     simulate,
 )
 from prakerja.cli.common import printable_streams, say
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import OneLineFormatter
-from prakerja.settings import Settings, acting
+from prakerja.settings import Settings
 
 app = typer.Typer(
     name="prakerja",
@@ -55,12 +58,21 @@ def _print_version(is_asked: bool) -> None:
 
 
 @app.callback()
-def _name_the_actor(
+def _prepare(
     context: typer.Context,
+    programme: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", exists=True, file_okay=False,
+            help="The folder of another programme's rules (PRAKERJA_PROGRAMME).",
+        ),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
-) -> None:
+) -> None:  # fmt: skip
+    if programme is not None:  # processes that the command starts must read the same rules
+        os.environ[Settings.programme.name] = str(programme.absolute())
     from prakerja.people import os_login
 
     by = os_login() if Settings.from_environment().people else f"{os_login()}, of no list of people"
@@ -85,6 +97,7 @@ for command in (
     approvals.approve,
     approvals.override,
     recheck.recheck,
+    settings.settings,
     people.withdraw,
     correct.correct,
 ):

@@ -11,6 +11,7 @@ import typer
 
 from prakerja.cli.common import AsJson, Because, Name, answered, lines_of_stdin, print_table, say, today
 from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def verify(
                 manifest.result_sha256[:16],
             )
         print_table(table)
-        own = Settings.from_environment().has_signing_key() and signing.signing_key().public.key_id
+        own = KeyStore.from_environment().has_signing_key() and signing.signing_key().public.key_id
         key_id = manifest.signing_key_id
         whose = "this home's own key" if own == key_id else "the key that lies beside the list: pin it"
         typer.echo(f"{root}: {table.row_count} versions are whole and signed, by {whose} ({key_id})")
@@ -100,7 +101,7 @@ def sync(
     client = _client(folder, pin)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
-        synced = client.sync(sources.source_of(source or settings.publish, settings.api_key()), now)
+        synced = client.sync(sources.source_of(source or settings.publish, settings.api_key), now)
     except PrakerjaError:
         if kept := client.trusted():
             say(_describe_freshness(kept.freshness(now), "kept"))
@@ -212,16 +213,16 @@ def _client(folder: Path, pin: Path | None = None) -> Client:
     from prakerja.blacklist import signing
     from prakerja.blacklist.client import Client
 
-    settings = Settings.from_environment()
+    keys = KeyStore.from_environment()
     pins: list[PublicKey] = []
     if pin:
         try:
             pins = [signing.PublicKey.from_pem(pin.read_bytes())]
         except OSError as error:
             raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
-    elif settings.has_signing_key():
+    elif keys.has_signing_key():
         pins = [signing.signing_key().public]
-    return Client(folder, pins, signing.subject_keys() if settings.has_subject_key() else [])
+    return Client(folder, pins, signing.subject_keys() if keys.has_subject_key() else [])
 
 
 def _list_to_ask(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:

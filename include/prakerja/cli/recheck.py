@@ -58,10 +58,10 @@ def recheck(
 
 def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str, cohorts: list[int] | None) -> Any:
     from prakerja.blacklist import rechecking, signing, sources
+    from prakerja.keys import KeyStore
     from prakerja.landing import landing_zone
-    from prakerja.settings import Settings
 
-    if not Settings.from_environment().has_subject_key():
+    if not KeyStore.from_environment().has_subject_key():
         raise PrakerjaError("PRAKERJA_SUBJECT_KEY is not set: the list names nobody but by this key")
     try:
         with facts.open(encoding="utf-8") as lines:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from prakerja import warehouse
 from prakerja.calendar import Cohort, calendar, unreadable_entries
 from prakerja.escaping import one_line
+from prakerja.programme import programme
 
 LOOKS_BACK = timedelta(days=400)  # a cohort that had no roster so long after its decision was due gets none any more
-SOON = 7  # days before the deadline, from which on a roster that lacks is urgent: the first reminder is due
 
 
 class CalendarProblem(NamedTuple):
@@ -56,7 +56,14 @@ def _without_roster(connection: warehouse.Connection, day: date) -> Iterator[Cal
     rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
     for cohort in cohorts_without_roster(connection, day):
         text = _missing_roster(cohort, day, rejected.get(cohort.number))
-        yield CalendarProblem("no_roster", cohort.number, text, (cohort.deadline_on - day).days <= SOON)
+        yield CalendarProblem(
+            "no_roster", cohort.number, text, (cohort.deadline_on - day).days <= _first_reminder(cohort)
+        )
+
+
+def _first_reminder(cohort: Cohort) -> int:
+    """Return the days before the deadline from which on a missing roster is urgent."""
+    return max(cohort.reminder_days or programme().reminders.days)
 
 
 def _missing_roster(cohort: Cohort, day: date, rejected: Any) -> str:

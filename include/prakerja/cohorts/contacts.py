@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings
+from prakerja.keys import KeyStore
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Contacts:
     @classmethod
     def configured(cls) -> Contacts:
         """By the settings' keys. Raises `PrakerjaError`."""
-        return cls(map(ContactKey, Settings.from_environment().contact_keys()))
+        return cls(map(ContactKey, KeyStore.from_environment().load_contact_keys()))
 
     def open(self, card_number: int, sealed: bytes) -> Contact:
         """What was sealed by any of the keys. Raises `PrakerjaError`."""
@@ -160,16 +160,16 @@ def reseal(*, with_new_key: bool) -> int:
     an address is the same everywhere. Killed in the middle, nothing has changed, and the new key waits for the next
     try. Raises `PrakerjaError`.
     """
-    settings = Settings.from_environment()
-    first = [settings.next_contact_key()] if with_new_key else []
-    contacts = Contacts(map(ContactKey, [*first, *settings.contact_keys()]))
+    keys = KeyStore.from_environment()
+    first = [keys.load_next_contact_key()] if with_new_key else []
+    contacts = Contacts(map(ContactKey, [*first, *keys.load_contact_keys()]))
     with warehouse.exclusive("reseal"), warehouse.transaction(as_owner=True) as connection:
         # A roster that is being loaded is waited for; one that comes meanwhile is opened by the key before.
         connection.exec_driver_sql("lock table recipients, correction_values, reminders in share row exclusive mode")
         count = reseal_rows(connection, contacts)
         reseal_corrections(connection, contacts)
     if with_new_key:
-        settings.promote_contact_key()
+        keys.promote_contact_key()
     return count
 
 

@@ -169,7 +169,7 @@ def suite(slug: str, *, is_all_readable: bool = False) -> ExpectationSuite:
             # \Z, not $: a line break after the sixteenth digit is no card number.
             on(RowToMatchRegex, "card_number_malformed", "card_number", regex=r"^[0-9]{16}\Z"),
             on(RowToNotBeNull, "amount_invalid", "amount_idr", where_readable=True),
-            on(RowToBeBetween, "amount_invalid", "amount_idr", min_value=1, max_value=1_000_000),
+            on(RowToBeBetween, "amount_invalid", "amount_idr", min_value=1, max_value=programme().feeds.amount_idr_max),
             on(RowToBeInSet, "transaction_conflict", "is_conflicting", value_set=[False]),
         ],
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from prakerja import airflow_home, warehouse
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings, new_random_key
+from prakerja.keys import KeyStore, new_random_key
+from prakerja.settings import PORTS_IN_A_ROW, Settings
 
 #: Who may log in, each with a role of Airflow's simple auth manager: all, running things, looking.
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
@@ -42,11 +43,9 @@ class Ports:
 
     @classmethod
     def configured(cls) -> Ports:
-        """From `PRAKERJA_PORT`, the first of them. Raises `PrakerjaError`."""
-        first, count = Settings.from_environment().port, len(cls.__dataclass_fields__)
-        if not 1024 <= first <= 65536 - count:
-            raise PrakerjaError(f"PRAKERJA_PORT is no port: give the first of {count} free ports in a row, as 8080")
-        return cls(*range(first, first + count))
+        """Return the ports that begin with `PRAKERJA_PORT`."""
+        first = Settings.from_environment().port
+        return cls(*range(first, first + PORTS_IN_A_ROW))
 
     def require_free(self) -> None:
         """Raises `PrakerjaError` where somebody listens on one of them."""
@@ -67,9 +66,11 @@ def configure(ports: Ports) -> None:
 
     Where the databases are is told to each process apart, with a login of its own (`database_environment`).
     """
+    Settings.from_environment().require_valid()
     airflow_home.configure()
-    if not os.environ.get("PRAKERJA_CONTACT_KEY"):  # all processes have this home
-        Settings.from_environment().generated_once("contact_key.b64", new_random_key)
+    keys = KeyStore.from_environment()
+    if not keys.settings.contact_key:  # all processes have this home
+        keys.load_or_generate("contact_key.b64", new_random_key)
     url = f"http://{HOST}:{ports.airflow}"
     defaults = {
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -179,14 +180,14 @@ def _people_file() -> Path:
 
 def _generated(name: str) -> str:
     # URL-safe, as Fernet wants it.
-    return Settings.from_environment().generated_once(name, new_random_key).decode().strip().translate(_URL_SAFE)
+    return KeyStore.from_environment().load_or_generate(name, new_random_key).decode().strip().translate(_URL_SAFE)
 
 
 def _passwords_file() -> Path:
-    settings, name = Settings.from_environment(), "airflow_passwords.json"
+    keys, name = KeyStore.from_environment(), "airflow_passwords.json"
     passwords = {user: secrets.token_urlsafe(9) for user in USERS}
-    settings.generated_once(name, lambda: json.dumps(passwords).encode())
-    return settings.home / "keys" / name
+    keys.load_or_generate(name, lambda: json.dumps(passwords).encode())
+    return keys.folder / name
 
 
 _URL_SAFE = str.maketrans("+/", "-_")

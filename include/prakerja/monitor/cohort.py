@@ -14,7 +14,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.monitor import curves, figures, overview
 from prakerja.monitor.charts import Chart
 from prakerja.monitor.figures import CohortFigures
-from prakerja.settings import INCLUDE, WIB
+from prakerja.settings import WIB, programme_path
 
 ENDS = ("delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
 
@@ -48,10 +48,10 @@ def page(number: int, now: datetime, other: int | None = None) -> dict[str, Any]
 
 @cache
 def provinces() -> dict[str, str]:
-    """The provinces' names by their code."""
+    """Return the provinces' names by their code."""
     import yaml
 
-    loaded: dict[str, str] = yaml.safe_load((INCLUDE / "provinces.yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, str] = yaml.safe_load(programme_path("provinces.yaml").read_text(encoding="utf-8"))
     return loaded
 
 

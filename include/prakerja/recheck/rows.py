@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from upath import UPath
 
 from prakerja.platforms import FIELDS, Platform, platforms
+from prakerja.programme import programme
 from prakerja.recheck.facts import Delivery
 from prakerja.recheck.files import Evidence, EvidenceError, open_delivery, read_iso_time, start_of
 from prakerja.recheck.reading import DeliveredRow, read_text_rows
@@ -23,7 +24,7 @@ from prakerja.recheck.workbook import read_workbook_rows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CARD = re.compile("[0-9]{16}")
-MOST_IDR = 1_000_000
+MOST_IDR = programme().feeds.amount_idr_max
 SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?[0-9])([0-9]*)(?:[.,]([0-9]*))?[eE]([+-]?[0-9]+)")
 ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 LONGEST_TEXT = 2**20  # bytes of a field that is kept as text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prakerja.reminders import http_answers, smtp_replies
-from prakerja.reminders.sms_providers import FOLDER, SmsProvider, list_providers
+from prakerja.reminders.sms_providers import SmsProvider, list_providers, providers_folder
 
 STATES = {
     "accepted": "taken",
@@ -53,7 +53,7 @@ def page() -> str:
     """Return every table under its title, in Markdown."""
     parts = ["## Mail servers (SMTP)", "", *smtp_table(), "", "## SMS gateways (HTTP)", "", *http_table()]
     for name in list_providers():
-        provider = SmsProvider.from_file(FOLDER / f"{name}.yaml")
+        provider = SmsProvider.from_file(providers_folder() / f"{name}.yaml")
         parts += ["", f"## `{name}`: {provider.name}", ""]
         parts += [f"Tried {provider.tried}. Source: {provider.source}", "", *provider_table(provider)]
     return "\n".join(parts)

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from prakerja import warehouse
+from prakerja.acting import acting
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.reminders.receipt_signatures import Posted, is_signed
@@ -33,13 +34,11 @@ from prakerja.reminders.sms_providers import (
     load_receipt_secrets,
     word_of,
 )
-from prakerja.settings import GATEWAYS, WIB, Settings, acting
+from prakerja.settings import GATEWAYS, WIB, Settings
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000  # bytes
-#: Where receipts come to, as its senders write it: what they sign is what stands here.
-ADDRESS = re.compile(r"https?://(?:[a-z0-9.-]{1,190}|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?")
 TOLD_MAX = 10
 WORDS_MAX = 100  # that are kept of the odd receipts of one posting
 REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>\d{1,4})")
@@ -76,8 +75,11 @@ class Taken(BaseModel):
 
 
 def application() -> FastAPI:
-    """The application; the process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`."""
-    public_address()
+    """Return the application. Raises `PrakerjaError` for a setting that does not fit.
+
+    The process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`.
+    """
+    Settings.from_environment().require_valid()
     app = FastAPI(title="Prakerja Deadlines: receipts", docs_url=None, redoc_url=None)
     secrets = load_receipt_secrets()
     providers = {name: load_provider(name) for name in secrets}
@@ -131,21 +133,11 @@ def application() -> FastAPI:
     return app
 
 
-def public_address() -> str | None:
-    """Return `PRAKERJA_RECEIPTS_URL`, None where it is not set. Raises `PrakerjaError` where it is no address."""
-    given = Settings.from_environment().receipts_url
-    if given and not ADDRESS.fullmatch(given):
-        raise PrakerjaError(
-            "PRAKERJA_RECEIPTS_URL is not an address: write https://host, with a port and a path if it has them"
-        )
-    return given.rstrip("/") if given else None
-
-
 def require_address() -> None:
     """Raise `PrakerjaError` where a provider signs the address that it posts to, and nobody has said what it is."""
     for name in GATEWAYS:
         provider = load_provider(name)
-        if "url" in provider.receipts.signature.signs and not public_address():
+        if "url" in provider.receipts.signature.signs and not Settings.from_environment().receipts_url:
             raise PrakerjaError(f"{provider.name} ({name}) signs our address: set PRAKERJA_RECEIPTS_URL to it")
 
 
@@ -285,7 +277,7 @@ def opt_out_by_key(key: UUID, at: datetime) -> bool:
 def _public_url(request: Request) -> str:
     """Return the address that was posted to, as its sender knows it: a proxy may stand between."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    address = public_address()
+    address = Settings.from_environment().receipts_url
     return f"{address}{path}" if address else str(request.url)
 
 

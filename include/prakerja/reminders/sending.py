@@ -22,7 +22,6 @@ from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.reminders import outbox, overview
 from prakerja.reminders.channels import (
-    EMAIL,
     Accounts,
     Answer,
     Channel,
@@ -33,13 +32,12 @@ from prakerja.reminders.channels import (
 from prakerja.reminders.outbox import Claimed, Run, Settled
 from prakerja.reminders.texts import Text, template_for
 from prakerja.reminders.traffic import Traffic
-from prakerja.settings import Settings
+from prakerja.settings import EMAIL, Settings
 
 log = logging.getLogger(__name__)
 
 SAY_EVERY = 30.0  # seconds
 NUMBER = re.compile(r"\+?[0-9(][0-9 ().\-]*")
-ADDRESS = re.compile(r"https?://[!#-;=?-~]{1,900}")  # of a page, in a header
 PAUSE_LEAST = 0.002  # seconds: less is not worth going to sleep for
 
 
@@ -112,11 +110,7 @@ class _Sender:
         #: The providers that know a key again, and since when each is the one that it is.
         self.asks_again: dict[str, str] = {}
         receipts_url = Settings.from_environment().receipts_url
-        if receipts_url and not ADDRESS.fullmatch(receipts_url):
-            raise PrakerjaError(
-                "PRAKERJA_RECEIPTS_URL is no http:// or https:// URL that an e-mail can carry in a header"
-            )
-        self._unsubscribe = f"{receipts_url.rstrip('/')}/v1/unsubscribe/" if receipts_url else None
+        self._unsubscribe = f"{receipts_url}/v1/unsubscribe/" if receipts_url else None
 
     async def send_all(self, accounts: Accounts) -> None:
         """SMS, then e-mail, also to whoever an SMS has just turned out not to reach; one's outage stops no other."""

@@ -18,12 +18,12 @@ from urllib.parse import urlencode
 from pydantic import Field, model_validator
 
 from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore
 from prakerja.reminders.http_answers import meaning_of
 from prakerja.reminders.smtp_replies import Meaning
-from prakerja.settings import GATEWAYS, INCLUDE, Settings
+from prakerja.settings import GATEWAYS, Settings, programme_path
 from prakerja.typed_yaml import FrozenModel, load_typed, require_stem
 
-FOLDER = INCLUDE / "sms_providers"
 PLACEHOLDERS = ("to", "from", "text", "reference", "receipts_to")
 PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 WHOLE = {f"{{{name}}}": name for name in PLACEHOLDERS}
@@ -189,18 +189,23 @@ def load_provider(gateway: str) -> SmsProvider:
             f"PRAKERJA_{gateway.upper()}_PROVIDER names {name if WORD.fullmatch(name) else 'something'}, of which there"
             f" is no file: known are {', '.join(known)}"
         )
-    return _read(FOLDER / f"{name}.yaml")
+    return _read(providers_folder() / f"{name}.yaml")
 
 
 def list_providers() -> list[str]:
     """Return the names of the providers that have a file."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in providers_folder().glob("*.yaml"))
+
+
+def providers_folder() -> Path:
+    """Return the folder of the providers' files."""
+    return programme_path("sms_providers")
 
 
 def load_receipt_secrets() -> dict[str, bytes]:
     """Return the key that each gateway signs its receipts with, by the gateway's name. Raises `PrakerjaError`."""
     as_text = {name for name in GATEWAYS if load_provider(name).receipts.signature.key_is == "text"}
-    return Settings.from_environment().receipts_secrets(as_text=as_text)
+    return KeyStore.from_environment().load_receipts_secrets(as_text=as_text)
 
 
 def word_of(value: Any) -> str | None:

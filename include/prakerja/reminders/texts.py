@@ -1,7 +1,7 @@
 """The texts of reminders, in Indonesian: Jinja templates in versions, bounded to what an SMS can carry.
 
-A version is a folder below `include/messages`; a run keeps the one that it was begun with. Nothing in a text depends on
-the hour at which it leaves, so that what is submitted again under the same key is the same text.
+A version is a folder of the programme's `messages`; a run keeps the one that it was begun with. Nothing in a text
+depends on the hour at which it leaves, so that what is submitted again under the same key is the same text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from babel.dates import format_date
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.reminders import names
-from prakerja.settings import INCLUDE
+from prakerja.settings import programme_path
 
 #: GSM 03.38, the alphabet of plain SMS; a character of the second needs two places.
 GSM_7 = frozenset(
@@ -49,7 +49,7 @@ class Texts:
     @property
     def sha256(self) -> str:
         """Over every file of the version, by name."""
-        folder = INCLUDE / "messages" / self.version
+        folder = programme_path("messages") / self.version
         found = hashlib.sha256()
         for path in sorted(folder.rglob("*.j2")):
             found.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
@@ -125,8 +125,8 @@ def _render(version: str, name: str, lacks: str, first: str, deadline_on: date) 
 def _environment(version: str) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = INCLUDE / "messages" / version
+    folder = programme_path("messages") / version
     if not folder.is_dir():
-        raise PrakerjaError(f"there are no texts {version}: put them into include/messages/{version}")
+        raise PrakerjaError(f"there are no texts {version}: put them into {folder}")
     # Plain text: there is no HTML to escape.
     return Environment(undefined=StrictUndefined, autoescape=False, loader=FileSystemLoader(folder))  # noqa: S701

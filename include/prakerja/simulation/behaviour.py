@@ -8,6 +8,8 @@ from datetime import date, datetime, time, timedelta
 from random import Random
 
 from prakerja.calendar import Cohort
+from prakerja.platforms import platforms
+from prakerja.programme import programme
 from prakerja.settings import WIB
 from prakerja.simulation.people import People, Person
 from prakerja.simulation.writers import Row
@@ -15,6 +17,7 @@ from prakerja.simulation.writers import Row
 #: Shares of the platforms in all purchases; the largest has over half.
 PLATFORMS = {"tokopedia": 55, "bukalapak": 14, "pintaria": 8, "pijar-mahir": 7, "mau-belajar-apa": 6, "sekolahmu": 5,
              "sisnaker": 5}  # fmt: skip
+OTHER_SHARE = 10  # of a platform of another programme
 #: Platforms whose times carry parts of a second.
 FRACTIONAL = ("tokopedia", "pijar-mahir", "sekolahmu")
 #: Platforms whose rows are lines of separated text, so that a line can be broken.
@@ -49,6 +52,14 @@ class Truth:
     rows: list[Reported] = field(default_factory=list)
 
 
+def shares_of_platforms() -> dict[str, int]:
+    """Return the programme's platforms with their shares in all purchases."""
+    known = platforms()
+    if set(known) == set(PLATFORMS):
+        return PLATFORMS
+    return {slug: PLATFORMS.get(slug, OTHER_SHARE) for slug in known}
+
+
 def _not_bought_per_overdue(days: int) -> float:
     """How many have not bought so many days before the end, for each who never will.
 
@@ -62,6 +73,7 @@ class Behaviours:
 
     def __init__(self, cohort: Cohort, people: People, random: Random, ids: Iterator[int]) -> None:
         self.cohort, self.people, self.random, self._ids = cohort, people, random, ids
+        self.shares = shares_of_platforms()
         self.length = (cohort.deadline_on - cohort.announced_on).days
         #: Days before the deadline whose feed of one platform is restated after the decision, of another before it.
         self.restated_late, self.restated_early = self.length * 2 // 5, self.length // 3
@@ -123,13 +135,13 @@ class Behaviours:
 
     def buys(self, truth: Truth, at: datetime, platform: str | None = None, **more: object) -> Reported:
         """A PAID row in the feed of its day; gives it."""
-        platform = platform or self.random.choices(list(PLATFORMS), list(PLATFORMS.values()))[0]
+        platform = platform or self.random.choices(list(self.shares), list(self.shares.values()))[0]
         row = Row(
             f"{platform[:3].upper()}-{next(self._ids):010}",
             "PAID",
             at,
             truth.person.card_number,
-            self.random.randrange(24, 1001) * 1000,
+            self.random.randrange(24, programme().feeds.amount_idr_max // 1000 + 1) * 1000,
             f"KLS-{self.random.randrange(1, 900):04}",
             f"V{self.random.randrange(10**8):08}" if self.random.random() < 0.9 else "",
         )
@@ -334,13 +346,16 @@ class Behaviours:
             truth,
             "occurred_at_too_old",
             at=at,
-            occurred_at=datetime.combine(at.date() - timedelta(days=7), time(), WIB) - timedelta(seconds=1),
+            occurred_at=datetime.combine(at.date() - timedelta(days=programme().feeds.days_back), time(), WIB)
+            - timedelta(seconds=1),
         )
         return truth
 
     def amount_out_of_range(self) -> Truth:
         truth = self.someone("held")
-        self.damaged(truth, "amount_invalid", amount=self.random.choice((0, 1_000_001, -5000)))
+        self.damaged(
+            truth, "amount_invalid", amount=self.random.choice((0, programme().feeds.amount_idr_max + 1, -5000))
+        )
         return truth
 
     def amount_in_words(self) -> Truth:

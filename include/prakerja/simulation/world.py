@@ -22,7 +22,7 @@ from prakerja.calendar import Cohort, find_cohort
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
 from prakerja.simulation import writers
-from prakerja.simulation.behaviour import PLATFORMS, Behaviours, Reported, Truth
+from prakerja.simulation.behaviour import PLATFORMS, Behaviours, Reported, Truth, shares_of_platforms
 from prakerja.simulation.people import People
 from prakerja.simulation.writers import Row
 
@@ -55,6 +55,8 @@ def write(
             raise PrakerjaError(
                 f"gelombang-{cohort.number} is open for less than {SHORTEST_WINDOW} days: choose another"
             )
+    if is_nasty and set(shares_of_platforms()) != set(PLATFORMS):
+        raise PrakerjaError("a nasty world needs the platforms of include: leave --nasty out for another programme")
     made_by = {"cohorts": [cohort.number for cohort in cohorts], "scale": scale, "seed": seed, "nasty": is_nasty}
     if (out / "expected.json").exists() or (out / "landing").exists():
         return _already_there(out, made_by)
@@ -107,6 +109,7 @@ class _World:
     def __init__(self, cohorts: Sequence[Cohort], scale: float, seed: int, *, is_nasty: bool) -> None:
         self.cohorts, self.scale, self.is_nasty = cohorts, scale, is_nasty
         self.random = Random(seed)
+        self.shares = shares_of_platforms()
         self.people = People(self.random)
         self.ids = itertools.count(1)
         self.truths: list[tuple[Cohort, Truth]] = []
@@ -135,7 +138,7 @@ class _World:
                 if self.first <= reported.business_date <= self.last:
                     self.feeds[reported.platform, reported.business_date].append(reported)
         for _ in range(max(3, len(self.truths) // 500)):  # cards of no roster
-            self._stranger(self.random.choice(list(PLATFORMS)), self._some_day())
+            self._stranger(self.random.choice(list(self.shares)), self._some_day())
         for (platform, day), feed in list(self.feeds.items()):
             for kept in ("only_first", "only_last"):  # in whichever revision, the bad stay few
                 bad = sum(bool(r.reasons) for r in feed if not getattr(r, kept))
@@ -168,7 +171,7 @@ class _World:
         told = []
         day = self.first
         while day <= self.last:
-            for platform in PLATFORMS:
+            for platform in self.shares:
                 told += self._write_day(landing, platform, day)
             day += timedelta(days=1)
         return {
@@ -228,12 +231,12 @@ class _World:
         manifest = {
             "contract": "prakerja.feed/1", "platform": platform, "business_date": day.isoformat(), "revision": revision,
             "generated_at": at.isoformat(),
-            "files": [_file(writers.FILES[platform], data, rows=len(feed), amount_idr=amount)],
+            "files": [_file(writers.name_file(platform), data, rows=len(feed), amount_idr=amount)],
         }  # fmt: skip
         if is_damaged:
             data = data[: len(data) // 2]
         folder = landing / "feeds" / platform / day.isoformat() / f"r{revision}"
-        _deliver(folder, writers.FILES[platform], data, manifest)
+        _deliver(folder, writers.name_file(platform), data, manifest)
         self.deliveries += 1
         self.rows += len(feed)
         bad = [r for r in feed if r.reasons]

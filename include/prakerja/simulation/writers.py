@@ -1,4 +1,7 @@
-"""The platforms' dialects, written: each as the contract describes it, from nothing but the contract."""
+"""The platforms' dialects, written: each as the contract describes it, from nothing but the contract.
+
+A platform of another programme, which has no dialect here, is written as its file says.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from prakerja.errors import PrakerjaError
+from prakerja.platforms import FIELDS, platforms
 from prakerja.settings import WIB
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,8 +60,13 @@ class Row:
 
 
 def write(platform: str, rows: Sequence[Row]) -> bytes:
-    """The file of one delivery."""
-    return WRITERS[platform](platform, rows)
+    """Return the file of one delivery."""
+    return WRITERS.get(platform, _write_by_file)(platform, rows)
+
+
+def name_file(platform: str) -> str:
+    """Return the name of a delivery's file."""
+    return FILES[platform] if platform in FILES else platforms()[platform].file
 
 
 def _event(platform: str, row: Row) -> str:
@@ -150,6 +160,45 @@ def _sekolahmu(platform: str, rows: Sequence[Row]) -> bytes:
          "cardNumber": row.card, "courseId": row.course, "amountIdr": row.amount, "voucherCode": row.voucher}
         for row in rows
     ]}).encode()  # fmt: skip
+
+
+def _write_by_file(platform: str, rows: Sequence[Row]) -> bytes:
+    known = platforms()[platform]
+    words: dict[str, str] = {event: word for word, event in known.events.items()}
+    times: dict[str, Callable[[datetime], Any]] = {
+        "iso8601": _iso, "epoch_ms": lambda at: (at - EPOCH) // timedelta(milliseconds=1)
+    }  # fmt: skip
+    form = known.occurred_at["form"]
+    if known.layout not in ("csv", "jsonl") or form not in times or known.amount_idr["form"] not in ("whole", "number"):
+        raise PrakerjaError(
+            f"the simulator cannot write {platform}: it writes csv and jsonl, times as iso8601 and epoch_ms, amounts "
+            "as whole and number"
+        )
+    values = [
+        {
+            "transaction_id": row.transaction_id, "event": words.get(row.event, row.event),
+            "occurred_at": _at(row, times[form]), "card_number": row.card, "course_id": row.course,
+            "amount_idr": row.amount, "voucher_code": row.voucher,
+        }
+        for row in rows
+    ]  # fmt: skip
+    if known.layout == "csv":
+        data = _csv([known.columns[field] for field in FIELDS],
+                    [[value[field] for field in FIELDS] for value in values], known.separator)  # fmt: skip
+        return gzip.compress(data, mtime=0) if known.compression else data
+    return "".join(json.dumps(_nest(known.columns, value)) + "\n" for value in values).encode()
+
+
+def _nest(columns: Mapping[str, str], value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object whose values lie at the dotted paths of a platform's columns."""
+    found: dict[str, Any] = {}
+    for field, path in columns.items():
+        *above, last = path.split(".")
+        inner = found
+        for step in above:
+            inner = inner.setdefault(step, {})
+        inner[last] = value[field]
+    return found
 
 
 def _mau_belajar_apa(platform: str, rows: Sequence[Row]) -> bytes:

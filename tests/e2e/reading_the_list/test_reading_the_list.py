@@ -11,7 +11,7 @@ import pytest
 
 from prakerja import warehouse
 from prakerja.blacklist import publishing, rotation, signing
-from prakerja.settings import new_signing_key
+from prakerja.keys import new_signing_key
 from tests.support.documented_reader import Reader
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke
 

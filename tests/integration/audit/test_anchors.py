@@ -15,7 +15,7 @@ from prakerja.blacklist import anchors, audit, publishing, rotation
 from prakerja.blacklist.contract import canonical_json
 from prakerja.blacklist.signing import SigningKey, signing_key, signing_key_of
 from prakerja.cli import app
-from prakerja.settings import new_signing_key
+from prakerja.keys import new_signing_key
 from tests.support.audit_log import (
     anchor_of,
     anchors_of_the_log,

@@ -12,7 +12,7 @@ from prakerja.blacklist import keyring, publishing, rotation, signing
 from prakerja.blacklist.keyring import UntrustedError
 from prakerja.blacklist.sources import POINTER, Folder
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings, new_signing_key
+from prakerja.keys import KeyStore, new_signing_key
 from tests.support.published_list import AT, tree
 from tests.support.publisher import (
     MAY_SIGN,
@@ -157,7 +157,7 @@ def test_a_change_of_the_signing_key_that_broke_off_is_taken_up_again(
     def rotate() -> str:
         return rotation.rotate_signing_key(AT, at_once=True, **WHO)
 
-    broken_off(monkeypatch, Settings, "drop_key", rotate)
+    broken_off(monkeypatch, KeyStore, "drop", rotate)
     new = signer()
     assert new != old
     assert f"{new} signs from the next version on" in rotate()

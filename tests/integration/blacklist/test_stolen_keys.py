@@ -16,7 +16,7 @@ from prakerja.blacklist import publishing, rotation, signing
 from prakerja.blacklist.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
-from prakerja.settings import new_signing_key
+from prakerja.keys import new_signing_key
 from tests.support.published_list import AT
 from tests.support.publisher import NEXT, WHO, daily, manifest, published, reader, ring, signer, verified, versions
 
@@ -70,7 +70,7 @@ def test_an_announced_key_of_the_environment_is_taken_out_there_first(
     published("second", NEXT)
     announced = signing.next_signing_key()
     assert announced is not None
-    with pytest.raises(PrakerjaError, match="take it out there first"):
+    with pytest.raises(PrakerjaError, match="unset it first"):
         publishing.revoke_key(announced.public.key_id, NEXT, **WHO)
     monkeypatch.delenv("PRAKERJA_SIGNING_KEY_NEXT")
     publishing.revoke_key(announced.public.key_id, NEXT, **WHO)

@@ -15,7 +15,7 @@ from prakerja.blacklist.client import RefusedListError
 from prakerja.blacklist.snapshot import parsed_delta
 from prakerja.blacklist.sources import Folder, under_key
 from prakerja.errors import PrakerjaError
-from prakerja.settings import new_random_key
+from prakerja.keys import new_random_key
 from tests.support.killed_publisher import LIST, kill
 from tests.support.published_list import AT, revoke, tree
 from tests.support.publisher import (

@@ -8,7 +8,7 @@ import pytest
 
 from prakerja import warehouse
 from prakerja.cohorts.roster import take_in_rosters
-from prakerja.settings import Settings
+from prakerja.keys import KeyStore
 from tests.conftest import day
 from tests.support.landing_zone import deliver_roster
 from tests.support.small_cohort import card
@@ -19,7 +19,7 @@ def people(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three recipients, and one message to each of two."""
     server = warehouse.url(login="warehouse").render_as_string(hide_password=False)
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))  # for its keys alone
-    Settings.from_environment().contact_keys()
+    KeyStore.from_environment().load_contact_keys()
     monkeypatch.setenv("PRAKERJA_DATABASE_URL", server)
     lines = [f"{card(n)},{31 * 10**14 + n},Siti{n} Aminah,08123456{n:04},s{n}@example.id,31" for n in (1, 2, 3)]
     deliver_roster(home / "landing", 12, lines, "2021-03-05", "2021-03-13")

@@ -11,7 +11,7 @@ from prakerja import warehouse
 from prakerja.cohorts import contacts
 from prakerja.cohorts.contacts import Contact, ContactKey, Contacts
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings
+from prakerja.keys import KeyStore
 from tests.support.contact_keys import SITI
 
 
@@ -45,7 +45,7 @@ def test_a_new_key_takes_the_place_of_the_one_before(people: Path) -> None:
     after = stored()
     assert (keys / "contact_key.b64").read_bytes() != old
     assert not (keys / "contact_key_next.b64").exists()
-    only_new = Contacts([ContactKey(Settings.from_environment().contact_keys()[0])])
+    only_new = Contacts([ContactKey(KeyStore.from_environment().load_contact_keys()[0])])
     assert [only_new.open(number, bytes(contact)).phone for _, number, contact, *_ in after] == [
         "081234560001", "081234560002", "081234560003",
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def test_a_new_key_takes_the_place_of_the_one_before(people: Path) -> None:
 
 def test_killed_before_the_new_key_is_in_place_it_goes_on(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as dying:
-        dying.setattr(Settings, "promote_contact_key", lambda _: 1 / 0)
+        dying.setattr(KeyStore, "promote_contact_key", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             contacts.reseal(with_new_key=True)
     assert Contacts.configured().open(stored()[0][1], bytes(stored()[0][2])).full_name == "Siti1 Aminah"
@@ -86,7 +86,7 @@ def test_one_who_cannot_be_read_keeps_nobody_waiting(people: Path) -> None:
 def test_keys_that_are_given_are_replaced_by_who_gives_them(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = (people / "own" / "keys" / "contact_key.b64").read_text().strip()
     monkeypatch.setenv("PRAKERJA_CONTACT_KEY", "bmV3" * 10)
-    with pytest.raises(PrakerjaError, match="set that to a new one, PRAKERJA_CONTACT_KEY_PREVIOUS to this"):
+    with pytest.raises(PrakerjaError, match="set it to a new one, PRAKERJA_CONTACT_KEY_PREVIOUS to the present one"):
         contacts.reseal(with_new_key=True)
     with pytest.raises(PrakerjaError, match="which is not here"):
         contacts.reseal(with_new_key=False)

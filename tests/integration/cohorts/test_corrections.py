@@ -18,10 +18,11 @@ from prakerja.cli.common import today
 from prakerja.cohorts import contacts, corrections
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.cohorts.roster import take_in_rosters
+from prakerja.keys import KeyStore
 from prakerja.monitor import overview
 from prakerja.people import os_login
 from prakerja.revocations import approval, decision, explanation, revocation
-from prakerja.settings import WIB, Settings
+from prakerja.settings import WIB
 from tests.conftest import day
 from tests.support.corrections import WHY, approve, correct, correct_nik, nik_of, refused, run
 from tests.support.landing_zone import deliver_roster, roster_line
@@ -273,7 +274,7 @@ def test_sealed_anew_corrections_are_opened_by_the_new_key_and_messages_go_by_wh
     correct({"card_number": card(1), "phone": "08999000001"})
     correct_nik(card(2), f"{NIK + 7}")
     assert contacts.reseal(with_new_key=True) == 3
-    found = Contacts([contacts.ContactKey(Settings.from_environment().contact_keys()[0])])
+    found = Contacts([contacts.ContactKey(KeyStore.from_environment().load_contact_keys()[0])])
     rows = pick(
         "select r.card_number, v.sealed, v.contact from correction_values v join recipients r using (recipient_id)"
     )

@@ -18,7 +18,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake, overview
 from prakerja.feeds.ledger import Waiver
 from prakerja.platforms import platforms
-from prakerja.settings import WIB
+from prakerja.settings import INCLUDE, WIB
 from prakerja.simulation import writers
 from prakerja.simulation.writers import Row
 from tests.support.landing_zone import deliver
@@ -339,7 +339,7 @@ def test_an_eighth_platform_is_one_file(home: Path, monkeypatch: pytest.MonkeyPa
     from prakerja import platforms
 
     eighth = home / "kariermu.yaml"
-    eighth.write_text((Path(platforms.INCLUDE) / "platforms" / "sekolahmu.yaml").read_text()
+    eighth.write_text((INCLUDE / "platforms" / "sekolahmu.yaml").read_text()
                       .replace("platform: sekolahmu", "platform: kariermu").replace("records: data", "records: rows")
                       .replace("says: {platform: sekolah.mu}", "says: {}"))  # fmt: skip
     known = platforms.platforms() | {"kariermu": platforms.Platform.from_file(eighth)}

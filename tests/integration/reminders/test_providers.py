@@ -249,9 +249,9 @@ def test_nothing_is_sent_before_its_day(many: Desk) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("PRAKERJA_RECEIPTS_URL", "receipts.example", "PRAKERJA_RECEIPTS_URL is no http:// or https:// URL"),
-        ("PRAKERJA_MAIL_FROM", "nonsense", "PRAKERJA_MAIL_FROM is no sender"),
-        ("PRAKERJA_MAIL_FROM", "A <a@b>\nBcc: c@d", "PRAKERJA_MAIL_FROM is no sender"),
+        ("PRAKERJA_RECEIPTS_URL", "receipts.example", "PRAKERJA_RECEIPTS_URL is not an address: write https://host"),
+        ("PRAKERJA_MAIL_FROM", "nonsense", "PRAKERJA_MAIL_FROM is not a sender"),
+        ("PRAKERJA_MAIL_FROM", "A <a@b>\nBcc: c@d", "PRAKERJA_MAIL_FROM is not a sender"),
     ],
 )
 def test_a_setting_that_would_fail_everybody_fails_nobody(

@@ -223,7 +223,7 @@ def test_a_code_that_its_file_does_not_have_counts_by_its_status(provider: str, 
 def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
     assert KNOWN == ["gateway", "sinch", "twilio"]
     for name in KNOWN:
-        provider = SmsProvider.from_file(sms_providers.FOLDER / f"{name}.yaml")
+        provider = SmsProvider.from_file(sms_providers.providers_folder() / f"{name}.yaml")
         assert provider.tried == (
             "against the sandbox" if name == "gateway" else
             f"from its public documentation, against a double of ours; never against {name.title()} itself"
@@ -256,7 +256,7 @@ def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
     ],
 )
 def test_a_file_that_does_not_fit_is_told_by_its_field(tmp_path: Path, was: str, now: str, told: str) -> None:
-    text = (sms_providers.FOLDER / "gateway.yaml").read_text(encoding="utf-8")
+    text = (sms_providers.providers_folder() / "gateway.yaml").read_text(encoding="utf-8")
     assert was in text
     path = tmp_path / "gateway.yaml"
     path.write_text(text.replace(was, now), encoding="utf-8")
@@ -312,7 +312,7 @@ def test_a_secret_that_only_the_provider_knows_is_not_generated(home: Path, monk
 def test_a_value_is_filled_in_once() -> None:
     """What stands in a text is never taken for a placeholder."""
     text = "{text} {reference}"
-    provider = SmsProvider.from_file(sms_providers.FOLDER / "gateway.yaml")
+    provider = SmsProvider.from_file(sms_providers.providers_folder() / "gateway.yaml")
     values = {"to": "+62811", "from": None, "text": text, "reference": "r", "receipts_to": None}
     assert json.loads(provider.build_submission(values).body) == {
         "to": "+62811", "text": text, "reference": "r",

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import tasks, warehouse
+from prakerja.acting import acting
 from prakerja.blacklist import publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
@@ -19,7 +20,6 @@ from prakerja.replay import days
 from prakerja.revocations import appeals, approval, decision, holds, overrides, reinstatement, requests, revocation
 from prakerja.revocations.decision import BlockedError
 from prakerja.run_context import replaying
-from prakerja.settings import acting
 from prakerja.warehouse import RefusedError
 from tests.support.small_cohort import AT, DECIDED_ON, PEOPLE, approve, bought, card, carry_out, restate, revoked
 from tests.support.stopped_cohort import remove

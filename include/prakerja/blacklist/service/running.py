@@ -25,7 +25,7 @@ def configured(place: str | None, pin: bytes | None) -> Service:
     folder = settings.make_home() / "service"
     pins = [PublicKey.from_pem(pin)] if pin else [signing.signing_key().public]
     client = Client(folder / "list", pins, signing.subject_keys(), takes_expired=True)
-    copies = Copies(client, lambda: source_of(place or settings.publish, settings.api_key()))
+    copies = Copies(client, lambda: source_of(place or settings.publish, settings.api_key))
     return Service(
         copies, Lookups(folder / "lookups"), cohort_table, VerifiedFiles(folder / "files"), Access(folder / "keys.json")
     )
