@@ -119,7 +119,7 @@ requirements: install ## pin requirements.in and its part requirements-runtime.i
 	| sed -n '/^[a-z0-9-]*\[/,/[^\]$$/p' >> $$each.txt || exit; done
 
 schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
-	$(BIN)/python -m prakerja.blacklist.contract
+	$(BIN)/python -m prakerja.blacklist.format.contract
 	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
 
 bundle: install ## build what draws the monitor's charts in browsers, from the wheel

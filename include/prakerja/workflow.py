@@ -17,7 +17,7 @@ from prakerja.run_context import RunContext
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
-    from prakerja.blacklist.freshness import Freshness
+    from prakerja.blacklist.reader.freshness import Freshness
     from prakerja.cohorts.roster import RosterIntake
     from prakerja.revocations.run_audit import Finding, SeenRuns
 
@@ -127,7 +127,7 @@ def notice_late_truth(run: RunContext) -> int | None:
 
     Gives the version that was published: also without a change, once a day, so that readers see that it was looked at.
     """
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
     from prakerja.revocations import appeals, holds, late_truth, reinstatement
 
     late_truth.notice_late_truth(run.as_of)
@@ -464,7 +464,7 @@ def revoke(run: RunContext) -> int:
 
 def publish_blacklist(run: RunContext) -> int:
     """Publish the list as it stands after this run; gives its version."""
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
 
     _require_real(run)
     version = publishing.publish(run.name, run.now, run.as_of, approve_as=run.approve_as)
@@ -578,7 +578,7 @@ def carry_out_batch(conf: Mapping[str, Any] | None, now: datetime) -> dict[str, 
     never proposed, or does not stand any more.
     """
     from prakerja import warehouse
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
     from prakerja.revocations import holds, reinstatement
     from prakerja.revocations.approval import AwaitingApprovalError
     from prakerja.revocations.requests import find_batch
@@ -622,7 +622,7 @@ def recheck_list(now: datetime) -> list[dict[str, Any]]:
 
     Return what differs as `audit_runs` does; no run mends it. Every listed person has their turn within four weeks.
     """
-    from prakerja.blacklist import rechecking
+    from prakerja.blacklist.publisher import rechecking
 
     cohorts = rechecking.due_on(now.astimezone(WIB).date(), rechecking.decided_cohorts())
     if not cohorts or not has_list():
@@ -679,7 +679,7 @@ def report_audit(*found: list[dict[str, Any]] | None) -> None:
 
 def has_list() -> bool:
     """Whether a list is published at all."""
-    from prakerja.blacklist import sources
+    from prakerja.blacklist.reader import sources
 
     try:
         sources.folder_of(Settings.from_environment().publish)
@@ -701,7 +701,7 @@ def published_version() -> int:
 
 
 def _published() -> Freshness | None:
-    from prakerja.blacklist import freshness, sources
+    from prakerja.blacklist.reader import freshness, sources
 
     try:
         return freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC))
@@ -711,7 +711,7 @@ def _published() -> Freshness | None:
 
 def measure_list() -> dict[str, float]:
     """The published list in numbers: its version, and how old it is, in seconds; nothing, where none can be read."""
-    from prakerja.blacklist import freshness, sources
+    from prakerja.blacklist.reader import freshness, sources
 
     now = datetime.now(UTC)
     try:
@@ -745,7 +745,7 @@ def tell_of_reader(synced: str | None, reacted: Mapping[str, int]) -> str:
 
 def sync_list() -> dict[str, Any]:
     """Bring the example reader's copy up to the published version; gives the version, how, and what deltas changed."""
-    from prakerja.blacklist import sources
+    from prakerja.blacklist.reader import sources
 
     synced = _reader().sync(sources.Folder(sources.folder_of(Settings.from_environment().publish)))
     return {
@@ -759,15 +759,15 @@ def sync_list() -> dict[str, Any]:
 
 def react_to_list() -> dict[str, int]:
     """What the example registration does about the list that it trusts: applications refused, and taken up again."""
-    from prakerja.blacklist.registration import Registration
+    from prakerja.blacklist.reader.registration import Registration
 
     reader = _reader()
     return Registration(reader.folder.parent / "registration.sqlite").react(reader.opened(), datetime.now(UTC))
 
 
 def _reader() -> Any:
-    from prakerja.blacklist import signing
-    from prakerja.blacklist.client import Client
+    from prakerja.blacklist.format import signing
+    from prakerja.blacklist.reader.client import Client
 
     folder = Settings.from_environment().make_home() / "readers" / "registration" / "list"
     return Client(folder, [signing.signing_key().public], signing.subject_keys())

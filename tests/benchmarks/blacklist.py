@@ -22,7 +22,9 @@ from rich.table import Table
 from upath import UPath
 
 from prakerja import schema, warehouse
-from prakerja.blacklist import client, publishing, signing, sources, verification
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing, verification
+from prakerja.blacklist.reader import client, sources
 from prakerja.blacklist.service import access
 from prakerja.programme import programme
 from prakerja.settings import PROJECT, WIB

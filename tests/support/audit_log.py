@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors, audit
-from prakerja.blacklist.audited_tables import expected_tables
-from prakerja.blacklist.contract import canonical_json
-from prakerja.blacklist.signing import SigningKey, signing_key
+from prakerja.blacklist.format.contract import canonical_json
+from prakerja.blacklist.format.signing import SigningKey, signing_key
+from prakerja.blacklist.publisher import anchors, audit
+from prakerja.blacklist.publisher.audited_tables import expected_tables
 
 Rows = list[dict[str, Any]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from prakerja.blacklist import signing
+from prakerja.blacklist.format import signing
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from tests.support.small_cohort import AT, DECIDED_ON

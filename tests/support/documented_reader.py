@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prakerja.blacklist import signing
+from prakerja.blacklist.format import signing
 from prakerja.settings import PROJECT
 
 PAGE = (PROJECT / "docs" / "reading-the-list.md").read_text()

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, storage
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.publisher import publishing, storage
+from prakerja.blacklist.reader.sources import POINTER
 from tests.support.publisher import published
 
 FORKS = multiprocessing.get_context("forkserver")

@@ -12,10 +12,11 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import keyring, publishing, signing, verification
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.contract import Manifest, parsed
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format import keyring, signing
+from prakerja.blacklist.format.contract import Manifest, parsed
+from prakerja.blacklist.publisher import publishing, verification
+from prakerja.blacklist.reader.client import Client
+from prakerja.blacklist.reader.sources import POINTER
 from prakerja.settings import WIB
 from tests.support import object_storage
 from tests.support.published_list import AT, tree

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyarrow import parquet
 from upath import UPath
 
-from prakerja.blacklist import keyring
-from prakerja.blacklist.contract import (
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import (
     CONTRACT,
     KEYRING_CONTRACT,
     Latest,
@@ -35,11 +35,11 @@ from prakerja.blacklist.contract import (
     columns,
     utc_text,
 )
-from prakerja.blacklist.keyring import Trust
-from prakerja.blacklist.signing import PublicKey, SigningKey, SubjectKey
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, HEX, sha256
-from prakerja.blacklist.sources import POINTER, Folder
-from prakerja.blacklist.sources import under_key as place_under_key
+from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.signing import PublicKey, SigningKey, SubjectKey
+from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, HEX, sha256
+from prakerja.blacklist.reader.sources import POINTER, Folder
+from prakerja.blacklist.reader.sources import under_key as place_under_key
 
 AT = datetime(2021, 3, 15, 1, tzinfo=UTC)
 EXPIRES_AFTER = timedelta(days=7)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.client import Client, RefusedListError, Synced
-from prakerja.blacklist.contract import canonical_json
-from prakerja.blacklist.signing import SubjectKey
+from prakerja.blacklist.format.contract import canonical_json
+from prakerja.blacklist.format.signing import SubjectKey
+from prakerja.blacklist.reader.client import Client, RefusedListError, Synced
 from tests.support.reader_sources import Watched
 from tests.support.simulated_publisher import Repository, delta_of, signing_key, subject_key
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist import contract
+from prakerja.blacklist.format import contract
 
 
 @pytest.mark.parametrize("name", sorted(contract.PUBLISHED))

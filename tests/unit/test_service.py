@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.keyring import file_name
+from prakerja.blacklist.format.keyring import file_name
+from prakerja.blacklist.format.snapshot import Subjects
+from prakerja.blacklist.reader.client import Client
 from prakerja.blacklist.service import app
 from prakerja.blacklist.service.copy import Copies
 from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
-from prakerja.blacklist.snapshot import Subjects
 from prakerja.errors import PrakerjaError
 from prakerja.settings import PROJECT
 from tests.support.simulated_publisher import Repository, signing_key

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prakerja.blacklist import snapshot
-from prakerja.blacklist.snapshot import (
+from prakerja.blacklist.format import snapshot
+from prakerja.blacklist.format.snapshot import (
     DELTA_HEADER,
     HEADER,
     LINE_BYTES_MAX,

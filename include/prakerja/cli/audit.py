@@ -31,7 +31,8 @@ def verify(
 ) -> None:
     """Verify the log, every fact that it has, and the anchor of each published version."""
     from prakerja import schema
-    from prakerja.blacklist import audit, signing
+    from prakerja.blacklist.format import signing
+    from prakerja.blacklist.publisher import audit
 
     schema.require_schema()
     pins = []
@@ -62,7 +63,7 @@ def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
     from rich.table import Table
 
     from prakerja import schema
-    from prakerja.blacklist import audit
+    from prakerja.blacklist.publisher import audit
 
     schema.require_schema()
     table = Table("position", "at (UTC)", "login", "role", "says it is", "facts", "hash")

@@ -14,9 +14,9 @@ from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
-    from prakerja.blacklist.client import Client
-    from prakerja.blacklist.freshness import Freshness
-    from prakerja.blacklist.signing import PublicKey, SubjectKey
+    from prakerja.blacklist.format.signing import PublicKey, SubjectKey
+    from prakerja.blacklist.reader.client import Client
+    from prakerja.blacklist.reader.freshness import Freshness
 
 app = typer.Typer(help="The published blacklist.", no_args_is_help=True)
 
@@ -40,7 +40,9 @@ def verify(
     """Verify every version: signature, hashes, schema, and snapshot + delta = snapshot."""
     from rich.table import Table
 
-    from prakerja.blacklist import signing, sources, verification
+    from prakerja.blacklist.format import signing
+    from prakerja.blacklist.publisher import verification
+    from prakerja.blacklist.reader import sources
 
     main = sources.folder_of(folder or Settings.from_environment().publish)
     earlier = sorted(path for path in main.parent.glob(f"{main.name}-*") if (path / sources.POINTER).is_file())
@@ -94,7 +96,7 @@ def sync(
     ] = None,
 ) -> None:
     """Fetch the newest list, verify it, and put it in the place of the one before; by deltas where they do."""
-    from prakerja.blacklist import sources
+    from prakerja.blacklist.reader import sources
 
     settings = Settings.from_environment()
     client = _client(folder, pin)
@@ -153,7 +155,7 @@ def approve(
 ) -> None:
     """Show a list that would grow or shrink by too much; with --digest, --because and --as, answer for it."""
     from prakerja import schema
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
 
     schema.require_schema()
     if digest is None and because is None and name is None:
@@ -177,7 +179,7 @@ def rotate_signing_key(
     because: Because, name: Name, now: Annotated[bool, typer.Option(help="Do not wait.")] = False
 ) -> None:
     """Announce a new signing key to the readers; said again once they know it, let it sign."""
-    from prakerja.blacklist import rotation
+    from prakerja.blacklist.publisher import rotation
 
     because, name = answered(because, name, "publish")
     typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
@@ -188,7 +190,7 @@ def rotate_subject_key(
     because: Because, name: Name, now: Annotated[bool, typer.Option(help="Cut an overlap short.")] = False
 ) -> None:
     """Make a new key of the subjects: the next version re-issues the list, and the earlier key overlaps."""
-    from prakerja.blacklist import rotation
+    from prakerja.blacklist.publisher import rotation
 
     because, name = answered(because, name, "publish")
     typer.echo(rotation.rotate_subject_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
@@ -201,7 +203,7 @@ def revoke_key(
     name: Name,
 ) -> None:
     """A signing key was stolen: readers believe nothing of it any more. Another one must sign by now."""
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
 
     because, name = answered(because, name, "publish")
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
@@ -209,8 +211,8 @@ def revoke_key(
 
 
 def _client(folder: Path, pin: Path | None = None) -> Client:
-    from prakerja.blacklist import signing
-    from prakerja.blacklist.client import Client
+    from prakerja.blacklist.format import signing
+    from prakerja.blacklist.reader.client import Client
 
     settings = Settings.from_environment()
     pins: list[PublicKey] = []
@@ -225,8 +227,10 @@ def _client(folder: Path, pin: Path | None = None) -> Client:
 
 
 def _list_to_ask(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
-    from prakerja.blacklist import signing, sources, verification
-    from prakerja.blacklist.freshness import of_manifest
+    from prakerja.blacklist.format import signing
+    from prakerja.blacklist.publisher import verification
+    from prakerja.blacklist.reader import sources
+    from prakerja.blacklist.reader.freshness import of_manifest
 
     if folder:
         client = _client(folder)
@@ -243,8 +247,8 @@ def _list_to_ask(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
 
 
 def _freshness(folder: Path | None) -> Freshness:
-    from prakerja.blacklist import sources
-    from prakerja.blacklist.freshness import published
+    from prakerja.blacklist.reader import sources
+    from prakerja.blacklist.reader.freshness import published
 
     now = datetime.now(UTC)
     if folder is None:

@@ -100,7 +100,8 @@ def sandbox(
 
 
 def _print_published() -> None:
-    from prakerja.blacklist import sources, verification
+    from prakerja.blacklist.publisher import verification
+    from prakerja.blacklist.reader import sources
     from prakerja.errors import NotReadyError
 
     try:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import freshness, sources
+from prakerja.blacklist.reader import freshness, sources
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import calendar_check, missed_reminders
 from prakerja.errors import PrakerjaError

@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from prakerja.blacklist.sources import place_of
-from prakerja.blacklist.storage import write_whole
+from prakerja.blacklist.publisher.storage import write_whole
+from prakerja.blacklist.reader.sources import place_of
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import figures
 from prakerja.monitor.charts import Chart

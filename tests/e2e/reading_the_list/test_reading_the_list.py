@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation, signing
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing, rotation
 from prakerja.settings import new_signing_key
 from tests.support.documented_reader import Reader
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke

@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 from upath import UPath
 
-from prakerja.blacklist import audit, rotation, signing, sources, storage
-from prakerja.blacklist.sources import POINTER, Folder, under_key
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import audit, rotation, storage
+from prakerja.blacklist.reader import sources
+from prakerja.blacklist.reader.sources import POINTER, Folder, under_key
 from prakerja.cli import app
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.killed_publisher import DONE, exit_codes, kill, steps, watched

@@ -13,9 +13,9 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import signing, snapshot
-from prakerja.blacklist.contract import Manifest, canonical_json
-from prakerja.blacklist.sources import POINTER, Folder
+from prakerja.blacklist.format import signing, snapshot
+from prakerja.blacklist.format.contract import Manifest, canonical_json
+from prakerja.blacklist.reader.sources import POINTER, Folder
 from prakerja.errors import PrakerjaError
 from tests.support.killed_publisher import DONE, FORKS, LIST, exit_codes, watched
 from tests.support.published_list import AT, revoke, tree

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import audit, publishing, signing, sources, verification
-from prakerja.blacklist.sources import POINTER, Folder
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import audit, publishing, verification
+from prakerja.blacklist.reader import sources
+from prakerja.blacklist.reader.sources import POINTER, Folder
 from prakerja.errors import NotReadyError
 from tests.support.killed_publisher import ANCHOR, DONE, WRITES, kill, steps, watched
 from tests.support.published_list import AT, DAY, revoke, tree

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.client import Client, RefusedListError
+from prakerja.blacklist.reader.client import Client, RefusedListError
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import FIRST, JOURNEYS, Reader, always, bend_own, clean_tree, subjects_of, tree
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja.blacklist import anchors, audit, publishing, rotation
-from prakerja.blacklist.contract import canonical_json
-from prakerja.blacklist.signing import SigningKey, signing_key, signing_key_of
+from prakerja.blacklist.format.contract import canonical_json
+from prakerja.blacklist.format.signing import SigningKey, signing_key, signing_key_of
+from prakerja.blacklist.publisher import anchors, audit, publishing, rotation
 from prakerja.cli import app
 from prakerja.settings import new_signing_key
 from tests.support.audit_log import (

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation, signing
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing, rotation
+from prakerja.blacklist.reader.sources import POINTER, under_key
 from prakerja.blacklist.service import running
-from prakerja.blacklist.sources import POINTER, under_key
 from prakerja.calendar import Cohort
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.programme import programme

@@ -17,8 +17,10 @@ from jsonschema import Draft202012Validator
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import contract, publishing, signing, sources, verification
-from prakerja.blacklist.snapshot import parsed_delta, sha256
+from prakerja.blacklist.format import contract, signing
+from prakerja.blacklist.format.snapshot import parsed_delta, sha256
+from prakerja.blacklist.publisher import publishing, verification
+from prakerja.blacklist.reader import sources
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke, tree
 

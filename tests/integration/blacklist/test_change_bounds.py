@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, publishing
-from prakerja.blacklist.publishing import OutOfBoundsError
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.publisher import audit, publishing
+from prakerja.blacklist.publisher.publishing import OutOfBoundsError
+from prakerja.blacklist.reader.sources import POINTER
 from prakerja.errors import PrakerjaError
 from prakerja.run_context import replaying
 from tests.support.published_list import AT, reinstate, revoke, tree

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.publisher import publishing, rotation
+from prakerja.blacklist.reader.sources import POINTER
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB

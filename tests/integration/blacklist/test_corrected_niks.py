@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, publishing, rotation, signing, snapshot, verification
-from prakerja.blacklist.sources import Folder, under_key
+from prakerja.blacklist.format import signing, snapshot
+from prakerja.blacklist.publisher import audit, publishing, rotation, verification
+from prakerja.blacklist.reader.sources import Folder, under_key
 from prakerja.cli import app
 from prakerja.settings import WIB
 from tests.support.corrections import approve, correct, correct_nik

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import rotation
-from prakerja.blacklist.snapshot import HEADER, applied, net, parsed_delta, result_sha256
+from prakerja.blacklist.format.snapshot import HEADER, applied, net, parsed_delta, result_sha256
+from prakerja.blacklist.publisher import rotation
 from tests.support.published_list import AT, reinstate, revoke
 from tests.support.publisher import WHO, manifest, published, verified
 

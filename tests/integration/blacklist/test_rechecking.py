@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse, workflow
-from prakerja.blacklist import publishing, rechecking, signing
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing, rechecking
 from prakerja.calendar import Cohort
 from prakerja.recheck import known
 from prakerja.settings import WIB

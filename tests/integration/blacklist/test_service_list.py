@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prakerja.blacklist import publishing, signing, sources
-from prakerja.blacklist.client import Client
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing
+from prakerja.blacklist.reader import sources
+from prakerja.blacklist.reader.client import Client
 from prakerja.blacklist.service import app, files
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import signing
+from prakerja.blacklist.format import signing
 from prakerja.blacklist.service import access
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.errors import PrakerjaError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prakerja.blacklist import signing
+from prakerja.blacklist.format import signing
 from tests.support.running_service import Api, nik, problem
 
 # -- lookups -----------------------------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from prakerja import signatures, warehouse
-from prakerja.blacklist import publishing, rotation, signed_changes, signing, verification
-from prakerja.blacklist.sources import POINTER, folder_of
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing, rotation, signed_changes, verification
+from prakerja.blacklist.reader.sources import POINTER, folder_of
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
 from prakerja.errors import PrakerjaError

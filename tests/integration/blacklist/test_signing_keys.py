@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import keyring, publishing, rotation, signing
-from prakerja.blacklist.keyring import UntrustedError
-from prakerja.blacklist.sources import POINTER, Folder
+from prakerja.blacklist.format import keyring, signing
+from prakerja.blacklist.format.keyring import UntrustedError
+from prakerja.blacklist.publisher import publishing, rotation
+from prakerja.blacklist.reader.sources import POINTER, Folder
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings, new_signing_key
 from tests.support.published_list import AT, tree

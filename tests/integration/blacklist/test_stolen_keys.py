@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation, signing
-from prakerja.blacklist.sources import Folder
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import publishing, rotation
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.settings import new_signing_key

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import publishing, rotation, signing
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.snapshot import parsed_delta
-from prakerja.blacklist.sources import Folder, under_key
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.format.snapshot import parsed_delta
+from prakerja.blacklist.publisher import publishing, rotation
+from prakerja.blacklist.reader.client import RefusedListError
+from prakerja.blacklist.reader.sources import Folder, under_key
 from prakerja.errors import PrakerjaError
 from prakerja.settings import new_random_key
 from tests.support.killed_publisher import LIST, kill

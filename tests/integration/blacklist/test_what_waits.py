@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import audit, publishing, rotation
-from prakerja.blacklist.publishing import OutOfBoundsError
-from prakerja.blacklist.sources import Folder
+from prakerja.blacklist.publisher import audit, publishing, rotation
+from prakerja.blacklist.publisher.publishing import OutOfBoundsError
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.monitor import overview
 from prakerja.run_context import replaying
 from tests.support.killed_publisher import steps, watched

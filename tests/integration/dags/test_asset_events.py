@@ -136,8 +136,8 @@ def test_a_reader_that_is_woken_twice_does_nothing_twice(tried: Callable[..., Tr
     """Each run as an asset event begins it; the second is about a version that the reader has."""
     from airflow.models.xcom import XComModel
 
-    from prakerja.blacklist.registration import Registration
-    from prakerja.blacklist.signing import subject_key
+    from prakerja.blacklist.format.signing import subject_key
+    from prakerja.blacklist.reader.registration import Registration
 
     write_people()
     publish("first", datetime.now(WIB))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import warehouse, workflow
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cli.common import today

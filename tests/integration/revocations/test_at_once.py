@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence, standing
 from prakerja.cohorts.standing import window_of

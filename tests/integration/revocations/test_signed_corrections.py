@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist.publisher import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import corrections
 from prakerja.cohorts.contacts import Contacts

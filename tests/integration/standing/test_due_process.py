@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from prakerja import calendar, warehouse, workflow
-from prakerja.blacklist import audit, publishing, signing, verification
-from prakerja.blacklist.sources import folder_of
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.publisher import audit, publishing, verification
+from prakerja.blacklist.reader.sources import folder_of
 from prakerja.calendar import find_cohort
 from prakerja.cohorts import corrections, overview, people
 from prakerja.cohorts.contacts import Contact, Contacts

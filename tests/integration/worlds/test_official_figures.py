@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prakerja import calendar
-from prakerja.blacklist.sources import folder_of
-from prakerja.blacklist.verification import verified_versions
+from prakerja.blacklist.publisher.verification import verified_versions
+from prakerja.blacklist.reader.sources import folder_of
 from prakerja.cohorts import overview
 from prakerja.monitor import report
 from tests.support.day_player import Player

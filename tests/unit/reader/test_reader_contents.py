@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
+from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
+from prakerja.blacklist.reader import client as client_module
+from prakerja.blacklist.reader.client import RefusedListError
 from tests.support.simulated_publisher import (
     Repository,
     change_of,

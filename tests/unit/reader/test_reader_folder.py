@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import Client, RefusedListError
-from prakerja.blacklist.contract import DoesNotFitError
+from prakerja.blacklist.format.contract import DoesNotFitError
+from prakerja.blacklist.reader import client as client_module
+from prakerja.blacklist.reader.client import Client, RefusedListError
 from prakerja.errors import PrakerjaError, TransientError
 from tests.support.reader_sources import Watched
 from tests.support.simulated_publisher import Repository, delta_of, flipped, list_of

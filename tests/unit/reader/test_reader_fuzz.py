@@ -13,12 +13,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.contract import Manifest
-from prakerja.blacklist.keyring import file_name
-from prakerja.blacklist.snapshot import Lines
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import Manifest
+from prakerja.blacklist.format.keyring import file_name
+from prakerja.blacklist.format.snapshot import Lines
+from prakerja.blacklist.reader import client as client_module
+from prakerja.blacklist.reader.client import Client
+from prakerja.blacklist.reader.sources import POINTER
 from prakerja.errors import PrakerjaError
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import flipped, manifest_of, signature_of

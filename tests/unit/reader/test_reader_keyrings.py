@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.contract import DoesNotFitError, RingKey, canonical_json
-from prakerja.blacklist.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
+from prakerja.blacklist.format.contract import DoesNotFitError, RingKey, canonical_json
+from prakerja.blacklist.format.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
 from prakerja.errors import PrakerjaError
 from tests.support.simulated_publisher import Repository, ring_key, signing_key
 from tests.support.simulated_reader import FIRST, PEOPLE, SECOND, STRANGER, THIRD, UNKNOWN_KIND, Reader, subjects_of

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.contract import utc_text
-from prakerja.blacklist.keyring import UntrustedError
+from prakerja.blacklist.format.contract import utc_text
+from prakerja.blacklist.format.keyring import UntrustedError
+from prakerja.blacklist.reader import client as client_module
 from tests.support.simulated_publisher import AT, EXPIRES_AFTER, Repository, snapshot_of
 from tests.support.simulated_reader import FIRST, MICROSECOND, SECOND, Reader, subjects_of
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import verification
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.contract import utc_text
-from prakerja.blacklist.keyring import file_name
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.sources import POINTER, NotThereError
+from prakerja.blacklist.format.contract import utc_text
+from prakerja.blacklist.format.keyring import file_name
+from prakerja.blacklist.format.signing import PublicKey
+from prakerja.blacklist.publisher import verification
+from prakerja.blacklist.reader.client import Client
+from prakerja.blacklist.reader.sources import POINTER, NotThereError
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.simulated_publisher import (
     EXPIRES_AFTER,

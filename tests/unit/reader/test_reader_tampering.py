@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.keyring import UntrustedError, file_name
-from prakerja.blacklist.snapshot import HEADER
-from prakerja.blacklist.sources import POINTER, NotThereError, TooLargeError
+from prakerja.blacklist.format.keyring import UntrustedError, file_name
+from prakerja.blacklist.format.snapshot import HEADER
+from prakerja.blacklist.reader import client as client_module
+from prakerja.blacklist.reader.client import RefusedListError
+from prakerja.blacklist.reader.sources import POINTER, NotThereError, TooLargeError
 from prakerja.errors import PrakerjaError
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import Repository, flipped, gzipped, manifest_of, signature_of, snapshot_of

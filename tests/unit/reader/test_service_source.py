@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prakerja.blacklist.sources import POINTER, NotThereError, Service, TooLargeError, UnreachableError, read
+from prakerja.blacklist.reader.sources import POINTER, NotThereError, Service, TooLargeError, UnreachableError, read
 from prakerja.errors import PrakerjaError
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import Reader

@@ -19,10 +19,12 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from prakerja.blacklist import keyring
-from prakerja.blacklist.client import verified_manifest
-from prakerja.blacklist.contract import Latest, Manifest, PublishedFile, SignedKeyring, VersionNumber
-from prakerja.blacklist.keyring import Trust, UntrustedError
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import Latest, Manifest, PublishedFile, SignedKeyring, VersionNumber
+from prakerja.blacklist.format.keyring import Trust, UntrustedError
+from prakerja.blacklist.format.signing import PublicKey
+from prakerja.blacklist.reader.client import verified_manifest
+from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
 from prakerja.blacklist.service.access import NOT_LOADED, REFRESH_SECONDS, Access, spend
 from prakerja.blacklist.service.answers import (
     Answers,
@@ -45,8 +47,6 @@ from prakerja.blacklist.service.problems import (
     install,
     place_of,
 )
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
 from prakerja.errors import PrakerjaError
 
 log = logging.getLogger(__name__)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prakerja.blacklist.client import Client, TrustedList
-from prakerja.blacklist.contract import Latest, canonical_json, instant
-from prakerja.blacklist.freshness import Freshness
-from prakerja.blacklist.keyring import Trust
+from prakerja.blacklist.format.contract import Latest, canonical_json, instant
+from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.signing import SubjectKey
+from prakerja.blacklist.reader.client import Client, TrustedList
+from prakerja.blacklist.reader.freshness import Freshness
+from prakerja.blacklist.reader.sources import Source
 from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
-from prakerja.blacklist.signing import SubjectKey
-from prakerja.blacklist.sources import Source
 from prakerja.errors import PrakerjaError
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from prakerja.blacklist.contract import PublishedFile
-from prakerja.blacklist.sources import CHUNK_BYTES, Source
+from prakerja.blacklist.format.contract import PublishedFile
+from prakerja.blacklist.reader.sources import CHUNK_BYTES, Source
 from prakerja.errors import PrakerjaError
 
 KEPT_BYTES_MAX = 2 << 30

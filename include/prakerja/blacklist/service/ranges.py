@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
-from prakerja.blacklist.snapshot import SUBJECT_BYTES, Subjects
+from prakerja.blacklist.format.snapshot import SUBJECT_BYTES, Subjects
 
 PREFIX_HEX = 5
 RANGES = 16**PREFIX_HEX

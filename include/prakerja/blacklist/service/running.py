@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 
 from prakerja import serving
-from prakerja.blacklist import signing
-from prakerja.blacklist.client import Client
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.format.signing import PublicKey
+from prakerja.blacklist.reader.client import Client
+from prakerja.blacklist.reader.sources import source_of
 from prakerja.blacklist.service.access import Access
 from prakerja.blacklist.service.app import Service, application
 from prakerja.blacklist.service.bounds import PromptProtocol
 from prakerja.blacklist.service.copy import Copies
 from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.lookups import Lookups
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.sources import source_of
 from prakerja.cohorts.overview import cohort_table
 from prakerja.settings import Settings
 

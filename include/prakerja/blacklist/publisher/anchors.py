@@ -15,11 +15,20 @@ from pydantic import Field
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import signing, verification
-from prakerja.blacklist.contract import Document, DoesNotFitError, KeyId, Sha256, VersionNumber, canonical_json, parsed
-from prakerja.blacklist.keyring import Trust
-from prakerja.blacklist.signing import PublicKey, SigningKey
-from prakerja.blacklist.sources import (
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.format.contract import (
+    Document,
+    DoesNotFitError,
+    KeyId,
+    Sha256,
+    VersionNumber,
+    canonical_json,
+    parsed,
+)
+from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.signing import PublicKey, SigningKey
+from prakerja.blacklist.publisher import verification
+from prakerja.blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     Folder,
     UnreachableError,

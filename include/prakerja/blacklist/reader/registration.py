@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from prakerja.blacklist.client import TrustedList
+from prakerja.blacklist.reader.client import TrustedList
 
 
 class Registration:

@@ -1,7 +1,7 @@
 """The published contract, in one place: each document and row as a model.
 
-From here come the JSON Schemas that are shipped (`schemas/`, made by `python -m prakerja.blacklist.contract`), what is
-enforced at publishing and at reading, the lines of the canonical CSV, and the service's OpenAPI.
+From here come the JSON Schemas that are shipped (`schemas/`, made by `python -m prakerja.blacklist.format.contract`),
+what is enforced at publishing and at reading, the lines of the canonical CSV, and the service's OpenAPI.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors, audited_approvals, audited_tables
-from prakerja.blacklist.audited_approvals import Entry
-from prakerja.blacklist.audited_tables import Table, expected_tables
-from prakerja.blacklist.contract import Manifest, parsed
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
+from prakerja.blacklist.format.contract import Manifest, parsed
+from prakerja.blacklist.format.signing import PublicKey
+from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables
+from prakerja.blacklist.publisher.audited_approvals import Entry
+from prakerja.blacklist.publisher.audited_tables import Table, expected_tables
+from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from prakerja.blacklist.sources import LOCAL, UnreachableError
+from prakerja.blacklist.reader.sources import LOCAL, UnreachableError
 from prakerja.errors import PrakerjaError
 
 PUT_BYTES_MAX = 4 << 30  # S3 takes five gigabytes at once

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from prakerja.blacklist.contract import (
+from prakerja.blacklist.format.contract import (
     KEYRING_CONTRACT,
     DoesNotFitError,
     Keyring,
@@ -24,7 +24,7 @@ from prakerja.blacklist.contract import (
     parsed,
     utc_text,
 )
-from prakerja.blacklist.signing import PublicKey, SigningKey
+from prakerja.blacklist.format.signing import PublicKey, SigningKey
 from prakerja.errors import PrakerjaError
 
 KEYRINGS_AT_ONCE = 256  # a reader follows no endless chain

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from prakerja.blacklist.contract import DeltaRow, Document, SnapshotRow, columns, line_pattern
+from prakerja.blacklist.format.contract import DeltaRow, Document, SnapshotRow, columns, line_pattern
 from prakerja.errors import PrakerjaError
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex

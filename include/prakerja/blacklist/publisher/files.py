@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prakerja.blacklist.contract import DeltaRow, Document, SnapshotRow, columns, require_column, utc_text
-from prakerja.blacklist.signing import SubjectKey
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, parsed_delta, result, sha256
+from prakerja.blacklist.format.contract import DeltaRow, Document, SnapshotRow, columns, require_column, utc_text
+from prakerja.blacklist.format.signing import SubjectKey
+from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, parsed_delta, result, sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa

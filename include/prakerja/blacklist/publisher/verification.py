@@ -10,10 +10,10 @@ from typing import Any
 
 from upath import UPath
 
-from prakerja.blacklist.contract import DoesNotFitError, Latest, Manifest, SnapshotRow, parsed
-from prakerja.blacklist.keyring import Trust, UntrustedError
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.snapshot import (
+from prakerja.blacklist.format.contract import DoesNotFitError, Latest, Manifest, SnapshotRow, parsed
+from prakerja.blacklist.format.keyring import Trust, UntrustedError
+from prakerja.blacklist.format.signing import PublicKey
+from prakerja.blacklist.format.snapshot import (
     HEADER,
     Lines,
     NotCanonicalError,
@@ -22,7 +22,7 @@ from prakerja.blacklist.snapshot import (
     result_sha256,
     sha256,
 )
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, keyrings_of, read_if_there
+from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, keyrings_of, read_if_there
 from prakerja.errors import PrakerjaError
 
 FIRST = 1
@@ -193,7 +193,7 @@ def _as_csv(data: bytes) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    from prakerja.blacklist.files import Rows
+    from prakerja.blacklist.publisher.files import Rows
 
     try:
         return Rows(SnapshotRow, parquet.read_table(pa.BufferReader(data))).csv()

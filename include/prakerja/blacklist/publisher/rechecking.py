@@ -11,7 +11,8 @@ from pathlib import Path
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import signing, sources
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.reader import sources
 from prakerja.errors import PrakerjaError
 from prakerja.landing import landing_zone
 from prakerja.programme import programme

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors, keyring, signed_changes
-from prakerja.blacklist.contract import (
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import (
     CONTRACT,
     Counts,
     DeltaRow,
@@ -33,11 +33,14 @@ from prakerja.blacklist.contract import (
     parsed,
     utc_text,
 )
-from prakerja.blacklist.files import Rows, VersionFiles
-from prakerja.blacklist.freshness import CLOCK_SKEW
-from prakerja.blacklist.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
-from prakerja.blacklist.snapshot import HEADER, NotCanonicalError, sha256
-from prakerja.blacklist.sources import (
+from prakerja.blacklist.format.signing import SigningKey, SubjectKey, next_signing_key, signing_key, subject_keys
+from prakerja.blacklist.format.snapshot import HEADER, NotCanonicalError, sha256
+from prakerja.blacklist.publisher import anchors, signed_changes
+from prakerja.blacklist.publisher.files import Rows, VersionFiles
+from prakerja.blacklist.publisher.storage import clear_leftovers, write_whole
+from prakerja.blacklist.publisher.verification import snapshot_of
+from prakerja.blacklist.reader.freshness import CLOCK_SKEW
+from prakerja.blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     POINTER,
     Folder,
@@ -46,8 +49,6 @@ from prakerja.blacklist.sources import (
     read_if_there,
     under_key,
 )
-from prakerja.blacklist.storage import clear_leftovers, write_whole
-from prakerja.blacklist.verification import snapshot_of
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.settings import WIB, Settings

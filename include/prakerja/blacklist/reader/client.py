@@ -25,7 +25,7 @@ from typing import Any
 
 from pydantic import Field
 
-from prakerja.blacklist.contract import (
+from prakerja.blacklist.format.contract import (
     Document,
     Instant,
     KeyId,
@@ -40,10 +40,9 @@ from prakerja.blacklist.contract import (
     parsed,
     utc_text,
 )
-from prakerja.blacklist.freshness import CLOCK_SKEW, Freshness
-from prakerja.blacklist.keyring import Trust
-from prakerja.blacklist.signing import PublicKey, SubjectKey
-from prakerja.blacklist.snapshot import (
+from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.signing import PublicKey, SubjectKey
+from prakerja.blacklist.format.snapshot import (
     DELTA_HEADER,
     HEADER,
     LINE_BYTES_MAX,
@@ -57,8 +56,9 @@ from prakerja.blacklist.snapshot import (
     parsed_delta,
     sha256,
 )
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
-from prakerja.blacklist.storage import sync_folder
+from prakerja.blacklist.publisher.storage import sync_folder
+from prakerja.blacklist.reader.freshness import CLOCK_SKEW, Freshness
+from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, POINTER, NotThereError, Source, read, read_if_there
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 
 STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"

@@ -9,9 +9,10 @@ import base64
 import os
 from datetime import datetime, timedelta
 
-from prakerja.blacklist import publishing, signing
-from prakerja.blacklist.contract import instant
-from prakerja.blacklist.signing import SubjectKey
+from prakerja.blacklist.format import signing
+from prakerja.blacklist.format.contract import instant
+from prakerja.blacklist.format.signing import SubjectKey
+from prakerja.blacklist.publisher import publishing
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.settings import WIB, Settings, new_random_key, new_signing_key

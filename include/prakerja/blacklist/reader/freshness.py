@@ -7,8 +7,8 @@ from datetime import datetime, time, timedelta
 
 from upath import UPath
 
-from prakerja.blacklist.contract import Latest, Manifest, instant, parsed
-from prakerja.blacklist.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, read
+from prakerja.blacklist.format.contract import Latest, Manifest, instant, parsed
+from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, read
 from prakerja.programme import programme
 from prakerja.settings import WIB
 
