@@ -679,10 +679,10 @@ def report_audit(*found: list[dict[str, Any]] | None) -> None:
 
 def has_list() -> bool:
     """Whether a list is published at all."""
-    from prakerja.blacklist.reader import sources
+    from prakerja.blacklist.publisher import storage
 
     try:
-        sources.folder_of(Settings.from_environment().publish)
+        storage.find_list(Settings.from_environment().publish)
     except NotReadyError:
         return False
     return True
@@ -701,21 +701,23 @@ def published_version() -> int:
 
 
 def _published() -> Freshness | None:
-    from prakerja.blacklist.reader import freshness, sources
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.freshness import load_freshness
 
     try:
-        return freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC))
+        return load_freshness(storage.find_list(Settings.from_environment().publish), datetime.now(UTC))
     except NotReadyError:
         return None
 
 
 def measure_list() -> dict[str, float]:
     """The published list in numbers: its version, and how old it is, in seconds; nothing, where none can be read."""
-    from prakerja.blacklist.reader import freshness, sources
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.freshness import load_freshness
 
     now = datetime.now(UTC)
     try:
-        found = freshness.published(sources.folder_of(Settings.from_environment().publish), now)
+        found = load_freshness(storage.find_list(Settings.from_environment().publish), now)
     except PrakerjaError as error:
         log.warning("the published list is not measured: %s", error)
         return {}
@@ -745,9 +747,9 @@ def tell_of_reader(synced: str | None, reacted: Mapping[str, int]) -> str:
 
 def sync_list() -> dict[str, Any]:
     """Bring the example reader's copy up to the published version; gives the version, how, and what deltas changed."""
-    from prakerja.blacklist.reader import sources
+    from prakerja.blacklist.publisher import storage
 
-    synced = _reader().sync(sources.Folder(sources.folder_of(Settings.from_environment().publish)))
+    synced = _reader().sync(storage.source_in(storage.find_list(Settings.from_environment().publish)))
     return {
         "version": synced.trusted.version,
         "how": synced.how,
@@ -762,15 +764,15 @@ def react_to_list() -> dict[str, int]:
     from prakerja.blacklist.reader.registration import Registration
 
     reader = _reader()
-    return Registration(reader.folder.parent / "registration.sqlite").react(reader.opened(), datetime.now(UTC))
+    return Registration(reader.folder.parent / "registration.sqlite").react(reader.open_list(), datetime.now(UTC))
 
 
 def _reader() -> Any:
-    from prakerja.blacklist.format import signing
-    from prakerja.blacklist.reader.client import Client
+    from prakerja.blacklist.publisher import configured_keys
+    from prakerja.blacklist.reader.sync import Client
 
     folder = Settings.from_environment().make_home() / "readers" / "registration" / "list"
-    return Client(folder, [signing.signing_key().public], signing.subject_keys())
+    return Client(folder, [configured_keys.load_signing_key().public], configured_keys.load_subject_keys())
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -57,9 +57,7 @@ def recheck(
 
 
 def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str, cohorts: list[int] | None) -> Any:
-    from prakerja.blacklist.format import signing
-    from prakerja.blacklist.publisher import rechecking
-    from prakerja.blacklist.reader import sources
+    from prakerja.blacklist.publisher import configured_keys, rechecking, storage
     from prakerja.landing import landing_zone
     from prakerja.settings import Settings
 
@@ -71,8 +69,8 @@ def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str,
                 landing_zone(landing),
                 calendar,
                 lines,
-                sources.folder_of(published),
-                signing.subject_key(),
+                storage.find_list(published),
+                configured_keys.load_subject_key(),
                 cohorts,
                 _show,
             )

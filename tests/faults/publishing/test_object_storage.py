@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 from upath import UPath
 
-from prakerja.blacklist.format import signing
-from prakerja.blacklist.publisher import audit, rotation, storage
-from prakerja.blacklist.reader import sources
-from prakerja.blacklist.reader.sources import POINTER, Folder, under_key
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import audit, configured_keys, rotation, storage
+from prakerja.blacklist.publisher.storage import folder_under_key
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.killed_publisher import DONE, exit_codes, kill, steps, watched
@@ -46,7 +46,7 @@ def test_a_list_in_an_object_storage_is_laid_out_verified_and_synced_as_in_a_fol
     assert not [problem for problem in audit.verify().problems if "anchor" in problem]
     client = reader(home / "reader")
     for place in (f"{bucket}/publish", f"{bucket}/publish/blacklist", f"{bucket}/publish/"):
-        assert client.sync(sources.source_of(place, None), NEXT).trusted.version == 2
+        assert client.sync(storage.open_source(place, None), NEXT).trusted.version == 2
     assert listed_to(client) == AFTER
     told = CliRunner().invoke(app, ["blacklist", "verify", f"{bucket}/publish"])
     assert told.exit_code == 0, told.output
@@ -62,12 +62,12 @@ def test_an_object_storage_holds_the_list_under_an_earlier_key_too(
     own_keys: Path, stored: UPath, bucket: str, home: Path
 ) -> None:
     published("first")
-    earlier = signing.subject_key()
+    earlier = configured_keys.load_subject_key()
     rotation.rotate_subject_key(AT, **WHO)
     published("second", NEXT)
-    assert verified(under_key(stored, earlier.key_id), stored) == [2]
+    assert verified(folder_under_key(stored, earlier.key_id), stored) == [2]
     client = reader(home / "reader", subject_keys=[earlier])
-    assert client.sync(sources.source_of(f"{bucket}/publish", None), NEXT).trusted.key_id == earlier.key_id
+    assert client.sync(storage.open_source(f"{bucket}/publish", None), NEXT).trusted.key_id == earlier.key_id
     told = CliRunner().invoke(app, ["blacklist", "verify", f"{bucket}/publish"]).output
     assert "1 versions are whole" in told, "the earlier one"
     assert "2 versions are whole" in told
@@ -136,7 +136,7 @@ def test_a_publisher_to_an_object_storage_that_is_not_reached_says_so_and_leaves
 def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached: UPath, home: Path) -> None:
     for act in (
         lambda: reader(home / "reader").sync(Folder(unreached), AT),
-        lambda: sources.folder_of(str(unreached)),
+        lambda: storage.find_list(str(unreached)),
         lambda: verified(unreached),
     ):
         with pytest.raises(PrakerjaError, match="check the storage"):
@@ -148,7 +148,7 @@ def test_a_bucket_that_is_not_there_is_one_line(listed: Path, bucket: str, monke
     with pytest.raises(PrakerjaError, match=r"cannot be written .*: check PRAKERJA_PUBLISH"):
         published("first")
     with pytest.raises(NotReadyError, match="no list is published"):
-        sources.folder_of(f"{bucket}-that-is-not-there/publish")
+        storage.find_list(f"{bucket}-that-is-not-there/publish")
 
 
 # -- a clock, a pointer and a warehouse that are not as they were ------------------------------------------------------

@@ -1,61 +1,60 @@
-"""Which keys are believed: keyrings, numbered, each signed by a key of the one before it (as TUF's root is).
+"""Keyrings: numbered lists of the keys that readers believe. Each is signed by a key of the one before (as TUF's root).
 
-A new key is announced in a keyring before it signs a list, so that readers know it by then. One that no longer signs is
-retired: it is believed for the versions that it signed, and for nothing later. One that was stolen is revoked: nothing
-of it is believed any more. Files of their own numbers, never replaced; a reader asks for the next one until there is
-none. Without any keyring a reader believes the key that it has pinned, and no other.
+A new key is announced in a keyring before it signs a list, so that readers know it in time. A key that no longer signs
+is retired: the versions that it signed stay valid, and it signs no later one. A stolen key is revoked: nothing that it
+signed is believed. Keyrings are files with consecutive numbers and are never replaced; a reader asks for the next one
+until there is none. Without a keyring a reader believes the keys that it has pinned, and no others.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from prakerja.blacklist.format.contract import (
     KEYRING_CONTRACT,
-    DoesNotFitError,
     Keyring,
     RevokedKey,
     RingKey,
     SignedKeyring,
-    canonical_json,
-    parsed,
-    utc_text,
+    format_instant,
+    version_folder,
 )
-from prakerja.blacklist.format.signing import PublicKey, SigningKey
-from prakerja.errors import PrakerjaError
+from prakerja.blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja.blacklist.format.errors import PrakerjaError
+from prakerja.blacklist.format.signatures import PublicKey, SigningKey
 
 KEYRINGS_AT_ONCE = 256  # a reader follows no endless chain
 
 
 class UntrustedError(PrakerjaError):
-    """A keyring or manifest is signed by nobody who is believed."""
+    """A keyring or manifest is signed by no key that is believed."""
 
 
 def file_name(number: int) -> str:
-    """The name of a keyring below the list's folder."""
+    """Return the name of a keyring below the list's folder."""
     return f"keys/keyring-{number:06d}.json"
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom a reader believes: the keys that it has pinned, then those of the last keyring that follows from them."""
+    """The keys that a reader believes: the pinned ones, then those of the last keyring that follows from them."""
 
     keys: Mapping[str, RingKey]
     number: int = 0  # of the keyring; 0: pinned keys alone
     revoked: Mapping[str, RevokedKey] = field(default_factory=dict)
 
     @classmethod
-    def in_pins(cls, pins: Iterable[PublicKey]) -> Trust:
-        """Trust in pinned keys."""
-        return cls({key.key_id: _ring_key(key) for key in pins})
+    def from_pins(cls, pins: Iterable[PublicKey]) -> Trust:
+        """Return the trust in pinned keys."""
+        return cls({key.key_id: _build_ring_key(key) for key in pins})
 
-    def followed(self, read: Callable[[str], bytes | None], at_most: int | None = KEYRINGS_AT_ONCE) -> Trust:
-        """The trust after every newer keyring that `read` gives by name, or so many of them.
+    def follow(self, read: Callable[[str], bytes | None], at_most: int | None = KEYRINGS_AT_ONCE) -> Trust:
+        """Return the trust after every newer keyring, or after `at_most` of them. `read` returns a keyring by name.
 
-        Keyrings from before a pinned key are passed over. Raises `UntrustedError`, `DoesNotFitError`.
+        Keyrings from before a pinned key are skipped. Raise `UntrustedError` or `DoesNotFitError`.
         """
         trust, number = self, self.number
         while at_most is None or number < self.number + at_most:
@@ -63,7 +62,7 @@ class Trust:
             if (data := read(file_name(number))) is None:
                 number -= 1
                 break
-            if (ring := trust._believed(number, data)) is not None:
+            if (ring := trust._verify(number, data)) is not None:
                 trust = Trust(
                     {key.signing_key_id: key for key in ring.keys},
                     number,
@@ -74,22 +73,22 @@ class Trust:
         return trust
 
     def require_signed(self, key_id: str, version: int, data: bytes, signature: bytes) -> None:
-        """Check a manifest's signature. Raises `UntrustedError`."""
-        key = self.keys.get(key_id)
+        """Check a manifest's signature. Raise `UntrustedError`."""
+        key, name = self.keys.get(key_id), version_folder(version)
         if key_id in self.revoked:
-            raise UntrustedError(f"v{version:06d} is signed by {key_id}, a key that was revoked")
+            raise UntrustedError(f"{name} is signed by {key_id}, a key that was revoked")
         if key is None:
             raise UntrustedError(
-                f"v{version:06d} is signed by {key_id}, a key that is not trusted here: pin it instead of the old one"
+                f"{name} is signed by {key_id}, a key that is not trusted here: pin it instead of the old one"
             )
         if key.last_version is not None and version > key.last_version:
-            raise UntrustedError(f"v{version:06d} is signed by {key_id}, a key that was retired before it")
+            raise UntrustedError(f"{name} is signed by {key_id}, a key that was retired before it")
         if not PublicKey.from_pem(key.public_key.encode()).has_signed(data, signature):
-            raise UntrustedError(f"v{version:06d}: the manifest's signature is wrong")
+            raise UntrustedError(f"{name}: the manifest's signature is wrong")
 
-    def _believed(self, number: int, data: bytes) -> Keyring | None:
-        """A newer keyring, if it is believed; nothing for one from before the pinned keys."""
-        signed, inner = _opened(data, number)
+    def _verify(self, number: int, data: bytes) -> Keyring | None:
+        """Return a newer keyring if it is believed, or None for one from before the pinned keys."""
+        signed, inner = _open_keyring(data, number)
         if not any(
             PublicKey.from_pem(key.public_key.encode()).has_signed(inner, signed.signatures[name].encode())
             for name, key in self.keys.items()
@@ -98,7 +97,7 @@ class Trust:
             if self.number == 0:
                 return None
             raise UntrustedError(f"the keyring {number} is signed by no key of the one before it")
-        ring = parsed(Keyring, inner, f"the keyring {number}")
+        ring = parse_document(Keyring, inner, f"the keyring {number}")
         if ring.number != number:
             raise UntrustedError(f"the keyring {number} is another one, {ring.number}")
         if not set(self.revoked) <= {key.signing_key_id for key in ring.revoked}:
@@ -109,12 +108,12 @@ class Trust:
         return ring
 
 
-def contents(data: bytes, number: int) -> Keyring:
-    """What a keyring's file says, whoever has signed it. Raises `DoesNotFitError`."""
-    return parsed(Keyring, _opened(data, number)[1], f"the keyring {number}")
+def parse_keyring(data: bytes, number: int) -> Keyring:
+    """Return what a keyring's file says, whoever has signed it. Raise `DoesNotFitError`."""
+    return parse_document(Keyring, _open_keyring(data, number)[1], f"the keyring {number}")
 
 
-def made(
+def build_next_keyring(
     before: Trust,
     signer: SigningKey,
     standby: SigningKey | None,
@@ -124,11 +123,11 @@ def made(
     *,
     signed_by: str | None,
 ) -> bytes | None:
-    """The next keyring's file, where it says anything new. The next version, `version`, will be signed by `signer`.
+    """Return the next keyring's file, or None if it would say nothing new. `signer` will sign the next `version`.
 
-    The key that the version before was `signed_by` is retired with it, where that is another one. Whom `standby` has
-    announced stays, also where a publisher does not know it: it goes by being revoked. Raises `UntrustedError` where
-    `signer` was never announced.
+    `signed_by` is the key of the version before: if it is another one, this keyring retires it. A key that a `standby`
+    has announced stays, even if this publisher does not have it: only a revocation removes it. Raise `UntrustedError`
+    if `signer` was never announced.
     """
     active = signer.public.key_id
     known = before.keys.get(active)
@@ -137,8 +136,8 @@ def made(
             f"the list's readers do not know the signing key {active}: put PRAKERJA_SIGNING_KEY back, "
             "or announce the new one first (prakerja blacklist rotate-signing-key)"
         )
-    signing = [signer] + ([standby] if standby and standby.public.key_id != active else [])
-    unretired = [_ring_key(key.public) for key in signing]
+    signers = [signer] + ([standby] if standby and standby.public.key_id != active else [])
+    unretired = [_build_ring_key(key.public) for key in signers]
     now_signing = {key.signing_key_id for key in unretired}
     if now_signing & {*before.revoked, *revoking}:
         raise UntrustedError(
@@ -146,7 +145,7 @@ def made(
             "out of PRAKERJA_SIGNING_KEY and PRAKERJA_SIGNING_KEY_NEXT"
         )
     others = [
-        key.model_copy(update={"last_version": max(version - 1, 1)})
+        replace(key, last_version=max(version - 1, 1))
         if key.last_version is None and key.signing_key_id == signed_by
         else key
         for key in before.keys.values()
@@ -158,10 +157,10 @@ def made(
     ring = Keyring(
         contract=KEYRING_CONTRACT,
         number=before.number + 1,
-        created_at=utc_text(at),
+        created_at=format_instant(at),
         keys=[key for _, key in sorted(keys.items())],
         revoked=[
-            before.revoked.get(key, RevokedKey(signing_key_id=key, revoked_at=utc_text(at)))
+            before.revoked.get(key, RevokedKey(signing_key_id=key, revoked_at=format_instant(at)))
             for key in sorted({*before.revoked, *revoking})
         ],
     )
@@ -169,18 +168,18 @@ def made(
     return canonical_json(
         SignedKeyring(
             keyring=base64.b64encode(data).decode(),
-            signatures={key.public.key_id: key.signature(data).decode().strip() for key in signing},
+            signatures={key.public.key_id: key.sign(data).decode().strip() for key in signers},
         )
     )
 
 
-def _opened(data: bytes, number: int) -> tuple[SignedKeyring, bytes]:
-    signed = parsed(SignedKeyring, data, f"the keyring {number}")
+def _open_keyring(data: bytes, number: int) -> tuple[SignedKeyring, bytes]:
+    signed = parse_document(SignedKeyring, data, f"the keyring {number}")
     try:
         return signed, base64.b64decode(signed.keyring, validate=True)
     except ValueError:
-        raise DoesNotFitError(f"the keyring {number} is no base64") from None
+        raise DoesNotFitError(f"the keyring {number} is not base64") from None
 
 
-def _ring_key(key: PublicKey) -> RingKey:
+def _build_ring_key(key: PublicKey) -> RingKey:
     return RingKey(signing_key_id=key.key_id, public_key=key.pem.decode(), last_version=None)

@@ -1,6 +1,6 @@
-"""The canonical list, as bytes: CSV, LF, header, sorted by subject. Sorted lines are their own index.
+"""The canonical list as bytes: CSV with a header, LF, sorted by subject. Sorted lines are their own index.
 
-So a change is applied by copying what lies between the changed lines, and a list of millions is never taken apart.
+A change is applied by copying the bytes between the changed lines. A list of millions is never split into lines.
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from prakerja.blacklist.format.contract import DeltaRow, Document, SnapshotRow, columns, line_pattern
-from prakerja.errors import PrakerjaError
+from prakerja.blacklist.format.contract import DeltaRow, SnapshotRow
+from prakerja.blacklist.format.documents import Document, column_names, line_pattern
+from prakerja.blacklist.format.errors import PrakerjaError
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
 HEAD_BYTES = 8
-NEAR_BYTES = 1 << 18  # subjects are spread evenly: half a million lines stray about so far from where they would be
-LINE_BYTES_MAX = 192  # of any line that fits the contract
-HEADER = (",".join(columns(SnapshotRow)) + "\n").encode()
-DELTA_HEADER = (",".join(columns(DeltaRow)) + "\n").encode()
+NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
+LINE_BYTES_MAX = 192  # no line that fits the contract is longer
+HEADER = (",".join(column_names(SnapshotRow)) + "\n").encode()
+DELTA_HEADER = (",".join(column_names(DeltaRow)) + "\n").encode()
+#: The lines of each kind of row, whose group is the subject.
+_LINES: dict[type[Document], re.Pattern[bytes]] = {
+    row: re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
+    for row in (SnapshotRow, DeltaRow)
+}
 
 
 class NotCanonicalError(PrakerjaError):
@@ -33,7 +39,7 @@ class NotCanonicalError(PrakerjaError):
 
 
 class Change(NamedTuple):
-    """One change: `ADD` or `WITHDRAW`, the subject in hex, and the list's line that it is about, with its end."""
+    """One change: `ADD` or `WITHDRAW`, the subject in hex, and the list's line that it adds or withdraws."""
 
     op: str
     subject: bytes
@@ -41,14 +47,14 @@ class Change(NamedTuple):
 
 
 def sha256(data: Any) -> str:
-    """The SHA-256 of bytes, in hex."""
+    """Return the SHA-256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
-def parsed_delta(data: bytes) -> list[Change]:
-    """The changes of a delta's canonical CSV, in order. Raises `NotCanonicalError`."""
+def parse_delta(data: bytes) -> list[Change]:
+    """Return the changes of a delta's canonical CSV, in order. Raise `NotCanonicalError`."""
     if not data.startswith(DELTA_HEADER):
-        raise NotCanonicalError(f"a delta must have the columns {', '.join(columns(DeltaRow))}")
+        raise NotCanonicalError(f"a delta must have the columns {', '.join(column_names(DeltaRow))}")
     subjects = _subjects(DeltaRow, data, len(DELTA_HEADER), len(data))
     if any(map(operator.gt, subjects, subjects[1:])):
         raise NotCanonicalError("a delta is not sorted by subject")
@@ -62,12 +68,15 @@ def parsed_delta(data: bytes) -> list[Change]:
     ):
         raise NotCanonicalError("a delta names a subject twice")
     added = b"".join(change.line for change in changes if change.op == "ADD")
-    _subjects(SnapshotRow, added, 0, len(added))  # what it adds stands in the list, and must fit there
+    _subjects(SnapshotRow, added, 0, len(added))  # added lines become lines of the list, and must fit there
     return changes
 
 
-def net(deltas: Iterable[Sequence[Change]]) -> list[Change]:
-    """The changes of several deltas in a row as one: who was added and withdrawn again is in neither."""
+def merge_deltas(deltas: Iterable[Sequence[Change]]) -> list[Change]:
+    """Return the changes of consecutive deltas as one delta. A subject that was added and withdrawn again is not in it.
+
+    Raise `NotCanonicalError`.
+    """
     effect: dict[bytes, list[Change]] = {}
     for delta in deltas:
         for change in delta:
@@ -75,16 +84,16 @@ def net(deltas: Iterable[Sequence[Change]]) -> list[Change]:
             if steps and steps[-1].op == change.op:
                 raise NotCanonicalError("deltas in a row add or withdraw the same subject twice")
             if steps and change.op == "WITHDRAW":
-                steps.pop()  # what it undoes
+                steps.pop()  # the addition that it undoes
             else:
                 steps.append(change)
     return [change for _, steps in sorted(effect.items()) for change in steps]
 
 
-def applied(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
-    """The canonical list after the changes, in pieces; `base` is a list's bytes or a mapped file of them.
+def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
+    """Yield the canonical list after the changes, in pieces. `base` is a list's bytes or a mapped file of them.
 
-    Raises `NotCanonicalError` where a change adds who is listed, or withdraws who is not.
+    Raise `NotCanonicalError` if a change adds a listed subject or withdraws one that is not listed.
     """
     view = memoryview(base)
     position, place = 0, (len(HEADER), len(HEADER))
@@ -104,13 +113,13 @@ def applied(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
     yield view[position:]
 
 
-def result(base: Any, changes: Sequence[Change]) -> bytes:
-    """The list after the changes. Raises `NotCanonicalError`."""
+def build_list(base: Any, changes: Sequence[Change]) -> bytes:
+    """Return the list after the changes. Raise `NotCanonicalError`."""
     return b"".join(_pieces(base, changes))
 
 
-def result_sha256(base: Any, changes: Sequence[Change]) -> str:
-    """The SHA-256 of the list after the changes. Raises `NotCanonicalError`."""
+def hash_list(base: Any, changes: Sequence[Change]) -> str:
+    """Return the SHA-256 of the list after the changes. Raise `NotCanonicalError`."""
     digest = hashlib.sha256()
     for piece in _pieces(base, changes):
         digest.update(piece)
@@ -119,8 +128,8 @@ def result_sha256(base: Any, changes: Sequence[Change]) -> str:
 
 def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
     if len(changes) * 8 * LINE_BYTES_MAX < len(base):
-        return applied(base, changes)
-    # Most of the list changes (it is the first, or re-issued under another key): taken apart, it is quicker.
+        return apply_changes(base, changes)
+    # Most of the list changes (it is the first, or re-issued under another key): splitting it into lines is faster.
     lines = {line[:HEX]: line for line in bytes(base)[len(HEADER) :].splitlines(keepends=True)}
     for change in changes:
         if (change.op == "ADD") == (change.subject in lines):
@@ -133,7 +142,7 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
 
 
 def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
-    """Where the subject's line begins and ends, or twice where it would begin; `low` is a line's beginning."""
+    """Return where the subject's line begins and ends, or twice where it would begin. `low` is a line's beginning."""
     end = len(base)
     low, high = _narrowed(base, subject, low, end)
     while low < high:
@@ -149,7 +158,7 @@ def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
 
 
 def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
-    """The beginnings of two lines that the subject is between, close together where subjects are spread evenly."""
+    """Return the beginnings of two lines around the subject, close together if subjects are spread evenly."""
     expected = len(HEADER) + ((end - len(HEADER)) * int(subject[:8], 16) >> 32)
     before = base.rfind(b"\n", low, max(expected - NEAR_BYTES, low)) + 1 or low
     if base[before : before + HEX] > subject:
@@ -161,7 +170,7 @@ def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
 
 
 class Subjects(Sequence[bytes]):
-    """The subjects of a list in binary, sorted, in one buffer: 32 bytes each. Who is listed is found by bisection."""
+    """The subjects of a list in binary, sorted, in one buffer of 32 bytes each. Membership is tested by bisection."""
 
     def __init__(self, buffer: Any) -> None:
         self.buffer = buffer
@@ -184,33 +193,18 @@ class Subjects(Sequence[bytes]):
         position = self.place(subject)
         return position < self._count and bool(self[position] == subject)
 
-    def place(self, subject: bytes) -> int:
-        """The position of the subject, or where it would be."""
+    def place(self, subject: bytes, low: int = 0) -> int:
+        """Return the position of the subject, or where it would be. It is not before `low`."""
         heads = self._heads
         head = int.from_bytes(subject[:HEAD_BYTES], "big")
-        first = bisect_left(heads, head)
+        first = bisect_left(heads, head, low)
         if first == self._count or heads[first] != head:
             return first
         return bisect_left(self, subject, first, bisect_right(heads, head, first))
 
-    def _places(self, subjects: Sequence[bytes]) -> list[int]:
-        """As `place`, of many: with their number it hardly grows."""
-        import numpy
-
-        heads = numpy.frombuffer(self._heads, dtype=numpy.uint64)
-        wanted = numpy.frombuffer(b"".join(each[:HEAD_BYTES] for each in subjects), dtype=">u8").astype(numpy.uint64)
-        firsts = numpy.searchsorted(heads, wanted)
-        if not self._count:
-            return [0] * len(subjects)
-        has_head = heads[numpy.minimum(firsts, self._count - 1)] == wanted  # then the rest of the subject decides
-        return [
-            self.place(subject) if is_near else int(first)
-            for subject, first, is_near in zip(subjects, firsts, has_head, strict=True)
-        ]
-
     @cached_property
     def _heads(self) -> array[int]:
-        """The first eight bytes of each subject, as numbers: few subjects share them, and numbers are found at once."""
+        """The first eight bytes of each subject, as numbers. Few subjects share them, and numbers compare fast."""
         heads = array("Q")
         if self._count:
             heads.frombytes(memoryview(self.buffer).cast("B").cast("Q")[:: SUBJECT_BYTES // HEAD_BYTES].tobytes())
@@ -218,35 +212,34 @@ class Subjects(Sequence[bytes]):
             heads.byteswap()
         return heads
 
-    def applied(self, changes: Iterable[Change]) -> Iterator[Any]:
-        """The subjects after the changes, in pieces: as `applied` does to the lines."""
-        changes = list(changes)
-        subjects = [bytes.fromhex(change.subject.decode()) for change in changes]
+    def apply_changes(self, changes: Iterable[Change]) -> Iterator[Any]:
+        """Yield the subjects after the changes, in pieces, as `apply_changes` does with the lines."""
         view, position = memoryview(self.buffer), 0
-        found, before = 0, b""
-        for change, subject, place in zip(changes, subjects, self._places(subjects), strict=True):
+        place, before = 0, b""
+        for change in changes:
+            subject = bytes.fromhex(change.subject.decode())
             if subject != before:
-                found = place
-            yield view[position : found * SUBJECT_BYTES]
-            position = found * SUBJECT_BYTES
+                place = self.place(subject, place)  # changes are sorted
+            yield view[position : place * SUBJECT_BYTES]
+            position = place * SUBJECT_BYTES
             if change.op == "ADD":
                 yield subject
             else:
-                found += 1
-                position = found * SUBJECT_BYTES
+                place += 1
+                position = place * SUBJECT_BYTES
             before = subject
         yield view[position:]
 
 
 class Lines:
-    """The lines of a list that comes in chunks: hashed, held against the contract, and its subjects picked out."""
+    """A list that arrives in chunks: its hash, its rows, and its subjects. Each line must fit the contract."""
 
     def __init__(self) -> None:
         self.digest, self.rows = hashlib.sha256(), 0
         self._left, self._last, self._has_header = b"", b"", False
 
-    def subjects_of(self, chunk: bytes) -> bytes:
-        """Take in the next chunk; gives the subjects that are whole by now, in binary. Raises `NotCanonicalError`."""
+    def read_chunk(self, chunk: bytes) -> bytes:
+        """Read the next chunk and return the subjects of its whole lines, in binary. Raise `NotCanonicalError`."""
         self.digest.update(chunk)
         data = self._left + chunk
         if not self._has_header:
@@ -254,12 +247,12 @@ class Lines:
                 self._left = data
                 return b""
             if not data.startswith(HEADER):
-                raise NotCanonicalError(f"a list must have the columns {', '.join(columns(SnapshotRow))}")
+                raise NotCanonicalError(f"a list must have the columns {', '.join(column_names(SnapshotRow))}")
             data, self._has_header = data[len(HEADER) :], True
         whole = data.rfind(b"\n") + 1
         self._left = data[whole:]
         if len(self._left) > LINE_BYTES_MAX:
-            raise NotCanonicalError("a list has a line that is longer than any of the contract")
+            raise NotCanonicalError("a list has a line that is longer than the contract allows")
         subjects = _subjects(SnapshotRow, data, 0, whole)
         _require_sorted([self._last, *subjects])
         if subjects:
@@ -267,14 +260,14 @@ class Lines:
         return bytes.fromhex(b"".join(subjects).decode())
 
     def require_end(self) -> None:
-        """Raises `NotCanonicalError` where the list breaks off."""
+        """Raise `NotCanonicalError` if the list is not complete."""
         if self._left or not self._has_header:
             raise NotCanonicalError("a list breaks off")
 
 
 def _subjects(row: type[Document], data: bytes, start: int, end: int) -> list[bytes]:
-    """The subjects of whole lines, each of which must fit the contract: as many fit as there are."""
-    subjects: list[bytes] = _line(row).findall(data, start, end)
+    """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
+    subjects: list[bytes] = _LINES[row].findall(data, start, end)
     if len(subjects) != data.count(b"\n", start, end) or (start < end and data[end - 1 : end] != b"\n"):
         raise NotCanonicalError("a list or delta has a line that does not fit the contract")
     return subjects
@@ -283,8 +276,3 @@ def _subjects(row: type[Document], data: bytes, start: int, end: int) -> list[by
 def _require_sorted(subjects: list[bytes]) -> None:
     if any(map(operator.ge, subjects, subjects[1:])):
         raise NotCanonicalError("a list or delta is not sorted by subject, or names one twice")
-
-
-@cache
-def _line(row: type[Document]) -> re.Pattern[bytes]:
-    return re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)

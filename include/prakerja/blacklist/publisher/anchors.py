@@ -1,7 +1,7 @@
 """Anchors: beside each published version lies the position and hash of the audit log at that version, signed.
 
-Whoever owns the database can write a new log, but cannot sign an anchor for it, nor take back the ones that others have
-read.
+The owner of the database can write a new log, but can neither sign an anchor for it nor take back the anchors that
+others have read.
 """
 
 from __future__ import annotations
@@ -11,54 +11,49 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import signing
-from prakerja.blacklist.format.contract import (
+from prakerja.blacklist.format.contract import KeyId, Sha256, VersionNumber, manifest_name, version_folder
+from prakerja.blacklist.format.documents import (
+    Bounds,
     Document,
     DoesNotFitError,
-    KeyId,
-    Sha256,
-    VersionNumber,
+    Pattern,
     canonical_json,
-    parsed,
+    parse_document,
 )
 from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.signing import PublicKey, SigningKey
+from prakerja.blacklist.format.signatures import PublicKey, SigningKey
 from prakerja.blacklist.publisher import verification
-from prakerja.blacklist.reader.sources import (
-    DOCUMENT_BYTES_MAX,
-    Folder,
-    UnreachableError,
-    keyrings_of,
-    place_of,
-    read_if_there,
-)
+from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key
+from prakerja.blacklist.publisher.storage import document_reader_in, parse_place, read_document
+from prakerja.blacklist.reader.sources import UnreachableError
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.settings import Settings
 
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
+@dataclass(frozen=True, slots=True)
 class EarlierAnchor(Document):
-    """An anchor from before warehouses had an id: valid for the versions that were recorded by then."""
+    """An anchor from before warehouses had an id. It is valid for the versions that were recorded by then."""
 
     contract: Literal["prakerja.anchor/1"]
     version: VersionNumber
-    position: Annotated[int, Field(ge=1)]
+    position: Annotated[int, Bounds(1)]
     hash: Sha256
     signing_key_id: KeyId
 
 
+@dataclass(frozen=True, slots=True)
 class Anchor(Document):
-    """How far the log of a warehouse had come when a version was recorded, and its hash there."""
+    """The position and hash of a warehouse's log when a version was recorded."""
 
     contract: Literal["prakerja.anchor/2"]
-    warehouse_id: Annotated[str, Field(pattern=UUID)]
+    warehouse_id: Annotated[str, Pattern(UUID)]
     version: VersionNumber
-    position: Annotated[int, Field(ge=1)]
+    position: Annotated[int, Bounds(1)]
     hash: Sha256
     signing_key_id: KeyId
 
@@ -74,7 +69,7 @@ class AnchorFile:
 
 @dataclass(frozen=True)
 class End:
-    """Where the log stood when a version was recorded; no position where the log does not have that entry."""
+    """Where the log stood when a version was recorded. `position` is None if the log does not have that entry."""
 
     version: int
     entry: int
@@ -85,7 +80,7 @@ class End:
 
 @dataclass(frozen=True)
 class Log:
-    """What anchors are compared with: the warehouse's log, its versions, its id where it has one."""
+    """What anchors are compared with: the warehouse's log, its versions, and its id if it has one."""
 
     warehouse_id: str | None
     ends: Mapping[int, End]
@@ -96,7 +91,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Signers:
-    """Whose signatures count: the keys that readers of the list believe, pinned keys, and revoked ones for the past."""
+    """The keys whose signatures count: those that readers believe, pinned ones, and revoked ones for the past."""
 
     keys: Trust
     pins: Mapping[str, PublicKey] = field(default_factory=dict)
@@ -116,18 +111,18 @@ class Signers:
 
 def folder() -> UPath:
     """Return the folder of the anchors."""
-    return place_of(Settings.from_environment().publish) / "audit"
+    return parse_place(Settings.from_environment().publish) / "audit"
 
 
 def file_name(version: int) -> str:
     """Return the name of a version's anchor."""
-    return f"v{version:06d}.json"
+    return f"{version_folder(version)}.json"
 
 
 def build_anchor(version: int, signer: SigningKey) -> dict[str, bytes]:
     """Return the files of a version's anchor by name.
 
-    Raises `TransientError` where the log does not have the version's entry yet.
+    Raise `TransientError` if the log does not have the version's entry yet.
     """
     with warehouse.transaction("publish") as connection:
         warehouse.execute(connection, "blacklist/seal_entries")
@@ -146,14 +141,13 @@ def build_anchor(version: int, signer: SigningKey) -> dict[str, bytes]:
             signing_key_id=signer.public.key_id,
         )
     )
-    return {file_name(version): anchor, f"{file_name(version)}.sig": signer.signature(anchor)}
+    return {file_name(version): anchor, f"{file_name(version)}.sig": signer.sign(anchor)}
 
 
 def read_anchors(place: UPath) -> list[AnchorFile]:
-    """Return the anchors of a folder, by name. Raises `UnreachableError`."""
-    source = Folder(place)
+    """Return the anchors of a folder, by name. Raise `UnreachableError`."""
     try:
-        # Listed, not asked whether it is there: a server that is down would be one without the folder.
+        # An `exists` would be false if the server is down, as if there were no folder.
         names = sorted(path.name for path in place.iterdir() if fnmatch(path.name, "v*.json"))
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -161,19 +155,16 @@ def read_anchors(place: UPath) -> list[AnchorFile]:
         raise UnreachableError(f"{place} cannot be read ({type(error).__name__}): check the storage") from None
     found = []
     for name in names:
-        data = read_if_there(source, name, DOCUMENT_BYTES_MAX)
+        data = read_document(place, name)
         if data is not None:
-            found.append(AnchorFile(name, data, read_if_there(source, f"{name}.sig", DOCUMENT_BYTES_MAX)))
+            found.append(AnchorFile(name, data, read_document(place, f"{name}.sig")))
     return found
 
 
 def read_copies(place: str) -> list[AnchorFile]:
-    """Return the copies of anchors in a folder, or in its folder `audit`.
-
-    Raises `PrakerjaError` where there are none.
-    """
+    """Return the copies of anchors in a folder, or in its folder `audit`. Raise `PrakerjaError` if there are none."""
     try:
-        roots = (place_of(place), place_of(place) / "audit")
+        roots = (parse_place(place), parse_place(place) / "audit")
     except (ImportError, ValueError) as error:
         raise PrakerjaError(f"{place} cannot be read ({type(error).__name__}): give a folder or its URL") from None
     for root in roots:
@@ -190,35 +181,33 @@ def read_ends(connection: warehouse.Connection) -> dict[int, End]:
 def published_versions(ends: Iterable[End], root: UPath) -> set[int]:
     """Return the versions that must have an anchor.
 
-    These are all but the newest, which its publisher may not have finished: where it has neither a manifest in `root`
-    nor a recorded list, it was never published.
+    These are all but the newest, which its publisher may not have finished: if it has neither a manifest in `root` nor
+    a recorded list, it was never published.
     """
     in_order = sorted(ends, key=lambda end: end.version)
     return {
         end.version
         for end in in_order
-        if end is not in_order[-1]
-        or end.is_published
-        or read_if_there(Folder(root), f"v{end.version:06d}/manifest.json", DOCUMENT_BYTES_MAX) is not None
+        if end is not in_order[-1] or end.is_published or read_document(root, manifest_name(end.version)) is not None
     }
 
 
 def find_signers(root: UPath, pins: Sequence[PublicKey]) -> Signers:
     """Return whose signatures count on the anchors of the list in `root`.
 
-    The keyrings are followed from `pins`; without pins from this home's own signing keys; where it has none, from the
-    key that lies beside the list. Raises `PrakerjaError` where no keyring follows.
+    The keyrings are followed from `pins`; without pins from this home's own signing keys; without those from the key
+    that lies beside the list. Raise `PrakerjaError` if no keyring follows.
     """
     believed = list(pins) or _own_keys()
     trust = (
-        Trust.in_pins(believed).followed(keyrings_of(root), at_most=None)
+        Trust.from_pins(believed).follow(document_reader_in(root), at_most=None)
         if believed
         else verification.trust_beside(root)
     )
-    # A keyring has no public key of the revoked, but it has their ids, which are hashes of them.
+    # A keyring has no public keys of the revoked, but it has their ids, which are hashes of them.
     revoked = {}
     for key_id in trust.revoked:
-        pem = read_if_there(Folder(root), f"keys/{key_id}.pem", DOCUMENT_BYTES_MAX)
+        pem = read_document(root, f"keys/{key_id}.pem")
         if pem is not None and (key := PublicKey.from_pem(pem)).key_id == key_id:
             revoked[key_id] = key
     return Signers(trust, {key.key_id: key for key in pins}, revoked)
@@ -227,23 +216,25 @@ def find_signers(root: UPath, pins: Sequence[PublicKey]) -> Signers:
 def list_problems(files: Sequence[AnchorFile], log: Log, signers: Signers | None, kind: str = "anchor") -> list[str]:
     """Return what is wrong with anchors, each against its signature and the log. Without `signers` none is checked.
 
-    A revoked key may have been stolen. What it signed counts only below a version that another key has anchored, whose
-    hash is over all that was before it.
+    A revoked key may have been stolen. What it signed counts only below a version that another key has anchored, since
+    that anchor's hash covers everything before it.
     """
-    problems, opened = [], list[tuple[str, AnchorFile, Anchor | EarlierAnchor]]()
+    problems, parsed = [], list[tuple[str, AnchorFile, Anchor | EarlierAnchor]]()
     for file in files:
         name = f"the {kind} {file.name}"
         try:
-            opened.append((name, file, _opened(file)))
+            parsed.append((name, file, _parse_anchor(file)))
         except DoesNotFitError:
             problems.append(f"{name} is damaged: restore it")
-    borne_out = max(
-        (a.version for _, file, a in opened if signers and a.signing_key_id not in signers.keys.revoked
+    confirmed_before = max(
+        (a.version for _, file, a in parsed if signers and a.signing_key_id not in signers.keys.revoked
          and _signature_problem(file, a, signers, 0) is None),
         default=0,
     )  # fmt: skip
-    for name, file, anchor in opened:
-        problem = (signers and _signature_problem(file, anchor, signers, borne_out)) or _log_problem(file, anchor, log)
+    for name, file, anchor in parsed:
+        problem = (signers and _signature_problem(file, anchor, signers, confirmed_before)) or _log_problem(
+            file, anchor, log
+        )
         if problem:
             problems.append(f"{name} {problem}")
     return problems
@@ -267,19 +258,19 @@ def versions_of(files: Iterable[AnchorFile]) -> set[int]:
 def _own_keys() -> list[PublicKey]:
     if not Settings.from_environment().has_signing_key():
         return []
-    standby = signing.next_signing_key()
-    return [signing.signing_key().public, *([standby.public] if standby else [])]
+    standby = load_next_signing_key()
+    return [load_signing_key().public, *([standby.public] if standby else [])]
 
 
-def _opened(file: AnchorFile) -> Anchor | EarlierAnchor:
+def _parse_anchor(file: AnchorFile) -> Anchor | EarlierAnchor:
     try:
-        return parsed(Anchor, file.data, file.name)
+        return parse_document(Anchor, file.data, file.name)
     except DoesNotFitError:
-        return parsed(EarlierAnchor, file.data, file.name)
+        return parse_document(EarlierAnchor, file.data, file.name)
 
 
 def _signature_problem(
-    file: AnchorFile, anchor: Anchor | EarlierAnchor, signers: Signers, borne_out: int
+    file: AnchorFile, anchor: Anchor | EarlierAnchor, signers: Signers, confirmed_before: int
 ) -> str | None:
     key_id = anchor.signing_key_id
     if file.signature is None:
@@ -288,7 +279,7 @@ def _signature_problem(
         return f"is signed by {key_id}, a key that readers of the list do not believe for version {anchor.version}"
     if not key.has_signed(file.data, file.signature):
         return "has another signature: restore it"
-    if key_id in signers.keys.revoked and anchor.version >= borne_out:
+    if key_id in signers.keys.revoked and anchor.version >= confirmed_before:
         return f"is signed by {key_id}, a key that was revoked, and no later anchor confirms it"
     return None
 

@@ -18,14 +18,15 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import Manifest, parsed
-from prakerja.blacklist.format.signing import PublicKey
+from prakerja.blacklist.format.contract import Manifest, manifest_name, version_folder
+from prakerja.blacklist.format.documents import parse_document
+from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables
 from prakerja.blacklist.publisher.audited_approvals import Entry
 from prakerja.blacklist.publisher.audited_tables import Table, expected_tables
-from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, Folder, place_of, read_if_there, under_key
+from prakerja.blacklist.publisher.published_folder import list_root
+from prakerja.blacklist.publisher.storage import folder_under_key, read_document
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings
 
 LOOKS_FOR_STRAYS = 3  # facts that commit between the sealing and the look are sealed by the next one
 #: Columns that facts from before logins were recorded have got since. Others were filled when they were added.
@@ -66,7 +67,7 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
         if any(name in problems for name in NEEDED):
             return Verified(problems=[*problems.values()])
     found = Verified(problems=_list_strays())
-    root = _list_folder()
+    root = list_root()
     kept = anchors.read_copies(copies) if copies else []
     # What must lie there was recorded before the anchors are read; what may lie there, by the snapshot afterwards.
     with _plain_look() as (connection, _):
@@ -102,7 +103,8 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
             found.problems += _list_problems(root, row)
     found.problems += _end_problems(against.ends.values())
     found.problems += [
-        f"v{version:06d} lies in {root}, but this warehouse lacks that version: it is older than its list, or another's"
+        f"{version_folder(version)} lies in {root}, but this warehouse lacks that version: it is older than its list, "
+        "or another's"
         for version in sorted(in_folder - {*against.ends})
     ]
     signers = None
@@ -349,10 +351,6 @@ def digest_facts(
 # -- the published lists -----------------------------------------------------------------------------------------------
 
 
-def _list_folder() -> UPath:
-    return place_of(Settings.from_environment().publish) / "blacklist"
-
-
 def _versions_in(root: UPath) -> set[int]:
     """Return the versions that lie in a folder of the list."""
     names = [path.name for path in root.glob("v*")] if root.exists() else []
@@ -361,12 +359,12 @@ def _versions_in(root: UPath) -> set[int]:
 
 def _list_problems(root: UPath, row: Any) -> list[str]:
     """Return whether a version's list lies there as this warehouse has published it."""
-    name = f"v{row['version']:06d}"
-    for folder in (root, under_key(root, row["key_id"])):
-        data = read_if_there(Folder(folder), f"{name}/manifest.json", DOCUMENT_BYTES_MAX)
+    name = version_folder(row["version"])
+    for folder in (root, folder_under_key(root, row["key_id"])):
+        data = read_document(folder, manifest_name(row["version"]))
         if data is None:
             continue
-        manifest = parsed(Manifest, data, f"{name}/manifest.json")
+        manifest = parse_document(Manifest, data, manifest_name(row["version"]))
         if manifest.key_id == row["key_id"]:
             is_ours = manifest.result_sha256 == row["result_sha256"]
             return [] if is_ours else [f"{name} in {folder} is not the list that this warehouse has published"]

@@ -1,4 +1,4 @@
-"""The published list against a second reading of the files, person by person: ours each night, and anybody's."""
+"""Check a published list against a second reading of the files, person by person: each night, and by anybody."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import signing
-from prakerja.blacklist.reader import sources
+from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja.blacklist.publisher.configured_keys import load_subject_key
+from prakerja.blacklist.publisher.storage import find_list
 from prakerja.errors import PrakerjaError
 from prakerja.landing import landing_zone
 from prakerja.programme import programme
@@ -24,7 +25,7 @@ from prakerja.settings import WIB, Settings
 
 log = logging.getLogger(__name__)
 
-#: Every listed person is read again in so many nights.
+#: Every listed person is read again once in so many nights.
 NIGHTS = 28
 
 
@@ -41,12 +42,12 @@ def due_on(night: date, cohorts: Collection[int]) -> list[int]:
 
 
 def export_facts(cohorts: Collection[int], as_of: date) -> Iterator[str]:
-    """Yield the facts that a second reading of the list goes by: a line each, nobody's number in it.
+    """Yield the facts for a second reading of the list, a line each. No NIK is in them.
 
-    Raises `EvidenceError` where a roster cannot be read again.
+    Raise `EvidenceError` if a roster cannot be read again.
     """
     settings, settlement_days = Settings.from_environment(), programme().settlement_days
-    landing, key = landing_zone(settings.landing), signing.subject_key()
+    landing, key = landing_zone(settings.landing), load_subject_key()
     rows, niks = {}, {}
     for cohort in sorted(cohorts):
         announced_on, _ = known.dates_of(settings.calendar, cohort, as_of)
@@ -63,13 +64,13 @@ def check(
     calendar: Path,
     facts: Iterable[str],
     published: UPath,
-    key: signing.SubjectKey,
+    key: SubjectKey,
     cohorts: Collection[int] | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Check a published list by an export of facts; it needs no warehouse. Raises `EvidenceError`, `PrakerjaError`.
+    """Check a published list by an export of facts, without a warehouse. Raise `EvidenceError` or `PrakerjaError`.
 
-    Of all cohorts whose facts are there, or of `cohorts`. A cohort whose evidence cannot be read is a difference.
+    All cohorts of the facts are checked, or `cohorts`. A cohort whose evidence cannot be read is a difference.
     """
     about, rows = known.read_export(facts)
     manifest, entries = read_list(published)
@@ -101,14 +102,14 @@ def check(
 
 
 def check_own(cohorts: Collection[int], as_of: date, progress: Progress | None = None) -> Report:
-    """Check the published list of this system, by the facts of its warehouse: as anybody would. Raises as `check`."""
+    """Check this system's published list by the facts of its warehouse, as anybody would. Raise as `check` does."""
     settings = Settings.from_environment()
     return check(
         landing_zone(settings.landing),
         settings.calendar,
         export_facts(cohorts, as_of),
-        sources.folder_of(settings.publish),
-        signing.subject_key(),
+        find_list(settings.publish),
+        load_subject_key(),
         cohorts,
         progress,
     )

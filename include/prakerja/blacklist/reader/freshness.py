@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from upath import UPath
+from prakerja.blacklist.format.contract import CLOCK_SKEW, parse_instant
 
-from prakerja.blacklist.format.contract import Latest, Manifest, instant, parsed
-from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, POINTER, Folder, read
-from prakerja.programme import programme
-from prakerja.settings import WIB
+WIB = ZoneInfo("Asia/Jakarta")
 
-CLOCK_SKEW = timedelta(hours=1)
+
+@dataclass(frozen=True)
+class Schedule:
+    """When versions follow one another: one every so many WIB days, by an hour of that day."""
+
+    every_days: int
+    by_hour: int
+
+    def next_version_by(self, created_at: datetime) -> datetime:
+        """Return the instant by which a version follows one of `created_at`."""
+        day = created_at.astimezone(WIB).date() + timedelta(days=self.every_days)
+        return datetime.combine(day, time(self.by_hour), WIB)
+
+
+#: What the publisher promises its readers (docs/reading-the-list.md).
+DAILY = Schedule(every_days=1, by_hour=8)
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """A version, and what it is worth by now. `is_stale`: the next version is overdue; `is_expired`: not to be used."""
+    """A version and its state at an instant. `is_stale`: the next version is overdue; `is_expired`: not to be used."""
 
     version: int
     created_at: datetime
@@ -28,29 +41,18 @@ class Freshness:
     is_expired: bool
 
     @classmethod
-    def of(cls, version: int, created_at: str, expires_at: str, data_as_of: dict[str, str], now: datetime) -> Freshness:
-        """The freshness of a version, from its manifest's fields, at an instant."""
-        created = instant(created_at)
-        due = next_version_by(created)
-        is_stale = now > due or created > now + CLOCK_SKEW  # made under a wrong clock, it says nothing of the day
-        return cls(version, created, due, instant(expires_at), data_as_of, is_stale, now >= instant(expires_at))
-
-
-def published(root: UPath, now: datetime) -> Freshness:
-    """How fresh the list is that a folder points at, as its manifest says; its proof is for who reads the list."""
-    source = Folder(root)
-    pointer = parsed(Latest, read(source, POINTER, DOCUMENT_BYTES_MAX), POINTER)
-    manifest = parsed(Manifest, read(source, pointer.manifest, DOCUMENT_BYTES_MAX), pointer.manifest)
-    return of_manifest(manifest, now)
-
-
-def of_manifest(manifest: Manifest, now: datetime) -> Freshness:
-    """How fresh a version is."""
-    return Freshness.of(manifest.version, manifest.created_at, manifest.expires_at, manifest.data_as_of, now)
-
-
-def next_version_by(created_at: datetime) -> datetime:
-    """The instant by which a version follows one of `created_at`: every day has one, in the morning of Jakarta."""
-    rules = programme().blacklist
-    day = created_at.astimezone(WIB).date() + timedelta(days=rules.publishes_every_days)
-    return datetime.combine(day, time(rules.publishes_by_hour), WIB)
+    def from_manifest_fields(
+        cls,
+        version: int,
+        created_at: str,
+        expires_at: str,
+        data_as_of: dict[str, str],
+        *,
+        now: datetime,
+        schedule: Schedule,
+    ) -> Freshness:
+        """Return the freshness of a version at an instant. Raise `DoesNotFitError` if a field is no instant."""
+        created, expires = parse_instant(created_at), parse_instant(expires_at)
+        due = schedule.next_version_by(created)
+        is_stale = now > due or created > now + CLOCK_SKEW  # made under a wrong clock, it proves nothing of the day
+        return cls(version, created, due, expires, data_as_of, is_stale, now >= expires)

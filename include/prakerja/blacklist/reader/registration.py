@@ -1,6 +1,6 @@
-"""An example of a system that reads the list: applications for a later gelombang, refused to who is listed.
+"""An example of a system that reads the list: it refuses applications of listed people for a later gelombang.
 
-It knows subjects, never NIKs: whoever takes an application in computes the subject with the key of the list at once.
+It holds subjects and no NIKs: the subject is computed with the list's key as an application arrives.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from prakerja.blacklist.reader.client import TrustedList
+from prakerja.blacklist.reader.trusted_list import TrustedList
 
 
 class Registration:
-    """The applications, in a file of their own: `open` or `refused`."""
+    """Applications in a file of their own, each `open` or `refused`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def apply(self, subject: str, key_id: str) -> None:
-        """Take an application in, its subject under a key. Twice is once."""
+        """Record an application by its subject under a key. Recording it again changes nothing."""
         with self._opened() as applications:
             applications.execute("insert or ignore into applications values (?, ?, 'open')", [subject, key_id])
 
     def states(self) -> dict[str, str]:
-        """Every application's state by subject."""
+        """Return each application's state by subject."""
         with self._opened() as applications:
             return dict(applications.execute("select subject, state from applications"))
 
     def react(self, listed: TrustedList, now: datetime) -> dict[str, int]:
-        """Refuse and take up again what the list says; gives how many of each. Twice is once.
+        """Refuse the applications of listed people, reopen those of others, and return how many of each.
 
-        A list that has expired hides who was reinstated: by it, nothing changes. Nor does anything for subjects under
-        another key than the list's, of whom it says nothing: who takes applications in computes those anew.
+        An expired list hides who was reinstated, so it changes nothing. A subject under another key than the list's
+        keeps its state too, since the list says nothing about it: it must be computed anew.
         """
         counts = {"refused": 0, "taken_up_again": 0, "under_another_key": 0}
         if listed.trusted.freshness(now).is_expired:
