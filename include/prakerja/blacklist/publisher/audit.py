@@ -1,8 +1,8 @@
 """Verify the audit log: every entry, every fact, what was approved, and every anchor.
 
-Nothing that the warehouse keeps is believed for being there: its functions, operators and views are not asked, since
-its owner can make and replace them. Hashes are computed here, and the digests of facts by PostgreSQL's own functions
-over plain tables, whose names and columns are those of a file of this program.
+The warehouse is not trusted: its functions, operators and views are not used, since its owner can replace them. Hashes
+are computed here, and the digests of facts by PostgreSQL's own functions over plain tables, whose names and columns a
+file of this program gives.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from prakerja.blacklist.publisher.published_folder import list_root
 from prakerja.blacklist.publisher.storage import folder_under_key, read_document
 from prakerja.errors import PrakerjaError
 
-LOOKS_FOR_STRAYS = 3  # facts that commit between the sealing and the look are sealed by the next one
-#: Columns that facts from before logins were recorded have got since. Others were filled when they were added.
+SEAL_ATTEMPTS = 3  # facts that commit between the sealing and the comparison are sealed by the next attempt
+#: Columns that were added to the facts from before logins were recorded, and left empty. Others were filled.
 ADDED_EMPTY = {"signature", "approvers", "nik_correction_id"}
-#: What a column that was added since has where it has no contents, if that is not null.
+#: The value of such an added column that counts as empty, if that is not null.
 EMPTY = {"nik_correction_id": "0"}
 #: Without these nothing can be verified.
 NEEDED = ("audit_log", "blacklist_versions", "published_lists")
@@ -60,22 +60,22 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
     """Verify the chain, the facts of each entry, that no fact is outside the log, the anchors, and the published lists.
 
     `pins` are public keys that the publisher handed over; `copies` is where somebody else has kept the anchors. Without
-    either, whoever can write beside the list could have exchanged keys and anchors, and `unproved` says so. Raises
+    either, a person who can write beside the list could have exchanged keys and anchors, and `unproved` says so. Raise
     `PrakerjaError` for a login that may not read all of it.
     """
-    with _plain_look() as (_, problems):  # says what is wrong with the tables, before anything of the owner's is run
+    with _plain_snapshot() as (_, problems):  # finds what is wrong with the tables before anything of the owner's runs
         if any(name in problems for name in NEEDED):
             return Verified(problems=[*problems.values()])
-    found = Verified(problems=_list_strays())
+    found = Verified(problems=_find_unlogged_facts())
     root = list_root()
     kept = anchors.read_copies(copies) if copies else []
-    # What must lie there was recorded before the anchors are read; what may lie there, by the snapshot afterwards.
-    with _plain_look() as (connection, _):
+    # Anchors that must exist were recorded before the anchors are read; those that may exist, by the later snapshot.
+    with _plain_snapshot() as (connection, _):
         ends_before = anchors.read_ends(connection)
     required = anchors.published_versions(ends_before.values(), root)
     lying = anchors.read_anchors(anchors.folder())
     in_folder = _versions_in(root)
-    with _plain_look() as (connection, problems):
+    with _plain_snapshot() as (connection, problems):
         if any(name in problems for name in NEEDED):
             return Verified(problems=[*problems.values()])
         found.problems += problems.values()
@@ -132,7 +132,7 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
 
 def list_entries(last: int) -> list[Any]:
     """Return the log's last entries: position, at, actor, login, role, facts, hash."""
-    with _plain_look() as (connection, problems):
+    with _plain_snapshot() as (connection, problems):
         if "audit_log" in problems:
             raise PrakerjaError(problems["audit_log"])
         return list(warehouse.rows(connection, "audit/list_entries", last=last))
@@ -142,20 +142,20 @@ def list_entries(last: int) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _plain_look() -> Iterator[tuple[warehouse.Connection, dict[str, str]]]:
-    """Look at one snapshot of the tables themselves, with what is wrong with those that are not as expected.
+def _plain_snapshot() -> Iterator[tuple[warehouse.Connection, dict[str, str]]]:
+    """Open one snapshot of the tables themselves, with what is wrong with those that are not as expected.
 
-    Raises `PrakerjaError` for a login that may not read them.
+    Raise `PrakerjaError` for a login that may not read them.
     """
     with warehouse.plain_session() as session:
         unsound = audited_tables.list_problems(session)
         with warehouse.plain_snapshot(session, [name for name in expected_tables() if name not in unsound]):
-            # Once more: what is locked stays what it is.
+            # Again, since the tables cannot change once they are locked.
             yield session, audited_tables.list_problems(session)
 
 
 def _one_row(connection: warehouse.Connection, table: str, problems: Mapping[str, str], found: Verified) -> Any:
-    """Return the row of a table that has one, or None; say so where it has not."""
+    """Return the row of a table that must have one. Otherwise add a problem and return None."""
     if table in problems:
         return None
     statements = {"audit_baseline": "audit/find_baseline", "warehouse_identity": "audit/find_warehouse_id"}
@@ -167,7 +167,7 @@ def _one_row(connection: warehouse.Connection, table: str, problems: Mapping[str
 
 
 def _facts_of(row: Any) -> dict[str, Any]:
-    """Return the facts of an entry, or none where it does not say them as entries do."""
+    """Return the facts of an entry, or none if they do not have the form of an entry's facts."""
     facts = row["facts"]
     is_said = isinstance(facts, dict) and all(
         isinstance(value, dict)
@@ -181,7 +181,7 @@ def _facts_of(row: Any) -> dict[str, Any]:
 
 
 def _entries_of(log: Iterable[Any]) -> dict[int, Entry]:
-    """Return what the log proves of each entry. An entry is not older than any before it."""
+    """Return what the log proves of each entry. No entry is older than one before it."""
     found, latest, has_login = {}, None, False
     for row in log:
         latest = row["sealed_at"] if latest is None else max(latest, row["sealed_at"])
@@ -193,7 +193,7 @@ def _entries_of(log: Iterable[Any]) -> dict[int, Entry]:
 def _hash_of(row: Any) -> bytes:
     """Return the hash that an entry must have.
 
-    Entries from before logins were recorded have the earlier form: a text. The parts of the form of now are hashes, so
+    Entries from before logins were recorded have the earlier form, a text. The parts of the present form are hashes, so
     neither form can pass for the other.
     """
     previous = bytes(row["previous"])
@@ -219,7 +219,7 @@ def _chain_problems(log: Iterable[Any], last_earlier_position: int) -> list[str]
             problems.append(f"position {row['position']} of the log was edited")
         elif row["login"] is None and (row["position"] > last_earlier_position or has_login):
             problems.append(f"position {row['position']} of the log does not say which login wrote it")
-        if row["entry"] in entries:  # of two, one would speak for facts that the other was sealed over
+        if row["entry"] in entries:  # of two, one would vouch for facts that the other was sealed over
             problems.append(
                 f"position {row['position']} of the log has entry {row['entry']}, which an earlier position has"
             )
@@ -231,7 +231,7 @@ def _chain_problems(log: Iterable[Any], last_earlier_position: int) -> list[str]
 
 
 def _end_problems(ends: Iterable[anchors.End]) -> list[str]:
-    """A later version is recorded later. Those from before the log are all in its first entry, 0."""
+    """Return versions that were not recorded after the one before. Those from before the log are all in its entry 0."""
     problems, before = [], 0
     for end in ends:
         if end.position is None:
@@ -246,30 +246,30 @@ def _end_problems(ends: Iterable[anchors.End]) -> list[str]:
 # -- the facts ---------------------------------------------------------------------------------------------------------
 
 
-def _list_strays() -> list[str]:
-    """Return the tables with facts that no entry tells of. What has just committed is sealed first."""
+def _find_unlogged_facts() -> list[str]:
+    """Return the tables with facts that are in no entry. What has just committed is sealed first."""
     problems: list[str] = []
-    for _ in range(LOOKS_FOR_STRAYS):
+    for _ in range(SEAL_ATTEMPTS):
         problems = []
         try:
             warehouse.seal_apart()
         except warehouse.RefusedError as error:
             problems.append(f"what was committed last cannot be sealed: {error}")
-        with _plain_look() as (connection, unsound):
+        with _plain_snapshot() as (connection, unsound):
             if "audit_log" in unsound:
                 return problems
-            told = defaultdict[str, set[Any]](set)
+            logged = defaultdict[str, set[Any]](set)
             for row in warehouse.rows(connection, "audit/list_log"):
                 for fact in _facts_of(row):
-                    told[fact].add(row["entry"])
+                    logged[fact].add(row["entry"])
             for fact, table in expected_tables().items():
                 if not table.is_fact or fact in unsound:
                     continue
                 counts = connection.exec_driver_sql(
                     f'select t.entry, count(*) from only public."{fact}" as t group by t.entry'  # noqa: S608 - names are ours
                 )
-                if strays := sum(count for entry, count in counts if entry not in told[fact]):
-                    problems.append(f"{strays:,} rows of {fact} are in no entry of the log")
+                if unlogged := sum(count for entry, count in counts if entry not in logged[fact]):
+                    problems.append(f"{unlogged:,} rows of {fact} are in no entry of the log")
         if not problems:
             break
     return problems
@@ -281,7 +281,7 @@ def _fact_problems(connection: warehouse.Connection, log: Iterable[Any], unsound
     sealed: dict[tuple[str, tuple[str, ...], bool], dict[int, Any]] = defaultdict(dict)
     for row in log:
         for fact, value in _facts_of(row).items():
-            if fact not in unsound:  # of which it was said that it is not the table any more
+            if fact not in unsound:  # otherwise it is reported as not the table any more
                 sealed[fact, tuple(value["columns"]), row["login"] is None][row["entry"]] = row
     problems = []
     for (fact, columns, is_earlier), rows in sealed.items():
@@ -318,9 +318,9 @@ def digest_facts(
     *,
     is_earlier: bool = False,
 ) -> Mapping[int, tuple[int, str, str | None]]:
-    """Return of each entry how many rows of a fact it has, and the SHA-256 over them, as `digest_of` seals them.
+    """Return for each entry the number of its rows of a fact, and the SHA-256 over them, as `digest_of` seals them.
 
-    The third is a column that it was sealed without, and that has contents, if there is one.
+    The third value is a column that the entry was sealed without and that has contents, or None.
     """
     listed = ", ".join(f't."{name}"' for name in columns)
     by = " order by " + ", ".join(
@@ -358,7 +358,7 @@ def _versions_in(root: UPath) -> set[int]:
 
 
 def _list_problems(root: UPath, row: Any) -> list[str]:
-    """Return whether a version's list lies there as this warehouse has published it."""
+    """Return what is wrong with a version's list, unless it lies there as this warehouse has published it."""
     name = version_folder(row["version"])
     for folder in (root, folder_under_key(root, row["key_id"])):
         data = read_document(folder, manifest_name(row["version"]))

@@ -1,7 +1,7 @@
-"""Verify that whoever was revoked, reinstated or listed was approved: by enough people, of this very batch, in time.
+"""Verify that everybody who was revoked, reinstated or listed was approved: by enough people, of this batch, in time.
 
-The database refuses anything else by triggers, which belong to its owner. Here the rule comes from `program.yaml`, keys
-from the list of people, and times from the log.
+The database's triggers refuse anything else, but its owner can replace them. Here the rule comes from `program.yaml`,
+keys from the list of people, and times from the log.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ TABLES = (
     "reinstatements", "appeals", "appeal_decisions", "blacklist_changes", "recipients", "corrections",
     "correction_decisions", "correction_values",
 )  # fmt: skip
-#: An entry is sealed after its transaction; by the next one, at the latest of the night, where a process died between.
+#: An entry is sealed after its transaction, or by a later one if the process dies between: that night at the latest.
 SEALED_WITHIN = timedelta(days=1)
-#: What a clock that is set right may go back by.
+#: How far a clock that is corrected may go back.
 CLOCK_STEP = timedelta(minutes=10)
 REPLAY, LIVE = "prakerja_replay", "prakerja_decide"
 
@@ -36,8 +36,8 @@ REPLAY, LIVE = "prakerja_replay", "prakerja_decide"
 class Entry:
     """What the log proves of an entry: its position, when it was sealed, and the role that wrote it.
 
-    `proved_at` is not before any earlier entry was sealed: what an anchor is over cannot have been sealed later.
-    `is_earlier` than the first entry with a login: the rules of then are not known.
+    `proved_at` is not before any earlier entry was sealed: what an anchor covers cannot have been sealed later.
+    `is_earlier` is true of entries before the first one with a login: the rules of that time are not known.
     """
 
     position: int
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass
 class Approved:
-    """How many approvals have a valid signature; `problems` and `unproved` have a line each."""
+    """The number of approvals with a valid signature; `problems` and `unproved` have a line each."""
 
     signatures: int = 0
     problems: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Approved:
 
 @dataclass
 class _Batch:
-    """A batch, and whose approvals count: by what they answered with."""
+    """A batch, and whose approvals of it count, with a signature or without."""
 
     row: Any
     entry: Entry | None
@@ -128,7 +128,7 @@ def _count_approvals(
     for row in warehouse.rows(connection, "audit/list_approvals"):
         batch, entry = batches.get(row["digest"]), log.get(row["entry"])
         if batch is None or entry is None or batch.row["cohort"] is None or batch.row["subject"] not in PURPOSES:
-            continue  # it was said of the batch, or of an approval that is in no entry
+            continue  # reported with the batch, or as an approval that is in no entry
         by, subject = row["approved_by"], f"the approval of batch {row['digest'][:16]} by {row['approved_by']}"
         found.problems += _time_problems(subject, row, entry)
         if row["is_recorded_in_advance"]:
@@ -149,7 +149,7 @@ def _count_approvals(
                 batch.row["subject"], row["approved_on"], by,
             )  # fmt: skip
             person = people.listed.get(by)
-            # A key that has retired by the time that the log proves is not one, whatever the approval says of its time.
+            # A key that was retired by the time that the log proves does not count, whatever time the approval states.
             proved_at = max(row["recorded_at"], entry.proved_at)
             if person and is_signed(text, row["signature"], person, not_before=proved_at):
                 found.signatures += 1
@@ -171,7 +171,7 @@ def _time_problems(subject: str, row: Any, entry: Entry) -> Iterable[str]:
 
 
 def _first_signed(batches: Mapping[str, _Batch]) -> int | None:
-    """Return since which position approvals are signed: what was approved before, was approved without."""
+    """Return the position from which approvals are signed. Earlier approvals have no signature."""
     return min((batch.entry.position for batch in batches.values() if batch.signed_by and batch.entry), default=None)
 
 
@@ -182,12 +182,12 @@ def _verify_corrections(
     first_signed: int | None,
     found: Approved,
 ) -> None:
-    """Verify every approval of corrected NIKs: of these very corrections, by another person, signed where they are."""
+    """Verify every approval of corrected NIKs: of these corrections, by another person, and signed if others are."""
     people, unknown = load_people(), 0
     for row in warehouse.rows(connection, "audit/list_corrections"):
         entry = log.get(row["entry"])
         if entry is None:
-            continue  # it is in no entry, which was said
+            continue  # reported as an approval that is in no entry
         by, subject = row["decided_by"], f"the approval of correction {row['request'][:16]} by {row['decided_by']}"
         found.problems += _time_problems(subject, row, entry)
         if by.lower() in row["corrected_by"]:
@@ -218,7 +218,7 @@ def _act_problems(
     first_signed: int | None,
     found: Approved,
 ) -> Iterable[str]:
-    """Yield what was done without a batch, to others than its members, or without enough approvals."""
+    """Yield what was done without a batch, to people outside it, or without enough approvals."""
     must_sign = load_people().must_sign
     done: dict[str, list[Any]] = defaultdict(list)
     for act in acts:
@@ -259,7 +259,7 @@ def _act_problems(
 
 
 def _needed(people: int, at: datetime) -> int:
-    """Return how many must have approved a batch that was carried out at an instant."""
+    """Return how many people must have approved a batch that was applied at an instant."""
     return programme().approvals.as_of(at.astimezone(WIB).date()).count_approvers(people)
 
 

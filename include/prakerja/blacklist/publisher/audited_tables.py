@@ -1,7 +1,7 @@
-"""The tables that a verification reads: what it expects of each, and what the warehouse has in its place.
+"""The tables that a verification reads: what it expects of each, and what the warehouse has instead.
 
-The expectation is a file of the program. The warehouse's own list belongs to its owner, and so do the tables: a view, a
-child, a policy or a type of the owner's own would answer something else than what is kept.
+The expectation is a file of the program. The warehouse's catalog and tables belong to its owner: a view, a child table,
+a policy or a type of the owner's own would return something else than what is kept.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def expected_types() -> dict[str, list[str]]:
 
 
 def list_problems(session: warehouse.Connection) -> dict[str, str]:
-    """Return what is wrong with tables, by name: those are not read.
+    """Return what is wrong with tables, by name. Those are not read.
 
-    Raises `PrakerjaError` where the login may not read one.
+    Raise `PrakerjaError` if the login may not read one.
     """
     tables = expected_tables()
     found: dict[str, list[Any]] = {name: [] for name in tables}

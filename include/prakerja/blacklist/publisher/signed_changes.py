@@ -1,8 +1,8 @@
-"""Changes of the list that people have signed for: where approvals are signed, the publisher lists nobody else.
+"""Changes of the list that people have signed for. If approvals are signed, the publisher lists nobody else.
 
-A change is held against the people of its batch row by row, as it is going to be listed: whatever the warehouse answers
-to another question, the rows that were verified are those that are published. Whose NIK was corrected since their batch
-was signed is in it under the NIK of then, and a person has signed for the correction.
+Each row is compared with the people of its batch as it is going to be listed: the verified rows are those that are
+published, whatever the warehouse returns to another query. A person whose NIK was corrected since their batch was
+signed is in it under the earlier NIK, and somebody has signed for the correction.
 """
 
 from __future__ import annotations
@@ -24,25 +24,28 @@ from prakerja.signed_batches import SHOWN, SignedBatch, load_signed_batches, old
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: What an entry of the list is made of, in Arrow's types. `effective_at` is in seconds.
+#: The columns of an entry of the list, in Arrow's types. `effective_at` is in seconds.
 ENTRY = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
 CHANGE = {"op": "string", **ENTRY}
 _PROOF = {"card_number": "int64", "proof": "string"}
-#: What a batch must be about.
+#: What a batch must be for, by the kind of change.
 _SUBJECTS = {"ADD": ("revocation", "hold"), "WITHDRAW": ("reinstatement",)}
-#: What stands in a batch's place where there is none: an appeal that was upheld has no batch.
+#: Stands in place of a batch's digest if there is none: an appeal that was upheld has no batch.
 _APPEAL = "appeal"
 
 
 @dataclass(frozen=True)
 class _SignedCorrections:
-    """What people have signed for of some cards: by a card, from which NIK to which; by a request, what is wrong."""
+    """The corrections of some cards that people have signed for.
+
+    `steps` are by card, from which NIK to which. `problems` say by request what is wrong with it.
+    """
 
     steps: dict[int, set[tuple[int, int]]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
-    def do_lead(self, card: int, before: int, after: int) -> bool:
-        """Return whether a person's NIK has become another by these alone."""
+    def connects(self, card: int, before: int, after: int) -> bool:
+        """Return whether signed corrections alone lead from one NIK of a person to another."""
         found, steps = {before}, self.steps.get(card, set())
         while more := {new for old, new in steps if old in found} - found:
             found |= more
@@ -50,9 +53,9 @@ class _SignedCorrections:
 
 
 def list_changes(connection: warehouse.Connection, version: int) -> pa.Table:
-    """Return the changes of a version (`CHANGE`). Where approvals are signed, each is one that people have signed for.
+    """Return the changes of a version (`CHANGE`). If approvals are signed, people have signed for each of them.
 
-    A withdrawal after an appeal has no batch, and is the warehouse's word. Raises `PrakerjaError`.
+    A withdrawal after an appeal has no batch, and rests on the warehouse's word. Raise `PrakerjaError`.
     """
     if not load_people().must_sign:
         return warehouse.table(connection, "blacklist/list_changes", CHANGE, version=version)
@@ -70,9 +73,9 @@ def list_changes(connection: warehouse.Connection, version: int) -> pa.Table:
 
 
 def find_unsigned(connection: warehouse.Connection, digests: Collection[str]) -> dict[str, str]:
-    """Return which batches may not be published yet, by their digests, and why; none where approvals are not signed.
+    """Return by its digest why a batch may not be published yet. None is returned if approvals are not signed.
 
-    `appeal` is none; an empty digest is of who is in no batch, and of those nobody may be published.
+    `appeal` is no batch. An empty digest stands for people who are in no batch, and may not be published.
     """
     if not load_people().must_sign:
         return {}
@@ -91,8 +94,8 @@ def find_unsigned_corrections(
 ) -> dict[str, str]:
     """Return the requests of corrected NIKs under which nobody may be listed yet, and why.
 
-    `corrected` are the pending changes that have to do with corrections; additions by `unsigned` batches wait anyhow.
-    A NIK that the batch was signed with needs no other signature. None where approvals are not signed.
+    `corrected` are the pending changes that corrections are part of. Additions by `unsigned` batches wait in any case.
+    A NIK that the batch was signed with needs no other signature. None is returned if approvals are not signed.
     """
     added = [row for row in corrected if row["op"] == "ADD" and row["request"] and row["digest"] not in unsigned]
     if not added or not load_people().must_sign:
@@ -108,7 +111,7 @@ def find_unsigned_corrections(
             before = [listed.get(row["recipient_id"])]
         else:
             before = [_nik_of(niks, card) for niks in signed.get(row["digest"], [])]
-        if all(nik is not None and found.do_lead(card, nik, row["nik"]) for nik in before):
+        if all(nik is not None and found.connects(card, nik, row["nik"]) for nik in before):
             continue
         problems[row["request"]] = found.problems.get(row["request"], _not_of_the_niks(row["request"]))
     return problems
@@ -131,9 +134,9 @@ def _find_problems(batches: dict[str, SignedBatch]) -> dict[str, str]:
 def _require_members(
     connection: warehouse.Connection, rows: Iterable[tuple[Any, ...]], batches: dict[str, SignedBatch]
 ) -> None:
-    """Raise `PrakerjaError` where a row is of nobody in the batch that it names, or not what that batch is for.
+    """Raise `PrakerjaError` if the batch that a row names does not have its person, or is for something else.
 
-    A withdrawal is of the NIK that is listed, which may be from before a correction that its batch was signed with.
+    A withdrawal has the NIK that is listed, which may be older than a correction that its batch was signed with.
     """
     signed = {digest: _signed_niks(batch) for digest, batch in batches.items()}
     corrected = []
@@ -152,25 +155,25 @@ def _require_members(
         corrected += [(op, card, each, nik, proof) for each in niks if each != nik]
     found = _load_corrections(connection, {card for _, card, *_ in corrected})
     for op, card, of_batch, nik, proof in corrected:
-        if not found.do_lead(card, of_batch, nik) and not (op == "WITHDRAW" and found.do_lead(card, nik, of_batch)):
+        if not found.connects(card, of_batch, nik) and not (op == "WITHDRAW" and found.connects(card, nik, of_batch)):
             raise PrakerjaError(_not_of_the_batch(op, proof))
 
 
 def _require_corrected(connection: warehouse.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Raise `PrakerjaError` where a version exchanges a NIK of somebody, and nobody has signed for that correction."""
+    """Raise `PrakerjaError` if a version exchanges a person's NIK and nobody has signed for that correction."""
     found = _load_corrections(connection, {row[1] for row in rows})
     added = {row[1]: row for row in rows if row[0] == "ADD"}
     withdrawn = {row[1]: row for row in rows if row[0] == "WITHDRAW"}
     for card, (_, _, nik, *entry, _) in added.items():
         _, _, before, *entry_before, _ = withdrawn[card]
-        if entry != entry_before or not found.do_lead(card, before, nik):
+        if entry != entry_before or not found.connects(card, before, nik):
             raise PrakerjaError(
                 "a NIK that is listed would be exchanged for one that nobody has signed for: nothing is published"
             )
 
 
 def _signed_niks(batch: SignedBatch) -> list[dict[str, str]]:
-    """Return the NIKs by the cards that a batch's signatures which count were given over; as often as they differ."""
+    """Return the NIKs by card over which a batch's valid signatures were given, once for each different set."""
     return [batch.niks_by_sha256[over] for over in {*batch.signed_over(wib_today()).values()}]
 
 
@@ -182,8 +185,8 @@ def _nik_of(niks: dict[str, str], card: int) -> int | None:
 def _load_corrections(connection: warehouse.Connection, cards: Collection[int]) -> _SignedCorrections:
     """Return the corrections of some cards that people have signed for, and what is wrong with the others.
 
-    As of batches, what the warehouse says is not believed: what was signed for is computed from the NIKs, here from
-    those under each correction's seal. A signature counts as a batch's does, but not by who has corrected.
+    As with batches, the warehouse is not trusted: what was signed is computed from the NIKs, here from those under each
+    correction's seal. A signature counts as a batch's does, except one by the person who made the correction.
     """
     found = _SignedCorrections()
     if not cards:
