@@ -13,7 +13,6 @@ from upath import UPath
 from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import audit, configured_keys, rotation, storage
 from prakerja.blacklist.publisher.storage import folder_under_key
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.killed_publisher import DONE, exit_codes, kill, steps, watched
@@ -87,7 +86,7 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
         kill(step, step, AT)
         is_old = step != DONE
         assert ((stored / POINTER).read_bytes() == old) is is_old, step
-        assert client.sync(Folder(stored), AT).trusted.version == version - is_old
+        assert client.sync(storage.source_in(stored), AT).trusted.version == version - is_old
         assert published(step) == version
     assert verified(stored) == [number for number, _ in versions()] == list(range(1, version + 1))
     assert everything_in(stored.parent) == undisturbed(home / "undisturbed", "second", AT)
@@ -96,11 +95,11 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
 def test_who_has_listed_an_object_storage_sees_what_another_publishes_there(stored: UPath, home: Path) -> None:
     published("first")
     client = reader(home / "reader")
-    assert client.sync(Folder(stored), AT).trusted.version == 1
+    assert client.sync(storage.source_in(stored), AT).trusted.version == 1
     assert sorted(path.name for path in stored.iterdir()) == ["keys", POINTER, "v000001"]
     assert sorted(path.name for path in (stored / "keys").iterdir())[0].endswith(".pem")
     assert exit_codes(("second", AT, "")) == [0]
-    assert client.sync(Folder(stored), AT).trusted.version == 2
+    assert client.sync(storage.source_in(stored), AT).trusted.version == 2
     assert verified(stored) == [1, 2]
     assert published("third") == 3
 
@@ -135,7 +134,7 @@ def test_a_publisher_to_an_object_storage_that_is_not_reached_says_so_and_leaves
 
 def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached: UPath, home: Path) -> None:
     for act in (
-        lambda: reader(home / "reader").sync(Folder(unreached), AT),
+        lambda: reader(home / "reader").sync(storage.source_in(unreached), AT),
         lambda: storage.find_list(str(unreached)),
         lambda: verified(unreached),
     ):

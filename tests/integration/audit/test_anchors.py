@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prakerja.blacklist.format.signing import signing_key_of
 from typer.testing import CliRunner
 
 from prakerja.blacklist.format.documents import canonical_json
@@ -40,7 +39,7 @@ def edit(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def lay_key(told: Path) -> SigningKey:
     """Return a key of an attacker's, laid beside those of the list."""
-    thief = signing_key_of(new_signing_key())
+    thief = SigningKey.from_pem(new_signing_key())
     (told.parent / "blacklist" / "keys" / f"{thief.public.key_id}.pem").write_bytes(thief.public.pem)
     return thief
 
@@ -166,7 +165,7 @@ def test_a_folder_that_somebody_signed_anew_deceives_nobody_who_has_a_key(
 def test_a_pinned_key_counts_and_another_does_not(told: Path, home: Path) -> None:
     own, other = home / "own.pem", home / "other.pem"
     own.write_bytes(load_signing_key().public.pem)
-    other.write_bytes(signing_key_of(new_signing_key()).public.pem)
+    other.write_bytes(SigningKey.from_pem(new_signing_key()).public.pem)
     assert run("--strict", "--pin", str(own)).exit_code == 0
     assert run("--strict", "--pin", str(other), "--pin", str(own)).exit_code == 0
     refused = run("--pin", str(other))
@@ -191,7 +190,7 @@ def test_anchors_of_rotated_keys_stay_valid(own_keys: Path, told: Path, home: Pa
     assert load_signing_key().public.key_id != first.key_id
     for pins in ([], [first], [load_signing_key().public]):
         assert problems(pins=pins) == ""
-    sign_anchor(anchor_of(3) | {"signing_key_id": first.key_id}, signing_key_of(retired_pem(own_keys)))
+    sign_anchor(anchor_of(3) | {"signing_key_id": first.key_id}, SigningKey.from_pem(retired_pem(own_keys)))
     assert f"v000003.json is signed by {first.key_id}, a key that readers of the list do not believe" in problems()
 
 
@@ -202,7 +201,7 @@ def test_a_revoked_key_counts_only_below_an_anchor_of_another_key(own_keys: Path
     publishing.revoke_key(stolen, NEXT, **WHO)
     assert problems() == ""
     assert [anchor_of(version)["signing_key_id"] == stolen for version in (1, 2, 3)] == [True, True, False]
-    sign_anchor(anchor_of(3), signing_key_of(retired_pem(own_keys)))
+    sign_anchor(anchor_of(3), SigningKey.from_pem(retired_pem(own_keys)))
     assert f"is signed by {stolen}, a key that was revoked, and no later anchor confirms it" in problems()
 
 
