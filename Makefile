@@ -119,8 +119,8 @@ requirements: install ## pin requirements.in and its part requirements-runtime.i
 	| sed -n '/^[a-z0-9-]*\[/,/[^\]$$/p' >> $$each.txt || exit; done
 
 schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
-	$(BIN)/python -m prakerja.blacklist.contract
-	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
+	$(BIN)/python -m prakerja.blacklist.publisher.json_schemas
+	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import describe_service; print(json.dumps(describe_service(), indent=2))" > docs/openapi.json
 
 docs: install ## write docs/cli.md and docs/configuration.md anew, from the commands' help and the settings
 	$(BIN)/typer prakerja.cli utils docs --name prakerja --output docs/cli.md

@@ -5,7 +5,8 @@ An example, for whoever writes such a system: a registration that refuses applic
 each published version, and does what any reader should:
 
 - wait until the list is the announced version and not stale,
-- sync with the client (`prakerja.blacklist.client`): fetch, verify against the pinned key, apply the delta, exchange,
+- sync with the client (`prakerja.blacklist.reader.sync`): fetch, verify against the pinned key, apply the delta,
+  exchange,
 - react: refuse open applications of who is listed now, take up again those of who is withdrawn. With a list that has
   expired it does neither: what nobody knows is refused to nobody.
 

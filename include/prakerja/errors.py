@@ -1,13 +1,10 @@
-"""What a person reads when something is refused: what is wrong, where, and what to do. One line, nothing personal."""
+"""Errors that a person reads: one line that says what is wrong, where, and what to do. Never a NIK.
 
+The format of the published list defines them, because it imports nothing else of the package (ADR 29).
+"""
 
-class PrakerjaError(Exception):
-    """Something was refused or cannot be done; the message is the one line that a person sees (exit code 1)."""
+from __future__ import annotations
 
+from prakerja.blacklist.format.errors import NotReadyError, PrakerjaError, TransientError
 
-class NotReadyError(PrakerjaError):
-    """What is needed is not there yet, and waiting or another command brings it."""
-
-
-class TransientError(PrakerjaError):
-    """What is outside gave way (the warehouse, the storage, a gateway): trying again may do, and does nothing twice."""
+__all__ = ["NotReadyError", "PrakerjaError", "TransientError"]

@@ -22,7 +22,8 @@ from rich.table import Table
 from upath import UPath
 
 from prakerja import schema, warehouse
-from prakerja.blacklist import client, publishing, signing, sources, verification
+from prakerja.blacklist.publisher import configured_keys, publishing, verification
+from prakerja.blacklist.reader import sources, sync
 from prakerja.blacklist.service import access
 from prakerja.programme import programme
 from prakerja.settings import PROJECT, WIB
@@ -66,7 +67,7 @@ def _publishing(table: Table, folder: Path, root: UPath, people: int, runs: int)
     _unsorted(root, unsorted)
     references = sorted(_timed(lambda: _bare(unsorted, folder))[0] for _ in range(runs))
     reference = references[len(references) // 2]
-    manifest = verification.latest(root).manifest
+    manifest = verification.latest_version(root).manifest
     delta = manifest.file("delta.csv.gz")
     table.add_row(
         f"publishing {manifest.counts.entries:,} entries, {delta.rows:,} changed / sort, gzip, hash of the same CSV",
@@ -78,7 +79,7 @@ def _publishing(table: Table, folder: Path, root: UPath, people: int, runs: int)
 
 def _reader(table: Table, folder: Path, root: UPath) -> None:
     """A reader that has the first version takes in the second by its delta."""
-    reader = client.Client(folder / "reader", [signing.signing_key().public])
+    reader = sync.Client(folder / "reader", [configured_keys.load_signing_key().public])
     newest = (root / "latest.json").read_bytes()
     first = (root / "v000001" / "manifest.json").read_bytes()
     pointer = f'{{"version":1,"manifest":"v000001/manifest.json","sha256":"{hashlib.sha256(first).hexdigest()}"}}'
@@ -275,7 +276,7 @@ def _reinstate(people: int) -> None:
 
 def _unsorted(root: UPath, path: Path) -> None:
     """The CSV of the newest version, its lines as the warehouse has the people: in no order."""
-    header, *lines = verification.latest(root).snapshot.splitlines(keepends=True)
+    header, *lines = verification.latest_version(root).snapshot.splitlines(keepends=True)
     lines.sort(key=lambda line: line[32:48])
     path.write_bytes(header + b"".join(lines))
 

@@ -14,12 +14,12 @@ from tests.support.running_service import lookups
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from prakerja.blacklist.service.copy import Copies
+from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.problems import ProblemError
 spool = Lookups(Path(sys.argv[1]))
 for number in range(5):
-    spool.note("key", "check", number, 0, 1)
+    spool.record("key", "check", number, 0, 1)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -29,7 +29,7 @@ def test_a_killed_services_lookups_are_loaded_by_the_next_and_a_living_ones_are_
     killed = subprocess.run([sys.executable, "-c", DIES, str(folder)], env=os.environ, check=False)
     assert killed.returncode == -signal.SIGKILL
     living, other = Lookups(folder), Lookups(folder)
-    living.note("key", "check", 7, 0, 1)
+    living.record("key", "check", 7, 0, 1)
     other.load()
     assert [row[2] for row in lookups()] == [0, 1, 2, 3, 4]
     living.load()

@@ -14,7 +14,7 @@ from alembic import command
 
 from prakerja import embedded_postgres, schema, warehouse
 from prakerja.acting import acting
-from prakerja.blacklist import anchors, audit, publishing
+from prakerja.blacklist.publisher import anchors, audit, publishing
 from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.blacklist import anchors, audit
-from prakerja.blacklist.audited_tables import expected_tables
-from prakerja.blacklist.contract import canonical_json
-from prakerja.blacklist.signing import SigningKey, signing_key
+from prakerja.blacklist.format.documents import canonical_json
+from prakerja.blacklist.format.signatures import SigningKey
+from prakerja.blacklist.publisher import anchors, audit
+from prakerja.blacklist.publisher.audited_tables import expected_tables
+from prakerja.blacklist.publisher.configured_keys import load_signing_key
 
 Rows = list[dict[str, Any]]
 
@@ -67,11 +68,11 @@ def to_earlier_form(rows: Rows) -> Rows:
 
 def sign_anchor(anchor: dict[str, Any], signer: SigningKey | None = None) -> None:
     """Write an anchor with its signature into the folder of the anchors."""
-    signer = signer or signing_key()
+    signer = signer or load_signing_key()
     data = canonical_json(anchor | {"signing_key_id": signer.public.key_id})
     path = anchors.folder() / anchors.file_name(anchor["version"])
     path.write_bytes(data)
-    (path.parent / f"{path.name}.sig").write_bytes(signer.signature(data))
+    (path.parent / f"{path.name}.sig").write_bytes(signer.sign(data))
 
 
 def anchor_of(version: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from prakerja.blacklist import signing
+from prakerja.blacklist.publisher import configured_keys
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from tests.support.small_cohort import AT, DECIDED_ON
@@ -40,7 +40,7 @@ class Auditor:
         shutil.copytree(home / "publish" / "blacklist", given / "blacklist")
         shutil.copy(home / "calendar.yaml", given / "calendar.yaml")
         assert run("recheck", "--export-facts", str(given / "facts.jsonl"))[0] == 0
-        return cls(given, signing.subject_key().key)
+        return cls(given, configured_keys.load_subject_key().key)
 
     def check(self, *more: str) -> tuple[int, str]:
         """Check the list as they do, where no warehouse answers."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prakerja.blacklist import signing
+from prakerja.blacklist.publisher import configured_keys
 from prakerja.settings import PROJECT
 
 PAGE = (PROJECT / "docs" / "reading-the-list.md").read_text()
@@ -19,7 +19,7 @@ class Reader:
         self.folder, self.published = folder, published
         folder.mkdir()
         (folder / "reader.py").write_text(READER)
-        (folder / "key.pem").write_bytes(signing.signing_key().public.pem)
+        (folder / "key.pem").write_bytes(configured_keys.load_signing_key().public.pem)
 
     def run(self, now: str = "2021-03-17T00:00:00+00:00") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, storage
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import storage
 from tests.support.publisher import published
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -116,7 +116,7 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name, with_steps in (
             (warehouse, "exclusive", exclusive_), (warehouse, "execute", execute_), (warehouse, "_seal", seal_),
-            (warehouse, "_transaction", transaction_), (publishing, "write_whole", write_whole_),
+            (warehouse, "_transaction", transaction_), (storage, "write_whole", write_whole_),
             (os, "replace", replace_),
         ):  # fmt: skip
             patch.setattr(owner, name, with_steps)

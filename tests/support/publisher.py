@@ -12,10 +12,12 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import keyring, publishing, signing, verification
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.contract import Manifest, parsed
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import POINTER, Manifest
+from prakerja.blacklist.format.documents import parse_document
+from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja.blacklist.publisher import configured_keys, publishing, verification
+from prakerja.blacklist.reader.sync import Client
 from prakerja.settings import WIB
 from tests.support import object_storage
 from tests.support.published_list import AT, tree
@@ -50,24 +52,26 @@ def versions() -> list[Any]:
 
 
 def verified(root: Any, main: Any = None) -> list[int]:
-    return [each.manifest.version for each in verification.verified_versions(UPath(root), main and UPath(main))]
+    return [each.manifest.version for each in verification.verify_versions(UPath(root), main and UPath(main))]
 
 
 def manifest(root: Any, version: int) -> Manifest:
-    return parsed(Manifest, (UPath(root) / f"v{version:06d}" / "manifest.json").read_bytes(), "manifest.json")
+    return parse_document(Manifest, (UPath(root) / f"v{version:06d}" / "manifest.json").read_bytes(), "manifest.json")
 
 
 def pointed(root: Any) -> int:
     return int(json.loads((UPath(root) / POINTER).read_bytes())["version"])
 
 
-def reader(folder: Path, *, subject_keys: Iterable[signing.SubjectKey] = ()) -> Client:
-    return Client(folder, [signing.signing_key().public], list(subject_keys) or signing.subject_keys())
+def reader(folder: Path, *, subject_keys: Iterable[SubjectKey] = ()) -> Client:
+    return Client(
+        folder, [configured_keys.load_signing_key().public], list(subject_keys) or configured_keys.load_subject_keys()
+    )
 
 
 def listed_to(client: Client) -> set[int]:
     """Which recipients a reader holds for listed."""
-    opened = client.opened()
+    opened = client.open_list()
     key = client.key_of(opened.trusted)
     return {n for n in range(1, 11) if opened.is_listed(key.digest(f"{3100000000000000 + n}"))}
 
@@ -108,7 +112,7 @@ MAY_SIGN = AT + timedelta(days=30)
 def ring(root: Path) -> dict[str, int | None]:
     """The newest keyring's keys, and the last version that each may have signed."""
     numbers = [int(path.stem.split("-")[1]) for path in (root / "keys").glob("keyring-*.json")]
-    newest = keyring.contents((root / keyring.file_name(max(numbers))).read_bytes(), max(numbers))
+    newest = keyring.parse_keyring((root / keyring.file_name(max(numbers))).read_bytes(), max(numbers))
     return {key.signing_key_id: key.last_version for key in newest.keys}
 
 
@@ -117,8 +121,8 @@ def rotations() -> list[str]:
 
 
 def signer() -> str:
-    return signing.signing_key().public.key_id
+    return configured_keys.load_signing_key().public.key_id
 
 
-def subjects_of(recipients: Iterable[int], key: signing.SubjectKey) -> set[bytes]:
+def subjects_of(recipients: Iterable[int], key: SubjectKey) -> set[bytes]:
     return {key.subject(f"{3100000000000000 + n}").encode() for n in recipients}

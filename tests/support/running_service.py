@@ -14,7 +14,8 @@ import httpx
 
 from prakerja import serving, warehouse
 from prakerja.blacklist.service import access, app, running
-from prakerja.blacklist.service.bounds import PromptProtocol
+from prakerja.blacklist.service.bounds import TimeLimitedProtocol
+from prakerja.blacklist.service.state import Service
 from prakerja.settings import WIB
 
 #: Seconds, of which no machine is so slow that it needs them: who waits so long waits for what does not come.
@@ -32,7 +33,7 @@ def nik(number: int) -> str:
 class Api:
     """A running service, and consumers of it by what they may do."""
 
-    def __init__(self, url: str, service: app.Service, folder: Path) -> None:
+    def __init__(self, url: str, service: Service, folder: Path) -> None:
         self.url, self.service, self.folder = url, service, folder
         self.tokens = {scope: access.create(scope, [scope], 10**6, None, created_by="Siti") for scope in access.SCOPES}
         service.refresh_keys()
@@ -47,17 +48,17 @@ class Api:
 
 @contextlib.contextmanager
 def served(home: Path) -> Iterator[Api]:
-    service = running.configured(None, None)
-    with serving.in_thread(app.application(service), http=PromptProtocol) as url:
+    service = running.build_service(None, None)
+    with serving.in_thread(app.build_application(service), http=TimeLimitedProtocol) as url:
         yield Api(url, service, home)
 
 
 def await_version(api: Api, version: int) -> None:
     for _ in range(int(20 * PATIENCE)):
-        if api.service.copies._copy and api.service.copies.current().version >= version:
+        if api.service.lists._loaded and api.service.lists.current().version >= version:
             return
         time.sleep(0.05)
-    raise AssertionError(api.service.copies.problem)
+    raise AssertionError(api.service.lists.problem)
 
 
 def problem(response: httpx.Response, status: int) -> str:

@@ -11,6 +11,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,27 +20,27 @@ from typing import Any
 import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyarrow import parquet
-from upath import UPath
 
-from prakerja.blacklist import keyring
-from prakerja.blacklist.contract import (
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import (
     CONTRACT,
     KEYRING_CONTRACT,
+    POINTER,
     Latest,
     Manifest,
     RevokedKey,
     RingKey,
     SignedKeyring,
     SnapshotRow,
-    canonical_json,
-    columns,
-    utc_text,
+    earlier_list_folder,
+    format_instant,
 )
-from prakerja.blacklist.keyring import Trust
-from prakerja.blacklist.signing import PublicKey, SigningKey, SubjectKey
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, HEX, sha256
-from prakerja.blacklist.sources import POINTER, Folder
-from prakerja.blacklist.sources import under_key as place_under_key
+from prakerja.blacklist.format.documents import canonical_json, column_names
+from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.signatures import PublicKey, SigningKey
+from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, HEX, sha256
+from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja.blacklist.reader.sources import Folder
 
 AT = datetime(2021, 3, 15, 1, tzinfo=UTC)
 EXPIRES_AFTER = timedelta(days=7)
@@ -151,7 +152,7 @@ class Repository:
 
     @property
     def source(self) -> Folder:
-        return Folder(UPath(self.root))
+        return Folder(self.root)
 
     def listed(self, key: SubjectKey | None = None) -> dict[bytes, bytes]:
         """The list as it should be by now: lines by subject."""
@@ -187,7 +188,7 @@ class Repository:
         self.write_keyring()
         current, *earlier = self.subject_keys
         if earlier and self.overlaps:
-            self._write(Path(str(place_under_key(UPath(self.root), earlier[0].key_id))), earlier[0])
+            self._write(self.root.parent / earlier_list_folder(earlier[0].key_id), earlier[0])
         self._write(self.root, current, "KEY_ROTATED" if current.key_id != self._key_id else None)
         self._key_id, self._signed_by = current.key_id, self.signer.public.key_id
         return self.version
@@ -215,7 +216,7 @@ class Repository:
         if not self._has_keyrings:
             return
         version = self.version if not (self.root / manifest_of(self.version)).exists() else self.version + 1
-        made = keyring.made(
+        made = keyring.build_next_keyring(
             self.trust, self.signer, self.standby, version, self.at, revoking, signed_by=self._signed_by
         )
         if made:
@@ -223,7 +224,7 @@ class Repository:
 
     def _believe(self, number: int, data: bytes) -> None:
         self.put(keyring.file_name(number), data)
-        ring = keyring.contents(data, number)
+        ring = keyring.parse_keyring(data, number)
         self.trust = Trust(
             {key.signing_key_id: key for key in ring.keys},
             number,
@@ -247,10 +248,10 @@ class Repository:
             contract=CONTRACT,
             version=self.version,
             previous_version=self.version - 1 or None,
-            created_at=utc_text(self.at),
-            checked_at=utc_text(self.at),
-            changed_at=utc_text(self.at),
-            expires_at=utc_text(self.at + EXPIRES_AFTER),
+            created_at=format_instant(self.at),
+            checked_at=format_instant(self.at),
+            changed_at=format_instant(self.at),
+            expires_at=format_instant(self.at + EXPIRES_AFTER),
             data_as_of={"tokopedia": "2021-03-14"},
             key_id=key.key_id,
             signing_key_id=self.signer.public.key_id,
@@ -303,7 +304,7 @@ class Repository:
     def sign(self, data: bytes, version: int, by: SigningKey | None = None, root: Path | None = None) -> None:
         """Lay a manifest there, signed, whatever it says."""
         _write_file((root or self.root) / manifest_of(version), data)
-        _write_file((root or self.root) / signature_of(version), (by or self.signer).signature(data))
+        _write_file((root or self.root) / signature_of(version), (by or self.signer).sign(data))
 
     def point(self, version: int, root: Path | None = None) -> None:
         """Let the pointer name a version as it lies there."""
@@ -349,17 +350,17 @@ class Repository:
         ring = {
             "contract": KEYRING_CONTRACT,
             "number": number,
-            "created_at": utc_text(self.at),
-            "keys": [(ring_key(key.public) if isinstance(key, SigningKey) else key).model_dump() for key in keys],
+            "created_at": format_instant(self.at),
+            "keys": [asdict(ring_key(key.public) if isinstance(key, SigningKey) else key) for key in keys],
             "revoked": [
-                RevokedKey(signing_key_id=key.public.key_id, revoked_at=utc_text(self.at)).model_dump()
+                asdict(RevokedKey(signing_key_id=key.public.key_id, revoked_at=format_instant(self.at)))
                 for key in revoked
             ],
         }
         data = canonical_json(ring | fields)
         signed = SignedKeyring(
             keyring=base64.b64encode(data).decode(),
-            signatures={key.public.key_id: key.signature(data).decode().strip() for key in by},
+            signatures={key.public.key_id: key.sign(data).decode().strip() for key in by},
         )
         self.put(keyring.file_name(number), canonical_json(signed))
 
@@ -378,9 +379,9 @@ def _write_file(path: Path, data: bytes) -> None:
 @cache
 def _parquet(data: bytes) -> bytes:
     rows = [line.split(",") for line in data.decode().splitlines()[1:]]
-    texts = dict(zip(columns(SnapshotRow), zip(*rows, strict=True), strict=False)) if rows else {}
+    texts = dict(zip(column_names(SnapshotRow), zip(*rows, strict=True), strict=False)) if rows else {}
     buffer = pa.BufferOutputStream()
     parquet.write_table(
-        pa.table({name: pa.array(texts.get(name, ()), pa.string()) for name in columns(SnapshotRow)}), buffer
+        pa.table({name: pa.array(texts.get(name, ()), pa.string()) for name in column_names(SnapshotRow)}), buffer
     )
     return buffer.getvalue().to_pybytes()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prakerja.blacklist.client import Client, RefusedListError, Synced
-from prakerja.blacklist.contract import canonical_json
-from prakerja.blacklist.signing import SubjectKey
+from prakerja.blacklist.format.documents import canonical_json
+from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja.blacklist.reader.sync import Client, Synced
+from prakerja.blacklist.reader.verification import RefusedListError
 from tests.support.reader_sources import Watched
 from tests.support.simulated_publisher import Repository, delta_of, signing_key, subject_key
 
@@ -56,14 +57,14 @@ class Reader:
         return synced
 
     def subjects(self) -> list[bytes]:
-        return list(self.client.opened().subjects)
+        return list(self.client.open_list().subjects)
 
     def held(self) -> dict[str, bytes]:
         """What the folder holds: the list, and its state but for the keys, which are learnt all the same."""
         trusted = self.client.trusted()
         if trusted is None:
             return {}
-        state = trusted.model_copy(update={"folder": "", "keyring": 0, "keys": [], "revoked": []})
+        state = replace(trusted, folder="", keyring=0, keys=[], revoked=[])
         files = {path.name: path.read_bytes() for path in (self.folder / trusted.folder).iterdir()}
         return {"trusted.json": canonical_json(state), **files}
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from prakerja import cli, platforms
 from prakerja.programme import programme
 from prakerja.reminders import answer_tables
-from prakerja.settings import PROJECT, list_settings
+from prakerja.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 FAULTS = (PROJECT / "docs" / "faults.md").read_text()

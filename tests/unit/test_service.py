@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.keyring import file_name
-from prakerja.blacklist.service import app
-from prakerja.blacklist.service.copy import Copies
+from prakerja.blacklist.format.keyring import file_name
+from prakerja.blacklist.format.snapshot import Subjects
+from prakerja.blacklist.reader.sync import Client
+from prakerja.blacklist.service import app, list_routes
+from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
-from prakerja.blacklist.snapshot import Subjects
+from prakerja.blacklist.service.state import Service
 from prakerja.errors import PrakerjaError
 from prakerja.settings import PROJECT
 from tests.support.simulated_publisher import Repository, signing_key
@@ -21,7 +22,7 @@ from tests.support.simulated_publisher import Repository, signing_key
 
 def test_the_openapi_in_the_docs_is_the_services() -> None:
     described = json.loads((PROJECT / "docs" / "openapi.json").read_text())
-    assert described == app.described()
+    assert described == app.describe_service()
 
 
 # -- lookups -----------------------------------------------------------------------------------------------------------
@@ -52,21 +53,21 @@ def test_keyrings_from_before_the_pinned_key_lead_others_to_it(tmp_path: Path) -
     repository.rotate()
     repository.publish([2])
     repository.revoke(first)
-    copies = Copies(
+    lists = ListStore(
         Client(tmp_path / "list", [second.public], repository.subject_keys, takes_expired=True),
         lambda: repository.source,
     )
-    copies.refresh()
-    service = app.Service(copies, None, list, None)  # type: ignore[arg-type]
-    last = copies.trust.number
+    lists.refresh()
+    service = Service(lists, None, list, None)  # type: ignore[arg-type]
+    last = lists.trust.number
     for number in range(1, last + 1):
         name = file_name(number).removeprefix("keys/")
-        assert app._key_file(service, repository.source, name) == repository.data(file_name(number))
+        assert list_routes.read_key_file(service, repository.source, name) == repository.data(file_name(number))
     with pytest.raises(PrakerjaError):
-        app._key_file(service, repository.source, file_name(last + 1).removeprefix("keys/"))
+        list_routes.read_key_file(service, repository.source, file_name(last + 1).removeprefix("keys/"))
     repository.flip(file_name(last))
     with pytest.raises(PrakerjaError):
-        app._key_file(service, repository.source, file_name(last).removeprefix("keys/"))
+        list_routes.read_key_file(service, repository.source, file_name(last).removeprefix("keys/"))
 
 
 # -- freshness ---------------------------------------------------------------------------------------------------------
@@ -77,16 +78,16 @@ def test_nobody_is_answered_by_a_list_whose_signer_was_revoked_since(tmp_path: P
     repository = Repository(tmp_path / "published")
     repository.publish([1, 2])
     reader = Client(tmp_path / "list", [first.public], repository.subject_keys, takes_expired=True)
-    copies = Copies(reader, lambda: repository.source)
-    copies.refresh()
-    assert copies.current().version == 1
+    lists = ListStore(reader, lambda: repository.source)
+    lists.refresh()
+    assert lists.current().version == 1
     repository.announce(second)
     repository.rotate()
     repository.revoke(first)
-    copies.refresh()
-    assert "revoked" in copies.problem
+    lists.refresh()
+    assert "revoked" in lists.problem
     with pytest.raises(ProblemError, match="no verified list"):
-        copies.current()
+        lists.current()
     repository.publish([3])
-    copies.refresh()
-    assert copies.current().version == 2
+    lists.refresh()
+    assert lists.current().version == 2

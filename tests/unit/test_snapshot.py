@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prakerja.blacklist import snapshot
-from prakerja.blacklist.snapshot import (
+from prakerja.blacklist.format import snapshot
+from prakerja.blacklist.format.snapshot import (
     DELTA_HEADER,
     HEADER,
     LINE_BYTES_MAX,
@@ -22,10 +22,10 @@ from prakerja.blacklist.snapshot import (
     Lines,
     NotCanonicalError,
     Subjects,
-    applied,
-    net,
-    parsed_delta,
-    result_sha256,
+    apply_changes,
+    hash_list,
+    merge_deltas,
+    parse_delta,
     sha256,
 )
 from tests.support.simulated_publisher import change_of, changes_between, line_of, list_of
@@ -47,7 +47,7 @@ def listed(people: dict[str, int]) -> dict[bytes, bytes]:
 
 
 def delta_between(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> list[Change]:
-    return parsed_delta(DELTA_HEADER + b"".join(changes_between(before, after)))
+    return parse_delta(DELTA_HEADER + b"".join(changes_between(before, after)))
 
 
 def subjects_of(lines: dict[bytes, bytes]) -> Subjects:
@@ -68,11 +68,11 @@ def test_every_version_follows_from_every_earlier_one_byte_for_byte(versions: li
     with mock.patch.object(snapshot, "NEAR_BYTES", near):
         for first in range(len(lists)):
             for last in range(first, len(lists)):
-                changes = net(deltas[first:last])
+                changes = merge_deltas(deltas[first:last])
                 base = list_of(lists[first])
-                assert b"".join(applied(base, changes)) == list_of(lists[last])
-                assert result_sha256(base, changes) == sha256(list_of(lists[last]))
-                subjects = b"".join(subjects_of(lists[first]).applied(changes))
+                assert b"".join(apply_changes(base, changes)) == list_of(lists[last])
+                assert hash_list(base, changes) == sha256(list_of(lists[last]))
+                subjects = b"".join(subjects_of(lists[first]).apply_changes(changes))
                 assert subjects == subjects_of(lists[last]).buffer
 
 
@@ -82,7 +82,7 @@ def test_deltas_one_after_another_lead_where_their_net_does(versions: list[dict[
     lines, subjects = list_of(lists[0]), subjects_of(lists[0])
     for before, after in pairwise(lists):
         delta = delta_between(before, after)
-        lines, subjects = b"".join(applied(lines, delta)), Subjects(b"".join(subjects.applied(delta)))
+        lines, subjects = b"".join(apply_changes(lines, delta)), Subjects(b"".join(subjects.apply_changes(delta)))
         assert lines == list_of(after)
         assert list(subjects) == list(subjects_of(after))
 
@@ -90,7 +90,7 @@ def test_deltas_one_after_another_lead_where_their_net_does(versions: list[dict[
 @given(st.lists(LISTS, min_size=2, max_size=6))
 def test_a_net_change_says_no_more_than_it_must(versions: list[dict[str, int]]) -> None:
     lists = [listed(version) for version in versions]
-    changes = net(delta_between(before, after) for before, after in pairwise(lists))
+    changes = merge_deltas(delta_between(before, after) for before, after in pairwise(lists))
     before, after = lists[0], lists[-1]
     assert [change.subject for change in changes] == sorted(change.subject for change in changes)
     by_subject: dict[bytes, list[str]] = {}
@@ -119,9 +119,9 @@ def test_a_list_of_thousands_follows_as_one_of_few_does() -> None:
         people |= {chance.randbytes(32).hex(): 13 for _ in range(40)}
         after = listed(people)
         delta = delta_between(before, after)
-        assert b"".join(applied(list_of(before), delta)) == list_of(after)
-        assert b"".join(subjects_of(before).applied(delta)) == subjects_of(after).buffer
-        assert result_sha256(list_of(before), delta) == sha256(list_of(after))
+        assert b"".join(apply_changes(list_of(before), delta)) == list_of(after)
+        assert b"".join(subjects_of(before).apply_changes(delta)) == subjects_of(after).buffer
+        assert hash_list(list_of(before), delta) == sha256(list_of(after))
         before = after
 
 
@@ -139,8 +139,8 @@ def test_the_first_the_last_and_the_only_line_come_and_go(
     monkeypatch.setattr(snapshot, "NEAR_BYTES", near)
     old, new = listed(dict.fromkeys(before, 12)), listed(dict.fromkeys(after, 13))
     changes = delta_between(old, new)
-    assert b"".join(applied(list_of(old), changes)) == list_of(new)
-    assert b"".join(subjects_of(old).applied(changes)) == subjects_of(new).buffer
+    assert b"".join(apply_changes(list_of(old), changes)) == list_of(new)
+    assert b"".join(subjects_of(old).apply_changes(changes)) == subjects_of(new).buffer
 
 
 @given(LISTS, st.sampled_from(POOL), NEARS)
@@ -232,7 +232,7 @@ def taken_in(data: bytes, sizes: Sequence[int]) -> tuple[bytes, int, str]:
     """What `Lines` makes of data that comes in chunks of these sizes, over and over."""
     lines, subjects = Lines(), b""
     for chunk in chunks_of(data, sizes):
-        subjects += lines.subjects_of(chunk)
+        subjects += lines.read_chunk(chunk)
     lines.require_end()
     return subjects, lines.rows, lines.digest.hexdigest()
 
@@ -322,10 +322,10 @@ def test_a_list_that_breaks_off_or_has_other_columns_is_refused(data: bytes) -> 
 
 def test_a_line_without_end_is_not_waited_for() -> None:
     lines = Lines()
-    lines.subjects_of(HEADER)
-    lines.subjects_of(b"8" * LINE_BYTES_MAX)
-    with pytest.raises(NotCanonicalError, match="longer than any"):
-        lines.subjects_of(b"8")
+    lines.read_chunk(HEADER)
+    lines.read_chunk(b"8" * LINE_BYTES_MAX)
+    with pytest.raises(NotCanonicalError, match="longer than the contract"):
+        lines.read_chunk(b"8")
 
 
 @given(LISTS, st.data())
@@ -372,13 +372,13 @@ UNFIT_DELTAS: dict[str, bytes] = {
 @pytest.mark.parametrize("unfit", UNFIT_DELTAS)
 def test_a_delta_that_does_not_fit_is_refused(unfit: str) -> None:
     with pytest.raises(NotCanonicalError):
-        parsed_delta(UNFIT_DELTAS[unfit])
+        parse_delta(UNFIT_DELTAS[unfit])
 
 
 def test_a_delta_is_its_changes_in_order() -> None:
     low = line_of(LOW)
-    assert parsed_delta(DELTA_HEADER) == []
-    assert parsed_delta(delta_of(change_of("ADD", low), WITHDRAWN, ADDED)) == [
+    assert parse_delta(DELTA_HEADER) == []
+    assert parse_delta(delta_of(change_of("ADD", low), WITHDRAWN, ADDED)) == [
         Change("ADD", LOW.encode(), low),
         Change("WITHDRAW", MIDDLE.encode(), ROW.replace(b"NO_FIRST_PURCHASE", b"REINSTATED")),
         Change("ADD", ROW[:64], ROW),
@@ -407,9 +407,9 @@ def test_who_is_listed_is_not_added_and_who_is_not_is_not_withdrawn(
     lines = listed({hashlib.sha256(bytes([n])).hexdigest(): 12 for n in range(others)})
     base = list_of(lines | ({ROW[:64]: ROW} if is_listed else {}))
     with pytest.raises(NotCanonicalError):
-        b"".join(applied(base, changes))
+        b"".join(apply_changes(base, changes))
     with pytest.raises(NotCanonicalError):
-        result_sha256(base, changes)
+        hash_list(base, changes)
 
 
 @given(LISTS, st.lists(st.tuples(st.sampled_from(["ADD", "WITHDRAW"]), st.sampled_from(POOL)), max_size=6))
@@ -419,15 +419,15 @@ def test_the_two_ways_to_a_result_agree_on_what_is_refused_too(
     base = list_of(listed(people))
     rows = [change_of(op, line_of(subject)) for op, subject in sorted(steps, key=lambda step: step[1])]
     try:
-        changes = parsed_delta(delta_of(*rows))
+        changes = parse_delta(delta_of(*rows))
     except NotCanonicalError:
         return
     with mock.patch.object(snapshot, "LINE_BYTES_MAX", 0):
-        looked_up = outcome(lambda: result_sha256(base, changes))
+        looked_up = outcome(lambda: hash_list(base, changes))
     with mock.patch.object(snapshot, "LINE_BYTES_MAX", 1 << 40):
-        taken_apart = outcome(lambda: result_sha256(base, changes))
+        taken_apart = outcome(lambda: hash_list(base, changes))
     assert looked_up == taken_apart
-    assert looked_up == outcome(lambda: sha256(b"".join(applied(base, changes))))
+    assert looked_up == outcome(lambda: sha256(b"".join(apply_changes(base, changes))))
 
 
 def outcome(job: Callable[[], str]) -> str:
@@ -450,7 +450,7 @@ def outcome(job: Callable[[], str]) -> str:
 )
 def test_deltas_in_a_row_that_contradict_each_other_are_refused(deltas: list[list[Change]]) -> None:
     with pytest.raises(NotCanonicalError):
-        net(deltas)
+        merge_deltas(deltas)
 
 
 @pytest.mark.parametrize(
@@ -468,4 +468,4 @@ def test_deltas_in_a_row_that_contradict_each_other_are_refused(deltas: list[lis
     ],
 )
 def test_deltas_in_a_row_are_one(deltas: list[list[Change]], changes: list[Change]) -> None:
-    assert net(deltas) == changes
+    assert merge_deltas(deltas) == changes

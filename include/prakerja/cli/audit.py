@@ -31,13 +31,14 @@ def verify(
 ) -> None:
     """Verify the log, every fact that it has, and the anchor of each published version."""
     from prakerja import schema
-    from prakerja.blacklist import audit, signing
+    from prakerja.blacklist.format.signatures import PublicKey
+    from prakerja.blacklist.publisher import audit
 
     schema.require_schema()
     pins = []
     for path in pin or []:
         try:
-            pins.append(signing.PublicKey.from_pem(path.read_bytes()))
+            pins.append(PublicKey.from_pem(path.read_bytes()))
         except OSError as error:
             raise PrakerjaError(f"{path} cannot be read ({error.strerror}): give a public key as PEM") from None
     found = audit.verify(pins, anchors)
@@ -62,7 +63,7 @@ def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
     from rich.table import Table
 
     from prakerja import schema
-    from prakerja.blacklist import audit
+    from prakerja.blacklist.publisher import audit
 
     schema.require_schema()
     table = Table("position", "at (UTC)", "login", "role", "says it is", "facts", "hash")

@@ -15,9 +15,10 @@ from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
-    from prakerja.blacklist.client import Client
-    from prakerja.blacklist.freshness import Freshness
-    from prakerja.blacklist.signing import PublicKey, SubjectKey
+    from prakerja.blacklist.format.signatures import PublicKey
+    from prakerja.blacklist.format.subject_keys import SubjectKey
+    from prakerja.blacklist.reader.freshness import Freshness
+    from prakerja.blacklist.reader.sync import Client
 
 app = typer.Typer(help="The published blacklist.", no_args_is_help=True)
 
@@ -41,13 +42,14 @@ def verify(
     """Verify every version: signature, hashes, schema, and snapshot + delta = snapshot."""
     from rich.table import Table
 
-    from prakerja.blacklist import signing, sources, verification
+    from prakerja.blacklist.format import contract
+    from prakerja.blacklist.publisher import configured_keys, storage, verification
 
-    main = sources.folder_of(folder or Settings.from_environment().publish)
-    earlier = sorted(path for path in main.parent.glob(f"{main.name}-*") if (path / sources.POINTER).is_file())
+    main = storage.find_list(folder or Settings.from_environment().publish)
+    earlier = sorted(path for path in main.parent.glob(f"{main.name}-*") if (path / contract.POINTER).is_file())
     for root in (main, *earlier):
         table = Table("version", "created", "entries", "added", "withdrawn", "key", "result_sha256")
-        for verified in verification.verified_versions(root, None if root == main else main):
+        for verified in verification.verify_versions(root, None if root == main else main):
             manifest, counts = verified.manifest, verified.manifest.counts
             table.add_row(
                 str(manifest.version),
@@ -59,7 +61,7 @@ def verify(
                 manifest.result_sha256[:16],
             )
         print_table(table)
-        own = KeyStore.from_environment().has_signing_key() and signing.signing_key().public.key_id
+        own = KeyStore.from_environment().has_signing_key() and configured_keys.load_signing_key().public.key_id
         key_id = manifest.signing_key_id
         whose = "this home's own key" if own == key_id else "the key that lies beside the list: pin it"
         typer.echo(f"{root}: {table.row_count} versions are whole and signed, by {whose} ({key_id})")
@@ -95,24 +97,26 @@ def sync(
     ] = None,
 ) -> None:
     """Fetch the newest list, verify it, and put it in the place of the one before; by deltas where they do."""
-    from prakerja.blacklist import sources
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.freshness import programme_schedule
 
     settings = Settings.from_environment()
     client = _client(folder, pin)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
-        synced = client.sync(sources.source_of(source or settings.publish, settings.api_key), now)
+        synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
     except PrakerjaError:
         if kept := client.trusted():
-            say(_describe_freshness(kept.freshness(now), "kept"))
+            say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
         raise
     trusted = synced.trusted
     how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
         synced.how
     ]
     typer.echo(f"version {trusted.version}: {trusted.entries:,} entries, by {how}; {folder}")
-    if trusted.freshness(now).is_stale:
-        say(_describe_freshness(trusted.freshness(now), "the list"))
+    freshness = trusted.freshness(now, programme_schedule())
+    if freshness.is_stale:
+        say(_describe_freshness(freshness, "the list"))
 
 
 @app.command("status")
@@ -154,22 +158,22 @@ def approve(
 ) -> None:
     """Show a list that would grow or shrink by too much; with --digest, --because and --as, answer for it."""
     from prakerja import schema
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import pending
 
     schema.require_schema()
     if digest is None and because is None and name is None:
-        jumps = publishing.waiting_jumps(today())
-        for jump in jumps:
-            typer.echo(f"{jump} --because WHY --as ID")
-        if not jumps:
+        changes = pending.list_unusual_changes(today())
+        for change in changes:
+            typer.echo(f"{change} --because WHY --as ID")
+        if not changes:
             typer.echo("no change of the list waits for approval")
         return
     if digest is None or because is None or name is None:
         raise typer.BadParameter("an approval names change, reason and person: --digest, --because, --as")
     because, name = answered(because, name, "publish")
-    jump = publishing.approve_jump(digest, today(), because=because, approved_by=name)
+    change = pending.approve_unusual_change(digest, today(), because=because, approved_by=name)
     typer.echo(
-        f"{name} answers for {jump.added:,} added and {jump.withdrawn:,} withdrawn; clear the task that publishes"
+        f"{name} answers for {change.added:,} added and {change.withdrawn:,} withdrawn; clear the task that publishes"
     )
 
 
@@ -178,7 +182,7 @@ def rotate_signing_key(
     because: Because, name: Name, now: Annotated[bool, typer.Option(help="Do not wait.")] = False
 ) -> None:
     """Announce a new signing key to the readers; said again once they know it, let it sign."""
-    from prakerja.blacklist import rotation
+    from prakerja.blacklist.publisher import rotation
 
     because, name = answered(because, name, "publish")
     typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
@@ -189,7 +193,7 @@ def rotate_subject_key(
     because: Because, name: Name, now: Annotated[bool, typer.Option(help="Cut an overlap short.")] = False
 ) -> None:
     """Make a new key of the subjects: the next version re-issues the list, and the earlier key overlaps."""
-    from prakerja.blacklist import rotation
+    from prakerja.blacklist.publisher import rotation
 
     because, name = answered(because, name, "publish")
     typer.echo(rotation.rotate_subject_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
@@ -202,7 +206,7 @@ def revoke_key(
     name: Name,
 ) -> None:
     """A signing key was stolen: readers believe nothing of it any more. Another one must sign by now."""
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
 
     because, name = answered(because, name, "publish")
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
@@ -210,50 +214,55 @@ def revoke_key(
 
 
 def _client(folder: Path, pin: Path | None = None) -> Client:
-    from prakerja.blacklist import signing
-    from prakerja.blacklist.client import Client
+    from prakerja.blacklist.format.signatures import PublicKey
+    from prakerja.blacklist.publisher import configured_keys
+    from prakerja.blacklist.reader.sync import Client
 
     keys = KeyStore.from_environment()
     pins: list[PublicKey] = []
     if pin:
         try:
-            pins = [signing.PublicKey.from_pem(pin.read_bytes())]
+            pins = [PublicKey.from_pem(pin.read_bytes())]
         except OSError as error:
             raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
     elif keys.has_signing_key():
-        pins = [signing.signing_key().public]
-    return Client(folder, pins, signing.subject_keys() if keys.has_subject_key() else [])
+        pins = [configured_keys.load_signing_key().public]
+    return Client(folder, pins, configured_keys.load_subject_keys() if keys.has_subject_key() else [])
 
 
 def _list_to_ask(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
-    from prakerja.blacklist import signing, sources, verification
-    from prakerja.blacklist.freshness import of_manifest
+    from prakerja.blacklist.publisher import configured_keys, storage, verification
+    from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
     if folder:
         client = _client(folder)
-        opened = client.opened()
-        return opened.subjects, client.key_of(opened.trusted), opened.trusted.freshness(datetime.now(UTC))
-    version = verification.latest(sources.folder_of(Settings.from_environment().publish))
-    key = signing.subject_key()
+        opened = client.open_list()
+        return (
+            opened.subjects,
+            client.key_of(opened.trusted),
+            opened.trusted.freshness(datetime.now(UTC), programme_schedule()),
+        )
+    version = verification.latest_version(storage.find_list(Settings.from_environment().publish))
+    key = configured_keys.load_subject_key()
     if key.key_id != version.manifest.key_id:
         raise PrakerjaError(
             f"the list's subjects have the key {version.manifest.key_id}, this is {key.key_id}: "
             "correct PRAKERJA_SUBJECT_KEY, or publish the list anew where the key was rotated"
         )
-    return version.subjects, key, of_manifest(version.manifest, datetime.now(UTC))
+    return version.subjects, key, freshness_of(version.manifest, datetime.now(UTC))
 
 
 def _freshness(folder: Path | None) -> Freshness:
-    from prakerja.blacklist import sources
-    from prakerja.blacklist.freshness import published
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.freshness import load_freshness, programme_schedule
 
     now = datetime.now(UTC)
     if folder is None:
-        return published(sources.folder_of(Settings.from_environment().publish), now)
+        return load_freshness(storage.find_list(Settings.from_environment().publish), now)
     trusted = _client(folder).trusted()
     if trusted is None:
         raise NotReadyError(f"{folder} holds no list yet: sync it first")
-    return trusted.freshness(now)
+    return trusted.freshness(now, programme_schedule())
 
 
 def _describe_freshness(freshness: Freshness, what: str) -> str:

@@ -137,7 +137,7 @@ def backup(
 
 def restore(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `prakerja backup` has written.")]) -> None:
     """Restore a backup into an empty home, then verify the audit log and the published list against it."""
-    from prakerja.blacklist import audit
+    from prakerja.blacklist.publisher import audit
     from prakerja.machine import backup as backups
 
     made = backups.restore(folder)

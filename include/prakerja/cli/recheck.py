@@ -31,7 +31,7 @@ def recheck(
     Without options it goes by this system's warehouse. With --landing, --calendar, --facts and --list it needs none:
     an auditor who has these, and the subjects' key in PRAKERJA_SUBJECT_KEY, checks the list alone.
     """
-    from prakerja.blacklist import rechecking
+    from prakerja.blacklist.publisher import rechecking
 
     given = (landing, calendar, facts, published)
     if any(given) and (not all(given) or export_facts):
@@ -57,7 +57,7 @@ def recheck(
 
 
 def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str, cohorts: list[int] | None) -> Any:
-    from prakerja.blacklist import rechecking, signing, sources
+    from prakerja.blacklist.publisher import configured_keys, rechecking, storage
     from prakerja.keys import KeyStore
     from prakerja.landing import landing_zone
 
@@ -69,8 +69,8 @@ def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str,
                 landing_zone(landing),
                 calendar,
                 lines,
-                sources.folder_of(published),
-                signing.subject_key(),
+                storage.find_list(published),
+                configured_keys.load_subject_key(),
                 cohorts,
                 _show,
             )
@@ -79,7 +79,7 @@ def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str,
 
 
 def _export(file: str, cohorts: list[int]) -> None:
-    from prakerja.blacklist import rechecking
+    from prakerja.blacklist.publisher import rechecking
 
     lines = rechecking.export_facts(cohorts, today())
     if file == "-":

@@ -36,7 +36,7 @@ def serve(
         pinned = pin.read_bytes() if pin else None
     except OSError as error:
         raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
-    service = running.configured(source, pinned)
+    service = running.build_service(source, pinned)
     say(f"the blacklist's service: http://{host}:{port}/readyz   (Ctrl-C stops it)")
     running.serve(service, host, port)
 

@@ -100,15 +100,15 @@ def sandbox(
 
 
 def _print_published() -> None:
-    from prakerja.blacklist import sources, verification
+    from prakerja.blacklist.publisher import storage, verification
     from prakerja.errors import NotReadyError
 
     try:
-        root = sources.folder_of(Settings.from_environment().publish)
+        root = storage.find_list(Settings.from_environment().publish)
     except NotReadyError:
         say("no list is published yet")
         return
-    manifest = verification.latest(root).manifest
+    manifest = verification.latest_version(root).manifest
     typer.echo(
         f"published: version {manifest.version} of the blacklist, {manifest.counts.entries:,} entries, in {root}"
     )

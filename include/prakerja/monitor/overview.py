@@ -11,7 +11,9 @@ from urllib.parse import quote
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import freshness, sources
+from prakerja.blacklist.publisher import storage
+from prakerja.blacklist.publisher.freshness import load_freshness
+from prakerja.blacklist.reader.freshness import Freshness
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import calendar_check, missed_reminders
 from prakerja.errors import PrakerjaError
@@ -88,11 +90,11 @@ def row_of(cohort: Cohort, found: CohortFigures, now: datetime) -> dict[str, Any
     }
 
 
-def published_list(now: datetime) -> freshness.Freshness | None:
+def published_list(now: datetime) -> Freshness | None:
     """The published version and how fresh it is; nothing where none can be read."""
     try:
-        root: UPath = sources.folder_of(Settings.from_environment().publish)
-        return freshness.published(root, now)
+        root: UPath = storage.find_list(Settings.from_environment().publish)
+        return load_freshness(root, now)
     except PrakerjaError:
         return None
 
@@ -285,7 +287,7 @@ def _needs_of_locks(now: datetime) -> Iterator[ActionItem]:
         yield ActionItem(f"{who} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
 
 
-def _needs_of_list(published: freshness.Freshness | None, day: date) -> Iterator[ActionItem]:
+def _needs_of_list(published: Freshness | None, day: date) -> Iterator[ActionItem]:
     """A list that is late, and changes of it that wait for an approval or a signature."""
     with warehouse.transaction("show") as connection:
         (waiting,) = warehouse.rows(connection, "monitor/count_unlisted", before=day)

@@ -9,8 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from prakerja.blacklist.sources import place_of
-from prakerja.blacklist.storage import write_whole
+from prakerja.blacklist.publisher.storage import parse_place, write_whole
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import figures
 from prakerja.monitor.charts import Chart
@@ -67,7 +66,7 @@ def publish() -> None:
         found = page()
     except NothingToTellError:
         return
-    root = place_of(Settings.from_environment().publish) / "statistics"
+    root = parse_place(Settings.from_environment().publish) / "statistics"
     write_whole(root / "statistics.json", json.dumps(without_charts(found), indent=2).encode())
     template = (Path(__file__).parent / "templates" / "public.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

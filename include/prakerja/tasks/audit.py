@@ -40,7 +40,7 @@ def recheck_list(now: datetime) -> list[dict[str, Any]]:
 
     Return the differences as `audit_runs` does; no run repairs them. Every cohort is read within four weeks.
     """
-    from prakerja.blacklist import rechecking
+    from prakerja.blacklist.publisher import rechecking
 
     cohorts = rechecking.due_on(now.astimezone(WIB).date(), rechecking.decided_cohorts())
     if not cohorts or not reader.has_list():

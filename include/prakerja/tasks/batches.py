@@ -52,7 +52,7 @@ def apply_batches(conf: Mapping[str, Any] | None, now: datetime) -> dict[str, in
     proposed, or is no longer proposed.
     """
     from prakerja import warehouse
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
     from prakerja.revocations import holds, reinstatement
     from prakerja.revocations.approval import AwaitingApprovalError
     from prakerja.revocations.requests import find_batch

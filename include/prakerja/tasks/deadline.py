@@ -157,7 +157,7 @@ def revoke(run: RunContext) -> int:
 
 def publish_blacklist(run: RunContext) -> int:
     """Publish the list as it stands after this run and return its version."""
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
 
     _require_real(run)
     version = publishing.publish(run.name, run.now, run.as_of, approve_as=run.approve_as)

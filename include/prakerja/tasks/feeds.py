@@ -120,7 +120,7 @@ def apply_late_evidence(run: RunContext) -> int | None:
     Return the published version, or None if nothing was published. A version without a change is published once a day:
     it shows readers that the list is up to date.
     """
-    from prakerja.blacklist import publishing
+    from prakerja.blacklist.publisher import publishing
     from prakerja.revocations import appeals, holds, late_evidence, reinstatement
 
     late_evidence.record_late_evidence(run.as_of)

@@ -10,17 +10,17 @@ from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
-    from prakerja.blacklist.freshness import Freshness
+    from prakerja.blacklist.reader.freshness import Freshness
 
 log = logging.getLogger(__name__)
 
 
 def has_list() -> bool:
     """Return whether a list is published."""
-    from prakerja.blacklist import sources
+    from prakerja.blacklist.publisher import storage
 
     try:
-        sources.folder_of(Settings.from_environment().publish)
+        storage.find_list(Settings.from_environment().publish)
     except NotReadyError:
         return False
     return True
@@ -39,21 +39,23 @@ def published_version() -> int:
 
 
 def _published() -> Freshness | None:
-    from prakerja.blacklist import freshness, sources
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.freshness import load_freshness
 
     try:
-        return freshness.published(sources.folder_of(Settings.from_environment().publish), datetime.now(UTC))
+        return load_freshness(storage.find_list(Settings.from_environment().publish), datetime.now(UTC))
     except NotReadyError:
         return None
 
 
 def measure_list() -> dict[str, float]:
     """Return the published list's `version` and `age_seconds`; nothing if no list can be read."""
-    from prakerja.blacklist import freshness, sources
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.freshness import load_freshness
 
     now = datetime.now(UTC)
     try:
-        found = freshness.published(sources.folder_of(Settings.from_environment().publish), now)
+        found = load_freshness(storage.find_list(Settings.from_environment().publish), now)
     except PrakerjaError as error:
         log.warning("the published list was not measured: %s", error)
         return {}
@@ -64,9 +66,9 @@ def sync_list() -> dict[str, Any]:
     """Sync the example reader's copy; return its `version`, `how` it came, its `entries`, and what deltas `added` and
     `withdrawn`.
     """
-    from prakerja.blacklist import sources
+    from prakerja.blacklist.publisher import storage
 
-    synced = _reader().sync(sources.Folder(sources.folder_of(Settings.from_environment().publish)))
+    synced = _reader().sync(storage.source_in(storage.find_list(Settings.from_environment().publish)))
     return {
         "version": synced.trusted.version,
         "how": synced.how,
@@ -78,15 +80,15 @@ def sync_list() -> dict[str, Any]:
 
 def react_to_list() -> dict[str, int]:
     """Let the example registration refuse and resume applications by the list that it trusts; return the counts."""
-    from prakerja.blacklist.registration import Registration
+    from prakerja.blacklist.reader.registration import Registration
 
     reader = _reader()
-    return Registration(reader.folder.parent / "registration.sqlite").react(reader.opened(), datetime.now(UTC))
+    return Registration(reader.folder.parent / "registration.sqlite").react(reader.open_list(), datetime.now(UTC))
 
 
 def _reader() -> Any:
-    from prakerja.blacklist import signing
-    from prakerja.blacklist.client import Client
+    from prakerja.blacklist.publisher import configured_keys
+    from prakerja.blacklist.reader.sync import Client
 
     folder = Settings.from_environment().make_home() / "readers" / "registration" / "list"
-    return Client(folder, [signing.signing_key().public], signing.subject_keys())
+    return Client(folder, [configured_keys.load_signing_key().public], configured_keys.load_subject_keys())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import publishing
 from tests.integration.blacklist import conftest as blacklist
 from tests.support.documented_reader import Reader
 from tests.support.published_list import AT, DAY

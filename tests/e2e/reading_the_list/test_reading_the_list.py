@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation, signing
+from prakerja.blacklist.format.signatures import SigningKey
+from prakerja.blacklist.publisher import configured_keys, publishing, rotation
 from prakerja.keys import new_signing_key
 from tests.support.documented_reader import Reader
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke
@@ -23,7 +24,7 @@ def test_it_reads_the_list_and_its_next_version(reader: Reader) -> None:
     publishing.publish("second", AT, DAY + timedelta(days=1))
     (reader.published / "v000002" / "snapshot.csv.gz").rename(reader.folder / "kept")
     assert reader.run().stdout == "version 2: 6 listed\n", "the delta is enough"
-    key = signing.subject_key()
+    key = configured_keys.load_subject_key()
     assert reader.subjects() == {key.subject(f"{3100000000000000 + number}") for number in (1, 3, 4, 5, 6, 7)}
     assert reader.run().stdout == "version 2: 6 listed\n"
     (reader.folder / "state.json").unlink()
@@ -55,7 +56,7 @@ def test_it_refuses_what_is_bent_old_or_another_ones(reader: Reader) -> None:
 BENT = {
     "no signature": lambda root: (root / "v000002" / "manifest.json.sig").write_bytes(b""),
     "another's signature": lambda root: (root / "v000002" / "manifest.json.sig").write_bytes(
-        signing.signing_key_of(new_signing_key()).signature((root / "v000002" / "manifest.json").read_bytes())
+        SigningKey.from_pem(new_signing_key()).sign((root / "v000002" / "manifest.json").read_bytes())
     ),
     "a mixed pointer": lambda root: (root / "latest.json").write_bytes(
         (root / "latest.json").read_bytes().replace(b'"sha256":"', b'"sha256":"0')
@@ -114,5 +115,5 @@ def test_a_list_that_was_issued_anew_is_read_by_its_delta(
     publishing.publish("second", AT, DAY + timedelta(days=1))
     assert reader.run().stdout == "version 2: 5 listed\n"
     assert reader.subjects() == {
-        signing.subject_key().subject(f"{3100000000000000 + number}") for number in range(1, 6)
+        configured_keys.load_subject_key().subject(f"{3100000000000000 + number}") for number in range(1, 6)
     }

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 from upath import UPath
 
-from prakerja.blacklist import audit, rotation, signing, sources, storage
-from prakerja.blacklist.sources import POINTER, Folder, under_key
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import audit, configured_keys, rotation, storage
+from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.cli import app
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.killed_publisher import DONE, exit_codes, kill, steps, watched
@@ -44,7 +45,7 @@ def test_a_list_in_an_object_storage_is_laid_out_verified_and_synced_as_in_a_fol
     assert not [problem for problem in audit.verify().problems if "anchor" in problem]
     client = reader(home / "reader")
     for place in (f"{bucket}/publish", f"{bucket}/publish/blacklist", f"{bucket}/publish/"):
-        assert client.sync(sources.source_of(place, None), NEXT).trusted.version == 2
+        assert client.sync(storage.open_source(place, None), NEXT).trusted.version == 2
     assert listed_to(client) == AFTER
     told = CliRunner().invoke(app, ["blacklist", "verify", f"{bucket}/publish"])
     assert told.exit_code == 0, told.output
@@ -60,12 +61,12 @@ def test_an_object_storage_holds_the_list_under_an_earlier_key_too(
     own_keys: Path, stored: UPath, bucket: str, home: Path
 ) -> None:
     published("first")
-    earlier = signing.subject_key()
+    earlier = configured_keys.load_subject_key()
     rotation.rotate_subject_key(AT, **WHO)
     published("second", NEXT)
-    assert verified(under_key(stored, earlier.key_id), stored) == [2]
+    assert verified(folder_under_key(stored, earlier.key_id), stored) == [2]
     client = reader(home / "reader", subject_keys=[earlier])
-    assert client.sync(sources.source_of(f"{bucket}/publish", None), NEXT).trusted.key_id == earlier.key_id
+    assert client.sync(storage.open_source(f"{bucket}/publish", None), NEXT).trusted.key_id == earlier.key_id
     told = CliRunner().invoke(app, ["blacklist", "verify", f"{bucket}/publish"]).output
     assert "1 versions are whole" in told, "the earlier one"
     assert "2 versions are whole" in told
@@ -85,7 +86,7 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
         kill(step, step, AT)
         is_old = step != DONE
         assert ((stored / POINTER).read_bytes() == old) is is_old, step
-        assert client.sync(Folder(stored), AT).trusted.version == version - is_old
+        assert client.sync(storage.source_in(stored), AT).trusted.version == version - is_old
         assert published(step) == version
     assert verified(stored) == [number for number, _ in versions()] == list(range(1, version + 1))
     assert everything_in(stored.parent) == undisturbed(home / "undisturbed", "second", AT)
@@ -94,11 +95,11 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
 def test_who_has_listed_an_object_storage_sees_what_another_publishes_there(stored: UPath, home: Path) -> None:
     published("first")
     client = reader(home / "reader")
-    assert client.sync(Folder(stored), AT).trusted.version == 1
+    assert client.sync(storage.source_in(stored), AT).trusted.version == 1
     assert sorted(path.name for path in stored.iterdir()) == ["keys", POINTER, "v000001"]
     assert sorted(path.name for path in (stored / "keys").iterdir())[0].endswith(".pem")
     assert exit_codes(("second", AT, "")) == [0]
-    assert client.sync(Folder(stored), AT).trusted.version == 2
+    assert client.sync(storage.source_in(stored), AT).trusted.version == 2
     assert verified(stored) == [1, 2]
     assert published("third") == 3
 
@@ -133,8 +134,8 @@ def test_a_publisher_to_an_object_storage_that_is_not_reached_says_so_and_leaves
 
 def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached: UPath, home: Path) -> None:
     for act in (
-        lambda: reader(home / "reader").sync(Folder(unreached), AT),
-        lambda: sources.folder_of(str(unreached)),
+        lambda: reader(home / "reader").sync(storage.source_in(unreached), AT),
+        lambda: storage.find_list(str(unreached)),
         lambda: verified(unreached),
     ):
         with pytest.raises(PrakerjaError, match="check the storage"):
@@ -146,7 +147,7 @@ def test_a_bucket_that_is_not_there_is_one_line(listed: Path, bucket: str, monke
     with pytest.raises(PrakerjaError, match=r"cannot be written .*: check PRAKERJA_PUBLISH"):
         published("first")
     with pytest.raises(NotReadyError, match="no list is published"):
-        sources.folder_of(f"{bucket}-that-is-not-there/publish")
+        storage.find_list(f"{bucket}-that-is-not-there/publish")
 
 
 # -- a clock, a pointer and a warehouse that are not as they were ------------------------------------------------------

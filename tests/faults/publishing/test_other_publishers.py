@@ -13,9 +13,11 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import signing, snapshot
-from prakerja.blacklist.contract import Manifest, canonical_json
-from prakerja.blacklist.sources import POINTER, Folder
+from prakerja.blacklist.format import snapshot
+from prakerja.blacklist.format.contract import POINTER, Manifest
+from prakerja.blacklist.format.documents import canonical_json
+from prakerja.blacklist.publisher import configured_keys
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import PrakerjaError
 from tests.support.killed_publisher import DONE, FORKS, LIST, exit_codes, watched
 from tests.support.published_list import AT, revoke, tree
@@ -135,7 +137,7 @@ def test_nobody_is_listed_by_what_was_put_into_the_list_before_with_the_right_si
     contents = json.loads(data) | {"result_sha256": snapshot.sha256(bent)}
     data = canonical_json(Manifest(**contents))
     (folder / "manifest.json").write_bytes(data)
-    (folder / "manifest.json.sig").write_bytes(signing.signing_key().signature(data))
+    (folder / "manifest.json.sig").write_bytes(configured_keys.load_signing_key().sign(data))
     before = tree(later)
     with pytest.raises(PrakerjaError, match="is not what this warehouse has published"):
         published("second", NEXT)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import audit, publishing, signing, sources, verification
-from prakerja.blacklist.sources import POINTER, Folder
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import audit, configured_keys, publishing, storage, verification
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import NotReadyError
 from tests.support.killed_publisher import ANCHOR, DONE, WRITES, kill, steps, watched
 from tests.support.published_list import AT, DAY, revoke, tree
@@ -23,7 +24,7 @@ def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_late
     publishing.publish("first", AT, DAY)
     old = (listed / "latest.json").read_bytes()
     revoke([6])
-    real, written = publishing.write_whole, []
+    real, written = storage.write_whole, []
 
     def dies(path: Any, data: bytes) -> None:
         if len(written) == step - 1:
@@ -31,19 +32,19 @@ def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_late
         written.append(path)
         real(path, data)
 
-    monkeypatch.setattr(publishing, "write_whole", dies)
+    monkeypatch.setattr(storage, "write_whole", dies)
     if step == 9:  # eight files make a version and its anchor: the ninth write does not come
         assert publishing.publish("second", AT, DAY) == 2
         assert len(written) == 8
-        assert len(list(verification.verified_versions(UPath(listed)))) == 2
+        assert len(list(verification.verify_versions(UPath(listed)))) == 2
         return
     with pytest.raises(KeyboardInterrupt):
         publishing.publish("second", AT, DAY)
     assert (listed / "latest.json").read_bytes() == old
-    assert len(list(verification.verified_versions(UPath(listed)))) == 1
-    monkeypatch.setattr(publishing, "write_whole", real)
+    assert len(list(verification.verify_versions(UPath(listed)))) == 1
+    monkeypatch.setattr(storage, "write_whole", real)
     assert publishing.publish("second", AT, DAY) == 2
-    assert [len(version.subjects) for version in verification.verified_versions(UPath(listed))] == [5, 6]
+    assert [len(version.subjects) for version in verification.verify_versions(UPath(listed))] == [5, 6]
 
 
 @pytest.mark.parametrize("case", WRITES)
@@ -86,7 +87,7 @@ def test_a_first_publisher_that_is_killed_leaves_no_list_and_the_next_one_finish
 ) -> None:
     kill(step, "first", AT)
     with pytest.raises(NotReadyError, match="no list is published"):
-        sources.folder_of(str(home / "publish"))
+        storage.find_list(str(home / "publish"))
     assert published("first") == 1
     assert versions() == [(1, "first")]
     assert verified(listed) == [1]
@@ -98,7 +99,7 @@ def test_a_first_publisher_that_is_killed_leaves_no_list_and_the_next_one_finish
 def test_a_publisher_killed_between_the_lists_of_two_keys_is_finished_in_both(
     rekeyed: Path, later: Path, home: Path, step: str
 ) -> None:
-    new, old = signing.subject_keys()
+    new, old = configured_keys.load_subject_keys()
     of_the_old, of_both = reader(home / "old", subject_keys=[old]), reader(home / "both")
     of_the_old.sync(Folder(UPath(later)), AT)
     kill(step, "second", NEXT)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja.blacklist import anchors, audit, publishing, rotation
-from prakerja.blacklist.contract import canonical_json
-from prakerja.blacklist.signing import SigningKey, signing_key, signing_key_of
+from prakerja.blacklist.format.documents import canonical_json
+from prakerja.blacklist.format.signatures import SigningKey
+from prakerja.blacklist.publisher import anchors, audit, publishing, rotation
+from prakerja.blacklist.publisher.configured_keys import load_signing_key
 from prakerja.cli import app
 from prakerja.keys import new_signing_key
 from tests.support.audit_log import (
@@ -38,7 +39,7 @@ def edit(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def lay_key(told: Path) -> SigningKey:
     """Return a key of an attacker's, laid beside those of the list."""
-    thief = signing_key_of(new_signing_key())
+    thief = SigningKey.from_pem(new_signing_key())
     (told.parent / "blacklist" / "keys" / f"{thief.public.key_id}.pem").write_bytes(thief.public.pem)
     return thief
 
@@ -144,7 +145,7 @@ def test_a_folder_that_somebody_signed_anew_deceives_nobody_who_has_a_key(
 ) -> None:
     """Keyrings, manifests and anchors are all signed by one thief, and the log is rewritten."""
     pem = home / "publisher.pem"
-    pem.write_bytes(signing_key().public.pem)
+    pem.write_bytes(load_signing_key().public.pem)
     (home / "thief" / "keys").mkdir(parents=True)
     shutil.copy(own_keys / "subject_key.b64", home / "thief" / "keys")
     rewrite_log(edit)
@@ -163,8 +164,8 @@ def test_a_folder_that_somebody_signed_anew_deceives_nobody_who_has_a_key(
 
 def test_a_pinned_key_counts_and_another_does_not(told: Path, home: Path) -> None:
     own, other = home / "own.pem", home / "other.pem"
-    own.write_bytes(signing_key().public.pem)
-    other.write_bytes(signing_key_of(new_signing_key()).public.pem)
+    own.write_bytes(load_signing_key().public.pem)
+    other.write_bytes(SigningKey.from_pem(new_signing_key()).public.pem)
     assert run("--strict", "--pin", str(own)).exit_code == 0
     assert run("--strict", "--pin", str(other), "--pin", str(own)).exit_code == 0
     refused = run("--pin", str(other))
@@ -183,24 +184,24 @@ def test_without_a_pin_or_copies_it_says_what_is_not_proved(told: Path, home: Pa
 
 
 def test_anchors_of_rotated_keys_stay_valid(own_keys: Path, told: Path, home: Path) -> None:
-    first = signing_key().public
+    first = load_signing_key().public
     rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
     assert publishing.publish("third", NEXT, DECIDED_ON) == 3
-    assert signing_key().public.key_id != first.key_id
-    for pins in ([], [first], [signing_key().public]):
+    assert load_signing_key().public.key_id != first.key_id
+    for pins in ([], [first], [load_signing_key().public]):
         assert problems(pins=pins) == ""
-    sign_anchor(anchor_of(3) | {"signing_key_id": first.key_id}, signing_key_of(retired_pem(own_keys)))
+    sign_anchor(anchor_of(3) | {"signing_key_id": first.key_id}, SigningKey.from_pem(retired_pem(own_keys)))
     assert f"v000003.json is signed by {first.key_id}, a key that readers of the list do not believe" in problems()
 
 
 def test_a_revoked_key_counts_only_below_an_anchor_of_another_key(own_keys: Path, told: Path) -> None:
-    stolen = signing_key().public.key_id
+    stolen = load_signing_key().public.key_id
     rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
     publishing.publish("third", NEXT, DECIDED_ON)
     publishing.revoke_key(stolen, NEXT, **WHO)
     assert problems() == ""
     assert [anchor_of(version)["signing_key_id"] == stolen for version in (1, 2, 3)] == [True, True, False]
-    sign_anchor(anchor_of(3), signing_key_of(retired_pem(own_keys)))
+    sign_anchor(anchor_of(3), SigningKey.from_pem(retired_pem(own_keys)))
     assert f"is signed by {stolen}, a key that was revoked, and no later anchor confirms it" in problems()
 
 
@@ -251,7 +252,7 @@ def test_copies_of_another_warehouse_or_another_key_are_refused(told: Path, home
     thief = lay_key(told)
     data = canonical_json(json.loads((kept / "v000001.json").read_bytes()) | {"signing_key_id": thief.public.key_id})
     (kept / "v000001.json").write_bytes(data)
-    (kept / "v000001.json.sig").write_bytes(thief.signature(data))
+    (kept / "v000001.json.sig").write_bytes(thief.sign(data))
     assert f"the copy v000001.json is signed by {thief.public.key_id}" in problems(copies=str(kept))
 
 

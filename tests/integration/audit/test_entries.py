@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import warehouse
-from prakerja.blacklist import audit
+from prakerja.blacklist.publisher import audit
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from tests.support.audit_log import as_owner, pick, problems

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prakerja import schema, warehouse
-from prakerja.blacklist import audit
+from prakerja.blacklist.publisher import audit
 from tests.support.audit_log import (
     Rows,
     anchors_of_the_log,

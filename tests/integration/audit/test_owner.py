@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import schema, warehouse
-from prakerja.blacklist import audit
+from prakerja.blacklist.publisher import audit
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import freezes
@@ -215,7 +215,7 @@ def test_a_table_that_is_not_as_expected_is_told(told: Path, made: list[str], un
 
 def test_the_expected_tables_are_those_of_the_schema(home: Path) -> None:
     """A migration that changes a table of facts changes what the verification expects of it."""
-    from prakerja.blacklist import audited_tables
+    from prakerja.blacklist.publisher import audited_tables
 
     expected = audited_tables.expected_tables()
     found: dict[str, dict[str, str]] = {}

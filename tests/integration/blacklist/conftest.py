@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation, signing
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import configured_keys, publishing, rotation
+from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.blacklist.service import running
-from prakerja.blacklist.sources import POINTER, under_key
 from prakerja.calendar import Cohort
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.programme import programme
@@ -55,9 +56,9 @@ def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def rekeyed(own_keys: Path, later: Path) -> Path:
     """As `later`, and the subjects have got another key since; gives the folder of the list under the earlier one."""
-    earlier = signing.subject_key().key_id
+    earlier = configured_keys.load_subject_key().key_id
     rotation.rotate_subject_key(AT, **WHO)
-    return Path(under_key(later, earlier))
+    return Path(folder_under_key(later, earlier))
 
 
 @pytest.fixture

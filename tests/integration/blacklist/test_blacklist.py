@@ -17,8 +17,9 @@ from jsonschema import Draft202012Validator
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import contract, publishing, signing, sources, verification
-from prakerja.blacklist.snapshot import parsed_delta, sha256
+from prakerja.blacklist.format import contract
+from prakerja.blacklist.format.snapshot import parse_delta, sha256
+from prakerja.blacklist.publisher import configured_keys, publishing, storage, verification
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke, tree
 
@@ -26,14 +27,14 @@ from tests.support.published_list import AT, DAY, flip, reinstate, revoke, tree
 def test_layout_and_contents_are_the_contracts(listed: Path) -> None:
     assert publishing.publish("first", AT, DAY) == 1
     assert set(tree(listed)) == {
-        f"keys/{signing.signing_key().public.key_id}.pem", "keys/keyring-000001.json", "latest.json",
+        f"keys/{configured_keys.load_signing_key().public.key_id}.pem", "keys/keyring-000001.json", "latest.json",
         *(f"v000001/{name}" for name in
           ("delta.csv.gz", "manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet")),
     }  # fmt: skip
     snapshot = gzip.decompress((listed / "v000001" / "snapshot.csv.gz").read_bytes()).decode()
     header, *lines = snapshot.splitlines()
     assert header == "subject,cohort,reason,effective_at,decision_id"
-    subjects = sorted(signing.subject_key().subject(f"{3100000000000000 + n}") for n in range(1, 6))
+    subjects = sorted(configured_keys.load_subject_key().subject(f"{3100000000000000 + n}") for n in range(1, 6))
     assert lines == [
         f"{subject},12,NO_FIRST_PURCHASE,2021-03-13T17:00:00Z,gelombang-12-{'a' * 24}" for subject in subjects
     ]
@@ -49,11 +50,11 @@ def test_snapshot_and_delta_give_the_next_snapshot(listed: Path) -> None:
     reinstate(2)
     assert publishing.publish("second", AT, DAY + timedelta(days=1)) == 2
     delta = gzip.decompress((listed / "v000002" / "delta.csv.gz").read_bytes())
-    changes = parsed_delta(delta)
+    changes = parse_delta(delta)
     assert sorted((change.op, change.line.split(b",")[2].decode()) for change in changes) == [
         ("ADD", "NO_FIRST_PURCHASE"), ("ADD", "NO_FIRST_PURCHASE"), ("WITHDRAW", "REINSTATED"),
     ]  # fmt: skip
-    versions = list(verification.verified_versions(UPath(listed)))
+    versions = list(verification.verify_versions(UPath(listed)))
     assert [len(version.subjects) for version in versions] == [5, 6]
 
 
@@ -89,13 +90,13 @@ def test_two_publishers_at_once_give_each_number_once(listed: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [verified.manifest.version for verified in verification.verified_versions(UPath(listed))] == [1, 2, 3, 4]
+    assert [verified.manifest.version for verified in verification.verify_versions(UPath(listed))] == [1, 2, 3, 4]
 
 
 def test_a_file_url_is_a_place_to_publish(listed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRAKERJA_PUBLISH", (home / "by_url").as_uri())
     publishing.publish("first", AT, DAY)
-    assert len(list(verification.verified_versions(sources.folder_of(str(home / "by_url"))))) == 1
+    assert len(list(verification.verify_versions(storage.find_list(str(home / "by_url"))))) == 1
 
 
 def test_the_same_decisions_give_the_same_bytes(listed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,15 +130,15 @@ def test_whatever_is_bent_is_found(listed: Path, bent: str) -> None:
     publishing.publish("first", AT, DAY)
     revoke([6])
     publishing.publish("second", AT, DAY)
-    assert len(list(verification.verified_versions(UPath(listed)))) == 2
+    assert len(list(verification.verify_versions(UPath(listed)))) == 2
     BENT[bent](listed)
     with pytest.raises(PrakerjaError):
-        list(verification.verified_versions(UPath(listed)))
+        list(verification.verify_versions(UPath(listed)))
 
 
 def test_no_list_is_no_list_and_another_systems_list_is_left_alone(listed: Path, home: Path) -> None:
     with pytest.raises(NotReadyError, match="no list is published"):
-        sources.folder_of(str(home / "publish"))
+        storage.find_list(str(home / "publish"))
     listed.mkdir(parents=True)
     pointer = {"version": 7, "manifest": "v000007/manifest.json", "sha256": "0" * 64}
     (listed / "latest.json").write_text(json.dumps(pointer))
@@ -171,15 +172,15 @@ def test_a_warehouse_that_does_not_belong_to_the_list_publishes_nothing_over_it(
 
 def test_a_wrong_key_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRAKERJA_SIGNING_KEY", "-----BEGIN PRIVATE KEY-----\nno\n-----END PRIVATE KEY-----")
-    with pytest.raises(PrakerjaError, match="no Ed25519 private key"):
-        signing.signing_key()
+    with pytest.raises(PrakerjaError, match="not an Ed25519 private key"):
+        configured_keys.load_signing_key()
     monkeypatch.setenv("PRAKERJA_SIGNING_KEY", "/nowhere")
     with pytest.raises(PrakerjaError, match="no readable file"):
-        signing.signing_key()
+        configured_keys.load_signing_key()
     for key in ("not base64!", "QUJD"):
         monkeypatch.setenv("PRAKERJA_SUBJECT_KEY", key)
         with pytest.raises(PrakerjaError, match="PRAKERJA_SUBJECT_KEY"):
-            signing.subject_key()
+            configured_keys.load_subject_key()
 
 
 def test_everything_published_fits_the_shipped_schemas(listed: Path) -> None:

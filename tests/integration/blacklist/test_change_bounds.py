@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, publishing
-from prakerja.blacklist.publishing import OutOfBoundsError
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import audit, pending
+from prakerja.blacklist.publisher.pending import OutOfBoundsError
 from prakerja.errors import PrakerjaError
 from prakerja.run_context import replaying
 from tests.support.published_list import AT, reinstate, revoke, tree
@@ -79,16 +79,16 @@ def test_the_first_list_stops_too(listed: Path, bound: Any) -> None:
 def test_a_person_lets_exactly_these_changes_through(listed: Path, bound: Any) -> None:
     bound(grows_free=4)
     digest = stopped("first")
-    (waiting,) = publishing.waiting_jumps(AT.date())
+    (waiting,) = pending.list_unusual_changes(AT.date())
     assert (waiting.added, waiting.withdrawn, waiting.listed_before) == (5, 0, 0)
     assert waiting.digest.startswith(digest)
-    approved = publishing.approve_jump(digest, AT.date(), because="the largest cohort", approved_by="Ani")
+    approved = pending.approve_unusual_change(digest, AT.date(), because="the largest cohort", approved_by="Ani")
     assert approved == waiting
-    assert publishing.waiting_jumps(AT.date()) == []
+    assert pending.list_unusual_changes(AT.date()) == []
     revoke([6])
     other = stopped("first")
     assert other != digest, "another change is another approval"
-    publishing.approve_jump(other.upper(), AT.date(), because="one more", approved_by="Budi")
+    pending.approve_unusual_change(other.upper(), AT.date(), because="one more", approved_by="Budi")
     assert published("first") == 1
     assert pick(
         "select approved_by, because, approved_on, is_recorded_in_advance from publication_approvals order by 1"
@@ -102,15 +102,15 @@ def test_another_digest_is_refused(listed: Path, bound: Any, bent: str) -> None:
     digest = stopped("first")
     digest = {"too short": digest[:15], "empty": "", "another": "0" * 16, "turned": digest[::-1]}[bent]
     with pytest.raises(PrakerjaError, match="waits for approval"):
-        publishing.approve_jump(digest, AT.date(), because="why", approved_by="Ani")
+        pending.approve_unusual_change(digest, AT.date(), because="why", approved_by="Ani")
     assert pick("select * from publication_approvals") == []
     stopped("first")
 
 
 def test_a_change_within_its_bounds_waits_for_nobody(listed: Path) -> None:
-    assert publishing.waiting_jumps(AT.date()) == []
+    assert pending.list_unusual_changes(AT.date()) == []
     with pytest.raises(PrakerjaError, match="waits for approval"):
-        publishing.approve_jump("0" * 16, AT.date(), because="why", approved_by="Ani")
+        pending.approve_unusual_change("0" * 16, AT.date(), because="why", approved_by="Ani")
 
 
 def test_a_replay_answers_in_advance_and_is_recorded_so(listed: Path, bound: Any) -> None:
@@ -126,7 +126,7 @@ def test_a_replay_that_broke_off_has_recorded_who_answered(
 ) -> None:
     bound(grows_free=4)
     with replaying():
-        broken_off(monkeypatch, publishing, "_approve", lambda: published("first", approve_as="Siti"))
+        broken_off(monkeypatch, pending, "record_approval", lambda: published("first", approve_as="Siti"))
         assert published("first", approve_as="Siti") == 1
     assert pick("select approved_by, is_recorded_in_advance from publication_approvals") == [("Siti", True)]
 
@@ -134,7 +134,7 @@ def test_a_replay_that_broke_off_has_recorded_who_answered(
 def test_looking_at_what_waits_leaves_nothing_behind(listed: Path, bound: Any) -> None:
     bound(grows_free=4)
     before, problems = contents(), audit.verify().problems
-    assert publishing.waiting_jumps(AT.date())
+    assert pending.list_unusual_changes(AT.date())
     assert (contents(), audit.verify().problems) == (before, problems)
     bound()
     assert published("first") == 1
@@ -152,5 +152,5 @@ def test_what_stops_the_daily_can_be_approved_on_the_day_of_a_deadline(listed: P
         connection.exec_driver_sql("update revocations set revoked_on = '2021-03-16' where recipient_id > 5")
     bound(shrinks_free=1)
     digest = stopped("daily", NEXT, is_daily=True)
-    publishing.approve_jump(digest, NEXT.date(), because="an extended deadline", approved_by="Ani")
+    pending.approve_unusual_change(digest, NEXT.date(), because="an extended deadline", approved_by="Ani")
     assert published("daily", NEXT, is_daily=True) == 3, "the second proved that the day was looked at"

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import publishing, rotation
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
@@ -29,7 +29,7 @@ def test_a_version_of_a_time_to_come_is_not_made(listed: Path) -> None:
 def test_after_a_version_of_a_time_to_come_nothing_seems_fresh(listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far = datetime.now(WIB) + timedelta(days=3650)
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "CLOCK_SKEW", timedelta(days=5000))
+        patch.setattr("prakerja.blacklist.publisher.versions.CLOCK_SKEW", timedelta(days=5000))
         published("first", far)
     revoke([6])
     for act in (lambda: daily(NEXT), lambda: published("second", NEXT)):

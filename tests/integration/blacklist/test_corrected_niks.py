@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, publishing, rotation, signing, snapshot, verification
-from prakerja.blacklist.sources import Folder, under_key
+from prakerja.blacklist.format import snapshot
+from prakerja.blacklist.publisher import audit, configured_keys, pending, publishing, rotation, verification
+from prakerja.blacklist.publisher.storage import folder_under_key
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.settings import WIB
 from tests.support.corrections import approve, correct, correct_nik
@@ -41,7 +43,7 @@ def today_published(occasion: str, **how: Any) -> int | None:
 def listed_niks(root: Path, version: int | None = None) -> set[int]:
     """Which of the NIKs that occur in these tests a version lists, by its files."""
     number = version or max(each for each, _ in versions())
-    key = signing.subject_key()
+    key = configured_keys.load_subject_key()
     lines = verification.snapshot_of(UPath(root), number)
     subjects = {line[:64] for line in lines[len(snapshot.HEADER) :].splitlines()}
     return {n for n in range(1, 120) if key.subject(f"{NIK + n}").encode() in subjects}
@@ -157,7 +159,7 @@ def test_another_nik_is_neither_growth_nor_shrinking(sealed: Path, bound: Any) -
     bound(grows_free=0, shrinks_free=0)
     correct_nik(CARD(1), f"{NIK + NEW}")
     revoke([6])
-    with pytest.raises(publishing.OutOfBoundsError):
+    with pytest.raises(pending.OutOfBoundsError):
         today_published("second")
     assert [change[:2] for change in changes(2)] == [("ADD", 1), ("WITHDRAW", 1)]
 
@@ -171,11 +173,11 @@ def test_whoever_stays_listed_keeps_the_owner_of_their_nik_waiting(sealed: Path,
     correct_nik(CARD(6), f"{NIK + 1}")
     revoke([6, 7])
     bound(shrinks_free=1)
-    with pytest.raises(publishing.OutOfBoundsError):
+    with pytest.raises(pending.OutOfBoundsError):
         today_published("second")
     assert [change[:2] for change in changes(2)] == [("ADD", 7)]
-    (waiting,) = publishing.waiting_jumps(AT.date() + timedelta(days=1))
-    publishing.approve_jump(waiting.digest, AT.date() + timedelta(days=1), because="drill", approved_by="siti")
+    (waiting,) = pending.list_unusual_changes(AT.date() + timedelta(days=1))
+    pending.approve_unusual_change(waiting.digest, AT.date() + timedelta(days=1), because="drill", approved_by="siti")
     today_published("second")
     assert listed_niks(sealed) == {1, 3, 4, 5, 7}
     whole(sealed)
@@ -185,7 +187,7 @@ def test_a_new_key_of_the_subjects_and_an_earlier_list_are_of_the_niks_of_their_
     own_keys: Path, sealed: Path, home: Path
 ) -> None:
     published("first")
-    earlier = signing.subject_key()
+    earlier = configured_keys.load_subject_key()
     correct_nik(CARD(1), f"{NIK + NEW}")
     today_published("second")
     rotation.rotate_subject_key(NEXT, because="drill", answered_by="siti")
@@ -193,7 +195,7 @@ def test_a_new_key_of_the_subjects_and_an_earlier_list_are_of_the_niks_of_their_
     correct_nik(CARD(2), f"{NIK + NEW + 1}")
     today_published("fourth")
     assert verified(sealed) == [1, 2, 3, 4]
-    assert verified(under_key(UPath(sealed), earlier.key_id), UPath(sealed)) == [3, 4]
+    assert verified(folder_under_key(UPath(sealed), earlier.key_id), UPath(sealed)) == [3, 4]
     assert listed_niks(sealed, 4) == {3, 4, 5, NEW, NEW + 1}
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import rotation
-from prakerja.blacklist.snapshot import HEADER, applied, net, parsed_delta, result_sha256
+from prakerja.blacklist.format.snapshot import HEADER, apply_changes, hash_list, merge_deltas, parse_delta
+from prakerja.blacklist.publisher import rotation
 from tests.support.published_list import AT, reinstate, revoke
 from tests.support.publisher import WHO, manifest, published, verified
 
@@ -43,11 +43,11 @@ def test_between_any_two_published_versions_the_deltas_are_the_difference(
         for name in ("snapshot", "delta")
     }
     lists = {0: HEADER, **read["snapshot"]}
-    deltas = {number: parsed_delta(data) for number, data in read["delta"].items()}
+    deltas = {number: parse_delta(data) for number, data in read["delta"].items()}
     for earlier, later in itertools.combinations_with_replacement(range(last), 2):
-        between = net(deltas[number] for number in range(earlier + 1, later + 1))
-        assert b"".join(applied(lists[earlier], between)) == lists[later], (earlier, later)
+        between = merge_deltas(deltas[number] for number in range(earlier + 1, later + 1))
+        assert b"".join(apply_changes(lists[earlier], between)) == lists[later], (earlier, later)
         if later:
-            assert result_sha256(lists[earlier], between) == manifest(listed, later).result_sha256
+            assert hash_list(lists[earlier], between) == manifest(listed, later).result_sha256
     assert len(revoked - reinstated) == lists[last - 1].count(b"\n") - 1
     assert verified(listed) == list(range(1, last))

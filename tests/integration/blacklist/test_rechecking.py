@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from prakerja import tasks, warehouse
-from prakerja.blacklist import publishing, rechecking, signing
+from prakerja.blacklist.publisher import configured_keys, publishing, rechecking
 from prakerja.calendar import Cohort
 from prakerja.recheck import known
 from prakerja.settings import WIB
@@ -151,9 +151,9 @@ def test_an_export_names_nobody(auditor: Auditor, home: Path) -> None:
     text = (auditor.given / "facts.jsonl").read_text()
     assert not re.search(r"(?<![0-9a-f])\d{10,16}(?![0-9a-f])", text)
     about, rows = known.read_export(text.splitlines())
-    assert about["key_id"] == signing.subject_key().key_id
+    assert about["key_id"] == configured_keys.load_subject_key().key_id
     assert {row["person"] for row in rows[12]["revocations"]} == {
-        signing.subject_key().subject(f"{31 * 10**14 + number}") for number in (1, 2)
+        configured_keys.load_subject_key().subject(f"{31 * 10**14 + number}") for number in (1, 2)
     }
     assert card(1) not in text
 
@@ -189,7 +189,7 @@ def cut_off(folder: Path) -> None:
 
 def test_another_key_is_no_difference_but_refused(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = auditor.given / "facts.jsonl"
-    facts.write_text(facts.read_text().replace(signing.subject_key().key_id, "0" * 16))
+    facts.write_text(facts.read_text().replace(configured_keys.load_subject_key().key_id, "0" * 16))
     status, said = auditor.check()
     assert status == 1
     assert "give that key as PRAKERJA_SUBJECT_KEY" in said

@@ -49,7 +49,7 @@ def test_a_key_ends_with_its_last_day(api: Api) -> None:
     api.tokens["check"] = access.create("until", ["check"], 100, TODAY, created_by="Siti")
     api.service.refresh_keys()
     assert api.check(nik(1)).status_code == 200
-    consumer = api.service.access.known(f"Bearer {api.tokens['check']}", "check")
+    consumer = api.service.access.identify(f"Bearer {api.tokens['check']}", "check")
     consumer.key = consumer.key.model_copy(update={"expires_on": TODAY - timedelta(days=1)})
     assert "has expired" in problem(api.check(nik(1)), 401)
 
@@ -70,11 +70,11 @@ def test_what_a_request_spends_counts_though_the_keys_were_loaded_meanwhile(api:
     token = access.create("slow", ["check"], 1, None, created_by="Siti")
     api.service.refresh_keys()
     header = f"Bearer {token}"
-    spending = api.service.access.known(header, "check")
+    spending = api.service.access.identify(header, "check")
     api.service.refresh_keys()
-    access.spend(spending, 5)
+    access.consume_quota(spending, 5)
     with pytest.raises(ProblemError) as refused:
-        access.spend(api.service.access.known(header, "check"), 1)
+        access.consume_quota(api.service.access.identify(header, "check"), 1)
     assert 240 <= int(refused.value.headers["retry-after"]) <= 301
 
 
@@ -88,7 +88,7 @@ def test_who_costs_more_than_the_burst_is_told_to_come_back_when_that_is_taken(a
 def test_before_keys_are_loaded_nobody_is_told_that_theirs_is_none(own_home: Path, listed: Path) -> None:
     answer = access.Access()
     with pytest.raises(ProblemError, match="not loaded yet"):
-        answer.known("Bearer a.b", "check")
+        answer.identify("Bearer a.b", "check")
 
 
 def test_a_service_that_starts_while_the_warehouse_is_away_knows_the_keys_that_it_knew(
@@ -105,7 +105,7 @@ def test_a_service_that_starts_while_the_warehouse_is_away_knows_the_keys_that_i
     started = access.Access(kept)
     with pytest.raises(warehouse.UnavailableError):
         started.refresh()
-    assert started.known(f"Bearer {token}", "check").key.scopes == {"check"}
+    assert started.identify(f"Bearer {token}", "check").key.scopes == {"check"}
 
 
 def test_a_key_that_has_expired_says_so_and_none_is_made_that_has(api: Api) -> None:

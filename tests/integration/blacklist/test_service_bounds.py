@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from prakerja import serving
-from prakerja.blacklist.service import app, bounds, running
-from prakerja.blacklist.service.bounds import PromptProtocol
+from prakerja.blacklist.format.contract import PublishedFile
+from prakerja.blacklist.service import app, background, bounds, list_routes, running
+from prakerja.blacklist.service.bounds import TimeLimitedProtocol
 from tests.support.running_service import PATIENCE, Api, nik, problem
 
 
@@ -75,7 +76,7 @@ def is_let_go(connection: socket.socket) -> bool:
 
 def test_who_does_not_take_a_long_answer_is_let_go(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "SEND_SECONDS", 0.3)
-    monkeypatch.setattr(app, "_named", lambda *_: app.PublishedFile(
+    monkeypatch.setattr(list_routes, "find_file", lambda *_: PublishedFile(
         name="snapshot.csv.gz", bytes=10**8, sha256="0" * 64, rows=1))  # fmt: skip
     monkeypatch.setattr(api.service.files, "chunks", lambda *_: iter([bytes(10**6)] * 100))
     with connected(api) as connection:
@@ -131,7 +132,7 @@ def test_a_connection_whose_answer_came_before_its_body_is_closed_as_well(
 
 def test_nothing_is_written_into_the_middle_of_an_earlier_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "REQUEST_SECONDS", 0.4)
-    monkeypatch.setattr(app, "_named", lambda *_: app.PublishedFile(
+    monkeypatch.setattr(list_routes, "find_file", lambda *_: PublishedFile(
         name="snapshot.csv.gz", bytes=40, sha256="0" * 64, rows=1))  # fmt: skip
 
     def slowly(*_: Any) -> Iterator[bytes]:
@@ -214,15 +215,15 @@ def test_a_warehouse_that_hangs_keeps_no_service_from_ending(
     own_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app, "END_SECONDS", 0.3)
-    service, is_over, answered = running.configured(None, None), threading.Event(), threading.Event()
+    monkeypatch.setattr(background, "END_SECONDS", 0.3)
+    service, is_over, answered = running.build_service(None, None), threading.Event(), threading.Event()
 
     def hang() -> None:
         is_over.wait(PATIENCE)
         answered.set()
 
     monkeypatch.setattr(service.lookups, "load", hang)
-    with serving.in_thread(app.application(service), http=PromptProtocol) as url:
+    with serving.in_thread(app.build_application(service), http=TimeLimitedProtocol) as url:
         assert httpx.get(f"{url}/healthz").status_code == 200
     assert not answered.is_set(), "it has waited for the warehouse"
     is_over.set()

@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prakerja.blacklist import publishing, signing, sources
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.service import app, files
+from prakerja.blacklist.publisher import configured_keys, publishing
+from prakerja.blacklist.reader import sources
+from prakerja.blacklist.reader.sync import Client
+from prakerja.blacklist.service import files, list_routes
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from tests.support.published_list import flip, revoke
@@ -23,7 +24,7 @@ from tests.support.running_service import NOW, TODAY, Api, await_version, nik, p
 
 def test_the_pointer_and_every_file_are_the_published_bytes(api: Api, listed: Path) -> None:
     assert api.ask("GET", "/v1/blacklist/latest", "list").content == (listed / "latest.json").read_bytes()
-    for name in app.FILES:
+    for name in list_routes.FILES:
         response = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
         assert response.content == (listed / "v000001" / name).read_bytes()
         assert "immutable" in response.headers["cache-control"]
@@ -40,11 +41,11 @@ def test_a_known_pointer_is_not_sent_again_until_it_is_another(api: Api) -> None
     assert api.ask("GET", "/v1/blacklist/latest", "list", headers=known).status_code == 304
     revoke([6])
     publishing.publish("second", NOW, TODAY)
-    api.service.copies.refresh()
+    api.service.lists.refresh()
     assert api.ask("GET", "/v1/blacklist/latest", "list", headers=known).json()["version"] == 2
 
 
-@pytest.mark.parametrize("name", app.FILES)
+@pytest.mark.parametrize("name", list_routes.FILES)
 @pytest.mark.parametrize("bent", ["bent", "short", "empty"])
 def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, name: str, bent: str) -> None:
     path = listed / "v000001" / name
@@ -72,7 +73,7 @@ def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: 
 def test_files_that_were_asked_for_last_stay_up_to_a_bound(
     api: Api, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [name for name in app.FILES if not name.startswith("manifest.json")]
+    names = [name for name in list_routes.FILES if not name.startswith("manifest.json")]
     sizes = {name: len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) for name in names}
     kept = home / "service" / "files"
     assert len(list(kept.iterdir())) == 3
@@ -100,19 +101,19 @@ def test_what_is_not_published_is_not_there(api: Api, path: str) -> None:
 
 
 def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
-    reader = Client(home / "reader", [signing.signing_key().public], [signing.subject_key()])
-    source = sources.Service(api.url, api.tokens["list"])
+    reader = Client(home / "reader", [configured_keys.load_signing_key().public], [configured_keys.load_subject_key()])
+    source = sources.HttpSource(api.url, api.tokens["list"])
     assert reader.sync(source).how == "full"
     assert reader.sync(source).how == "unchanged"
     revoke([6])
     publishing.publish("second", NOW, TODAY)
-    api.service.copies.refresh()
+    api.service.lists.refresh()
     assert reader.sync(source).how == "delta"
-    assert reader.opened().is_listed(signing.subject_key().digest(nik(6)))
+    assert reader.open_list().is_listed(configured_keys.load_subject_key().digest(nik(6)))
     with pytest.raises(PrakerjaError, match="does not let this API key"):
-        reader.sync(sources.Service(api.url, "no.key"))
+        reader.sync(sources.HttpSource(api.url, "no.key"))
     with pytest.raises(PrakerjaError, match="does not answer"):
-        reader.sync(sources.Service("http://127.0.0.1:9", api.tokens["list"]))
+        reader.sync(sources.HttpSource("http://127.0.0.1:9", api.tokens["list"]))
 
 
 # -- freshness ---------------------------------------------------------------------------------------------------------
@@ -127,13 +128,13 @@ def test_it_is_ready_with_a_list_and_not_without_nor_when_it_has_expired(own_hom
         assert "no verified list" in problem(api.ask("GET", "/readyz"), 503)
         assert "no verified list" in problem(api.check(nik(1)), 503)
         publishing.publish("old", NOW - timedelta(days=8), TODAY)
-        api.service.copies.refresh()
+        api.service.lists.refresh()
         expired = api.ask("GET", "/readyz")
         assert "version 1 has expired" in problem(expired, 503)
         assert expired.json()["is_ready"] is False
         assert api.check(nik(1)).json()["is_expired"] is True
         publishing.publish("new", NOW, TODAY)
-        api.service.copies.refresh()
+        api.service.lists.refresh()
         ready = api.ask("GET", "/readyz")
         assert ready.status_code == 200
         answer = ready.json()
@@ -146,8 +147,8 @@ def test_a_list_that_is_refused_leaves_the_one_before_in_service(api: Api, liste
     publishing.publish("second", NOW, TODAY)
     snapshot = listed / "v000002" / "manifest.json"
     snapshot.write_bytes(snapshot.read_bytes().replace(b"6", b"7", 1))
-    api.service.copies.refresh()
-    assert api.service.copies.problem
+    api.service.lists.refresh()
+    assert api.service.lists.problem
     assert api.check(nik(1)).json()["version"] == 1
 
 
@@ -179,7 +180,7 @@ def test_no_request_is_dropped_while_versions_are_exchanged(api: Api) -> None:
     revoke([6])
     for number in range(2, 6):
         publishing.publish(f"version {number}", NOW, TODAY)
-        api.service.copies.refresh()
+        api.service.lists.refresh()
         await_version(api, number)
         time.sleep(0.1)
     stop.set()

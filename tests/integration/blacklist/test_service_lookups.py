@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import signing
+from prakerja.blacklist.publisher import configured_keys
 from prakerja.blacklist.service import access
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.errors import PrakerjaError
@@ -33,19 +33,19 @@ def test_lookups_are_told_by_key_and_number_and_never_by_person(
     kept = b"".join(path.read_bytes() for path in (home / "service").rglob("*") if path.is_file())
     kept += caplog.text.encode()
     assert not re.search(rb"310000000000000\d", kept)
-    assert signing.subject_key().subject(nik(1)).encode() not in b"".join(
+    assert configured_keys.load_subject_key().subject(nik(1)).encode() not in b"".join(
         path.read_bytes() for path in (home / "service" / "lookups").iterdir()
     )
 
 
 def test_a_lost_warehouse_loses_no_lookup(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Lookups(home / "lookups")
-    spool.note("key", "check", 1, 0, 1)
+    spool.record("key", "check", 1, 0, 1)
     with monkeypatch.context() as away:
         away.setattr(warehouse, "transaction", lambda *_: (_ for _ in ()).throw(warehouse.UnavailableError("away")))
         with pytest.raises(warehouse.UnavailableError):
             spool.load()
-    spool.note("key", "check", 2, 0, 1)
+    spool.record("key", "check", 2, 0, 1)
     spool.load()
     spool.load()
     assert [row[2] for row in lookups()] == [1, 2]
@@ -55,7 +55,7 @@ def test_a_full_spool_is_followed_by_another(home: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("prakerja.blacklist.service.lookups.SPOOL_BYTES", 100)
     spool = Lookups(home / "lookups")
     for number in range(10):
-        spool.note("key", "check", number, 0, 1)
+        spool.record("key", "check", number, 0, 1)
         spool.load()
     spool.close()
     assert [row[2] for row in lookups()] == list(range(10))
@@ -68,7 +68,7 @@ def test_a_spool_that_is_none_is_put_aside_and_stops_no_other(home: Path) -> Non
     (folder / "0.spool").write_bytes(b"garbage line\n")
     (folder / "1.spool").write_bytes(b"1616122800.000 key check 3 0 1\n")
     spool = Lookups(folder)
-    spool.note("key", "check", 5, 0, 1)
+    spool.record("key", "check", 5, 0, 1)
     spool.load()
     assert sorted(row[2] for row in lookups()) == [3, 5]
     assert [path.name for path in folder.glob("*.refused")] == ["0.refused"]
@@ -102,7 +102,7 @@ def test_a_spool_is_nobodys_to_load_before_its_service_holds_it(home: Path, monk
 
     monkeypatch.setattr(os, "posix_fallocate", meanwhile)
     late = Lookups(folder)
-    late.note("key", "check", 5, 0, 1)
+    late.record("key", "check", 5, 0, 1)
     late.load()
     assert [row[2] for row in lookups()] == [5]
 
@@ -133,5 +133,5 @@ def test_who_cannot_be_accounted_for_is_not_answered(api: Api, monkeypatch: pyte
     def full(*_: Any) -> None:
         raise OSError(28, "no space left")
 
-    monkeypatch.setattr(api.service.lookups, "note", full)
+    monkeypatch.setattr(api.service.lookups, "record", full)
     assert "accounted" in problem(api.check(nik(1)), 503)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prakerja.blacklist import signing
+from prakerja.blacklist.publisher import configured_keys
 from tests.support.running_service import Api, nik, problem
 
 # -- lookups -----------------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(asked_api
 
 
 def test_a_range_has_a_constant_size_and_holds_who_is_listed(asked_api: Api) -> None:
-    subjects = {signing.subject_key().subject(nik(number)) for number in range(1, 6)}
+    subjects = {configured_keys.load_subject_key().subject(nik(number)) for number in range(1, 6)}
     for subject in subjects:
         answer = asked_api.ask("GET", f"/v1/blacklist/range/{subject[:5]}", "range").json()
         assert subject[5:] in answer["suffixes"]
@@ -63,7 +63,7 @@ def test_a_range_has_a_constant_size_and_holds_who_is_listed(asked_api: Api) -> 
 def test_a_range_says_the_same_twice_and_its_filling_is_nobody(asked_api: Api) -> None:
     once, twice = (asked_api.ask("GET", "/v1/blacklist/range/0a1b2", "range").json() for _ in range(2))
     assert once == twice
-    listed_ = set(asked_api.service.copies.current().listed.subjects)
+    listed_ = set(asked_api.service.lists.current().listed.subjects)
     assert not {bytes.fromhex("0a1b2" + suffix) for suffix in once["suffixes"]} & listed_
 
 

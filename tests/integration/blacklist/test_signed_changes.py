@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from prakerja import signatures, warehouse
-from prakerja.blacklist import publishing, rotation, signed_changes, signing, verification
-from prakerja.blacklist.sources import POINTER, folder_of
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.publisher import configured_keys, publishing, rotation, signed_changes, verification
+from prakerja.blacklist.publisher.storage import find_list
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
 from prakerja.errors import PrakerjaError
@@ -37,7 +38,7 @@ def refused(told: str, occasion: str = "first") -> None:
 
 def insert_version() -> None:
     """Insert what a login with the duty `publish` may: a version with everybody who is revoked."""
-    key_id = signing.subject_key().key_id
+    key_id = configured_keys.load_subject_key().key_id
     with warehouse.transaction("publish") as connection:
         connection.exec_driver_sql(
             "insert into blacklist_versions (version, occasion, created_at, changed_at, data_as_of, key_id)"
@@ -152,7 +153,7 @@ def test_everybody_issued_anew_is_who_was_listed_and_who_was_signed_for(home: Pa
     refused("is not what this warehouse has published", "second")
     as_owner("update recipients set nik = nik - 5000 where recipient_id = 1")
     assert publishing.publish("second", AT, DECIDED_ON) == 2
-    assert verification.latest(folder_of(str(home / "publish"))).manifest.counts.entries == 2
+    assert verification.latest_version(find_list(str(home / "publish"))).manifest.counts.entries == 2
 
 
 # -- whose signature counts --------------------------------------------------------------------------------------------

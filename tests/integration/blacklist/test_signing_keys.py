@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import keyring, publishing, rotation, signing
-from prakerja.blacklist.keyring import UntrustedError
-from prakerja.blacklist.sources import POINTER, Folder
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.format.keyring import UntrustedError
+from prakerja.blacklist.publisher import configured_keys, list_keys, publishing, rotation
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_signing_key
 from tests.support.published_list import AT, tree
@@ -38,7 +40,7 @@ def test_a_signing_key_is_announced_signs_once_readers_know_it_and_retires_the_o
     client = reader(home / "reader")
     client.sync(Folder(UPath(listed)), AT)
     assert "is announced, and may sign from 2021-04-14 on" in rotation.rotate_signing_key(AT, **WHO)
-    announced = signing.next_signing_key()
+    announced = configured_keys.load_next_signing_key()
     assert announced
     new = announced.public.key_id
     assert ring(listed) == {old: None, new: None}
@@ -123,7 +125,7 @@ def test_keys_of_the_environment_are_announced_by_a_version_and_then_sign(
 def test_a_keyring_is_never_written_over_however_many_there_are(
     listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyring.Trust.followed, "__defaults__", (2,))  # that many a reader follows at once
+    monkeypatch.setattr(keyring.Trust.follow, "__defaults__", (2,))  # that many a reader follows at once
     written: dict[str, bytes] = {}
     for occasion in ("first", "second", "third", "fourth"):
         published(occasion)
@@ -140,9 +142,10 @@ def test_an_announcement_that_broke_off_is_taken_up_again_and_recorded(
     listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch, dies_in: str
 ) -> None:
     published("first")
-    broken_off(monkeypatch, publishing, dies_in, lambda: rotation.rotate_signing_key(AT, **WHO))
+    owner = {"record_rotation": list_keys, "announce": publishing}[dies_in]
+    broken_off(monkeypatch, owner, dies_in, lambda: rotation.rotate_signing_key(AT, **WHO))
     assert "is announced" in rotation.rotate_signing_key(AT, **WHO)
-    standby = signing.next_signing_key()
+    standby = configured_keys.load_next_signing_key()
     assert standby
     assert set(ring(listed)) == {signer(), standby.public.key_id}
     assert rotations() == ["signing_announced"]
@@ -165,7 +168,7 @@ def test_a_change_of_the_signing_key_that_broke_off_is_taken_up_again(
     assert signer() == new
     assert ring(listed) == {old: 1, new: None}
     assert (own_keys / f"signing_key_retired_{old}.pem").exists()
-    assert signing.next_signing_key() is None
+    assert configured_keys.load_next_signing_key() is None
 
 
 def test_history_that_a_revoked_key_signed_is_verified_but_not_the_latest(

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing, rotation, signing
-from prakerja.blacklist.sources import Folder
+from prakerja.blacklist.publisher import configured_keys, publishing, rotation
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_signing_key
@@ -43,19 +43,19 @@ def test_a_leaked_key_of_the_subjects_is_answered_on_the_same_day(listed: Path, 
     published("deadline")
     rotation.rotate_subject_key(AT, **WHO)
     assert published("deadline") == 2
-    assert manifest(listed, 2).key_id == signing.subject_key().key_id
+    assert manifest(listed, 2).key_id == configured_keys.load_subject_key().key_id
     assert published("deadline") == 2
 
 
 def test_a_stolen_key_that_was_only_announced_is_revoked(listed: Path, own_keys: Path, home: Path) -> None:
     published("first")
     rotation.rotate_signing_key(AT, **WHO)
-    announced = signing.next_signing_key()
+    announced = configured_keys.load_next_signing_key()
     assert announced is not None
     told = CliRunner().invoke(app, ["blacklist", "revoke-key", announced.public.key_id, "--because", "x", "--as", "S"])
     assert told.exit_code == 0, told.output
     assert ring(listed) == {signer(): None}
-    assert signing.next_signing_key() is None
+    assert configured_keys.load_next_signing_key() is None
     client = reader(home / "reader")
     assert announced.public.key_id in client.sync(Folder(UPath(listed)), AT).trusted.trust.revoked
     rotation.rotate_signing_key(AT, at_once=True, **WHO)
@@ -68,7 +68,7 @@ def test_an_announced_key_of_the_environment_is_taken_out_there_first(
     published("first")
     monkeypatch.setenv("PRAKERJA_SIGNING_KEY_NEXT", new_signing_key().decode())
     published("second", NEXT)
-    announced = signing.next_signing_key()
+    announced = configured_keys.load_next_signing_key()
     assert announced is not None
     with pytest.raises(PrakerjaError, match="unset it first"):
         publishing.revoke_key(announced.public.key_id, NEXT, **WHO)
@@ -99,7 +99,7 @@ def test_a_publisher_that_does_not_know_the_announced_key_leaves_it_announced(
     old, pem = signer(), new_signing_key().decode()
     monkeypatch.setenv("PRAKERJA_SIGNING_KEY_NEXT", pem)
     published("second", NEXT)
-    new = signing.next_signing_key()
+    new = configured_keys.load_next_signing_key()
     monkeypatch.delenv("PRAKERJA_SIGNING_KEY_NEXT")
     published("third", NEXT)
     assert new is not None
@@ -148,15 +148,15 @@ def test_no_key_of_the_subjects_is_lost_and_an_overlap_is_cut_short_only_by_word
     listed: Path, own_keys: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published("first")
-    first = signing.subject_key()
+    first = configured_keys.load_subject_key()
     rotation.rotate_subject_key(AT, **WHO)
     published("second", NEXT)
     with pytest.raises(PrakerjaError, match="may use it until 2021-04-15"):
         rotation.rotate_subject_key(NEXT, **WHO)
     rotation.rotate_subject_key(NEXT, at_once=True, **WHO)
     published("third", NEXT)
-    assert len(signing.subject_keys()) == 3
-    assert signing.subject_keys()[-1] == first
+    assert len(configured_keys.load_subject_keys()) == 3
+    assert configured_keys.load_subject_keys()[-1] == first
     monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "elsewhere"))
     assert published("fourth", NEXT) is not None, "every version is written anew there"
     assert verified(home / "elsewhere" / "blacklist") == [number for number, _ in versions()]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import publishing, rotation, signing
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.snapshot import parsed_delta
-from prakerja.blacklist.sources import Folder, under_key
+from prakerja.blacklist.format.snapshot import parse_delta
+from prakerja.blacklist.publisher import configured_keys, list_keys, rotation
+from prakerja.blacklist.publisher.storage import folder_under_key
+from prakerja.blacklist.reader.sources import Folder
+from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_random_key
 from tests.support.killed_publisher import LIST, kill
@@ -41,13 +42,13 @@ from tests.support.publisher import (
 def changes(root: Path, version: int) -> set[tuple[str, bytes, str]]:
     """A delta's changes: what, who, why."""
     delta = gzip.decompress((root / f"v{version:06d}" / "delta.csv.gz").read_bytes())
-    return {(change.op, change.subject, change.line.split(b",")[2].decode()) for change in parsed_delta(delta)}
+    return {(change.op, change.subject, change.line.split(b",")[2].decode()) for change in parse_delta(delta)}
 
 
 def test_a_new_subject_key_reissues_the_list_and_the_earlier_one_goes_on_beside_it(
     rekeyed: Path, later: Path, home: Path
 ) -> None:
-    new, old = signing.subject_keys()
+    new, old = configured_keys.load_subject_keys()
     client = reader(home / "reader", subject_keys=[old])
     client.sync(Folder(UPath(later)), AT)
     published("second", NEXT)
@@ -73,7 +74,7 @@ def test_a_new_subject_key_reissues_the_list_and_the_earlier_one_goes_on_beside_
 
 
 def test_an_earlier_key_overlaps_for_its_days_and_then_no_more(rekeyed: Path, later: Path, home: Path) -> None:
-    _, old = signing.subject_keys()
+    _, old = configured_keys.load_subject_keys()
     end = NEXT + timedelta(days=30)
     published("second", NEXT)
     assert published("third", end - timedelta(seconds=1)) == 3
@@ -115,17 +116,17 @@ def test_a_subject_key_that_was_changed_twice_is_not_lost(rekeyed: Path, later: 
 def test_a_change_of_the_subject_key_that_broke_off_is_recorded_and_loses_no_key(
     own_keys: Path, later: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = signing.subject_key()
-    broken_off(monkeypatch, publishing, "record_rotation", lambda: rotation.rotate_subject_key(AT, **WHO))
+    old = configured_keys.load_subject_key()
+    broken_off(monkeypatch, list_keys, "record_rotation", lambda: rotation.rotate_subject_key(AT, **WHO))
     with contextlib.suppress(PrakerjaError):
         rotation.rotate_subject_key(AT, **WHO)
     assert rotations() == ["subject_changed"]
-    assert old in signing.subject_keys()
+    assert old in configured_keys.load_subject_keys()
 
 
 def test_an_overlap_with_a_gap_holds_nothing_up(rekeyed: Path, later: Path, own_keys: Path, home: Path) -> None:
     """Whoever forgets the earlier key for a day may bring it back."""
-    _, old = signing.subject_keys()
+    _, old = configured_keys.load_subject_keys()
     published("second", NEXT)
     previous = retired(own_keys)
     kept = previous.read_bytes()
@@ -152,7 +153,7 @@ def test_both_keys_may_change_at_once(rekeyed: Path, later: Path, home: Path) ->
 
 
 def test_the_signing_key_may_change_between_the_lists_of_two_keys(rekeyed: Path, later: Path, home: Path) -> None:
-    _, old = signing.subject_keys()
+    _, old = configured_keys.load_subject_keys()
     client = reader(home / "reader", subject_keys=[old])
     kill(f"before {LIST[0]}", "second", NEXT)
     rotation.rotate_signing_key(NEXT, at_once=True, **WHO)  # which finishes the version under the key that began it
@@ -165,7 +166,7 @@ def test_the_signing_key_may_change_between_the_lists_of_two_keys(rekeyed: Path,
 def test_keys_of_the_environment_are_not_changed_in_the_home(
     own_keys: Path, later: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = signing.subject_key()
+    old = configured_keys.load_subject_key()
     monkeypatch.setenv("PRAKERJA_SUBJECT_KEY", new_random_key().decode())
     with pytest.raises(PrakerjaError, match="PRAKERJA_SUBJECT_KEY is set: rotate it where it is kept"):
         rotation.rotate_subject_key(AT, **WHO)
@@ -174,4 +175,4 @@ def test_keys_of_the_environment_are_not_changed_in_the_home(
     monkeypatch.setenv("PRAKERJA_SUBJECT_KEY_PREVIOUS", (own_keys / "subject_key.b64").read_text())
     assert published("second", NEXT) == 2
     assert verified(later) == [1, 2]
-    assert verified(under_key(UPath(later), old.key_id), later) == [2]
+    assert verified(folder_under_key(UPath(later), old.key_id), later) == [2]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from prakerja.blacklist import audit, publishing, rotation
-from prakerja.blacklist.publishing import OutOfBoundsError
-from prakerja.blacklist.sources import Folder
+from prakerja.blacklist.publisher import audit, pending, rotation
+from prakerja.blacklist.publisher.pending import OutOfBoundsError
+from prakerja.blacklist.reader.sources import Folder
 from prakerja.monitor import overview
 from prakerja.run_context import replaying
 from tests.support.killed_publisher import steps, watched
@@ -34,8 +34,8 @@ def changes(version: int) -> list[tuple[str, int]]:
     return pick(f"select op, recipient_id from blacklist_changes where version = {version} order by op, recipient_id")
 
 
-def approve(digest: str, at: datetime = NEXT) -> publishing.Jump:
-    return publishing.approve_jump(digest, at.date(), because="a large cohort", approved_by="ani")
+def approve(digest: str, at: datetime = NEXT) -> pending.UnusualChange:
+    return pending.approve_unusual_change(digest, at.date(), because="a large cohort", approved_by="ani")
 
 
 @pytest.mark.parametrize("is_daily", [False, True])
@@ -49,10 +49,10 @@ def test_who_was_reinstated_is_withdrawn_while_additions_wait(growing: Path, hom
     # The digest is of what waits by now, whatever was published meanwhile; said again, nothing more is published.
     assert waits("second", is_daily=is_daily) == [digest]
     assert [version for version, _ in versions()] == [1, 2]
-    (waiting,) = publishing.waiting_jumps(NEXT.date())
+    (waiting,) = pending.list_unusual_changes(NEXT.date())
     assert (waiting.added, waiting.withdrawn, waiting.digest[:16]) == (2, 0, digest)
     assert approve(digest) == waiting
-    assert publishing.waiting_jumps(NEXT.date()) == []
+    assert pending.list_unusual_changes(NEXT.date()) == []
     assert published("second", NEXT, is_daily=is_daily) == 3
     assert changes(3) == [("ADD", 6), ("ADD", 7)]
     assert published("second", NEXT, is_daily=is_daily) in (3, None), "an occasion has done what it can"
@@ -92,7 +92,7 @@ def test_both_wait_by_digests_of_their_own_and_each_is_let_through_alone(listed:
     assert len(set(digests)) == 2
     assert tree(listed) == before, "there was nothing that may be published"
     assert len(versions()) == 1
-    withdrawals = next(jump for jump in publishing.waiting_jumps(NEXT.date()) if jump.withdrawn)
+    withdrawals = next(jump for jump in pending.list_unusual_changes(NEXT.date()) if jump.withdrawn)
     approve(withdrawals.digest)
     assert waits("second") == [digest for digest in digests if not withdrawals.digest.startswith(digest)]
     assert changes(2) == [("WITHDRAW", 1), ("WITHDRAW", 2)]
@@ -160,6 +160,6 @@ def test_the_monitor_says_what_waits_from_the_next_day_on(growing: Path) -> None
     ]
     waits("second")
     assert [told.partition(":")[0] for told in needs(LATER)] == ["2 revoked are not listed"]
-    approve(publishing.waiting_jumps(NEXT.date())[0].digest)
+    approve(pending.list_unusual_changes(NEXT.date())[0].digest)
     published("second", NEXT)
     assert needs(LATER) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import audit
+from prakerja.blacklist.publisher import audit
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
 from prakerja.cohorts import contacts, corrections

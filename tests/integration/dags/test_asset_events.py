@@ -136,13 +136,13 @@ def test_a_reader_that_is_woken_twice_does_nothing_twice(tried: Callable[..., Tr
     """Each run as an asset event begins it; the second is about a version that the reader has."""
     from airflow.models.xcom import XComModel
 
-    from prakerja.blacklist.registration import Registration
-    from prakerja.blacklist.signing import subject_key
+    from prakerja.blacklist.publisher.configured_keys import load_subject_key
+    from prakerja.blacklist.reader.registration import Registration
 
     write_people()
     publish("first", datetime.now(WIB))
     folder = Settings.from_environment().make_home() / "readers" / "registration"
-    registration, key = Registration(folder / "registration.sqlite"), subject_key()
+    registration, key = Registration(folder / "registration.sqlite"), load_subject_key()
     for number in (1, 9):  # of whom the first is listed
         registration.apply(key.subject(f"{31 * 10**14 + number}"), key.key_id)
     reacted, states = [], []

@@ -116,9 +116,9 @@ def test_policies(dags: dict[str, Any]) -> None:
         ("prakerja.reminders.channels.UnreachableError", "retry"),
         ("prakerja.reminders.channels.ProviderRefusesError", "fail"),
         ("prakerja.reminders.sending.PartialError", "fail"),
-        ("prakerja.blacklist.sources.UnreachableError", "retry"),
-        ("prakerja.blacklist.keyring.UntrustedError", "fail"),
-        ("prakerja.blacklist.publishing.OutOfBoundsError", "fail"),
+        ("prakerja.blacklist.reader.sources.UnreachableError", "retry"),
+        ("prakerja.blacklist.format.keyring.UntrustedError", "fail"),
+        ("prakerja.blacklist.publisher.pending.OutOfBoundsError", "fail"),
     ],
 )
 def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(

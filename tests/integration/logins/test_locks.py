@@ -22,7 +22,7 @@ from tests.conftest import as_superuser
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, restate
 
 from prakerja import schema, warehouse
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist.publisher import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import standing
 from prakerja.monitor import overview

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from prakerja import tasks, warehouse
 from prakerja.acting import acting
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cli.common import today

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import pending
 from prakerja.calendar import Cohort
 from prakerja.cohorts import evidence, standing
 from prakerja.cohorts.standing import window_of
@@ -191,6 +191,6 @@ def test_who_looks_at_one_snapshot_writes_nothing(home: Path, duty: Any) -> None
 
 
 def test_what_waits_for_publication_is_looked_at_and_not_kept(cohort: Cohort) -> None:
-    assert publishing.waiting_jumps(DECIDED_ON) == []
+    assert pending.list_unusual_changes(DECIDED_ON) == []
     with warehouse.transaction() as connection:
         assert connection.exec_driver_sql("select count(*) from blacklist_versions").scalar_one() == 0

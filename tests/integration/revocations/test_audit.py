@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import audit
+from prakerja.blacklist.publisher import audit
 from prakerja.calendar import Cohort
 from prakerja.reminders import overview
 from prakerja.revocations import decision, states

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prakerja import schema, settings, warehouse
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist.publisher import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cli.common import today
 from prakerja.programme import EarlierApprovalRule, programme

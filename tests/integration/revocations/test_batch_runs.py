@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prakerja import tasks, warehouse
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import publishing
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import approval, reinstatement
 from prakerja.run_context import RunContext

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prakerja import calendar, tasks, warehouse
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist.publisher import audit, publishing
 from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts import overview, people
 from prakerja.errors import PrakerjaError

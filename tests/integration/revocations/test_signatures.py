@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import schema, signatures, tasks, warehouse
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist.publisher import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cli.common import today

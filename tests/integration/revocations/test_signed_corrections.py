@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist import audit, publishing
+from prakerja.blacklist.publisher import audit, pending, publishing
 from prakerja.calendar import Cohort
 from prakerja.cohorts import corrections
 from prakerja.cohorts.contacts import Contacts
@@ -77,7 +77,7 @@ def test_whatever_the_owner_writes_nobody_is_listed_under_a_nik_that_was_not_sig
             " values (2, 'appeal', '{siti}', '2021-03-15')"
         )
         connection.exec_driver_sql(bent)
-    with pytest.raises(publishing.WaitingError, match=told):
+    with pytest.raises(pending.WaitingError, match=told):
         publish("second")
     assert changes(2) == [("WITHDRAW", 2)], "what needs no signature goes on"
 
@@ -94,7 +94,7 @@ def test_values_that_were_sealed_anew_are_not_what_was_signed_for(listed_two: Pa
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql("update correction_values set sealed = %s, nik = %s", (forged, NIK + 888))
-    with pytest.raises(publishing.WaitingError, match="is not of the NIKs that would be listed"):
+    with pytest.raises(pending.WaitingError, match="is not of the NIKs that would be listed"):
         publish("second")
 
 
@@ -133,7 +133,7 @@ def test_who_was_corrected_after_their_batch_was_signed_is_listed_by_a_signed_co
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(bent)
-    with pytest.raises(publishing.WaitingError, match="lacks its signature"):
+    with pytest.raises(pending.WaitingError, match="lacks its signature"):
         publish("first")
     assert changes(1) == [("ADD", 2)], "whom the batch was signed with"
 

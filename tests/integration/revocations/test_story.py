@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from prakerja import warehouse
-from prakerja.blacklist import publishing
+from prakerja.blacklist.publisher import publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cli.common import today

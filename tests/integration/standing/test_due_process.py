@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from prakerja import calendar, tasks, warehouse
-from prakerja.blacklist import audit, publishing, signing, verification
-from prakerja.blacklist.sources import folder_of
+from prakerja.blacklist.publisher import audit, configured_keys, pending, publishing, verification
+from prakerja.blacklist.publisher.storage import find_list
 from prakerja.calendar import find_cohort
 from prakerja.cohorts import corrections, overview, people
 from prakerja.cohorts.contacts import Contact, Contacts
@@ -152,8 +152,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(name=names)
     def somebody_lets_the_list_grow(self, name: str) -> None:
-        for jump in publishing.waiting_jumps(self.clock):
-            publishing.approve_jump(jump.digest, self.clock, because="a large cohort", approved_by=name)
+        for jump in pending.list_unusual_changes(self.clock):
+            pending.approve_unusual_change(jump.digest, self.clock, because="a large cohort", approved_by=name)
             self.seen["grown"] += 1
 
     @rule()
@@ -269,7 +269,7 @@ class Life(RuleBasedStateMachine):
         self.withheld.clear()
         run = RunContext("daily", yesterday, self._at(2))
         tasks.feeds.refresh_standing(run)
-        with contextlib.suppress(publishing.OutOfBoundsError):
+        with contextlib.suppress(pending.OutOfBoundsError):
             tasks.feeds.apply_late_evidence(run)
         self._look_at_who_was_revoked()
         self._look_at_what_is_proposed()
@@ -281,7 +281,7 @@ class Life(RuleBasedStateMachine):
                     revocation.require_approval(made, self.clock)
                 revocation.revoke(cohort, made, self.clock)
             self._look_at_who_was_revoked()
-        with contextlib.suppress(publishing.OutOfBoundsError):
+        with contextlib.suppress(pending.OutOfBoundsError):
             publishing.publish(f"morning {self.clock}", self._at(6), self.clock, is_daily=True)
         # Additions may wait; whoever was reinstated, or is listed under a stranger's NIK, does not.
         stays = self._cards("revocations") - self._cards("reinstatements")
@@ -290,8 +290,12 @@ class Life(RuleBasedStateMachine):
     def _listed(self) -> set[int]:
         """The NIKs of this life that the published list has."""
         with contextlib.suppress(NotReadyError):
-            published = verification.latest(folder_of(str(self.home / "publish")))
-            return {nik for nik in range(1, 13) if signing.subject_key().digest(number(nik)) in published.subjects}
+            published = verification.latest_version(find_list(str(self.home / "publish")))
+            return {
+                nik
+                for nik in range(1, 13)
+                if configured_keys.load_subject_key().digest(number(nik)) in published.subjects
+            }
         return set()
 
     def _look_at_what_is_proposed(self) -> None:

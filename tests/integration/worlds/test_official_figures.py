@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prakerja import calendar
-from prakerja.blacklist.sources import folder_of
-from prakerja.blacklist.verification import verified_versions
+from prakerja.blacklist.publisher.storage import find_list
+from prakerja.blacklist.publisher.verification import verify_versions
 from prakerja.cohorts import overview
 from prakerja.monitor import report
 from tests.support.day_player import Player
@@ -39,7 +39,7 @@ def test_as_many_are_revoked_and_published_as_were_in_2020(
         names = ("status", "selected", "purchased", "held", "overdue", "excluded", "reinstated")
         assert {name: row[name] for name in names} == {name: truth[name] for name in names}
         assert row["revoked"] == REVOKED[row["cohort"]]
-    versions = list(verified_versions(folder_of(str(home / "publish"))))
+    versions = list(verify_versions(find_list(str(home / "publish"))))
     published = [version.manifest.counts.entries for version in versions if version.manifest.counts.added]
     assert published == [347, 347 + 288, 347 + 288 + 91]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
+from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
+from prakerja.blacklist.reader import verification
+from prakerja.blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import (
     Repository,
     change_of,
@@ -38,7 +38,7 @@ def test_a_list_that_opens_to_more_than_its_rows_is_refused_though_signed(
 
 
 def test_a_bomb_is_cut_off() -> None:
-    opened = client_module._inflated(io.BytesIO(gzipped(bytes(32 << 20))), 5 << 20, "a bomb")
+    opened = verification.inflate(io.BytesIO(gzipped(bytes(32 << 20))), 5 << 20, "a bomb")
     assert sum(len(next(opened)) for _ in range(5)) == 5 << 20
     with pytest.raises(RefusedListError, match="more than its rows"):
         next(opened)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import Client, RefusedListError
-from prakerja.blacklist.contract import DoesNotFitError
+from prakerja.blacklist.format.documents import DoesNotFitError
+from prakerja.blacklist.reader import sync
+from prakerja.blacklist.reader.sync import Client
+from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError, TransientError
 from tests.support.reader_sources import Watched
 from tests.support.simulated_publisher import Repository, delta_of, flipped, list_of
@@ -56,7 +57,7 @@ def test_a_list_that_is_exchanged_while_it_is_opened_is_opened(
         return found
 
     monkeypatch.setattr(Client, "trusted", exchanged)
-    assert list(reader.client.opened().subjects) == subjects_of(repository)
+    assert list(reader.client.open_list().subjects) == subjects_of(repository)
 
 
 # -- damage in one's own folder ----------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def test_damage_of_the_subjects_is_noticed_and_mended_by_the_next_sync(
 ) -> None:
     bend_own(reader, "subjects.bin", DAMAGE[damage])
     with pytest.raises(RefusedListError) as refused:
-        reader.client.opened()
+        reader.client.open_list()
     assert refused.value.reason == "damaged"
     reader.sync()
     assert reader.subjects() == subjects_of(repository)
@@ -107,7 +108,7 @@ def test_a_damaged_state_is_told_and_nothing_is_forgotten_over_it(
 ) -> None:
     (reader.folder / "trusted.json").write_bytes(state)
     repository.publish([301])
-    for do in (reader.client.trusted, reader.client.opened, reader.sync):
+    for do in (reader.client.trusted, reader.client.open_list, reader.sync):
         with pytest.raises(DoesNotFitError, match="empty the folder"):
             do()
     assert (reader.folder / "trusted.json").read_bytes() == state
@@ -156,7 +157,7 @@ def test_a_folder_that_is_a_file_is_one_line(newcomer: Reader) -> None:
 def test_another_sync_of_the_folder_is_waited_for_and_not_for_ever(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "PATIENCE_SECONDS", 0.2)
-    with reader.client._alone(), pytest.raises(TransientError, match="another sync"):
+    monkeypatch.setattr(sync, "PATIENCE_SECONDS", 0.2)
+    with reader.client._lock_folder(), pytest.raises(TransientError, match="another sync"):
         reader.sync()
     assert reader.sync().how == "unchanged"

@@ -13,12 +13,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.contract import Manifest
-from prakerja.blacklist.keyring import file_name
-from prakerja.blacklist.snapshot import Lines
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import POINTER, Manifest
+from prakerja.blacklist.format.documents import parse_document
+from prakerja.blacklist.format.keyring import file_name
+from prakerja.blacklist.format.snapshot import Lines
+from prakerja.blacklist.reader import sync
+from prakerja.blacklist.reader.sync import Client
 from prakerja.errors import PrakerjaError
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import flipped, manifest_of, signature_of
@@ -58,11 +58,11 @@ def test_whatever_the_source_offers_a_reader_holds_the_old_list_or_the_new_one(
         if trusted is None:
             assert is_new
             return
-        right = Manifest.model_validate_json(offered.files[manifest_of(trusted.version)])
+        right = parse_document(Manifest, offered.files[manifest_of(trusted.version)], "manifest.json")
         lines = reader.held()["list.csv"]
-        assert client_module.sha256(lines) == trusted.result_sha256 == right.result_sha256
+        assert sync.sha256(lines) == trusted.result_sha256 == right.result_sha256
         if not trusted.is_revoked:
-            assert b"".join(reader.subjects()) == Lines().subjects_of(lines)
+            assert b"".join(reader.subjects()) == Lines().read_chunk(lines)
 
 
 JSON = st.recursive(
@@ -100,8 +100,8 @@ def test_whatever_a_document_says_it_is_taken_or_refused_in_one_line(
             source.files[POINTER] = json_bytes(bent_somewhere(json.loads(offered.files[POINTER]), data))
         case "manifest":
             signed = json_bytes(bent_somewhere(json.loads(offered.files[manifest_of(3)]), data))
-            pointer = json.loads(offered.files[POINTER]) | {"sha256": client_module.sha256(signed)}
-            source.files |= {manifest_of(3): signed, signature_of(3): SECOND.signature(signed)}
+            pointer = json.loads(offered.files[POINTER]) | {"sha256": sync.sha256(signed)}
+            source.files |= {manifest_of(3): signed, signature_of(3): SECOND.sign(signed)}
             source.files[POINTER] = json_bytes(pointer)
         case "keyring":
             name = data.draw(st.sampled_from([file_name(2), file_name(3)]))
@@ -112,7 +112,7 @@ def test_whatever_a_document_says_it_is_taken_or_refused_in_one_line(
             source.files[file_name(2)] = json_bytes(
                 {
                     "keyring": base64.b64encode(signed).decode(),
-                    "signatures": {FIRST.public.key_id: FIRST.signature(signed).decode().strip()},
+                    "signatures": {FIRST.public.key_id: FIRST.sign(signed).decode().strip()},
                 }
             )
     with tempfile.TemporaryDirectory(dir=memory) as folder:
@@ -120,4 +120,4 @@ def test_whatever_a_document_says_it_is_taken_or_refused_in_one_line(
         client = Client(Path(folder), [FIRST.public])
         with contextlib.suppress(PrakerjaError):
             client.sync(source, offered.repository.now)
-        assert client.opened().trusted.freshness(offered.repository.now).version in (1, 3)
+        assert client.open_list().trusted.freshness(offered.repository.now).version in (1, 3)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.contract import DoesNotFitError, RingKey, canonical_json
-from prakerja.blacklist.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
+from prakerja.blacklist.format.contract import RingKey
+from prakerja.blacklist.format.documents import DoesNotFitError, canonical_json
+from prakerja.blacklist.format.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
 from prakerja.errors import PrakerjaError
 from tests.support.simulated_publisher import Repository, ring_key, signing_key
 from tests.support.simulated_reader import FIRST, PEOPLE, SECOND, STRANGER, THIRD, UNKNOWN_KIND, Reader, subjects_of
@@ -167,22 +168,22 @@ RINGS: dict[str, tuple[Callable[[Repository], Any], type[Exception], str]] = {
     "a key that is none": (
         lambda r: r.put_keyring(2, [named("no key")], [FIRST]),
         PrakerjaError,
-        "no Ed25519 key",
+        "not an Ed25519 key",
     ),
     "a key of an unknown kind": (
         lambda r: r.put_keyring(2, [named(UNKNOWN_KIND.decode())], [FIRST]),
         PrakerjaError,
-        "no Ed25519 key",
+        "not an Ed25519 key",
     ),
     "no base64": (
         lambda r: r.put(file_name(2), canonical_json({"keyring": "no base64!", "signatures": {}})),
         DoesNotFitError,
-        "no base64",
+        "not base64",
     ),
     "no ASCII": (
         lambda r: r.put(file_name(2), canonical_json({"keyring": "é", "signatures": {}})),
         DoesNotFitError,
-        "no base64",
+        "not base64",
     ),
     "a signature that is none": (
         lambda r: r.put(file_name(2), canonical_json(ring_in(r, 2) | {"signatures": {FIRST.public.key_id: "é!"}})),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.contract import utc_text
-from prakerja.blacklist.keyring import UntrustedError
+from prakerja.blacklist.format.contract import format_instant
+from prakerja.blacklist.format.keyring import UntrustedError
+from prakerja.blacklist.reader import sync
 from tests.support.simulated_publisher import AT, EXPIRES_AFTER, Repository, snapshot_of
 from tests.support.simulated_reader import FIRST, MICROSECOND, SECOND, Reader, subjects_of
 
@@ -28,7 +28,7 @@ def test_an_older_version_is_a_rollback_when_ones_own_list_has_expired_too(
     repository.publish([301])
     reader.sync()
     later = repository.at + EXPIRES_AFTER * 2
-    repository.restate(1, expires_at=utc_text(later + EXPIRES_AFTER))
+    repository.restate(1, expires_at=format_instant(later + EXPIRES_AFTER))
     repository.point(1)
     assert reader.client.trusted().freshness(later).is_expired
     with reader.refusing(said="rollback"):
@@ -39,7 +39,7 @@ def test_a_next_version_that_is_older_is_a_rollback(reader: Reader, repository: 
     repository.publish([301], after=timedelta(seconds=-1))
     with reader.refusing(said="rollback"):
         reader.sync(AT + timedelta(hours=1))
-    repository.restate(2, created_at=utc_text(AT))
+    repository.restate(2, created_at=format_instant(AT))
     assert reader.sync().trusted.version == 2
 
 
@@ -80,8 +80,8 @@ def test_a_new_list_that_has_expired_is_refused(anyone: Reader, repository: Repo
 
 def test_a_list_from_the_future_is_refused(anyone: Reader, repository: Repository) -> None:
     with anyone.refusing(said="from_the_future"):
-        anyone.sync(repository.at - client_module.CLOCK_SKEW - MICROSECOND)
-    assert anyone.sync(repository.at - client_module.CLOCK_SKEW).trusted.version == 2
+        anyone.sync(repository.at - sync.CLOCK_SKEW - MICROSECOND)
+    assert anyone.sync(repository.at - sync.CLOCK_SKEW).trusted.version == 2
 
 
 def test_two_lists_of_one_version_are_told(reader: Reader, repository: Repository, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_two_lists_of_one_version_are_told(reader: Reader, repository: Repositor
 
 @pytest.mark.parametrize("days", [0, 3])
 def test_a_version_too_far_ahead_was_made_up(reader: Reader, repository: Repository, days: int) -> None:
-    most = 1 + client_module.VERSIONS_SPARE + client_module.VERSIONS_A_DAY_MAX * days
+    most = 1 + sync.VERSIONS_SPARE + sync.VERSIONS_A_DAY_MAX * days
     repository.publish(version=most + 1, after=timedelta(days=days))
     now = AT + timedelta(days=days, hours=1)
     with reader.refusing(said="fast_forward"):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.keyring import UntrustedError
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.format.keyring import UntrustedError
+from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
 from tests.support.simulated_publisher import EXPIRES_AFTER, Repository, flipped, manifest_of, signature_of, snapshot_of
 from tests.support.simulated_reader import NEW_SUBJECTS, NEWEST_SUBJECTS, OLD_SUBJECTS, Reader, subjects_of

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist import verification
-from prakerja.blacklist.client import Client
-from prakerja.blacklist.contract import utc_text
-from prakerja.blacklist.keyring import file_name
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.sources import POINTER, NotThereError
+from prakerja.blacklist.format.contract import POINTER, format_instant
+from prakerja.blacklist.format.keyring import file_name
+from prakerja.blacklist.format.signatures import PublicKey
+from prakerja.blacklist.publisher import verification
+from prakerja.blacklist.reader.sources import NotThereError
+from prakerja.blacklist.reader.sync import Client
 from prakerja.errors import NotReadyError, PrakerjaError
 from tests.support.simulated_publisher import (
     EXPIRES_AFTER,
@@ -45,10 +45,10 @@ def test_the_simulated_publisher_keeps_the_contract(repository: Repository) -> N
     repository.publish([8], cohort=13)
     repository.rotate_subjects(NEW_SUBJECTS)
     repository.publish([9999])
-    versions = list(verification.verified_versions(repository.source.root))
+    versions = list(verification.verify_versions(repository.source.root))
     assert [len(version.subjects) for version in versions] == [300, 300, 299, 299, 300, 301]
     earlier = repository.source.under_key(OLD_SUBJECTS.key_id).root
-    assert [v.manifest.version for v in verification.verified_versions(earlier, repository.source.root)] == [6]
+    assert [v.manifest.version for v in verification.verify_versions(earlier, repository.source.root)] == [6]
 
 
 def test_the_first_sync_takes_the_whole_list(newcomer: Reader, repository: Repository) -> None:
@@ -63,7 +63,7 @@ def test_the_first_sync_takes_the_whole_list(newcomer: Reader, repository: Repos
 
 
 def test_who_is_listed_is_told_by_the_subject(reader: Reader) -> None:
-    opened = reader.client.opened()
+    opened = reader.client.open_list()
     assert opened.is_listed(OLD_SUBJECTS.digest(f"{7:016d}"))
     assert not opened.is_listed(OLD_SUBJECTS.digest(f"{301:016d}"))
 
@@ -73,7 +73,7 @@ def test_an_unchanged_list_is_not_fetched_again(reader: Reader, repository: Repo
     later = repository.now + timedelta(hours=5)
     assert reader.sync(later).how == "unchanged"
     assert reader.fetched == [file_name(2), POINTER, manifest_of(1), signature_of(1)]
-    assert json.loads(reader.held()["trusted.json"])["synced_at"] == utc_text(later)
+    assert json.loads(reader.held()["trusted.json"])["synced_at"] == format_instant(later)
     assert {k: v for k, v in reader.held().items() if k != "trusted.json"} == {
         k: v for k, v in held.items() if k != "trusted.json"
     }
@@ -113,7 +113,7 @@ def test_many_deltas_are_one_change(reader: Reader, repository: Repository) -> N
 def test_a_list_may_become_empty_and_full_again(reader: Reader, repository: Repository) -> None:
     repository.publish([], PEOPLE)
     assert (reader.sync().trusted.entries, reader.subjects()) == (0, [])
-    assert not reader.client.opened().is_listed(OLD_SUBJECTS.digest(f"{7:016d}"))
+    assert not reader.client.open_list().is_listed(OLD_SUBJECTS.digest(f"{7:016d}"))
     repository.publish()
     reader.sync()
     repository.publish(PEOPLE)
@@ -141,7 +141,7 @@ def test_deltas_larger_than_the_list_are_not_fetched(reader: Reader, repository:
 
 
 def test_an_opened_list_stays_as_it_is(reader: Reader, repository: Repository) -> None:
-    opened, before = reader.client.opened(), reader.subjects()
+    opened, before = reader.client.open_list(), reader.subjects()
     for _ in range(3):
         repository.publish(withdraw=[min(repository.people)])
         reader.sync()
@@ -158,7 +158,7 @@ def test_an_expired_list_of_ones_own_is_still_what_a_delta_is_applied_to(
 
 @pytest.mark.parametrize("pem", [b"", b"no key", b"\xff", FIRST.public.pem[:60], UNKNOWN_KIND], ids=range(5))
 def test_what_is_no_public_key_cannot_be_pinned(pem: bytes) -> None:
-    with pytest.raises(PrakerjaError, match="no Ed25519 key"):
+    with pytest.raises(PrakerjaError, match="not an Ed25519 key"):
         PublicKey.from_pem(pem)
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_believed_without_a_pin_and_nothing_opened_before_a_sync(
         nobody.sync()
     assert nobody.client.trusted() is None
     with pytest.raises(NotReadyError):
-        nobody.client.opened()
+        nobody.client.open_list()
 
 
 def test_a_reader_that_has_synced_needs_no_pin(reader: Reader, repository: Repository) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist import client as client_module
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.keyring import UntrustedError, file_name
-from prakerja.blacklist.snapshot import HEADER
-from prakerja.blacklist.sources import POINTER, NotThereError, TooLargeError
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.format.keyring import UntrustedError, file_name
+from prakerja.blacklist.format.snapshot import HEADER
+from prakerja.blacklist.reader import sync
+from prakerja.blacklist.reader.sources import NotThereError, TooLargeError
+from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import Repository, flipped, gzipped, manifest_of, signature_of, snapshot_of
@@ -71,7 +72,7 @@ MIXED: dict[str, tuple[Callable[[Repository], Any], type[Exception], str]] = {
 
 
 def sha_in(repository: Repository, version: int) -> bytes:
-    return client_module.sha256(repository.data(manifest_of(version))).encode()
+    return sync.sha256(repository.data(manifest_of(version))).encode()
 
 
 @pytest.mark.parametrize("mixed", MIXED)
@@ -93,14 +94,14 @@ SIGNATURES: dict[str, Callable[[bytes], bytes]] = {
     "garbage": always(b"\xff\0garbage"),
     "zeros": always(b"A" * 86 + b"=="),
     "in hex": always(b"00" * 64),
-    "no base64": lambda data: b"!" + FIRST.signature(data)[1:],
-    "cut off": lambda data: FIRST.signature(data)[:40],
-    "cut off between four": lambda data: FIRST.signature(data)[:41],
-    "twice": lambda data: FIRST.signature(data).strip() * 2,
-    "a bit": lambda data: flipped(FIRST.signature(data), 5),
-    "by a stranger": lambda data: STRANGER.signature(data),
-    "of other data": lambda data: FIRST.signature(data + b" "),
-    "of nothing": lambda _: FIRST.signature(b""),
+    "no base64": lambda data: b"!" + FIRST.sign(data)[1:],
+    "cut off": lambda data: FIRST.sign(data)[:40],
+    "cut off between four": lambda data: FIRST.sign(data)[:41],
+    "twice": lambda data: FIRST.sign(data).strip() * 2,
+    "a bit": lambda data: flipped(FIRST.sign(data), 5),
+    "by a stranger": lambda data: STRANGER.sign(data),
+    "of other data": lambda data: FIRST.sign(data + b" "),
+    "of nothing": lambda _: FIRST.sign(b""),
 }
 
 
@@ -112,7 +113,7 @@ def test_a_manifest_that_is_not_signed_rightly_is_refused(
     repository.put(signature_of(2), SIGNATURES[signature](data))
     with anyone.refusing(UntrustedError, "signature is wrong"):
         anyone.sync()
-    repository.put(signature_of(2), FIRST.signature(data))
+    repository.put(signature_of(2), FIRST.sign(data))
     assert anyone.sync().trusted.version == 2
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.client import RefusedListError
-from prakerja.blacklist.keyring import UntrustedError, file_name
-from prakerja.blacklist.sources import POINTER
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.format.keyring import UntrustedError, file_name
+from prakerja.blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import Repository, manifest_of, signature_of
 from tests.support.simulated_reader import FIRST, SECOND, STRANGER, THIRD, Reader, bend_own, subjects_of
 

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from prakerja.blacklist.sources import POINTER, NotThereError, Service, TooLargeError, UnreachableError, read
+from prakerja.blacklist.format.contract import POINTER
+from prakerja.blacklist.reader.sources import HttpSource, NotThereError, TooLargeError, UnreachableError, read
 from prakerja.errors import PrakerjaError
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import Reader
 
 
 @contextlib.contextmanager
-def answering(*pieces: bytes, pause: float = 0.0) -> Iterator[Service]:
+def answering(*pieces: bytes, pause: float = 0.0) -> Iterator[HttpSource]:
     """A server that answers whatever it is asked with these bytes, and pauses between them."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -34,7 +35,7 @@ def answering(*pieces: bytes, pause: float = 0.0) -> Iterator[Service]:
                             time.sleep(pause)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield Service(f"http://127.0.0.1:{listening.getsockname()[1]}", "id.secret")
+        yield HttpSource(f"http://127.0.0.1:{listening.getsockname()[1]}", "id.secret")
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -42,7 +43,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 @pytest.mark.parametrize("where", ["head", "body"])
 def test_a_source_that_plays_for_time_is_given_up(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    monkeypatch.setattr(Service, "SECONDS_AT_LEAST", 0.5)
+    monkeypatch.setattr(HttpSource, "SECONDS_AT_LEAST", 0.5)
     begin = OK + b"x: " if where == "head" else OK + b"content-length: 1000\r\n\r\n"
     with answering(begin, *[b"x"] * 6000, pause=0.1) as source, pytest.raises(UnreachableError, match="too slowly"):
         read(source, POINTER, 1000)
@@ -79,7 +80,7 @@ def test_what_is_packed_is_not_unpacked_before_it_is_measured(encoding: str) -> 
 @pytest.mark.parametrize("url", ["http://[::1", "http://a..b", "http://", "http://127.0.0.1:99999"])
 def test_a_url_that_is_none_is_one_line(url: str) -> None:
     with pytest.raises(PrakerjaError):
-        read(Service(url, "id.secret"), POINTER, 1000)
+        read(HttpSource(url, "id.secret"), POINTER, 1000)
 
 
 def test_a_pipe_is_no_file_of_a_list(reader: Reader, repository: Repository) -> None:

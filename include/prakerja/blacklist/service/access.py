@@ -1,7 +1,8 @@
-"""Who may ask: API keys, one per consumer, hashed at rest, with scopes and a rate. Held in memory, refreshed behind.
+"""API keys: one per consumer, with scopes and a rate, hashed at rest, held in memory and refreshed in the background.
 
-A key is `<id>.<secret>`; the secret is random, so its SHA-256 tells nothing. A key that is revoked is refused within
-`REFRESH_SECONDS`. While the warehouse is away, those that were good last are, also in a service that starts meanwhile.
+A key is `<id>.<secret>`. The secret is random, so its SHA-256 reveals nothing. A revoked key is refused within
+`REFRESH_SECONDS`. While the warehouse is away the keys that were loaded last stay valid, also in a service that starts
+meanwhile.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from prakerja.settings import WIB
 SCOPES = ("check", "list", "range")
 REFRESH_SECONDS = 15.0
 NOT_LOADED = "the API keys are not loaded yet: is the warehouse there?"
-BURST_SECONDS = 10.0  # of its rate, a consumer may use so much at once
+BURST_SECONDS = 10.0  # a consumer may use its rate of so many seconds at once
 
 
 def create(consumer: str, scopes: list[str], per_minute: int, expires_on: date | None, *, created_by: str) -> str:
-    """Make a key for a consumer; gives it, the only time that it can be seen. Raises `PrakerjaError`."""
+    """Create a key for a consumer and return it, the only time that it can be seen. Raise `PrakerjaError`."""
     if not scopes or not set(scopes) <= set(SCOPES):
         raise PrakerjaError(f"a key has scopes out of {', '.join(SCOPES)}")
     if expires_on and expires_on < datetime.now(WIB).date():
@@ -52,7 +53,7 @@ def create(consumer: str, scopes: list[str], per_minute: int, expires_on: date |
 
 
 def revoke(api_key_id: str, *, because: str, revoked_by: str) -> None:
-    """Let a key be refused from now on. Raises `PrakerjaError` where it is unknown, or revoked already."""
+    """Revoke a key. Raise `PrakerjaError` if it is unknown or revoked already."""
     with warehouse.transaction("publish") as connection:
         written = warehouse.execute(
             connection,
@@ -66,21 +67,24 @@ def revoke(api_key_id: str, *, because: str, revoked_by: str) -> None:
 
 
 def list_keys() -> list[Any]:
-    """Every key: api_key_id, consumer, scopes, per_minute, expires_on, created_by, created_at, revoked_at, and what was
-    looked up with it: lookups, asked, last_used_at."""
+    """Return every key, and what was looked up with it.
+
+    Columns: api_key_id, consumer, scopes, per_minute, expires_on, created_by, created_at, revoked_at, lookups, asked,
+    last_used_at.
+    """
     with warehouse.transaction() as connection:
         return list(warehouse.rows(connection, "blacklist/list_api_keys"))
 
 
 def state_of(key: Any) -> str:
-    """Of a row of `list_keys`: `valid`, `expired` or `revoked`."""
+    """Return `valid`, `expired` or `revoked` for a row of `list_keys`."""
     if key["revoked_at"]:
         return "revoked"
     return "expired" if key["expires_on"] and key["expires_on"] < datetime.now(WIB).date() else "valid"
 
 
 class ValidKey(BaseModel):
-    """A key that is not revoked. `per_minute` counts what is asked about: each NIK, each range, each file."""
+    """A key that is not revoked. `per_minute` counts each NIK, each range and each file that is asked for."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -100,37 +104,37 @@ class ValidKeys(BaseModel):
 
 @dataclass
 class Consumer:
-    """A key in use, and how much of its rate is used (GCRA: `free_at` is when all of it is free)."""
+    """A key in use, and how much of its rate is used (GCRA: at `free_at` all of it is free again)."""
 
     key: ValidKey
     free_at: float = 0.0
 
 
 class Access:
-    """The keys of a service. What it has loaded last it keeps in a file, if it is given one."""
+    """The keys of a service. If it is given a file, it keeps there what it has loaded last."""
 
     def __init__(self, kept: Path | None = None) -> None:
         self._kept = kept
         self._consumers: dict[str, Consumer] = {}
-        self._seen: dict[str, Consumer] = {}  # by the header that was found to be right
+        self._seen: dict[str, Consumer] = {}  # by the header, once its secret was verified
         self.loaded_at: datetime | None = None
 
     def refresh(self) -> None:
-        """Load the keys that are not revoked; what they have used is kept.
+        """Load the keys that are not revoked, and keep what each has used of its rate.
 
-        Raises `PrakerjaError` where the warehouse is away. Who has just started then takes what was kept.
+        Raise `PrakerjaError` if the warehouse is away. A service that has just started then loads the kept file.
         """
         try:
             with warehouse.transaction("serve") as connection:
                 rows = warehouse.rows(connection, "blacklist/list_valid_api_keys")
         except PrakerjaError:
             if self.loaded_at is None and self._kept:
-                with contextlib.suppress(OSError, ValueError):  # none, or damaged: the warehouse is waited for
+                with contextlib.suppress(OSError, ValueError):  # missing or damaged: it waits for the warehouse
                     self._take(ValidKeys.model_validate_json(self._kept.read_bytes()))
             raise
         valid = ValidKeys(loaded_at=datetime.now(UTC), keys=[ValidKey.model_validate(dict(row)) for row in rows])
         self._take(valid)
-        with contextlib.suppress(OSError):  # a full disk keeps no key from being loaded
+        with contextlib.suppress(OSError):  # a full disk does not prevent keys from being loaded
             self._keep(valid)
 
     def _keep(self, valid: ValidKeys) -> None:
@@ -141,20 +145,20 @@ class Access:
             aside.replace(self._kept)
 
     def _take(self, valid: ValidKeys) -> None:
-        # The same object for the same key: what a request spends that has begun before is spent all the same.
+        # The same object for the same key: a request that has begun before consumes the same quota.
         consumers = {key.api_key_id: self._consumers.get(key.api_key_id) or Consumer(key) for key in valid.keys}
         for key in valid.keys:
             consumers[key.api_key_id].key = key
         self._consumers, self._seen, self.loaded_at = consumers, {}, valid.loaded_at
 
     def require(self, authorization: str | None, scope: str, cost: int = 1) -> Consumer:
-        """The consumer of an `Authorization: Bearer` header, who may do this, now. Raises `ProblemError`."""
-        consumer = self.known(authorization, scope)
-        spend(consumer, cost)
+        """Return the consumer of an `Authorization: Bearer` header, and consume its quota. Raise `ProblemError`."""
+        consumer = self.identify(authorization, scope)
+        consume_quota(consumer, cost)
         return consumer
 
-    def known(self, authorization: str | None, scope: str) -> Consumer:
-        """The consumer of an `Authorization: Bearer` header, who may do this. Raises `ProblemError`."""
+    def identify(self, authorization: str | None, scope: str) -> Consumer:
+        """Return the consumer of an `Authorization: Bearer` header, if its key has the scope. Raise `ProblemError`."""
         if self.loaded_at is None:
             raise ProblemError(503, NOT_LOADED, kind="no-keys", headers={"retry-after": "5"})
         consumer = self._seen.get(authorization or "")
@@ -174,8 +178,8 @@ class Access:
         return consumer
 
 
-def spend(consumer: Consumer, cost: int) -> None:
-    """Take from a consumer's rate. Raises `ProblemError` where it is used up."""
+def consume_quota(consumer: Consumer, cost: int) -> None:
+    """Take from a consumer's rate. Raise `ProblemError` if it is used up."""
     now = time.monotonic()
     each = 60.0 / consumer.key.per_minute
     free_at = max(consumer.free_at, now) + each * cost

@@ -1,4 +1,4 @@
-"""What a client may cost: bytes, seconds, places. One that is slow or large is let go, and keeps no other waiting."""
+"""Limits on what a client may cost: bytes, seconds, connections. A client that is slow or large delays no other."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from prakerja.blacklist.service.problems import MEDIA_TYPE, ProblemError
 
-REQUEST_SECONDS = 15.0  # from its first byte, a request must be whole; and so long a connection may be idle
-SEND_SECONDS = 30.0  # for each part of an answer that the client takes
+REQUEST_SECONDS = 15.0  # for a request, from its first byte to its last; and for an idle connection
+SEND_SECONDS = 30.0  # for each part of an answer that the client reads
 BODY_BYTES_MAX = 64 * 1024  # a thousand NIKs are twenty thousand bytes
 REQUEST_BYTES_MAX = 256 * 1024  # head, body and trailers
 HEADERS_MAX = 100
 HAS_BODY = (b"content-length", b"transfer-encoding")
 REQUESTS_AT_ONCE = 512
 CONNECTIONS_AT_ONCE = 800  # below the thousand files that a process may usually have open
-ALWAYS_ANSWERED = ("/healthz", "/readyz")  # a full service lives: it is not to be started again
+ALWAYS_ANSWERED = ("/healthz", "/readyz")  # a full service lives, and must not be restarted
 
 
-async def bounded_body(request: Request) -> bytes:
-    """The body, up to a bound. Raises `ProblemError`."""
+async def read_bounded_body(request: Request) -> bytes:
+    """Return the body. Raise `ProblemError` if it is too large or breaks off."""
     body, is_whole = b"", False
     while not is_whole:
         message = await request.receive()
@@ -30,48 +30,48 @@ async def bounded_body(request: Request) -> bytes:
         body += message.get("body", b"")
         is_whole = not message.get("more_body", False)
         if len(body) > BODY_BYTES_MAX:
-            told = f"a body has at most {BODY_BYTES_MAX:,} bytes"
-            raise ProblemError(413, told, headers={"connection": "close"})
+            detail = f"a body has at most {BODY_BYTES_MAX:,} bytes"
+            raise ProblemError(413, detail, headers={"connection": "close"})
     return body
 
 
-class Places:
-    """ASGI middleware: so many requests at once, and no more. A HEAD is a GET whose body uvicorn keeps back."""
+class ConcurrencyLimit:
+    """ASGI middleware that bounds the requests at once. It serves a HEAD as a GET, whose body uvicorn does not send."""
 
     def __init__(self, app: Any) -> None:
-        self.app, self._taken = app, 0
+        self.app, self._running = app, 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request if there is a place."""
+        """Serve a request unless too many are running."""
         if scope.get("method") == "HEAD":
             scope = {**scope, "method": "GET", "is_head": True}
         if scope.get("path") in ALWAYS_ANSWERED:
             await self.app(scope, receive, send)
             return
-        if self._taken >= REQUESTS_AT_ONCE:
+        if self._running >= REQUESTS_AT_ONCE:
             full = ProblemError(503, "too many requests at once", kind="full", headers={"retry-after": "1"})
             await full.response()(scope, receive, send)
             return
-        self._taken += 1
+        self._running += 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self._taken -= 1
+            self._running -= 1
 
 
-class PromptProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with bounds: uvicorn itself waits for ever, for heads of any size, and to be rid of an answer.
+class TimeLimitedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP with limits. uvicorn itself waits without end for a request, for its head, and for a slow client.
 
-    Each connection looks now and then whether it is kept waiting: a timer for each request would cost more than most
+    Each connection checks now and then whether it is kept waiting: a timer for each request would cost more than most
     of a lookup does.
     """
 
     _waits_since: float | None  # for a request to begin, or to be whole
-    _is_stuck_since: float | None = None  # with an answer that is not taken
+    _is_stuck_since: float | None = None  # with an answer that the client does not read
     _is_in_head, _is_whole, _bytes = False, True, 0
 
     def connection_made(self, transport: Any) -> None:
-        """One more, for whom the one that has kept us waiting longest makes room."""
+        """Accept a connection. If there are too many, abort the one that has been waited for longest."""
         super().connection_made(transport)
         self._waits_since = self.loop.time()
         self._watch_again()
@@ -81,7 +81,7 @@ class PromptProtocol(HttpToolsProtocol):
             min(waiting, key=lambda each: each._waits_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Count what a request has. The piece that it began in is bounded by itself, and may hold others' ends."""
+        """Bound the bytes of a request. The piece in which it began is bounded already, and may end another one."""
         if not self._is_whole:
             self._bytes += len(data)
             if self._bytes > REQUEST_BYTES_MAX:
@@ -90,71 +90,71 @@ class PromptProtocol(HttpToolsProtocol):
             super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """A request has begun."""
+        """Note that a request has begun."""
         super().on_message_begin()
         self._waits_since, self._bytes = self.loop.time(), 0
         self._is_in_head, self._is_whole = True, False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer."""
+        """Bound the number of headers and trailers."""
         super().on_header(name, value)
         if len(self.headers) > HEADERS_MAX:
             raise ValueError("more headers than a request may have")  # the parser makes a 400 of it
 
     def on_headers_complete(self) -> None:
-        """Its head is whole."""
+        """Refuse a body behind an upgrade to another protocol."""
         self._is_in_head = False
         if self.parser.should_upgrade() and any(name in HAS_BODY for name, _ in self.headers):
-            # The parser would take such a body for the other protocol's, and leave us a request without one.
+            # The parser would take such a body for the other protocol's, and the request would have none.
             self._refuse(ProblemError(400, "no other protocol is spoken here: ask without Upgrade, in HTTP/1.1"))
             return
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """Pass on a part of the body unless the connection is closing."""
         if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """It is whole."""
+        """Note that the request is whole."""
         is_answered = self.cycle is not None and self.cycle.response_complete  # before its body was there
         self._waits_since, self._is_whole = self.loop.time() if is_answered else None, True
         if not self.transport.is_closing():
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """It is answered: until the next one begins, the connection is idle."""
+        """Note that the connection is idle until the next request begins."""
         super().on_response_complete()
         if self._is_whole and self.cycle.response_complete:
             self._waits_since = self.loop.time()
 
     def pause_writing(self) -> None:
-        """The client does not take its answer as fast as that is made."""
+        """Note since when the client does not read its answer."""
         super().pause_writing()
         self._is_stuck_since = self.loop.time()
 
     def resume_writing(self) -> None:
-        """It has taken what was there."""
+        """Note that the client has read what was there."""
         super().resume_writing()
         self._is_stuck_since = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is awaited any more."""
+        """Stop watching the connection."""
         self._watch.cancel()
         super().connection_lost(exc)
 
     def _watch_again(self) -> None:
-        self._watch = self.loop.call_later(min(REQUEST_SECONDS, SEND_SECONDS) / 15, self._look)
+        self._watch = self.loop.call_later(min(REQUEST_SECONDS, SEND_SECONDS) / 15, self._check_time)
 
-    def _look(self) -> None:
+    def _check_time(self) -> None:
         now = self.loop.time()
         self._watch_again()
         if self.transport.is_closing() and self._is_stuck_since is None:
-            self._is_stuck_since = now  # closed, but for what nobody has taken yet
+            self._is_stuck_since = now  # closed, but for bytes that the client has not read yet
         if self._is_stuck_since is not None and now - self._is_stuck_since > SEND_SECONDS:
             self.transport.abort()
         elif self.flow.read_paused:
-            self._waits_since = now if self._waits_since is not None else None  # it is us who do not read on
+            self._waits_since = now if self._waits_since is not None else None  # the server itself has paused reading
         elif self._waits_since is not None and now - self._waits_since > REQUEST_SECONDS:
             self._waits_since = None
             if self._is_whole:
@@ -163,11 +163,11 @@ class PromptProtocol(HttpToolsProtocol):
                 self._refuse(ProblemError(408, "the request did not come in time"))
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """What is no HTTP is answered with a problem document, too."""
+        """Answer what is not HTTP with a problem document, too."""
         self._refuse(ProblemError(400, "this is no HTTP request, or one with too many headers"))
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer a request that is not whole, if no answer has begun or is still to come; and close the connection."""
+        """Close the connection, and answer the unfinished request first unless another answer has begun or is due."""
         earlier = self.cycle and not self.cycle.response_complete if self._is_in_head else self.pipeline
         is_begun = not self._is_in_head and self.cycle and self.cycle.response_started
         if not (self.transport.is_closing() or earlier or is_begun):

@@ -1,7 +1,7 @@
-"""Lookups are written down: by whom, how many, how many were listed. Never who.
+"""The record of lookups: by which key, how many people, and how many of them were listed. Never who.
 
-First into a file beside the service, before the answer leaves, then by and by into the warehouse. So a service that is
-killed, or a warehouse that is away, loses none; a line of a spool is one row, however often it is loaded.
+A lookup is written to a file beside the service before its answer leaves, and later loaded into the warehouse. A killed
+service or an absent warehouse loses none, and a line of a spool is one row, however often it is loaded.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ LOAD_BYTES_MAX = 1 << 20  # in one statement
 
 
 class _Spool:
-    """A file of lines, whole from the start and mapped: what is written into it outlives the process at once."""
+    """A file of lines, of its full size from the start and mapped: a line outlives the process as it is written."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{secrets.token_hex(8)}.spool"
-        aside = self.path.with_suffix(".new")  # nobody's to load before it is locked
+        aside = self.path.with_suffix(".new")  # no service loads it before it is locked
         with aside.open("xb+") as file:
             os.fchmod(file.fileno(), 0o600)
             try:
-                os.posix_fallocate(file.fileno(), 0, SPOOL_BYTES)  # no room is an error here, and a signal later
+                os.posix_fallocate(
+                    file.fileno(), 0, SPOOL_BYTES
+                )  # a full disk is an error here, and would be a signal later
             except OSError:
                 aside.unlink()
                 raise
             self._map = mmap.mmap(file.fileno(), SPOOL_BYTES)
             self._lock = os.dup(file.fileno())
-        fcntl.flock(self._lock, fcntl.LOCK_EX)  # as long as we live: others leave it alone
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # while this process lives, no other service loads it
         aside.rename(self.path)
         self.size = 0
         self.loaded = (0, 0)  # lines, and their bytes
 
     def write(self, line: bytes) -> bool:
-        """Write a line, if there is room for it."""
+        """Write a line and return whether there was room for it."""
         end = self.size + len(line)
         if end > SPOOL_BYTES:
             return False
@@ -54,13 +56,13 @@ class _Spool:
         return True
 
     def close(self) -> None:
-        """Leave it to whoever loads."""
+        """Release the file."""
         self._map.close()
         os.close(self._lock)
 
 
 class Lookups:
-    """The spool of one service process, in a folder that it shares with others."""
+    """The spool of one service process, in a folder that services share."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,11 +75,11 @@ class Lookups:
 
     @property
     def path(self) -> Path:
-        """The spool that is written into."""
+        """The spool that this service writes."""
         return self._spool.path
 
-    def note(self, api_key_id: str, operation: str, asked: int, listed: int, version: int) -> None:
-        """Write a lookup down. Raises `OSError` where that fails: who cannot account for an answer gives none."""
+    def record(self, api_key_id: str, operation: str, asked: int, listed: int, version: int) -> None:
+        """Record a lookup. Raise `OSError` if that fails: an answer that cannot be accounted for is not given."""
         line = f"{time.time():.3f} {api_key_id} {operation} {asked} {listed} {version}\n".encode()
         if not self._spool.write(line):
             full, self._spool = self._spool, _Spool(self.folder)
@@ -85,38 +87,42 @@ class Lookups:
             self._spool.write(line)
 
     def load(self) -> None:
-        """Take what is written down into the warehouse; spools that are full or whose service has died, too. By one
-        thread."""
-        ours = self._spool
-        ours.loaded = _load_all(ours.path, ours.loaded, ours.size)
+        """Load what was recorded into the warehouse, also spools that are full or whose service has died.
+
+        One thread at a time calls it.
+        """
+        own = self._spool
+        own.loaded = _load_all(own.path, own.loaded, own.size)
         for path in sorted(self.folder.glob("*.spool")):
             if path != self._spool.path and not _is_alive(path):
-                with contextlib.suppress(FileNotFoundError):  # two who find the same: each line is one row all the same
-                    _load_left(path)
+                with contextlib.suppress(
+                    FileNotFoundError
+                ):  # another service loads it: each line is one row all the same
+                    _load_orphan(path)
 
     def close(self) -> None:
-        """Load the rest. What cannot be loaded now is by the next service."""
+        """Load the rest. The next service loads what cannot be loaded now."""
         self._spool.close()
         _load_all(self._spool.path, self._spool.loaded, self._spool.size)
         self._spool.path.unlink()
 
 
-def _load_left(path: Path) -> None:
-    """Load a spool that nobody writes any more. One that the warehouse refuses is put aside, and stops no other."""
+def _load_orphan(path: Path) -> None:
+    """Load a spool that no service writes any more. One that the warehouse refuses is renamed, and stops no other."""
     try:
         _load_all(path, (0, 0), SPOOL_BYTES)
         path.unlink()
     except TransientError:
         raise
     except (PrakerjaError, UnicodeDecodeError) as error:
-        if isinstance(error, PrakerjaError) and not _is_of_lines(error):
-            raise  # a table or a right that is missing: they are loaded once it is there
-        log.warning("%s has lines that are no lookups, and is put aside as .refused: %s", path, error)
+        if isinstance(error, PrakerjaError) and not _is_about_lines(error):
+            raise  # a table or a right is missing: the lines are loaded once it is there
+        log.warning("%s has lines that are not lookups, and is renamed to .refused: %s", path, error)
         path.rename(path.with_suffix(".refused"))
 
 
-def _is_of_lines(error: PrakerjaError) -> bool:
-    """Whether the warehouse refused what the lines say, by its kind of error."""
+def _is_about_lines(error: PrakerjaError) -> bool:
+    """Return whether the warehouse refused the contents of the lines, by its kind of error."""
     kinds = ("InvalidTextRepresentation", "InvalidDatetimeFormat", "NumericValueOutOfRange", "DatetimeFieldOverflow",
              "NotNullViolation", "CheckViolation", "InvalidParameterValue", "StringDataRightTruncation")  # fmt: skip
     return any(kind in str(error) for kind in kinds)
@@ -129,11 +135,11 @@ def _load_all(path: Path, loaded: tuple[int, int], size: int) -> tuple[int, int]
 
 
 def _load(path: Path, line: int, offset: int, size: int) -> tuple[int, int]:
-    """Load a spool's lines from one on, up to a size; gives the next line and its offset."""
+    """Load a spool's lines from one on, up to a size. Return the next line and its offset."""
     with path.open("rb") as file:
         file.seek(offset)
         data = file.read(min(LOAD_BYTES_MAX, size - offset))
-    written = data.partition(b"\0")[0]  # behind the lines, and in one that was torn
+    written = data.partition(b"\0")[0]  # the unwritten rest, or the end of a line that was cut off
     whole = written[: written.rfind(b"\n") + 1]
     if whole:
         with warehouse.transaction("serve") as connection:
@@ -154,4 +160,4 @@ def _is_alive(spool: Path) -> bool:
         except BlockingIOError:
             return True
         return False
-    return True  # gone: somebody else has loaded it
+    return True  # gone: another service has loaded it

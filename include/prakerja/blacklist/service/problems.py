@@ -1,4 +1,4 @@
-"""What goes wrong, as RFC 9457 problem documents. Nothing that was asked is repeated in them."""
+"""Errors as RFC 9457 problem documents. They repeat nothing of what was asked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
 
 
 def phrase_of(status: int) -> str:
-    """Return what a status is called, by whatever Python."""
+    """Return the name of a status. It is the same by every Python."""
     return PHRASES.get(status) or HTTPStatus(status).phrase
 
 
@@ -35,7 +35,7 @@ class ProblemDocument(BaseModel):
 
 
 class ProblemError(Exception):
-    """An answer that is a problem document: of its status' kind or another one, and with members of its own."""
+    """An answer that is a problem document, of its status' kind or another, and possibly with further members."""
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class ProblemError(Exception):
         )
 
     def content(self) -> bytes:
-        """The document as JSON."""
+        """Return the document as JSON."""
         return self.document.model_dump_json().encode()
 
     def response(self) -> Response:
-        """The document as an answer."""
+        """Return the document as an answer."""
         return Response(self.content(), self.status, self.headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of an application be a problem document."""
+    """Answer every error of an application with a problem document."""
 
     async def of_problem(_: Request, problem: Exception) -> Response:
         assert isinstance(problem, ProblemError)  # noqa: S101 - as it was registered
@@ -94,9 +94,9 @@ def install(app: FastAPI) -> None:
 
 
 def place_of(errors: Any) -> str:
-    """Where the first of some validation errors is, and which; never the value."""
+    """Return the place and rule of the first validation error, and never the value."""
     first = errors[0]
-    # A member that is too many has a name of the asker's own choosing: it could be a NIK.
+    # The client chooses the name of an unknown member: it could be a NIK.
     known = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
     place = "/".join(str(part) for part in known) or "the body"
     return f"{place}: {first['type']}"
@@ -124,12 +124,12 @@ EXAMPLES = {
 
 
 def documented_headers(examples: Mapping[str, str]) -> dict[str, Any]:
-    """The headers of an answer, for its OpenAPI."""
+    """Return the headers of an answer, for the OpenAPI."""
     return {name: {"schema": {"type": "string"}, "example": example} for name, example in examples.items()}
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of an operation, for its OpenAPI; those that any may answer are among them."""
+    """Return the problems of an operation for the OpenAPI, with those that every operation may answer."""
     return {
         status: {
             "description": phrase_of(status),

@@ -1,16 +1,15 @@
-"""Range lookups: whoever asks names the first five hex digits of a subject, and gets every listed subject's rest.
+"""Range lookups: the client names the first five hex digits of a subject, and gets the rest of every listed one.
 
-The service does not learn who is asked about, and who watches the line learns nothing from a size: every answer of a
-version has as many suffixes as the fullest range needs. What fills it up is made from the key of the subjects and the
-prefix alone, so that it stays from version to version as most of the rest does; it looks like the rest, and is
-nobody's.
+The service does not learn who is asked about, and an observer learns nothing from the size: every answer of a version
+has as many suffixes as the fullest range needs. The padding depends on the key of the subjects and the prefix alone, so
+it stays the same from version to version, as most real suffixes do. It looks like them, and is nobody's.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from prakerja.blacklist.snapshot import SUBJECT_BYTES, Subjects
+from prakerja.blacklist.format.snapshot import SUBJECT_BYTES, Subjects
 
 PREFIX_HEX = 5
 RANGES = 16**PREFIX_HEX
@@ -18,7 +17,7 @@ SUFFIXES_LEAST = 16
 
 
 class Ranges:
-    """The ranges of a list: `suffixes` in each answer, and how many entries the `smallest` and `largest` range have."""
+    """The ranges of a list. Each answer has `suffixes`; the `smallest` and `largest` range have so many entries."""
 
     def __init__(self, subjects: Subjects, padding_key: bytes) -> None:
         self._subjects, self._padding_key = subjects, padding_key
@@ -28,7 +27,7 @@ class Ranges:
             self.suffixes *= 2
 
     def answer(self, prefix: str) -> tuple[list[str], int]:
-        """The suffixes of a prefix, sorted, padded to `suffixes`; and how many of them are listed."""
+        """Return the sorted suffixes of a prefix, padded to `suffixes`, and how many of them are listed."""
         value = int(prefix, 16)
         found = [
             self._subjects[position].hex()[PREFIX_HEX:]
@@ -47,7 +46,7 @@ class Ranges:
 
 
 def _extremes(subjects: Subjects) -> tuple[int, int]:
-    """How many entries the smallest and the largest of all ranges have."""
+    """Return how many entries the smallest and the largest of all ranges have."""
     import numpy as np
 
     if not len(subjects):

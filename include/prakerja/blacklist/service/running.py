@@ -5,34 +5,35 @@ from __future__ import annotations
 import sys
 
 from prakerja import serving
-from prakerja.blacklist import signing
-from prakerja.blacklist.client import Client
+from prakerja.blacklist.format.signatures import PublicKey
+from prakerja.blacklist.publisher.configured_keys import load_signing_key, load_subject_keys
+from prakerja.blacklist.publisher.storage import open_source
+from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service.access import Access
-from prakerja.blacklist.service.app import Service, application
-from prakerja.blacklist.service.bounds import PromptProtocol
-from prakerja.blacklist.service.copy import Copies
+from prakerja.blacklist.service.app import build_application
+from prakerja.blacklist.service.bounds import TimeLimitedProtocol
 from prakerja.blacklist.service.files import VerifiedFiles
+from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
-from prakerja.blacklist.signing import PublicKey
-from prakerja.blacklist.sources import source_of
+from prakerja.blacklist.service.state import Service
 from prakerja.cohorts.overview import cohort_table
 from prakerja.settings import Settings
 
 
-def configured(place: str | None, pin: bytes | None) -> Service:
-    """A service over a published folder (or another service), believing a pinned key or this home's own."""
+def build_service(place: str | None, pin: bytes | None) -> Service:
+    """Return a service over a published folder or another service. It believes a pinned key, or this home's own."""
     settings = Settings.from_environment()
     folder = settings.make_home() / "service"
-    pins = [PublicKey.from_pem(pin)] if pin else [signing.signing_key().public]
-    client = Client(folder / "list", pins, signing.subject_keys(), takes_expired=True)
-    copies = Copies(client, lambda: source_of(place or settings.publish, settings.api_key))
+    pins = [PublicKey.from_pem(pin)] if pin else [load_signing_key().public]
+    client = Client(folder / "list", pins, load_subject_keys(), takes_expired=True)
+    lists = ListStore(client, lambda: open_source(place or settings.publish, settings.api_key))
     return Service(
-        copies, Lookups(folder / "lookups"), cohort_table, VerifiedFiles(folder / "files"), Access(folder / "keys.json")
+        lists, Lookups(folder / "lookups"), cohort_table, VerifiedFiles(folder / "files"), Access(folder / "keys.json")
     )
 
 
 def serve(service: Service, host: str, port: int) -> None:
-    """Serve until stopped. Raises `PrakerjaError` where the address is taken."""
+    """Serve until stopped. Raise `PrakerjaError` if the address is taken."""
     # What goes on behind the requests must give way to them: by default a thread keeps the interpreter for 5 ms.
     sys.setswitchinterval(0.0005)
-    serving.serve(application(service), host, port, http=PromptProtocol, timeout_graceful_shutdown=30)
+    serving.serve(build_application(service), host, port, http=TimeLimitedProtocol, timeout_graceful_shutdown=30)

@@ -1,0 +1,186 @@
+"""The published contract: each document and each row.
+
+The docstrings of these classes and the descriptions of their fields are part of the published JSON Schemas
+(`schemas/`, which `python -m prakerja.blacklist.publisher.json_schemas` writes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from prakerja.blacklist.format.documents import Bounds, Description, Document, DoesNotFitError, Pattern, Size
+
+CONTRACT: Final = "prakerja.blacklist/1"
+KEYRING_CONTRACT: Final = "prakerja.keyring/1"
+SCHEMAS = Path(__file__).parent / "schemas"
+#: The pointer's file.
+POINTER = "latest.json"
+#: A version may seem to be from so far in the future: clocks differ.
+CLOCK_SKEW = timedelta(hours=1)
+
+Sha256 = Annotated[str, Pattern(r"^[0-9a-f]{64}$")]
+KeyId = Annotated[str, Pattern(r"^[0-9a-f]{16}$")]
+Instant = Annotated[str, Pattern(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Day = Annotated[str, Pattern(r"^\d{4}-\d\d-\d\d$")]
+CohortNumber = Annotated[int, Bounds(1, 9999)]
+VersionNumber = Annotated[int, Bounds(1, 999_999_999)]
+Count = Annotated[int, Bounds(0)]
+DecisionId = Annotated[str, Pattern(r"^gelombang-\d{1,4}-[0-9a-f]{24}$")]
+Subject = Annotated[str, Pattern(r"^[0-9a-f]{64}$"), Description("lower-case hex HMAC-SHA256(key, NIK)")]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow(Document):
+    """One listed person. The list is sorted by `subject`."""
+
+    subject: Subject
+    cohort: CohortNumber
+    reason: Literal["NO_FIRST_PURCHASE"]
+    effective_at: Annotated[Instant, Description("the deadline's end, UTC")]
+    decision_id: DecisionId
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaRow(Document):
+    """One change since the previous version. The delta is sorted by `subject`."""
+
+    op: Literal["ADD", "WITHDRAW"]
+    subject: Subject
+    cohort: CohortNumber
+    reason: Annotated[Literal["NO_FIRST_PURCHASE", "REINSTATED", "KEY_ROTATED"], Description("of a WITHDRAW: why")]
+    effective_at: Instant
+    decision_id: DecisionId
+
+
+@dataclass(frozen=True, slots=True)
+class Latest(Document):
+    """The pointer, `latest.json`: the only file that is ever replaced."""
+
+    version: VersionNumber
+    manifest: Annotated[str, Pattern(r"^v\d{6,9}/manifest\.json$")]
+    sha256: Annotated[Sha256, Description("of the manifest")]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts(Document):
+    """What a version counts."""
+
+    entries: Count
+    added: Count
+    withdrawn: Count
+    by_cohort: dict[Annotated[str, Pattern(r"^\d+$")], Count]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile(Document):
+    """A file of a version."""
+
+    name: Literal["snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz"]
+    bytes: Annotated[int, Bounds(0, below=2**40)]
+    sha256: Sha256
+    rows: Annotated[int, Bounds(0, below=2**40)]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest(Document):
+    """What a version of the blacklist is made of; `manifest.json.sig` signs its bytes."""
+
+    contract: Literal["prakerja.blacklist/1"]
+    version: VersionNumber
+    previous_version: VersionNumber | None
+    created_at: Instant
+    checked_at: Annotated[Instant, Description("when it was last looked whether anything had changed")]
+    changed_at: Annotated[Instant, Description("when the list last changed")]
+    expires_at: Annotated[Instant, Description("a reader refuses the list afterwards")]
+    data_as_of: Annotated[dict[str, Day], Description("platform: latest business date in force")]
+    key_id: Annotated[KeyId, Description("the HMAC key of the subjects")]
+    signing_key_id: KeyId
+    counts: Counts
+    result_sha256: Annotated[Sha256, Description("of the uncompressed snapshot CSV")]
+    files: Annotated[list[PublishedFile], Size(3, 3)]
+
+    def file(self, name: str) -> PublishedFile:
+        """Return the file of that name. Raise `DoesNotFitError` if the manifest does not name it exactly once."""
+        found = [file for file in self.files if file.name == name]
+        if len(found) != 1:
+            raise DoesNotFitError(f"{version_folder(self.version)}: the manifest does not name {name} once")
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class RingKey(Document):
+    """A key that signs, or has signed. One that was retired signs nothing after `last_version`."""
+
+    signing_key_id: KeyId
+    public_key: Annotated[str, Description("PEM")]
+    last_version: VersionNumber | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedKey(Document):
+    """A key that nothing is believed of any more."""
+
+    signing_key_id: KeyId
+    revoked_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring(Document):
+    """Which keys sign: `keys/keyring-000001.json`, ... Each is signed by a key of the one before it."""
+
+    contract: Literal["prakerja.keyring/1"]
+    number: Annotated[int, Bounds(1, 999_999)]
+    created_at: Instant
+    keys: Annotated[list[RingKey], Size(1, 256)]
+    revoked: list[RevokedKey]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedKeyring(Document):
+    """A keyring as it is published: its bytes in base64, and signatures over them by key."""
+
+    keyring: Annotated[str, Description("base64 of the keyring's bytes")]
+    signatures: Annotated[dict[KeyId, str], Description("base64 of Ed25519 signatures over these bytes")]
+
+
+PUBLISHED: dict[str, type[Document]] = {
+    "latest": Latest,
+    "manifest": Manifest,
+    "snapshot_row": SnapshotRow,
+    "delta_row": DeltaRow,
+    "keyring": Keyring,
+    "signed_keyring": SignedKeyring,
+}
+
+
+def version_folder(version: int) -> str:
+    """Return the name of a version's folder: `v000017`."""
+    return f"v{version:06d}"
+
+
+def manifest_name(version: int) -> str:
+    """Return the name of a version's manifest: `v000017/manifest.json`."""
+    return f"{version_folder(version)}/manifest.json"
+
+
+def earlier_list_folder(key_id: str) -> str:
+    """Return the name of the folder of the list under an earlier key of the subjects, which lies beside the list."""
+    return f"blacklist-{key_id}"
+
+
+def format_instant(at: datetime) -> str:
+    """Return an instant as the contract writes it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_instant(text: str) -> datetime:
+    """Return an instant of the contract. Raise `DoesNotFitError` if there is no such day (`2021-99-99`)."""
+    try:
+        found = datetime.fromisoformat(text)
+        _ = found + timedelta(days=400)  # the rules of freshness add days to it
+    except (ValueError, OverflowError):
+        raise DoesNotFitError("an instant is none") from None
+    return found

@@ -1,0 +1,87 @@
+"""Ed25519 signatures of manifests, keyrings and anchors, and the keys that make and verify them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING
+
+from prakerja.blacklist.format.errors import PrakerjaError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+
+class SigningKey:
+    """The private key that signs manifests."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+
+    @classmethod
+    def from_pem(cls, pem: bytes, variable: str = "PRAKERJA_SIGNING_KEY") -> SigningKey:
+        """Return the key of a PEM. Raise `PrakerjaError`, which names the `variable` that it came from."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        try:
+            private = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            private = None
+        if not isinstance(private, Ed25519PrivateKey):
+            raise PrakerjaError(f"the signing key is not an Ed25519 private key in PEM: correct {variable}")
+        return cls(private)
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(self._private.public_key())
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature over `data`, in base64 with a line break at the end."""
+        return base64.b64encode(self._private.sign(data)) + b"\n"
+
+
+class PublicKey:
+    """The key that verifies. A reader pins it."""
+
+    def __init__(self, public: Ed25519PublicKey) -> None:
+        self._public = public
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> PublicKey:
+        """Return the key of a PEM. Raise `PrakerjaError`."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        try:
+            public = load_pem_public_key(pem)
+        except (ValueError, UnsupportedAlgorithm):
+            public = None
+        if not isinstance(public, Ed25519PublicKey):
+            raise PrakerjaError("the public key is not an Ed25519 key in PEM")
+        return cls(public)
+
+    @property
+    def pem(self) -> bytes:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return self._public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def key_id(self) -> str:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return hashlib.sha256(self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+
+    def has_signed(self, data: bytes, signature: bytes) -> bool:
+        """Return whether `signature` (base64) is this key's over exactly these bytes."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._public.verify(base64.b64decode(signature.strip(), validate=True), data)
+        except (InvalidSignature, binascii.Error):
+            return False
+        return True

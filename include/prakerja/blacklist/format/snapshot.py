@@ -1,0 +1,278 @@
+"""The canonical list as bytes: CSV with a header, LF, sorted by subject. Sorted lines are their own index.
+
+A change is applied by copying the bytes between the changed lines. A list of millions is never split into lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import operator
+import re
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from prakerja.blacklist.format.contract import DeltaRow, SnapshotRow
+from prakerja.blacklist.format.documents import Document, column_names, line_pattern
+from prakerja.blacklist.format.errors import PrakerjaError
+
+SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
+HEX = 2 * SUBJECT_BYTES
+HEAD_BYTES = 8
+NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
+LINE_BYTES_MAX = 192  # no line that fits the contract is longer
+HEADER = (",".join(column_names(SnapshotRow)) + "\n").encode()
+DELTA_HEADER = (",".join(column_names(DeltaRow)) + "\n").encode()
+#: The lines of each kind of row, whose group is the subject.
+_LINES: dict[type[Document], re.Pattern[bytes]] = {
+    row: re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
+    for row in (SnapshotRow, DeltaRow)
+}
+
+
+class NotCanonicalError(PrakerjaError):
+    """A list or delta is not in canonical form, or a delta does not fit the list that it is applied to."""
+
+
+class Change(NamedTuple):
+    """One change: `ADD` or `WITHDRAW`, the subject in hex, and the list's line that it adds or withdraws."""
+
+    op: str
+    subject: bytes
+    line: bytes
+
+
+def sha256(data: Any) -> str:
+    """Return the SHA-256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def parse_delta(data: bytes) -> list[Change]:
+    """Return the changes of a delta's canonical CSV, in order. Raise `NotCanonicalError`."""
+    if not data.startswith(DELTA_HEADER):
+        raise NotCanonicalError(f"a delta must have the columns {', '.join(column_names(DeltaRow))}")
+    subjects = _subjects(DeltaRow, data, len(DELTA_HEADER), len(data))
+    if any(map(operator.gt, subjects, subjects[1:])):
+        raise NotCanonicalError("a delta is not sorted by subject")
+    changes = []
+    for subject, line in zip(subjects, data[len(DELTA_HEADER) :].splitlines(keepends=True), strict=True):
+        op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
+        changes.append(Change(op, subject, line[len(op) + 1 :]))
+    if any(
+        before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD")
+        for before, after in itertools.pairwise(changes)
+    ):
+        raise NotCanonicalError("a delta names a subject twice")
+    added = b"".join(change.line for change in changes if change.op == "ADD")
+    _subjects(SnapshotRow, added, 0, len(added))  # added lines become lines of the list, and must fit there
+    return changes
+
+
+def merge_deltas(deltas: Iterable[Sequence[Change]]) -> list[Change]:
+    """Return the changes of consecutive deltas as one delta. A subject that was added and withdrawn again is not in it.
+
+    Raise `NotCanonicalError`.
+    """
+    effect: dict[bytes, list[Change]] = {}
+    for delta in deltas:
+        for change in delta:
+            steps = effect.setdefault(change.subject, [])
+            if steps and steps[-1].op == change.op:
+                raise NotCanonicalError("deltas in a row add or withdraw the same subject twice")
+            if steps and change.op == "WITHDRAW":
+                steps.pop()  # the addition that it undoes
+            else:
+                steps.append(change)
+    return [change for _, steps in sorted(effect.items()) for change in steps]
+
+
+def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
+    """Yield the canonical list after the changes, in pieces. `base` is a list's bytes or a mapped file of them.
+
+    Raise `NotCanonicalError` if a change adds a listed subject or withdraws one that is not listed.
+    """
+    view = memoryview(base)
+    position, place = 0, (len(HEADER), len(HEADER))
+    before: Change | None = None
+    for change in changes:
+        if before and change.subject == before.subject:
+            if (before.op, change.op) != ("WITHDRAW", "ADD"):
+                raise NotCanonicalError("a delta names a subject twice")
+        else:
+            place = _place(base, change.subject, max(place[1], len(HEADER)))
+            if (change.op == "ADD") == (place[0] < place[1]):
+                raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
+        yield view[position : place[0]]
+        if change.op == "ADD":
+            yield change.line
+        position, before = place[1], change
+    yield view[position:]
+
+
+def build_list(base: Any, changes: Sequence[Change]) -> bytes:
+    """Return the list after the changes. Raise `NotCanonicalError`."""
+    return b"".join(_pieces(base, changes))
+
+
+def hash_list(base: Any, changes: Sequence[Change]) -> str:
+    """Return the SHA-256 of the list after the changes. Raise `NotCanonicalError`."""
+    digest = hashlib.sha256()
+    for piece in _pieces(base, changes):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
+    if len(changes) * 8 * LINE_BYTES_MAX < len(base):
+        return apply_changes(base, changes)
+    # Most of the list changes (it is the first, or re-issued under another key): splitting it into lines is faster.
+    lines = {line[:HEX]: line for line in bytes(base)[len(HEADER) :].splitlines(keepends=True)}
+    for change in changes:
+        if (change.op == "ADD") == (change.subject in lines):
+            raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
+        if change.op == "ADD":
+            lines[change.subject] = change.line
+        else:
+            del lines[change.subject]
+    return itertools.chain([HEADER], (line for _, line in sorted(lines.items())))
+
+
+def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
+    """Return where the subject's line begins and ends, or twice where it would begin. `low` is a line's beginning."""
+    end = len(base)
+    low, high = _narrowed(base, subject, low, end)
+    while low < high:
+        middle = (low + high) // 2
+        start = base.rfind(b"\n", low, middle) + 1 or low
+        if base[start : start + HEX] < subject:
+            low = base.find(b"\n", middle) + 1 or end
+        else:
+            high = start
+    if low < end and base[low : low + HEX] == subject:
+        return low, base.find(b"\n", low) + 1 or end
+    return low, low
+
+
+def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
+    """Return the beginnings of two lines around the subject, close together if subjects are spread evenly."""
+    expected = len(HEADER) + ((end - len(HEADER)) * int(subject[:8], 16) >> 32)
+    before = base.rfind(b"\n", low, max(expected - NEAR_BYTES, low)) + 1 or low
+    if base[before : before + HEX] > subject:
+        before = low
+    after = base.find(b"\n", min(expected + NEAR_BYTES, end)) + 1 or end
+    if after < end and base[after : after + HEX] < subject:
+        after = end
+    return before, after
+
+
+class Subjects(Sequence[bytes]):
+    """The subjects of a list in binary, sorted, in one buffer of 32 bytes each. Membership is tested by bisection."""
+
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
+        self._count = len(buffer) // SUBJECT_BYTES
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self[each] for each in range(*position.indices(self._count))]
+        if not 0 <= position < self._count:
+            raise IndexError(position)
+        start = position * SUBJECT_BYTES
+        return self.buffer[start : start + SUBJECT_BYTES]
+
+    def __contains__(self, subject: object) -> bool:
+        if not isinstance(subject, bytes):
+            return False
+        position = self.place(subject)
+        return position < self._count and bool(self[position] == subject)
+
+    def place(self, subject: bytes, low: int = 0) -> int:
+        """Return the position of the subject, or where it would be. It is not before `low`."""
+        heads = self._heads
+        head = int.from_bytes(subject[:HEAD_BYTES], "big")
+        first = bisect_left(heads, head, low)
+        if first == self._count or heads[first] != head:
+            return first
+        return bisect_left(self, subject, first, bisect_right(heads, head, first))
+
+    @cached_property
+    def _heads(self) -> array[int]:
+        """The first eight bytes of each subject, as numbers. Few subjects share them, and numbers compare fast."""
+        heads = array("Q")
+        if self._count:
+            heads.frombytes(memoryview(self.buffer).cast("B").cast("Q")[:: SUBJECT_BYTES // HEAD_BYTES].tobytes())
+        if sys.byteorder == "little":
+            heads.byteswap()
+        return heads
+
+    def apply_changes(self, changes: Iterable[Change]) -> Iterator[Any]:
+        """Yield the subjects after the changes, in pieces, as `apply_changes` does with the lines."""
+        view, position = memoryview(self.buffer), 0
+        place, before = 0, b""
+        for change in changes:
+            subject = bytes.fromhex(change.subject.decode())
+            if subject != before:
+                place = self.place(subject, place)  # changes are sorted
+            yield view[position : place * SUBJECT_BYTES]
+            position = place * SUBJECT_BYTES
+            if change.op == "ADD":
+                yield subject
+            else:
+                place += 1
+                position = place * SUBJECT_BYTES
+            before = subject
+        yield view[position:]
+
+
+class Lines:
+    """A list that arrives in chunks: its hash, its rows, and its subjects. Each line must fit the contract."""
+
+    def __init__(self) -> None:
+        self.digest, self.rows = hashlib.sha256(), 0
+        self._left, self._last, self._has_header = b"", b"", False
+
+    def read_chunk(self, chunk: bytes) -> bytes:
+        """Read the next chunk and return the subjects of its whole lines, in binary. Raise `NotCanonicalError`."""
+        self.digest.update(chunk)
+        data = self._left + chunk
+        if not self._has_header:
+            if len(data) < len(HEADER) and HEADER.startswith(data):
+                self._left = data
+                return b""
+            if not data.startswith(HEADER):
+                raise NotCanonicalError(f"a list must have the columns {', '.join(column_names(SnapshotRow))}")
+            data, self._has_header = data[len(HEADER) :], True
+        whole = data.rfind(b"\n") + 1
+        self._left = data[whole:]
+        if len(self._left) > LINE_BYTES_MAX:
+            raise NotCanonicalError("a list has a line that is longer than the contract allows")
+        subjects = _subjects(SnapshotRow, data, 0, whole)
+        _require_sorted([self._last, *subjects])
+        if subjects:
+            self._last, self.rows = subjects[-1], self.rows + len(subjects)
+        return bytes.fromhex(b"".join(subjects).decode())
+
+    def require_end(self) -> None:
+        """Raise `NotCanonicalError` if the list is not complete."""
+        if self._left or not self._has_header:
+            raise NotCanonicalError("a list breaks off")
+
+
+def _subjects(row: type[Document], data: bytes, start: int, end: int) -> list[bytes]:
+    """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
+    subjects: list[bytes] = _LINES[row].findall(data, start, end)
+    if len(subjects) != data.count(b"\n", start, end) or (start < end and data[end - 1 : end] != b"\n"):
+        raise NotCanonicalError("a list or delta has a line that does not fit the contract")
+    return subjects
+
+
+def _require_sorted(subjects: list[bytes]) -> None:
+    if any(map(operator.ge, subjects, subjects[1:])):
+        raise NotCanonicalError("a list or delta is not sorted by subject, or names one twice")

@@ -1,0 +1,100 @@
+"""The keys that a publisher holds, the keyrings that it writes, and the record of who changed which key."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from upath import UPath
+
+from prakerja import warehouse
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.signatures import SigningKey
+from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja.blacklist.publisher import storage
+from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_keys
+from prakerja.blacklist.publisher.published_folder import list_root, pointed_manifest
+from prakerja.blacklist.publisher.storage import document_reader_in, read_document
+from prakerja.programme import programme
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a publisher holds. `subjects` are by their id, the current one first."""
+
+    signer: SigningKey
+    standby: SigningKey | None
+    subjects: dict[str, SubjectKey]
+
+    @classmethod
+    def from_settings(cls) -> Keys:
+        """Return the configured keys. Raise `PrakerjaError`."""
+        return cls(load_signing_key(), load_next_signing_key(), {key.key_id: key for key in load_subject_keys()})
+
+    @property
+    def current_id(self) -> str:
+        """The id of the subjects' key that new versions have."""
+        return next(iter(self.subjects))
+
+    def subject_key_id(self, version: Any) -> str:
+        """Return the id of the subjects' key of a version's row."""
+        return str(version["key_id"] or list(self.subjects)[-1])
+
+
+def load_trust(root: UPath, keys: Keys) -> keyring.Trust:
+    """Return which keys the readers of a published folder believe. Raise `UntrustedError`."""
+    pins = [keys.signer.public, *([keys.standby.public] if keys.standby else [])]
+    return keyring.Trust.from_pins(pins).follow(document_reader_in(root), at_most=None)
+
+
+def write_keyring(root: UPath, keys: Keys, version: int, at: datetime) -> None:
+    """Write the keyring of the keys that sign, if it says anything new, and each key beside it as PEM."""
+    before = load_trust(root, keys)
+    for key in (keys.signer, keys.standby):
+        if key and read_document(root, name := f"keys/{key.public.key_id}.pem") is None:
+            storage.write_whole(root / name, key.public.pem)
+    following = keyring.build_next_keyring(before, keys.signer, keys.standby, version, at, signed_by=signer_id(root))
+    if following:
+        storage.write_whole(root / keyring.file_name(before.number + 1), following)
+
+
+def signer_id(root: UPath | None = None) -> str | None:
+    """Return the id of the key that signed the newest version, or None if there is none."""
+    newest = pointed_manifest(list_root() if root is None else root)
+    return newest.signing_key_id if newest else None
+
+
+def listed_key_id() -> str | None:
+    """Return the id of the subjects' key of the published list, or None if nothing is published."""
+    newest = pointed_manifest(list_root())
+    return newest.key_id if newest else None
+
+
+def announced_at(key_id: str) -> str | None:
+    """Return since when each keyring names this key as one that signs or may sign, or None if the newest does not."""
+    read_keyring, since = document_reader_in(list_root()), None
+    for number in itertools.count(1):
+        data = read_keyring(keyring.file_name(number))
+        if data is None:
+            break
+        ring = keyring.parse_keyring(data, number)
+        if not any(key.signing_key_id == key_id and key.last_version is None for key in ring.keys):
+            since = None
+        elif since is None:
+            since = ring.created_at
+    return since
+
+
+def key_overlap() -> timedelta:
+    """Return how long a key and its successor are both of use."""
+    return timedelta(days=programme().blacklist.key_overlap_days)
+
+
+def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -> None:
+    """Record who changed which key, and why."""
+    with warehouse.transaction("publish") as connection:
+        warehouse.execute(
+            connection, "blacklist/insert_rotation", kind=kind, key_id=key_id, because=because, answered_by=answered_by
+        )

@@ -1,0 +1,451 @@
+"""A reader's folder, synced with a source: fetched, verified, deltas applied, and the last trusted list kept.
+
+A refused list leaves the folder as it was. A reader withstands the attacks that TUF describes: rollback, freeze,
+mix-and-match, fast-forward, endless data, and keys that are wrong, retired or stolen (docs/reading-the-list.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prakerja.blacklist.format.contract import (
+    CLOCK_SKEW,
+    Manifest,
+    format_instant,
+    parse_instant,
+    version_folder,
+)
+from prakerja.blacklist.format.documents import canonical_json, parse_document
+from prakerja.blacklist.format.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.signatures import PublicKey
+from prakerja.blacklist.format.snapshot import (
+    DELTA_HEADER,
+    HEADER,
+    LINE_BYTES_MAX,
+    SUBJECT_BYTES,
+    Change,
+    Lines,
+    NotCanonicalError,
+    Subjects,
+    apply_changes,
+    merge_deltas,
+    parse_delta,
+    sha256,
+)
+from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja.blacklist.reader.durable_files import map_file, open_durable, sync_folder
+from prakerja.blacklist.reader.sources import NotThereError, Source, document_reader, read
+from prakerja.blacklist.reader.trusted_list import Trusted, TrustedList, trust_fields
+from prakerja.blacklist.reader.verification import (
+    Offer,
+    RefusedListError,
+    fetch_manifest,
+    fetch_offer,
+    inflate,
+    require_contents,
+    unzip,
+)
+
+STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
+BATCH_BYTES = 4 << 20
+DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
+VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead was not published, but made up
+PATIENCE_SECONDS = 60.0  # for another sync of the same folder
+OWNED = re.compile(r"v\d{6,9}-[0-9a-f]{16}|\.\d+\.new|\.trusted\.json\.\d+|\.lock|trusted\.json")
+IGNORED = ("lost+found", ".DS_Store")  # a file system puts these anywhere
+
+
+@dataclass(frozen=True)
+class Synced:
+    """How a sync ended. `how` is `unchanged`, `delta` or `full`; `changes` are those of the deltas."""
+
+    trusted: Trusted
+    how: str
+    changes: Sequence[Change]
+
+
+class DeltaUnusableError(Exception):
+    """The deltas do not lead from the trusted list to the new one. The whole list is fetched."""
+
+
+class Client:
+    """A reader with a folder of its own. `pins` are the public keys that it believes at first.
+
+    With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
+    earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
+    a reader that tells others, in each answer, that the list has expired.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        pins: Iterable[PublicKey] = (),
+        subject_keys: Sequence[SubjectKey] = (),
+        *,
+        takes_expired: bool = False,
+    ) -> None:
+        self.folder, self.takes_expired = folder, takes_expired
+        self.pins = list(pins)
+        self.subject_keys = list(subject_keys)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def trusted(self) -> Trusted | None:
+        """Return what the folder holds, without asking a source, or None before the first sync."""
+        try:
+            data = (self.folder / STATE).read_bytes()
+        except FileNotFoundError:
+            return None
+        return parse_document(Trusted, data, f"{self.folder / STATE} is damaged: empty the folder, then sync again")
+
+    def open_list(self) -> TrustedList:
+        """Return the trusted list, verified as it lies there. Raise `NotReadyError` or `RefusedListError`."""
+        trusted = self.trusted()
+        while trusted:
+            if trusted.is_revoked:
+                raise RefusedListError(
+                    "revoked", f"the list in {self.folder} was signed by a key that was revoked since: sync it"
+                )
+            with contextlib.suppress(OSError):
+                buffer = map_file(self.folder / trusted.folder / SUBJECTS)
+                if sha256(buffer) == trusted.subjects_sha256:
+                    return TrustedList(trusted, Subjects(buffer))
+            before, trusted = trusted, self.trusted()
+            if trusted == before:  # no other sync has replaced it meanwhile
+                raise RefusedListError("damaged", f"the list in {self.folder} is not the one that was trusted: sync it")
+        raise NotReadyError(f"{self.folder} holds no list yet: sync it first")
+
+    def key_of(self, trusted: Trusted) -> SubjectKey:
+        """Return the key of the list's subjects. Raise `RefusedListError` if this reader does not have it."""
+        for key in self.subject_keys:
+            if key.key_id == trusted.key_id:
+                return key
+        raise _refuse_key(trusted.key_id)
+
+    # -- syncing -------------------------------------------------------------------------------------------------------
+
+    def sync(self, source: Source, now: datetime | None = None) -> Synced:
+        """Bring the folder up to the source's version, or leave it as it is.
+
+        Raise `RefusedListError`, `UntrustedError`, `NotCanonicalError` or `DoesNotFitError` if the list is refused, and
+        `UnreachableError` if retrying is safe. The reader learns newer keyrings in each of these cases.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(not OWNED.fullmatch(path.name) and path.name not in IGNORED for path in self.folder.iterdir()):
+                raise PrakerjaError(f"{self.folder} holds other files: give the reader a folder of its own")
+            return self._sync(source, now or datetime.now(UTC))
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise PrakerjaError(
+                f"{self.folder} cannot be written ({why}): make room; the list before is kept"
+            ) from None
+
+    def _sync(self, source: Source, now: datetime) -> Synced:
+        with self._lock_folder():
+            self._remove_leftovers()
+            before = self._load_before()
+            trust = (before.trust if before else self._trust_pins()).follow(document_reader(source))
+            if before and trust.number > before.keyring:
+                # Kept even if the list is refused: nobody can withhold a revocation that was learnt once.
+                before = replace(before, **trust_fields(trust))
+                self._write_state(before)
+            is_recovering = before is not None and before.signing_key_id in trust.revoked
+            if is_recovering:
+                # A list that a stolen key has signed bounds nothing, however far ahead it was.
+                before = None
+            offer = self._choose_offer(source, trust, before, now)
+            if is_recovering and trust.keys[offer.manifest.signing_key_id].last_version is not None:
+                # How far the publisher had come is unknown, so only a key that signs today may continue.
+                name = version_folder(offer.manifest.version)
+                raise RefusedListError("rollback", f"{name} is signed by a key that signs no more")
+            if before and before.manifest_sha256 == offer.pointer.sha256 and self._is_intact(before):
+                return Synced(self._keep(before, trust, now), "unchanged", [])
+            aside = self.folder / f".{os.getpid()}.new"
+            aside.mkdir()
+            try:
+                how, changes = self._fetch_list(offer, trust, before, aside)
+                return Synced(self._replace_list(aside, offer, trust, now), how, changes)
+            finally:
+                self._remove_leftovers()
+
+    def _fetch_list(
+        self, offer: Offer, trust: Trust, before: Trusted | None, aside: Path
+    ) -> tuple[str, Sequence[Change]]:
+        """Write the new list aside: from deltas if they suffice, else from the whole list, once."""
+        if before and before.key_id == offer.manifest.key_id and before.version < offer.manifest.version:
+            with contextlib.suppress(DeltaUnusableError):
+                return "delta", self._write_from_deltas(offer, trust, before, aside)
+        self._write_from_snapshot(offer, aside)
+        return "full", []
+
+    def _remove_leftovers(self) -> None:
+        """Remove earlier lists, and what a sync that was killed has left."""
+        trusted = self.trusted()
+        for leftover in self.folder.iterdir():
+            is_needed = leftover.name in (STATE, ".lock") or (trusted and leftover.name == trusted.folder)
+            if is_needed or not OWNED.fullmatch(leftover.name):  # somebody may have put a file there since the check
+                continue
+            if leftover.is_file():
+                leftover.unlink()
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def _load_before(self) -> Trusted | None:
+        """Return what was trusted, or None if the publisher's key was pinned anew, since a lost key has no successor.
+
+        A key is pinned anew if it was not given at the last sync and the keyring does not say that it signs. A thief's
+        keyring may say so: the reader's folder is to be emptied then.
+        """
+        before = self.trusted()
+        if before is None or not self.pins:
+            return before
+        signing = {key for key, ring_key in before.trust.keys.items() if ring_key.last_version is None}
+        return before if (signing | {*before.pins}) & {pin.key_id for pin in self.pins} else None
+
+    def _trust_pins(self) -> Trust:
+        if not self.pins:
+            raise PrakerjaError("a reader believes nobody by itself: give it the publisher's public key (--pin FILE)")
+        return Trust.from_pins(self.pins)
+
+    def _choose_offer(self, source: Source, trust: Trust, before: Trusted | None, now: datetime) -> Offer:
+        """Return the version that the source points at, under a key of this reader, if it may be trusted."""
+        offer = fetch_offer(source, trust)
+        version = offer.manifest.version
+        if version < max((key.last_version or 0 for key in trust.keys.values()), default=0):
+            raise RefusedListError(
+                "rollback", f"the source points at version {version}, and its keyring tells of later ones"
+            )
+        own_keys = {key.key_id for key in self.subject_keys}
+        if own_keys and offer.manifest.key_id not in own_keys:
+            offer = self._find_offer_under_earlier_key(source, trust, offer.manifest, now)
+        if before:
+            _require_successor(offer, before, now)
+        manifest, name = offer.manifest, version_folder(offer.manifest.version)
+        if parse_instant(manifest.created_at) > now + CLOCK_SKEW:
+            raise RefusedListError("from_the_future", f"{name} says that it is of {manifest.created_at}")
+        if parse_instant(manifest.expires_at) <= now and not self.takes_expired:
+            raise RefusedListError(
+                "expired", f"the newest list, {name}, has expired at {manifest.expires_at}: ask the publisher"
+            )
+        return offer
+
+    def _find_offer_under_earlier_key(self, source: Source, trust: Trust, newest: Manifest, now: datetime) -> Offer:
+        for key in self.subject_keys:
+            with contextlib.suppress(NotThereError):
+                offer = fetch_offer(source.under_key(key.key_id), trust)
+                is_over = parse_instant(offer.manifest.expires_at) <= now < parse_instant(newest.expires_at)
+                if offer.manifest.key_id == key.key_id and not is_over:
+                    return offer
+        raise _refuse_key(newest.key_id)
+
+    def _is_intact(self, trusted: Trusted) -> bool:
+        """Return whether the subjects are those that were trusted.
+
+        No answer comes from the lines: the next delta must turn them into a list with the next version's hash, or the
+        whole list is fetched. A power cut may take them, so a sync does not wait until they are on the disk.
+        """
+        folder = self.folder / trusted.folder
+        with contextlib.suppress(OSError):
+            return (folder / LINES).is_file() and sha256(map_file(folder / SUBJECTS)) == trusted.subjects_sha256
+        return False
+
+    # -- writing the new list aside ------------------------------------------------------------------------------------
+
+    def _write_from_deltas(self, offer: Offer, trust: Trust, before: Trusted, aside: Path) -> list[Change]:
+        """Apply the deltas since the trusted list. Raise `DeltaUnusableError` whatever is wrong with them."""
+        versions = range(before.version + 1, offer.manifest.version + 1)
+        if len(versions) > DELTAS_AT_ONCE:
+            raise DeltaUnusableError
+        with ThreadPoolExecutor(1) as pool:  # for hashing and the disk, which need no interpreter
+            is_intact = pool.submit(self._is_intact, before)
+            try:
+                changes = merge_deltas(_fetch_deltas(offer, trust, versions))
+                if not is_intact.result():
+                    raise DeltaUnusableError
+                self._write_changed(self.folder / before.folder, changes, offer.manifest, aside, pool)
+            except (PrakerjaError, OSError):
+                raise DeltaUnusableError from None
+        return changes
+
+    def _write_changed(
+        self, before: Path, changes: list[Change], manifest: Manifest, aside: Path, pool: ThreadPoolExecutor
+    ) -> None:
+        base, subjects = map_file(before / LINES), Subjects(map_file(before / SUBJECTS))
+        with (aside / SUBJECTS).open("wb") as out:
+            out.writelines(subjects.apply_changes(changes))
+            out.flush()
+            is_on_disk = pool.submit(os.fsync, out.fileno())  # takes as long as writing all the lines
+            if _write_and_hash(aside / LINES, apply_changes(base, changes)) != manifest.result_sha256:
+                raise NotCanonicalError("the trusted list and the deltas do not give the new list")
+            is_on_disk.result()
+
+    def _write_from_snapshot(self, offer: Offer, aside: Path) -> None:
+        manifest, file = offer.manifest, offer.manifest.file("snapshot.csv.gz")
+        name, download = f"{version_folder(manifest.version)}/{file.name}", aside / "download"
+        digest, size = hashlib.sha256(), 0
+        try:
+            with download.open("wb") as out:
+                for chunk in offer.source.chunks(name, file.bytes):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    out.write(chunk)
+        except NotThereError:
+            raise RefusedListError("missing", f"{name} is not there") from None
+        if size != file.bytes or digest.hexdigest() != file.sha256:
+            raise RefusedListError("tampered", f"{name} is not what the manifest says")
+        lines = Lines()
+        with (
+            download.open("rb") as packed,
+            (aside / LINES).open("wb") as listed,
+            open_durable(aside / SUBJECTS) as subjects,
+        ):
+            for chunk in inflate(packed, len(HEADER) + file.rows * LINE_BYTES_MAX, name):
+                subjects.write(lines.read_chunk(chunk))
+                listed.write(chunk)
+        lines.require_end()
+        if lines.digest.hexdigest() != manifest.result_sha256 or lines.rows != manifest.counts.entries:
+            raise RefusedListError("tampered", f"{name} is not the list that result_sha256 names")
+        download.unlink()
+
+    # -- the folder's state --------------------------------------------------------------------------------------------
+
+    def _replace_list(self, aside: Path, offer: Offer, trust: Trust, now: datetime) -> Trusted:
+        """Move the new list into the folder, then the state that names it."""
+        manifest, subjects = offer.manifest, aside / SUBJECTS
+        name = version_folder(manifest.version)
+        if subjects.stat().st_size != manifest.counts.entries * SUBJECT_BYTES:
+            raise RefusedListError("tampered", f"{name} does not list as many as its manifest says")
+        trusted = Trusted(
+            version=manifest.version,
+            folder=f"{name}-{secrets.token_hex(8)}",
+            manifest_sha256=sha256(offer.manifest_bytes),
+            result_sha256=manifest.result_sha256,
+            subjects_sha256=sha256(map_file(subjects)),
+            entries=manifest.counts.entries,
+            key_id=manifest.key_id,
+            signing_key_id=manifest.signing_key_id,
+            created_at=manifest.created_at,
+            expires_at=manifest.expires_at,
+            data_as_of=manifest.data_as_of,
+            synced_at=format_instant(now),
+            pins=self._pin_ids(),
+            **trust_fields(trust),
+        )
+        sync_folder(aside)
+        aside.rename(self.folder / trusted.folder)
+        sync_folder(self.folder)
+        self._write_state(trusted)
+        return trusted
+
+    def _keep(self, before: Trusted, trust: Trust, now: datetime) -> Trusted:
+        kept = replace(before, synced_at=format_instant(now), pins=self._pin_ids(), **trust_fields(trust))
+        self._write_state(kept)
+        return kept
+
+    def _pin_ids(self) -> list[str]:
+        before = self.trusted()
+        return [pin.key_id for pin in self.pins] or (before.pins if before else [])
+
+    def _write_state(self, trusted: Trusted) -> None:
+        aside = self.folder / f".{STATE}.{os.getpid()}"
+        with open_durable(aside) as out:
+            out.write(canonical_json(trusted))
+        aside.replace(self.folder / STATE)
+        sync_folder(self.folder)
+
+    @contextlib.contextmanager
+    def _lock_folder(self) -> Iterator[None]:
+        with (self.folder / ".lock").open("w") as lock:
+            patience = time.monotonic() + PATIENCE_SECONDS
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > patience:
+                        raise TransientError(f"another sync of {self.folder} is running: wait for it") from None
+                    time.sleep(0.05)
+            yield
+
+
+def _require_successor(offer: Offer, before: Trusted, now: datetime) -> None:
+    """Raise `RefusedListError` unless the offered version may follow the trusted one."""
+    manifest, name = offer.manifest, version_folder(offer.manifest.version)
+    if manifest.version < before.version:
+        raise RefusedListError(
+            "rollback", f"the source points at version {manifest.version}, {before.version} was trusted already"
+        )
+    is_other = offer.pointer.sha256 != before.manifest_sha256 and manifest.key_id == before.key_id
+    if manifest.version == before.version and is_other:
+        raise RefusedListError("two_of_one", f"{name} is another one than the {name} that was trusted")
+    days = max((now - parse_instant(before.created_at)).days, 0)
+    if manifest.version - before.version > VERSIONS_SPARE + VERSIONS_A_DAY_MAX * days:
+        raise RefusedListError(
+            "fast_forward", f"{name} is {manifest.version - before.version:,} versions ahead of the trusted one"
+        )
+    if parse_instant(manifest.created_at) < parse_instant(before.created_at) and manifest.version > before.version:
+        raise RefusedListError("rollback", f"{name} says that it is older than the version before it")
+
+
+def _fetch_deltas(offer: Offer, trust: Trust, versions: range) -> Iterator[list[Change]]:
+    """Yield the deltas of some versions. Raise `DeltaUnusableError` once the whole list would be less work."""
+    bytes_left = offer.manifest.file("snapshot.csv.gz").bytes
+    for version in versions:
+        is_newest = version == offer.manifest.version
+        manifest = offer.manifest if is_newest else fetch_manifest(offer.source, trust, version).manifest
+        file = manifest.file("delta.csv.gz")
+        bytes_left -= file.bytes
+        if manifest.key_id != offer.manifest.key_id or bytes_left < 0:
+            raise DeltaUnusableError
+        name = f"{version_folder(version)}/{file.name}"
+        data = require_contents(read(offer.source, name, file.bytes), file, name)
+        yield parse_delta(unzip(data, len(DELTA_HEADER) + file.rows * LINE_BYTES_MAX, name))
+
+
+def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
+    """Write a file that need not be on the disk at once (see `Client._is_intact`) and return its SHA-256.
+
+    One thread hashes while the other writes: both take as long, and neither needs the interpreter.
+    """
+    digest = hashlib.sha256()
+
+    def hash_batch(batch: list[Any]) -> None:
+        for piece in batch:
+            digest.update(piece)
+
+    with path.open("wb") as out, ThreadPoolExecutor(1) as pool:
+        batch, size, jobs = list[Any](), 0, list[Future[None]]()
+        for piece in pieces:
+            batch.append(piece)
+            size += len(piece)
+            if size > BATCH_BYTES:
+                jobs.append(pool.submit(hash_batch, batch))
+                out.writelines(batch)
+                batch, size = [], 0
+        jobs.append(pool.submit(hash_batch, batch))
+        out.writelines(batch)
+        for job in jobs:
+            job.result()
+    return digest.hexdigest()
+
+
+def _refuse_key(key_id: str) -> RefusedListError:
+    return RefusedListError(
+        "key_rotated",
+        f"the list's subjects have the key {key_id}, which this reader does not have: ask the publisher for it",
+    )

@@ -1,0 +1,199 @@
+"""The published list as consumers fetch it: the pointer, keys, and the files of versions. All of it was verified."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from prakerja.blacklist.format import keyring
+from prakerja.blacklist.format.contract import POINTER, Latest, PublishedFile
+from prakerja.blacklist.format.keyring import Trust, UntrustedError
+from prakerja.blacklist.format.signatures import PublicKey
+from prakerja.blacklist.publisher.json_schemas import model_of
+from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
+from prakerja.blacklist.reader.verification import fetch_manifest
+from prakerja.blacklist.service.openapi import (
+    FOR_EVER,
+    KEY_NEEDED,
+    Authorization,
+    IfNoneMatch,
+    KeyId,
+    conditional,
+)
+from prakerja.blacklist.service.problems import ProblemError, documented
+from prakerja.blacklist.service.state import Service, service_of
+from prakerja.errors import PrakerjaError
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
+MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
+               "parquet": "application/vnd.apache.parquet"}  # fmt: skip
+PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
+FILE_EXAMPLES = {
+    "text/plain": "bm8gc2lnbmF0dXJl\n",
+    "application/gzip": "(bytes: gzip of subject,cohort,reason,effective_at,decision_id)",
+    "application/vnd.apache.parquet": "(bytes: Parquet of the same columns)",
+}
+
+router = APIRouter()
+
+
+@router.get(
+    "/v1/blacklist/latest", operation_id="latest", tags=["list"], openapi_extra=KEY_NEEDED,
+    response_model=model_of(Latest),
+    responses=documented(401, 403, 404, 422, 429, 503) | conditional("private, no-cache"),
+)  # fmt: skip
+async def latest(
+    request: Request, key_id: KeyId = None, if_none_match: IfNoneMatch = None, authorization: Authorization = None
+) -> Response:
+    """The pointer to the newest version. Scope `list`."""
+    service = service_of(request)
+    service.access.require(authorization, "list")
+    loaded = service.lists.current()
+    data = loaded.pointer
+    if key_id and key_id != loaded.listed.trusted.key_id:
+        source = await _open_source(service, key_id)
+        data = await run_in_threadpool(translate_errors(read), source, POINTER, DOCUMENT_BYTES_MAX)
+    return _respond_whole(data, "application/json", "private, no-cache", if_none_match)
+
+
+@router.get(
+    "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], openapi_extra=KEY_NEEDED,
+    response_class=Response,
+    responses=documented(401, 403, 404, 422, 429, 503)
+    | conditional(FOR_EVER, description="a keyring, or a key as PEM", content={
+        "application/json": {"schema": {"$ref": "#/components/schemas/SignedKeyring"}},
+        "application/x-pem-file": {"schema": {"type": "string"}, "example": PEM_EXAMPLE},
+    }),
+)  # fmt: skip
+async def keys(
+    request: Request,
+    name: Annotated[
+        str, Path(pattern=r"^(keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem)$", examples=["keyring-000001.json"])
+    ],
+    if_none_match: IfNoneMatch = None,
+    authorization: Authorization = None,
+) -> Response:
+    """Which keys sign the list. Scope `list`. Whom to believe at first, a reader is told by a person."""
+    service = service_of(request)
+    service.access.require(authorization, "list")
+    source = await _open_source(service, None)
+    data = await run_in_threadpool(translate_errors(read_key_file), service, source, name)
+    kind = "application/json" if name.endswith(".json") else "application/x-pem-file"
+    return _respond_whole(data, kind, FOR_EVER, if_none_match)
+
+
+@router.get(
+    "/v1/blacklist/versions/{version}/{file}", operation_id="file", tags=["list"], openapi_extra=KEY_NEEDED,
+    response_class=Response,
+    responses=documented(401, 403, 404, 422, 429, 503)
+    | conditional(FOR_EVER, description="the file", content={
+        "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
+        **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
+           for kind, example in FILE_EXAMPLES.items()},
+    }),
+)  # fmt: skip
+async def file(
+    request: Request,
+    version: Annotated[int, Path(ge=1, le=999_999_999, examples=[17])],
+    file: Annotated[Literal[FILES], Path(examples=["manifest.json"])],  # type: ignore[valid-type]
+    key_id: KeyId = None,
+    if_none_match: IfNoneMatch = None,
+    authorization: Authorization = None,
+) -> Response:
+    """A file of a version: it never changes. Scope `list`."""
+    service = service_of(request)
+    service.access.require(authorization, "list")
+    if version > service.lists.current().version:
+        raise ProblemError(404, "there is no such version here")
+    source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
+    if file.startswith("manifest.json"):
+        signed = await run_in_threadpool(translate_errors(fetch_manifest), source, service.lists.trust, version)
+        data = signed.data if file == "manifest.json" else signed.signature
+        return _respond_whole(data, media_type, FOR_EVER, if_none_match)
+    named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, version, file)
+    headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}
+    if _is_known(named.sha256, if_none_match):
+        return Response(status_code=304, headers=headers)
+    headers["content-length"] = str(named.bytes)
+    if request.scope.get("is_head"):
+        return Response(headers=headers, media_type=media_type)
+    chunks = await run_in_threadpool(translate_errors(service.files.chunks), source, version, named)
+    return StreamingResponse(iterate_in_threadpool(chunks), headers=headers, media_type=media_type)
+
+
+def find_file(source: Source, trust: Trust, version: int, name: str) -> PublishedFile:
+    """Return a file of a version as its signed manifest names it. Raise `PrakerjaError`."""
+    return fetch_manifest(source, trust, version).manifest.file(name)
+
+
+def read_key_file(service: Service, source: Source, name: str) -> bytes:
+    """Return a key, or a keyring out of those that lead to the one that the service itself believes.
+
+    Raise `PrakerjaError`.
+    """
+    data = read(source, f"keys/{name}", DOCUMENT_BYTES_MAX)
+    if name.endswith(".pem"):
+        if PublicKey.from_pem(data).key_id != name.removesuffix(".pem"):
+            raise PrakerjaError(f"keys/{name} is another key: restore it")
+        return data
+    number, believed = int(name[len("keyring-") : -len(".json")]), service.lists.trust
+    if number > believed.number:
+        raise NotThereError(f"keys/{name} is not followed yet")
+    keyring.parse_keyring(data, number)
+    read_other = document_reader(source)
+
+    def read_keyring(file: str) -> bytes | None:
+        return data if file == f"keys/{name}" else read_other(file)
+
+    # All the way: keyrings from before the keys that are pinned here lead other readers to them.
+    Trust.from_pins(service.lists.client.pins).follow(read_keyring, believed.number)
+    return data
+
+
+def translate_errors(work: Callable[P, T]) -> Callable[P, T]:
+    """Return the work with its errors raised as `ProblemError`."""
+
+    def translated(*args: P.args, **settings: P.kwargs) -> T:
+        try:
+            return work(*args, **settings)
+        except NotThereError:
+            raise ProblemError(404, "there is no such file of the list here") from None
+        except UntrustedError as error:
+            log.warning("%s", error)
+            raise ProblemError(404, "there is no such file here that whoever publishes now has signed") from None
+        except (PrakerjaError, OSError) as error:
+            log.warning("%s", error if isinstance(error, PrakerjaError) else error.strerror)
+            raise ProblemError(503, "the published list cannot be read now", headers={"retry-after": "5"}) from None
+
+    return translated
+
+
+async def _open_source(service: Service, key_id: str | None) -> Source:
+    # In a thread: it asks the storage, which other requests need not wait for.
+    source: Source = await run_in_threadpool(translate_errors(service.lists.source))
+    current = service.lists.current().listed.trusted.key_id
+    return source if key_id in (None, current) else source.under_key(str(key_id))
+
+
+def _respond_whole(data: bytes, media_type: str, cache: str, if_none_match: str | None) -> Response:
+    digest = hashlib.sha256(data).hexdigest()
+    headers: dict[str, Any] = {"etag": f'"{digest}"', "cache-control": cache}
+    if _is_known(digest, if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type=media_type)
+
+
+def _is_known(digest: str, if_none_match: str | None) -> bool:
+    known = [each.strip().removeprefix("W/").strip('"') for each in (if_none_match or "").split(",")]
+    return digest in known or known == ["*"]

@@ -1,0 +1,49 @@
+"""The service's OpenAPI: parameters and answers that operations share, and the whole document (docs/openapi.json)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Query
+
+from prakerja.blacklist.format.contract import Manifest, SignedKeyring
+from prakerja.blacklist.publisher.json_schemas import model_of
+from prakerja.blacklist.service.problems import ProblemDocument, documented_headers
+
+FOR_EVER = "private, max-age=31536000, immutable"
+#: Only tells the OpenAPI that a key is needed: operations ask `Access`, which knows the scope.
+KEY_NEEDED: dict[str, Any] = {"security": [{"api_key": []}]}
+KeyId = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9a-f]{16}$",
+        description="an earlier key of the subjects, while that overlaps",
+        examples=["0123456789abcdef"],
+    ),
+]
+IfNoneMatch = Annotated[str | None, Header(description="an ETag that is known already", examples=[f'"{"0c" * 32}"'])]
+Authorization = Annotated[str | None, Header(include_in_schema=False)]
+
+
+def conditional(cache: str, **of_200: Any) -> dict[int | str, dict[str, Any]]:
+    """Return the answers to a request whose answer the client may have already."""
+    headers = documented_headers({"etag": f'"{"0c" * 32}"', "cache-control": cache})
+    return {200: {"headers": headers, **of_200}, 304: {"description": "as it is known already", "headers": headers}}
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI of an application, with the problem document that every operation may answer."""
+    if app.openapi_schema is None:
+        from fastapi.openapi.utils import get_openapi
+
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        schema["components"]["securitySchemes"] = {
+            "api_key": {"type": "http", "scheme": "bearer", "description": "a key of `prakerja keys create`"}
+        }
+        components["ProblemDocument"] = ProblemDocument.model_json_schema()
+        manifest = model_of(Manifest).model_json_schema(ref_template="#/components/schemas/{model}")
+        signed_keyring = model_of(SignedKeyring).model_json_schema()
+        components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=signed_keyring)
+        app.openapi_schema = schema
+    return app.openapi_schema
