@@ -108,13 +108,13 @@ def approve(made: decision.Decision, person: str = "siti", on: date = DECIDED_ON
         batch = approval.propose(connection, made, "revocation", on, revocation.PROPOSER)
         if batch is not None:
             approval.approve(connection, batch, person, on)
-    return revocation.require_approval(made, on)
+    return revocation.propose_and_require_approval(made, on)
 
 
 def reinstate(as_of: date, person: str = "siti") -> int:
     """Propose the reinstatements as they stand on a day, let a person approve them, and carry them out."""
     with warehouse.transaction("decide") as connection:
-        for made in late_evidence.decided_before(connection, as_of):
+        for made in late_evidence.yield_decisions_made_before(connection, as_of):
             batch = approval.propose(connection, made, "reinstatement", as_of, reinstatement.PROPOSER)
             if batch is not None:
                 approval.approve(connection, batch, person, as_of)

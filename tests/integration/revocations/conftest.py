@@ -161,7 +161,7 @@ def signed(cohort: Cohort, signers: dict[str, Path]) -> decision.Decision:
     """Two people revoked, by a batch that Siti has signed."""
     made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
-    ((_, batch),) = approval.waiting_batches()
+    ((_, batch),) = approval.yield_waiting_batches()
     CliRunner().invoke(
         app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
     )

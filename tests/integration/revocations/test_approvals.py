@@ -37,7 +37,7 @@ def said(*arguments: str, code: int = 0) -> str:
 
 
 def waiting(subject: str) -> approval.Batch:
-    (found,) = (batch for _, batch in approval.waiting_batches() if batch.subject == subject)
+    (found,) = (batch for _, batch in approval.yield_waiting_batches() if batch.subject == subject)
     return found
 
 
@@ -87,7 +87,7 @@ def test_where_two_must_approve_the_first_is_told_of_the_second(cohort: Cohort) 
     digest = waiting("revocation").digest[:16]
     assert "two people must approve it" in said("approve", "12")
     assert "one person more must approve it" in said("approve", "12", "--digest", digest, "--as", "siti")
-    assert "siti has approved this batch already" in said("approve", "12", "--digest", digest, "--as", "SITI", code=1)
+    assert "siti has already approved this batch" in said("approve", "12", "--digest", digest, "--as", "SITI", code=1)
     assert "approved by siti; one person must approve it" in said("approve", "12")
     assert "carries it out" in said("approve", "12", "--digest", digest, "--as", "budi")
     assert revocation.revoke(cohort, made, DECIDED_ON) == 2
@@ -100,7 +100,7 @@ def test_an_override_is_shown_with_who_and_why(cohort: Cohort) -> None:
     remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     overrides.override(12, attempt, because="closed `that` [day](x)\n# now", overridden_by="ani", on=DECIDED_ON)
     made = decision.decide(cohort, DECIDED_ON)
     asked = revocation.request_approval(made, DECIDED_ON)
@@ -212,7 +212,7 @@ def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(c
 def test_approvals_in_advance_are_for_replays_of_what_was_never_live(cohort: Cohort) -> None:
     with replaying():
         made = decision.decide(cohort, DECIDED_ON)
-        assert revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama, S.H.") == [
+        assert revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="Direktur Utama, S.H.") == [
             "Direktur Utama, S.H."
         ]
     approval.require_never_live()
@@ -227,8 +227,8 @@ def test_approvals_in_advance_are_for_replays_of_what_was_never_live(cohort: Coh
 def test_once_live_nobody_approves_in_advance(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     with replaying(), pytest.raises(RefusedError, match="in_advance_in_replays_only"):
-        revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
-    with pytest.raises(PrakerjaError, match=r"this warehouse has been live since .* --approve-as is for"):
+        revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
+    with pytest.raises(PrakerjaError, match=r"this warehouse has been live since .* --approve-as needs"):
         days.play(DECIDED_ON, DECIDED_ON, [12], "Direktur Utama", lambda *_: None)
     assert revoked() == []
 
@@ -282,7 +282,7 @@ def test_a_run_that_names_no_batch_is_refused(home: Path, conf: Any) -> None:
 
 
 def test_the_number_of_people_is_written_out() -> None:
-    assert [requests.count_people(number) for number in (1, 2, 3)] == ["one person", "two people", "3 people"]
+    assert [requests.format_people(number) for number in (1, 2, 3)] == ["one person", "two people", "3 people"]
 
 
 def test_an_approval_is_recorded_once(cohort: Cohort) -> None:

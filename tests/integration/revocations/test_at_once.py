@@ -122,8 +122,8 @@ def test_a_gap_that_two_find_at_once_is_recorded_once(cohort: Cohort) -> None:
     @contextlib.contextmanager
     def finding() -> Iterator[None]:
         with warehouse.transaction("decide") as connection:
-            roster = decision._roster(connection, cohort, DECIDED_ON)
-            assert decision._Attempt(connection, cohort, roster, DECIDED_ON).gap()
+            roster = decision._load_roster(connection, cohort, DECIDED_ON)
+            assert decision._Attempt(connection, cohort, roster, DECIDED_ON).check_feeds()
             yield
 
     with pytest.raises(BlockedError, match="sekolahmu 2021-03-14"):

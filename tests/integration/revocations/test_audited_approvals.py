@@ -200,7 +200,7 @@ def test_who_is_listed_or_withdrawn_and_was_never_revoked_is_told(decided: Any, 
 
 def sign(made: decision.Decision, digest: str, key: Path) -> approval.Signature:
     with warehouse.transaction() as connection:
-        batch = approval.known(connection, made, "revocation", digest)
+        batch = approval.load_batch(connection, made, "revocation", digest)
     return approval.sign(batch, "siti", key, today())
 
 

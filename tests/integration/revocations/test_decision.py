@@ -102,7 +102,7 @@ def test_an_answer_does_not_slide_over_to_a_batch_that_changed(cohort: Cohort, h
     assert asked
     assert question
     assert asked["digest"] != question["digest"]
-    with pytest.raises(PrakerjaError, match=r"no batch .* waits: see `prakerja approve 12`"):
+    with pytest.raises(PrakerjaError, match=r"no batch .* waits for approval: see `prakerja approve 12`"):
         tasks.answers.record_approval(12, asked["digest"], "siti", DECIDED_ON)
     with pytest.raises(AwaitingApprovalError, match="1 revocations of 50"):
         tasks.deadline.approve_revocation(run)
@@ -115,7 +115,7 @@ def test_above_the_threshold_two_people_answer(cohort: Cohort) -> None:
     run = deadline_run(cohort)
     for expected in (
         contextlib.nullcontext(),
-        pytest.raises(PrakerjaError, match="siti has approved this batch already"),
+        pytest.raises(PrakerjaError, match="siti has already approved this batch"),
     ):
         following, question = tasks.deadline.choose(run), tasks.deadline.request_approval(run)
         assert following == "ask_approval"
@@ -155,8 +155,8 @@ def test_a_batch_that_changed_needs_an_approval_of_its_own(cohort: Cohort, home:
 def test_four_eyes_and_two_approvers_for_many(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     with pytest.raises(AwaitingApprovalError, match="by two people"):
-        revocation.require_approval(made, DECIDED_ON)
-    with pytest.raises(PrakerjaError, match="cohort_deadline has proposed or resolved this"):
+        revocation.propose_and_require_approval(made, DECIDED_ON)
+    with pytest.raises(PrakerjaError, match="cohort_deadline proposed this batch"):
         approve(made, "cohort_deadline", DECIDED_ON)
     for _ in range(2):
         with pytest.raises(AwaitingApprovalError, match="by one person"):
@@ -167,7 +167,7 @@ def test_four_eyes_and_two_approvers_for_many(cohort: Cohort) -> None:
 
 def batches(made: Any) -> list[approval.Batch]:
     with warehouse.transaction(as_owner=True) as connection:
-        return approval.batches(connection, made, "revocation")
+        return approval.list_batches(connection, made, "revocation")
 
 
 def test_revoking_twice_is_revoking_once(cohort: Cohort) -> None:
@@ -205,7 +205,7 @@ def test_a_delivery_that_arrived_later_is_not_known_before(cohort: Cohort) -> No
 
 @pytest.mark.parametrize("days", [1, 5])
 def test_nobody_is_decided_before_the_day(cohort: Cohort, days: int) -> None:
-    with pytest.raises(NotReadyError, match="is decided on 2021-03-15, not before"):
+    with pytest.raises(NotReadyError, match="cannot be decided before 2021-03-15: wait"):
         decision.decide(cohort, DECIDED_ON - timedelta(days=days))
     with warehouse.transaction(as_owner=True) as connection:
         assert connection.exec_driver_sql("select count(*) from decisions").scalar_one() == 0
@@ -338,10 +338,10 @@ def test_the_standing_is_the_number_of_the_day(cohort: Cohort) -> None:
 def test_what_an_approver_sees_names_nobody(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     with pytest.raises(AwaitingApprovalError):
-        revocation.require_approval(made, DECIDED_ON)
+        revocation.propose_and_require_approval(made, DECIDED_ON)
     with warehouse.transaction("decide") as connection:
-        (batch,) = approval.waiting(connection, made)
-        review = approval.review(connection, made, batch)
+        (batch,) = approval.list_waiting_batches(connection, made)
+        review = approval.load_review(connection, made, batch)
     assert (batch.subject, batch.people, batch.proposed_by) == ("revocation", 2, "cohort_deadline")
     assert review["doubts"] == {"deliveries": 70, "unusual": 0, "waived": 0, "quarantined": 0}
     assert [set(row) for row in review["sample"]] == [{"card_ends", "region_code", "because", "reminded"}] * 2
@@ -380,7 +380,7 @@ def test_a_hold_found_to_be_a_purchase_is_lifted_at_once_and_for_good(cohort: Co
     assert holds.resolve(card(1), is_purchased=True, **FOUND) is None
     assert holds.apply_resolved_holds(date(2021, 3, 21)) == 0
     assert next(explanation.explain([card(1)]))["state"] == "purchased"
-    with pytest.raises(PrakerjaError, match="resolved already"):
+    with pytest.raises(PrakerjaError, match="already resolved"):
         holds.resolve(card(1), is_purchased=False, **FOUND)
     late_evidence.record_late_evidence(date(2021, 3, 21))
     assert holds.list_holds()[0]["state"] == "purchased"
@@ -395,8 +395,8 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(cohor
     assert holds.apply_resolved_holds(date(2021, 3, 21)) == 0
     assert next(explanation.explain([card(1)]))["state"] == "held"
     with warehouse.transaction("decide") as connection:
-        assert approval.waiting(connection, made) == [batch]
-        with pytest.raises(PrakerjaError, match="budi has proposed or resolved this batch"):
+        assert approval.list_waiting_batches(connection, made) == [batch]
+        with pytest.raises(PrakerjaError, match="budi proposed this batch, resolved its hold"):
             approval.approve(connection, batch, "budi", date(2021, 3, 21))
         approval.approve(connection, batch, "siti", date(2021, 3, 21))
     assert holds.apply_resolved_holds(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
@@ -409,7 +409,7 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(cohor
     assert story["state"] == "revoked"
     assert [event["what"] for event in story["events"]][-3:] == ["hold_resolved", "approved", "revoked"]
     with warehouse.transaction("decide") as connection:
-        assert approval.waiting(connection, made) == []
+        assert approval.list_waiting_batches(connection, made) == []
 
 
 def test_a_delivery_that_speaks_for_the_held_comes_before_what_a_person_found(cohort: Cohort, home: Path) -> None:
@@ -447,7 +447,7 @@ def test_an_upheld_appeal_reinstates_and_a_dismissed_one_does_not(cohort: Cohort
         appeals.decide(first, is_upheld=True, decided_by="siti", **DECIDED)
     appeals.decide(first, is_upheld=True, decided_by="budi", **DECIDED)
     appeals.decide(second, is_upheld=False, decided_by="budi", **DECIDED)
-    with pytest.raises(PrakerjaError, match=r"appeal 1 is upheld already, by budi"):
+    with pytest.raises(PrakerjaError, match=r"appeal 1 was already upheld by budi"):
         appeals.decide(first, is_upheld=False, decided_by="rina", **DECIDED)
     assert appeals.apply_upheld_appeals(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
     assert appeals.apply_upheld_appeals(date(2021, 3, 20)) == 1
@@ -476,7 +476,7 @@ def test_only_the_revoked_appeal_and_one_appeal_at_a_time(cohort: Cohort, home: 
     assert appealed() > first, "a new proof may be brought"
     with pytest.raises(PrakerjaError, match="there is no appeal 99"):
         appeals.decide(99, is_upheld=True, decided_by="budi", **DECIDED)
-    with pytest.raises(PrakerjaError, match="a text of 1 to"):
+    with pytest.raises(PrakerjaError, match="an appeal must have 1 to"):
         appeals.open_appeal(card(2), " ", opened_by="ani", on=date(2021, 3, 18))
 
 

@@ -92,7 +92,7 @@ def test_an_extension_moves_the_decision_and_its_run(cohort: Cohort, home: Path)
     assert extended.as_known_on(date(2021, 3, 11)) == cohort
     known = extended.as_known_on(date(2021, 3, 12))
     assert [event.on for event in known.events() if event.kind == "deadline"] == [NEW_DEADLINE]
-    with pytest.raises(PrakerjaError, match="is decided on 2021-03-22, not before"):
+    with pytest.raises(PrakerjaError, match="cannot be decided before 2021-03-22: wait"):
         decision.decide(known, DECIDED_ON)
     empty_days("2021-03-15", "2021-03-21")
     at = datetime(2021, 3, 20, 23, tzinfo=WIB)
@@ -182,15 +182,15 @@ def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(cohort
     remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError, match="feeds_missing: sisnaker 2021-03-10"):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="no attempt nonsense is stopped"):
         overrides.override(12, "nonsense", because="closed", overridden_by="ani", on=DECIDED_ON)
     overrides.override(12, attempt, because="it was closed that day", overridden_by="ani", on=DECIDED_ON)
-    with pytest.raises(PrakerjaError, match="ani has overridden this attempt already"):
+    with pytest.raises(PrakerjaError, match="ani has already overridden this attempt"):
         overrides.override(12, attempt, because="again", overridden_by="budi", on=DECIDED_ON)
     made = decision.decide(cohort, DECIDED_ON)
     assert made.overdue == 2
-    with pytest.raises(PrakerjaError, match="ani has proposed or resolved this batch, or overridden"):
+    with pytest.raises(PrakerjaError, match="ani proposed this batch, resolved its hold, or overrode"):
         approve(made, "ani", DECIDED_ON)
     approve(made, "siti", DECIDED_ON)
     decided = next(e for e in next(explanation.explain([card(1)]))["events"] if e["what"] == "decided")
@@ -206,7 +206,7 @@ def test_an_override_is_of_one_breaker_on_one_evidence(
     for _ in range(2):
         with pytest.raises(BlockedError):
             decision.decide(cohort, DECIDED_ON)
-        found = overrides.blocked_attempt(12)
+        found = overrides.find_blocked_attempt(12)
         stopped.append(found["reason"])
         name = overrides.attempt_name(found["decision_id"])
         overrides.override(12, name, because="looked at", overridden_by="ani", on=DECIDED_ON)
@@ -222,8 +222,8 @@ def test_totals_that_do_not_add_up_are_nobodys_to_answer_for(cohort: Cohort) -> 
         connection.exec_driver_sql("update rosters set rows = 51")
     with pytest.raises(BlockedError, match="totals_do_not_add_up"):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
-    with pytest.raises(PrakerjaError, match="a defect, which nobody can answer for"):
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
+    with pytest.raises(PrakerjaError, match="a defect, which cannot be overridden"):
         overrides.override(12, attempt, because="x", overridden_by="ani", on=DECIDED_ON)
 
 
@@ -278,9 +278,9 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(cohort: Cohort, home: Pa
         deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(first, PEOPLE + 1)], revision)
         intake.take_in("tokopedia", clock)
         with pytest.raises(AwaitingApprovalError):
-            revocation.require_approval(made, clock)
+            revocation.propose_and_require_approval(made, clock)
         with warehouse.transaction("decide") as connection:
-            (waiting,) = approval.waiting(connection, made)
+            (waiting,) = approval.list_waiting_batches(connection, made)
         shown.append(waiting.people)
     assert shown == [2, 1, 2]
 
@@ -315,7 +315,7 @@ def resolve(*, is_purchased: bool) -> Any:
 
 def approve_all(made: decision.Decision, name: str, clock: date) -> None:
     with warehouse.transaction("decide") as connection:
-        for batch in approval.waiting(connection, made):
+        for batch in approval.list_waiting_batches(connection, made):
             approval.approve(connection, batch, name, clock)
 
 
@@ -329,7 +329,7 @@ def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.D
     made = decision.decide(find_cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
     assert (made.held, made.overdue) == (1, 1)
     with warehouse.transaction("decide") as connection:
-        waiting = [batch.subject for batch in approval.waiting(connection, made)]
+        waiting = [batch.subject for batch in approval.list_waiting_batches(connection, made)]
     assert waiting == []
     assert holds.apply_resolved_holds(date(2021, 3, 22)) == 0, "what was found out was about another deadline"
 

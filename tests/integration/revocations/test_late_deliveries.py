@@ -18,14 +18,14 @@ from prakerja.feeds import intake
 from prakerja.monitor import feeds, figures
 from prakerja.monitor import overview as monitor
 from prakerja.revocations import decision, overrides, run_audit
-from prakerja.revocations.run_audit import SeenRuns
+from prakerja.revocations.run_audit import RunCounts
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON
 from tests.support.stopped_cohort import MISSING, NOON, remove
 
-ENDED, ACTIVE = SeenRuns(1, 0, 1), SeenRuns(1, 1, 1)
+ENDED, ACTIVE = RunCounts(1, 0, 1), RunCounts(1, 1, 1)
 
 
 def arrive(home: Path, *which: tuple[str, str]) -> None:
@@ -40,7 +40,7 @@ def loaded(home: Path, *which: tuple[str, str]) -> None:
         assert intake.take_in(platform, DECIDED_ON).rejected == []
 
 
-def resumed(runs: SeenRuns = ENDED) -> list[dict[str, Any]]:
+def resumed(runs: RunCounts = ENDED) -> list[dict[str, Any]]:
     return tasks.arrivals.list_resumed_runs(NOON, lambda _: runs)
 
 
@@ -94,9 +94,9 @@ def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) 
 
 
 def test_an_override_is_for_what_is_missing_by_now(stopped: Cohort, home: Path) -> None:
-    first = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+    first = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     loaded(home, MISSING[0])
-    with pytest.raises(PrakerjaError, match="other deliveries are missing by now, pintaria 2021-03-12"):
+    with pytest.raises(PrakerjaError, match="other deliveries are missing now, pintaria 2021-03-12"):
         overrides.override(12, first, because="closed", overridden_by="ani", on=DECIDED_ON)
     told = CliRunner().invoke(app, ["override", "12"]).output  # asks the gate again, and names its attempt
     attempt = told.split("--attempt ")[1].split()[0]
@@ -142,9 +142,9 @@ def test_a_run_that_goes_on_counts_as_a_run_of_its_event(stopped: Cohort, home: 
 
 def test_what_is_missing_by_now_is_recorded_when_some_of_it_has_arrived(stopped: Cohort, home: Path) -> None:
     loaded(home, MISSING[0])
-    assert overrides.blocked_attempt(12)["is_outdated"]
+    assert overrides.find_blocked_attempt(12)["is_outdated"]
     assert resumed() == []
-    found = overrides.blocked_attempt(12)
+    found = overrides.find_blocked_attempt(12)
     assert (found["detail"], found["is_outdated"]) == ("pintaria 2021-03-12", False)
     assert len(attempts()) == 2
     resumed()

@@ -137,8 +137,8 @@ def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any
     made = carry_out(cohort)
     assert revoked() == [2]
     with warehouse.transaction() as connection:
-        (batch,) = approval.batches(connection, made, "revocation")
-        seen = approval.review(connection, made, batch)["second_reading"]
+        (batch,) = approval.list_batches(connection, made, "revocation")
+        seen = approval.load_review(connection, made, batch)["second_reading"]
     assert second_reading.describe(seen) == "two readings agree on 49 of 50 selected; 1 held where they differ"
     proposed = holds.resolve(card(1), is_purchased=False, because="asked them", resolved_by="ani", on=DECIDED_ON)
     assert proposed
@@ -177,7 +177,7 @@ def test_nobody_held_is_revoked_for_whom_a_second_reading_speaks(
         approval.approve(connection, proposed, "siti", DECIDED_ON)
     bend({1: BOUGHT})
     assert holds.apply_resolved_holds(DECIDED_ON) == 0, "what came since speaks for them"
-    assert "gelombang-12: 1 stay held: a second reading speaks for them" in caplog.text
+    assert "gelombang-12: 1 stay held: a second reading finds that they are not overdue" in caplog.text
     monkeypatch.setattr(second_reading, "read_again", real)
     assert holds.apply_resolved_holds(DECIDED_ON) == 1
 
@@ -212,7 +212,7 @@ def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
     assert intake.take_in("tokopedia", later).rejected == []
     bend({2: BOUGHT})
     approve(made, on=later)
-    told = r"nobody is revoked: readings_disagree: .* speaks for 1 of 2, for one by tokopedia 2021-03-08, line 2"
+    told = r"nobody is revoked: readings_disagree: .* clears 1 of 2, one by tokopedia 2021-03-08, line 2"
     with pytest.raises(BlockedError, match=told):
         revocation.revoke(cohort, made, later)
     assert revoked() == []
@@ -238,8 +238,8 @@ def test_more_than_one_in_a_thousand_stop_the_decision_and_nobody_answers_for_it
     assert kept("select recipient_id, first_outcome, second_outcome, second_line from reading_differences") == [
         (1, "overdue", "purchased", 2)
     ]
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
-    with pytest.raises(PrakerjaError, match="readings disagree is a defect, which nobody can answer for"):
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
+    with pytest.raises(PrakerjaError, match="readings disagree is a defect, which cannot be overridden"):
         overrides.override(12, attempt, because="x", overridden_by="siti", on=DECIDED_ON)
     with warehouse.transaction("decide") as connection:  # also where somebody has written it down all the same
         connection.exec_driver_sql(
@@ -285,11 +285,9 @@ def test_evidence_that_cannot_be_read_again_is_no_evidence(
     with pytest.raises(BlockedError, match=f"evidence_unreadable: feeds/tokopedia/2021-03-08/r1.*{told}"):
         decision.decide(cohort, DECIDED_ON)
     assert kept("select reason from decisions") == [("evidence_unreadable",)]
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="evidence unreadable is a defect"):
-        overrides.override(
-            12, overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"]), because="x", overridden_by="siti",
-            on=DECIDED_ON,
-        )  # fmt: skip
+        overrides.override(12, attempt, because="x", overridden_by="siti", on=DECIDED_ON)
 
 
 def test_a_roster_that_was_exchanged_stops(cohort: Cohort, home: Path) -> None:
@@ -353,7 +351,7 @@ def test_what_never_rests_is_not_decided(cohort: Cohort, home: Path, monkeypatch
         return found
 
     monkeypatch.setattr(second_reading, "read_again", read_again)
-    with pytest.raises(MovedError, match="changes while it is read"):
+    with pytest.raises(MovedError, match="facts keep changing while it is read"):
         decision.decide(cohort, DECIDED_ON)
     assert kept("select count(*) from decisions") == [(0,)]
 
