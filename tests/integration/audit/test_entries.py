@@ -196,7 +196,7 @@ def test_settings_of_whoever_seals_change_no_digest(cohort: Cohort, login: Login
 
 def test_a_row_that_no_digest_could_be_made_of_is_refused(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
-    with pytest.raises(psycopg.errors.CheckViolation, match="no larger than a megabyte"):
+    with pytest.raises(psycopg.errors.CheckViolation, match="at most a megabyte"):
         receipts.execute(ADD.replace("'x'", "repeat('x', 1000000)"))
 
 
@@ -227,7 +227,7 @@ def test_a_table_of_ones_own_cannot_put_facts_into_the_log(cohort: Cohort, login
         "create trigger note_fact after insert on invented referencing new table as added"
         " for each statement execute function note_fact()"
     )
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no table of the audit log"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not a table of the audit log"):
         intake.execute("insert into invented values (current_entry())")
     intake.rollback()
     assert problems() == ""
