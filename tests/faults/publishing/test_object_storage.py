@@ -91,7 +91,7 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
     assert everything_in(stored.parent) == undisturbed(home / "undisturbed", "second", AT)
 
 
-def test_who_has_listed_an_object_storage_sees_what_another_publishes_there(stored: UPath, home: Path) -> None:
+def test_a_client_that_has_listed_an_object_storage_sees_later_publications(stored: UPath, home: Path) -> None:
     published("first")
     client = reader(home / "reader")
     assert client.sync(Folder(stored), AT).trusted.version == 1
@@ -125,13 +125,13 @@ def test_a_keyring_that_cannot_be_looked_at_is_not_written_over(stored: UPath, m
     assert [after[name] for name in kept] == [before[name] for name in kept]
 
 
-def test_a_publisher_to_an_object_storage_that_is_not_reached_says_so_and_leaves_no_version(unreached: UPath) -> None:
+def test_a_publisher_to_an_unreachable_object_storage_fails_and_leaves_no_version(unreached: UPath) -> None:
     with pytest.raises(PrakerjaError, match="check"):
         published("second")
     assert versions() == [(1, "first")]
 
 
-def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached: UPath, home: Path) -> None:
+def test_a_reader_of_an_unreachable_object_storage_gets_a_reason(unreached: UPath, home: Path) -> None:
     for act in (
         lambda: reader(home / "reader").sync(Folder(unreached), AT),
         lambda: sources.folder_of(str(unreached)),
@@ -141,7 +141,7 @@ def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached:
             act()
 
 
-def test_a_bucket_that_is_not_there_is_one_line(listed: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bucket_is_reported_in_one_line(listed: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRAKERJA_PUBLISH", f"{bucket}-that-is-not-there/publish")
     with pytest.raises(PrakerjaError, match=r"cannot be written .*: check PRAKERJA_PUBLISH"):
         published("first")

@@ -115,7 +115,7 @@ def test_two_warehouses_cannot_share_a_folder(later: Path, home: Path, knows: in
     assert tree(home / "publish") == before
 
 
-def test_a_warehouse_that_no_longer_gives_the_list_that_it_has_published_publishes_no_other(
+def test_a_warehouse_that_no_longer_yields_its_published_list_publishes_no_other(
     later: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with warehouse.transaction(as_owner=True) as connection:
@@ -126,7 +126,7 @@ def test_a_warehouse_that_no_longer_gives_the_list_that_it_has_published_publish
     assert not (home / "elsewhere" / "blacklist" / POINTER).exists()
 
 
-def test_nobody_is_listed_by_what_was_put_into_the_list_before_with_the_right_signature(later: Path) -> None:
+def test_nobody_is_listed_by_an_earlier_entry_with_a_valid_signature(later: Path) -> None:
     """Whoever holds the signing key may write a list; the next one is made from what this warehouse has published."""
     folder = later / "v000001"
     data = (folder / "manifest.json").read_bytes()

@@ -70,7 +70,7 @@ def test_a_reader_that_is_killed_anywhere_holds_the_old_list_or_the_new_one(
     assert step > (2 if journey in ("nothing", "a keyring") else 6)
 
 
-def test_a_reader_that_is_killed_while_it_mends_its_list_tells_of_the_damage_or_has_mended_it(
+def test_a_reader_killed_while_it_repairs_its_list_reports_the_damage_or_has_repaired_it(
     reader: Reader, repository: Repository, tmp_path: Path
 ) -> None:
     bend_own(reader, "subjects.bin", lambda data: data[:-32])

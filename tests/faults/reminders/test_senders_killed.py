@@ -40,7 +40,7 @@ def sender(desk: Desk, tasks: int = 1) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def test_killed_at_any_moment_nobody_gets_two(desk: Desk) -> None:
+def test_senders_killed_at_any_moment_send_nobody_two_messages(desk: Desk) -> None:
     """Processes are killed with -9 at ever later moments, and the next goes on; the sandbox counts."""
     crowd = 300
     desk.roster([person(n, phone(n)) if n % 3 else person(n, email=f"a{n}@x.example") for n in range(1, crowd + 1)])

@@ -119,7 +119,7 @@ def test_keys_come_from_airflows_secrets_backend(machine: Machine, server: Postg
 
 
 @pytest.mark.parametrize("login", ["service", "receipts", "monitor"])
-def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: Postgres, login: str) -> None:
+def test_processes_reachable_from_outside_can_do_their_work(machine: Machine, server: Postgres, login: str) -> None:
     """As the containers do: with the login of their own."""
     work = {
         "service": "from prakerja.cohorts.overview import cohort_table;"
@@ -171,7 +171,7 @@ def test_killed_while_it_decides_and_while_it_reminds(
     assert got == states[0][1] > 0, "each once"
 
 
-def test_what_a_lost_run_has_left_undone_is_found_and_asked_anew(machine: Machine) -> None:
+def test_the_work_of_a_lost_run_is_found_and_asked_again(machine: Machine) -> None:
     """Somebody has made an end of the run that waits for an answer: the daily audit has another one ask."""
     machine.until(lambda: operators_are_told(machine, "approval"), "that operators are told", 60)
     machine.call("PATCH", f"/dags/cohort_deadline/dagRuns/{DEADLINE}", json={"state": "failed"})
@@ -226,7 +226,7 @@ def test_approved_by_an_operator_and_killed_while_it_publishes(
         ("reader", "select state, count(*) from reminders group by 1", "select address from reminders"),
     ],
 )
-def test_who_is_reached_from_outside_logs_in_as_less(
+def test_processes_reachable_from_outside_have_fewer_rights(
     machine: Machine, server: Postgres, login: str, may: str, may_not: str
 ) -> None:
     with server.connect(f"warehouse_{login}") as connection:

@@ -139,7 +139,7 @@ def test_a_key_that_lies_beside_the_others_is_not_believed(told: Path) -> None:
         assert f"v00000{version}.json is signed by {thief.public.key_id}, a key that readers of the list" in found
 
 
-def test_a_folder_that_somebody_signed_anew_deceives_nobody_who_has_a_key(
+def test_a_folder_with_new_signatures_deceives_nobody_who_has_a_key(
     own_keys: Path, told: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keyrings, manifests and anchors are all signed by one thief, and the log is rewritten."""
@@ -173,7 +173,7 @@ def test_a_pinned_key_counts_and_another_does_not(told: Path, home: Path) -> Non
     assert "cannot be read" in str(run("--pin", str(home / "nowhere.pem")).exception)
 
 
-def test_without_a_pin_or_copies_it_says_what_is_not_proved(told: Path, home: Path) -> None:
+def test_without_a_pin_or_copies_the_result_names_what_is_not_proved(told: Path, home: Path) -> None:
     done = run()
     assert done.exit_code == 0
     assert done.stderr.startswith("not proved: the keys and anchors lie beside the list")
@@ -232,7 +232,7 @@ def test_copies_are_compared_with_the_log(told: Path, home: Path) -> None:
     assert "the anchor v000002.json is missing" in problems(copies=str(home / "kept"))
 
 
-def test_a_rewritten_log_with_anchors_signed_anew_does_not_agree_with_copies(told: Path, home: Path) -> None:
+def test_a_rewritten_log_with_new_signatures_does_not_agree_with_copies(told: Path, home: Path) -> None:
     """What somebody can do who has the warehouse and the signing key."""
     shutil.copytree(told, home / "kept")
     rewrite_log(edit)

@@ -178,7 +178,7 @@ def test_a_savepoint_that_is_rolled_back_takes_its_entry_along(cohort: Cohort, l
     assert problems() == ""
 
 
-def test_settings_of_whoever_seals_change_no_digest(cohort: Cohort, login: Login) -> None:
+def test_settings_of_the_sealing_session_change_no_digest(cohort: Cohort, login: Login) -> None:
     sender = login("remind")
     for setting in (
         "timezone = 'Asia/Jakarta'", "datestyle = 'German'", "intervalstyle = 'sql_standard'",
@@ -194,7 +194,7 @@ def test_settings_of_whoever_seals_change_no_digest(cohort: Cohort, login: Login
     assert problems() == ""
 
 
-def test_a_row_that_no_digest_could_be_made_of_is_refused(cohort: Cohort, login: Login) -> None:
+def test_a_row_that_is_too_large_for_a_digest_is_refused(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
     with pytest.raises(psycopg.errors.CheckViolation, match="at most a megabyte"):
         receipts.execute(ADD.replace("'x'", "repeat('x', 1000000)"))
@@ -219,7 +219,7 @@ def test_a_long_actor_is_cut(cohort: Cohort, login: Login) -> None:
     assert last_entry()["actor"] == "x" * 500
 
 
-def test_a_table_of_ones_own_cannot_put_facts_into_the_log(cohort: Cohort, login: Login) -> None:
+def test_a_temporary_table_cannot_add_facts_to_the_log(cohort: Cohort, login: Login) -> None:
     """Sealing would look for its rows for ever, and fail for everybody."""
     intake = login("ingest")
     intake.execute("create temporary table invented (entry bigint)")

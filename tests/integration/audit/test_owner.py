@@ -208,7 +208,7 @@ def test_a_setting_of_the_database_hides_nothing(told: Path) -> None:
     ids=["a column lacks", "a view", "not there", "a child", "a parent", "row-level security", "one column more",
          "published_lists", "audit_log"],
 )  # fmt: skip
-def test_a_table_that_is_not_as_expected_is_told(told: Path, made: list[str], undone: list[str], told_as: str) -> None:
+def test_an_unexpected_table_is_reported(told: Path, made: list[str], undone: list[str], told_as: str) -> None:
     with bent(*made, undo=tuple(undone)):
         assert told_as in problems().splitlines()
 
@@ -248,7 +248,7 @@ def test_the_table_of_audited_tables_is_not_needed_to_verify(told: Path, monkeyp
 
 
 @pytest.mark.parametrize("table", ["audit_baseline", "warehouse_identity"])
-def test_a_table_of_one_row_that_was_emptied_is_told(told: Path, table: str) -> None:
+def test_an_emptied_table_of_one_row_is_reported(told: Path, table: str) -> None:
     columns = [column for (column,) in pick(
         f"select attname from pg_attribute where attrelid = '{table}'::regclass and attnum > 0 order by attnum"
     )]  # fmt: skip
@@ -315,7 +315,7 @@ def test_an_entry_that_is_in_the_log_twice_is_found(told: Path) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_facts_of_another_shape_are_told(told: Path, facts: Any) -> None:
+def test_facts_of_another_shape_are_reported(told: Path, facts: Any) -> None:
     rewrite_log(lambda rows: [*rows[:-1], rows[-1] | {"facts": facts}])
     last = pick("select max(position) from audit_log")[0][0]
     assert f"position {last} of the log does not say its facts as entries do" in problems()
@@ -343,7 +343,7 @@ def test_a_column_that_an_entry_was_not_sealed_over_is_empty_in_its_rows(told: P
 
 
 @pytest.mark.parametrize("login", ["warehouse_service", "warehouse_reader", "warehouse_monitor", "warehouse_receipts"])
-def test_a_login_that_may_not_read_everything_is_told_which_may(
+def test_a_login_without_the_rights_to_read_everything_is_referred_to_one_that_has_them(
     told: Path, monkeypatch: pytest.MonkeyPatch, login: str
 ) -> None:
     address = warehouse.url(login=login).render_as_string(hide_password=False)
@@ -358,7 +358,7 @@ def test_logins_that_read_everything_verify(told: Path, monkeypatch: pytest.Monk
     assert problems() == ""
 
 
-def test_a_server_of_copies_that_is_down_is_told_as_that(told: Path) -> None:
+def test_an_unreachable_server_of_copies_is_reported(told: Path) -> None:
     with pytest.raises(PrakerjaError, match=r"https://127\.0\.0\.1:1/ cannot be read"):
         audit.verify(copies="https://127.0.0.1:1/")
     with pytest.raises(PrakerjaError, match="has no anchors"):

@@ -113,7 +113,7 @@ def test_each_duty_locks_what_is_its_own(home: Path, monkeypatch: pytest.MonkeyP
             server.execute("reset session authorization")
 
 
-def test_who_waits_says_for_whom_and_tries_again_later(home: Path, impatient: None, caplog: Any) -> None:
+def test_a_waiting_task_names_the_holder_and_is_retried_later(home: Path, impatient: None, caplog: Any) -> None:
     """In the log at first, then in an error that the tasks' policy takes for one to be retried."""
     with warehouse.exclusive("publish"), caplog.at_level(logging.WARNING):
         began = time.monotonic()
@@ -154,7 +154,7 @@ with warehouse.exclusive("publish"):
 """
 
 
-def test_a_killed_process_lets_go_at_once(home: Path, impatient: None) -> None:
+def test_a_killed_process_releases_its_lock_at_once(home: Path, impatient: None) -> None:
     process = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()
@@ -166,7 +166,7 @@ def test_a_killed_process_lets_go_at_once(home: Path, impatient: None) -> None:
         pass
 
 
-def test_a_row_that_says_so_holds_no_lock(home: Path) -> None:
+def test_a_row_alone_holds_no_lock(home: Path) -> None:
     """Neither a session that is gone, nor one of another login with its number or its sign of life, is the holder."""
     with connect("warehouse_worker") as other, as_superuser(database="warehouse") as server:
         other.execute("select pg_advisory_lock(77)")
@@ -194,7 +194,7 @@ def test_a_lock_that_is_held_long_keeps_no_table_from_being_cleaned(home: Path) 
     assert any("0 are dead but not yet removable" in each for each in told), told
 
 
-def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, caplog: Any) -> None:
+def test_a_waiting_transaction_names_the_holder(home: Path, impatient: None, caplog: Any) -> None:
     """A login that may change a row can lock it: it is waited for so long, named, and the work is tried again."""
     with connect("warehouse_worker") as other, other.transaction():
         other.execute("insert into provider_pace values ('sms', now()) on conflict do nothing")
@@ -206,7 +206,7 @@ def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, cap
     assert "waiting for a lock that warehouse_worker (a thief's" in caplog.text
 
 
-def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
+def test_the_monitor_names_the_session_that_others_wait_for(home: Path) -> None:
     def wait() -> None:
         with contextlib.suppress(UnavailableError), warehouse.transaction("remind") as connection:
             connection.exec_driver_sql("set local lock_timeout = '3s'; lock table provider_pace in exclusive mode")
@@ -226,7 +226,7 @@ def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
     assert not any("holds a lock" in what for what in left)
 
 
-def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: None, caplog: Any) -> None:
+def test_sealing_that_must_wait_is_left_to_the_next_process(home: Path, impatient: None, caplog: Any) -> None:
     def freeze() -> None:
         freezes.freeze(12, DECIDED_ON, None, because="an earthquake", frozen_by="Siti", on=DECIDED_ON)
 
@@ -239,7 +239,7 @@ def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: Non
     assert [len(row["facts"]) for row in audit.list_entries(10)] == [1, 1]
 
 
-def test_an_upgrade_says_who_is_in_its_way(new_database: Any, impatient: None, monkeypatch: Any) -> None:
+def test_an_upgrade_names_the_sessions_that_block_it(new_database: Any, impatient: None, monkeypatch: Any) -> None:
     new_database("in_the_way")
     schema.upgrade()
     monkeypatch.setitem(warehouse.SESSION, "options", f"{warehouse.SESSION['options']} -c lock_timeout=1s")

@@ -81,7 +81,7 @@ def test_reinstatements_are_approved_on_the_command_line(cohort: Cohort, home: P
 
 
 @pytest.mark.usefixtures("two_approvers")
-def test_where_two_must_approve_the_first_is_told_of_the_second(cohort: Cohort) -> None:
+def test_the_first_of_two_approvers_is_asked_for_the_second(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     digest = waiting("revocation").digest[:16]
@@ -146,7 +146,7 @@ def test_the_warehouse_counts_different_people(cohort: Cohort) -> None:
     assert try_to_revoke(digest) == 2
 
 
-def test_the_warehouse_refuses_whoever_had_a_part(held: decision.Decision) -> None:
+def test_the_warehouse_refuses_people_who_had_a_part(held: decision.Decision) -> None:
     holds.resolve(card(1), is_purchased=False, because="nothing was bought", resolved_by="budi", on=DECIDED_ON)
     digest = waiting("hold").digest
     with pytest.raises(RefusedError, match="approved_by_another"):
@@ -188,7 +188,7 @@ def test_the_warehouse_reinstates_nobody_without_a_batch_or_an_upheld_appeal(coh
         connection.exec_driver_sql(statement)
 
 
-def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(cohort: Cohort) -> None:
+def test_an_approver_whose_name_has_a_comma_cannot_decide_the_appeal(cohort: Cohort) -> None:
     """Before approvers were kept one by one, they were joined by commas."""
     carry_out(cohort)
     with warehouse.transaction(as_owner=True) as connection:
@@ -209,7 +209,7 @@ def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(c
 # -- in advance --------------------------------------------------------------------------------------------------------
 
 
-def test_approvals_in_advance_are_for_replays_of_what_was_never_live(cohort: Cohort) -> None:
+def test_approvals_in_advance_need_a_replay_and_a_warehouse_that_was_never_live(cohort: Cohort) -> None:
     with replaying():
         made = decision.decide(cohort, DECIDED_ON)
         assert revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="Direktur Utama, S.H.") == [
@@ -253,7 +253,7 @@ def test_a_live_process_cannot_call_itself_a_replay(cohort: Cohort) -> None:
 # -- in Airflow --------------------------------------------------------------------------------------------------------
 
 
-def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(cohort: Cohort, home: Path) -> None:
+def test_batches_without_a_cohort_run_get_their_own_runs(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstatement.reinstate(LATER)

@@ -93,7 +93,7 @@ def test_who_answers_in_airflow_approves_the_batch_that_was_asked_about(cohort: 
     assert tasks.deadline.approve_revocation(run) == ["siti"]
 
 
-def test_an_answer_does_not_slide_over_to_a_batch_that_changed(cohort: Cohort, home: Path) -> None:
+def test_an_answer_does_not_count_for_a_batch_that_changed(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     run = deadline_run(cohort)
     asked = tasks.deadline.request_approval(run)
@@ -135,7 +135,7 @@ def test_nobody_is_asked_in_a_replay(cohort: Cohort) -> None:
     assert tasks.deadline.choose(deadline_run(cohort, is_replay=True)) == "approve_revocation"
 
 
-def test_a_batch_that_changed_needs_an_approval_of_its_own(cohort: Cohort, home: Path) -> None:
+def test_a_changed_batch_needs_its_own_approval(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     approve(made, "siti", DECIDED_ON)
     (batch,) = batches(made)
@@ -211,7 +211,7 @@ def test_nobody_is_decided_before_the_day(cohort: Cohort, days: int) -> None:
         assert connection.exec_driver_sql("select count(*) from decisions").scalar_one() == 0
 
 
-def test_dates_that_moved_revoke_nobody(cohort: Cohort, home: Path) -> None:
+def test_changed_dates_revoke_nobody(cohort: Cohort, home: Path) -> None:
     moved = Cohort(cohort.announced_on, cohort.number, cohort.deadline_on - timedelta(days=2))
     with pytest.raises(BlockedError, match="calendar_mismatch: its roster says 2021-03-05 to 2021-03-13"):
         decision.decide(moved, DECIDED_ON)
@@ -260,7 +260,7 @@ def test_too_many_overdue_stop_before_anything_is_revoked(cohort: Cohort, home: 
         assert connection.exec_driver_sql("select count(*) from outcomes").scalar_one() == 0
 
 
-def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(cohort: Cohort, home: Path) -> None:
+def test_late_evidence_before_a_late_approval_spares(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
     approve(made, "siti", DECIDED_ON + timedelta(days=1))
@@ -273,7 +273,7 @@ def test_whom_later_deliveries_speak_for_is_spared_when_the_approval_comes_late(
     assert revoked() == [1], "a run that is cleared later does not revoke whom the first has spared"
 
 
-def test_late_proof_proposes_a_reinstatement_that_a_person_approves(cohort: Cohort, home: Path) -> None:
+def test_late_evidence_proposes_a_reinstatement_that_a_person_approves(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     assert findings() == [(2, "reinstatement_proposed")]
@@ -300,7 +300,7 @@ def test_an_approval_covers_what_was_proposed_by_its_day_and_still_holds(cohort:
     assert reinstate(tomorrow) == 0, "the proof was taken back"
 
 
-def test_what_vanishes_or_is_undone_or_damaged_later_opens_cases_and_revokes_nobody(cohort: Cohort, home: Path) -> None:
+def test_late_withdrawals_cancellations_and_damage_open_cases_and_revoke_nobody(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     later = datetime(2021, 3, 14, 0, tzinfo=WIB)
     feed = [bought(n) for n in range(4, PEOPLE + 1)]  # number 3's purchase is gone
@@ -375,7 +375,7 @@ def test_holds_are_listed_with_their_row_masked(cohort: Cohort, home: Path) -> N
     assert card(1) in str(holds.list_holds(is_masked=False))
 
 
-def test_a_hold_found_to_be_a_purchase_is_lifted_at_once_and_for_good(cohort: Cohort, home: Path) -> None:
+def test_a_hold_with_a_purchase_is_cleared_at_once_and_for_good(cohort: Cohort, home: Path) -> None:
     held_wave(cohort, home)
     assert holds.resolve(card(1), is_purchased=True, **FOUND) is None
     assert holds.apply_resolved_holds(date(2021, 3, 21)) == 0
@@ -387,7 +387,7 @@ def test_a_hold_found_to_be_a_purchase_is_lifted_at_once_and_for_good(cohort: Co
     assert revoked() == [2]
 
 
-def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(cohort: Cohort, home: Path) -> None:
+def test_a_hold_without_a_purchase_revokes_after_an_approval(cohort: Cohort, home: Path) -> None:
     made = held_wave(cohort, home)
     batch = holds.resolve(card(1), is_purchased=False, **FOUND)
     assert batch is not None
@@ -412,7 +412,7 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(cohor
         assert approval.list_waiting_batches(connection, made) == []
 
 
-def test_a_delivery_that_speaks_for_the_held_comes_before_what_a_person_found(cohort: Cohort, home: Path) -> None:
+def test_a_delivery_that_clears_a_held_recipient_precedes_a_resolution(cohort: Cohort, home: Path) -> None:
     made = held_wave(cohort, home)
     batch = holds.resolve(card(1), is_purchased=False, **FOUND)
     assert batch is not None
@@ -507,7 +507,7 @@ def test_a_rehearsal_decides_and_keeps_nothing(cohort: Cohort) -> None:
     assert tasks.deadline.reconcile(rehearsal(cohort))["is_decided"]
 
 
-def test_a_rehearsal_tells_what_is_missing_still_and_never_waits(cohort: Cohort) -> None:
+def test_a_rehearsal_names_what_is_missing_and_never_waits(cohort: Cohort) -> None:
     early = rehearsal(cohort, now=datetime(2021, 3, 10, 12, tzinfo=WIB))
     assert tasks.deadline.has_complete_feeds(early)
     told = tasks.deadline.reconcile(early)

@@ -59,7 +59,7 @@ def shown() -> str:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_shown_is_what_is_missing_by_now(stopped: Cohort, home: Path) -> None:
+def test_the_deliveries_missing_now_are_shown(stopped: Cohort, home: Path) -> None:
     assert shown().count("pintaria 2021-03-12; sisnaker 2021-03-10") == 3
     loaded(home, MISSING[0])
     assert shown().count("pintaria 2021-03-12") == 3
@@ -80,7 +80,7 @@ def figures_missing() -> list[tuple[str, date]]:
     return sorted(figures.missing())
 
 
-def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) -> None:
+def test_an_open_cohort_awaits_the_deliveries_missing_now(cohort: Cohort, home: Path) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where (platform, business_date) = ('sisnaker', '2021-03-10')"
@@ -93,7 +93,7 @@ def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) 
     assert overview.cohort_table()[0]["missing_feeds"] == []
 
 
-def test_an_override_is_for_what_is_missing_by_now(stopped: Cohort, home: Path) -> None:
+def test_an_override_is_for_the_deliveries_missing_now(stopped: Cohort, home: Path) -> None:
     first = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     loaded(home, MISSING[0])
     with pytest.raises(PrakerjaError, match="other deliveries are missing now, pintaria 2021-03-12"):
@@ -108,7 +108,7 @@ def test_an_override_is_for_what_is_missing_by_now(stopped: Cohort, home: Path) 
 # -- what goes on ------------------------------------------------------------------------------------------------------
 
 
-def test_a_cohort_goes_on_once_the_last_of_them_is_loaded(stopped: Cohort, home: Path) -> None:
+def test_a_cohort_resumes_once_the_last_of_them_is_loaded(stopped: Cohort, home: Path) -> None:
     assert resumed() == []
     loaded(home, MISSING[0])
     assert resumed() == [], "one is missing still"
@@ -133,14 +133,14 @@ def attempts() -> list[str]:
         return [overrides.attempt_name(each) for each in found.scalars()]
 
 
-def test_a_run_that_goes_on_counts_as_a_run_of_its_event(stopped: Cohort, home: Path) -> None:
+def test_a_resumed_run_counts_as_a_run_of_its_event(stopped: Cohort, home: Path) -> None:
     loaded(home, *MISSING)
     (run,) = resumed()
     (event,) = (event for event in stopped.events() if event.kind == "deadline")
     assert run["trigger_run_id"] in run_audit.repair_run_ids(event, NOON)
 
 
-def test_what_is_missing_by_now_is_recorded_when_some_of_it_has_arrived(stopped: Cohort, home: Path) -> None:
+def test_the_deliveries_missing_now_are_recorded_when_some_have_arrived(stopped: Cohort, home: Path) -> None:
     loaded(home, MISSING[0])
     assert overrides.find_blocked_attempt(12)["is_outdated"]
     assert resumed() == []
@@ -151,7 +151,7 @@ def test_what_is_missing_by_now_is_recorded_when_some_of_it_has_arrived(stopped:
     assert len(attempts()) == 2, "it is recorded once"
 
 
-def test_a_cohort_that_something_else_stops_does_not_go_on(stopped: Cohort, home: Path) -> None:
+def test_a_cohort_that_another_breaker_stops_does_not_resume(stopped: Cohort, home: Path) -> None:
     loaded(home, *MISSING)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update decisions set reason = 'overdue_share_implausible'")

@@ -38,7 +38,7 @@ def facts() -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(cohort: Cohort) -> None:
+def test_a_rejection_is_a_fact_that_later_approvers_see(cohort: Cohort) -> None:
     asked = request(cohort)
     assert "rejected" not in asked["text"]
     told = tasks.answers.record_rejection(12, asked["digest"], "Siti", DECIDED_ON)
@@ -67,7 +67,7 @@ def test_a_rejection_is_by_somebody_who_may_approve(cohort: Cohort, list_people:
     assert facts() == []
 
 
-def test_a_second_answer_of_one_person_is_refused_and_said(cohort: Cohort, two_approvers: None) -> None:
+def test_a_second_answer_of_one_person_is_refused(cohort: Cohort, two_approvers: None) -> None:
     asked = request(cohort)
     assert tasks.answers.record_approval(12, asked["digest"], "siti", DECIDED_ON).startswith(
         "siti approves 2 revocations"
@@ -104,7 +104,7 @@ def test_what_people_wrote_is_text(cohort: Cohort, monkeypatch: pytest.MonkeyPat
     assert line in asked.text.splitlines()
 
 
-def test_a_request_that_airflow_gives_to_everybody_says_whose_answer_counts(
+def test_a_request_to_everybody_names_the_people_whose_answer_counts(
     cohort: Cohort, list_people: Callable[..., Path]
 ) -> None:
     assert "there is no list of people" in request(cohort)["text"]
@@ -118,9 +118,7 @@ def test_a_request_that_airflow_gives_to_everybody_says_whose_answer_counts(
     assert "**No answer here counts**: nobody may approve it. Give another person the right" in asked["text"]
 
 
-def test_where_all_who_may_approve_had_a_part_they_are_named(
-    held: decision.Decision, list_people: Callable[..., Path]
-) -> None:
+def test_approvers_who_all_had_a_part_are_named(held: decision.Decision, list_people: Callable[..., Path]) -> None:
     batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON)
     assert batch is not None
     list_people(budi=["approve"], ani=["propose"])
