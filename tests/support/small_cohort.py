@@ -41,7 +41,7 @@ def deliver_damaged(home: Path, number: int = 1) -> None:
 
 
 def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Cohort:
-    """The calendar with an extension of gelombang 12; gives the cohort."""
+    """Write the calendar with an extension of gelombang 12, and return the cohort."""
     (home / "calendar.yaml").write_text(
         "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
         f"{{announced_on: {announced_on}, deadline_on: {deadline_on}, because: flood}}]}}\n"

@@ -1,4 +1,4 @@
-"""A list in an object storage: as in a folder, with publishers killed at every step, and not reached."""
+"""A list in an object storage: the same as in a folder, with killed publishers, and unreachable."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_object_storage_holds_the_list_under_an_earlier_key_too(
 
 
 def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPath, home: Path) -> None:
-    """One version after the other, each of whose publishers dies a step later than the one before."""
+    """Publish one version after another, and kill each publisher a step later than the one before."""
     taken: list[str] = []
     published("first")
     with watched(taken.append):
@@ -104,7 +104,7 @@ def test_a_client_that_has_listed_an_object_storage_sees_later_publications(stor
 
 
 def test_a_keyring_that_cannot_be_looked_at_is_not_written_over(stored: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object storage that is busy is no storage without a keyring."""
+    """A busy object storage must not be taken for one without a keyring."""
     import s3fs
 
     published("first")
@@ -153,7 +153,7 @@ def test_a_missing_bucket_is_reported_in_one_line(listed: Path, bucket: str, mon
 
 
 def test_a_file_is_put_into_an_object_storage_at_once(stored: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload in parts, whose publisher dies, would leave them there for nobody to see."""
+    """A multipart upload by a killed publisher would leave invisible parts there."""
     import s3fs
 
     asked, call = [], s3fs.S3FileSystem._call_s3

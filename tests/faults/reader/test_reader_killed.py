@@ -21,7 +21,7 @@ STEPS = ("fsync", "mkdir", "rename", "replace", "rmdir", "unlink")
 
 
 def killed_at(step: int, job: Callable[[], Any]) -> bool:
-    """Do a job in a child that is killed when it is about to change the disk for the n-th time; whether it was."""
+    """Do a job in a child that is killed before its n-th change of the disk. Return whether it was killed."""
     pid = os.fork()
     if pid:
         status = os.waitpid(pid, 0)[1]

@@ -1,4 +1,4 @@
-"""A replay that is killed again and again, and two at once: they end as one that went through."""
+"""A replay that is killed repeatedly, and two at once: both have the result of a complete replay."""
 
 from __future__ import annotations
 

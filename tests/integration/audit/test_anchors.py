@@ -37,7 +37,7 @@ def edit(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def lay_key(told: Path) -> SigningKey:
-    """Return a key of an attacker's, laid beside those of the list."""
+    """Return a key of an attacker, and add it to the keys of the list."""
     thief = signing_key_of(new_signing_key())
     (told.parent / "blacklist" / "keys" / f"{thief.public.key_id}.pem").write_bytes(thief.public.pem)
     return thief
@@ -70,7 +70,7 @@ def test_the_first_anchor_does_not_stand_for_later_ones(told: Path, is_cut: bool
 
 
 def test_an_anchor_of_another_position_is_refused(told: Path) -> None:
-    """Another entry's position and hash, true as they are, are not those of the version's entry."""
+    """The position and hash of another entry are valid, but not those of the version's entry."""
     position, digest = pick("select position, encode(hash, 'hex') from audit_log where position = 3")[0]
     sign_anchor(anchor_of(2) | {"position": position, "hash": digest})
     assert f"has position {position}, but its version was recorded at position" in problems()
@@ -90,7 +90,7 @@ def test_an_anchor_of_another_name_is_refused(told: Path) -> None:
 
 
 def test_anchors_of_another_warehouse_are_refused(told: Path) -> None:
-    """Also where it has the same keys, and the same log."""
+    """This holds even with the same keys and the same log."""
     other = "00000000-0000-4000-8000-000000000000"
     sign_anchor(anchor_of(1) | {"warehouse_id": other})
     assert problems() == f"the anchor v000001.json belongs to another warehouse, {other}"
@@ -233,7 +233,7 @@ def test_copies_are_compared_with_the_log(told: Path, home: Path) -> None:
 
 
 def test_a_rewritten_log_with_new_signatures_does_not_agree_with_copies(told: Path, home: Path) -> None:
-    """What somebody can do who has the warehouse and the signing key."""
+    """An attacker has the warehouse and the signing key."""
     shutil.copytree(told, home / "kept")
     rewrite_log(edit)
     for anchor in anchors_of_the_log():

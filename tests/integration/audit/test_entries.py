@@ -1,4 +1,4 @@
-"""An entry says who was logged in, whatever the caller says; nobody joins another's entry, or spoils it."""
+"""An entry names the login, whatever the caller claims. Nobody can join or spoil the entry of another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADD = OPT_OUT.format("", "")
 
 
 def add_into(entry: int) -> str:
-    """Return the statement that adds a fact into an entry of one's choice."""
+    """Return the statement that adds a fact to a chosen entry."""
     return OPT_OUT.format(", entry", f", {entry}")
 
 
@@ -220,7 +220,7 @@ def test_a_long_actor_is_cut(cohort: Cohort, login: Login) -> None:
 
 
 def test_a_temporary_table_cannot_add_facts_to_the_log(cohort: Cohort, login: Login) -> None:
-    """Sealing would look for its rows for ever, and fail for everybody."""
+    """Otherwise sealing would look for its rows for ever, and fail for everybody."""
     intake = login("ingest")
     intake.execute("create temporary table invented (entry bigint)")
     intake.execute(
@@ -234,7 +234,7 @@ def test_a_temporary_table_cannot_add_facts_to_the_log(cohort: Cohort, login: Lo
 
 
 def test_an_entry_that_was_restored_is_not_that_of_the_transaction_with_its_number(cohort: Cohort) -> None:
-    """A restored warehouse counts its transactions anew, and may have a backup's unsealed entries."""
+    """A restored warehouse counts transactions from the start, and may have unsealed entries of a backup."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "insert into audit_pending (entry, actor, login, role, xact_id, began_at)"

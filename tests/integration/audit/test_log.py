@@ -137,7 +137,7 @@ def test_functions_that_the_owner_replaced_are_not_believed(told: Path) -> None:
 
 
 def test_tables_of_another_schema_are_not_believed(told: Path) -> None:
-    """An owner may have its logins look at other tables first."""
+    """The owner can set a search path by which logins see other tables first."""
     (told / "v000001.json").unlink()
     as_owner(
         "create schema other",

@@ -1,4 +1,4 @@
-"""The owner of the warehouse makes functions, views, operators and types as they like: none of them is asked or run."""
+"""The owner of the warehouse can create any function, view, operator and type: the verification uses none of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOT_THE_TABLE = "is not the table any more that the log was sealed over"
 
 @contextlib.contextmanager
 def bent(*statements: str, undo: tuple[str, ...]) -> Iterator[None]:
-    """What an owner does to the warehouse, until left; the sessions from before are not kept."""
+    """Change the warehouse as its owner, until the context ends. Earlier sessions are closed."""
     try:
         as_owner(*statements)
         warehouse.close_connections()
@@ -97,7 +97,7 @@ def test_a_column_that_is_computed_is_not_believed(told: Path) -> None:
 
 
 def test_what_sealing_leaves_behind_in_its_session_is_not_read(told: Path) -> None:
-    """The function is the owner's, and may make a temporary view of the log's name."""
+    """The function belongs to the owner, and may create a temporary view with the log's name."""
     with bent(
         "create table kept_log as select * from audit_log",
         "alter table kept_log rename column entry to e",
@@ -114,7 +114,7 @@ def test_what_sealing_leaves_behind_in_its_session_is_not_read(told: Path) -> No
 
 
 def test_functions_of_the_owners_do_not_begin_a_transaction(told: Path) -> None:
-    """Nor where the owner has their schema searched first."""
+    """This holds even if the owner's schema is searched first."""
     with bent(
         "create function public.set_config(text, text, boolean) returns text language plpgsql"
         " as $$ begin raise exception 'run'; end $$",
@@ -214,7 +214,7 @@ def test_an_unexpected_table_is_reported(told: Path, made: list[str], undone: li
 
 
 def test_the_expected_tables_are_those_of_the_schema(home: Path) -> None:
-    """A migration that changes a table of facts changes what the verification expects of it."""
+    """A migration that changes a table of facts must change what the verification expects."""
     from prakerja.blacklist import audited_tables
 
     expected = audited_tables.expected_tables()
@@ -281,7 +281,7 @@ def test_without_an_id_nothing_is_signed_or_published(told: Path) -> None:
 
 
 def test_an_entry_that_is_in_the_log_twice_is_found(told: Path) -> None:
-    """The second one is over facts that were edited."""
+    """The second entry is over edited facts."""
     ((entry,),) = pick("select entry from approvals")
     as_owner("update approvals set approved_by = 'victim'", "alter table audit_log drop constraint audit_log_entry_key")
     ((digest,),) = pick(
@@ -322,7 +322,7 @@ def test_facts_of_another_shape_are_reported(told: Path, facts: Any) -> None:
 
 
 def test_a_column_that_an_entry_was_not_sealed_over_is_empty_in_its_rows(told: Path) -> None:
-    """Or it was taken away for the sealing, and put back with other contents."""
+    """Otherwise it could be removed during the sealing, and restored with other contents."""
 
     def leave_out(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in rows:

@@ -1,4 +1,4 @@
-"""What a login may fill or use up, and what it is told where it is not let in."""
+"""The limits of a login, and the reason that a refused login gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No login stops another's work: what each can lock, while others publish, decide, read feeds and seal."""
+"""No login stops the work of another: what each can lock while others publish, decide, read feeds and seal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def connect(login: str) -> psycopg.Connection[Any]:
 
 @contextlib.contextmanager
 def taking_whatever_it_can(login: str) -> Iterator[list[str]]:
-    """A login holds all that it is let, in one transaction, until left: keys, tables in every mode, rows, seals."""
+    """Hold every lock that a login can take, in one transaction, until the context ends: keys, tables, rows, seals."""
     with connect(login) as thief:
         tables = [name for (name,) in thief.execute("select tablename from pg_tables where schemaname = 'public'")]
         attempts = [f"select pg_advisory_lock(hashtextextended('{key}', 0))" for key in KEYS]
@@ -96,7 +96,7 @@ def test_only_its_duty_may_hold_a_lock(home: Path, login: str, impatient: None) 
 
 
 def test_each_duty_locks_what_is_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who works for one duty alone holds no lock of another's."""
+    """A login with one duty holds no lock of another duty."""
     with as_superuser(database="warehouse") as server:
         for duty in ("ingest", "decide", "remind", "publish"):
             server.execute(f"set session authorization prakerja_{duty}")
@@ -114,7 +114,7 @@ def test_each_duty_locks_what_is_its_own(home: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_waiting_task_names_the_holder_and_is_retried_later(home: Path, impatient: None, caplog: Any) -> None:
-    """In the log at first, then in an error that the tasks' policy takes for one to be retried."""
+    """First in the log, then in an error that the tasks' policy retries."""
     with warehouse.exclusive("publish"), caplog.at_level(logging.WARNING):
         began = time.monotonic()
         with pytest.raises(UnavailableError) as raised, warehouse.exclusive("publish", 1):
@@ -167,7 +167,7 @@ def test_a_killed_process_releases_its_lock_at_once(home: Path, impatient: None)
 
 
 def test_a_row_alone_holds_no_lock(home: Path) -> None:
-    """Neither a session that is gone, nor one of another login with its number or its sign of life, is the holder."""
+    """A session that ended is not the holder, nor is one of another login with the same pid or sign of life."""
     with connect("warehouse_worker") as other, as_superuser(database="warehouse") as server:
         other.execute("select pg_advisory_lock(77)")
         for pid, login in ((other.info.backend_pid, "warehouse_operator"), (server.info.backend_pid, "postgres")):
@@ -195,7 +195,7 @@ def test_a_lock_that_is_held_long_keeps_no_table_from_being_cleaned(home: Path) 
 
 
 def test_a_waiting_transaction_names_the_holder(home: Path, impatient: None, caplog: Any) -> None:
-    """A login that may change a row can lock it: it is waited for so long, named, and the work is tried again."""
+    """A login that may change a row can lock it. Others wait for a while, name it, and are retried."""
     with connect("warehouse_worker") as other, other.transaction():
         other.execute("insert into provider_pace values ('sms', now()) on conflict do nothing")
         other.execute("lock table provider_pace in exclusive mode")

@@ -1,4 +1,4 @@
-"""Who may approve, and what the warehouse has the last word on: different people, none of whom had a part in it."""
+"""Who may approve. The warehouse requires different people, none of whom had a part in the batch."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_the_warehouse_reinstates_nobody_without_a_batch_or_an_upheld_appeal(coh
 
 
 def test_an_approver_whose_name_has_a_comma_cannot_decide_the_appeal(cohort: Cohort) -> None:
-    """Before approvers were kept one by one, they were joined by commas."""
+    """Earlier versions stored approvers as one text, joined by commas."""
     carry_out(cohort)
     with warehouse.transaction(as_owner=True) as connection:
         undone = connection.begin_nested()

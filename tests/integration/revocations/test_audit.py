@@ -1,4 +1,4 @@
-"""The log of every fact: what is edited, deleted, put in another order or cut off is found; and nobody else may add."""
+"""The log of every fact: edits, deletions, reordering and truncation are found, and nobody else may add."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def problems() -> str:
 
 
 def as_owner(statement: str) -> None:
-    """What somebody does who owns the database: the triggers that guard it are theirs."""
+    """Do what the owner of the database can do: the triggers belong to the owner."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(statement)

@@ -1,4 +1,4 @@
-"""Runs of `batch_approval`: about a batch that stands, under names of the product's own, whatever a trigger says."""
+"""Runs of `batch_approval`: about a valid batch, under the product's own names, whatever the trigger has."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_cohort_is_ascii_digits(home: Path, cohort: Any) -> None:
 
 
 def test_a_day_that_is_not_over_is_nobodys_business_date(home: Path) -> None:
-    """Its name would be taken when the day's own run comes, which would then publish nothing."""
+    """Its name would be taken when the day's own run starts, which would then publish nothing."""
     now = datetime(2021, 3, 17, 23, 59, tzinfo=WIB)
     for on in ("2021-03-17", "2021-03-18"):
         with pytest.raises(PrakerjaError, match=f"the business date {on} is not over yet"):

@@ -1,4 +1,4 @@
-"""Deciding, revoking, late truth: once per recipient, stopped where it is implausible. On the real warehouse."""
+"""Decisions, revocations and late evidence: once per recipient, and stopped if implausible. On a real warehouse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories of several steps: dates move, evidence comes back or goes, and somebody is held twice."""
+"""Histories of several steps: dates change, evidence disappears and returns, and somebody is held twice."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def revoke_the_held(clock: date) -> None:
 
 
 def approve_waiting(clock: date) -> list[str]:
-    """Let a person approve all that waits; return what it was."""
+    """Let a person approve everything that waits, and return it."""
     waiting = list(approval.yield_waiting_batches())
     with warehouse.transaction("decide") as connection:
         for _, batch in waiting:

@@ -1,4 +1,4 @@
-"""What people and the authorities do beside the decisions: freeze, extend, override, suspend, withdraw."""
+"""Interventions by people: freezes, extensions, overrides, suspensions and withdrawals."""
 
 from __future__ import annotations
 

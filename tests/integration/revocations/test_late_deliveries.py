@@ -1,4 +1,4 @@
-"""Deliveries that were missing arrive: what is shown is what is missing by now, and who was stopped goes on."""
+"""Missing deliveries arrive: the product shows what is missing now, and resumes the stopped cohort."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENDED, ACTIVE = RunCounts(1, 0, 1), RunCounts(1, 1, 1)
 
 
 def arrive(home: Path, *which: tuple[str, str]) -> None:
-    """Deliveries come into the landing zone; nobody has looked there yet."""
+    """Put deliveries into the landing zone, without an intake."""
     for platform, day in which:
         deliver(home / "landing", platform, day, [], generated_at="2021-03-15T10:00:00+07:00")
 
@@ -49,7 +49,7 @@ def needs() -> str:
 
 
 def shown() -> str:
-    """What the three ways to look say of gelombang 12."""
+    """Return what the command, the table and the monitor show about gelombang 12."""
     table = CliRunner().invoke(app, ["cohorts"])
     override = CliRunner().invoke(app, ["override", "12"])
     told = [override.output, str(override.exception or ""), table.stderr, needs()]

@@ -1,4 +1,4 @@
-"""The daily audit of runs: what lacks is found and told, what a run mends is mended, and nothing else is touched."""
+"""The daily audit of runs: it reports what is missing, repairs what a run can repair, and touches nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two readings must agree: whoever they differ on is held, what cannot be read again stops, and everybody is told."""
+"""Two readings must agree: a difference holds the recipient, and unreadable evidence stops the decision."""
 
 from __future__ import annotations
 
@@ -355,7 +355,7 @@ def test_facts_that_keep_changing_are_not_decided(cohort: Cohort, home: Path, mo
 
 
 def test_the_second_reading_blocks_nobody(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So one that is killed leaves nothing behind, and the next reads anew."""
+    """So a killed reading leaves nothing behind, and the next one starts again."""
     real, waiting = second_reading.read_again, []
 
     def read_again(*given: Any, **more: Any) -> SecondReading:

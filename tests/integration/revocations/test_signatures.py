@@ -172,7 +172,7 @@ def try_to_revoke(digest: str) -> int:
 
 
 def test_a_signature_is_verified_before_anybody_is_revoked(cohort: Cohort, signers: dict[str, Path]) -> None:
-    """Whoever may add an approval may add one with nonsense for a signature, which the warehouse counts."""
+    """A login that may add approvals can add one with an invalid signature, which the warehouse counts."""
     made, digest = waiting(cohort)
     with warehouse.transaction("decide") as connection:
         warehouse.execute(

@@ -34,7 +34,7 @@ def late_announced(text: str) -> str:
 
 @pytest.fixture
 def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[int, Any]]:
-    """Makes a plain world by the project's own calendar the landing zone; gives what must come out, by cohort.
+    """Return a function that makes a plain world by the project's calendar the landing zone, and returns what is expected.
 
     Unless it is to be whole, its windows are cut at their beginning: a day more is seven feeds more to judge.
     """
