@@ -77,7 +77,7 @@ def stopped(cohort: Cohort) -> Cohort:
 
 
 @pytest.fixture
-def live_wave(home: Path) -> Cohort:
+def live_cohort(home: Path) -> Cohort:
     """Gelombang 12, whose deadline was two days ago: it is decided today. Two of twenty have not bought."""
     decided_on = today()
     announced_on, deadline_on = decided_on - timedelta(days=8), decided_on - timedelta(days=2)

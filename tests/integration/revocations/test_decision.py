@@ -352,7 +352,7 @@ def test_what_an_approver_sees_names_nobody(cohort: Cohort) -> None:
     assert not approval.is_named(batch, batch.digest[:11])
 
 
-def held_wave(cohort: Cohort, home: Path) -> decision.Decision:
+def held_cohort(cohort: Cohort, home: Path) -> decision.Decision:
     """Number 1 is held for a damaged row; number 2 is overdue, and revoked."""
     restate(home, [*(bought(n) for n in range(3, PEOPLE + 1)), bought(1, transaction_id="x", card=f"'{card(1)}")])
     clock = DECIDED_ON + timedelta(days=1)
@@ -366,7 +366,7 @@ FOUND: dict[str, Any] = {"because": "the platform says so", "resolved_by": "budi
 
 
 def test_holds_are_listed_with_their_row_masked(cohort: Cohort, home: Path) -> None:
-    held_wave(cohort, home)
+    held_cohort(cohort, home)
     (hold,) = holds.list_holds(12)
     assert (hold["cohort"], hold["because"], hold["state"], hold["resolution"]) == (12, "damaged_row", "open", None)
     assert (hold["row"]["platform"], hold["row"]["reasons"]) == ("tokopedia", ["card_number_malformed"])
@@ -376,7 +376,7 @@ def test_holds_are_listed_with_their_row_masked(cohort: Cohort, home: Path) -> N
 
 
 def test_a_hold_with_a_purchase_is_cleared_at_once_and_for_good(cohort: Cohort, home: Path) -> None:
-    held_wave(cohort, home)
+    held_cohort(cohort, home)
     assert holds.resolve(card(1), is_purchased=True, **FOUND) is None
     assert holds.apply_resolved_holds(date(2021, 3, 21)) == 0
     assert next(explanation.explain([card(1)]))["state"] == "purchased"
@@ -388,7 +388,7 @@ def test_a_hold_with_a_purchase_is_cleared_at_once_and_for_good(cohort: Cohort, 
 
 
 def test_a_hold_without_a_purchase_revokes_after_an_approval(cohort: Cohort, home: Path) -> None:
-    made = held_wave(cohort, home)
+    made = held_cohort(cohort, home)
     batch = holds.resolve(card(1), is_purchased=False, **FOUND)
     assert batch is not None
     assert (batch.subject, batch.people, batch.approvals_needed) == ("hold", 1, 1)
@@ -413,7 +413,7 @@ def test_a_hold_without_a_purchase_revokes_after_an_approval(cohort: Cohort, hom
 
 
 def test_a_delivery_that_clears_a_held_recipient_precedes_a_resolution(cohort: Cohort, home: Path) -> None:
-    made = held_wave(cohort, home)
+    made = held_cohort(cohort, home)
     batch = holds.resolve(card(1), is_purchased=False, **FOUND)
     assert batch is not None
     with warehouse.transaction("decide") as connection:
@@ -427,7 +427,7 @@ def test_a_delivery_that_clears_a_held_recipient_precedes_a_resolution(cohort: C
 
 @pytest.mark.parametrize("asked", [card(2), card(3), "1234", "9" * 16])
 def test_only_the_held_can_be_resolved_and_no_card_is_repeated(cohort: Cohort, home: Path, asked: str) -> None:
-    held_wave(cohort, home)
+    held_cohort(cohort, home)
     with pytest.raises(PrakerjaError, match="this card is not held by any decision") as refusal:
         holds.resolve(asked, is_purchased=True, **FOUND)
     assert asked not in str(refusal.value)

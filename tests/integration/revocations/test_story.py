@@ -42,14 +42,14 @@ def instants(found: dict[str, Any]) -> list[datetime]:
 # -- live --------------------------------------------------------------------------------------------------------------
 
 
-def test_each_fact_has_the_instant_of_its_recording(live_wave: Cohort) -> None:
+def test_each_fact_has_the_instant_of_its_recording(live_cohort: Cohort) -> None:
     """All on one day, in the order in which they happened, and not at hours that nobody has seen."""
     on, began = today(), datetime.now(UTC)
     people.suspend(card(1), on - timedelta(days=6), is_permanent=False, because="an inquiry", suspended_by="ani")
     people.lift_suspension(card(1), on - timedelta(days=5), because="cleared", lifted_by="ani")
-    made = decision.decide(live_wave, on)
+    made = decision.decide(live_cohort, on)
     approve(made, "siti", on)
-    assert revocation.revoke(live_wave, made, on) == 2
+    assert revocation.revoke(live_cohort, made, on) == 2
     publishing.publish("first", datetime.now(WIB), on)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=on)
     appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=on)
@@ -68,12 +68,12 @@ def test_each_fact_has_the_instant_of_its_recording(live_wave: Cohort) -> None:
     assert days == [(on - timedelta(days=6)).isoformat(), (on - timedelta(days=5)).isoformat(), on.isoformat()]
 
 
-def test_a_fact_that_waited_for_another_comes_after_it(live_wave: Cohort) -> None:
+def test_a_fact_that_waited_for_another_comes_after_it(live_cohort: Cohort) -> None:
     """A transaction that began before an appeal was upheld, and carries it out."""
     on = today()
-    made = decision.decide(live_wave, on)
+    made = decision.decide(live_cohort, on)
     approve(made, "siti", on)
-    revocation.revoke(live_wave, made, on)
+    revocation.revoke(live_cohort, made, on)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=on)
     with warehouse.transaction("decide") as connection:
         appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=on)
@@ -81,7 +81,7 @@ def test_a_fact_that_waited_for_another_comes_after_it(live_wave: Cohort) -> Non
     assert kinds(told())[-3:] == ["appealed", "appeal_upheld", "reinstated"]
 
 
-def test_the_page_shows_the_day_that_a_fact_is_about(live_wave: Cohort) -> None:
+def test_the_page_shows_the_day_that_a_fact_is_about(live_cohort: Cohort) -> None:
     on = today()
     people.suspend(card(1), on - timedelta(days=6), is_permanent=False, because="an inquiry", suspended_by="ani")
     for language, word in (("en", "from"), ("id", "mulai")):

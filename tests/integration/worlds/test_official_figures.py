@@ -1,4 +1,4 @@
-"""Waves 8 to 13 at a hundredth of their size: exactly the official figures are revoked, published and reported."""
+"""Gelombang 8 to 13 at a hundredth of their size: exactly the official figures are revoked, published and reported."""
 
 from __future__ import annotations
 
