@@ -25,7 +25,7 @@ from prakerja.programme import programme
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
 from prakerja.revocations import second_reading
-from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, ReadAgain
+from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, SecondReadingResult
 from prakerja.settings import WIB
 
 log = logging.getLogger(__name__)
@@ -166,15 +166,15 @@ def decide(cohort: Cohort, as_of: date) -> Decision:
     for _ in range(READINGS_MOST):
         with warehouse.transaction() as connection:
             has_decision = is_decided(connection, cohort)
-        again = None if has_decision else _read_again(cohort, as_of)  # takes minutes: outside the lock
+        result = None if has_decision else _read_again(cohort, as_of)  # takes minutes: outside the lock
         try:
-            return _decide(cohort, as_of, again)
+            return _decide(cohort, as_of, result)
         except MovedError as moved:
             log.info("gelombang-%d: %s", cohort.number, moved)
     raise MovedError(f"gelombang-{cohort.number}: its facts keep changing while it is read: clear this task")
 
 
-def _read_again(cohort: Cohort, as_of: date) -> ReadAgain:
+def _read_again(cohort: Cohort, as_of: date) -> SecondReadingResult:
     try:
         return second_reading.read(cohort.number, cohort.announced_on, as_of)
     except EvidenceError as error:
@@ -185,15 +185,15 @@ def _load_facts(connection: warehouse.Connection, cohort: Cohort, as_of: date) -
     return second_reading.load_facts(connection, cohort.number, cohort.announced_on, as_of)
 
 
-def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
+def _decide(cohort: Cohort, as_of: date, result: SecondReadingResult | None) -> Decision:
     def decide_undecided(connection: warehouse.Connection) -> tuple[str | None, Decision | None]:
         stopped = None
         if not is_decided(connection, cohort):
             record_extensions(connection, cohort)
-            if again is None or _load_facts(connection, cohort, as_of) != again.facts:
+            if result is None or _load_facts(connection, cohort, as_of) != result.facts:
                 raise MovedError("its facts changed during the second reading: reading it again")
             attempt = _Attempt(connection, cohort, _load_roster(connection, cohort, as_of), as_of)
-            stopped = attempt.check_feeds() or attempt.decide(again)
+            stopped = attempt.check_feeds() or attempt.decide(result)
         return stopped, find_decision(connection, cohort.number)
 
     with warehouse.exclusive(f"decide {cohort.number}"):
@@ -221,7 +221,7 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
         else:
             attempt = _Attempt(connection, cohort, roster, as_of)
             missing, implausible = attempt.check_feeds(), attempt.reconcile()
-            differing = attempt.compare(again) if again and not (missing or implausible) else None
+            differing = attempt.compare(result) if result and not (missing or implausible) else None
             stops = [stop for stop in (missing, implausible, differing) if stop]
             counts = attempt.totals
         savepoint.rollback()
@@ -233,11 +233,11 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
             "stops": stops,
         }
 
-    again: ReadAgain | None = None
+    result: SecondReadingResult | None = None
     rehearsal = warehouse.write_in_one_snapshot("decide", try_out)
     if rehearsal["is_decided"] or rehearsal["stops"]:
         return rehearsal
-    again = _read_again(cohort, as_of)
+    result = _read_again(cohort, as_of)
     return warehouse.write_in_one_snapshot("decide", try_out)
 
 
@@ -292,13 +292,13 @@ class _Attempt:
             [*self._list_shrunk_feeds(), *yield_implausible_totals(int(self.roster["selected"]), self.totals)]
         )
 
-    def compare(self, again: ReadAgain) -> str | None:
+    def compare(self, result: SecondReadingResult) -> str | None:
         """Compare with the second reading, and count recipients on whom the two differ as held.
 
         Return the breaker that stops the result as a sentence, or None.
         """
         selected = int(self.roster["selected"])
-        self.compared = second_reading.compare(self.connection, self._at, again)
+        self.compared = second_reading.compare(self.connection, self._at, result)
         if stopped := self._record_until_stopped(
             second_reading.breakers(self.cohort, selected, self.cited, self.compared)
         ):
@@ -308,9 +308,9 @@ class _Attempt:
             self.totals["held"] += 1
         return None
 
-    def decide(self, again: ReadAgain) -> str | None:
+    def decide(self, result: SecondReadingResult) -> str | None:
         """Record every recipient's outcome. Return the breaker that stops the decision as a sentence, or None."""
-        if stopped := self.reconcile() or self.compare(again):
+        if stopped := self.reconcile() or self.compare(result):
             return stopped
         decision_id = self._record(None, [])
         warehouse.execute(self.connection, "revocations/insert_outcomes", **self._at, decision_id=decision_id)
@@ -373,7 +373,7 @@ class _Attempt:
             "roster": self.roster["roster_sha256"],
             "deliveries": [[e["platform"], e["business_date"].isoformat(), e["revision"], e["sha256"]] for e in cited],
             "totals": self.totals,
-            "second_reading": compared and [compared.again.result_sha256, compared.differing],
+            "second_reading": compared and [compared.result.result_sha256, compared.differing],
             "reason": breaker and breaker.reason,
             "missing": missing,
             "overrides": self.overrides,

@@ -132,9 +132,9 @@ def _require_no_purchase(card: str, on: date) -> None:
         decision = find_decision(connection, recipient["cohort"]) if recipient else None
     if recipient is None or decision is None or recipient["outcome"] != "held":
         return  # `resolve` refuses it with a message of its own
-    again = second_reading.read(decision.cohort, decision.announced_on, on)
+    result = second_reading.read(decision.cohort, decision.announced_on, on)
     person = {recipient["recipient_id"]: f"{recipient['card_number']:016d}"}
-    for reading in second_reading.find_contradicting_readings(decision.decision_id, again, person).values():
+    for reading in second_reading.find_contradicting_readings(decision.decision_id, result, person).values():
         row = second_reading.describe_row(asdict(reading))
         raise PrakerjaError(
             f"by a second reading of the files this person is {reading.outcome}{row}, and stays held: look there and "
@@ -147,8 +147,8 @@ def _find_bought(decision: Decision, approved: Mapping[int, str], as_of: date) -
     if not approved:
         return []
     try:
-        again = second_reading.read(decision.cohort, decision.announced_on, as_of)
-        return second_reading.find_contradicting_readings(decision.decision_id, again, approved)
+        result = second_reading.read(decision.cohort, decision.announced_on, as_of)
+        return second_reading.find_contradicting_readings(decision.decision_id, result, approved)
     except EvidenceError as error:
         log.warning("gelombang-%d: nobody held is revoked: %s", decision.cohort, error)
         return approved

@@ -101,9 +101,9 @@ def _require_no_new_purchases(decision: Decision, as_of: date) -> None:
             decision.decision_id, decision.cohort, decision.announced_on, as_of
         ):
             return
-        again = second_reading.read(decision.cohort, decision.announced_on, as_of)
+        result = second_reading.read(decision.cohort, decision.announced_on, as_of)
         cards = {row["recipient_id"]: row["card_number"] for row in rows}
-        bought = second_reading.find_contradicting_readings(decision.decision_id, again, cards)
+        bought = second_reading.find_contradicting_readings(decision.decision_id, result, cards)
     except EvidenceError as error:
         raise BlockedError(f"{name}: nobody is revoked: evidence_unreadable: {error}") from None
     for reading in bought.values():

@@ -40,7 +40,7 @@ FINAL = frozenset({"totals_do_not_add_up", "readings_disagree", "evidence_unread
 
 
 @dataclass(frozen=True)
-class ReadAgain:
+class SecondReadingResult:
     """The result of a second reading, and the facts that it was given.
 
     `unreadable` is the reason why there is no result. `passed_over` describes a delivery that is in the landing zone,
@@ -85,7 +85,7 @@ def describe_row(row: Mapping[str, Any]) -> str:
 class Comparison:
     """The second reading compared with the first: how many recipients the two differ on, and which."""
 
-    again: ReadAgain
+    result: SecondReadingResult
     differing: int
     differences: list[Difference]
 
@@ -95,7 +95,7 @@ class Comparison:
         return [difference for difference in self.differences if difference.recipient_id is not None]
 
 
-def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
+def read(cohort: int, announced_on: date, as_of: date) -> SecondReadingResult:
     """Read a cohort's files a second time, by the facts known at `as_of`. This takes minutes for a large cohort.
 
     Raise `EvidenceError` if the facts are missing: the cohort's calendar entry or roster.
@@ -106,12 +106,12 @@ def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
     try:
         reading = read_again(root, facts, _build_progress_log(cohort))
     except EvidenceError as error:
-        return ReadAgain(facts, None, str(error))
+        return SecondReadingResult(facts, None, str(error))
     try:
         require_none_passed_over(root, facts, reading.in_force)
     except EvidenceError as error:
-        return ReadAgain(facts, reading, passed_over=str(error))
-    return ReadAgain(facts, reading)
+        return SecondReadingResult(facts, reading, passed_over=str(error))
+    return SecondReadingResult(facts, reading)
 
 
 def load_facts(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
@@ -121,14 +121,16 @@ def load_facts(connection: warehouse.Connection, cohort: int, announced_on: date
     return known.facts_at(rows, calendar, cohort, settlement_days, as_of)
 
 
-def find_contradicting_readings(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) -> dict[int, Reading]:
+def find_contradicting_readings(
+    decision_id: str, result: SecondReadingResult, cards: Mapping[int, str]
+) -> dict[int, Reading]:
     """Return the second readings by which recipients (`cards` by recipient id) are not overdue, by recipient id.
 
     A reading that was the same at the decision is left out: the recipient was held for it, and a person has resolved
     the hold. Raise `EvidenceError` if the files could not be read or a delivery was passed over.
     """
-    if again.reading is None or again.passed_over:
-        reason = str(again.unreadable or again.passed_over)
+    if result.reading is None or result.passed_over:
+        reason = str(result.unreadable or result.passed_over)
         raise EvidenceError("the second reading", reason, "nobody is revoked while evidence is gone or passed over")
     with warehouse.transaction() as connection:
         rows = warehouse.rows(
@@ -138,7 +140,7 @@ def find_contradicting_readings(decision_id: str, again: ReadAgain, cards: Mappi
         row["recipient_id"]: (row["second_outcome"], row["platform"], row["business_date"], row["second_line"])
         for row in rows
     }
-    by_card = again.reading.by_card
+    by_card = result.reading.by_card
     readings = {recipient_id: by_card[card] for recipient_id, card in cards.items() if card in by_card}
     return {
         recipient_id: reading
@@ -170,11 +172,11 @@ def _build_progress_log(cohort: int) -> Any:
     return log_progress
 
 
-def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAgain) -> Comparison:
+def compare(connection: warehouse.Connection, at: dict[str, Any], result: SecondReadingResult) -> Comparison:
     """Compare every recipient's standing by the evidence with the second reading."""
-    if again.reading is None:
-        return Comparison(again, 0, [])
-    by_card = again.reading.by_card
+    if result.reading is None:
+        return Comparison(result, 0, [])
+    by_card = result.reading.by_card
     rows = warehouse.rows(
         connection,
         "revocations/compare_readings",
@@ -196,12 +198,12 @@ def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAga
         )
         for row in rows
     ]  # fmt: skip
-    return Comparison(again, rows[0]["differing"] if rows else 0, differences)
+    return Comparison(result, rows[0]["differing"] if rows else 0, differences)
 
 
 def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comparison) -> Iterator[Breaker]:
     """Yield a breaker for each difference between the readings that is too large to be resolved by holds."""
-    again, facts = compared.again, compared.again.facts
+    result, facts = compared.result, compared.result.facts
     dates = (facts.announced_on, facts.deadline_on, facts.settlement_days)
     if dates != (cohort.announced_on, cohort.deadline_on, cohort.settlement_days):
         yield Breaker(
@@ -209,20 +211,20 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
             f"the window is {cohort.announced_on} to {cohort.deadline_on}, settled in {cohort.settlement_days} days; "
             f"by the second reading {facts.announced_on} to {facts.deadline_on}, in {facts.settlement_days}",
         )
-    if again.reading is None:
-        yield Breaker("evidence_unreadable", str(again.unreadable))
+    if result.reading is None:
+        yield Breaker("evidence_unreadable", str(result.unreadable))
         return
-    if again.passed_over:
-        yield Breaker("delivery_passed_over", again.passed_over)
+    if result.passed_over:
+        yield Breaker("delivery_passed_over", result.passed_over)
     if facts.as_of < facts.deadline_on + timedelta(days=facts.settlement_days + 1):
         yield Breaker("readings_disagree", f"it is {facts.as_of}, and by the second reading it is too early to decide")
     first = {(e["platform"], e["business_date"], e["revision"], e["sha256"]) for e in cited}
-    second = {(e.platform, e.business_date, e.revision, e.sha256) for e in again.reading.in_force}
+    second = {(e.platform, e.business_date, e.revision, e.sha256) for e in result.reading.in_force}
     if first != second:
         differing = sorted(f"{platform} {on} r{revision}" for platform, on, revision, _ in first ^ second)
         yield Breaker("readings_disagree", f"only one of the readings counts {', '.join(differing[:5])}")
     unmatched = [each for each in compared.differences if each.recipient_id is None or each.second is None]
-    read_people = len(again.reading.by_card)
+    read_people = len(result.reading.by_card)
     if read_people != selected or unmatched:
         yield Breaker("readings_disagree", f"{selected:,} are selected, by the second reading {read_people:,}")
     if compared.differing > Fraction(str(programme().revocations.readings_disagree_share_max)) * selected:
@@ -234,16 +236,16 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
 
 def record(connection: warehouse.Connection, decision_id: str, cited: Sequence[Any], compared: Comparison) -> None:
     """Record the result of an attempt's second reading, and the recipients on whom the two readings differ."""
-    if compared.again.reading is None:
+    if compared.result.reading is None:
         return
-    read_people = len(compared.again.reading.by_card)
+    read_people = len(compared.result.reading.by_card)
     warehouse.execute(
         connection,
         "revocations/insert_second_reading",
         decision_id=decision_id,
         recipients=read_people,
         differing=min(compared.differing, read_people),
-        result_sha256=compared.again.result_sha256,
+        result_sha256=compared.result.result_sha256,
     )
     held = [each for each in compared.held if each.second is not None]
     if not held:
