@@ -15,11 +15,11 @@ AUDITED = "cohort_deadline"
 
 def seen(event: CohortEvent, now: datetime) -> Any:
     """Count an event's runs: the scheduled one and a backfill's by their date, repairs by their ids."""
-    from prakerja.revocations.run_audit import SeenRuns, repair_run_ids
+    from prakerja.revocations.run_audit import RunCounts, repair_run_ids
 
     ti = get_current_context()["ti"]
     by = [{"logical_dates": [event.logical_date]}, {"run_ids": repair_run_ids(event, now)}]
-    return SeenRuns(
+    return RunCounts(
         all=sum(ti.get_dr_count(AUDITED, **which) for which in by),
         active=sum(ti.get_dr_count(AUDITED, states=["queued", "running"], **which) for which in by),
         with_tasks=sum(len(ti.get_task_states(AUDITED, **which)) for which in by),

@@ -1,4 +1,4 @@
-"""What a DAG run is about: its cohort, its date, its clock. Runs name it in their configuration or in their id."""
+"""The context of a DAG run: its cohort, its date and its instant. A run's configuration or its id names them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ RUN_ID = re.compile(r"gelombang-(?P<cohort>\d+)__(?P<kind>H-\d+|deadline)__(?P<o
 
 @contextlib.contextmanager
 def replaying() -> Iterator[None]:
-    """While this is open, and only then, this process believes the clock that a run's configuration brings along.
+    """Let this process use the instant in a run's configuration as its clock, until the context ends.
 
-    Otherwise a replayed run, cleared under a live scheduler, would take its past day for today and remind people.
+    Without this limit, a replayed run that is cleared under a live scheduler would take a past day for today and send
+    reminders.
     """
     before = is_replaying.set(True)
     try:
@@ -34,9 +35,9 @@ def replaying() -> Iterator[None]:
 class RunContext:
     """One run: `kind` is `deadline`, `H-7`, ... or `daily`; `on` the deadline, the reminder date or the business date.
 
-    `at` is the instant that the run believes in (now, or the hour that a replay is playing), `as_of` its WIB day.
-    Nothing below the DAGs reads another clock, so a replayed day knows only what had arrived by then. `approve_as` is
-    who approves in advance, in a replay.
+    `now` is the run's instant (the current time, or the hour that is replayed), and `as_of` its WIB day. Code below the
+    DAGs reads no other clock, so a replayed day knows only what had arrived by then. In a replay, `approve_as` is the
+    person who approves in advance.
     """
 
     kind: str
@@ -49,11 +50,11 @@ class RunContext:
 
     @property
     def as_of(self) -> date:
-        """The WIB day of `at`."""
+        """The WIB day of `now`."""
         return self.now.astimezone(WIB).date()
 
     def read_clock(self) -> datetime:
-        """The instant that it is by now: a replayed run's stands still, so that it comes to the same each time."""
+        """Return the current instant. In a replay the clock stands still, so that every replay has the same result."""
         return self.now if self.is_replay else datetime.now(WIB)
 
     @property
@@ -63,11 +64,11 @@ class RunContext:
 
     @property
     def is_late(self) -> bool:
-        """Whether a reminder's date is over: such a run sends nothing."""
+        """Whether the run's date has passed. A late reminder run sends nothing."""
         return self.as_of > self.on
 
     def conf(self) -> dict[str, Any]:
-        """A replayed run's configuration (`of_cohort` and `of_day` read it back)."""
+        """Return a replayed run's configuration, which `from_cohort_run` and `from_daily_run` read back."""
         conf: dict[str, Any] = {"kind": self.kind, "on": self.on.isoformat(), "at": self.now.isoformat()}
         if self.cohort is not None:
             conf["cohort"] = self.cohort
@@ -77,33 +78,36 @@ class RunContext:
 
     @classmethod
     def from_cohort_run(cls, run_id: str, conf: Mapping[str, Any] | None, now: datetime) -> RunContext:
-        """A `cohort_deadline` run's run, from its configuration, else its id. Of a cohort alone, its deadline.
+        """Return the context of a `cohort_deadline` run, from its configuration or else its id.
 
-        Raises `PrakerjaError` where neither says which event of the calendar the run is for.
+        A configuration with a cohort alone is for its deadline. Raise `PrakerjaError` if neither the configuration nor
+        the id names an event of the calendar.
         """
         given = _given(conf)
         named = RUN_ID.search(run_id)
         number = given.get("cohort", named and named["cohort"])
         if not re.fullmatch(r"[0-9]{1,4}", str(number)):
-            raise PrakerjaError(f'the run {run_id} names no cohort: trigger it with {{"cohort": 13}}')
+            raise PrakerjaError(f'the run {run_id} does not name a cohort: trigger it with {{"cohort": 13}}')
         at, is_replay = _at(given, now)
         cohort = find_cohort(int(str(number))).as_known_on(at.astimezone(WIB).date())
-        of_id = named and "cohort" not in given
-        kind = str(given.get("kind", named["kind"] if of_id and named else "deadline"))
-        on = given.get("on", named["on"] if of_id and named else None)
-        for event in reversed(cohort.events()):  # of several deadlines the one that is known last
+        from_id = named if "cohort" not in given else None
+        kind = str(given.get("kind", from_id["kind"] if from_id else "deadline"))
+        on = given.get("on", from_id["on"] if from_id else None)
+        for event in reversed(cohort.events()):  # the latest of several deadlines
             if event.kind == kind and on in (None, event.on.isoformat()):
                 is_rehearsal = bool(given.get("rehearsal", False))
                 return cls(event.kind, event.on, at, event.cohort, is_replay, given.get("approve_as"), is_rehearsal)
         known = ", ".join(f"{event.kind} on {event.on}" for event in cohort.events())
-        raise PrakerjaError(f"the run {run_id} is for nothing in the calendar: gelombang-{cohort.number} has {known}")
+        raise PrakerjaError(
+            f"the run {run_id} is not for an event of the calendar: gelombang-{cohort.number} has {known}"
+        )
 
     @classmethod
     def from_daily_run(cls, conf: Mapping[str, Any] | None, scheduled_for: date | None, now: datetime) -> RunContext:
-        """A `platform_feeds` run's run: the business date that its configuration names, else the scheduled one.
+        """Return the context of a `platform_feeds` run, for the date in its configuration or else in its schedule.
 
-        A run triggered by hand may have none: then it is yesterday's. Raises `PrakerjaError` for what is no date,
-        or not over yet.
+        A run that was triggered by hand may have neither, and is then for yesterday. Raise `PrakerjaError` if the
+        configuration does not have a date, or if the date is not over yet.
         """
         given = _given(conf)
         at, is_replay = _at(given, now)
@@ -111,19 +115,19 @@ class RunContext:
         try:
             on = date.fromisoformat(given["on"]) if "on" in given else scheduled_for or yesterday
         except (TypeError, ValueError):
-            raise PrakerjaError('`on` is no business date: trigger it with {"on": "2021-04-05"}') from None
-        if on >= at.astimezone(WIB).date():  # it would be published as that day, before the day is over
-            raise PrakerjaError(f"the business date {on} is not over yet: trigger it with an earlier one")
+            raise PrakerjaError('`on` is not a business date: trigger the run with {"on": "2021-04-05"}') from None
+        if on >= at.astimezone(WIB).date():  # it would be published as that day before the day is over
+            raise PrakerjaError(f"the business date {on} is not over yet: trigger the run with an earlier one")
         return cls("daily", on, at, None, is_replay, given.get("approve_as"))
 
 
 def _given(conf: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The configuration without what a form left empty."""
+    """Return the configuration without the fields that a form left empty."""
     return {key: value for key, value in (conf or {}).items() if value is not None}
 
 
 def _at(given: Mapping[str, Any], now: datetime) -> tuple[datetime, bool]:
-    """The run's instant, and whether it is a replayed one."""
+    """Return the run's instant, and whether the run is a replay."""
     if "at" not in given:
         if "approve_as" in given:
             raise PrakerjaError(
@@ -132,5 +136,5 @@ def _at(given: Mapping[str, Any], now: datetime) -> tuple[datetime, bool]:
             )
         return now, False
     if not is_replaying.get():
-        raise PrakerjaError("this run belongs to a replay: play its days again with `prakerja replay`")
+        raise PrakerjaError("this run belongs to a replay: replay its days with `prakerja replay`")
     return datetime.fromisoformat(given["at"]), True

@@ -1,7 +1,7 @@
-"""Signed approvals: an approver signs a text that a person can read, with an SSH key of their own.
+"""Signed approvals: an approver signs a human-readable text with their own SSH key.
 
-OpenSSH signs and verifies (`ssh-keygen -Y`), so that agents and hardware keys work, and so that anybody can verify a
-signature without this package: https://man.openbsd.org/ssh-keygen.1#Y.
+OpenSSH signs and verifies (`ssh-keygen -Y`), so that agents and hardware keys work, and anybody can verify a signature
+without this package: https://man.openbsd.org/ssh-keygen.1#Y.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class ApprovalText:
-    """What an approver signs: this warehouse, this very batch, how many people, who they are, what for, and when.
+    """The text that an approver signs: the warehouse, the exact batch and its people, the purpose, and the day.
 
-    `identities_sha256` is over the cards and NIKs of the batch. `signed_on` is a WIB day.
+    `identities_sha256` is the SHA-256 of the cards and NIKs of the batch. `signed_on` is a WIB day.
     """
 
     warehouse_id: str
@@ -57,7 +57,7 @@ class ApprovalText:
 
 @dataclass(frozen=True)
 class CorrectionText:
-    """What a person signs who approves corrected NIKs: this warehouse, this very request, how many people, and when.
+    """The text that an approver of corrected NIKs signs: the warehouse, the exact request, its people, and the day.
 
     `signed_on` is a WIB day.
     """
@@ -81,25 +81,25 @@ class CorrectionText:
 
 
 def sign(text: ApprovalText | CorrectionText, key: Path) -> str:
-    """Return the signature of a text by a private key, or by the agent's key of a public one.
+    """Return the signature of a text by a private key, or by the key in the agent that a public key names.
 
-    Raises `PrakerjaError`.
+    Raise `PrakerjaError` if the key is not a file, or OpenSSH does not sign with it.
     """
     if not key.expanduser().is_file():
-        raise PrakerjaError(f"{key} is not a file: name your private key, or the public one of a key in your agent")
+        raise PrakerjaError(f"{key} is not a file: give your private key, or the public key of a key in your agent")
     done = _run(["-Y", "sign", "-f", str(key.expanduser()), "-n", NAMESPACE], str(text))
     if done.returncode:
-        raise PrakerjaError(f"{PROGRAM} did not sign with {key}: try it by itself, {PROGRAM} -Y sign")
+        raise PrakerjaError(f"{PROGRAM} did not sign with {key}: run {PROGRAM} -Y sign to see why")
     return done.stdout.decode("ascii", "replace")
 
 
 def is_signed(
     text: ApprovalText | CorrectionText, signature: str, person: Person, *, not_before: datetime | None = None
 ) -> bool:
-    """Return whether a signature of a text is by one of a person's keys that was valid until the end of the text's day.
+    """Return whether a signature of a text is by a key of the person that was valid at the end of the text's day.
 
-    With `not_before`, the key must have been valid then, too: something proves that it was not given earlier.
-    Raises `PrakerjaError` where OpenSSH is not installed.
+    With `not_before`, an instant before which the signature cannot have been given, the key must be valid at the later
+    of the two. Raise `PrakerjaError` if OpenSSH is not installed.
     """
     if not person.keys or person.id != text.approved_by:
         return False
@@ -108,15 +108,15 @@ def is_signed(
         signers.write_text("".join(f"{person.id} {key}\n" for key in person.keys), encoding="utf-8")
         signed.write_text(signature, encoding="utf-8")
         end = datetime.combine(text.signed_on, time(23, 59, 59), WIB)
-        as_of = f"verify-time={max(end, not_before or end).astimezone(UTC):%Y%m%d%H%M%S}Z"
+        verify_at = f"verify-time={max(end, not_before or end).astimezone(UTC):%Y%m%d%H%M%S}Z"
         names = ["-f", str(signers), "-I", person.id, "-n", NAMESPACE, "-s", str(signed)]
-        return _run(["-Y", "verify", *names, "-O", as_of], str(text)).returncode == 0
+        return _run(["-Y", "verify", *names, "-O", verify_at], str(text)).returncode == 0
 
 
-def _run(arguments: list[str], given: str) -> subprocess.CompletedProcess[bytes]:
+def _run(arguments: list[str], text: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run([PROGRAM, *arguments], input=given.encode(), capture_output=True, check=False)  # noqa: S603
+        return subprocess.run([PROGRAM, *arguments], input=text.encode(), capture_output=True, check=False)  # noqa: S603
     except FileNotFoundError:
         raise PrakerjaError(
-            f"{PROGRAM} is not installed, which signed approvals need: apt install openssh-client"
+            f"signed approvals need {PROGRAM}, which is not installed: apt install openssh-client"
         ) from None

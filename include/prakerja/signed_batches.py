@@ -1,7 +1,7 @@
-"""Whose signatures of a batch count.
+"""The signatures of a batch that count.
 
-What the warehouse says of a batch is not believed: its digest is computed from its people, how many must sign comes
-from `program.yaml`, keys and rights from the list of people, and the day from this process's own clock.
+The warehouse is not trusted about a batch: the digest is computed again from the batch's people, the number of
+approvals comes from `program.yaml`, keys and rights from the list of people, and the day from this process's own clock.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from prakerja.people import load_people
 from prakerja.programme import programme
 from prakerja.signatures import ApprovalText, is_signed
 
-SHOWN = 16  # hex digits of a digest that a person is shown, and gives
+SHOWN = 16  # hex digits of a digest that a person is shown
 
 
 @dataclass(frozen=True)
 class SignedBatch:
-    """A batch as its signatures are held against it.
+    """A batch with everything that its signatures are verified against.
 
-    `identities` has a line for each of its people: a card and the NIK that is in force. `had_a_part` are ids of people
-    who may not approve it; `signed` has who signed on which day, over whom, and the signature. `corrected` has the NIK
-    before each correction of one of them that was approved, in that order: a batch was proposed, and signed, with the
-    NIKs of its time.
+    `identities` has a line for each person in the batch: a card and the NIK in force. `had_a_part` has the ids of
+    people who may not approve the batch. `signed` has the signer, the day, the SHA-256 of the identities and the
+    signature of each signed approval. `corrected` has the NIK before each approved correction, in the order of the
+    corrections: a batch was proposed and signed with the NIKs of its time.
     """
 
     warehouse_id: str
@@ -43,13 +43,13 @@ class SignedBatch:
     identities: list[str]
     signed: list[dict[str, str]]
     corrected: list[dict[str, Any]] = field(default_factory=list)
-    #: What `signed_over` has found by a day: OpenSSH is started for each signature.
+    #: The result of `verified_signatures` by day: each signature takes an OpenSSH process.
     _verified: dict[date, dict[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether the digest is that of these very people, by the NIKs of now or of before a correction."""
-        for niks, corrected in self._versions():
+        """Whether the digest matches exactly these people, by the NIKs of now or of before a correction."""
+        for niks, corrected in self._identities_backwards():
             people = (f"{card} {nik}" if card in corrected else card for card, nik in niks.items())
             content = "\n".join([self.subject, self.decision_id, *people])
             if hashlib.sha256(content.encode()).hexdigest() == self.digest:
@@ -58,79 +58,83 @@ class SignedBatch:
 
     @property
     def identities_sha256(self) -> str:
-        """The SHA-256 that signatures bind the cards and NIKs by."""
+        """The SHA-256 of the cards and NIKs in force, which signatures cover."""
         return _sha256_of(self.identities)
 
     @cached_property
     def niks_by_sha256(self) -> dict[str, dict[str, str]]:
-        """Its people's NIKs by their cards, now and before each correction, by what a signature of that time binds."""
-        return {_sha256_of([f"{card} {nik}" for card, nik in niks.items()]): dict(niks) for niks, _ in self._versions()}
+        """The NIKs by card, now and before each correction, by the SHA-256 that a signature of that time covers."""
+        return {
+            _sha256_of([f"{card} {nik}" for card, nik in niks.items()]): dict(niks)
+            for niks, _ in self._identities_backwards()
+        }
 
-    def _versions(self) -> Iterator[tuple[dict[str, str], set[str]]]:
-        """Yield the NIKs by the cards, and the cards whose NIK was corrected by then, from now on backwards."""
+    def _identities_backwards(self) -> Iterator[tuple[dict[str, str], set[str]]]:
+        """Yield the NIKs by card, and the cards with a corrected NIK, now and before each correction backwards."""
         niks = {card: nik for card, _, nik in (line.partition(" ") for line in self.identities)}
-        corrected = {str(each["card"]) for each in self.corrected}
+        corrected = {str(correction["card"]) for correction in self.corrected}
         yield niks, corrected
-        for _, group in groupby(reversed(self.corrected), key=lambda each: each["decision"]):
-            for each in group:
-                niks[str(each["card"])] = str(each["nik_before"])
-                if each["is_first"]:
-                    corrected.discard(str(each["card"]))
+        for _, group in groupby(reversed(self.corrected), key=lambda correction: correction["decision"]):
+            for correction in group:
+                niks[str(correction["card"])] = str(correction["nik_before"])
+                if correction["is_first"]:
+                    corrected.discard(str(correction["card"]))
             yield niks, corrected
 
     @property
-    def needed(self) -> int:
-        """How many people must sign it."""
+    def approvals_needed(self) -> int:
+        """The number of people who must sign the batch."""
         return programme().approvals.count_approvers(len(self.identities))
 
     @property
     def command(self) -> str:
-        """The command that signs it."""
+        """The command that signs the batch."""
         return f"prakerja approve {self.cohort} --digest {self.digest[:SHOWN]} --as ID --sign-with KEY"
 
-    def text(self, signed_by: str, on: date, identities_sha256: str | None = None) -> ApprovalText:
-        """Return what a person signs on a day; over the people as they are by now, unless it says over whom."""
+    def build_text(self, signed_by: str, on: date, identities_sha256: str | None = None) -> ApprovalText:
+        """Return the text that a person signs on a day, for `identities_sha256` or else the identities in force."""
         return ApprovalText(
             self.warehouse_id, self.cohort, self.digest, len(self.identities),
             identities_sha256 or self.identities_sha256, self.subject, on, signed_by,
         )  # fmt: skip
 
     def signers(self, today: date) -> list[str]:
-        """Return the ids of those whose signatures count today: who may approve, and had no part in the batch."""
-        return sorted(self.signed_over(today))
+        """Return the ids of the people whose signatures count today."""
+        return sorted(self.verified_signatures(today))
 
-    def signed_over(self, today: date) -> dict[str, str]:
-        """Return over whom each of those has signed, as a key of `niks_by_sha256`, whose signatures count today.
+    def verified_signatures(self, today: date) -> dict[str, str]:
+        """Return the identities that each counting signature covers, as a key of `niks_by_sha256`, by the signer's id.
 
-        A signature counts for `approvals.signature_counts_for_days` of `program.yaml`, by a key that was valid on its
-        day. The day is in the signed text, so that nobody but the signer can choose it; and who has stolen a key that
-        retired longer ago can choose none that counts.
+        The signer must have the right to approve and no part in the batch. A signature counts for
+        `approvals.signature_counts_for_days` of `program.yaml`, by a key that was valid on its day. The day is part of
+        the signed text, so only the signer can choose it. A thief with a key that was retired before that many days
+        cannot choose a day that counts.
         """
         if today not in self._verified:
             self._verified[today] = self._verify(today) if self.is_whole else {}
         return self._verified[today]
 
     def _verify(self, today: date) -> dict[str, str]:
-        listed, oldest = load_people().listed or {}, oldest_that_counts(today)
-        found = dict[str, str]()
-        for given in self.signed:
-            person, on = listed.get(given["by"]), date.fromisoformat(given["on"])
-            over = given["identities_sha256"]
+        listed, oldest = load_people().listed or {}, oldest_valid_signing_day(today)
+        verified: dict[str, str] = {}
+        for approval in self.signed:
+            person, on = listed.get(approval["by"]), date.fromisoformat(approval["on"])
+            identities_sha256 = approval["identities_sha256"]
             if (
                 person is not None
-                and person.id not in found
+                and person.id not in verified
                 and "approve" in person.may
                 and person.id not in self.had_a_part
                 and max(self.proposed_on, oldest) <= on <= today
-                and over in self.niks_by_sha256
-                and is_signed(self.text(person.id, on, over), given["signature"], person)
+                and identities_sha256 in self.niks_by_sha256
+                and is_signed(self.build_text(person.id, on, identities_sha256), approval["signature"], person)
             ):
-                found[person.id] = over
-        return found
+                verified[person.id] = identities_sha256
+        return verified
 
 
 def load_signed_batches(connection: warehouse.Connection, digests: Collection[str]) -> dict[str, SignedBatch]:
-    """Return batches by their digests; those that the warehouse has."""
+    """Return those of the batches that the warehouse has, by digest."""
     if not digests:
         return {}
     warehouse_id = warehouse.warehouse_id(connection)
@@ -139,28 +143,28 @@ def load_signed_batches(connection: warehouse.Connection, digests: Collection[st
 
 
 def require_same_rule(connection: warehouse.Connection) -> bool:
-    """Return whether approvals are signed. Raises `PrakerjaError` where this process has another list of people.
+    """Return whether approvals are signed. Raise `PrakerjaError` if the warehouse and the list of people disagree.
 
-    Which list counts is said by who owns the warehouse, with `prakerja db upgrade`: a process that was given another
-    one, or none, must not approve, revoke or publish by it.
+    The owner of the warehouse sets the rule with `prakerja db upgrade`. A process with another list of people, or
+    without one, must not approve, revoke or publish.
     """
     people = load_people()
     if warehouse.execute(connection, "revocations/must_be_signed").scalar_one() == people.must_sign:
         return people.must_sign
     if people.must_sign:
         raise PrakerjaError(
-            f"{people.source} gives keys, and the warehouse counts approvals without signatures: run `prakerja db "
-            "upgrade` with this list, or set PRAKERJA_PEOPLE to the one that it was run with"
+            f"{people.source} has keys, and the warehouse counts approvals without signatures: run `prakerja db "
+            "upgrade` with this list, or set PRAKERJA_PEOPLE to the list that it was run with"
         )
-    has = "no list of people" if people.listed is None else f"a list of people without keys, {people.source}"
+    given = "no list of people" if people.listed is None else f"a list of people without keys, {people.source}"
     raise PrakerjaError(
-        f"approvals are signed here, and this process has {has}: set PRAKERJA_PEOPLE to the list that `prakerja db "
+        f"approvals are signed here, and this process has {given}: set PRAKERJA_PEOPLE to the list that `prakerja db "
         "upgrade` was run with"
     )
 
 
-def oldest_that_counts(today: date) -> date:
-    """Return the earliest day of which a signature still counts."""
+def oldest_valid_signing_day(today: date) -> date:
+    """Return the earliest day whose signatures still count today."""
     return today - timedelta(days=programme().approvals.signature_counts_for_days)
 
 

@@ -107,8 +107,8 @@ def _decide(window: dict[str, Any], at: dict[str, Any]) -> dict[str, int]:
 def _deadline() -> int:
     """The deadline run's work in the warehouse: decide, compare, record every outcome, approve, revoke."""
     with warehouse.transaction() as connection:
-        facts = second_reading.facts_of(connection, WAVE.cohort, WAVE.announced_on, DECIDED_ON)
-    made = decision._decide(WAVE, DECIDED_ON, second_reading.ReadAgain(facts, _second_reading(facts)))
+        facts = second_reading.load_facts(connection, WAVE.cohort, WAVE.announced_on, DECIDED_ON)
+    made = decision._decide(WAVE, DECIDED_ON, second_reading.SecondReadingResult(facts, _second_reading(facts)))
     approve(made, "siti", DECIDED_ON)
     return revocation.revoke(WAVE, made, DECIDED_ON)
 

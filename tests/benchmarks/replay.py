@@ -14,7 +14,7 @@ from rich.table import Table
 
 from prakerja import schema, tasks, warehouse
 from prakerja.platforms import active_on
-from prakerja.replay.days import due_on
+from prakerja.replay.days import list_due_runs
 from prakerja.replay.runs import Runner
 from prakerja.run_context import RunContext, replaying
 from prakerja.simulation import world
@@ -71,7 +71,7 @@ def _timed(play: Callable[[date], None], day: date) -> float:
 
 
 def _replay(runner: Runner, day: date) -> None:
-    (due,) = due_on(day, [], None)
+    (due,) = list_due_runs(day, [], None)
     ran = runner.run(
         due.dag_id,
         due.run_id,
@@ -84,7 +84,7 @@ def _replay(runner: Runner, day: date) -> None:
 
 def _work(day: date) -> None:
     """What the tasks of `platform_feeds` call."""
-    (due,) = due_on(day, [], None)
+    (due,) = list_due_runs(day, [], None)
     occasion: RunContext = due.run
     tasks.feeds.close_reminders(occasion)
     tasks.feeds.take_in_rosters(occasion)

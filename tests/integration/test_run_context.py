@@ -35,13 +35,13 @@ def test_a_run_says_what_it_is_for(run_id: str, conf: dict[str, Any] | None, nam
 @pytest.mark.parametrize(
     ("run_id", "conf", "said"),
     [
-        ("manual__2021-03-16", {}, "names no cohort"),
-        ("manual__x", {"cohort": "x"}, "names no cohort"),
+        ("manual__2021-03-16", {}, "does not name a cohort"),
+        ("manual__x", {"cohort": "x"}, "does not name a cohort"),
         ("manual__x", {"cohort": 99}, "cohort 99 is not in the calendar"),
-        ("manual__x", {"cohort": 13, "kind": "Deadline"}, "is for nothing in the calendar"),
+        ("manual__x", {"cohort": 13, "kind": "Deadline"}, "is not for an event of the calendar"),
         ("manual__x", {"cohort": 13, "kind": "H-6"}, "H-7 on 2021-03-09, H-3 on 2021-03-13"),
-        ("manual__x", {"cohort": 13, "kind": "H-7", "on": "2021-03-10"}, "is for nothing in the calendar"),
-        ("gelombang-13__deadline__2021-03-15", {}, "is for nothing in the calendar"),
+        ("manual__x", {"cohort": 13, "kind": "H-7", "on": "2021-03-10"}, "is not for an event of the calendar"),
+        ("gelombang-13__deadline__2021-03-15", {}, "is not for an event of the calendar"),
         ("manual__x", {"cohort": 13, "approve_as": "Direktur Utama"}, "a run's configuration approves nothing"),
     ],
 )
@@ -70,7 +70,7 @@ def test_a_days_intake_is_the_scheduled_one_or_the_named_one_or_yesterdays() -> 
     assert RunContext.from_daily_run(None, None, NOW).on == date(2021, 3, 17)
     with pytest.raises(PrakerjaError, match="a run's configuration approves nothing"):
         RunContext.from_daily_run({"approve_as": "Direktur Utama"}, None, NOW)
-    with pytest.raises(PrakerjaError, match="no business date"):
+    with pytest.raises(PrakerjaError, match="is not a business date"):
         RunContext.from_daily_run({"on": "kemarin"}, None, NOW)
 
 

@@ -34,7 +34,7 @@ def pick(query: str) -> list[Any]:
 
 
 def rewrite_log(bend: Callable[[Rows], Rows]) -> None:
-    """Write the log that `bend` makes of the log: numbered and chained anew, so that nothing in it is wrong."""
+    """Write the log that `bend` makes of the log: numbered and chained again, so that the log is consistent."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         rows = bend([dict(row) for row in warehouse.rows(connection, "audit/list_log")])

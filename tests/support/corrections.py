@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from prakerja.cli import app
 from prakerja.cohorts import corrections
 from prakerja.errors import PrakerjaError
-from prakerja.revocations.approval import waiting_batches
+from prakerja.revocations.approval import yield_waiting_batches
 from tests.support.publisher import pick
 
 WHY = "typed wrong by the office"
@@ -53,7 +53,7 @@ def nik_of(number: int) -> int:
 
 
 def sign_batch(key: Path) -> str:
-    ((_, batch),) = waiting_batches()
+    ((_, batch),) = yield_waiting_batches()
     named = ("approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(key))
     result = CliRunner().invoke(app, named)
     assert result.exit_code == 0, result.exception

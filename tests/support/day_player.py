@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from prakerja import tasks
 from prakerja.calendar import calendar
-from prakerja.replay.days import due_on
+from prakerja.replay.days import list_due_runs
 from prakerja.run_context import RunContext, replaying
 
 Result = TypeVar("Result")
@@ -43,7 +43,7 @@ class Player:
             progress(day)
 
     def _play(self, day: date) -> None:
-        for due in due_on(day, list(calendar().values()), self.approve_as):
+        for due in list_due_runs(day, list(calendar().values()), self.approve_as):
             if due.run.kind == "daily":
                 self._platform_feeds(due.run)
             elif due.run.kind == "deadline":

@@ -1,4 +1,4 @@
-"""Bugs planted on purpose: one text of one file of the product becomes another, and is put back afterwards."""
+"""Bugs planted on purpose: a text in a file of the product is replaced, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _planted_in_statement(name: str, changed: str) -> Iterator[None]:
 def _planted_in_module(file: str, true: str, changed: str) -> Iterator[None]:
     """Give the module's functions the changed code, and its constants the changed values, wherever they are imported.
 
-    The functions and classes stay the objects that they are: whoever has imported them runs the changed code, too.
+    The functions and classes stay the objects that they are: code that has imported them runs the changed code, too.
     """
     module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
     codes, true_codes = (dict(_codes(compile(text, file, "exec", dont_inherit=True))) for text in (changed, true))

@@ -9,7 +9,7 @@ from tests.support.planted import Bug
 
 @dataclass(frozen=True)
 class Plant:
-    """A bug; the platforms that are taken in anew with it; whether it stops the decision however few it is about."""
+    """A bug, the platforms that are taken in again with it, and whether it always stops the decision."""
 
     bugs: tuple[Bug, ...]
     retaken: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ def deliver_damaged(home: Path, number: int = 1) -> None:
 
 
 def extend(home: Path, announced_on: str, deadline_on: str = "2021-03-20") -> Cohort:
-    """The calendar with an extension of gelombang 12; gives the cohort."""
+    """Write the calendar with an extension of gelombang 12, and return the cohort."""
     (home / "calendar.yaml").write_text(
         "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
         f"{{announced_on: {announced_on}, deadline_on: {deadline_on}, because: flood}}]}}\n"
@@ -108,13 +108,13 @@ def approve(made: decision.Decision, person: str = "siti", on: date = DECIDED_ON
         batch = approval.propose(connection, made, "revocation", on, revocation.PROPOSER)
         if batch is not None:
             approval.approve(connection, batch, person, on)
-    return revocation.require_approval(made, on)
+    return revocation.propose_and_require_approval(made, on)
 
 
 def reinstate(as_of: date, person: str = "siti") -> int:
     """Propose the reinstatements as they stand on a day, let a person approve them, and carry them out."""
     with warehouse.transaction("decide") as connection:
-        for made in late_evidence.decided_before(connection, as_of):
+        for made in late_evidence.yield_decisions_made_before(connection, as_of):
             batch = approval.propose(connection, made, "reinstatement", as_of, reinstatement.PROPOSER)
             if batch is not None:
                 approval.approve(connection, batch, person, as_of)

@@ -97,7 +97,7 @@ def test_the_timetable_a_replay_and_a_run_agree_on_every_day(
     monkeypatch.setattr(calendar, "calendar", lambda: {12: cohort})
     played = []
     for number in range(90):
-        due = days.due_on(cohort.announced_on + timedelta(days=number), [cohort], None)
+        due = days.list_due_runs(cohort.announced_on + timedelta(days=number), [cohort], None)
         played += [each.run_id for each in due if each.dag_id == "cohort_deadline"]
     assert played == [event.name for event in cohort.events()]
     for event in cohort.events():

@@ -38,7 +38,7 @@ def approve(
         schema.require_schema()
         with warehouse.transaction() as connection:
             made = find_decision(connection, number)
-            waiting = approval.waiting(connection, made) if made else []
+            waiting = approval.list_waiting_batches(connection, made) if made else []
             if made is None or not waiting:
                 raise PrakerjaError(f"gelombang-{number}: nothing waits for approval")
             for batch in waiting:
@@ -49,17 +49,17 @@ def approve(
                         for each in rejections.list_rejections(connection, batch)
                     ),
                 ]
-                _print_batch(made, batch, approval.review(connection, made, batch), said)
+                _print_batch(made, batch, approval.load_review(connection, made, batch), said)
         return
     person = _signer(name) if sign_with else answered("approved", name, "approve")[1]
     schema.require_schema()
     on = today()
-    made, batch = approval.find_waiting(number, digest, is_to_sign=sign_with is not None)
+    made, batch = approval.find_waiting_batch(number, digest, is_to_sign=sign_with is not None)
     signature = approval.sign(batch, person, sign_with, on) if sign_with else None
     with warehouse.transaction("decide") as connection:
         is_new = approval.approve(connection, batch, person, on, signature=signature)
-        missing = approval.known(connection, made, batch.subject, batch.digest).approvals_needed
-    approval.require_new(is_new, batch, person)
+        missing = approval.load_batch(connection, made, batch.subject, batch.digest).approvals_needed
+    approval.require_new_approval(is_new, batch, person)
     typer.echo(f"{person} approves {batch.described} of gelombang-{number}; {_next_step(batch, missing)}")
 
 
@@ -77,8 +77,8 @@ def override(
     cohort = find_cohort(number)
     schema.require_schema()
     if attempt is None and because is None and name is None:
-        overrides.look_again(cohort.as_known_on(today()), today())
-        stopped = overrides.blocked_attempt(number)
+        overrides.refresh_blocked_attempt(cohort.as_known_on(today()), today())
+        stopped = overrides.find_blocked_attempt(number)
         typer.echo(f"gelombang-{number} is stopped: {stopped['reason']}: {stopped['detail']}")
         told = overrides.attempt_name(stopped["decision_id"])
         typer.echo(
@@ -174,10 +174,10 @@ def _signer(name: str) -> str:
 
 
 def _next_step(batch: Any, missing: int) -> str:
-    from prakerja.revocations.requests import count_people
+    from prakerja.revocations.requests import format_people
 
     if missing:
-        return f"{count_people(missing)} more must approve it"
+        return f"{format_people(missing)} more must approve it"
     if batch.is_carried_out:
         return "it is carried out, and the list has it from its next version on"
     if batch.subject == "revocation":
@@ -189,11 +189,11 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str])
     from rich.table import Table
 
     from prakerja.revocations import second_reading
-    from prakerja.revocations.approval import LEADS_TO
-    from prakerja.revocations.requests import count_people
+    from prakerja.revocations.approval import CONSEQUENCES
+    from prakerja.revocations.requests import format_people
 
     doubts = review["doubts"]
-    typer.echo(f"gelombang-{made.cohort}: {batch.described}; once approved, {LEADS_TO[batch.subject]}")
+    typer.echo(f"gelombang-{made.cohort}: {batch.described}; once approved, {CONSEQUENCES[batch.subject]}")
     typer.echo(f"  proposed by {batch.proposed_by} on {batch.proposed_on}")
     typer.echo(
         f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "
@@ -220,4 +220,4 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str])
         sample.add_row(f"•••• {row['card_ends']}", row["region_code"], row["because"], str(row["reminded"]))
     print_table(sample)
     approved = f"approved by {', '.join(batch.approved_by)}; " if batch.approved_by else ""
-    typer.echo(f"{approved}{count_people(batch.approvals_needed)} must approve it: {batch.command}")
+    typer.echo(f"{approved}{format_people(batch.approvals_needed)} must approve it: {batch.command}")

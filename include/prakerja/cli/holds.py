@@ -53,11 +53,11 @@ def list_(
 
 def _why(hold: dict[str, Any]) -> str:
     """Why somebody is held; of whom the two readings differ on, what each says, and by which row."""
-    from prakerja.revocations.second_reading import place_of
+    from prakerja.revocations.second_reading import describe_row
 
     readings = hold["readings"] or {}
     return "\n".join(
-        [hold["because"], *(f"{which}: {each['outcome']}{place_of(each)}" for which, each in readings.items())]
+        [hold["because"], *(f"{which}: {each['outcome']}{describe_row(each)}" for which, each in readings.items())]
     )
 
 

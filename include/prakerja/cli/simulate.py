@@ -73,7 +73,7 @@ def replay(
     ]
     print_cohorts(table)
     _print_published()
-    problems = days.problems(played, table, last.date())
+    problems = days.list_problems(played, table, last.date())
     for line in dict.fromkeys([*problems, *waiting(table)]):
         say(line)
     if problems:

@@ -32,7 +32,7 @@ class UnknownPersonError(PrakerjaError):
 def find(number: str, looked_by: str) -> int:
     """The recipient of a card number or NIK. That somebody was found is kept as a look. Raises `UnknownPersonError`."""
     with warehouse.transaction("show") as connection:
-        found = explanation.outcome_of(connection, "".join(number.split()))
+        found = explanation.find_recipient_outcome(connection, "".join(number.split()))
         if found is None:
             log.warning("%s has asked for a number that no roster has", looked_by)
             raise UnknownPersonError

@@ -1,1 +1,1 @@
-"""Replays: past days through the real DAGs, in this process. The only part of the package that imports Airflow."""
+"""Replays of past days through the real DAGs, in this process. No other part of the package imports Airflow."""

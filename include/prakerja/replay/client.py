@@ -1,7 +1,7 @@
-"""The Task SDK's client without HTTP: what the execution API would do, done in this process, over one session.
+"""A client for the Task SDK that does the execution API's work in this process, over one session and without HTTP.
 
-`InProcessTestSupervisor` is Airflow's seam for this, the one that `dag.test()` uses. What our tasks do goes to the
-database by the shortest way; any other call goes through Airflow's in-process HTTP API (docs/adr/0006).
+`InProcessTestSupervisor` is the class that `dag.test()` uses for this. Calls that this product's tasks make go straight
+to the database; any other call goes through Airflow's in-process HTTP API (docs/adr/0006).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ LOGS, XCOMS = Log.__table__, XComModel.__table__
 
 log = logging.getLogger(__name__)
 
-task_runner.TypeAdapter = cache(task_runner.TypeAdapter)  # it builds the same one again for each field of each task
+task_runner.TypeAdapter = cache(task_runner.TypeAdapter)  # Airflow builds the same one for each field of each task
 
 
 class Supervisor(InProcessTestSupervisor):  # type: ignore[misc]
-    """Runs a task in this process, without the socket and the thread for a task's own children: ours have none."""
+    """Runs a task in this process, without the socket and thread for child processes: these tasks start none."""
 
     @contextlib.contextmanager
     def _setup_subprocess_socket(self) -> Iterator[None]:
@@ -50,7 +50,7 @@ class Supervisor(InProcessTestSupervisor):  # type: ignore[misc]
 
 
 class LazyTransport(httpx.BaseTransport):
-    """Airflow's in-process HTTP API, built at the first request: that takes seconds, and seldom comes to it."""
+    """Airflow's in-process HTTP API, built at the first request: building takes seconds, and requests are rare."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -63,19 +63,19 @@ class LazyTransport(httpx.BaseTransport):
         return transport
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._session.commit()  # its session is another one: it must see what the task did, and wait for no lock of it
+        self._session.commit()  # the API has its own session: it must see the task's changes and not wait for its locks
         return self._inner.handle_request(request)
 
 
 class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
-    """The task instance calls: start, end, skip."""
+    """The calls about task instances: start, end, skip."""
 
     def start(self, id: UUID, pid: int, when: datetime) -> Any:  # noqa: A002, ARG002 - Airflow's name
         client, instance = self.client, self.client.instance
         instance.state, instance.pid = TaskInstanceState.RUNNING, pid
         instance.hostname, instance.unixname = HOSTNAME, USER_NAME
         instance.start_date = instance.last_heartbeat_at = when
-        client.note("running")
+        client.keep_log_entry("running")
         client.session.commit()
         log.info("started: %s of %s", instance.task_id, instance.run_id)
         return client.run_context.model_copy(update={"max_tries": instance.max_tries})
@@ -84,16 +84,18 @@ class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
         if not task_outlets and not outlet_events:
             self._end(TaskInstanceState.SUCCESS, when, rendered_map_index)
             return
-        told = generated.TISuccessStatePayload(
+        sent = generated.TISuccessStatePayload(
             end_date=when, task_outlets=task_outlets, outlet_events=outlet_events
         ).model_dump_json()
-        payload, session = api.TISuccessStatePayload.model_validate_json(told), self.client.session
+        payload, session = api.TISuccessStatePayload.model_validate_json(sent), self.client.session
         try:
             listeners = TaskInstance.register_asset_changes_in_db(
                 self.client.instance, payload.task_outlets, payload.outlet_events, session=session
             )
-        except Exception as error:  # as the execution API does: a task whose assets are not told of has failed
-            log.error("the assets of %s are not told of (%s)", self.client.instance.task_id, type(error).__name__)
+        except Exception as error:  # as in the execution API, a task fails if its asset events are not recorded
+            log.error(
+                "the asset events of %s were not recorded (%s)", self.client.instance.task_id, type(error).__name__
+            )
             session.rollback()
             self._end(TaskInstanceState.FAILED, when, rendered_map_index)
             return
@@ -105,7 +107,7 @@ class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
         ended = TaskInstanceState(getattr(state, "value", state))
         if ended == TaskInstanceState.FAILED and self.client.run.dag.fail_fast:
             super().finish(id, state, when, rendered_map_index)
-            self.client.session.expire_all()  # the API has changed them in a session of its own
+            self.client.session.expire_all()  # the API has changed the instances in its own session
         else:
             self._end(ended, when, rendered_map_index)
 
@@ -114,38 +116,38 @@ class Tasks(sdk.TaskInstanceOperations):  # type: ignore[misc]
         instance.state, instance.end_date = state, when
         instance.duration = (when - instance.start_date).total_seconds()
         instance._rendered_map_index = rendered_map_index
-        client.note(state.value)
-        client.write_notes()
+        client.keep_log_entry(state.value)
+        client.write_log_entries()
         client.session.commit()
         log.info("%s: %s of %s", state.value, instance.task_id, instance.run_id)
 
     def set_rtif(self, id: UUID, body: Any) -> Any:  # noqa: A002, ARG002
-        return OK  # a replayed task has no rendered templates: none is used
+        return OK  # no task of this product uses rendered templates
 
     def set_rendered_map_index(self, id: UUID, rendered_map_index: Any) -> Any:  # noqa: A002, ARG002
-        return OK  # sent again with the final state
+        return OK  # the final state has it again
 
     def validate_inlets_and_outlets(self, id: UUID) -> Any:  # noqa: A002, ARG002
-        return generated.InactiveAssetsResponse(inactive_assets=[])  # this process has just synced them
+        return generated.InactiveAssetsResponse(inactive_assets=[])  # this process has just synchronized the assets
 
     def skip_downstream_tasks(self, id: UUID, msg: Any) -> None:  # noqa: A002, ARG002
         run, now = self.client.run, datetime.now(UTC)
         tasks = [task if isinstance(task, tuple) else (task, -1) for task in msg.tasks]
-        begun = (TaskInstanceState.RUNNING, TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
+        started = (TaskInstanceState.RUNNING, TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
         self.client.session.execute(
             update(TaskInstance)
             .where(
                 TaskInstance.dag_id == run.dag_id,
                 TaskInstance.run_id == run.run_id,
                 tuple_(TaskInstance.task_id, TaskInstance.map_index).in_(tasks),
-                or_(TaskInstance.state.is_(None), TaskInstance.state.not_in(begun)),
+                or_(TaskInstance.state.is_(None), TaskInstance.state.not_in(started)),
             )
             .values(state=TaskInstanceState.SKIPPED, start_date=now, end_date=now)
         )
 
 
 class XComs(sdk.XComOperations):  # type: ignore[misc]
-    """What tasks of a run pass on to each other: ids and counts."""
+    """The calls about XComs: the ids and counts that the tasks of a run exchange."""
 
     def get(
         self,
@@ -158,9 +160,9 @@ class XComs(sdk.XComOperations):  # type: ignore[misc]
     ) -> Any:
         if include_prior_dates or not self._is_of_run(dag_id, run_id):
             return super().get(dag_id, run_id, task_id, key, map_index, include_prior_dates)
-        which = *self._which(task_id, key), XCOMS.c.map_index == _index(map_index)
-        found = self.client.session.scalar(select(XCOMS.c.value).where(*which))
-        return generated.XComResponse(key=key, value=found)
+        conditions = *self._conditions(task_id, key), XCOMS.c.map_index == _index(map_index)
+        value = self.client.session.scalar(select(XCOMS.c.value).where(*conditions))
+        return generated.XComResponse(key=key, value=value)
 
     def get_sequence_slice(
         self,
@@ -175,10 +177,10 @@ class XComs(sdk.XComOperations):  # type: ignore[misc]
     ) -> Any:
         if include_prior_dates or not (start is stop is step is None and self._is_of_run(dag_id, run_id)):
             return super().get_sequence_slice(dag_id, run_id, task_id, key, start, stop, step, include_prior_dates)
-        found = self.client.session.scalars(
-            select(XCOMS.c.value).where(*self._which(task_id, key)).order_by(XCOMS.c.map_index)
+        values = self.client.session.scalars(
+            select(XCOMS.c.value).where(*self._conditions(task_id, key)).order_by(XCOMS.c.map_index)
         )
-        return generated.XComSequenceSliceResponse(root=list(found))
+        return generated.XComSequenceSliceResponse(root=list(values))
 
     def set(
         self,
@@ -197,24 +199,26 @@ class XComs(sdk.XComOperations):  # type: ignore[misc]
             return super().set(
                 dag_id, run_id, task_id, key, value, map_index, dag_result=dag_result, mapped_length=mapped_length
             )
-        of_task = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": _index(map_index)}
+        instance = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": _index(map_index)}
         if mapped_length is not None and mapped_length >= 0:
-            session.merge(TaskMap(**of_task, length=mapped_length, keys=None))
+            session.merge(TaskMap(**instance, length=mapped_length, keys=None))
             session.flush()
-        session.execute(delete(XCOMS).where(*self._which(task_id, key), XCOMS.c.map_index == of_task["map_index"]))
+        session.execute(
+            delete(XCOMS).where(*self._conditions(task_id, key), XCOMS.c.map_index == instance["map_index"])
+        )
         pushed = {"dag_run_id": self.client.run.id, "key": key, "value": value, "dag_result": dag_result}
-        session.execute(insert(XCOMS), [of_task | pushed | {"timestamp": datetime.now(UTC)}])
+        session.execute(insert(XCOMS), [instance | pushed | {"timestamp": datetime.now(UTC)}])
         return OK
 
     def _is_of_run(self, dag_id: str, run_id: str) -> bool:
         return bool((dag_id, run_id) == (self.client.run.dag_id, self.client.run.run_id))
 
-    def _which(self, task_id: str, key: str) -> tuple[Any, ...]:
+    def _conditions(self, task_id: str, key: str) -> tuple[Any, ...]:
         return XCOMS.c.dag_run_id == self.client.run.id, XCOMS.c.task_id == task_id, XCOMS.c.key == key
 
 
 class AssetEvents(sdk.AssetEventOperations):  # type: ignore[misc]
-    """What was told of an asset, or by an alias."""
+    """The calls about asset events, by asset or by alias."""
 
     def get(
         self,
@@ -228,19 +232,19 @@ class AssetEvents(sdk.AssetEventOperations):  # type: ignore[misc]
     ) -> Any:
         if before or not (name or alias_name):
             return super().get(name, uri, alias_name, after, before, ascending, limit)
-        of, which = AssetEvent.asset, AssetModel.name == name
+        target, condition = AssetEvent.asset, AssetModel.name == name
         if alias_name:
-            of, which = AssetEvent.source_aliases, AssetAliasModel.name == alias_name
+            target, condition = AssetEvent.source_aliases, AssetAliasModel.name == alias_name
         since = AssetEvent.timestamp >= (after or datetime.min.replace(tzinfo=UTC))
         order = AssetEvent.id if ascending else AssetEvent.id.desc()
-        found = self.client.session.scalars(
-            select(AssetEvent).join(of).where(which, since).order_by(order).limit(limit)
+        events = self.client.session.scalars(
+            select(AssetEvent).join(target).where(condition, since).order_by(order).limit(limit)
         )
-        return generated.AssetEventsResponse(asset_events=[_build_event(event) for event in found])
+        return generated.AssetEventsResponse(asset_events=[_build_event(event) for event in events])
 
 
 class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
-    """One client for all tasks of a replay: `begin` a run, then name the `instance` that is to run."""
+    """One client for all tasks of a replay: call `begin` for each run, and set `instance` before each task."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(base_url=None, token="", dry_run=True, transport=LazyTransport(session))
@@ -248,10 +252,10 @@ class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
         self.session = session
         self.run: Any = None
         self.instance: Any = None
-        self._notes: list[dict[str, Any]] = []
+        self._log_entries: list[dict[str, Any]] = []
 
     def begin(self, run: DagRun) -> None:
-        """The instances that follow are of this run, which has just been made."""
+        """Use this new run for the instances that follow."""
         self.run = run
         context = api.TIRunContext(
             dag_run=run,
@@ -264,18 +268,27 @@ class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
         )
         self.run_context = generated.TIRunContext.model_validate_json(context.model_dump_json(exclude_unset=True))
 
-    def note(self, event: str) -> None:
-        """Keep an entry of Airflow's audit log about the instance, until `write_notes`."""
-        of, extra = self.instance, {"host_name": HOSTNAME}
-        named = {"dag_id": of.dag_id, "task_id": of.task_id, "run_id": of.run_id, "map_index": of.map_index}
-        run = {"logical_date": self.run.logical_date, "owner": self.run.dag.owner, "try_number": of.try_number}
-        self._notes.append(named | run | {"dttm": datetime.now(UTC), "event": event, "extra": json.dumps(extra)})
+    def keep_log_entry(self, event: str) -> None:
+        """Keep an entry of Airflow's audit log about the instance until `write_log_entries`."""
+        entry = {
+            "dag_id": self.instance.dag_id,
+            "task_id": self.instance.task_id,
+            "run_id": self.instance.run_id,
+            "map_index": self.instance.map_index,
+            "logical_date": self.run.logical_date,
+            "owner": self.run.dag.owner,
+            "try_number": self.instance.try_number,
+            "dttm": datetime.now(UTC),
+            "event": event,
+            "extra": json.dumps({"host_name": HOSTNAME}),
+        }
+        self._log_entries.append(entry)
 
-    def write_notes(self) -> None:
-        """Write the kept entries, in the session's transaction."""
-        if self._notes:
-            self.session.execute(insert(LOGS), self._notes)
-        self._notes = []
+    def write_log_entries(self) -> None:
+        """Write the kept entries in the session's transaction."""
+        if self._log_entries:
+            self.session.execute(insert(LOGS), self._log_entries)
+        self._log_entries = []
 
     @cached_property
     def task_instances(self) -> Any:
@@ -291,21 +304,17 @@ class DirectClient(InProcessTestSupervisor._Client):  # type: ignore[misc]
 
 
 def _build_event(event: AssetEvent) -> Any:
-    of, source = event.asset, ("source_task_id", "source_dag_id", "source_run_id", "source_map_index")
+    asset, source = event.asset, ("source_task_id", "source_dag_id", "source_run_id", "source_map_index")
     return generated.AssetEventResponse(
         id=event.id,
         timestamp=event.timestamp,
         extra=event.extra,
-        asset=generated.AssetResponse(name=of.name, uri=of.uri, group=of.group, extra=of.extra),
+        asset=generated.AssetResponse(name=asset.name, uri=asset.uri, group=asset.group, extra=asset.extra),
         created_dagruns=[],
         **{name: getattr(event, name) for name in source},
     )
 
 
-def _mapped(index: int | None) -> int | None:
-    return index if index is not None and index >= 0 else None
-
-
 def _index(map_index: int | None) -> int:
-    mapped = _mapped(map_index)
-    return -1 if mapped is None else mapped
+    """Return the map index that Airflow's tables have: -1 for a task that is not mapped."""
+    return map_index if map_index is not None and map_index >= 0 else -1

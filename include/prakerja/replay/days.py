@@ -1,4 +1,4 @@
-"""Playing days: what was due on each, in the order in which it was due, with the clock of that day."""
+"""Replayed days: the runs that were due on each day, in order, with the clock of that day."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from prakerja.tasks.feeds import IncompleteIntakeError
 
 @dataclass
 class ReplayResult:
-    """What a replay did: how many runs, of which cohorts, and what the tasks that failed said."""
+    """The result of a replay: the number of runs, their cohorts, and the errors of failed tasks."""
 
     cohorts: list[int] = field(default_factory=list)
     runs: int = 0
-    said: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def play(
@@ -33,16 +33,16 @@ def play(
     approve_as: str | None,
     progress: Callable[[date, str], None],
 ) -> ReplayResult:
-    """Play the WIB days from `first` to `last` through the real DAGs; `progress` hears of each run before it starts.
+    """Replay the WIB days from `first` to `last` through the real DAGs. Call `progress` before each run.
 
-    A second replay of the same warehouse waits until the first is done, and then changes nothing.
+    A second replay of the same warehouse waits for the first, and then changes nothing.
     """
     chosen = [find_cohort(number) for number in cohorts] if cohorts else list(calendar().values())
     settings = Settings.from_environment()
     landing.landing_zone(settings.landing)
     home = settings.make_home()
-    schema.upgrade()  # first: the lock is the schema's
-    with warehouse.exclusive("replay"), _messages_go_nowhere(home), replaying():
+    schema.upgrade()  # first: the lock is a row of the schema
+    with warehouse.exclusive("replay"), _sandboxed_messages(home), replaying():
         from prakerja.replay.runs import Runner
         from prakerja.revocations import approval
 
@@ -50,32 +50,32 @@ def play(
             approval.require_unsigned()
             approval.require_never_live()
         runner = Runner(home / "logs" / "replay.log")
-        played = ReplayResult()
+        result = ReplayResult()
         day = first
         while day <= last:
-            for due in due_on(day, chosen, approve_as):
+            for due in list_due_runs(day, chosen, approve_as):
                 progress(day, due.run.name)
-                ran = runner.run(
+                ended = runner.run(
                     due.dag_id,
                     due.run_id,
                     logical_date=due.logical_date,
                     data_interval=due.data_interval,
                     conf=due.run.conf(),
                 )
-                played.runs += 1
-                for error in ran.errors:
-                    # A feed that was missing on its day and came later is no problem; a cohort's table tells the rest.
+                result.runs += 1
+                for error in ended.errors:
+                    # A feed that arrived after its day is not a problem. The cohorts' table shows what is missing.
                     lines = error.rejected if isinstance(error, IncompleteIntakeError) else str(error).splitlines()
-                    played.said += [line for line in lines if line not in played.said]
-                if due.run.cohort is not None and due.run.cohort not in played.cohorts:
-                    played.cohorts.append(due.run.cohort)
+                    result.errors += [line for line in lines if line not in result.errors]
+                if due.run.cohort is not None and due.run.cohort not in result.cohorts:
+                    result.cohorts.append(due.run.cohort)
             day += timedelta(days=1)
-    return played
+    return result
 
 
 @contextlib.contextmanager
-def _messages_go_nowhere(home: Path) -> Iterator[None]:
-    """A sandbox and our own receiver of receipts, and nothing else, are where this process sends messages."""
+def _sandboxed_messages(home: Path) -> Iterator[None]:
+    """Send this process's messages to a sandbox, and receipts to a receiver in this process, until the context ends."""
     from prakerja import serving
     from prakerja.reminders import receipts
     from prakerja.reminders.sms_providers import load_receipt_secrets
@@ -84,16 +84,16 @@ def _messages_go_nowhere(home: Path) -> Iterator[None]:
     secrets = load_receipt_secrets()
     with (
         serving.in_thread(receipts.application()) as receipts_url,
-        running.running(home / "inbox.sqlite", secrets, receipts_url) as box,
+        running.running(home / "inbox.sqlite", secrets, receipts_url) as sandbox,
     ):
-        ours = {
-            "PRAKERJA_SMS_URL": box.sms,
-            "PRAKERJA_SMS_FALLBACK_URL": box.sms_fallback,
-            "PRAKERJA_SMTP_URL": box.smtp,
+        urls = {
+            "PRAKERJA_SMS_URL": sandbox.sms,
+            "PRAKERJA_SMS_FALLBACK_URL": sandbox.sms_fallback,
+            "PRAKERJA_SMTP_URL": sandbox.smtp,
             "PRAKERJA_RECEIPTS_URL": receipts_url,
         }
-        before = {name: os.environ.get(name) for name in ours}
-        os.environ.update(ours)
+        before = {name: os.environ.get(name) for name in urls}
+        os.environ.update(urls)
         try:
             yield
         finally:
@@ -105,7 +105,7 @@ def _messages_go_nowhere(home: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Due:
+class DueRun:
     dag_id: str
     run_id: str
     logical_date: datetime
@@ -113,28 +113,30 @@ class Due:
     run: RunContext
 
 
-def due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[Due]:
-    """The day's intake at 02:00 WIB, then the cohorts' runs by their hour."""
+def list_due_runs(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> list[DueRun]:
+    """Return the runs that are due on a day: the intake at 02:00 WIB, then the cohorts' runs by their hour."""
     now, yesterday = datetime.combine(day, time(2), WIB), day - timedelta(days=1)
     intake = RunContext("daily", yesterday, now, is_replay=True, approve_as=approve_as)
-    due = [Due("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
+    due = [DueRun("platform_feeds", intake.name, now - timedelta(days=1), (now - timedelta(days=1), now), intake)]
     for event in sorted(event for cohort in cohorts for event in cohort.events() if event.run_at.date() == day):
         run = RunContext(event.kind, event.on, event.run_at, event.cohort, is_replay=True, approve_as=approve_as)
         at = event.logical_date
-        due.append(Due("cohort_deadline", event.name, at, (at, at), run))
+        due.append(DueRun("cohort_deadline", event.name, at, (at, at), run))
     return due
 
 
-def problems(played: ReplayResult, table: list[dict[str, Any]], last: date) -> list[str]:
-    """What was rejected or left undecided, a line each: this is what makes a replay's answer a no, each time again."""
+def list_problems(result: ReplayResult, table: list[dict[str, Any]], last: date) -> list[str]:
+    """Return what was rejected or left undecided, a line each. With any such line, every replay of these days fails."""
     with warehouse.transaction() as connection:
         rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", as_of=last)]
-    said = rejected + [line for line in played.said if line not in rejected]
-    said += [entry.told for entry in unreadable_entries()]
+    problems = rejected + [line for line in result.errors if line not in rejected]
+    problems += [entry.told for entry in unreadable_entries()]
     for row in table:
         is_due = calendar()[row["cohort"]].as_known_on(last).decided_on <= last
         if row["status"] == "no_roster" and is_due:
-            said.append(f"gelombang-{row['cohort']} has no roster: deliver rosters/gelombang-{row['cohort']}")
+            problems.append(f"gelombang-{row['cohort']} has no roster: deliver rosters/gelombang-{row['cohort']}")
         elif row["reinstatements_proposed"]:
-            said.append(f"gelombang-{row['cohort']} awaits approval: {row['reinstatements_proposed']} reinstatements")
-    return said
+            problems.append(
+                f"gelombang-{row['cohort']} awaits approval: {row['reinstatements_proposed']} reinstatements"
+            )
+    return problems

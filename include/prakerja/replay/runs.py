@@ -1,7 +1,7 @@
-"""DAG runs in this process: the real DAG files, Airflow's own run state and trigger rules, one task after another.
+"""DAG runs in this process, one task after another, with the real DAG files and Airflow's run states and trigger rules.
 
-A run has the id, the logical date and the tasks that the scheduler would give it, and shows in Airflow's pages like any
-other. `dag.test()` does the same with an id of its own choosing, and takes three times as long (docs/adr/0006).
+A run has the id, the logical date and the tasks that the scheduler would give it, and Airflow's pages show it like any
+other run. `dag.test()` chooses its own run id, and takes three times as long (docs/adr/0006).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ USER = "replay"
 
 
 @dataclass
-class Ran:
-    """How a run ended: its `state`, and the errors of the tasks that failed."""
+class RunResult:
+    """The final `state` of a run, and the errors of the tasks that failed."""
 
     run_id: str
     state: str
@@ -34,17 +34,17 @@ class Ran:
 
 
 class Runner:
-    """Parses the DAG files and records them once; then runs what it is asked to, one run at a time."""
+    """Parses and records the DAG files once, then executes runs one at a time."""
 
     def __init__(self, log_file: Path) -> None:
-        gc.disable()  # what is imported and parsed lives for ever: to look through it again and again takes a second
+        gc.disable()  # imported and parsed objects are never freed: collecting them again and again takes a second
         airflow_home.configure()
         import airflow.settings as airflow  # configures the ORM
 
-        _log_into(log_file)
+        _configure_logging(log_file)
         _commit_without_waiting(airflow.engine)
         airflow_home.upgrade_metadata()
-        _refuse_beside_a_scheduler()
+        _require_no_scheduler()
         from airflow.dag_processing.bundles.manager import DagBundlesManager
         from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
         from airflow.serialization.serialized_objects import DagSerialization
@@ -60,12 +60,12 @@ class Runner:
         bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
         for file, error in bag.import_errors.items():
             if Path(file).stem == "cohort_calendar":
-                continue  # which tells of cohorts that cannot be read: the others are played, and the answer says so
+                continue  # it fails for unreadable cohorts: the others are replayed, and the result reports these
             raise PrakerjaError(f"the DAG file {Path(file).name} cannot be read: {error.strip().splitlines()[-1]}")
         sync_bag_to_db(bag, bundle.name, bundle.version)
-        # After the sync, so that the recorded DAG keeps its retries: a replayed day does not wait for a better one.
+        # After the sync, so that the recorded DAG keeps its retries. A replay does not wait for a retry.
         for dag in bag.dags.values():
-            dag.deadline = None  # a played day is late for nobody
+            dag.deadline = None  # a replayed run is never late
             for task in dag.tasks:
                 settings = task.partial_kwargs if hasattr(task, "partial_kwargs") else vars(task)
                 settings["retries"], settings["retry_delay"] = 0, timedelta(0)
@@ -74,7 +74,7 @@ class Runner:
             name: DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
             for name, dag in bag.dags.items()
         }
-        # One connection for all of it: from the pool each transaction would first ask whether it still lives.
+        # One connection for all runs: the pool would test the connection before each transaction.
         self._session = airflow.NonScopedSession(bind=airflow.engine.connect())
         self._client = DirectClient(self._session)
         gc.freeze()
@@ -88,22 +88,22 @@ class Runner:
         logical_date: datetime,
         data_interval: tuple[datetime, datetime],
         conf: dict[str, Any],
-    ) -> Ran:
-        """Run it from the start; an earlier replay of the same run, finished or killed, makes way.
+    ) -> RunResult:
+        """Execute a run from the start, in place of an earlier replay of the same run, finished or killed.
 
-        Raises `PrakerjaError` where the scheduler made that run: it is not ours to take away.
+        Raise `PrakerjaError` if the scheduler created that run, which a replay must not delete.
         """
         from airflow.models.dagrun import DagRun
         from airflow.sdk import DagRunState
         from airflow.utils.types import DagRunTriggeredByType, DagRunType
         from sqlalchemy import or_, select
 
-        with self._session as session:  # whose objects are forgotten at its end
+        with self._session as session:  # closing it forgets its objects
             is_same = or_(DagRun.run_id == run_id, DagRun.logical_date == logical_date)
             for earlier in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, is_same)).all():
                 if earlier.triggering_user_name != USER:
                     raise PrakerjaError(
-                        f"Airflow has the run {earlier.run_id} of {dag_id} already: clear it there, "
+                        f"Airflow already has the run {earlier.run_id} of {dag_id}: clear it there, "
                         "or replay in another PRAKERJA_HOME"
                     )
                 session.delete(earlier)
@@ -127,13 +127,13 @@ class Runner:
             self._client.begin(run)
             return self._drive(run, session)
 
-    def _drive(self, run: Any, session: Any) -> Ran:
+    def _drive(self, run: Any, session: Any) -> RunResult:
         from airflow.sdk import DagRunState, TaskInstanceState
         from airflow.utils.timezone import utcnow
 
-        ran = Ran(run.run_id, "running")
+        result = RunResult(run.run_id, "running")
         dag = self.dags[run.dag_id]
-        before: dict[str, str] | None = None
+        states_before: dict[str, str] | None = None
         while run.state == DagRunState.RUNNING:
             ready, _ = run.update_state(session=session, execute_callbacks=False)
             for instance in ready:
@@ -145,38 +145,38 @@ class Runner:
                 else:
                     instance.state = TaskInstanceState.QUEUED
             session.commit()
-            # A pass that starts nothing may still have skipped something: stuck is two passes in a row that are alike.
-            now = None if ready else _states(run, session)
-            if run.state == DagRunState.RUNNING and now is not None and now == before:
-                log.error("nothing more can run in %s: %s", run.run_id, now)
+            # A pass that starts no task may still skip some: the run is stuck if two such passes leave the same states.
+            states = None if ready else _list_states(run, session)
+            if run.state == DagRunState.RUNNING and states is not None and states == states_before:
+                log.error("no task can run in %s: %s", run.run_id, states)
                 run.set_state(DagRunState.FAILED)
                 session.commit()
-            before = now
+            states_before = states
             for instance in ready:
                 if instance.state == TaskInstanceState.QUEUED:
                     error = self._run_task(instance, dag.task_dict[instance.task_id])
                     if error:
-                        ran.errors.append(error)
-        ran.state = str(getattr(run.state, "value", run.state))
-        return ran
+                        result.errors.append(error)
+        result.state = str(getattr(run.state, "value", run.state))
+        return result
 
     def _run_task(self, instance: Any, task: Any) -> PrakerjaError | None:
-        """Run one task; gives its error if it failed."""
+        """Run one task. Return its error, or None if it did not fail."""
         from airflow.models.taskinstance import TaskInstance
         from airflow.sdk import TaskInstanceState
         from sqlalchemy import update
 
         from prakerja.replay.client import Supervisor
 
-        told = _for_sdk(instance)
+        sdk_instance = _build_sdk_instance(instance)
         self._client.instance = instance
         try:
-            result = Supervisor.start(what=told, task=task, client=self._client)
+            result = Supervisor.start(what=sdk_instance, task=task, client=self._client)
             state, error = result.state, result.error
-        except Exception as broken:  # the machinery failed, not the task: that must not be taken for a verdict
+        except Exception as failure:  # Airflow failed, not the task: the run must not pass for a finished one
             self._session.rollback()
-            log.error("task %s of %s broke: %s", told.task_id, told.run_id, type(broken).__name__)
-            state, error = None, broken
+            log.error("task %s of %s broke: %s", sdk_instance.task_id, sdk_instance.run_id, type(failure).__name__)
+            state, error = None, failure
         if state in (
             None,
             TaskInstanceState.DEFERRED,
@@ -185,25 +185,25 @@ class Runner:
         ):
             self._session.execute(
                 update(TaskInstance)
-                .where(TaskInstance.id == told.id)
+                .where(TaskInstance.id == sdk_instance.id)
                 .values(state=TaskInstanceState.FAILED, trigger_id=None, next_method=None, next_kwargs=None)
             )
             self._session.commit()
-            error = error or PrakerjaError(f"{told.task_id} waits, and a replayed day does not")
+            error = error or PrakerjaError(f"{sdk_instance.task_id} waits, and a replay cannot wait")
             state = TaskInstanceState.FAILED
         if state != TaskInstanceState.FAILED:
             return None
         if isinstance(error, PrakerjaError):
             return error
-        # Any other error's text may quote what it stumbled over; the log has its kind, and the run is red.
-        return PrakerjaError(f"{told.run_id}: the task {told.task_id} failed ({type(error).__name__})")
+        # The text of any other error may quote personal data: only its type is reported.
+        return PrakerjaError(f"{sdk_instance.run_id}: the task {sdk_instance.task_id} failed ({type(error).__name__})")
 
 
 def _commit_without_waiting(engine: Any) -> None:
-    """Let this process commit to Airflow's metadata before the disk has it; a killed process loses nothing by that.
+    """Let commits to Airflow's metadata return before they are on disk. A killed process loses nothing by that.
 
-    A crash of the machine may lose the last second's states of tasks, and whoever replays those runs again replays them
-    whole. The warehouse's facts wait for the disk as ever.
+    A crash of the machine may lose the task states of the last second. A new replay runs those runs again from the
+    start. Commits to the warehouse still wait for the disk.
     """
     from sqlalchemy import event
 
@@ -218,7 +218,7 @@ def _commit_without_waiting(engine: Any) -> None:
         connection.autocommit = False
 
 
-def _states(run: Any, session: Any) -> dict[str, str]:
+def _list_states(run: Any, session: Any) -> dict[str, str]:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import select
 
@@ -230,7 +230,7 @@ def _states(run: Any, session: Any) -> dict[str, str]:
     return {(f"{task}[{label or index}]" if index >= 0 else task): str(state) for task, index, state, label in rows}
 
 
-def _for_sdk(instance: Any) -> Any:
+def _build_sdk_instance(instance: Any) -> Any:
     from airflow.sdk.api.datamodels._generated import TaskInstance
 
     return TaskInstance(
@@ -244,8 +244,8 @@ def _for_sdk(instance: Any) -> Any:
     )
 
 
-def _refuse_beside_a_scheduler() -> None:
-    """A live scheduler would take a replayed run for its own and run its tasks a second time."""
+def _require_no_scheduler() -> None:
+    """Raise `PrakerjaError` if a scheduler is alive: it would run the tasks of a replayed run a second time."""
     from airflow.jobs.job import Job
     from airflow.utils.session import create_session
     from airflow.utils.state import JobState
@@ -260,7 +260,7 @@ def _refuse_beside_a_scheduler() -> None:
 
 
 class _LogFile(io.TextIOBase):
-    """A stream without a file number: Airflow asks the kernel about one each time that it binds a logger."""
+    """A stream without a file descriptor: Airflow makes a system call for one each time that it binds a logger."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", buffering=1, encoding="utf-8")
@@ -275,7 +275,7 @@ class _LogFile(io.TextIOBase):
         self._file.flush()
 
 
-def _log_into(path: Path) -> None:
+def _configure_logging(path: Path) -> None:
     from airflow._shared.logging import configure_logging
 
     path.parent.mkdir(parents=True, exist_ok=True)

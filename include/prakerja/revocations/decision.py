@@ -1,5 +1,6 @@
-"""The deadline decision: every recipient's outcome, once, from complete feeds that were read twice, or a named reason
-why there is none.
+"""The deadline decision: one outcome for every recipient, from complete feeds that were read twice.
+
+If a cohort cannot be decided, the attempt is recorded with the reason.
 """
 
 from __future__ import annotations
@@ -24,27 +25,27 @@ from prakerja.programme import programme
 from prakerja.recheck.facts import Facts
 from prakerja.recheck.files import EvidenceError
 from prakerja.revocations import second_reading
-from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, ReadAgain
+from prakerja.revocations.second_reading import FINAL, Breaker, Comparison, SecondReadingResult
 from prakerja.settings import WIB
 
 log = logging.getLogger(__name__)
 
-#: How often a cohort is read again where its facts changed while it was read.
+#: The most second readings of a cohort whose facts change during the reading.
 READINGS_MOST = 3
 OUTCOMES = ("purchased", "held", "overdue", "excluded")
 
 
 class BlockedError(PrakerjaError):
-    """A cohort may not be decided, or its decision not be carried out. Nothing was revoked or published."""
+    """A cohort cannot be decided, or its decision cannot be carried out. Nothing was revoked or published."""
 
 
 class MovedError(TransientError):
-    """What is known of a cohort changed while it was read a second time: trying again reads what is known then."""
+    """The facts about a cohort changed during the second reading. A retry reads the new facts."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A carried decision: its id (derived from its content), the window it was made for, and its totals."""
+    """A decision that was made: its id (derived from its content), the window that it is about, and its totals."""
 
     decision_id: str
     cohort: int
@@ -62,12 +63,12 @@ class Decision:
 
     @property
     def effective_at(self) -> datetime:
-        """The end of the deadline day, when a revocation takes effect."""
+        """The instant at which a revocation takes effect: the end of the deadline day."""
         return datetime.combine(self.deadline_on + timedelta(days=1), time(), WIB)
 
     @property
     def window(self) -> dict[str, Any]:
-        """The window as it was decided, whatever the calendar says by now."""
+        """The window as decided. The calendar may have changed since."""
         return {
             "cohort": self.cohort,
             "announced_on": self.announced_on,
@@ -77,11 +78,11 @@ class Decision:
 
     @property
     def totals(self) -> dict[str, int]:
-        """The recipients of each outcome."""
+        """The number of recipients with each outcome."""
         return {name: getattr(self, name) for name in OUTCOMES}
 
     def require_unmoved(self, cohort: Cohort) -> None:
-        """Refuse to carry out a decision whose dates have moved since. Raises `BlockedError`."""
+        """Raise `BlockedError` if the cohort's dates have changed since the decision."""
         if (self.announced_on, self.deadline_on) != (cohort.announced_on, cohort.deadline_on):
             raise BlockedError(
                 f"gelombang-{self.cohort} is blocked: deadline_moved: it was decided for {self.deadline_on}, "
@@ -90,136 +91,140 @@ class Decision:
 
 
 def find_decision(connection: warehouse.Connection, cohort: int) -> Decision | None:
-    """The cohort's carried decision, if it has one."""
+    """Return the cohort's decision, or None if it has none. Attempts that a breaker stopped do not count."""
     rows = warehouse.rows(connection, "revocations/find_decision", cohort=cohort)
     return Decision(cohort=cohort, **rows[0]) if rows else None
 
 
-def decided_cohorts(connection: warehouse.Connection) -> list[int]:
-    """Return the cohorts that have a decision, in the order of announcement, whatever the calendar says by now."""
+def list_decided_cohorts(connection: warehouse.Connection) -> list[int]:
+    """Return the cohorts that have a decision, in the order of announcement. The calendar may no longer have them."""
     return [int(row["cohort"]) for row in warehouse.rows(connection, "revocations/list_decided_cohorts")]
 
 
 def is_decided(connection: warehouse.Connection, cohort: Cohort) -> bool:
-    """Whether there is nothing left to decide: a decision of this deadline or a later one, or one that was carried out.
+    """Return whether the cohort has a decision for this deadline or a later one, or one that was carried out.
 
-    A deadline that was extended before anybody was revoked is decided anew.
+    A cohort whose deadline was extended before anybody was revoked must be decided again.
     """
-    made = find_decision(connection, cohort.number)
-    return made is not None and (made.is_carried_out or made.deadline_on >= cohort.deadline_on)
+    decision = find_decision(connection, cohort.number)
+    return decision is not None and (decision.is_carried_out or decision.deadline_on >= cohort.deadline_on)
 
 
 def require_complete_feeds(cohort: Cohort, as_of: date) -> None:
-    """The gate: fail closed while one delivery of the window or the settlement days is missing (R1 needs evidence).
+    """Stop unless every delivery of the window and the settlement days has arrived (R1 needs evidence).
 
-    Records the blocked attempt and raises `BlockedError`, naming platforms and dates; before the day of the decision it
-    records nothing and raises `NotReadyError`. A decided cohort passes, and one whose gap a person answers for.
+    Record the blocked attempt and raise `BlockedError`, which names platforms and dates. Before the day of the
+    decision, record nothing and raise `NotReadyError`. A decided cohort passes, and so does a cohort whose missing
+    deliveries a person has overridden.
     """
 
-    def look(connection: warehouse.Connection) -> str | None:
+    def check(connection: warehouse.Connection) -> str | None:
         if is_decided(connection, cohort):
             return None
         if as_of < cohort.decided_on:
-            raise NotReadyError(f"gelombang-{cohort.number} is decided on {cohort.decided_on}, not before: wait")
-        return _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of).gap()
+            raise NotReadyError(f"gelombang-{cohort.number} cannot be decided before {cohort.decided_on}: wait")
+        return _Attempt(connection, cohort, _load_roster(connection, cohort, as_of), as_of).check_feeds()
 
-    gap = warehouse.write_in_one_snapshot("decide", look)
-    if gap is not None:
-        raise BlockedError(f"gelombang-{cohort.number} is blocked: {gap}")
+    stopped = warehouse.write_in_one_snapshot("decide", check)
+    if stopped is not None:
+        raise BlockedError(f"gelombang-{cohort.number} is blocked: {stopped}")
 
 
 def reconcile(cohort: Cohort, as_of: date) -> dict[str, int]:
-    """Reconcile the cohort with the deliveries known at `as_of`; return the totals of this first reading.
+    """Reconcile the cohort with the deliveries known at `as_of`, and return the totals of this first reading.
 
-    They are those of the decision where there is one.
-
-    Raises `BlockedError` where feeds are missing or the result is implausible, and nobody has answered for that.
+    For a decided cohort, return the totals of the decision. Raise `BlockedError` if feeds are missing or the result is
+    implausible, and nobody has overridden that.
     """
 
-    def attempt(connection: warehouse.Connection) -> tuple[str | None, dict[str, int]]:
-        made = find_decision(connection, cohort.number)
-        if made and is_decided(connection, cohort):
-            return None, {"selected": made.selected, **made.totals}
+    def reconcile_undecided(connection: warehouse.Connection) -> tuple[str | None, dict[str, int]]:
+        decision = find_decision(connection, cohort.number)
+        if decision and is_decided(connection, cohort):
+            return None, {"selected": decision.selected, **decision.totals}
         record_extensions(connection, cohort)
-        tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
-        return tried.gap() or tried.reconcile(), {"selected": int(tried.roster["selected"]), **tried.totals}
+        attempt = _Attempt(connection, cohort, _load_roster(connection, cohort, as_of), as_of)
+        stopped = attempt.check_feeds() or attempt.reconcile()
+        return stopped, {"selected": int(attempt.roster["selected"]), **attempt.totals}
 
     require_complete_feeds(cohort, as_of)
     with warehouse.exclusive(f"decide {cohort.number}"):
-        stopped, totals = warehouse.write_in_one_snapshot("decide", attempt)
+        stopped, totals = warehouse.write_in_one_snapshot("decide", reconcile_undecided)
     if stopped is not None:
         raise BlockedError(f"gelombang-{cohort.number} is blocked: {stopped}")
     return totals
 
 
 def decide(cohort: Cohort, as_of: date) -> Decision:
-    """Decide the cohort by the deliveries known at `as_of`, read twice; return the decision, or the one made before.
+    """Decide the cohort by the deliveries known at `as_of`, read twice. Return the decision, new or existing.
 
-    One transaction over one snapshot: the deliveries that it cites are those that it saw, and those that were read
-    again before. Raises `BlockedError` where feeds are missing, the result is implausible, and nobody has answered for
-    that; where evidence cannot be read again, or the two readings differ on too many. Raises `MovedError`.
+    The decision is made in one transaction over one snapshot, so the deliveries that it cites are those that it saw,
+    and those of the second reading. Raise `BlockedError` if feeds are missing or the result is implausible and nobody
+    has overridden that, if evidence cannot be read again, or if the two readings differ on too many recipients. Raise
+    `MovedError` if the facts change during every second reading.
     """
     require_complete_feeds(cohort, as_of)
     for _ in range(READINGS_MOST):
         with warehouse.transaction() as connection:
             has_decision = is_decided(connection, cohort)
-        again = None if has_decision else _read_again(cohort, as_of)  # minutes, in which nobody is kept waiting
+        result = None if has_decision else _read_again(cohort, as_of)  # takes minutes: outside the lock
         try:
-            return _decide(cohort, as_of, again)
+            return _decide(cohort, as_of, result)
         except MovedError as moved:
             log.info("gelombang-%d: %s", cohort.number, moved)
-    raise MovedError(f"gelombang-{cohort.number}: what is known of it changes while it is read: clear this task")
+    raise MovedError(f"gelombang-{cohort.number}: its facts keep changing while it is read: clear this task")
 
 
-def _read_again(cohort: Cohort, as_of: date) -> ReadAgain:
+def _read_again(cohort: Cohort, as_of: date) -> SecondReadingResult:
     try:
         return second_reading.read(cohort.number, cohort.announced_on, as_of)
     except EvidenceError as error:
         raise BlockedError(f"gelombang-{cohort.number} is blocked: evidence_unreadable: {error}") from None
 
 
-def _facts(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Facts:
-    return second_reading.facts_of(connection, cohort.number, cohort.announced_on, as_of)
+def _load_facts(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Facts:
+    return second_reading.load_facts(connection, cohort.number, cohort.announced_on, as_of)
 
 
-def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
-    def attempt(connection: warehouse.Connection) -> tuple[str | None, Decision | None]:
+def _decide(cohort: Cohort, as_of: date, result: SecondReadingResult | None) -> Decision:
+    def decide_undecided(connection: warehouse.Connection) -> tuple[str | None, Decision | None]:
         stopped = None
         if not is_decided(connection, cohort):
             record_extensions(connection, cohort)
-            if again is None or _facts(connection, cohort, as_of) != again.facts:
-                raise MovedError("its facts changed while it was read a second time: it is read anew")
-            tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
-            stopped = tried.gap() or tried.decide(again)
+            if result is None or _load_facts(connection, cohort, as_of) != result.facts:
+                raise MovedError("its facts changed during the second reading: reading it again")
+            attempt = _Attempt(connection, cohort, _load_roster(connection, cohort, as_of), as_of)
+            stopped = attempt.check_feeds() or attempt.decide(result)
         return stopped, find_decision(connection, cohort.number)
 
     with warehouse.exclusive(f"decide {cohort.number}"):
-        stopped, made = warehouse.write_in_one_snapshot("decide", attempt)
-    if stopped is not None or made is None:
+        stopped, decision = warehouse.write_in_one_snapshot("decide", decide_undecided)
+    if stopped is not None or decision is None:
         raise BlockedError(f"gelombang-{cohort.number} is blocked: {stopped}")
     with warehouse.transaction("decide") as connection:
         warehouse.execute(connection, "revocations/analyze_outcomes")
-    return made
+    return decision
 
 
 def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
-    """What `decide` would come to by the deliveries known at `as_of`, whatever is missing still; nothing of it is kept.
+    """Return what `decide` would decide by the deliveries known at `as_of`, without recording anything.
 
-    Gives the counts, `stops` (what would stop it, a sentence each), and `is_decided`: then they are the decision's.
+    Feeds that are still missing do not end the rehearsal. The result has the counts, `stops` (a sentence for each
+    breaker that would stop the decision) and `is_decided`: if it is true, the counts are those of the decision.
     """
 
     def try_out(connection: warehouse.Connection) -> dict[str, Any]:
-        roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
-        undone, stops = connection.begin_nested(), list[str]()
-        if has_decision and (made := find_decision(connection, cohort.number)):
-            counts = made.totals
+        roster, has_decision = _load_roster(connection, cohort, as_of), is_decided(connection, cohort)
+        savepoint = connection.begin_nested()
+        stops: list[str] = []
+        if has_decision and (decision := find_decision(connection, cohort.number)):
+            counts = decision.totals
         else:
             attempt = _Attempt(connection, cohort, roster, as_of)
-            gap, implausible = attempt.gap(), attempt.reconcile()
-            disagreeing = attempt.compare(again) if again and not (gap or implausible) else None
-            stops = [stop for stop in (gap, implausible, disagreeing) if stop]
+            missing, implausible = attempt.check_feeds(), attempt.reconcile()
+            differing = attempt.compare(result) if result and not (missing or implausible) else None
+            stops = [stop for stop in (missing, implausible, differing) if stop]
             counts = attempt.totals
-        undone.rollback()
+        savepoint.rollback()
         return {
             "as_of": as_of.isoformat(),
             "is_decided": has_decision,
@@ -228,22 +233,22 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
             "stops": stops,
         }
 
-    again: ReadAgain | None = None
-    found = warehouse.write_in_one_snapshot("decide", try_out)
-    if found["is_decided"] or found["stops"]:
-        return found
-    again = _read_again(cohort, as_of)
+    result: SecondReadingResult | None = None
+    rehearsal = warehouse.write_in_one_snapshot("decide", try_out)
+    if rehearsal["is_decided"] or rehearsal["stops"]:
+        return rehearsal
+    result = _read_again(cohort, as_of)
     return warehouse.write_in_one_snapshot("decide", try_out)
 
 
-def implausible(selected: int, totals: Mapping[str, int]) -> Iterator[Breaker]:
-    """Why a result must not be carried out.
+def yield_implausible_totals(selected: int, totals: Mapping[str, int]) -> Iterator[Breaker]:
+    """Yield a breaker for each reason why a result is implausible and must not be carried out.
 
-    Bounds come from `program.yaml`; history runs from 1.5 to 7.8 % revoked.
+    The bounds come from `program.yaml`. In past cohorts, 1.5 to 7.8 % of the recipients were revoked.
     """
     if selected != sum(totals.values()):
-        told = " + ".join(f"{count} {name}" for name, count in totals.items())
-        yield Breaker("totals_do_not_add_up", f"{selected} selected, but {told}")
+        summed = " + ".join(f"{count} {name}" for name, count in totals.items())
+        yield Breaker("totals_do_not_add_up", f"{selected} selected, but {summed}")
     share = Fraction(str(programme().revocations.overdue_share_max))
     if totals["overdue"] > share * selected:
         yield Breaker(
@@ -251,13 +256,13 @@ def implausible(selected: int, totals: Mapping[str, int]) -> Iterator[Breaker]:
             f"{totals['overdue']} of {selected} are overdue ({totals['overdue'] / selected:.1%}), "
             f"more than {float(share):.0%}",
         )
-    most = programme().revocations.overdue_max
-    if totals["overdue"] > most:
-        yield Breaker("overdue_too_many", f"{totals['overdue']:,} are overdue, more than {most:,}")
+    overdue_max = programme().revocations.overdue_max
+    if totals["overdue"] > overdue_max:
+        yield Breaker("overdue_too_many", f"{totals['overdue']:,} are overdue, more than {overdue_max:,}")
 
 
 class _Attempt:
-    """One try at a decision, in one transaction. Each breaker that trips is recorded, and may have been overridden."""
+    """An attempt at a decision, in one transaction. Every tripped breaker is recorded, and may be overridden."""
 
     def __init__(self, connection: warehouse.Connection, cohort: Cohort, roster: Any, as_of: date) -> None:
         self.connection, self.cohort, self.roster, self.as_of = connection, cohort, roster, as_of
@@ -267,47 +272,60 @@ class _Attempt:
         self.compared: Comparison | None = None
         self._at = {"cohort": cohort.number, "deadline_on": cohort.deadline_on, "as_of": as_of}
 
-    def gap(self) -> str | None:
-        """What is missing, as a sentence; nothing where all is there or a person has answered for it."""
+    def check_feeds(self) -> str | None:
+        """Record which deliveries are missing. Return a sentence, or None if none is missing or that is overridden."""
         missing = missing_for(self.connection, self.cohort, self.as_of)
         if not missing:
             return None
-        # Whoever answers for what is missing answers for it beside these deliveries: with others it is another attempt.
-        return self._stop(Breaker("feeds_missing", sentence(missing)), as_text(missing))
+        # An override is for these missing deliveries beside those that are there: others make another attempt.
+        return self._record_breaker(Breaker("feeds_missing", sentence(missing)), as_text(missing))
 
     def reconcile(self) -> str | None:
-        """Bring the evidence up to date and count; return the breaker that stops the result as a sentence."""
+        """Refresh the evidence and count the outcomes.
+
+        Return the breaker that stops the result as a sentence, or None.
+        """
         window = window_of(self.cohort)
         self.generation = evidence.refresh(self.connection, window, self.as_of, is_decided=False)
         self.totals = dict(warehouse.rows(self.connection, "revocations/count_decided", **self._at)[0])
-        return self._first_stop([*self._shrunk(), *implausible(int(self.roster["selected"]), self.totals)])
+        return self._record_until_stopped(
+            [*self._list_shrunk_feeds(), *yield_implausible_totals(int(self.roster["selected"]), self.totals)]
+        )
 
-    def compare(self, again: ReadAgain) -> str | None:
-        """Compare with the second reading; return the breaker that stops the result as a sentence."""
+    def compare(self, result: SecondReadingResult) -> str | None:
+        """Compare with the second reading, and count recipients on whom the two differ as held.
+
+        Return the breaker that stops the result as a sentence, or None.
+        """
         selected = int(self.roster["selected"])
-        self.compared = second_reading.compare(self.connection, self._at, again)
-        if stopped := self._first_stop(second_reading.breakers(self.cohort, selected, self.cited, self.compared)):
+        self.compared = second_reading.compare(self.connection, self._at, result)
+        if stopped := self._record_until_stopped(
+            second_reading.breakers(self.cohort, selected, self.cited, self.compared)
+        ):
             return stopped
-        for each in self.compared.held:
-            self.totals[each.first["outcome"]] -= 1
+        for difference in self.compared.held:
+            self.totals[difference.first["outcome"]] -= 1
             self.totals["held"] += 1
         return None
 
-    def decide(self, again: ReadAgain) -> str | None:
-        """Record every recipient's outcome; or the breaker that stopped it, which it gives as a sentence."""
-        if stopped := self.reconcile() or self.compare(again):
+    def decide(self, result: SecondReadingResult) -> str | None:
+        """Record every recipient's outcome. Return the breaker that stops the decision as a sentence, or None."""
+        if stopped := self.reconcile() or self.compare(result):
             return stopped
         decision_id = self._record(None, [])
         warehouse.execute(self.connection, "revocations/insert_outcomes", **self._at, decision_id=decision_id)
         log.info("gelombang-%d decided: %s", self.cohort.number, self.totals)
         return None
 
-    def _first_stop(self, breakers: Iterable[Breaker]) -> str | None:
-        return next((stopped for breaker in breakers if (stopped := self._stop(breaker, []))), None)
+    def _record_until_stopped(self, breakers: Iterable[Breaker]) -> str | None:
+        for breaker in breakers:
+            if stopped := self._record_breaker(breaker, []):
+                return stopped
+        return None
 
     @cached_property
     def cited(self) -> Any:
-        """The deliveries that the attempt goes by: the same throughout, since it sees one snapshot."""
+        """The deliveries that the attempt is based on: the same throughout, since the attempt sees one snapshot."""
         return warehouse.rows(
             self.connection,
             "revocations/list_evidence",
@@ -316,7 +334,7 @@ class _Attempt:
             as_of=self.as_of,
         )
 
-    def _shrunk(self) -> list[Breaker]:
+    def _list_shrunk_feeds(self) -> list[Breaker]:
         bounds = programme().revocations
         shrunk = warehouse.rows(
             self.connection,
@@ -328,20 +346,20 @@ class _Attempt:
         )
         if not shrunk:
             return []
-        told = "; ".join(
+        detail = "; ".join(
             f"{row['platform']} {row['business_date']} has {row['rows']:,} rows, usually {row['median_rows']:,.0f}"
             for row in shrunk
         )
-        return [Breaker("feed_shrank", told)]
+        return [Breaker("feed_shrank", detail)]
 
-    def _stop(self, breaker: Breaker, missing: list[str]) -> str | None:
-        """Record that a breaker tripped; return what to say, or nothing where a person has answered for it."""
-        attempt = self._record(breaker, missing)
+    def _record_breaker(self, breaker: Breaker, missing: list[str]) -> str | None:
+        """Record that a breaker tripped. Return its reason and detail, or None if a person has overridden it."""
+        attempt_id = self._record(breaker, missing)
         is_overridden = warehouse.execute(
-            self.connection, "revocations/is_overridden", decision_id=attempt, as_of=self.as_of
+            self.connection, "revocations/is_overridden", decision_id=attempt_id, as_of=self.as_of
         ).scalar_one()
         if is_overridden and breaker.reason not in FINAL:
-            self.overrides.append(attempt)
+            self.overrides.append(attempt_id)
             return None
         return f"{breaker.reason}: {breaker.detail}"
 
@@ -355,12 +373,13 @@ class _Attempt:
             "roster": self.roster["roster_sha256"],
             "deliveries": [[e["platform"], e["business_date"].isoformat(), e["revision"], e["sha256"]] for e in cited],
             "totals": self.totals,
-            "second_reading": compared and [compared.again.result_sha256, compared.differing],
+            "second_reading": compared and [compared.result.result_sha256, compared.differing],
             "reason": breaker and breaker.reason,
             "missing": missing,
             "overrides": self.overrides,
         }
-        # Same evidence, same calendar: same id, whenever and wherever it is decided. So no clock and no row id in it.
+        # The same evidence and calendar give the same id, whenever and wherever the cohort is decided: the content has
+        # neither `as_of` nor row ids.
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
         decision_id = f"gelombang-{cohort.number}-{digest[:24]}"
         warehouse.execute(
@@ -393,13 +412,13 @@ class _Attempt:
         return decision_id
 
 
-def _roster(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Any:
-    for known in warehouse.rows(connection, "cohorts/known_cohorts"):
-        if known["cohort"] == cohort.number:
-            if (known["announced_on"], known["deadline_on"]) != (cohort.announced_on, cohort.first_deadline_on):
+def _load_roster(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> Any:
+    for roster in warehouse.rows(connection, "cohorts/known_cohorts"):
+        if roster["cohort"] == cohort.number:
+            if (roster["announced_on"], roster["deadline_on"]) != (cohort.announced_on, cohort.first_deadline_on):
                 raise BlockedError(
                     f"gelombang-{cohort.number} is blocked: calendar_mismatch: its roster says "
-                    f"{known['announced_on']} to {known['deadline_on']}, "
+                    f"{roster['announced_on']} to {roster['deadline_on']}, "
                     f"the calendar {cohort.announced_on} to {cohort.first_deadline_on}"
                 )
             promised = warehouse.execute(
@@ -408,7 +427,7 @@ def _roster(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> An
             if promised is not None and promised > cohort.deadline_on:
                 raise BlockedError(
                     f"gelombang-{cohort.number} is blocked: calendar_mismatch: its deadline was moved to {promised}, "
-                    f"the calendar says {cohort.deadline_on}: put the extension back"
+                    f"the calendar says {cohort.deadline_on}: restore the extension"
                 )
-            return known
+            return roster
     raise NotReadyError(f"gelombang-{cohort.number} has no roster: deliver rosters/gelombang-{cohort.number}")

@@ -1,4 +1,4 @@
-"""The evidence for recipients, as a story in order of time. Cards come in, and none goes out."""
+"""The evidence about recipients, in order of time. Cards are arguments only: no result contains one."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ CHUNK = 1000
 
 
 def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One mapping per card (or NIK), in the order asked: `cohort`, `state`, `because`, and `events` in order of time.
+    """Yield one mapping per card or NIK, in the given order: `cohort`, `state`, `because`, and `events` by time.
 
     `state` is `purchased`, `at_risk`, `held`, `overdue`, `spared`, `revoked`, `reinstated`, `excluded`, or `unknown`
-    for a card that stands in no loaded roster (or is no card number). Who was spared by a row has `spared_by`: its
-    `platform`, `business_date`, `revision` and `line`.
-    An event has `at` (WIB): when it was recorded, or occurred outside. One that was recorded has `about_on`, the day
-    that it is about. A replay's is told at the instant of the run that it played.
+    for a card that is in no loaded roster or is not a card number. A spared recipient also has `spared_by`: the
+    `platform`, `business_date`, `revision` and `line` of the row that spared them, or None.
+    An event has `at` (WIB): the instant at which it was recorded, or at which it occurred outside the warehouse. A
+    recorded event has `about_on`, the day that it is about. An event that a replay recorded has the instant of the run
+    that was replayed.
     """
     for start in range(0, len(cards), CHUNK):
         numbers = [int(card) if is_card(card) else None for card in cards[start : start + CHUNK]]
         with warehouse.transaction(one_snapshot=True) as connection:
             rows = _recipients(connection, numbers=[number for number in numbers if number is not None])
             stories = _stories(connection, rows)
-        # A number that is one person's card and another's NIK is a card: that is what is asked for.
-        found = {row["nik"]: row for row in rows} | {row["card_number"]: row for row in rows}
+        # A number may be one person's card and another person's NIK. It is then taken as a card.
+        by_number = {row["nik"]: row for row in rows} | {row["card_number"]: row for row in rows}
         for number in numbers:
-            recipient = None if number is None else found.get(number)
+            recipient = None if number is None else by_number.get(number)
             if recipient is None:
                 yield {"cohort": None, "state": "unknown", "because": "no_roster_has_this_card", "events": []}
             else:
@@ -39,13 +40,13 @@ def explain(cards: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def explain_recipient(recipient_id: int) -> dict[str, Any] | None:
-    """The story of a recipient by the warehouse's own number for them; nothing where there is none."""
+    """Return the story of a recipient by their id in the warehouse, or None if there is no such recipient."""
     with warehouse.transaction(one_snapshot=True) as connection:
         return _stories(connection, _recipients(connection, recipient_ids=[recipient_id])).get(recipient_id)
 
 
-def outcome_of(connection: warehouse.Connection, number: str) -> Any:
-    """The recipient of a card, else of a NIK, with the outcome if there is one; nothing where there is none."""
+def find_recipient_outcome(connection: warehouse.Connection, number: str) -> Any:
+    """Return the recipient with this card or NIK and their latest outcome, or None. A match by card comes first."""
     rows = _recipients(connection, numbers=[int(number)]) if is_card(number) else []
     return min(rows, key=lambda row: row["card_number"] != int(number), default=None)
 
@@ -59,7 +60,6 @@ def _recipients(
 
 
 def _stories(connection: warehouse.Connection, recipients: Sequence[Any]) -> dict[int, dict[str, Any]]:
-    """The stories of recipients, by their ids."""
     events: dict[int, list[dict[str, Any]]] = defaultdict(list)
     ids = [row["recipient_id"] for row in recipients]
     for row in warehouse.rows(connection, "revocations/list_events", recipient_ids=ids):
@@ -67,29 +67,29 @@ def _stories(connection: warehouse.Connection, recipients: Sequence[Any]) -> dic
         if row["about_on"] is not None:
             event["about_on"] = row["about_on"].isoformat()
         events[row["recipient_id"]].append(event | row["detail"])
-    undecided = _standings(connection, [row for row in recipients if row["outcome"] is None])
+    undecided = _list_standings(connection, [row for row in recipients if row["outcome"] is None])
     stories = {}
     for recipient in recipients:
-        number = recipient["recipient_id"]
-        state, because = _state(recipient) or undecided[number]
-        stories[number] = {
+        recipient_id = recipient["recipient_id"]
+        state, because = _decided_state(recipient) or undecided[recipient_id]
+        stories[recipient_id] = {
             "cohort": recipient["cohort"],
             "state": state,
             "because": because,
-            **({"spared_by": _row_that_spared(recipient)} if state == "spared" else {}),
-            "events": events[number],
+            **({"spared_by": _sparing_row(recipient)} if state == "spared" else {}),
+            "events": events[recipient_id],
         }
     return stories
 
 
-def _state(recipient: Any) -> tuple[str, str] | None:
-    """Where a recipient of a decided cohort stands."""
+def _decided_state(recipient: Any) -> tuple[str, str] | None:
+    """Return the state of a recipient and its reason, or None if the recipient has no outcome yet."""
     if recipient["reinstated_because"] is not None:
         return "reinstated", str(recipient["reinstated_because"])
     if recipient["is_revoked"]:
         return "revoked", "no_purchase"
     if recipient["is_spared"]:
-        if _row_that_spared(recipient) is None:
+        if _sparing_row(recipient) is None:
             return "spared", "known_before_revocation"
         return "spared", "late_purchase" if recipient["is_spared_by_purchase"] else "damaged_row"
     if recipient["is_found_purchased"]:
@@ -99,8 +99,8 @@ def _state(recipient: Any) -> tuple[str, str] | None:
     return None
 
 
-def _row_that_spared(recipient: Any) -> dict[str, Any] | None:
-    """The delivery's row by which a recipient was spared; None where none is recorded."""
+def _sparing_row(recipient: Any) -> dict[str, Any] | None:
+    """Return the row of a delivery that spared a recipient, or None if none is recorded."""
     if recipient["spared_platform"] is None:
         return None
     return {
@@ -111,9 +111,9 @@ def _row_that_spared(recipient: Any) -> dict[str, Any] | None:
     }
 
 
-def _standings(connection: warehouse.Connection, recipients: Sequence[Any]) -> dict[int, tuple[str, str]]:
-    """Where recipients of undecided cohorts stand by their cohort's latest intake."""
-    found = {row["recipient_id"]: ("unknown", "not_reconciled_yet") for row in recipients}
+def _list_standings(connection: warehouse.Connection, recipients: Sequence[Any]) -> dict[int, tuple[str, str]]:
+    """Return the standing of recipients of undecided cohorts by their cohort's latest intake, by recipient id."""
+    standings = {row["recipient_id"]: ("unknown", "not_reconciled_yet") for row in recipients}
     for number, as_of in {(row["cohort"], row["standing_as_of"]) for row in recipients}:
         cohort = calendar().get(number)
         if cohort is None or as_of is None:
@@ -128,5 +128,5 @@ def _standings(connection: warehouse.Connection, recipients: Sequence[Any]) -> d
         )
         for row in rows:
             is_at_risk = row["outcome"] == "overdue" and as_of <= cohort.as_known_on(as_of).deadline_on
-            found[row["recipient_id"]] = ("at_risk" if is_at_risk else row["outcome"], row["because"])
-    return found
+            standings[row["recipient_id"]] = ("at_risk" if is_at_risk else row["outcome"], row["because"])
+    return standings

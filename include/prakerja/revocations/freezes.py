@@ -1,4 +1,4 @@
-"""Freezes: days on which nobody is revoked, of one cohort or of all. A disaster, an inquiry, an election."""
+"""Freezes: days on which nobody is revoked, in one cohort or in all, e.g. during a disaster or an election."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FrozenError(PrakerjaError):
 
 
 def require_no_freeze(connection: warehouse.Connection, cohort: int, as_of: date) -> None:
-    """Raises `FrozenError` where a freeze runs for the cohort on this day."""
+    """Raise `FrozenError` if a freeze is in effect for the cohort on the day `as_of`."""
     for freeze in warehouse.rows(connection, "revocations/freezes_in_effect", cohort=cohort, day=as_of):
         until = f"until {freeze['ends_on']}" if freeze["ends_on"] else "until it is lifted"
         raise FrozenError(
@@ -23,7 +23,10 @@ def require_no_freeze(connection: warehouse.Connection, cohort: int, as_of: date
 
 
 def freeze(cohort: int | None, starts_on: date, ends_on: date | None, *, because: str, frozen_by: str, on: date) -> int:
-    """Freeze revocations from a day to a day, both included, or until that is lifted; gives the freeze's number."""
+    """Freeze revocations from `starts_on` to `ends_on` inclusive, or until lifted, and return the freeze's number.
+
+    Raise `PrakerjaError` if the freeze would end before it starts.
+    """
     if ends_on is not None and ends_on < starts_on:
         raise PrakerjaError(f"the freeze would end on {ends_on}, before it starts on {starts_on}")
     with warehouse.transaction("decide") as connection:
@@ -42,9 +45,9 @@ def freeze(cohort: int | None, starts_on: date, ends_on: date | None, *, because
 
 
 def lift(freeze_id: int, *, because: str, lifted_by: str, on: date) -> None:
-    """End a freeze, from this day on. Raises `PrakerjaError` where there is none, or it is lifted."""
+    """End a freeze from the day `on`. Raise `PrakerjaError` if there is no such freeze, or it was lifted before."""
     with warehouse.transaction("decide") as connection:
-        written = warehouse.execute(
+        inserted = warehouse.execute(
             connection,
             "revocations/insert_freeze_lift",
             freeze_id=freeze_id,
@@ -52,11 +55,11 @@ def lift(freeze_id: int, *, because: str, lifted_by: str, on: date) -> None:
             lifted_by=lifted_by,
             lifted_on=on,
         ).rowcount
-    if not written:
+    if not inserted:
         raise PrakerjaError(f"there is no freeze {freeze_id} to lift: see `prakerja freeze list`")
 
 
 def list_freezes() -> list[dict[str, Any]]:
-    """One mapping per freeze, the latest first."""
+    """Return one mapping per freeze, the latest first."""
     with warehouse.transaction("decide") as connection:
         return [dict(row) for row in warehouse.rows(connection, "revocations/list_freezes")]

@@ -1,4 +1,4 @@
-"""Holds: people whom a doubt keeps from being decided. Who looks into one resolves it; nothing resolves itself."""
+"""Holds: recipients whose outcome is in doubt. A person resolves each hold; none is resolved automatically."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from prakerja.recheck.files import EvidenceError
 from prakerja.revocations import approval, late_evidence, second_reading
 from prakerja.revocations.approval import Batch
 from prakerja.revocations.decision import Decision, find_decision
-from prakerja.revocations.explanation import outcome_of
+from prakerja.revocations.explanation import find_recipient_outcome
 from prakerja.revocations.freezes import FrozenError, require_no_freeze
 
 log = logging.getLogger(__name__)
 
 
 def list_holds(cohort: int | None = None, *, is_masked: bool = True) -> list[dict[str, Any]]:
-    """One mapping per recipient whom a decision holds, the open ones of each cohort first.
+    """Return one mapping per recipient whom a decision holds, the open holds of each cohort first.
 
     `state` is `open`, `resolvable` (a later delivery shows a purchase), `purchased`, `not_purchased` (awaits approval)
-    or `revoked`; `row` is the row that it is held for, where it is one; `readings` what the two readings say of whoever
-    they differ on, and by which row.
+    or `revoked`. `row` is the row that caused the hold, or None. `readings` has the outcome and the row of each
+    reading if the two readings differ on the recipient, else None.
     """
     with warehouse.transaction("decide") as connection:
         rows = warehouse.rows(connection, "revocations/list_holds", cohort=cohort)
-    return [_hold(row, is_masked=is_masked) for row in rows]
+    return [_build_hold(row, is_masked=is_masked) for row in rows]
 
 
-def _hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
+def _build_hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
     if row["is_revoked"]:
         state = "revoked"
     elif row["is_purchased"] is not None:
@@ -52,7 +52,7 @@ def _hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
         "resolution": None,
     }
     if row["second_outcome"] is not None:
-        hold["readings"] = {which: _reading(row, which) for which in ("first", "second")}
+        hold["readings"] = {which: _build_reading(row, which) for which in ("first", "second")}
     if row["platform"] is not None:
         hold["row"] = {
             "platform": row["platform"],
@@ -73,8 +73,8 @@ def _hold(row: Any, *, is_masked: bool) -> dict[str, Any]:
     return hold
 
 
-def _reading(row: Any, which: str) -> dict[str, Any]:
-    """What one of two readings says, and the row that it goes by, where it goes by one."""
+def _build_reading(row: Any, which: str) -> dict[str, Any]:
+    """Return the outcome of the `first` or `second` reading and the row that it rests on, if any."""
     on = row[f"{which}_business_date"]
     return {
         "outcome": row[f"{which}_outcome"],
@@ -85,27 +85,27 @@ def _reading(row: Any, which: str) -> dict[str, Any]:
 
 
 def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on: date) -> Batch | None:
-    """Record what a person found out about someone who is held; gives the batch that now waits for another's approval.
+    """Record what a person found out about a held recipient. Return the batch that waits for another's approval.
 
-    None for a purchase: that clears the person at once. Raises `PrakerjaError` for whoever is not held, or resolved
-    already for this deadline, and for whoever is suspended and did not purchase, or whom a second reading of the files
-    speaks for by now; the card is not repeated.
+    Return None for a purchase, which clears the recipient at once. Raise `PrakerjaError` if the recipient is not held,
+    or the hold is resolved for this deadline. Without a purchase, also raise it if the deadline was extended, the
+    recipient is suspended, or a second reading of the files now finds a purchase. No message contains the card.
     """
     if not is_purchased:
         _require_no_purchase(card, on)
     with warehouse.transaction("decide") as connection:
-        recipient = outcome_of(connection, card)
+        recipient = find_recipient_outcome(connection, card)
         if recipient is None or recipient["outcome"] != "held":
             raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
         decision = find_decision(connection, recipient["cohort"])
-        assert decision is not None  # noqa: S101 - its outcome is there
-        if not is_purchased and late_evidence.is_moved(connection, decision, on):
-            raise PrakerjaError("the deadline was extended: whoever is held may still buy; see `prakerja cohorts`")
+        assert decision is not None  # noqa: S101 - the recipient has an outcome
+        if not is_purchased and late_evidence.is_reopened(connection, decision, on):
+            raise PrakerjaError("the deadline was extended, and this person may still buy: see `prakerja cohorts`")
         if not is_purchased and is_suspended(connection, recipient["recipient_id"], on):
             raise PrakerjaError(
-                "this person is suspended, and stays held while that lasts: see `prakerja suspend lift`"
+                "this person is suspended, and stays held until that is lifted: see `prakerja suspend lift`"
             )
-        written = warehouse.execute(
+        inserted = warehouse.execute(
             connection,
             "revocations/insert_hold_resolution",
             recipient_id=recipient["recipient_id"],
@@ -115,8 +115,8 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
             resolved_by=resolved_by,
             resolved_on=on,
         ).rowcount
-        if not written:
-            raise PrakerjaError("this hold is resolved already: see `prakerja holds`")
+        if not inserted:
+            raise PrakerjaError("this hold is already resolved: see `prakerja holds`")
         if is_purchased:
             return None
         batch = approval.propose(connection, decision, "hold", on, resolved_by, recipient["recipient_id"])
@@ -126,52 +126,57 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
 
 
 def _require_no_purchase(card: str, on: date) -> None:
-    """Raise `PrakerjaError` where a second reading of the files speaks for somebody who is held."""
+    """Raise `PrakerjaError` if a second reading of the files finds that a held recipient is not overdue."""
     with warehouse.transaction() as connection:
-        recipient = outcome_of(connection, card)
+        recipient = find_recipient_outcome(connection, card)
         decision = find_decision(connection, recipient["cohort"]) if recipient else None
     if recipient is None or decision is None or recipient["outcome"] != "held":
-        return  # which is refused in its own words
-    again = second_reading.read(decision.cohort, decision.announced_on, on)
+        return  # `resolve` refuses it with a message of its own
+    result = second_reading.read(decision.cohort, decision.announced_on, on)
     person = {recipient["recipient_id"]: f"{recipient['card_number']:016d}"}
-    for reading in second_reading.list_bought(decision.decision_id, again, person).values():
-        place = second_reading.place_of(asdict(reading))
+    for reading in second_reading.find_contradicting_readings(decision.decision_id, result, person).values():
+        row = second_reading.describe_row(asdict(reading))
         raise PrakerjaError(
-            f"by a second reading of the files this person is {reading.outcome}{place}, and stays held: look there and "
-            "resolve it with --purchased, or see docs/runbooks/second_reading.md"
+            f"by a second reading of the files this person is {reading.outcome}{row}, and stays held: look there and "
+            "resolve the hold with --purchased, or see docs/runbooks/second_reading.md"
         )
 
 
-def _list_bought(decision: Decision, approved: Mapping[int, str], as_of: date) -> Collection[int]:
-    """Return whom of the people whose batches are approved a second reading speaks for; all, where it cannot read."""
+def _find_bought(decision: Decision, approved: Mapping[int, str], as_of: date) -> Collection[int]:
+    """Return the recipients with an approved batch whom a second reading finds not overdue: all, if it cannot read."""
     if not approved:
         return []
     try:
-        again = second_reading.read(decision.cohort, decision.announced_on, as_of)
-        return second_reading.list_bought(decision.decision_id, again, approved)
+        result = second_reading.read(decision.cohort, decision.announced_on, as_of)
+        return second_reading.find_contradicting_readings(decision.decision_id, result, approved)
     except EvidenceError as error:
         log.warning("gelombang-%d: nobody held is revoked: %s", decision.cohort, error)
         return approved
 
 
 def apply_resolved_holds(as_of: date) -> int:
-    """Revoke the held who were found not to have bought, and for whom another person has approved; gives how many.
+    """Revoke the held recipients who were found not to have bought and whose batch is approved. Return how many.
 
-    Whoever a delivery speaks for by now is left alone, by either of two readings.
+    Nobody is revoked whom either of the two readings now finds to have bought.
     """
     revoked = 0
-    for number in calendar():  # of a cohort that was taken out of it nobody is revoked
+    for number in calendar():  # nobody is revoked of a cohort that was removed from the calendar
         with warehouse.transaction() as connection:
             decision = find_decision(connection, number)
         if decision is None:
             continue
         with warehouse.transaction("decide") as connection:
-            approved = _approved_batches(connection, decision, as_of)
-        bought = _list_bought(decision, {person: card for person, (card, _) in approved.items()}, as_of)
+            approved = _propose_and_list_approved(connection, decision, as_of)
+        bought = _find_bought(decision, {person: card for person, (card, _) in approved.items()}, as_of)
         if bought:
-            log.warning("gelombang-%d: %d stay held: a second reading speaks for them", number, len(bought))
+            log.warning(
+                "gelombang-%d: %d stay held: a second reading finds that they are not overdue", number, len(bought)
+            )
+        if not approved:
+            continue
         with warehouse.transaction("decide") as connection:
-            for person, (card, batch) in (_approved_batches(connection, decision, as_of) if approved else {}).items():
+            # Proposed again: a batch counts only if it is the same, and still approved, after the second reading.
+            for person, (card, batch) in _propose_and_list_approved(connection, decision, as_of).items():
                 if approved.get(person) == (card, batch) and person not in bought:
                     revoked += approval.revoke_batch(connection, batch, decision.effective_at, as_of)
     if revoked:
@@ -179,19 +184,20 @@ def apply_resolved_holds(as_of: date) -> int:
     return revoked
 
 
-def _approved_batches(
+def _propose_and_list_approved(
     connection: warehouse.Connection, decision: Decision, as_of: date
 ) -> dict[int, tuple[str, Batch]]:
-    """Propose the batches of a cohort's held who were found not to have bought.
+    """Propose a batch for each held recipient of a cohort who was found not to have bought.
 
-    Return those that are approved, by recipient, with the card.
+    Return the card and the batch of those whose batch is approved, by recipient id. Return nobody during a freeze, or
+    while the cohort is open again.
     """
     try:
         require_no_freeze(connection, decision.cohort, as_of)
     except FrozenError as frozen:
         log.warning("%s", frozen)
         return {}
-    if late_evidence.is_moved(connection, decision, as_of):
+    if late_evidence.is_reopened(connection, decision, as_of):
         return {}
     at = {"cohort": decision.cohort, "deadline_on": decision.deadline_on, "as_of": as_of}
     approved = {}

@@ -1,4 +1,4 @@
-"""Late truth: what deliveries show after a decision. It proposes and opens cases; it revokes and undoes nothing."""
+"""Late evidence: what deliveries show after a decision. It proposes and opens cases, and revokes nobody."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from prakerja import warehouse
 from prakerja.calendar import calendar
 from prakerja.cohorts import evidence
 from prakerja.cohorts.standing import promised_deadline
-from prakerja.revocations.decision import Decision, decided_cohorts, find_decision
+from prakerja.revocations.decision import Decision, find_decision, list_decided_cohorts
 
 log = logging.getLogger(__name__)
 
 
 def record_late_evidence(as_of: date) -> int:
-    """Write down what the deliveries known at `as_of` show about decided cohorts; gives the number of new findings."""
-    found = 0
+    """Record what the deliveries known at `as_of` show about decided cohorts, and return the number of new findings."""
+    findings = 0
     with warehouse.transaction("decide") as connection:
-        for decision in decided_before(connection, as_of):
-            found += record_findings(connection, decision, as_of) + _record_findings_of_revoked(
-                connection, decision, as_of
-            )
-    return found
+        for decision in yield_decisions_made_before(connection, as_of):
+            findings += record_findings(connection, decision, as_of)
+            findings += _record_findings_of_revoked(connection, decision, as_of)
+    return findings
 
 
 def record_findings(connection: warehouse.Connection, decision: Decision, as_of: date) -> int:
-    """Bring a decided cohort's evidence up to date, and write down what is new about its people; gives how much."""
-    window = window_now(connection, decision, as_of)
-    by_now = {key: window[key] for key in ("cohort", "announced_on", "settlement_days")}
-    evidence.refresh(connection, by_now | {"deadline_on": window["deadline_now"]}, as_of, is_decided=True)
-    found = 0
-    # Whoever refreshed the evidence meanwhile: nobody whom it touched is passed over.
+    """Refresh a decided cohort's evidence, record new findings about its people, and return how many are new."""
+    window = current_window(connection, decision, as_of)
+    extended = {key: window[key] for key in ("cohort", "announced_on", "settlement_days")}
+    evidence.refresh(connection, extended | {"deadline_on": window["deadline_now"]}, as_of, is_decided=True)
+    findings = 0
+    # Another process may have refreshed the evidence since: the warehouse knows up to where findings were recorded.
     if warehouse.execute(connection, "revocations/is_touched", cohort=decision.cohort).scalar_one():
-        found = warehouse.execute(
+        findings = warehouse.execute(
             connection,
             "revocations/insert_late_findings",
             evidence_generation=decision.evidence_generation,
@@ -43,28 +42,28 @@ def record_findings(connection: warehouse.Connection, decision: Decision, as_of:
             as_of=as_of,
         ).rowcount
         warehouse.execute(connection, "revocations/mark_noticed", cohort=decision.cohort)
-    if found:
-        log.info("gelombang-%d: %d findings in deliveries after its decision", decision.cohort, found)
-    return found
+    if findings:
+        log.info("gelombang-%d: %d findings in deliveries after its decision", decision.cohort, findings)
+    return findings
 
 
 def _record_findings_of_revoked(connection: warehouse.Connection, decision: Decision, as_of: date) -> int:
-    """Record payments that platforms took from them after the deadline, and a deadline that was extended.
+    """Record payments by revoked people after the deadline, and an extension of their deadline. Return how many.
 
-    By cohort: single people may be revoked by a decision that is not carried out, and replaced by another.
+    The findings are by cohort: a decision that was replaced before it was carried out may have revoked single people.
     """
-    deadline_now = window_now(connection, decision, as_of)["deadline_now"]
+    deadline_now = current_window(connection, decision, as_of)["deadline_now"]
     at = {"cohort": decision.cohort, "deadline_now": deadline_now, "as_of": as_of}
-    found = warehouse.execute(connection, "revocations/insert_late_purchases", **at).rowcount
+    findings = warehouse.execute(connection, "revocations/insert_late_purchases", **at).rowcount
     if as_of <= deadline_now:
-        found += warehouse.execute(connection, "revocations/insert_extended", **at).rowcount
-    return found
+        findings += warehouse.execute(connection, "revocations/insert_extended", **at).rowcount
+    return findings
 
 
-def window_now(connection: warehouse.Connection, decision: Decision, as_of: date) -> dict[str, Any]:
-    """Return the window as decided, with `deadline_now`: later where it was extended since.
+def current_window(connection: warehouse.Connection, decision: Decision, as_of: date) -> dict[str, Any]:
+    """Return the window as decided, with `deadline_now`: the deadline known at `as_of`, never an earlier one.
 
-    A deadline that was promised once stands, also where the calendar has no such cohort any more.
+    An extension stays valid even if the calendar no longer has the cohort.
     """
     cohort = calendar().get(decision.cohort)
     known = cohort.as_known_on(as_of).deadline_on if cohort else decision.deadline_on
@@ -72,22 +71,23 @@ def window_now(connection: warehouse.Connection, decision: Decision, as_of: date
     return decision.window | {"deadline_now": max(known, promised, decision.deadline_on)}
 
 
-def is_moved(connection: warehouse.Connection, decision: Decision, as_of: date) -> bool:
-    """Whether the deadline was extended, and the days until its decision are not over: nobody is revoked meanwhile.
+def is_reopened(connection: warehouse.Connection, decision: Decision, as_of: date) -> bool:
+    """Return whether the deadline was extended, so that nobody may be revoked by this decision now.
 
-    One that was not carried out is decided anew.
+    A decision that was carried out applies again once the extended window is settled. One that was not carried out is
+    replaced by a new decision.
     """
-    deadline_now: date = window_now(connection, decision, as_of)["deadline_now"]
+    deadline_now: date = current_window(connection, decision, as_of)["deadline_now"]
     is_over = as_of > deadline_now + timedelta(days=decision.settlement_days)
     return deadline_now > decision.deadline_on and not (decision.is_carried_out and is_over)
 
 
-def decided_before(connection: warehouse.Connection, as_of: date) -> Iterator[Decision]:
-    """Yield the decisions of earlier days: the day's own comes after its intake.
+def yield_decisions_made_before(connection: warehouse.Connection, as_of: date) -> Iterator[Decision]:
+    """Yield the decisions made before the day `as_of`: a day's own decision comes after its intake.
 
-    Also of cohorts that the calendar has no more: what came to light about their people counts all the same.
+    Cohorts that the calendar no longer has are included, since late evidence about their people still counts.
     """
-    for number in decided_cohorts(connection):
+    for number in list_decided_cohorts(connection):
         decision = find_decision(connection, number)
         if decision is not None and decision.as_of < as_of:
             yield decision

@@ -1,4 +1,4 @@
-"""Reinstating whom later deliveries, or a later deadline, speak for: proposed by the run, carried out once approved."""
+"""Reinstatements: proposed for revoked people after late evidence or an extension, and carried out once approved."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from datetime import date
 
 from prakerja import warehouse
 from prakerja.revocations import approval
-from prakerja.revocations.late_evidence import decided_before, window_now
+from prakerja.revocations.late_evidence import current_window, yield_decisions_made_before
 
 log = logging.getLogger(__name__)
 
-#: Who proposes what later deliveries show: the run, no person.
+#: The proposer of reinstatements: the daily run, which is not a person.
 PROPOSER = "platform_feeds"
 
 
 def reinstate(as_of: date, approve_as: str | None = None) -> int:
-    """Propose whoever may be reinstated, and reinstate whoever's batch is approved; gives how many were.
+    """Propose reinstatements, carry out the approved batches, and return how many people were reinstated.
 
-    `approve_as` has approved in advance what is proposed now. An approved batch covers its own people: who was proposed
-    later needs another, and a proposal that no longer holds is not carried out.
+    In a replay, `approve_as` approves in advance what is proposed now. An approved batch covers only its own people:
+    those proposed later need another batch. A proposal that no longer applies is not carried out.
     """
     reinstated = 0
     with warehouse.transaction("decide") as connection:
-        for decision in decided_before(connection, as_of):
+        for decision in yield_decisions_made_before(connection, as_of):
             at = {"cohort": decision.cohort, "as_of": as_of}
             if not warehouse.execute(connection, "revocations/count_proposals", **at).scalar_one():
                 continue
             batch = approval.propose(connection, decision, "reinstatement", as_of, PROPOSER)
             if batch is not None and approve_as:
                 approval.approve(connection, batch, approve_as, as_of, is_in_advance=True)
-            window = window_now(connection, decision, as_of)
-            for each in approval.batches(connection, decision, "reinstatement"):
-                if not each.approvals_needed and not each.is_carried_out:
+            window = current_window(connection, decision, as_of)
+            for proposed in approval.list_batches(connection, decision, "reinstatement"):
+                if not proposed.approvals_needed and not proposed.is_carried_out:
                     reinstated += warehouse.execute(
                         connection,
                         "revocations/insert_reinstatements",
-                        digest=each.digest,
+                        digest=proposed.digest,
                         as_of=as_of,
                         **{name: window[name] for name in ("announced_on", "deadline_now", "settlement_days")},
                     ).rowcount

@@ -1,4 +1,4 @@
-"""Rejections: a person has looked at a batch and said no. It binds nobody, and everybody who is asked again sees it."""
+"""Rejections: a person declines to approve a batch. A rejection is not binding, and later approvers see it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def reject(connection: warehouse.Connection, batch: Batch, rejected_by: str, on:
 
 
 def list_rejections(connection: warehouse.Connection, batch: Batch) -> list[dict[str, Any]]:
-    """Return who has rejected a batch, and on which day (`rejected_by`, `rejected_on`), the first first."""
+    """Return the rejections of a batch (`rejected_by`, `rejected_on`), the earliest first."""
     return [dict(row) for row in warehouse.rows(connection, "revocations/list_rejections", digest=batch.digest)]
 
 
 def describe_hold(connection: warehouse.Connection, batch: Batch) -> list[str]:
-    """Return why the person of a hold's batch was held, and what somebody found out, a line each; none for others.
+    """Return two lines about the hold of a batch: why the person was held, and what was found out. Else, no lines.
 
-    Nothing in it says who they are. What a person wrote is as they wrote it, to be escaped by whoever shows it.
+    The lines do not identify the person. They contain text that a person wrote: escape it before display.
     """
     lines = []
     for row in warehouse.rows(connection, "revocations/describe_hold", digest=batch.digest):

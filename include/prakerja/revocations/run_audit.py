@@ -1,4 +1,4 @@
-"""The daily audit of runs: each event of the calendar that is due has had its run, and the run has done its work."""
+"""The daily audit of runs: every due event of the calendar has a run, and the run has done its work."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from prakerja.cohorts.completeness import as_text, missing_for
 from prakerja.cohorts.missed_reminders import MissedReminder
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision
-from prakerja.revocations.approval import NAMED
+from prakerja.revocations.approval import DIGEST_DIGITS_MIN
 from prakerja.settings import WIB
 
-PATIENCE = timedelta(hours=1)  # so long after its hour a run may begin
-LOOKS_BACK = timedelta(days=400)  # what lies further back is for a person
+GRACE_PERIOD = timedelta(hours=1)  # how long after its hour a run may still start
+LOOKBACK = timedelta(days=400)  # older events are left to a person
 
 
 @dataclass(frozen=True)
-class SeenRuns:
-    """What Airflow knows of an event's runs: how many, how many go on, how many have tasks."""
+class RunCounts:
+    """The number of an event's runs in Airflow: all, those that are active, and those with tasks."""
 
     all: int
     active: int
@@ -33,10 +33,10 @@ class SeenRuns:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that lacks: `kind` is `no_run`, `run_without_tasks`, `deadline_moved`, `not_decided`,
+    """A missing run or missing work: `kind` is `no_run`, `run_without_tasks`, `deadline_moved`, `not_decided`,
     `not_carried_out`, `blocked`, `not_reminded`, or that of a `CalendarProblem`.
 
-    `event` is what another run of repairs it; None where a person is needed.
+    `event` is the event whose run repairs it, or None if a person must act.
     """
 
     kind: str
@@ -45,18 +45,18 @@ class Finding:
 
 
 def repair_run_id(event: CohortEvent, on: datetime) -> str:
-    """The id of the run that repairs an event on a day: one a day at most."""
+    """Return the id of the run that repairs an event on a day. There is at most one such run a day."""
     return f"{event.name}__audit-{on.astimezone(WIB).date()}"
 
 
 def resumed_run_id(event: CohortEvent, decision_id: str) -> str:
-    """The id of the run that goes on where an attempt was stopped by deliveries that were missing: one an attempt."""
-    return f"{event.name}__after-{decision_id.rsplit('-', 1)[1][:NAMED]}"
+    """Return the id of the run that resumes an attempt stopped by missing deliveries. There is one per attempt."""
+    return f"{event.name}__after-{decision_id.rsplit('-', 1)[1][:DIGEST_DIGITS_MIN]}"
 
 
 def repair_run_ids(event: CohortEvent, now: datetime) -> list[str]:
-    """The ids that repairs of an event have had until now."""
-    days = min((now - event.run_at).days + 1, LOOKS_BACK.days)
+    """Return every id that a repair of an event may have had until now."""
+    days = min((now - event.run_at).days + 1, LOOKBACK.days)
     ids = [repair_run_id(event, now - timedelta(days=day)) for day in range(days + 1)]
     if event.kind == "deadline":
         with warehouse.transaction() as connection:
@@ -65,16 +65,18 @@ def repair_run_ids(event: CohortEvent, now: datetime) -> list[str]:
     return ids
 
 
-def resume(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[tuple[str, CohortEvent, str]]:
-    """Find the cohorts that were stopped by missing deliveries which have all arrived, and that no run decides.
+def find_resumable_cohorts(
+    now: datetime, count_runs: Callable[[CohortEvent], RunCounts]
+) -> list[tuple[str, CohortEvent, str]]:
+    """Return the cohorts that were stopped by missing deliveries that have all arrived, and that have no active run.
 
-    Gives of each the id of the run that goes on with it, the event that it is for, and why. Where others are missing
-    than when a cohort was stopped, the attempt is recorded anew: a person answers for what is missing by now.
+    Each has the id of the run that resumes it, the event of that run, and the reason. If other deliveries are missing
+    than when a cohort was stopped, record a new attempt, so that a person overrides what is missing now.
     """
     today = now.astimezone(WIB).date()
     with warehouse.transaction() as connection:
         stopped = {row["cohort"]: row for row in warehouse.rows(connection, "revocations/list_blocked")}
-    found = []
+    resumable = []
     for number, cohort in calendar().items():
         cohort, attempt = cohort.as_known_on(today), stopped.get(number)
         if attempt is None or attempt["deadline_on"] != cohort.deadline_on or today < cohort.decided_on:
@@ -90,42 +92,42 @@ def resume(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[tuple
                     decision.require_complete_feeds(cohort, today)
             continue
         (event,) = (event for event in cohort.events() if (event.kind, event.on) == ("deadline", cohort.deadline_on))
-        if not seen(event).active:
+        if not count_runs(event).active:
             text = f"gelombang-{number} is not decided, and the deliveries that were missing have arrived"
-            found.append((resumed_run_id(event, attempt["decision_id"]), event, text))
-    return found
+            resumable.append((resumed_run_id(event, attempt["decision_id"]), event, text))
+    return resumable
 
 
-def audit(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Finding]:
-    """Compare the calendar, the decisions and the runs; gives what lacks: of the calendar, then by cohort.
+def audit(now: datetime, count_runs: Callable[[CohortEvent], RunCounts]) -> list[Finding]:
+    """Compare the calendar, the decisions and the runs. Return the findings: those of the calendar, then by cohort.
 
-    A cohort without a roster has nothing to run for, and one whose dates are not those that were announced runs for
-    nothing. A reminder is worth its run on its own day only; after it, what was missed is told.
+    Cohorts without a roster are skipped, and so are cohorts whose dates differ from those announced. A reminder can be
+    repaired on its own day only; afterwards it is only reported as missed.
     """
-    cohorts, problems = _audited_cohorts(now.astimezone(WIB).date())
-    found = [Finding(problem.kind, None, problem.text) for problem in problems]
+    cohorts, problems = _list_audited_cohorts(now.astimezone(WIB).date())
+    findings = [Finding(problem.kind, None, problem.text) for problem in problems]
     for cohort in cohorts:
-        found += _audited_reminders(cohort, _missed_reminders(cohort, now), now, seen)
+        findings += _audit_reminders(cohort, _missed_reminders(cohort, now), now, count_runs)
         for event in cohort.events():
-            if not event.run_at + PATIENCE <= now <= event.run_at + LOOKS_BACK:
+            if not event.run_at + GRACE_PERIOD <= now <= event.run_at + LOOKBACK:
                 continue
-            if event.kind == "deadline" and event.on == cohort.deadline_on:  # that of an earlier one is past
-                found += _audited_deadline(cohort, event, now, seen)
-    return found
+            if event.kind == "deadline" and event.on == cohort.deadline_on:  # an earlier deadline was extended
+                findings += _audit_deadline(cohort, event, now, count_runs)
+    return findings
 
 
-def reminders_to_repair(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Finding]:
-    """Find what `audit` finds of reminders and another run repairs: until the hours of their day have ended."""
-    cohorts, _ = _audited_cohorts(now.astimezone(WIB).date())
-    found = []
+def list_reminders_to_repair(now: datetime, count_runs: Callable[[CohortEvent], RunCounts]) -> list[Finding]:
+    """Return the findings of `audit` about reminders that another run can repair, before the hours of their day end."""
+    cohorts, _ = _list_audited_cohorts(now.astimezone(WIB).date())
+    findings = []
     for cohort in cohorts:
         repairable = [missed for missed in _missed_reminders(cohort, now) if not missed.is_over]
-        found += _audited_reminders(cohort, repairable, now, seen)
-    return found
+        findings += _audit_reminders(cohort, repairable, now, count_runs)
+    return findings
 
 
-def _audited_cohorts(today: date) -> tuple[list[Cohort], list[CalendarProblem]]:
-    """Return the cohorts that have a roster and its dates, as known today, and what is wrong with others."""
+def _list_audited_cohorts(today: date) -> tuple[list[Cohort], list[CalendarProblem]]:
+    """Return the cohorts whose dates match their roster, as known today, and the problems of the others."""
     with warehouse.transaction() as connection:
         with_roster = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
         problems = calendar_check.list_problems(connection, today)
@@ -138,11 +140,14 @@ def _missed_reminders(cohort: Cohort, now: datetime) -> list[MissedReminder]:
         return missed_reminders.list_missed(connection, cohort, now)
 
 
-def _audited_reminders(
-    cohort: Cohort, missed: list[MissedReminder], now: datetime, seen: Callable[[CohortEvent], SeenRuns]
+def _audit_reminders(
+    cohort: Cohort, missed: list[MissedReminder], now: datetime, count_runs: Callable[[CohortEvent], RunCounts]
 ) -> list[Finding]:
-    """Find the dates among these on which people were due and not reminded, and that no run makes up for by now."""
-    kinds = ["not_reminded" if each.is_over else _missing_run(each.event, seen(each.event), now) for each in missed]
+    """Return a finding for each missed reminder that was due for somebody and that no run can still send."""
+    kinds = [
+        "not_reminded" if reminder.is_over else _missing_run(reminder.event, count_runs(reminder.event), now)
+        for reminder in missed
+    ]
     if not any(kinds):
         return []
     with warehouse.transaction("remind") as connection:
@@ -154,42 +159,43 @@ def _audited_reminders(
     ]
 
 
-def _missing_run(event: CohortEvent, runs: SeenRuns, now: datetime) -> str | None:
-    """Return what is wrong with the runs of a reminder that began in none; None while one goes on or may start."""
-    if runs.active or (not runs.all and now < event.run_at + PATIENCE):
+def _missing_run(event: CohortEvent, runs: RunCounts, now: datetime) -> str | None:
+    """Return the kind of finding for a reminder that no run has sent, or None while a run is active or may start."""
+    if runs.active or (not runs.all and now < event.run_at + GRACE_PERIOD):
         return None
     if not runs.all:
         return "no_run"
     return "not_reminded" if runs.with_tasks else "run_without_tasks"
 
 
-def _audited_deadline(
-    cohort: Cohort, event: CohortEvent, now: datetime, seen: Callable[[CohortEvent], SeenRuns]
+def _audit_deadline(
+    cohort: Cohort, event: CohortEvent, now: datetime, count_runs: Callable[[CohortEvent], RunCounts]
 ) -> list[Finding]:
     with warehouse.transaction() as connection:
-        made = decision.find_decision(connection, cohort.number)
+        latest = decision.find_decision(connection, cohort.number)
         has_decision = decision.is_decided(connection, cohort)
-    if has_decision and made and (made.is_carried_out or not made.overdue):
+    if has_decision and latest and (latest.is_carried_out or not latest.overdue):
         return []
-    runs = seen(event)
+    runs = count_runs(event)
     if runs.active:
         return []
-    if has_decision and made:
+    if has_decision and latest:
         text = (
-            f"gelombang-{cohort.number} is decided, and its {made.overdue:,} overdue are not: no run asks for approval"
+            f"gelombang-{cohort.number} is decided, and its {latest.overdue:,} overdue are not revoked: "
+            "no run asks for approval"
         )
         return [Finding("not_carried_out", event, text)]
     if not runs.all:
-        if made or cohort.deadline_on != cohort.first_deadline_on:
-            text = f"gelombang-{cohort.number} has got the deadline {cohort.deadline_on}, and no run for it"
+        if latest or cohort.deadline_on != cohort.first_deadline_on:
+            text = f"gelombang-{cohort.number} has the new deadline {cohort.deadline_on}, and no run for it"
             return [Finding("deadline_moved", event, text)]
         return [Finding("no_run", event, f"{event.name} has no run")]
     if not runs.with_tasks:
         return [Finding("run_without_tasks", event, f"{event.name} has a run without tasks")]
     try:
         stops = decision.rehearse(cohort, now.astimezone(WIB).date())["stops"]
-    except PrakerjaError as error:  # its calendar is another than its roster's, for one
+    except PrakerjaError as error:  # e.g. its dates differ from those of its roster
         stops = [str(error)]
     if stops:
         return [Finding("blocked", None, f"gelombang-{cohort.number} is not decided: {'; '.join(stops)}")]
-    return [Finding("not_decided", event, f"gelombang-{cohort.number} is not decided, and all is there by now")]
+    return [Finding("not_decided", event, f"gelombang-{cohort.number} is not decided, and nothing is missing")]

@@ -1,4 +1,4 @@
-"""The second reading of a decision: the same files, read by other means (`prakerja.recheck`), must say the same."""
+"""The second reading of a decision: other code (`prakerja.recheck`) reads the same files and must agree."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ from prakerja.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: How many differences are kept and told of an attempt that they stop.
+#: The most differences that are kept of an attempt.
 KEPT = 10_000
 
 
 class Breaker(NamedTuple):
-    """What stops a decision before anything is revoked: a reason code, and a sentence."""
+    """A reason to stop a decision before anybody is revoked: a code, and a sentence."""
 
     reason: str
     detail: str
 
 
-#: What says that a computation or the evidence itself is wrong. No person can answer for that.
+#: Reasons that show a defect in a computation or in the evidence. They cannot be overridden.
 FINAL = frozenset({"totals_do_not_add_up", "readings_disagree", "evidence_unreadable", "delivery_passed_over"})
 
 
 @dataclass(frozen=True)
-class ReadAgain:
-    """What a second reading came to on the facts that it was given; `unreadable` says why it came to nothing.
+class SecondReadingResult:
+    """The result of a second reading, and the facts that it was given.
 
-    `passed_over` names a delivery that lies there, fits the contract, and is not in force.
+    `unreadable` is the reason why there is no result. `passed_over` describes a delivery that is in the landing zone,
+    fits the contract, and is not in force.
     """
 
     facts: Facts
@@ -53,7 +54,7 @@ class ReadAgain:
 
     @cached_property
     def result_sha256(self) -> str:
-        """The SHA-256 over each recipient's card and outcome, in the order of the cards."""
+        """The SHA-256 of each recipient's card and outcome, in the order of the cards."""
         by_card = self.reading.by_card if self.reading else {}
         lines = "".join(f"{card} {by_card[card].outcome}\n" for card in sorted(by_card))
         return hashlib.sha256(lines.encode()).hexdigest()
@@ -61,118 +62,121 @@ class ReadAgain:
 
 @dataclass(frozen=True)
 class Difference:
-    """A recipient on whom the two readings differ; `recipient_id` is None where the second alone has them."""
+    """A recipient on whom the two readings differ. `recipient_id` is None if only the second reading has them."""
 
     recipient_id: int | None
     card_number: str
     first: dict[str, Any]
     second: Reading | None
 
-    def told(self) -> str:
-        """Return who it is, masked, and what each reading says, by which row."""
-        first = f"{self.first['outcome']}{place_of(self.first)}" if self.first["outcome"] else "nobody"
-        second = f"{self.second.outcome}{place_of(asdict(self.second))}" if self.second else "nobody"
+    def describe(self) -> str:
+        """Return the masked card, and the outcome and row of each reading."""
+        first = f"{self.first['outcome']}{describe_row(self.first)}" if self.first["outcome"] else "nobody"
+        second = f"{self.second.outcome}{describe_row(asdict(self.second))}" if self.second else "nobody"
         return f"{mask('card_number', self.card_number)}: the first says {first}, the second {second}"
 
 
-def place_of(row: Mapping[str, Any]) -> str:
-    """Return where the row stands that a reading goes by, in brackets; nothing where it goes by none."""
+def describe_row(row: Mapping[str, Any]) -> str:
+    """Return the place of the row that a reading rests on, in brackets, or an empty string if there is no row."""
     return f" ({row['platform']} {row['business_date']}, line {row['line']})" if row["platform"] else ""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The two readings beside each other: how many recipients the second read, and on whom they differ."""
+    """The second reading compared with the first: how many recipients the two differ on, and which."""
 
-    again: ReadAgain
+    result: SecondReadingResult
     differing: int
     differences: list[Difference]
 
     @property
     def held(self) -> list[Difference]:
-        """The recipients whom the difference holds."""
-        return [each for each in self.differences if each.recipient_id is not None]
+        """The differences about recipients of the cohort: those recipients are held."""
+        return [difference for difference in self.differences if difference.recipient_id is not None]
 
 
-def read(cohort: int, announced_on: date, as_of: date) -> ReadAgain:
-    """Read a cohort's files a second time, by the facts known on a day; it takes minutes for a large one.
+def read(cohort: int, announced_on: date, as_of: date) -> SecondReadingResult:
+    """Read a cohort's files a second time, by the facts known at `as_of`. This takes minutes for a large cohort.
 
-    Raises `EvidenceError` where it has no facts to go by: the calendar, or the roster.
+    Raise `EvidenceError` if the facts are missing: the cohort's calendar entry or roster.
     """
     with warehouse.transaction("recheck", one_snapshot=True) as connection:
-        facts = facts_of(connection, cohort, announced_on, as_of)
+        facts = load_facts(connection, cohort, announced_on, as_of)
     root = landing.landing_zone(Settings.from_environment().landing)
     try:
-        reading = read_again(root, facts, _told_of(cohort))
+        reading = read_again(root, facts, _build_progress_log(cohort))
     except EvidenceError as error:
-        return ReadAgain(facts, None, str(error))
+        return SecondReadingResult(facts, None, str(error))
     try:
         require_none_passed_over(root, facts, reading.in_force)
     except EvidenceError as error:
-        return ReadAgain(facts, reading, passed_over=str(error))
-    return ReadAgain(facts, reading)
+        return SecondReadingResult(facts, reading, passed_over=str(error))
+    return SecondReadingResult(facts, reading)
 
 
-def facts_of(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
-    """Return what a second reading goes by. Raises `EvidenceError`."""
+def load_facts(connection: warehouse.Connection, cohort: int, announced_on: date, as_of: date) -> Facts:
+    """Return the facts for a second reading. Raise `EvidenceError` if the calendar entry or the roster is missing."""
     rows = known.load_rows(partial(warehouse.rows, connection), cohort, announced_on)
     settlement_days, calendar = programme().settlement_days, Settings.from_environment().calendar
     return known.facts_at(rows, calendar, cohort, settlement_days, as_of)
 
 
-def list_bought(decision_id: str, again: ReadAgain, cards: Mapping[int, str]) -> dict[int, Reading]:
-    """Return whom of some held people (cards by recipient) a second reading speaks for: it would revoke nobody of them.
+def find_contradicting_readings(
+    decision_id: str, result: SecondReadingResult, cards: Mapping[int, str]
+) -> dict[int, Reading]:
+    """Return the second readings by which recipients (`cards` by recipient id) are not overdue, by recipient id.
 
-    What it said when they were decided, and held for that, has been looked into. Raises `EvidenceError` where it could
-    not read.
+    A reading that was the same at the decision is left out: the recipient was held for it, and a person has resolved
+    the hold. Raise `EvidenceError` if the files could not be read or a delivery was passed over.
     """
-    if again.reading is None or again.passed_over:
-        told = str(again.unreadable or again.passed_over)
-        raise EvidenceError("the second reading", told, "nobody is revoked by evidence that is gone, or passed over")
+    if result.reading is None or result.passed_over:
+        reason = str(result.unreadable or result.passed_over)
+        raise EvidenceError("the second reading", reason, "nobody is revoked while evidence is gone or passed over")
     with warehouse.transaction() as connection:
         rows = warehouse.rows(
             connection, "revocations/list_reading_differences", decision_id=decision_id, recipient_ids=list(cards)
         )
-    looked_into = {
+    resolved = {
         row["recipient_id"]: (row["second_outcome"], row["platform"], row["business_date"], row["second_line"])
         for row in rows
     }
-    found = {number: again.reading.by_card[card] for number, card in cards.items() if card in again.reading.by_card}
+    by_card = result.reading.by_card
+    readings = {recipient_id: by_card[card] for recipient_id, card in cards.items() if card in by_card}
     return {
-        number: reading
-        for number, reading in found.items()
+        recipient_id: reading
+        for recipient_id, reading in readings.items()
         if reading.outcome in ("purchased", "excluded")
-        and looked_into.get(number) != (reading.outcome, reading.platform, reading.business_date, reading.line)
+        and resolved.get(recipient_id) != (reading.outcome, reading.platform, reading.business_date, reading.line)
     }
 
 
-def has_news(decision_id: str, cohort: int, announced_on: date, as_of: date) -> bool:
-    """Whether other deliveries of a cohort's window count on a day than those that its decision cites.
+def has_new_deliveries(decision_id: str, cohort: int, announced_on: date, as_of: date) -> bool:
+    """Return whether the deliveries in force at `as_of` differ from those that a decision cites.
 
-    Raises `EvidenceError`.
+    Raise `EvidenceError` if the calendar or roster is missing.
     """
     with warehouse.transaction("recheck", one_snapshot=True) as connection:
         rows = warehouse.rows(connection, "recheck/list_cited", cohort=cohort)
-        now = find_deliveries_in_force(facts_of(connection, cohort, announced_on, as_of), is_later=False)
+        in_force = find_deliveries_in_force(load_facts(connection, cohort, announced_on, as_of), is_later=False)
     cited = {
         (row["platform"], row["business_date"], row["revision"]) for row in rows if row["decision_id"] == decision_id
     }
-    return cited != {(each.platform, each.business_date, each.revision) for each in now}
+    return cited != {(each.platform, each.business_date, each.revision) for each in in_force}
 
 
-def _told_of(cohort: int) -> Any:
-    def tell(done: int, of: int, platform: str) -> None:
-        if done == of or done % 50 == 0:
-            log.info("gelombang-%d: read again %d of %d deliveries (%s)", cohort, done, of, platform)
+def _build_progress_log(cohort: int) -> Any:
+    def log_progress(done: int, total: int, platform: str) -> None:
+        if done == total or done % 50 == 0:
+            log.info("gelombang-%d: read again %d of %d deliveries (%s)", cohort, done, total, platform)
 
-    return tell
+    return log_progress
 
 
-def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAgain) -> Comparison:
-    """Compare where the evidence has every recipient with what the second reading found."""
-    if again.reading is None:
-        return Comparison(again, 0, [])
-    by_card = again.reading.by_card
+def compare(connection: warehouse.Connection, at: dict[str, Any], result: SecondReadingResult) -> Comparison:
+    """Compare every recipient's standing by the evidence with the second reading."""
+    if result.reading is None:
+        return Comparison(result, 0, [])
+    by_card = result.reading.by_card
     rows = warehouse.rows(
         connection,
         "revocations/compare_readings",
@@ -194,12 +198,12 @@ def compare(connection: warehouse.Connection, at: dict[str, Any], again: ReadAga
         )
         for row in rows
     ]  # fmt: skip
-    return Comparison(again, rows[0]["differing"] if rows else 0, differences)
+    return Comparison(result, rows[0]["differing"] if rows else 0, differences)
 
 
 def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comparison) -> Iterator[Breaker]:
-    """Yield why a decision on which the two readings differ is not made at all: one of the two is broken."""
-    again, facts = compared.again, compared.again.facts
+    """Yield a breaker for each difference between the readings that is too large to be resolved by holds."""
+    result, facts = compared.result, compared.result.facts
     dates = (facts.announced_on, facts.deadline_on, facts.settlement_days)
     if dates != (cohort.announced_on, cohort.deadline_on, cohort.settlement_days):
         yield Breaker(
@@ -207,41 +211,41 @@ def breakers(cohort: Cohort, selected: int, cited: Sequence[Any], compared: Comp
             f"the window is {cohort.announced_on} to {cohort.deadline_on}, settled in {cohort.settlement_days} days; "
             f"by the second reading {facts.announced_on} to {facts.deadline_on}, in {facts.settlement_days}",
         )
-    if again.reading is None:
-        yield Breaker("evidence_unreadable", str(again.unreadable))
+    if result.reading is None:
+        yield Breaker("evidence_unreadable", str(result.unreadable))
         return
-    if again.passed_over:
-        yield Breaker("delivery_passed_over", again.passed_over)
+    if result.passed_over:
+        yield Breaker("delivery_passed_over", result.passed_over)
     if facts.as_of < facts.deadline_on + timedelta(days=facts.settlement_days + 1):
-        yield Breaker("readings_disagree", f"it is {facts.as_of}, and by the second reading too early to decide")
+        yield Breaker("readings_disagree", f"it is {facts.as_of}, and by the second reading it is too early to decide")
     first = {(e["platform"], e["business_date"], e["revision"], e["sha256"]) for e in cited}
-    second = {(e.platform, e.business_date, e.revision, e.sha256) for e in again.reading.in_force}
+    second = {(e.platform, e.business_date, e.revision, e.sha256) for e in result.reading.in_force}
     if first != second:
-        odd = sorted(f"{platform} {on} r{revision}" for platform, on, revision, _ in first ^ second)
-        yield Breaker("readings_disagree", f"one of the readings alone goes by {', '.join(odd[:5])}")
-    alone = [each for each in compared.differences if each.recipient_id is None or each.second is None]
-    read_people = len(again.reading.by_card)
-    if read_people != selected or alone:
+        differing = sorted(f"{platform} {on} r{revision}" for platform, on, revision, _ in first ^ second)
+        yield Breaker("readings_disagree", f"only one of the readings counts {', '.join(differing[:5])}")
+    unmatched = [each for each in compared.differences if each.recipient_id is None or each.second is None]
+    read_people = len(result.reading.by_card)
+    if read_people != selected or unmatched:
         yield Breaker("readings_disagree", f"{selected:,} are selected, by the second reading {read_people:,}")
     if compared.differing > Fraction(str(programme().revocations.readings_disagree_share_max)) * selected:
         yield Breaker(
             "readings_disagree",
-            f"the two readings differ on {compared.differing:,} of {selected:,}: {compared.differences[0].told()}",
+            f"the two readings differ on {compared.differing:,} of {selected:,}: {compared.differences[0].describe()}",
         )
 
 
 def record(connection: warehouse.Connection, decision_id: str, cited: Sequence[Any], compared: Comparison) -> None:
-    """Write down what the second reading of an attempt came to, and on whom the two differ."""
-    if compared.again.reading is None:
+    """Record the result of an attempt's second reading, and the recipients on whom the two readings differ."""
+    if compared.result.reading is None:
         return
-    read_people = len(compared.again.reading.by_card)
+    read_people = len(compared.result.reading.by_card)
     warehouse.execute(
         connection,
         "revocations/insert_second_reading",
         decision_id=decision_id,
         recipients=read_people,
         differing=min(compared.differing, read_people),
-        result_sha256=compared.again.result_sha256,
+        result_sha256=compared.result.result_sha256,
     )
     held = [each for each in compared.held if each.second is not None]
     if not held:
@@ -264,9 +268,10 @@ def record(connection: warehouse.Connection, decision_id: str, cited: Sequence[A
     )
 
 
-def describe(found: Mapping[str, int] | None) -> str:
-    """Return what an approver is told of the second reading of a decision."""
-    if found is None:
+def describe(counts: Mapping[str, int] | None) -> str:
+    """Return a phrase about the second reading of a decision, for its approvers."""
+    if counts is None:
         return "read once: it was decided before there was a second reading"
-    agreeing = f"two readings agree on {found['recipients'] - found['differing']:,} of {found['recipients']:,} selected"
-    return f"{agreeing}; {found['differing']:,} held where they differ" if found["differing"] else agreeing
+    agreeing = counts["recipients"] - counts["differing"]
+    text = f"two readings agree on {agreeing:,} of {counts['recipients']:,} selected"
+    return f"{text}; {counts['differing']:,} held where they differ" if counts["differing"] else text

@@ -1,21 +1,21 @@
-"""The states of a recipient and what leads from one to another, as the warehouse enforces them."""
+"""The states of a recipient and the transitions between them, as the warehouse enforces them."""
 
 from __future__ import annotations
 
 from prakerja import warehouse
 
-#: The words under which the picture shows a fact.
+#: The label of each fact in the diagram.
 FACTS = {
     "outcomes": "decided",
     "hold_resolutions": "looked into",
-    "late_findings": "later deliveries speak for them",
+    "late_findings": "late evidence clears them",
     "revocations": "approved, carried out",
     "reinstatements": "approved, or appeal upheld",
 }
 
 
 def diagram() -> str:
-    """The transitions as a Mermaid state diagram."""
+    """Return the transitions as a Mermaid state diagram."""
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "revocations/list_transitions")
     lines = [f"    {row['from_state']} --> {row['to_state']} : {FACTS[row['fact']]}" for row in rows]

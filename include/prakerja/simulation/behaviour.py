@@ -1,4 +1,4 @@
-"""How each simulated recipient behaves, and what must become of them: the truth is written down as they are made."""
+"""The behaviour of simulated recipients. Each is created together with the truth about them: the expected outcome."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from prakerja.settings import WIB
 from prakerja.simulation.people import People, Person
 from prakerja.simulation.writers import Row
 
-#: Shares of the platforms in all purchases; the largest has over half.
+#: The shares of the platforms in all purchases, in percent. The largest has over half.
 PLATFORMS = {"tokopedia": 55, "bukalapak": 14, "pintaria": 8, "pijar-mahir": 7, "mau-belajar-apa": 6, "sekolahmu": 5,
              "sisnaker": 5}  # fmt: skip
 OTHER_SHARE = 10  # of a platform of another programme
-#: Platforms whose times carry parts of a second.
+#: Platforms whose times have fractions of a second.
 FRACTIONAL = ("tokopedia", "pijar-mahir", "sekolahmu")
-#: Platforms whose rows are lines of separated text, so that a line can be broken.
+#: Platforms whose rows are lines of delimited text, which can be broken.
 SEPARATED = ("tokopedia", "pijar-mahir", "bukalapak", "sisnaker")
 
-#: The days before the deadline in which the late buy.
+#: The days before the deadline on which late buyers buy.
 LAST_DAYS = 7
-#: Of those who have bought so many buy again, so many days later, on average.
-AGAIN, AGAIN_DAYS = 0.3, 30
+#: The share of buyers who buy again, and after how many days on average.
+SHARE_BUYING_AGAIN, DAYS_TO_BUY_AGAIN = 0.3, 30
 
 
 @dataclass(frozen=True)
 class Reported:
-    """A row as a platform reports it: in the feed of `business_date`; of a restated day, in the revisions `kept_in`."""
+    """A row in the feed of a platform for `business_date`.
+
+    If the day is restated, the row may be in the first revision only or in the last one only.
+    """
 
     platform: str
     business_date: date
@@ -44,7 +47,7 @@ class Reported:
 
 @dataclass
 class Truth:
-    """What must become of a recipient: the outcome at the decision, and what later deliveries show."""
+    """The truth about a recipient: the expected outcome of the decision, and what later deliveries show."""
 
     person: Person
     outcome: str
@@ -61,41 +64,42 @@ def shares_of_platforms() -> dict[str, int]:
 
 
 def _not_bought_per_overdue(days: int) -> float:
-    """How many have not bought so many days before the end, for each who never will.
+    """Return how many recipients have not bought `days` before the deadline, per recipient who never buys.
 
-    A third of those who have not bought a week before do so in that week.
+    A third of those who have not bought a week before the deadline buy in that week.
     """
     return 1 + 0.5 * min(days, LAST_DAYS) / LAST_DAYS
 
 
 class Behaviours:
-    """Makes recipients of one cohort behave."""
+    """Creates the recipients of one cohort, with their purchases."""
 
     def __init__(self, cohort: Cohort, people: People, random: Random, ids: Iterator[int]) -> None:
         self.cohort, self.people, self.random, self._ids = cohort, people, random, ids
         self.shares = shares_of_platforms()
         self.length = (cohort.deadline_on - cohort.announced_on).days
-        #: Days before the deadline whose feed of one platform is restated after the decision, of another before it.
+        #: Days before the deadline: one platform restates that day after the decision, another before it.
         self.restated_late, self.restated_early = self.length * 2 // 5, self.length // 3
 
     # -- ordinary people -----------------------------------------------------------------------------------------------
 
     def ordinary(self, share_overdue: float) -> Truth:
-        """Someone who buys, or does not: by chance, so that a cohort has about this share of overdue."""
+        """Return a recipient who buys or does not, by chance: about `share_overdue` of a cohort does not."""
         person = self.people.person(self.people.card())
         chance = self.random.random()
         if chance < share_overdue:
             return Truth(person, "overdue")
         return self._buyer(person, self._some_day(share_overdue, chance), chance)
 
-    def as_told(self, size: int, scale: float) -> Iterator[Truth]:
-        """So many people, of whom exactly as many are overdue, and had not bought before, as history tells, scaled.
+    def as_in_history(self, size: int, scale: float) -> Iterator[Truth]:
+        """Yield `size` people, with exactly the published numbers of overdue and late buyers, times `scale`.
 
-        Nobody is held, so who is overdue is revoked.
+        Nobody is held, so everybody who is overdue is revoked.
         """
         overdue, not_bought, last_days = self.cohort.revoked or 0, self.cohort.revoked or 0, 0
-        if told := self.cohort.not_bought:
-            not_bought, last_days = told.recipients, (self.cohort.deadline_on - told.as_of).days + 1
+        if published := self.cohort.not_bought:
+            not_bought = published.recipients
+            last_days = (self.cohort.deadline_on - published.as_of).days + 1
             if self.cohort.revoked is None:
                 overdue = round(not_bought / _not_bought_per_overdue(last_days))
         overdue, not_bought = (min(size, round(count * scale)) for count in (overdue, not_bought))
@@ -112,9 +116,9 @@ class Behaviours:
                 yield self._buyer(person, self._some_day(share, chance, last_days), chance)
 
     def _some_day(self, share_overdue: float, chance: float, but_last: int = 0) -> date:
-        """When someone buys, but in the last so many days: most at once, the late in the last week.
+        """Return the day of a purchase, before the last `but_last` days: mostly early, sometimes in the last week.
 
-        `chance` lies between the share of the overdue and 1.
+        `chance` is between the share of overdue recipients and 1.
         """
         if but_last < LAST_DAYS and chance < share_overdue * _not_bought_per_overdue(LAST_DAYS - but_last):
             return self.cohort.deadline_on - timedelta(days=self.random.randrange(but_last, LAST_DAYS))
@@ -122,19 +126,19 @@ class Behaviours:
         return self.cohort.announced_on + timedelta(days=min(latest, int(self.random.expovariate(0.18))))
 
     def _buyer(self, person: Person, day: date, chance: float) -> Truth:
-        """Someone who buys on a day, or thinks better of it and buys again, by `chance`, from 0 to 1."""
+        """Return a recipient who buys on a day, and by `chance` (0 to 1) cancels and buys again, or buys once more."""
         truth = Truth(person, "purchased")
         at = datetime.combine(day, time(), WIB) + timedelta(seconds=self.random.randrange(7 * 3600, 86400))
         bought, again = self.buys(truth, at), at + timedelta(minutes=10)
-        if chance > 0.997 and again.date() == day:  # cancelled at once, bought again elsewhere: all the same a purchase
+        if chance > 0.997 and again.date() == day:  # cancelled at once and bought again: still a purchase
             self.undoes(truth, bought, at + timedelta(minutes=3))
             self.buys(truth, again)
-        elif chance > 1 - AGAIN:  # another course, when the first is done: platforms sell on when no cohort must buy
-            self.buys(truth, at + timedelta(days=self.random.expovariate(1 / AGAIN_DAYS)))
+        elif chance > 1 - SHARE_BUYING_AGAIN:  # another course later: platforms sell also after the deadline
+            self.buys(truth, at + timedelta(days=self.random.expovariate(1 / DAYS_TO_BUY_AGAIN)))
         return truth
 
     def buys(self, truth: Truth, at: datetime, platform: str | None = None, **more: object) -> Reported:
-        """A PAID row in the feed of its day; gives it."""
+        """Add a PAID row to the feed of its day, and return it."""
         platform = platform or self.random.choices(list(self.shares), list(self.shares.values()))[0]
         row = Row(
             f"{platform[:3].upper()}-{next(self._ids):010}",
@@ -150,7 +154,7 @@ class Behaviours:
         return reported
 
     def undoes(self, truth: Truth, bought: Reported, at: datetime, event: str = "CANCELLED") -> None:
-        """The purchase is cancelled or refunded, in the feed of that day."""
+        """Add a row that cancels or refunds a purchase to the feed of its day."""
         row = bought.row
         undone = Row(row.transaction_id, event, at, row.card, row.amount, row.course, row.voucher)
         truth.rows.append(Reported(bought.platform, at.astimezone(WIB).date(), undone))
@@ -158,7 +162,7 @@ class Behaviours:
     # -- nasty cases ---------------------------------------------------------------------------------------------------
 
     def nasty(self) -> list[Callable[[], Truth]]:
-        """Every nasty case, as something that makes one recipient."""
+        """Return every nasty case, as a function that creates one recipient."""
         return [
             self.at_the_last_moment, self.a_moment_too_late, self.before_the_announcement, self.reported_the_day_after,
             self.cancelled_in_time, self.refunded_after_the_deadline, self.bought_twice_cancelled_once,
@@ -171,13 +175,13 @@ class Behaviours:
         ]  # fmt: skip
 
     def noon(self, days_before_deadline: int | None = None) -> datetime:
-        """Noon of a day in the window."""
+        """Return an instant around noon on a day in the window."""
         days = self.random.randrange(3, self.length - 3) if days_before_deadline is None else days_before_deadline
         return datetime.combine(self.cohort.deadline_on - timedelta(days=days), time(11, 30), WIB)
 
     @property
     def end(self) -> datetime:
-        """The end of the window: the first instant that is too late."""
+        """The end of the window, which is the first instant that is too late."""
         return self.cohort.effective_at
 
     def someone(self, outcome: str, later: str | None = None, card: str | None = None) -> Truth:
@@ -227,7 +231,7 @@ class Behaviours:
         return truth
 
     def cancelled_before_bought(self) -> Truth:
-        """The platform's clock runs backwards: a cancellation undoes its purchase whatever their order."""
+        """The platform's clock is wrong: a cancellation undoes its purchase even if it is earlier."""
         truth = self.someone("overdue")
         at = self.noon()
         self.undoes(truth, self.buys(truth, at), at - timedelta(days=1))
@@ -256,7 +260,7 @@ class Behaviours:
     def damaged(
         self, truth: Truth, reason: str, platform: str | None = None, at: datetime | None = None, **written: object
     ) -> Reported:
-        """A row that is quarantined for `reason`, with these values in place of the right ones."""
+        """Add a row that is quarantined for `reason`, with the values of `written` in place of the right ones."""
         bought = self.buys(truth, at or self.noon(), platform)
         values = vars(bought.row) | written
         truth.rows[-1] = Reported(bought.platform, bought.business_date, Row(**values), (reason,))
@@ -370,7 +374,7 @@ class Behaviours:
         return truth
 
     def doubtful_elsewhere_in_time(self) -> Truth:
-        """A damaged row of the settlement day holds, whatever time it claims."""
+        """A damaged row of the settlement day causes a hold, whatever its time."""
         truth = self.someone("held")
         self.damaged(
             truth, "card_number_malformed", at=self.end + timedelta(hours=3), card=f"'{truth.person.card_number}"
@@ -378,7 +382,7 @@ class Behaviours:
         return truth
 
     def doubtful_row_withdrawn(self) -> Truth:
-        """The platform takes the damaged row back before the decision: nothing speaks for this person any more."""
+        """The platform withdraws the damaged row before the decision, and nothing holds this person any more."""
         truth = self.someone("overdue")
         damaged = self.damaged(
             truth,
@@ -392,7 +396,7 @@ class Behaviours:
         )
         return truth
 
-    # Days whose last revision comes after the decision.
+    # Cases on days whose last revision arrives after the decision.
 
     def proved_later(self) -> Truth:
         truth = self.someone("overdue", later="reinstated")

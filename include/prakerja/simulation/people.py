@@ -1,4 +1,4 @@
-"""Simulated recipients: plausible, unique, and nobody."""
+"""Simulated recipients: plausible and unique. None of them is a real person."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LAST = (
 )  # fmt: skip
 PROVINCES = ("11", "12", "13", "16", "31", "32", "33", "34", "35", "36", "51", "52", "61", "64", "71", "73", "81", "94")
 
-#: Cards of this band are the ones that get written damaged: no other card is near, so it is clear whose they are.
+#: The band of cards that are written damaged. No other card is near, so a damaged number identifies one card.
 DAMAGED_BAND = "777"
 
 
 @dataclass(frozen=True)
 class Person:
-    """One recipient of a roster."""
+    """A simulated recipient, as in a roster."""
 
     card_number: str
     nik: str
@@ -32,7 +32,7 @@ class Person:
 
 
 class People:
-    """Makes people, never two with the same card, NIK or phone."""
+    """Creates people. No two have the same card, NIK or phone."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -41,7 +41,7 @@ class People:
         self._bands = iter(range(1000))
 
     def person(self, card: str) -> Person:
-        """A recipient with this card."""
+        """Return a new recipient with this card."""
         random = self._random
         region = random.choice(PROVINCES)
         while True:
@@ -59,7 +59,7 @@ class People:
         return Person(card, nik, f"{first} {random.choice(LAST)}", phone, email, region)
 
     def card(self) -> str:
-        """A new card number outside the band of the damaged ones."""
+        """Return a new card number outside the band of damaged cards."""
         while True:
             card = f"{self._random.randrange(10**16):016}"
             if card not in self._cards and not card.lstrip("0").startswith(DAMAGED_BAND):
@@ -67,7 +67,7 @@ class People:
                 return card
 
     def damaged_card(self, *, has_lost_zero: bool = False) -> str:
-        """A new card number whose first six digits no other card has."""
+        """Return a new card number with six first digits that no other card has."""
         band = f"{DAMAGED_BAND}{next(self._bands):03}"
         # Further digits from 2 to 4 keep it clear of what the next band is rounded from.
         digits = 9 if has_lost_zero else 10

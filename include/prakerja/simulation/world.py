@@ -1,4 +1,4 @@
-"""Worlds: a landing zone in the contract, its calendar, and what must come out of it, from one seed."""
+"""Worlds: a landing zone that fits the contract, its calendar, and the expected results, all from one seed."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from prakerja.simulation.behaviour import PLATFORMS, Behaviours, Reported, Truth
 from prakerja.simulation.people import People
 from prakerja.simulation.writers import Row
 
-#: Overdue at the deadline where the calendar does not tell how many were revoked; history runs from 1.5 to 7.8 %.
+#: The share of overdue recipients if the calendar does not have the revoked ones. In past cohorts: 1.5 to 7.8 %.
 SHARE_OVERDUE = 0.019
-#: Days from announcement to deadline that the cases need.
+#: The fewest days from announcement to deadline that the nasty cases need.
 SHORTEST_WINDOW = 8
-#: Each nasty case happens this often in a cohort.
+#: How often each nasty case occurs in a cohort.
 TIMES = 2
-#: Quarantined rows stay clear of the 5 % that would reject a delivery: as many good rows are added as it takes.
+#: Good rows per quarantined row, to stay below the 5 % that would reject a delivery.
 GOOD_ROWS_PER_BAD = 25
 
 
 @dataclass(frozen=True)
-class Written:
-    """How much was written."""
+class WorldSize:
+    """The size of a world."""
 
     recipients: int
     deliveries: int
@@ -47,30 +47,33 @@ class Written:
 
 def write(
     numbers: Sequence[int], scale: float, seed: int, out: Path, *, is_nasty: bool, progress: Callable[[str], None]
-) -> Written:
-    """Write a world into `out`; the same world again is a no-op. Raises `PrakerjaError` where another one is there."""
+) -> WorldSize:
+    """Write a world into `out`, and return its size. Safe to repeat.
+
+    Raise `PrakerjaError` if `out` has another world or cannot be written, or a cohort's window is too short.
+    """
     cohorts = sorted(find_cohort(number) for number in dict.fromkeys(numbers))
     for cohort in cohorts:
         if (cohort.deadline_on - cohort.announced_on).days < SHORTEST_WINDOW:
             raise PrakerjaError(
-                f"gelombang-{cohort.number} is open for less than {SHORTEST_WINDOW} days: choose another"
+                f"gelombang-{cohort.number} is open for less than {SHORTEST_WINDOW} days: choose another cohort"
             )
     if is_nasty and set(shares_of_platforms()) != set(PLATFORMS):
         raise PrakerjaError("a nasty world needs the platforms of include: leave --nasty out for another programme")
     made_by = {"cohorts": [cohort.number for cohort in cohorts], "scale": scale, "seed": seed, "nasty": is_nasty}
     if (out / "expected.json").exists() or (out / "landing").exists():
-        return _already_there(out, made_by)
+        return _load_same_world(out, made_by)
     world = _World(cohorts, scale, seed, is_nasty=is_nasty)
     progress("making the people")
     world.populate()
     progress("writing the landing zone")
-    # Written aside and moved into place: a killed simulation leaves no half a world behind.
+    # Written to another folder and then moved: a killed simulation leaves no partial world.
     aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir(parents=True)
         expected = world.write(aside)
-        written = Written(len(world.truths), world.deliveries, world.rows)
+        written = WorldSize(len(world.truths), world.deliveries, world.rows)
         (aside / "calendar.yaml").write_text(_calendar(cohorts), "utf-8")
         (aside / "expected.json").write_text(
             json.dumps({"made_by": made_by, "written": vars(written), **expected}, indent=1) + "\n", "utf-8"
@@ -85,12 +88,12 @@ def write(
     return written
 
 
-def _already_there(out: Path, made_by: dict[str, Any]) -> Written:
-    """The same world again is left as it is; over another one nothing is written."""
+def _load_same_world(out: Path, made_by: dict[str, Any]) -> WorldSize:
+    """Return the size of the world that is there. Raise `PrakerjaError` if it is another world or cannot be read."""
     try:
         expected = json.loads((out / "expected.json").read_text("utf-8"))
         if expected["made_by"] == made_by:
-            return Written(**expected["written"])
+            return WorldSize(**expected["written"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise PrakerjaError(f"{out} holds another world: choose an empty folder with --out")
@@ -130,17 +133,17 @@ class _World:
             if self.is_nasty or (cohort.revoked is None and cohort.not_bought is None):
                 truths += [behaviours.ordinary(SHARE_OVERDUE) for _ in range(max(0, size - len(truths)))]
             else:
-                truths += behaviours.as_told(size, self.scale)
+                truths += behaviours.as_in_history(size, self.scale)
             self.random.shuffle(truths)
             self.truths += [(cohort, truth) for truth in truths]
         for _, truth in self.truths:
             for reported in truth.rows:
                 if self.first <= reported.business_date <= self.last:
                     self.feeds[reported.platform, reported.business_date].append(reported)
-        for _ in range(max(3, len(self.truths) // 500)):  # cards of no roster
+        for _ in range(max(3, len(self.truths) // 500)):  # cards that are in no roster
             self._stranger(self.random.choice(list(self.shares)), self._some_day())
         for (platform, day), feed in list(self.feeds.items()):
-            for kept in ("only_first", "only_last"):  # in whichever revision, the bad stay few
+            for kept in ("only_first", "only_last"):  # bad rows must stay few in every revision
                 bad = sum(bool(r.reasons) for r in feed if not getattr(r, kept))
                 good = sum(not r.reasons and not r.only_first and not r.only_last for r in feed)
                 for _ in range(bad * GOOD_ROWS_PER_BAD - good):
@@ -164,19 +167,19 @@ class _World:
     # -- files ---------------------------------------------------------------------------------------------------------
 
     def write(self, out: Path) -> dict[str, Any]:
-        """Write the landing zone; gives what must come out of it."""
+        """Write the landing zone, and return the expected results."""
         landing = out / "landing"
         for cohort in self.cohorts:
             self._write_roster(landing, cohort)
-        told = []
+        deliveries = []
         day = self.first
         while day <= self.last:
             for platform in self.shares:
-                told += self._write_day(landing, platform, day)
+                deliveries += self._write_day(landing, platform, day)
             day += timedelta(days=1)
         return {
             "cohorts": [self._expected(cohort) for cohort in self.cohorts],
-            "deliveries": told,
+            "deliveries": deliveries,
             "rosters_rejected": {},
             "unmatched_cards": len(self.unmatched),
         }
@@ -185,7 +188,7 @@ class _World:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("card_number", "nik", "full_name", "phone", "email", "region_code"))
-        people = [truth.person for of, truth in self.truths if of is cohort]
+        people = [truth.person for its_cohort, truth in self.truths if its_cohort is cohort]
         writer.writerows((p.card_number, p.nik, p.full_name, p.phone, p.email, p.region_code) for p in people)
         data = gzip.compress(text.getvalue().encode(), mtime=0)
         manifest = {
@@ -195,25 +198,26 @@ class _World:
         _deliver(landing / "rosters" / f"gelombang-{cohort.number}", "roster.csv.gz", data, manifest)
 
     def _write_day(self, landing: Path, platform: str, day: date) -> list[dict[str, Any]]:
-        """The day's revisions: one, or two where something is in the first or the last only, or a rejected second."""
+        """Write one revision, or two if a row is in the first or last one only, or if a damaged second one is due."""
         feed = self.feeds.get((platform, day), [])
         first = [r for r in feed if not r.only_last]
         regular = datetime.combine(day + timedelta(days=1), time(1, 10, 22), WIB)
-        told = [self._deliver(landing, platform, day, 1, regular, first)]
+        deliveries = [self._deliver(landing, platform, day, 1, regular, first)]
         if any(r.only_first or r.only_last for r in feed):
             last = [r for r in feed if not r.only_first]
             decided = max(cohort.decided_on for cohort in self.cohorts if cohort.is_open_on(day))
-            is_late = platform == "bukalapak"  # where the cases of late truth are
+            is_late = platform == "bukalapak"  # the cases of late evidence are there
             at = (
                 datetime.combine(decided + timedelta(days=2), time(10), WIB)
                 if is_late
                 else regular + timedelta(hours=8)
             )
-            # Revisions may skip numbers; they are ordered as numbers.
-            told.append(self._deliver(landing, platform, day, 2 if is_late else 10, at, last))
+            # Revisions may skip numbers, and are ordered as numbers.
+            deliveries.append(self._deliver(landing, platform, day, 2 if is_late else 10, at, last))
         elif self.is_nasty and self.random.random() < 0.01:
-            told.append(self._deliver(landing, platform, day, 2, regular + timedelta(days=1), first, is_damaged=True))
-        return told
+            again_at = regular + timedelta(days=1)
+            deliveries.append(self._deliver(landing, platform, day, 2, again_at, first, is_damaged=True))
+        return deliveries
 
     def _deliver(
         self,
@@ -249,20 +253,20 @@ class _World:
         }  # fmt: skip
 
     def _expected(self, cohort: Cohort) -> dict[str, Any]:
-        mine = [truth for of, truth in self.truths if of is cohort]
-        outcomes = Counter(truth.outcome for truth in mine)
+        truths = [truth for its_cohort, truth in self.truths if its_cohort is cohort]
+        outcomes = Counter(truth.outcome for truth in truths)
         later: dict[str, list[str]] = defaultdict(list)
-        for truth in mine:
+        for truth in truths:
             if truth.later:
                 later[truth.later].append(truth.person.card_number)
         return {
             "cohort": cohort.number, "status": "decided", "as_of": cohort.last_business_date.isoformat(), "missing": [],
-            "selected": len(mine), **{name: outcomes[name] for name in ("purchased", "held", "overdue", "excluded")},
+            "selected": len(truths), **{name: outcomes[name] for name in ("purchased", "held", "overdue", "excluded")},
             "reinstated": len(later["reinstated"]), "resolved": len(later["resolved"]), "cases": len(later["case"]),
             "held_later": len(later["held_later"]),
             "cards": {
                 **{
-                    name: sorted(truth.person.card_number for truth in mine if truth.outcome == name)
+                    name: sorted(truth.person.card_number for truth in truths if truth.outcome == name)
                     for name in ("held", "overdue")
                 },
                 **{name: sorted(cards) for name, cards in sorted(later.items())},

@@ -1,4 +1,4 @@
-"""The platforms' dialects, written: each as the contract describes it, from nothing but the contract.
+"""Writers of the platforms' dialects. They follow the contract, and share no code with the readers.
 
 A platform of another programme, which has no dialect here, is written as its file says.
 """
@@ -39,9 +39,10 @@ FILES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a feed. `occurred_at` is an instant, or the text to write; so with `amount`; `card` may be an `int`.
+    """A row of a feed.
 
-    `event` is a canonical one, or the text to write. `raw` stands in place of the whole row, where it is unreadable.
+    `occurred_at` is an instant, or the text to write. `event` is a canonical event, or the text to write. `amount` and
+    `card` are written as they are, as numbers or texts. `raw` replaces the whole row, if it is to be unreadable.
     """
 
     transaction_id: str
@@ -55,7 +56,7 @@ class Row:
 
     @property
     def counted(self) -> int:
-        """What the row adds to the delivery's amount."""
+        """The amount that the row adds to the delivery's total."""
         return self.amount if isinstance(self.amount, int) and self.raw is None else 0
 
 
@@ -78,7 +79,7 @@ def _at(row: Row, form: Callable[[datetime], Any]) -> Any:
 
 
 def _iso(instant: datetime) -> str:
-    """ISO 8601 in one of Indonesia's offsets, or UTC: whichever, it is the same instant."""
+    """Return an instant in ISO 8601, with one of Indonesia's offsets or in UTC."""
     offset = (7, 7, 7, 8, 9, 0)[instant.second % 6]
     text = instant.astimezone(timezone(timedelta(hours=offset))).isoformat()
     return text.replace("+00:00", "Z")
@@ -208,7 +209,7 @@ def _mau_belajar_apa(platform: str, rows: Sequence[Row]) -> bytes:
     sheet = book.create_sheet("Transaksi")
     sheet.append(("ID Transaksi", "Status", "Waktu", "Nomor Kartu", "Kelas", "Harga", "Voucher"))
     for number, row in enumerate(rows):
-        # Every second time is a date cell, the others text, as the platform does it.
+        # Every second time is a date cell and the others are text, as in the platform's workbooks.
         at = _at(row, lambda at: at.astimezone(WIB).replace(tzinfo=None))
         if isinstance(at, datetime) and number % 2:
             at = at.strftime("%Y-%m-%d %H:%M:%S")
@@ -219,7 +220,7 @@ def _mau_belajar_apa(platform: str, rows: Sequence[Row]) -> bytes:
 
 
 def _without_times(archive: bytes) -> bytes:
-    """The workbook without the hour at which it was saved: the same world must come out the same."""
+    """Return the workbook without its save time, so that the same world has the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as before, zipfile.ZipFile(buffer, "w") as after:
         for name in before.namelist():

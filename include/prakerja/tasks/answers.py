@@ -16,10 +16,10 @@ def record_approval(cohort: int, digest: str, login: str, on: date) -> str:
     from prakerja.revocations import approval
 
     person_id = _find_approver(login)
-    _, batch = approval.find_waiting(cohort, digest)
+    _, batch = approval.find_waiting_batch(cohort, digest)
     with warehouse.transaction("decide") as connection:
         is_new = approval.approve(connection, batch, person_id, on)
-    approval.require_new(is_new, batch, person_id)
+    approval.require_new_approval(is_new, batch, person_id)
     return f"{person_id} approves {batch.described} of gelombang-{cohort}"
 
 
@@ -32,7 +32,7 @@ def record_rejection(cohort: int, digest: str, login: str, on: date) -> str:
     from prakerja.revocations import approval, rejections
 
     person_id = _find_approver(login)
-    _, batch = approval.find_waiting(cohort, digest)
+    _, batch = approval.find_waiting_batch(cohort, digest)
     with warehouse.transaction("decide") as connection:
         rejections.reject(connection, batch, person_id, on)
     return f"{person_id} rejects {batch.described} of gelombang-{cohort}"
@@ -56,4 +56,6 @@ def is_approval_missing(cohort: int, digest: str) -> bool:
 
     with warehouse.transaction() as connection:
         made = find_decision(connection, cohort)
-        return made is not None and any(batch.digest == digest for batch in approval.waiting(connection, made))
+        return made is not None and any(
+            batch.digest == digest for batch in approval.list_waiting_batches(connection, made)
+        )

@@ -15,7 +15,7 @@ from prakerja.tasks.repairs import build_repair, build_run
 if TYPE_CHECKING:
     from prakerja.calendar import CohortEvent
     from prakerja.cohorts.roster import RosterIntake
-    from prakerja.revocations.run_audit import SeenRuns
+    from prakerja.revocations.run_audit import RunCounts
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +82,13 @@ def _refresh_standings(now: datetime) -> None:
     refresh_monitor(now)
 
 
-def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+def list_resumed_runs(now: datetime, seen: Callable[[CohortEvent], RunCounts]) -> list[dict[str, Any]]:
     """Return the runs that new deliveries and rosters make possible: `trigger_run_id`, `conf` and `note` of each.
 
     They decide cohorts whose missing deliveries have arrived, and send today's reminders that the day's run did not.
     """
     from prakerja.revocations import run_audit
 
-    resumed = [build_run(event, run_id, why) for run_id, event, why in run_audit.resume(now, seen)]
-    reminders = [build_repair(found, now) for found in run_audit.reminders_to_repair(now, seen)]
+    resumed = [build_run(event, run_id, why) for run_id, event, why in run_audit.find_resumable_cohorts(now, seen)]
+    reminders = [build_repair(found, now) for found in run_audit.list_reminders_to_repair(now, seen)]
     return resumed + [reminder for reminder in reminders if reminder]

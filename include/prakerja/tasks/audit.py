@@ -15,12 +15,12 @@ from prakerja.tasks.repairs import build_repair
 
 if TYPE_CHECKING:
     from prakerja.calendar import CohortEvent
-    from prakerja.revocations.run_audit import SeenRuns
+    from prakerja.revocations.run_audit import RunCounts
 
 log = logging.getLogger(__name__)
 
 
-def audit_runs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+def audit_runs(now: datetime, seen: Callable[[CohortEvent], RunCounts]) -> list[dict[str, Any]]:
     """Return the missing and incomplete runs: of each its `kind`, a `text`, and the run that repairs it as `repair`.
 
     `repair` is None if a person is needed.
@@ -61,7 +61,7 @@ def recheck_list(now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def list_repairs(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[dict[str, Any]]:
+def list_repairs(now: datetime, seen: Callable[[CohortEvent], RunCounts]) -> list[dict[str, Any]]:
     """Return the runs that repair what is missing now: `trigger_run_id`, `conf` and `note` of each."""
     from prakerja.revocations import run_audit
 

@@ -27,7 +27,7 @@ def list_requests(now: datetime) -> list[dict[str, Any]]:
             "conf": {"cohort": batch.cohort, "digest": batch.digest},
             "note": f"gelombang-{batch.cohort}: {batch.described}",
         }
-        for _, batch in approval.waiting_batches()
+        for _, batch in approval.yield_waiting_batches()
         if batch.subject != "revocation"
     ]
 
@@ -38,10 +38,10 @@ def request_batch_approval(conf: Mapping[str, Any] | None) -> dict[str, Any] | N
     Raise `PrakerjaError` if the batch was never proposed, or is no longer proposed.
     """
     from prakerja import warehouse
-    from prakerja.revocations.requests import build_request, find_batch
+    from prakerja.revocations.requests import build_request, find_proposed_batch
 
     with warehouse.transaction() as connection:
-        made, batch = find_batch(connection, *read_batch_conf(conf))
+        made, batch = find_proposed_batch(connection, *read_batch_conf(conf))
         return asdict(build_request(connection, made, batch)) if batch.approvals_needed else None
 
 
@@ -55,10 +55,10 @@ def apply_batches(conf: Mapping[str, Any] | None, now: datetime) -> dict[str, in
     from prakerja.blacklist.publisher import publishing
     from prakerja.revocations import holds, reinstatement
     from prakerja.revocations.approval import AwaitingApprovalError
-    from prakerja.revocations.requests import find_batch
+    from prakerja.revocations.requests import find_proposed_batch
 
     with warehouse.transaction() as connection:
-        _, batch = find_batch(connection, *read_batch_conf(conf))
+        _, batch = find_proposed_batch(connection, *read_batch_conf(conf))
     if batch.approvals_needed:
         raise AwaitingApprovalError(f"gelombang-{batch.cohort}: see `prakerja approve {batch.cohort}`")
     today = now.astimezone(WIB).date()

@@ -143,7 +143,7 @@ def approve_revocation(run: RunContext) -> list[str]:
     cohort = cohort_of(run)
     made = _require_decision(cohort)
     made.require_unmoved(cohort)
-    return revocation.require_approval(made, run.as_of, approve_as=run.approve_as)
+    return revocation.propose_and_require_approval(made, run.as_of, approve_as=run.approve_as)
 
 
 def revoke(run: RunContext) -> int:

@@ -1,4 +1,4 @@
--- Grain: one row, the log's entry that a version was recorded in.
+-- Grain: one row, the log entry in which a version was recorded.
 -- Parameters: version.
 select
     l.position,

@@ -1,7 +1,8 @@
--- Grain: one row; fixes, for the session, every setting that changes which tables, functions, operators and rows the
--- verification sees, or how a value is written. The owner of the database may have set others for its logins. With
--- nothing but PostgreSQL's own schema to look into, no name that is not qualified is the owner's; what is temporary
--- comes last, and is never a function or an operator.
+-- Grain: one row. Set, for the session, every setting that affects which tables, functions, operators and rows the
+-- verification sees, or how a value is written: the owner of the database may have set others for its logins.
+-- The search path has only PostgreSQL's own schema, so an unqualified name never resolves to an object of the owner.
+-- Temporary objects come last, and are never searched for functions or operators.
+-- Parameters: none.
 select
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) as search_path,
     pg_catalog.set_config('row_security', 'off', false) as row_security,

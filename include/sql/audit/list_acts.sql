@@ -1,7 +1,8 @@
--- Grain: one row per entry, batch and what was done by it: how many people were `revoked` or `reinstated`, and how many
--- of them are no members of that batch of their decision. The digest is null where they name none; an appeal that
--- somebody else upheld than who had approved the revocation reinstates without. And one row per entry that has
--- `decided`.
+-- Grain: one row per entry, batch and act (`revoked` or `reinstated`): the number of people, and of those who are not
+-- members of that batch of their decision (`strays`). The digest is null if the people have no batch. Reinstatements by
+-- an appeal need no batch, and are left out if the appeal was upheld by somebody who had not approved the revocation.
+-- Plus one row per entry that has a decision (`decided`).
+-- Parameters: none.
 with acts as (
     select
         'revoked' as what,

@@ -1,4 +1,5 @@
 -- Grain: one row per approval of a batch, in the order in which they were recorded.
+-- Parameters: none.
 select
     a.digest,
     a.entry,

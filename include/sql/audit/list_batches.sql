@@ -1,6 +1,8 @@
--- Grain: one row per batch, with the digests over its members as they are: of the subject, the decision and every card,
--- with the NIK of whom it had been corrected, by each decision on corrections of them: one is as of the proposal.
--- A member who is no recipient is counted, and has no card. `cohort` is null where the decision is not there.
+-- Grain: one row per batch, with the digests of its current members: of the subject, the decision and every card, with
+-- the NIK of each member whose NIK was corrected. There is one digest for each decision on corrections of members, and
+-- one without corrections: one of them is the digest at the time of the proposal.
+-- A member who is not a recipient is counted, and has no card. `cohort` is null if the decision is missing.
+-- Parameters: none.
 with approved as materialized (
     select
         k.recipient_id,

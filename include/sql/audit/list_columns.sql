@@ -1,6 +1,6 @@
--- Grain: one row per column of a table of these names, or one without a column where it has none: what kind of table it
--- is, whether this session may read it, and what the column holds. `is_own_collation` says that its owner chose how
--- texts compare.
+-- Grain: one row per column of the named tables, or one row without a column for a table that has none: the kind of the
+-- table, whether this session may read it, and the type of the column. `is_own_collation` is true if the column has a
+-- collation other than its type's.
 -- Parameters: names.
 select
     c.relname::text as table_name,

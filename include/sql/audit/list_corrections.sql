@@ -1,5 +1,6 @@
--- Grain: one row per request of corrected NIKs that was approved, in order. `digests` and `corrected_by` are of all
--- of its corrections, as they are.
+-- Grain: one row per approved request of corrected NIKs, in the order of the approvals. `digests` and `corrected_by`
+-- are those of all corrections of the request.
+-- Parameters: none.
 select
     d.request,
     d.entry,

@@ -1,5 +1,6 @@
--- Grain: one row per version, in order: the position and hash of the entry that it was recorded in, null where the log
--- has none; whether its list was recorded as published.
+-- Grain: one row per version, in order: the position and hash of the entry in which it was recorded (null if the log
+-- has no such entry), and whether its list was recorded as published.
+-- Parameters: none.
 select
     v.version,
     v.entry,

@@ -1,5 +1,5 @@
--- Grain: one row per entry of the log, the last ones. Login and role are null where the entry was sealed before they
--- were recorded.
+-- Grain: one row per entry of the log, for the last entries. Login and role are null for entries that were sealed
+-- before logins were recorded.
 -- Parameters: last.
 with latest as (
     select *

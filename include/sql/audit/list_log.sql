@@ -1,4 +1,5 @@
--- Grain: one row per entry of the log, whole, in order; as the texts that its hash is over.
+-- Grain: one row per entry of the log, complete and in order, with the texts that are hashed.
+-- Parameters: none.
 select
     position,
     entry,

@@ -1,5 +1,6 @@
--- Grain: one row per batch and person who had a part in it: proposed it, resolved its hold, or overrode a breaker of
--- its decision. Such a person's approval does not count.
+-- Grain: one row per batch and person who had a part in it: who proposed it, resolved its hold, or overrode a breaker
+-- of its decision. Such a person's approval does not count.
+-- Parameters: none.
 select
     b.digest,
     b.proposed_by as person

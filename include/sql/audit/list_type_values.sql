@@ -1,4 +1,5 @@
 -- Grain: one row per value of an enumeration in the schema `public`, in order.
+-- Parameters: none.
 select
     pg_catalog.format_type(t.oid, null) as type_name,
     e.enumlabel::text as value

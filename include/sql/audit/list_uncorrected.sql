@@ -1,4 +1,5 @@
--- Grain: one row per version that lists people under a NIK by no correction of theirs that was approved: how many.
+-- Grain: one row per version with people who are listed under a NIK without an approved correction: how many people.
+-- Parameters: none.
 select
     c.version,
     count(*) as people

@@ -1,5 +1,6 @@
--- Grain: one row per version that lists people who are not revoked, or withdraws some who are not reinstated: how
--- many. Whose NIK was corrected is withdrawn and added in one version.
+-- Grain: one row per version and operation with people who are listed but not revoked, or withdrawn but not reinstated:
+-- how many people. A corrected NIK withdraws and adds a person in the same version, and is not counted.
+-- Parameters: none.
 select
     c.version,
     c.op,

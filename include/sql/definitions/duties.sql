@@ -1,7 +1,8 @@
--- A role per duty. Each reads, and adds the facts of its own area, none of which anybody can change or take away; what
--- follows from facts (standings, evidence), and the outbox, is kept current. Nobody logs in as one: who may, works as
--- the one whose duty it is (`warehouse.transaction`), and a process that is reached from outside logs in as a member of
--- one alone. Run at each upgrade, after the migrations: roles are the server's, and a backup does not have them.
+-- A role per duty. A role may read, and insert the facts of its own area. No role may update or delete a fact; only the
+-- outbox and what is derived from facts (standings, evidence) can be updated. Nobody logs in as such a role: a login
+-- takes the role of the duty that it works for (`warehouse.transaction`), and the login of a process that is reachable
+-- from outside is a member of one role only. Run at each upgrade, after the migrations: roles belong to the server and
+-- are not part of a backup. Safe to repeat.
 do $$
 declare
     duty text;
@@ -17,12 +18,12 @@ begin
         begin
             execute format('grant prakerja_%s to %I', duty, session_user);
         exception when insufficient_privilege then
-            null; -- who made the role has granted it, or it is not for us
+            null; -- the creator of the role has granted it, or this login may not have it
         end;
         execute format('grant usage on schema public to prakerja_%s', duty);
     end loop;
 
-    -- There was one role for everything, once.
+    -- Earlier versions had one role for everything.
     if exists (select from pg_roles where rolname = 'prakerja_app') then
         revoke all on all tables in schema public from prakerja_app;
         revoke all on all sequences in schema public from prakerja_app;
@@ -44,7 +45,8 @@ begin
         freezes, freeze_lifts, overrides, suspensions, suspension_lifts, withdrawals, extensions, went_live,
         corrections, correction_decisions, correction_values, second_readings, reading_differences
     to prakerja_decide;
-    -- The second reading goes by files. Of the warehouse it knows which were accepted, and what people have said since.
+    -- The second reading uses the files. From the warehouse it reads which files were accepted, and what people
+    -- recorded.
     grant select (cohort, status, sha256) on rosters to prakerja_recheck;
     grant select (delivery_id, platform, business_date, revision, status, sha256, arrived_on) on deliveries
     to prakerja_recheck;
@@ -59,12 +61,12 @@ begin
     ) on decisions to prakerja_recheck;
     grant select (recipient_id, decision_id, revoked_on) on revocations to prakerja_recheck;
     grant select (recipient_id, because, reinstated_on) on reinstatements to prakerja_recheck;
-    -- What is in force it finds out for itself. The other functions read tables that it may not.
+    -- It determines the deliveries in force by itself. The other functions read tables that it must not read.
     revoke execute on function deliveries_in_force(date) from public;
     grant execute on function deliveries_in_force(date)
     to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_serve,
         prakerja_show, prakerja_read, prakerja_look;
-    -- A replay decides and publishes, and may approve in advance while the warehouse has never been live.
+    -- A replay decides and publishes, and may approve in advance as long as the warehouse has never been live.
     grant prakerja_decide, prakerja_publish to prakerja_replay;
 
     grant insert on opt_outs, hindrances, reminder_runs to prakerja_remind;
@@ -75,7 +77,7 @@ begin
         api_keys, api_key_revocations
     to prakerja_publish;
 
-    -- What follows from facts. The evidence nobody writes by hand: the function does that looks at the ledger.
+    -- What is derived from facts. No role writes the evidence itself: only `refresh_evidence` does, from the ledger.
     grant insert, update on standings to prakerja_ingest, prakerja_decide;
     grant update on evidence_bases to prakerja_decide;
 
@@ -88,7 +90,8 @@ begin
     revoke execute on function differences(bigint, bigint) from public;
     grant execute on function differences(bigint, bigint) to prakerja_ingest, prakerja_show, prakerja_read;
 
-    -- Locks: each duty its own. Who may only read locks none, and seals nothing: that holds up whoever commits.
+    -- Locks: each duty has its own. A role that only reads takes no locks and seals nothing, since both can block
+    -- others.
     grant insert, update on ingest_locks to prakerja_ingest;
     grant insert, update on decide_locks to prakerja_decide;
     grant insert, update on remind_locks to prakerja_remind;
@@ -98,23 +101,23 @@ begin
     grant execute on function seal_entries()
     to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_publish;
 
-    -- An entry of the log is drawn by who may add facts: who only reads would leave pending ones behind.
+    -- Only roles that add facts may create entries of the log: others would leave pending entries behind.
     revoke execute on function current_entry() from public;
     grant execute on function current_entry()
     to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_show;
 
-    -- The monitor shows what runs have counted, and writes down who has looked at whom.
+    -- The monitor shows the counts that runs have stored, and records who looked at whom.
     grant insert, update, delete on cohort_days, cohort_regions, cohort_figures to prakerja_ingest;
     grant insert on looks to prakerja_show;
 
-    -- The receiver of receipts is reached from outside: it moves messages, and takes in who wants no more.
+    -- The receiver of receipts is reachable from outside: it updates the state of messages and records opt-outs.
     grant select on alembic_version, reminders, opt_outs, message_transitions to prakerja_receive;
     grant update (state, failure, settled_at, round, try_after) on reminders to prakerja_receive;
     grant insert on opt_outs to prakerja_receive;
     grant select, insert, update on odd_receipts to prakerja_receive;
     grant usage on all sequences in schema public to prakerja_receive;
 
-    -- The service answers from files. Of the warehouse it needs who may ask, how many there are, and a place to account.
+    -- The service answers from files. It needs the warehouse for API keys, counts, and to record lookups.
     grant select on alembic_version, api_keys, api_key_revocations, lookups, standings, decisions, rosters, audited,
         deliveries, waivers, carried_out, revocations, reinstatements
     to prakerja_serve;
@@ -122,7 +125,8 @@ begin
     grant insert on lookups to prakerja_serve;
     grant usage on all sequences in schema public to prakerja_serve;
 
-    -- People and tools that only look see everything but people: no number, name, address or text of theirs.
+    -- People and tools that only look see everything except personal data: no number, name, address or text of a
+    -- person.
     for seen in
         select
             c.table_name,
@@ -138,7 +142,7 @@ begin
     loop
         execute format('grant select (%s) on %I to prakerja_look, prakerja_show', seen.columns, seen.table_name);
     end loop;
-    -- Who answers a person finds them by their number, and shows damaged rows, masked.
+    -- Support staff find a person by number, and see damaged rows, masked.
     grant select (card_number, nik) on recipients to prakerja_show;
     grant select (nik) on correction_values, niks_in_force to prakerja_show;
     grant select (card_number) on transactions, evidence to prakerja_show;

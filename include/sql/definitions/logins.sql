@@ -1,10 +1,10 @@
--- The server's logins: what each is a member of, how many connections it may have, and how long it may keep anybody
--- waiting. Run by the server's superuser in the database `warehouse`, as often as wanted: by the embedded server at its
--- start, by docker/postgres/10-databases.sh, and by hand for a volume of before. Passwords are set apart.
+-- The server's logins: the roles of each, its number of connections, and its timeouts. The server's superuser runs this
+-- in the database `warehouse`: the embedded server at its start, docker/postgres/10-databases.sh, and by hand for a
+-- volume of an earlier version. Safe to repeat. Passwords are set separately.
 --
--- A session may change its timeouts, but neither its login's duties, its number of connections nor its room for
--- temporary files: those bind whoever has stolen a password. The numbers add up to less than max_connections (300), so
--- that no login keeps another out.
+-- A session may change its timeouts, but not its login's roles, its number of connections or its space for temporary
+-- files: those limits hold even for a stolen password. The connections add up to less than max_connections (300), so
+-- that no login can block another.
 do $$
 declare
     all_duties constant text[] := array[
@@ -23,16 +23,18 @@ begin
         select *
         from (
             values
-            -- The owner of the schema. It works as any duty where there is no other login (tests, a first start).
+            -- The owner of the schema. It takes any role if there is no other login (tests, a first start).
             ('warehouse', all_duties, 10, '0', '15min', '0', '-1'),
-            -- Airflow's own, which knows nothing of the warehouse.
+            -- Airflow's own login, without access to the warehouse.
             ('airflow', '{}', 70, '0', '0', '0', '4GB'),
-            -- Tasks, each with three connections at most. The longest statement (the evidence of a million people)
-            -- takes less than a minute; a transaction is idle while a delivery is read; a held lock is an idle session.
+            -- Tasks, with at most three connections each. The longest statement (the evidence of a million people)
+            -- takes less than a minute. A transaction is idle while a delivery is read, and a session while it holds a
+            -- lock.
             ('warehouse_worker', '{ingest,decide,recheck,remind,publish,read}', 140, '1h', '30min', '0', '64GB'),
-            -- Commands: a replay does everything.
+            -- Commands. A replay needs every role.
             ('warehouse_operator', all_duties, 20, '1h', '30min', '0', '64GB'),
-            -- Processes that are reached from outside do what is quick. One has a pool of twelve connections.
+            -- Processes that are reachable from outside run short statements only. One has a pool of twelve
+            -- connections.
             ('warehouse_service', '{serve}', 15, '30s', '30s', '10min', '1GB'),
             ('warehouse_receipts', '{receive}', 15, '30s', '30s', '10min', '1GB'),
             ('warehouse_monitor', '{show}', 15, '60s', '60s', '10min', '1GB'),
@@ -50,7 +52,8 @@ begin
         execute format('alter role %I set statement_timeout = %L', each.name, each.statement);
         execute format('alter role %I set idle_in_transaction_session_timeout = %L', each.name, each.idle_in_transaction);
         execute format('alter role %I set idle_session_timeout = %L', each.name, each.idle);
-        -- No session can change this one. The largest sort (a year's ledger) fits; who only looks needs little.
+        -- No session can change this limit. The largest sort (a year's ledger) fits; a login that only looks needs
+        -- little.
         execute format('alter role %I set temp_file_limit = %L', each.name, each.temp_files);
         foreach duty in array all_duties loop
             if duty = any(each.duties::text[]) then
@@ -60,13 +63,13 @@ begin
             end if;
         end loop;
     end loop;
-    -- Who upgrades the schema grants the duties what is theirs, and sees who keeps it waiting.
+    -- The owner upgrades the schema: it grants the roles their rights, and must see which sessions block it.
     foreach duty in array all_duties loop
         execute format('grant prakerja_%s to warehouse with admin option', duty);
     end loop;
     grant pg_read_all_stats to warehouse;
 
-    -- Each login connects to the database of its work alone.
+    -- Each login may connect only to the database that it works with.
     for each in select d.datname as name from pg_database as d where d.datname <> 'template0' loop
         if each.name in ('airflow', 'warehouse', 'postgres', 'template1') then
             execute format('revoke connect, temporary on database %I from public', each.name);
@@ -76,7 +79,7 @@ begin
     grant connect on database warehouse to warehouse_worker, warehouse_operator, warehouse_service, warehouse_receipts,
         warehouse_monitor, warehouse_reader;
 
-    -- Advisory locks are a shared table of bounded size: who has no use for one shall not fill it.
+    -- Advisory locks share a table of bounded size: logins that do not need them must not be able to fill it.
     for each in
         select p.oid::regprocedure as name
         from pg_proc as p
@@ -89,7 +92,7 @@ begin
         );
     end loop;
 
-    -- Large objects are rows of the server's own, without any bound; nothing here keeps any.
+    -- Large objects are stored by the server without any limit, and this product uses none.
     for each in
         select p.oid::regprocedure as name
         from pg_proc as p

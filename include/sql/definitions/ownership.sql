@@ -1,5 +1,5 @@
--- Hands over to a database's owner what the superuser has made in it: an embedded server of an earlier version had no
--- other login. Run by the superuser in each database, as often as wanted.
+-- Give the objects that the superuser created in a database to the database's owner: the embedded server of an earlier
+-- version had no other login. The superuser runs this in each database. Safe to repeat.
 do $$
 declare
     new_owner constant text := (

@@ -1,2 +1,3 @@
--- Grain: none; tells the planner of a cohort's outcomes, which it has not seen.
+-- Grain: none. Update the planner's statistics after a cohort's outcomes were inserted.
+-- Parameters: none.
 analyze outcomes

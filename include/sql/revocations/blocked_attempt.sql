@@ -1,4 +1,4 @@
--- Grain: one row, the latest attempt of a cohort's decision, with its override, if there is one.
+-- Grain: one row, the latest attempt to decide a cohort, with its override if it has one.
 -- Parameters: cohort.
 select
     d.decision_id,

@@ -1,5 +1,6 @@
--- Grain: one row per recipient on whom the two readings differ, or whom one of them alone has, and how many there are.
--- Parameters: cohort, deadline_on, as_of; cards and outcomes, which the second reading found; most, so many rows.
+-- Grain: one row per recipient on whom the two readings differ, or whom only one of them has, and the number of all
+-- such recipients.
+-- Parameters: cohort, deadline_on, as_of; cards, outcomes: what the second reading found; most: the most rows.
 with second as (
     select
         s.card_number,

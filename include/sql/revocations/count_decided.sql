@@ -1,4 +1,4 @@
--- Grain: one row, the totals of the decision being made.
+-- Grain: one row, the number of recipients by outcome for a decision that is being made.
 -- Parameters: cohort, deadline_on, as_of.
 select
     count(*) filter (where outcome = 'purchased') as purchased,

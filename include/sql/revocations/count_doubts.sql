@@ -1,4 +1,4 @@
--- Grain: one row: what an approver of a decision should know of its deliveries.
+-- Grain: one row, what an approver should know about the deliveries of a decision.
 -- Parameters: decision_id.
 select
     count(*) as deliveries,

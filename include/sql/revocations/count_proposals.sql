@@ -1,5 +1,5 @@
--- Grain: one number, the revoked recipients of a cohort, by whichever decision, whose reinstatement is proposed by a
--- day and not carried out.
+-- Grain: one number, the revoked recipients of a cohort, by any of its decisions, whose reinstatement was proposed
+-- on or before a day and is not carried out.
 -- Parameters: cohort, as_of.
 select count(distinct f.recipient_id)
 from late_findings as f

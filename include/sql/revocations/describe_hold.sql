@@ -1,5 +1,5 @@
--- Grain: one row, why the person of a batch was held, and what somebody found out; no row for a batch of others. It has
--- nothing of who they are: neither their number nor the line of a row that might be theirs.
+-- Grain: one row, why the person of a hold's batch was held, and what was found out. Other batches have no row. The row
+-- does not identify the person: it has neither their numbers nor the line of a row that may be theirs.
 -- Parameters: digest.
 select
     o.because,

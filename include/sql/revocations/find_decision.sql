@@ -1,6 +1,6 @@
--- Grain: one row, the carried decision of a cohort, or none: of the latest deadline, where it was extended. Whoever is
--- to be revoked or looked into goes by this one: an earlier one was not carried out, and everybody is decided anew.
--- Whoever was revoked is asked for by cohort, since an earlier decision may have revoked them.
+-- Grain: one row, the decision of a cohort for its latest deadline, or none. Revocations and holds follow this
+-- decision: an earlier one was not carried out before the deadline was extended, and everybody was decided again.
+-- Queries about revoked people must use the cohort, since an earlier decision may have revoked single people.
 -- Parameters: cohort.
 select
     d.decision_id,

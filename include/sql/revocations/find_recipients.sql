@@ -1,5 +1,5 @@
--- Grain: one row per recipient whose card or NIK is among these numbers, or who is among these, with the outcome if
--- there is one. Who was spared has the row that spared them, where one did: not where they were suspended or withdrew.
+-- Grain: one row per recipient whose card or NIK is in `numbers`, or whose id is in `recipient_ids`, with the latest
+-- outcome if there is one. A spared recipient has the row that spared them, unless a suspension or withdrawal did.
 -- Parameters: numbers, recipient_ids.
 with asked as materialized (
     select r.recipient_id

@@ -1,5 +1,5 @@
 -- Grain: one row per freeze in effect on a day, of one cohort or (null) of all.
--- Parameters: day; cohort for which it must be in effect, may be null for any.
+-- Parameters: day; cohort, in which the freeze must be in effect, or null for any.
 select
     f.freeze_id,
     f.cohort,

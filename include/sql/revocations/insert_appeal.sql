@@ -1,4 +1,5 @@
--- Grain: one appeal of someone who is revoked and not reinstated; none while another of theirs is open.
+-- Grain: one appeal of a person who is revoked and not reinstated. No row while the person has an open appeal.
+-- May run twice: an open appeal prevents another.
 -- Parameters: recipient_id, text, opened_by, opened_on.
 -- Role: decide.
 insert into appeals (recipient_id, text, opened_by, opened_on)

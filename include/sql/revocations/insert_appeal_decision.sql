@@ -1,4 +1,5 @@
--- Grain: one decision per appeal, ever; the database refuses one by somebody who approved the revocation.
+-- Grain: one decision per appeal. The database refuses a decision by somebody who approved the revocation.
+-- May run twice: the first decision stays.
 -- Parameters: appeal_id, is_upheld, because, decided_by, decided_on.
 -- Role: decide.
 insert into appeal_decisions (appeal_id, is_upheld, because, decided_by, decided_on)

@@ -1,5 +1,5 @@
 -- Grain: one row per decision that was carried out.
--- May run twice: the second time gives no row, and whoever was spared stays so.
+-- May run twice: the second run inserts no row, and spared people stay spared.
 -- Parameters: decision_id, as_of.
 -- Role: decide.
 insert into carried_out (decision_id, carried_out_on)

@@ -1,5 +1,6 @@
--- Grain: one row per delivery that the decision saw in force.
--- May run twice. Parameters: decision_id, delivery_ids.
+-- Grain: one row per delivery in force that the decision saw.
+-- May run twice: the second run inserts no row.
+-- Parameters: decision_id, delivery_ids.
 -- Role: decide.
 insert into decision_deliveries (decision_id, delivery_id)
 select

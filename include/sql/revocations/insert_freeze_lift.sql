@@ -1,4 +1,5 @@
--- Grain: one end per freeze, ever.
+-- Grain: one end per freeze.
+-- May run twice: the first end stays.
 -- Parameters: freeze_id, because, lifted_by, lifted_on.
 -- Role: decide.
 insert into freeze_lifts (freeze_id, because, lifted_by, lifted_on)

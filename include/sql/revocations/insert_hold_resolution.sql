@@ -1,5 +1,6 @@
--- Grain: one resolution per held recipient and deadline; none where the decision for it did not hold that one, and none
--- after a purchase was found. Whoever is suspended by then is not resolved as not purchased.
+-- Grain: one resolution per held recipient and deadline. No row if the decision for that deadline did not hold the
+-- recipient, or if a purchase was found before. A suspended recipient cannot be resolved as not purchased.
+-- May run twice: the first resolution stays.
 -- Parameters: deadline_on, recipient_id, is_purchased, because, resolved_by, resolved_on.
 -- Role: decide.
 insert into hold_resolutions (recipient_id, deadline_on, is_purchased, because, resolved_by, resolved_on)

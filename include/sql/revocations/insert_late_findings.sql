@@ -1,10 +1,10 @@
--- Grain: one finding per decided recipient, kind and deadline: what deliveries known by now show that the decision did
--- not see. A purchase counted for the decision, for sparing someone, or for reinstating someone.
+-- Grain: one finding per decided recipient, kind and deadline: what the deliveries known at `as_of` show and the
+-- decision did not see. A purchase has counted if the decision, a sparing or a reinstatement rests on it.
 -- May run twice: a finding is written once, with the day and the row that first showed it.
--- Of whom deliveries that came or went could touch since it was last looked for, and since the decision. Those whom an
--- earlier decision revoked are asked about from that one on: this one left them out.
--- Parameters: evidence_generation, cohort, deadline_on, as decided; as_of; the window by now:
--- announced_on, deadline_now, settlement_days.
+-- Only recipients are examined whose evidence was touched since findings were last recorded, and since the decision.
+-- People whom an earlier decision revoked are examined since that one: this decision left them out.
+-- Parameters: evidence_generation, cohort, deadline_on: as decided; as_of; announced_on, deadline_now, settlement_days:
+-- the window as known now.
 -- Role: decide.
 with touched as materialized (
     select b.recipient_id
@@ -26,7 +26,7 @@ asked as materialized (
         v.recipient_id is not null as is_revoked,
         e.recipient_id is not null as is_reinstated,
         o.outcome = 'purchased' or s.delivery_id is not null or coalesce(e.because = 'purchase', false) as has_counted,
-        -- Undone at any time: that is how the evidence is kept after a decision.
+        -- After a decision, the evidence counts cancellations at any time.
         b.purchase_line is not null as has_purchase,
         coalesce(s.delivery_id, case when o.outcome = 'purchased' then o.delivery_id end) as counted_delivery_id,
         coalesce(s.line, case when o.outcome = 'purchased' then o.line end) as counted_line
@@ -57,7 +57,7 @@ findings as (
         case
             when a.has_counted and not a.has_purchase and w.recipient_id is null then 'purchase_gone'
             when a.is_revoked and n.outcome = 'purchased' then 'reinstatement_proposed'
-            -- Whoever was held for such a row, and revoked by a person who looked into it, is no new case.
+            -- A recipient who was held for such a row, and revoked after a resolution, is not a new case.
             when a.is_revoked and a.outcome <> 'held' and n.because = 'damaged_row' then 'damaged_row'
             when a.outcome = 'held' and n.outcome = 'purchased' then 'hold_resolvable'
         end as kind,
@@ -79,7 +79,7 @@ select
 from findings as f
 where
     f.kind is not null
-    -- A reinstatement is proposed of a person. A finding of before has no deadline.
+    -- A reinstatement is proposed once per person. Findings of earlier versions have no deadline.
     and not exists (
         select from late_findings as l
         where

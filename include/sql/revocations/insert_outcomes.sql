@@ -1,6 +1,6 @@
--- Grain: one outcome per recipient and deadline: a second one breaks the primary key.
--- Whoever the two readings differ on is held, by the row that the second one goes by, else the first.
--- In the order of the key: an index that grows at its end is twice as fast.
+-- Grain: one outcome per recipient and deadline. Must not run twice: a second outcome violates the primary key.
+-- A recipient on whom the two readings differ is held, with the row of the second reading or else of the first.
+-- The rows are in the order of the key, since appending to the index is twice as fast.
 -- Parameters: cohort, deadline_on, as_of, decision_id.
 -- Role: decide.
 insert into outcomes (recipient_id, cohort, deadline_on, outcome, because, delivery_id, line, entry)

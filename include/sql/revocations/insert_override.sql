@@ -1,4 +1,5 @@
--- Grain: one override per attempt that a breaker stopped, ever.
+-- Grain: one override per attempt that a breaker stopped.
+-- May run twice: the first override stays.
 -- Parameters: decision_id, overridden_by, because, overridden_on.
 -- Role: decide.
 insert into overrides (decision_id, overridden_by, because, overridden_on)

@@ -1,5 +1,6 @@
--- Grain: one row per recipient on whom the two readings differ, an array's entry each.
--- May run twice. Parameters: decision_id, recipient_ids, first_outcomes, first_becauses, first_delivery_ids,
+-- Grain: one row per recipient on whom the two readings differ. Each array has one entry per recipient.
+-- May run twice: the second run inserts no row.
+-- Parameters: decision_id, recipient_ids, first_outcomes, first_becauses, first_delivery_ids,
 -- first_lines, second_outcomes, second_becauses, second_delivery_ids, second_lines.
 -- Role: decide.
 insert into reading_differences (

@@ -1,5 +1,6 @@
 -- Grain: one rejection per batch, person and day.
--- May run twice. Parameters: digest, rejected_by, rejected_on.
+-- May run twice: the second run inserts no row.
+-- Parameters: digest, rejected_by, rejected_on.
 -- Role: decide.
 insert into rejections (digest, rejected_by, rejected_on)
 values (:digest, :rejected_by, :rejected_on)

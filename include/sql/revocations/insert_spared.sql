@@ -1,6 +1,7 @@
--- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them:
--- with the row of the purchase, where it is one.
--- May run twice. Parameters: cohort, deadline_on, as_of; announced_on, settlement_days: the window as decided.
+-- Grain: one finding per overdue recipient who was not revoked because late evidence clears them, with the row of the
+-- purchase if there is one.
+-- May run twice: a finding is written once.
+-- Parameters: cohort, deadline_on, as_of; announced_on, settlement_days: the window as decided.
 -- Role: decide.
 with spared as materialized (
     select o.recipient_id

@@ -1,4 +1,4 @@
--- Grain: one boolean, whether somebody has answered for an attempt by a day.
+-- Grain: one boolean, whether an attempt was overridden on or before a day.
 -- Parameters: decision_id, as_of.
 select exists(
     select from overrides as o

@@ -1,4 +1,4 @@
--- Grain: one boolean, whether deliveries could have touched anybody of a cohort since late truth was last looked for.
+-- Grain: one boolean, whether the evidence of a cohort was refreshed since late findings were last recorded.
 -- Parameters: cohort.
 select exists(
     select from evidence_bases as b

@@ -1,4 +1,4 @@
--- Grain: one row per appeal, the open ones first.
+-- Grain: one row per appeal, open appeals first.
 -- Parameters: none.
 select
     a.appeal_id,

@@ -1,5 +1,5 @@
--- Grain: one row per batch of a decision and subject, the latest first: who has approved it, and how many must still.
--- Reinstatements are the cohort's: what was proposed before it was decided anew stands.
+-- Grain: one row per batch of a decision and subject, the latest first: who has approved it, and how many approvals are
+-- missing. Reinstatements belong to the cohort: a proposal stays valid when the cohort is decided again.
 -- Parameters: decision_id, subject.
 select
     b.digest,

@@ -1,4 +1,4 @@
--- Grain: one row per cohort whose latest attempt to decide was stopped by deliveries that were missing.
+-- Grain: one row per cohort whose latest attempt to decide was stopped by missing deliveries.
 -- Parameters: none.
 with latest as (
     select distinct on (cohort)

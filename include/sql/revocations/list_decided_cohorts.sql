@@ -1,5 +1,5 @@
--- Grain: one row per cohort that has a decision, in the order of their announcement, also of those that the calendar
--- has no more.
+-- Grain: one row per cohort that has a decision, in the order of announcement. The calendar may no longer have it.
+-- Parameters: none.
 select d.cohort
 from decisions as d
 where d.status = 'made'

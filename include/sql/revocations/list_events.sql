@@ -1,7 +1,7 @@
--- Grain: one row per thing that is known of a recipient, in order of time. No card number and no name in it.
--- What occurred outside (purchases, messages) is told when it occurred. What was recorded is told in the order of
--- recording, when it was recorded (`told_at`): never before what was recorded earlier, whatever day a replay played.
--- `about_on` is the day that a fact is about.
+-- Grain: one row per event that is known about a recipient, in order of time, without card numbers and names.
+-- Events outside the warehouse (purchases, messages) have the instant at which they occurred. Recorded facts are in the
+-- order of recording and have the instant of recording (`event_at`), which is never before that of an earlier record,
+-- even in a replay. `about_on` is the day that a fact is about.
 -- Parameters: recipient_ids.
 with asked as materialized (
     select
@@ -54,27 +54,27 @@ occurred as (
     left join reminder_runs as n on m.cohort = n.cohort and m.remind_on = n.remind_on
 ),
 
--- Whether a replay or a live run was at work, by what runs record each day.
+-- Whether each run was live or a replay, by the facts that runs record each day.
 runs as materialized (
     select
         recorded_at,
-        told_at(recorded_at, as_of, interval '0') <> recorded_at as is_replay
+        event_at(recorded_at, as_of, interval '0') <> recorded_at as is_replay
     from standings
     union all
     select
         recorded_at,
-        told_at(recorded_at, as_of, interval '0') <> recorded_at
+        event_at(recorded_at, as_of, interval '0') <> recorded_at
     from decisions
     union all
     select
         recorded_at,
-        told_at(recorded_at, created_on, interval '0') <> recorded_at
+        event_at(recorded_at, created_on, interval '0') <> recorded_at
     from versions
 ),
 
--- `day_at` is the instant by the day that it was recorded for. Where no such day is kept, the next run tells whether it
--- was recorded live; `replay_at` is then the instant in a replay, null where only the day is known on which it takes
--- effect.
+-- `day_at` is the instant by the day that a fact was recorded for. If a fact has no such day, the next run shows
+-- whether it was recorded live. If not, `replay_at` is the instant in the replay, or null if only the day is known on
+-- which the fact takes effect.
 recorded as (
     select
         a.recipient_id,
@@ -151,7 +151,7 @@ recorded as (
     select
         a.recipient_id,
         d.recorded_at,
-        told_at(d.recorded_at, d.as_of, interval '6 hours'),
+        event_at(d.recorded_at, d.as_of, interval '6 hours'),
         null,
         d.as_of,
         'decided',
@@ -191,7 +191,7 @@ recorded as (
     select
         a.recipient_id,
         p.recorded_at,
-        told_at(
+        event_at(
             p.recorded_at, p.approved_on, make_interval(hours => case p.subject when 'revocation' then 6 else 2 end)
         ),
         null,
@@ -208,7 +208,7 @@ recorded as (
     select
         a.recipient_id,
         p.recorded_at,
-        told_at(
+        event_at(
             p.recorded_at, p.rejected_on, make_interval(hours => case b.subject when 'revocation' then 6 else 2 end)
         ),
         null,
@@ -223,7 +223,7 @@ recorded as (
     select
         a.recipient_id,
         v.recorded_at,
-        told_at(v.recorded_at, v.revoked_on, make_interval(hours => case b.subject when 'hold' then 2 else 6 end)),
+        event_at(v.recorded_at, v.revoked_on, make_interval(hours => case b.subject when 'hold' then 2 else 6 end)),
         null,
         v.revoked_on,
         'revoked',
@@ -238,7 +238,7 @@ recorded as (
     select
         a.recipient_id,
         l.recorded_at,
-        told_at(l.recorded_at, l.found_on, make_interval(hours => case l.kind when 'spared' then 6 else 2 end)),
+        event_at(l.recorded_at, l.found_on, make_interval(hours => case l.kind when 'spared' then 6 else 2 end)),
         null,
         l.found_on,
         case l.kind when 'deadline_extended' then 'reinstatement_proposed' else l.kind end,
@@ -252,7 +252,7 @@ recorded as (
     select
         a.recipient_id,
         e.recorded_at,
-        told_at(e.recorded_at, e.reinstated_on, interval '2 hours'),
+        event_at(e.recorded_at, e.reinstated_on, interval '2 hours'),
         null,
         e.reinstated_on,
         'reinstated',
@@ -265,7 +265,7 @@ recorded as (
     select
         a.recipient_id,
         p.recorded_at,
-        told_at(p.recorded_at, p.opened_on, interval '2 hours'),
+        event_at(p.recorded_at, p.opened_on, interval '2 hours'),
         null,
         p.opened_on,
         'appealed',
@@ -276,7 +276,7 @@ recorded as (
     select
         a.recipient_id,
         i.recorded_at,
-        told_at(i.recorded_at, i.decided_on, interval '2 hours'),
+        event_at(i.recorded_at, i.decided_on, interval '2 hours'),
         null,
         i.decided_on,
         case when i.is_upheld then 'appeal_upheld' else 'appeal_dismissed' end,
@@ -288,7 +288,7 @@ recorded as (
     select
         a.recipient_id,
         h.recorded_at,
-        told_at(h.recorded_at, h.resolved_on, interval '2 hours'),
+        event_at(h.recorded_at, h.resolved_on, interval '2 hours'),
         null,
         h.resolved_on,
         'hold_resolved',
@@ -299,7 +299,7 @@ recorded as (
     select
         a.recipient_id,
         c.recorded_at,
-        told_at(c.recorded_at, c.corrected_on, interval '2 hours'),
+        event_at(c.recorded_at, c.corrected_on, interval '2 hours'),
         null,
         c.corrected_on,
         case when c.request is null then 'corrected' else 'correction_proposed' end,
@@ -312,7 +312,7 @@ recorded as (
     select
         a.recipient_id,
         d.recorded_at,
-        told_at(d.recorded_at, d.decided_on, interval '2 hours'),
+        event_at(d.recorded_at, d.decided_on, interval '2 hours'),
         null,
         d.decided_on,
         case when d.is_approved then 'corrected' else 'correction_dismissed' end,
@@ -327,7 +327,7 @@ recorded as (
     select
         a.recipient_id,
         v.recorded_at,
-        told_at(v.recorded_at, v.created_on, v.created_at - wib_midnight(v.created_on)),
+        event_at(v.recorded_at, v.created_on, v.created_at - wib_midnight(v.created_on)),
         null,
         v.created_on,
         case when c.op = 'ADD' then 'listed' else 'withdrawn_from_list' end,
@@ -337,7 +337,7 @@ recorded as (
     inner join versions as v on c.version = v.version
 ),
 
--- What one statement has recorded is recorded at one instant: causes come first, then whatever order stays the same.
+-- Facts of one statement have one instant: causes come first, then any order that is stable.
 placed as (
     select
         r.recipient_id,
@@ -377,7 +377,7 @@ placed as (
         on r.day_at is null
 ),
 
--- On the day on which it takes effect, but not after what was recorded later.
+-- A fact without an instant has the day on which it takes effect, but never comes after a later record.
 dated as (
     select
         p.*,

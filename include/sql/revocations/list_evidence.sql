@@ -1,4 +1,4 @@
--- Grain: one row per delivery in force for the decision, with the content that it stood for.
+-- Grain: one row per delivery in force for the decision, with the SHA-256 of its content.
 -- Parameters: announced_on, last_business_date, as_of.
 select
     f.delivery_id,

@@ -1,4 +1,4 @@
--- Grain: one id per attempt to decide a cohort for a deadline that deliveries which were missing have stopped.
+-- Grain: one id per attempt to decide a cohort for a deadline that was stopped by missing deliveries.
 -- Parameters: cohort, deadline_on.
 select decision_id
 from decisions

@@ -1,4 +1,5 @@
--- Grain: one row per held recipient of a decision who was found not to have bought, by a day, and is not revoked.
+-- Grain: one row per held recipient of a decision who was found not to have bought, on or before a day, and is not
+-- revoked.
 -- Parameters: cohort, deadline_on, as_of.
 select
     h.recipient_id,

@@ -1,5 +1,5 @@
--- Grain: one row per recipient whom a decision holds, with the row that it was held for, and what was found since.
--- Parameters: cohort, may be null for all.
+-- Grain: one row per recipient whom a decision holds, with the row that caused the hold and its resolution.
+-- Parameters: cohort, or null for all.
 select
     o.cohort,
     lpad(r.card_number::text, 16, '0') as card_number,
@@ -35,7 +35,7 @@ left join late_findings as f
         and (f.deadline_on is null or o.deadline_on = f.deadline_on)
 left join
     lateral (
-        -- A purchase that a person found once stays found. What was not found is about its own deadline.
+        -- A purchase that was found counts for every later deadline. No purchase counts for its own deadline only.
         select n.*
         from hold_resolutions as n
         where n.recipient_id = o.recipient_id and (n.is_purchased or n.deadline_on = o.deadline_on)
@@ -51,7 +51,7 @@ left join deliveries as z on x.second_delivery_id = z.delivery_id
 where
     o.outcome = 'held'
     and (cast(:cohort as integer) is null or o.cohort = :cohort)
-    -- the decision of the latest deadline
+    -- only the decision for the latest deadline
     and not exists (
         select from outcomes as n where n.recipient_id = o.recipient_id and n.deadline_on > o.deadline_on
     )

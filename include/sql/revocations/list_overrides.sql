@@ -1,4 +1,4 @@
--- Grain: one row per breaker that was overridden for a decision, in order: what it said, who answers for it, and why.
+-- Grain: one row per breaker that was overridden for a decision, in order: what it said, who overrode it, and why.
 -- Parameters: decision_id.
 select
     b.reason,

@@ -1,4 +1,4 @@
--- Grain: one row per recipient of a decision on whom its two readings differ, with what the second one said.
+-- Grain: one row per recipient of a decision on whom its two readings differ, with the result of the second one.
 -- Parameters: decision_id, recipient_ids.
 select
     f.recipient_id,

@@ -1,4 +1,4 @@
--- Grain: one row per delivery in force in a window that holds far fewer rows than its platform's days usually do there.
+-- Grain: one row per delivery in a window with far fewer rows than the median of its platform's days in that window.
 -- Parameters: delivery_ids, share_least, rows_least, days_least.
 with days as (
     select

@@ -1,6 +1,7 @@
--- Grain: one row per batch of some digests: everything that its signatures are held against. `identities` are its
--- people, a card and a NIK each, in the order of the cards; `signed` has who, on which day, over whom, and the
--- signature; `corrected` has what NIKs were before each correction, the earliest first.
+-- Grain: one row per batch with one of the digests: everything that its signatures are verified against. `identities`
+-- has a card and a NIK per person, in the order of the cards. `signed` has the signer, the day, the SHA-256 of the
+-- identities and the signature of each signed approval. `corrected` has the NIK before each correction, the earliest
+-- first.
 -- Parameters: digests.
 select
     b.digest,

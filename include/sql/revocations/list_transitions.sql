@@ -1,4 +1,4 @@
--- Grain: one row per transition that the warehouse allows, but those of a deadline that is decided anew.
+-- Grain: one row per transition that the warehouse allows, except those of a cohort that is decided again.
 -- Parameters: none.
 select
     from_state,

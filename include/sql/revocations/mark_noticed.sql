@@ -1,5 +1,6 @@
--- Grain: one row, the cohort's evidence: late truth has been looked for up to its generation.
--- May run twice. Parameters: cohort.
+-- Grain: one row, the base of the cohort's evidence: late findings are recorded up to its generation.
+-- May run twice: the second run updates no row.
+-- Parameters: cohort.
 -- Role: decide.
 update evidence_bases
 set noticed = generation

@@ -1,4 +1,4 @@
--- Grain: one row, whether an approval counts only with a signature.
+-- Grain: one boolean, whether an approval counts only with a signature.
 -- Parameters: none.
 select must_be_signed
 from approval_rule

@@ -1,11 +1,11 @@
--- Grain: one row, the batch that stands to be approved by what is known at `as_of`, or none where nobody is concerned.
--- May run twice: the same people of the same decision are the same batch, proposed once.
--- Whoever the deliveries known by now speak for is in no batch of revocations, though the decision saw no purchase: it
--- was made before they arrived. Once a decision was carried out, nobody is. A proof that was taken back reinstates
--- nobody. A hold is decided person by person. The evidence is fresh: whom it did not touch since stands as decided.
--- Parameters: decision_id, evidence_generation, cohort, deadline_on, as decided; subject, as_of, proposed_by;
--- announced_on, deadline_now, settlement_days, the window by now; recipient_id, of the one held person that a batch is
--- about, else null.
+-- Grain: one row, the batch to be approved by what is known at `as_of`, or none if it would be empty.
+-- May run twice: the same people of the same decision are the same batch, which is proposed once.
+-- A batch of revocations leaves out overdue recipients whom later deliveries clear, although the decision saw no
+-- purchase. It is empty once the decision was carried out. A purchase that was withdrawn reinstates nobody. A hold is
+-- proposed per person. The evidence must be refreshed before: recipients whom it did not touch keep the outcome of the
+-- decision.
+-- Parameters: decision_id, evidence_generation, cohort, deadline_on: as decided; subject, as_of, proposed_by;
+-- announced_on, deadline_now, settlement_days: the window as known now; recipient_id: the person of a hold, else null.
 -- Role: decide.
 with candidates as materialized (
     select
@@ -28,7 +28,7 @@ with candidates as materialized (
         null
     from late_findings as f
     inner join revocations as v on f.recipient_id = v.recipient_id
-    -- By whichever decision: one that was not carried out may have revoked single people before the next was made.
+    -- By any decision: one that was replaced before it was carried out may have revoked single people.
     inner join decisions as d on v.decision_id = d.decision_id
     where
         :subject = 'reinstatement'
@@ -80,7 +80,7 @@ people as materialized (
     left join now_standing as s on c.recipient_id = s.recipient_id
     where
         coalesce(s.outcome::text, 'overdue') = any(c.if_standing)
-        -- What a person looked into is one doubt, another one holds again.
+        -- A resolution is about one doubt. Another doubt holds the person again.
         and (c.doubt is null or s.outcome <> 'held' or s.doubt = c.doubt)
 ),
 
@@ -91,7 +91,7 @@ content as materialized (
             sha256(
                 convert_to(
                     :subject || chr(10) || :decision_id || chr(10)
-                    -- of whom the NIK was corrected, that NIK too: the others' are those of the decision's roster
+                    -- with the NIK if it was corrected: the other NIKs are those of the decision's roster
                     || string_agg(
                         r.card_number || coalesce(' ' || n.nik, ''), chr(10)
                         order by r.card_number
@@ -130,8 +130,8 @@ members as (
     cross join people as p
 ),
 
--- The latest proposal is the one that stands, unless it has lapsed: one that comes back after another is told again.
--- Reinstatements are the cohort's, whichever decision was the latest when they were proposed.
+-- The latest proposal is valid unless it has lapsed. A batch that returns after another one is proposed again.
+-- Reinstatements belong to the cohort, whichever decision was the latest when they were proposed.
 latest as (
     select
         p.proposal_id,

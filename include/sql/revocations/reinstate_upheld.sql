@@ -1,5 +1,6 @@
--- Grain: one reinstatement per recipient whose appeal was upheld by a day.
--- May run twice: a recipient is reinstated once. Parameters: as_of.
+-- Grain: one reinstatement per recipient whose appeal was upheld on or before a day.
+-- May run twice: a recipient is reinstated once.
+-- Parameters: as_of.
 -- Role: decide.
 insert into reinstatements (recipient_id, because, approvers, reinstated_on)
 select

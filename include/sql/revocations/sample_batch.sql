@@ -1,4 +1,5 @@
--- Grain: one row per sampled member of a batch: the last digits of the card, the evidence's reason, reminders taken.
+-- Grain: one row per sampled member of a batch: the card's last digits, the region, the reason of the outcome, and the
+-- number of accepted reminders.
 -- Parameters: digest, count.
 select
     right(r.card_number::text, 4) as card_ends,

@@ -1,4 +1,5 @@
--- Grain: the one row of the rule. May run twice.
+-- Grain: the one row of the rule.
+-- May run twice: the second run writes the same values.
 -- Parameters: one_approver_up_to, approvers, approvers_above, must_be_signed.
 -- Role: owner.
 insert into approval_rule (one_approver_up_to, approvers, approvers_above, must_be_signed)

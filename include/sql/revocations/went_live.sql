@@ -1,4 +1,4 @@
--- Grain: one row, since when the warehouse is live; none where it never was.
+-- Grain: one row, the instant since which the warehouse is live, or none if it never was.
 -- Parameters: none.
 select went_live_at
 from went_live

@@ -1,4 +1,4 @@
-"""A running machine in the night in which the feeds of 14 March 2021 are due, and what befalls it."""
+"""A running machine in the night in which the feeds of 14 March 2021 are due, and the faults that it meets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ calendar_file, plain_world = e2e.calendar_file, e2e.plain_world
 
 @pytest.fixture(scope="module")
 def plain(plain_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The world's landing zone as it was that night, and beside it what comes later."""
+    """The world's landing zone as it was that night, and the deliveries that arrive later."""
     landing = tmp_path_factory.mktemp("zone") / "landing"
     shutil.copytree(plain_world / "landing", landing)
     for delivery in landing.glob("feeds/*/*"):

@@ -1,4 +1,4 @@
-"""What befalls a running machine: a full disk, a database that dies, a landing zone that goes, a clock that jumps.
+"""Faults of a running machine: a full disk, a killed database, a missing landing zone, a clock that jumps.
 
 The machine lives in the night in which the feeds of 14 March 2021 are due. Each fault ends as if it had not been.
 """
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.skipif(machine_faults.COMPILER is No
 
 
 def taken_in(machine: Machine) -> tuple[int, int, int]:
-    """Deliveries, the rows that they say were loaded, the rows that were."""
+    """Return the number of deliveries, of the rows that they report as loaded, and of the loaded rows."""
     query = (
         "select count(*), sum(loaded), (select count(*) from transactions) from deliveries where status = 'accepted'"
     )
@@ -38,7 +38,7 @@ def taken_in(machine: Machine) -> tuple[int, int, int]:
 
 
 def run_of(machine: Machine, day: str) -> str:
-    """The scheduled run of a business date, once there is one."""
+    """Return the scheduled run of a business date, and wait until there is one."""
 
     def found() -> list[str]:
         starts = {run["dag_run_id"]: run["data_interval_start"] for run in machine.runs("platform_feeds")}
@@ -50,7 +50,7 @@ def run_of(machine: Machine, day: str) -> str:
 
 
 def clear_failed(machine: Machine, dag_id: str, run_id: str) -> None:
-    """As an operator does, once what was wrong is right."""
+    """Clear the run, as an operator does once the fault is repaired."""
     which = {"dry_run": False, "only_failed": True}
     machine.call("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", json=which)
 
@@ -74,7 +74,7 @@ def test_the_warehouses_disk_is_full_and_then_the_database_dies_while_a_day_is_l
     machine.until(lambda: is_tried_again(machine, run_id), "a task that is tried again", 120)
     assert taken_in(machine)[2] == 0
     with machine.instance.database("warehouse") as connection:
-        # Whoever gets on waits here, and dies with the database in the middle.
+        # The task waits here, and dies with the database in the middle of its work.
         disk.empty()
         connection.execute("lock table transactions in share row exclusive mode")
         waits = "select 1 from pg_locks where not granted and relation = 'transactions'::regclass"
@@ -120,7 +120,7 @@ def test_the_landing_zone_goes_and_comes_back_and_the_intake_is_late(
 
 
 def test_the_clock_jumps_by_a_day_and_back(machine: Machine, clock: machine_faults.Clock) -> None:
-    """Each day's run comes once, whatever the clock says meanwhile."""
+    """Each day has one run, whatever the clock shows in between."""
     before, now = machine.instance.state(), clock.now()
     clock.set(now + timedelta(days=1))
     later = run_of(machine, "2021-03-15")
@@ -139,7 +139,7 @@ def test_the_clock_jumps_by_a_day_and_back(machine: Machine, clock: machine_faul
 
 
 def not_running(machine: Machine, run_id: str) -> bool:
-    """Nothing of a run is at work: it has ended, or waits for feeds."""
+    """Return whether no task of a run is at work: the run has ended, or waits for feeds."""
     states = {task["state"] for task in machine.tasks("platform_feeds", run_id)}
     return not states & {"running", "queued"} and bool(states)
 
@@ -170,7 +170,7 @@ def test_two_schedulers_at_once_do_nothing_twice(machine: Machine) -> None:
 
 
 def test_the_published_folders_disk_is_full(machine: Machine, disk: machine_faults.Disk, plain_world: Path) -> None:
-    """The run is red and says so, the list before stays in force; with room again, it is cleared and goes on."""
+    """The run fails with a reason and the previous list stays in force. With space again, the cleared run succeeds."""
     home = machine.instance.home
     published = sorted(path.name for path in (home / "publish" / "blacklist").glob("v*"))
     machine.unpause("cohort_deadline")

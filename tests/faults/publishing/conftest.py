@@ -19,14 +19,14 @@ later, listed, own_keys, rekeyed = blacklist.later, blacklist.listed, blacklist.
 
 @pytest.fixture
 def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket."""
+    """Return the URL of an empty bucket."""
     with empty_bucket(request.config, monkeypatch) as url:
         yield url
 
 
 @pytest.fixture(params=["a folder", "S3"])
 def place(request: pytest.FixtureRequest, listed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> UPath:
-    """The list's folder, here or in an object storage."""
+    """Return the list's folder, on disk or in an object storage."""
     if request.param == "S3":
         monkeypatch.setenv("PRAKERJA_PUBLISH", f"{request.getfixturevalue('bucket')}/publish")
     return UPath(os.environ["PRAKERJA_PUBLISH"]) / "blacklist"
@@ -34,14 +34,14 @@ def place(request: pytest.FixtureRequest, listed: Path, home: Path, monkeypatch:
 
 @pytest.fixture
 def stored(bucket: str, listed: Path, monkeypatch: pytest.MonkeyPatch) -> UPath:
-    """As `listed`, to be published in an object storage; gives the list's folder there."""
+    """As `listed`, but published in an object storage. Return the list's folder there."""
     monkeypatch.setenv("PRAKERJA_PUBLISH", f"{bucket}/publish")
     return UPath(bucket) / "publish" / "blacklist"
 
 
 @pytest.fixture
 def unreached(stored: UPath, monkeypatch: pytest.MonkeyPatch) -> UPath:
-    """The folder of a list in an object storage that does not answer any more."""
+    """Return the folder of a list in an object storage that no longer answers."""
     import s3fs
 
     published("first")

@@ -1,4 +1,4 @@
-"""A list in an object storage: as in a folder, with publishers killed at every step, and not reached."""
+"""A list in an object storage: the same as in a folder, with killed publishers, and unreachable."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_object_storage_holds_the_list_under_an_earlier_key_too(
 
 
 def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPath, home: Path) -> None:
-    """One version after the other, each of whose publishers dies a step later than the one before."""
+    """Publish one version after another, and kill each publisher a step later than the one before."""
     taken: list[str] = []
     published("first")
     with watched(taken.append):
@@ -92,7 +92,7 @@ def test_a_publisher_to_an_object_storage_may_be_killed_at_any_step(stored: UPat
     assert everything_in(stored.parent) == undisturbed(home / "undisturbed", "second", AT)
 
 
-def test_who_has_listed_an_object_storage_sees_what_another_publishes_there(stored: UPath, home: Path) -> None:
+def test_a_client_that_has_listed_an_object_storage_sees_later_publications(stored: UPath, home: Path) -> None:
     published("first")
     client = reader(home / "reader")
     assert client.sync(storage.source_in(stored), AT).trusted.version == 1
@@ -105,7 +105,7 @@ def test_who_has_listed_an_object_storage_sees_what_another_publishes_there(stor
 
 
 def test_a_keyring_that_cannot_be_looked_at_is_not_written_over(stored: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object storage that is busy is no storage without a keyring."""
+    """A busy object storage must not be taken for one without a keyring."""
     import s3fs
 
     published("first")
@@ -126,13 +126,13 @@ def test_a_keyring_that_cannot_be_looked_at_is_not_written_over(stored: UPath, m
     assert [after[name] for name in kept] == [before[name] for name in kept]
 
 
-def test_a_publisher_to_an_object_storage_that_is_not_reached_says_so_and_leaves_no_version(unreached: UPath) -> None:
+def test_a_publisher_to_an_unreachable_object_storage_fails_and_leaves_no_version(unreached: UPath) -> None:
     with pytest.raises(PrakerjaError, match="check"):
         published("second")
     assert versions() == [(1, "first")]
 
 
-def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached: UPath, home: Path) -> None:
+def test_a_reader_of_an_unreachable_object_storage_gets_a_reason(unreached: UPath, home: Path) -> None:
     for act in (
         lambda: reader(home / "reader").sync(storage.source_in(unreached), AT),
         lambda: storage.find_list(str(unreached)),
@@ -142,7 +142,7 @@ def test_a_reader_of_an_object_storage_that_is_not_reached_is_told_so(unreached:
             act()
 
 
-def test_a_bucket_that_is_not_there_is_one_line(listed: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bucket_is_reported_in_one_line(listed: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRAKERJA_PUBLISH", f"{bucket}-that-is-not-there/publish")
     with pytest.raises(PrakerjaError, match=r"cannot be written .*: check PRAKERJA_PUBLISH"):
         published("first")
@@ -154,7 +154,7 @@ def test_a_bucket_that_is_not_there_is_one_line(listed: Path, bucket: str, monke
 
 
 def test_a_file_is_put_into_an_object_storage_at_once(stored: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload in parts, whose publisher dies, would leave them there for nobody to see."""
+    """A multipart upload by a killed publisher would leave invisible parts there."""
     import s3fs
 
     asked, call = [], s3fs.S3FileSystem._call_s3

@@ -49,7 +49,7 @@ def test_publishers_at_once_give_each_number_once_and_an_occasion_one_version(
 
 
 def test_a_publisher_that_waited_for_another_publishes_nothing_older_than_its_version(listed: Path, home: Path) -> None:
-    """What it takes for now was before it waited: a reader refuses a version that says it is older than the last."""
+    """The instant must be taken after the wait: a reader refuses a version that is older than the last."""
     client = reader(home / "reader")
     published("first", AT + timedelta(seconds=2))
     client.sync(Folder(UPath(listed)), AT + timedelta(seconds=2))
@@ -66,7 +66,7 @@ def test_a_publisher_that_waited_for_another_publishes_nothing_older_than_its_ve
     ],
 )  # fmt: skip
 def test_a_publisher_that_lost_its_lock_does_not_turn_the_pointer_back(later: Path, home: Path, step: str) -> None:
-    """Its connection is gone, another publishes the version after its own, and it goes on as if nothing were."""
+    """Its connection is lost, another publisher publishes the next version, and the first one continues."""
     others = []
 
     def reached(now: str) -> None:
@@ -103,7 +103,7 @@ def test_a_list_that_has_more_versions_of_this_warehouse_asks_for_a_later_backup
 
 @pytest.mark.parametrize("knows", [1, 2, 3])
 def test_two_warehouses_cannot_share_a_folder(later: Path, home: Path, knows: int, monkeypatch: Any) -> None:
-    """However many versions the other has published elsewhere, and though it has the same keys."""
+    """This holds for any number of versions published elsewhere, and with the same keys."""
     before = tree(home / "publish")
     with warehouse.transaction(as_owner=True) as connection:  # the other warehouse: of other people
         connection.exec_driver_sql("update blacklist_changes set recipient_id = 6 where recipient_id = 1")
@@ -117,7 +117,7 @@ def test_two_warehouses_cannot_share_a_folder(later: Path, home: Path, knows: in
     assert tree(home / "publish") == before
 
 
-def test_a_warehouse_that_no_longer_gives_the_list_that_it_has_published_publishes_no_other(
+def test_a_warehouse_that_no_longer_yields_its_published_list_publishes_no_other(
     later: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with warehouse.transaction(as_owner=True) as connection:
@@ -128,8 +128,8 @@ def test_a_warehouse_that_no_longer_gives_the_list_that_it_has_published_publish
     assert not (home / "elsewhere" / "blacklist" / POINTER).exists()
 
 
-def test_nobody_is_listed_by_what_was_put_into_the_list_before_with_the_right_signature(later: Path) -> None:
-    """Whoever holds the signing key may write a list; the next one is made from what this warehouse has published."""
+def test_nobody_is_listed_by_an_earlier_entry_with_a_valid_signature(later: Path) -> None:
+    """A thief with the signing key can write a list. The next list is built from what this warehouse has published."""
     folder = later / "v000001"
     data = (folder / "manifest.json").read_bytes()
     bent = gzip.decompress((folder / "snapshot.csv.gz").read_bytes()).replace(b",12,", b",13,", 1)

@@ -22,7 +22,7 @@ STEPS = ("fsync", "mkdir", "rename", "replace", "rmdir", "unlink")
 
 
 def killed_at(step: int, job: Callable[[], Any]) -> bool:
-    """Do a job in a child that is killed when it is about to change the disk for the n-th time; whether it was."""
+    """Do a job in a child that is killed before its n-th change of the disk. Return whether it was killed."""
     pid = os.fork()
     if pid:
         status = os.waitpid(pid, 0)[1]
@@ -71,7 +71,7 @@ def test_a_reader_that_is_killed_anywhere_holds_the_old_list_or_the_new_one(
     assert step > (2 if journey in ("nothing", "a keyring") else 6)
 
 
-def test_a_reader_that_is_killed_while_it_mends_its_list_tells_of_the_damage_or_has_mended_it(
+def test_a_reader_killed_while_it_repairs_its_list_reports_the_damage_or_has_repaired_it(
     reader: Reader, repository: Repository, tmp_path: Path
 ) -> None:
     bend_own(reader, "subjects.bin", lambda data: data[:-32])

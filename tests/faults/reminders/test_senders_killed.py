@@ -32,7 +32,7 @@ threads = [Thread(target=send) for _ in range(int(sys.argv[1]))]
 
 
 def sender(desk: Desk, tasks: int = 1) -> subprocess.Popen[bytes]:
-    """Start so many tasks of a worker in one process, by the login that workers have."""
+    """Start several tasks of a worker in one process, with the login of workers."""
     url = warehouse.url(login="warehouse_worker").render_as_string(hide_password=False)
     return subprocess.Popen(
         [sys.executable, "-c", SENDER, str(tasks), desk.at.sms, desk.at.sms_fallback, desk.at.smtp], cwd=PROJECT,
@@ -40,8 +40,8 @@ def sender(desk: Desk, tasks: int = 1) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def test_killed_at_any_moment_nobody_gets_two(desk: Desk) -> None:
-    """Processes are killed with -9 at ever later moments, and the next goes on; the sandbox counts."""
+def test_senders_killed_at_any_moment_send_nobody_two_messages(desk: Desk) -> None:
+    """Processes are killed with SIGKILL at later and later moments, and the next continues. The sandbox counts."""
     crowd = 300
     desk.roster([person(n, phone(n)) if n % 3 else person(n, email=f"a{n}@x.example") for n in range(1, crowd + 1)])
     desk.mood("first", seconds=0.05)

@@ -1,4 +1,4 @@
-"""A nasty world and its replay, which went through: what killed replays are held against."""
+"""A nasty world and its complete replay, with which killed replays are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replay that is killed again and again, and two at once: they end as one that went through."""
+"""A replay that is killed repeatedly, and two at once: both have the result of a complete replay."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOMENTS = {
 }
 
 
-def test_killed_and_resumed_it_ends_the_same(replayed: Replayed, instances: Any) -> None:
+def test_a_killed_replay_that_is_repeated_has_the_same_result(replayed: Replayed, instances: Any) -> None:
     reference, _ = replayed
     instance = instances()
     assert instance.run("db", "upgrade").returncode == 0
@@ -45,7 +45,7 @@ def test_killed_and_resumed_it_ends_the_same(replayed: Replayed, instances: Any)
     assert instance.run("blacklist", "verify").returncode == 0
 
 
-def test_two_at_once_end_the_same(replayed: Replayed, instances: Any) -> None:
+def test_two_replays_at_once_have_the_same_result(replayed: Replayed, instances: Any) -> None:
     reference, first = replayed
     instance = instances()
     both = [instance.start("replay", "--from", FIRST, "--to", LAST, "--approve-as", "Siti") for _ in range(2)]

@@ -41,14 +41,14 @@ WORKERS = ("worker-1", "worker-2")
 
 @contextlib.contextmanager
 def locked(server: Postgres, table: str) -> Iterator[None]:
-    """Whoever adds to a table waits in the middle of it, until left."""
+    """Let every insert into a table wait in the middle, until the context ends."""
     with server.connect() as connection, connection.transaction():
         connection.execute(f"lock table {table} in share row exclusive mode")
         yield
 
 
 def who_waits_for(server: Postgres, table: str) -> int | None:
-    """The process of ours that waits for a table."""
+    """Return the process of this product that waits for a table."""
     with server.connect() as connection:
         waiting = connection.execute(
             "select a.client_port from pg_locks l join pg_stat_activity a using (pid)"
@@ -62,7 +62,7 @@ def who_waits_for(server: Postgres, table: str) -> int | None:
 
 
 def kill_worker_of(machine: Machine, pid: int) -> None:
-    """The worker that a task is below, and all that it has started, die at once: as a machine does."""
+    """Kill the worker of a task and all its processes at once, as if the machine failed."""
     above = {each.pid for each in psutil.Process(pid).parents()}
     worker = next(worker for name in WORKERS if (worker := psutil.Process(machine.pid(name))).pid in above)
     for each in [worker, *worker.children(recursive=True)]:
@@ -71,14 +71,14 @@ def kill_worker_of(machine: Machine, pid: int) -> None:
 
 
 def waiting(machine: Machine, server: Postgres, table: str) -> int:
-    """The process that waits for a table, once there is one."""
+    """Return the process that waits for a table, and wait until there is one."""
     found: list[int] = []
     machine.until(lambda: bool(found.extend(filter(None, [who_waits_for(server, table)])) or found), f"at {table}", 90)
     return found[0]
 
 
 def sender(machine: Machine) -> int:
-    """The task that talks to the SMS gateway."""
+    """Return the task that talks to the SMS gateway."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             to_gateway = [each for each in process.net_connections("tcp4") if each.raddr]
@@ -119,8 +119,8 @@ def test_keys_come_from_airflows_secrets_backend(machine: Machine, server: Postg
 
 
 @pytest.mark.parametrize("login", ["service", "receipts", "monitor"])
-def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: Postgres, login: str) -> None:
-    """As the containers do: with the login of their own."""
+def test_processes_reachable_from_outside_can_do_their_work(machine: Machine, server: Postgres, login: str) -> None:
+    """Run it as the containers do, with their own login."""
     work = {
         "service": "from prakerja.cohorts.overview import cohort_table;"
         "print(len([row for row in cohort_table() if row['selected']]))",
@@ -142,7 +142,7 @@ def test_what_is_reached_from_outside_can_do_its_work(machine: Machine, server: 
 def test_killed_while_it_decides_and_while_it_reminds(
     machine: Machine, server: Postgres, clock: machine_faults.Clock
 ) -> None:
-    """The gateway has the messages already when the worker dies, and nobody knows whether."""
+    """The gateway has the messages when the worker is killed, and the warehouse does not know it."""
     gateway = psutil.Process(machine.pid("sandbox"))
     sending = "select count(*) from reminders where state = 'sending'"
     gateway.suspend()
@@ -171,8 +171,8 @@ def test_killed_while_it_decides_and_while_it_reminds(
     assert got == states[0][1] > 0, "each once"
 
 
-def test_what_a_lost_run_has_left_undone_is_found_and_asked_anew(machine: Machine) -> None:
-    """Somebody has made an end of the run that waits for an answer: the daily audit has another one ask."""
+def test_the_work_of_a_lost_run_is_found_and_asked_again(machine: Machine) -> None:
+    """A person has ended the run that waits for an answer. The daily audit starts another one that asks."""
     machine.until(lambda: operators_are_told(machine, "approval"), "that operators are told", 60)
     machine.call("PATCH", f"/dags/cohort_deadline/dagRuns/{DEADLINE}", json={"state": "failed"})
     ended = machine.await_run("cohort_deadline", DEADLINE, 60)
@@ -226,7 +226,7 @@ def test_approved_by_an_operator_and_killed_while_it_publishes(
         ("reader", "select state, count(*) from reminders group by 1", "select address from reminders"),
     ],
 )
-def test_who_is_reached_from_outside_logs_in_as_less(
+def test_processes_reachable_from_outside_have_fewer_rights(
     machine: Machine, server: Postgres, login: str, may: str, may_not: str
 ) -> None:
     with server.connect(f"warehouse_{login}") as connection:

@@ -1,4 +1,4 @@
-"""Logins of their own, each a member of one duty, as a deployment has them; and keys that are nobody else's."""
+"""Logins of their own, each a member of one duty, as a deployment has them; and keys of the test's own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def login(home: Path) -> Iterator[Callable[[str], psycopg.Connection]]:
 
 @pytest.fixture
 def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keys that are nobody else's: a home of the test's own, with the same warehouse; gives its folder of keys."""
+    """Create a home of the test's own with the same warehouse, and return its folder of keys."""
     monkeypatch.setenv("PRAKERJA_DATABASE_URL", warehouse.url(login="warehouse").render_as_string(hide_password=False))
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))
     monkeypatch.setenv("PRAKERJA_CONTACT_KEY", base64.b64encode(bytes(32)).decode())

@@ -38,7 +38,7 @@ def edit(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def lay_key(told: Path) -> SigningKey:
-    """Return a key of an attacker's, laid beside those of the list."""
+    """Return a key of an attacker, and add it to the keys of the list."""
     thief = SigningKey.from_pem(new_signing_key())
     (told.parent / "blacklist" / "keys" / f"{thief.public.key_id}.pem").write_bytes(thief.public.pem)
     return thief
@@ -71,7 +71,7 @@ def test_the_first_anchor_does_not_stand_for_later_ones(told: Path, is_cut: bool
 
 
 def test_an_anchor_of_another_position_is_refused(told: Path) -> None:
-    """Another entry's position and hash, true as they are, are not those of the version's entry."""
+    """The position and hash of another entry are valid, but not those of the version's entry."""
     position, digest = pick("select position, encode(hash, 'hex') from audit_log where position = 3")[0]
     sign_anchor(anchor_of(2) | {"position": position, "hash": digest})
     assert f"has position {position}, but its version was recorded at position" in problems()
@@ -91,7 +91,7 @@ def test_an_anchor_of_another_name_is_refused(told: Path) -> None:
 
 
 def test_anchors_of_another_warehouse_are_refused(told: Path) -> None:
-    """Also where it has the same keys, and the same log."""
+    """This holds even with the same keys and the same log."""
     other = "00000000-0000-4000-8000-000000000000"
     sign_anchor(anchor_of(1) | {"warehouse_id": other})
     assert problems() == f"the anchor v000001.json belongs to another warehouse, {other}"
@@ -140,7 +140,7 @@ def test_a_key_that_lies_beside_the_others_is_not_believed(told: Path) -> None:
         assert f"v00000{version}.json is signed by {thief.public.key_id}, a key that readers of the list" in found
 
 
-def test_a_folder_that_somebody_signed_anew_deceives_nobody_who_has_a_key(
+def test_a_folder_with_new_signatures_deceives_nobody_who_has_a_key(
     own_keys: Path, told: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keyrings, manifests and anchors are all signed by one thief, and the log is rewritten."""
@@ -174,7 +174,7 @@ def test_a_pinned_key_counts_and_another_does_not(told: Path, home: Path) -> Non
     assert "cannot be read" in str(run("--pin", str(home / "nowhere.pem")).exception)
 
 
-def test_without_a_pin_or_copies_it_says_what_is_not_proved(told: Path, home: Path) -> None:
+def test_without_a_pin_or_copies_the_result_names_what_is_not_proved(told: Path, home: Path) -> None:
     done = run()
     assert done.exit_code == 0
     assert done.stderr.startswith("not proved: the keys and anchors lie beside the list")
@@ -233,8 +233,8 @@ def test_copies_are_compared_with_the_log(told: Path, home: Path) -> None:
     assert "the anchor v000002.json is missing" in problems(copies=str(home / "kept"))
 
 
-def test_a_rewritten_log_with_anchors_signed_anew_does_not_agree_with_copies(told: Path, home: Path) -> None:
-    """What somebody can do who has the warehouse and the signing key."""
+def test_a_rewritten_log_with_new_signatures_does_not_agree_with_copies(told: Path, home: Path) -> None:
+    """An attacker has the warehouse and the signing key."""
     shutil.copytree(told, home / "kept")
     rewrite_log(edit)
     for anchor in anchors_of_the_log():

@@ -1,4 +1,4 @@
-"""An entry says who was logged in, whatever the caller says; nobody joins another's entry, or spoils it."""
+"""An entry names the login, whatever the caller claims. Nobody can join or spoil the entry of another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADD = OPT_OUT.format("", "")
 
 
 def add_into(entry: int) -> str:
-    """Return the statement that adds a fact into an entry of one's choice."""
+    """Return the statement that adds a fact to a chosen entry."""
     return OPT_OUT.format(", entry", f", {entry}")
 
 
@@ -178,7 +178,7 @@ def test_a_savepoint_that_is_rolled_back_takes_its_entry_along(cohort: Cohort, l
     assert problems() == ""
 
 
-def test_settings_of_whoever_seals_change_no_digest(cohort: Cohort, login: Login) -> None:
+def test_settings_of_the_sealing_session_change_no_digest(cohort: Cohort, login: Login) -> None:
     sender = login("remind")
     for setting in (
         "timezone = 'Asia/Jakarta'", "datestyle = 'German'", "intervalstyle = 'sql_standard'",
@@ -194,9 +194,9 @@ def test_settings_of_whoever_seals_change_no_digest(cohort: Cohort, login: Login
     assert problems() == ""
 
 
-def test_a_row_that_no_digest_could_be_made_of_is_refused(cohort: Cohort, login: Login) -> None:
+def test_a_row_that_is_too_large_for_a_digest_is_refused(cohort: Cohort, login: Login) -> None:
     receipts = login("receive")
-    with pytest.raises(psycopg.errors.CheckViolation, match="no larger than a megabyte"):
+    with pytest.raises(psycopg.errors.CheckViolation, match="at most a megabyte"):
         receipts.execute(ADD.replace("'x'", "repeat('x', 1000000)"))
 
 
@@ -219,22 +219,22 @@ def test_a_long_actor_is_cut(cohort: Cohort, login: Login) -> None:
     assert last_entry()["actor"] == "x" * 500
 
 
-def test_a_table_of_ones_own_cannot_put_facts_into_the_log(cohort: Cohort, login: Login) -> None:
-    """Sealing would look for its rows for ever, and fail for everybody."""
+def test_a_temporary_table_cannot_add_facts_to_the_log(cohort: Cohort, login: Login) -> None:
+    """Otherwise sealing would look for its rows for ever, and fail for everybody."""
     intake = login("ingest")
     intake.execute("create temporary table invented (entry bigint)")
     intake.execute(
         "create trigger note_fact after insert on invented referencing new table as added"
         " for each statement execute function note_fact()"
     )
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no table of the audit log"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not a table of the audit log"):
         intake.execute("insert into invented values (current_entry())")
     intake.rollback()
     assert problems() == ""
 
 
 def test_an_entry_that_was_restored_is_not_that_of_the_transaction_with_its_number(cohort: Cohort) -> None:
-    """A restored warehouse counts its transactions anew, and may have a backup's unsealed entries."""
+    """A restored warehouse counts transactions from the start, and may have unsealed entries of a backup."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "insert into audit_pending (entry, actor, login, role, xact_id, began_at)"

@@ -67,7 +67,7 @@ def test_an_older_log_with_its_facts_is_found(told: Path) -> None:
     assert "v000002 lies in" in problems(), "though its anchor is gone"
 
 
-def test_only_a_kept_copy_tells_of_an_older_log_whose_folder_was_brought_back_with_it(told: Path, home: Path) -> None:
+def test_only_a_copy_reveals_an_older_log_that_was_restored_with_its_folder(told: Path, home: Path) -> None:
     shutil.copytree(told, home / "copies")
     forget_after(1)
     for name in ("v000002.json", "v000002.json.sig"):
@@ -137,7 +137,7 @@ def test_functions_that_the_owner_replaced_are_not_believed(told: Path) -> None:
 
 
 def test_tables_of_another_schema_are_not_believed(told: Path) -> None:
-    """An owner may have its logins look at other tables first."""
+    """The owner can set a search path by which logins see other tables first."""
     (told / "v000001.json").unlink()
     as_owner(
         "create schema other",
@@ -154,7 +154,7 @@ def test_tables_of_another_schema_are_not_believed(told: Path) -> None:
         warehouse.close_connections()
 
 
-def test_a_fact_on_the_sly_is_found_though_its_table_was_taken_off_the_list(told: Path) -> None:
+def test_a_hidden_fact_is_found_although_its_table_was_removed_from_the_list(told: Path) -> None:
     as_owner(
         "delete from audited where fact = 'waivers'",
         "insert into waivers (delivery_id, accepted_by, because, entry) values (1, 'x', 'x', 99)",
@@ -164,7 +164,7 @@ def test_a_fact_on_the_sly_is_found_though_its_table_was_taken_off_the_list(told
     assert found == "1 rows of waivers are in no entry of the log"
 
 
-def test_a_fact_that_may_be_hidden_from_who_verifies_is_told(told: Path) -> None:
+def test_facts_that_may_be_hidden_from_the_verification_are_reported(told: Path) -> None:
     as_owner(
         "insert into waivers (delivery_id, accepted_by, because, entry) values (1, 'x', 'x', 99)",
         "alter table waivers enable row level security",

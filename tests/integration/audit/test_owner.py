@@ -1,4 +1,4 @@
-"""The owner of the warehouse makes functions, views, operators and types as they like: none of them is asked or run."""
+"""The owner of the warehouse can create any function, view, operator and type: the verification uses none of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOT_THE_TABLE = "is not the table any more that the log was sealed over"
 
 @contextlib.contextmanager
 def bent(*statements: str, undo: tuple[str, ...]) -> Iterator[None]:
-    """What an owner does to the warehouse, until left; the sessions from before are not kept."""
+    """Change the warehouse as its owner, until the context ends. Earlier sessions are closed."""
     try:
         as_owner(*statements)
         warehouse.close_connections()
@@ -97,7 +97,7 @@ def test_a_column_that_is_computed_is_not_believed(told: Path) -> None:
 
 
 def test_what_sealing_leaves_behind_in_its_session_is_not_read(told: Path) -> None:
-    """The function is the owner's, and may make a temporary view of the log's name."""
+    """The function belongs to the owner, and may create a temporary view with the log's name."""
     with bent(
         "create table kept_log as select * from audit_log",
         "alter table kept_log rename column entry to e",
@@ -114,7 +114,7 @@ def test_what_sealing_leaves_behind_in_its_session_is_not_read(told: Path) -> No
 
 
 def test_functions_of_the_owners_do_not_begin_a_transaction(told: Path) -> None:
-    """Nor where the owner has their schema searched first."""
+    """This holds even if the owner's schema is searched first."""
     with bent(
         "create function public.set_config(text, text, boolean) returns text language plpgsql"
         " as $$ begin raise exception 'run'; end $$",
@@ -208,13 +208,13 @@ def test_a_setting_of_the_database_hides_nothing(told: Path) -> None:
     ids=["a column lacks", "a view", "not there", "a child", "a parent", "row-level security", "one column more",
          "published_lists", "audit_log"],
 )  # fmt: skip
-def test_a_table_that_is_not_as_expected_is_told(told: Path, made: list[str], undone: list[str], told_as: str) -> None:
+def test_an_unexpected_table_is_reported(told: Path, made: list[str], undone: list[str], told_as: str) -> None:
     with bent(*made, undo=tuple(undone)):
         assert told_as in problems().splitlines()
 
 
 def test_the_expected_tables_are_those_of_the_schema(home: Path) -> None:
-    """A migration that changes a table of facts changes what the verification expects of it."""
+    """A migration that changes a table of facts must change what the verification expects."""
     from prakerja.blacklist.publisher import audited_tables
 
     expected = audited_tables.expected_tables()
@@ -248,7 +248,7 @@ def test_the_table_of_audited_tables_is_not_needed_to_verify(told: Path, monkeyp
 
 
 @pytest.mark.parametrize("table", ["audit_baseline", "warehouse_identity"])
-def test_a_table_of_one_row_that_was_emptied_is_told(told: Path, table: str) -> None:
+def test_an_emptied_table_of_one_row_is_reported(told: Path, table: str) -> None:
     columns = [column for (column,) in pick(
         f"select attname from pg_attribute where attrelid = '{table}'::regclass and attnum > 0 order by attnum"
     )]  # fmt: skip
@@ -281,7 +281,7 @@ def test_without_an_id_nothing_is_signed_or_published(told: Path) -> None:
 
 
 def test_an_entry_that_is_in_the_log_twice_is_found(told: Path) -> None:
-    """The second one is over facts that were edited."""
+    """The second entry is over edited facts."""
     ((entry,),) = pick("select entry from approvals")
     as_owner("update approvals set approved_by = 'victim'", "alter table audit_log drop constraint audit_log_entry_key")
     ((digest,),) = pick(
@@ -315,14 +315,14 @@ def test_an_entry_that_is_in_the_log_twice_is_found(told: Path) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_facts_of_another_shape_are_told(told: Path, facts: Any) -> None:
+def test_facts_of_another_shape_are_reported(told: Path, facts: Any) -> None:
     rewrite_log(lambda rows: [*rows[:-1], rows[-1] | {"facts": facts}])
     last = pick("select max(position) from audit_log")[0][0]
     assert f"position {last} of the log does not say its facts as entries do" in problems()
 
 
 def test_a_column_that_an_entry_was_not_sealed_over_is_empty_in_its_rows(told: Path) -> None:
-    """Or it was taken away for the sealing, and put back with other contents."""
+    """Otherwise it could be removed during the sealing, and restored with other contents."""
 
     def leave_out(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in rows:
@@ -343,7 +343,7 @@ def test_a_column_that_an_entry_was_not_sealed_over_is_empty_in_its_rows(told: P
 
 
 @pytest.mark.parametrize("login", ["warehouse_service", "warehouse_reader", "warehouse_monitor", "warehouse_receipts"])
-def test_a_login_that_may_not_read_everything_is_told_which_may(
+def test_a_login_without_the_rights_to_read_everything_is_referred_to_one_that_has_them(
     told: Path, monkeypatch: pytest.MonkeyPatch, login: str
 ) -> None:
     address = warehouse.url(login=login).render_as_string(hide_password=False)
@@ -358,7 +358,7 @@ def test_logins_that_read_everything_verify(told: Path, monkeypatch: pytest.Monk
     assert problems() == ""
 
 
-def test_a_server_of_copies_that_is_down_is_told_as_that(told: Path) -> None:
+def test_an_unreachable_server_of_copies_is_reported(told: Path) -> None:
     with pytest.raises(PrakerjaError, match=r"https://127\.0\.0\.1:1/ cannot be read"):
         audit.verify(copies="https://127.0.0.1:1/")
     with pytest.raises(PrakerjaError, match="has no anchors"):

@@ -177,7 +177,7 @@ def of_the_warehouse() -> SignedBatch:
 def sign_on(day: date, key: Path) -> None:
     """Record a signature with a day of the signer's choice, past the triggers and with a time of the warehouse's."""
     batch = of_the_warehouse()
-    signature = signatures.sign(batch.text("siti", day), key)
+    signature = signatures.sign(batch.build_text("siti", day), key)
     as_owner(
         "insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance, digest,"
         f" signature, identities_sha256, recorded_at) select decision_id, subject, 'siti', '{day}', false, digest,"
@@ -251,5 +251,5 @@ def test_a_hold_is_revoked_once_it_is_signed(cohort: Cohort, home: Path, signers
     assert holds.apply_resolved_holds(DECIDED_ON) == 0
     sign(batch.digest, signers["siti"])
     assert holds.apply_resolved_holds(DECIDED_ON) == 1
-    assert [b.approvals_needed for _, b in approval.waiting_batches() if b.subject == "hold"] == []
+    assert [b.approvals_needed for _, b in approval.yield_waiting_batches() if b.subject == "hold"] == []
     assert publishing.publish("first", AT, DECIDED_ON) == 1

@@ -18,7 +18,7 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import overview
 from prakerja.revocations import decision, late_evidence
-from prakerja.revocations.run_audit import SeenRuns
+from prakerja.revocations.run_audit import RunCounts
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver_roster, roster_line
@@ -35,7 +35,7 @@ def write(home: Path, *entries: str) -> None:
 
 
 def audited(now: datetime = AFTER) -> list[dict[str, Any]]:
-    return tasks.audit.audit_runs(now, lambda _: SeenRuns(1, 1, 1))
+    return tasks.audit.audit_runs(now, lambda _: RunCounts(1, 1, 1))
 
 
 def told(kind: str, now: datetime = AFTER) -> list[str]:
@@ -98,11 +98,12 @@ def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(co
     carry_out(cohort)
     write(home, ENTRY_13)
     with warehouse.transaction() as connection:
-        assert [made.cohort for made in late_evidence.decided_before(connection, DECIDED_ON + timedelta(days=1))] == [
-            12
-        ]
-        assert late_evidence.window_now(
-            connection, next(late_evidence.decided_before(connection, date.max)), DECIDED_ON
+        assert [
+            made.cohort
+            for made in late_evidence.yield_decisions_made_before(connection, DECIDED_ON + timedelta(days=1))
+        ] == [12]
+        assert late_evidence.current_window(
+            connection, next(late_evidence.yield_decisions_made_before(connection, date.max)), DECIDED_ON
         )["deadline_now"] == date(2021, 3, 13)
     assert late_evidence.record_late_evidence(DECIDED_ON + timedelta(days=1)) == 0
 

@@ -193,7 +193,7 @@ def test_two_people_whose_niks_were_exchanged_are_corrected_in_one_file(people: 
     approve()
     assert (nik_of(1), nik_of(2)) == (NIK + 2, NIK + 1)
     with warehouse.transaction() as connection:
-        found = [explanation.outcome_of(connection, f"{NIK + n}")["recipient_id"] for n in (1, 2, 3)]
+        found = [explanation.find_recipient_outcome(connection, f"{NIK + n}")["recipient_id"] for n in (1, 2, 3)]
     assert found == [2, 1, 3]
 
 
@@ -258,7 +258,7 @@ def test_a_correction_voids_the_approvals_that_came_before_it_and_no_other_diges
     (before,) = pick("select digest from batches")
     correct_nik(card(2), f"{NIK + 999}")
     with pytest.raises(approval.AwaitingApprovalError):
-        revocation.require_approval(made, DECIDED_ON)
+        revocation.propose_and_require_approval(made, DECIDED_ON)
     after = [row for row in pick("select digest from batches") if row != before]
     assert len(after) == 1
     assert approve_batch(made) == ["siti"]

@@ -65,7 +65,7 @@ def test_whoever_may_not_approve_leaves_the_request_open(airflow: Airflow, caplo
     from airflow.sdk.exceptions import TaskAwaitingInput
 
     parked = airflow.ask()
-    airflow.refused = "budi has proposed or resolved this batch: another person must approve it"
+    airflow.refused = "budi proposed this batch: another person must approve it"
     with pytest.raises(TaskAwaitingInput):
         airflow.answer("budi", **parked)
     airflow.refused = None

@@ -1,4 +1,4 @@
-"""No login stops another's work: what each can lock, while others publish, decide, read feeds and seal."""
+"""No login stops the work of another: what each can lock while others publish, decide, read feeds and seal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def connect(login: str) -> psycopg.Connection[Any]:
 
 @contextlib.contextmanager
 def taking_whatever_it_can(login: str) -> Iterator[list[str]]:
-    """A login holds all that it is let, in one transaction, until left: keys, tables in every mode, rows, seals."""
+    """Hold every lock that a login can take, in one transaction, until the context ends: keys, tables, rows, seals."""
     with connect(login) as thief:
         tables = [name for (name,) in thief.execute("select tablename from pg_tables where schemaname = 'public'")]
         attempts = [f"select pg_advisory_lock(hashtextextended('{key}', 0))" for key in KEYS]
@@ -96,7 +96,7 @@ def test_only_its_duty_may_hold_a_lock(home: Path, login: str, impatient: None) 
 
 
 def test_each_duty_locks_what_is_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who works for one duty alone holds no lock of another's."""
+    """A login with one duty holds no lock of another duty."""
     with as_superuser(database="warehouse") as server:
         for duty in ("ingest", "decide", "remind", "publish"):
             server.execute(f"set session authorization prakerja_{duty}")
@@ -113,8 +113,8 @@ def test_each_duty_locks_what_is_its_own(home: Path, monkeypatch: pytest.MonkeyP
             server.execute("reset session authorization")
 
 
-def test_who_waits_says_for_whom_and_tries_again_later(home: Path, impatient: None, caplog: Any) -> None:
-    """In the log at first, then in an error that the tasks' policy takes for one to be retried."""
+def test_a_waiting_task_names_the_holder_and_is_retried_later(home: Path, impatient: None, caplog: Any) -> None:
+    """First in the log, then in an error that the tasks' policy retries."""
     with warehouse.exclusive("publish"), caplog.at_level(logging.WARNING):
         began = time.monotonic()
         with pytest.raises(UnavailableError) as raised, warehouse.exclusive("publish", 1):
@@ -154,7 +154,7 @@ with warehouse.exclusive("publish"):
 """
 
 
-def test_a_killed_process_lets_go_at_once(home: Path, impatient: None) -> None:
+def test_a_killed_process_releases_its_lock_at_once(home: Path, impatient: None) -> None:
     process = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()
@@ -166,8 +166,8 @@ def test_a_killed_process_lets_go_at_once(home: Path, impatient: None) -> None:
         pass
 
 
-def test_a_row_that_says_so_holds_no_lock(home: Path) -> None:
-    """Neither a session that is gone, nor one of another login with its number or its sign of life, is the holder."""
+def test_a_row_alone_holds_no_lock(home: Path) -> None:
+    """A session that ended is not the holder, nor is one of another login with the same pid or sign of life."""
     with connect("warehouse_worker") as other, as_superuser(database="warehouse") as server:
         other.execute("select pg_advisory_lock(77)")
         for pid, login in ((other.info.backend_pid, "warehouse_operator"), (server.info.backend_pid, "postgres")):
@@ -194,8 +194,8 @@ def test_a_lock_that_is_held_long_keeps_no_table_from_being_cleaned(home: Path) 
     assert any("0 are dead but not yet removable" in each for each in told), told
 
 
-def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, caplog: Any) -> None:
-    """A login that may change a row can lock it: it is waited for so long, named, and the work is tried again."""
+def test_a_waiting_transaction_names_the_holder(home: Path, impatient: None, caplog: Any) -> None:
+    """A login that may change a row can lock it. Others wait for a while, name it, and are retried."""
     with connect("warehouse_worker") as other, other.transaction():
         other.execute("insert into provider_pace values ('sms', now()) on conflict do nothing")
         other.execute("lock table provider_pace in exclusive mode")
@@ -206,7 +206,7 @@ def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, cap
     assert "waiting for a lock that warehouse_worker (a thief's" in caplog.text
 
 
-def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
+def test_the_monitor_names_the_session_that_others_wait_for(home: Path) -> None:
     def wait() -> None:
         with contextlib.suppress(UnavailableError), warehouse.transaction("remind") as connection:
             connection.exec_driver_sql("set local lock_timeout = '3s'; lock table provider_pace in exclusive mode")
@@ -226,7 +226,7 @@ def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
     assert not any("holds a lock" in what for what in left)
 
 
-def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: None, caplog: Any) -> None:
+def test_sealing_that_must_wait_is_left_to_the_next_process(home: Path, impatient: None, caplog: Any) -> None:
     def freeze() -> None:
         freezes.freeze(12, DECIDED_ON, None, because="an earthquake", frozen_by="Siti", on=DECIDED_ON)
 
@@ -239,7 +239,7 @@ def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: Non
     assert [len(row["facts"]) for row in audit.list_entries(10)] == [1, 1]
 
 
-def test_an_upgrade_says_who_is_in_its_way(new_database: Any, impatient: None, monkeypatch: Any) -> None:
+def test_an_upgrade_names_the_sessions_that_block_it(new_database: Any, impatient: None, monkeypatch: Any) -> None:
     new_database("in_the_way")
     schema.upgrade()
     monkeypatch.setitem(warehouse.SESSION, "options", f"{warehouse.SESSION['options']} -c lock_timeout=1s")

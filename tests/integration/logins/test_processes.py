@@ -1,4 +1,4 @@
-"""What each process of `make up` may do with the login that it is handed out: its own work, and nothing of others'."""
+"""Each process of `make up` can do its own work with its login, and not the work of others."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_each_process_has_the_login_of_its_work(embedded: None) -> None:
 
 
 @pytest.mark.parametrize("process", [each for each in PROCESSES if each not in {*WITH_WAREHOUSE, "postgres"}])
-def test_who_has_no_business_in_the_warehouse_is_not_let_in(embedded: None, process: str) -> None:
+def test_a_login_without_work_in_the_warehouse_is_refused(embedded: None, process: str) -> None:
     with pytest.raises(psycopg.OperationalError):
         connect(handed_out(process)[WAREHOUSE])
 
@@ -105,7 +105,7 @@ def test_a_login_of_the_warehouse_connects_to_no_other_database(embedded: None, 
             connect(place.replace("/warehouse?", f"/{database}?"))
 
 
-def test_airflows_login_knows_no_warehouse(embedded: None) -> None:
+def test_airflows_login_cannot_read_the_warehouse(embedded: None) -> None:
     place = handed_out("scheduler")[METADATA]
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         connect(place.replace("/airflow?", "/warehouse?"))
@@ -117,7 +117,7 @@ def test_airflows_login_knows_no_warehouse(embedded: None) -> None:
 
 
 def test_passwords_are_in_no_command_line_and_in_no_file_for_others(embedded: None) -> None:
-    """supervisord reads them from a file of its user's alone, and hands each process its own."""
+    """supervisord reads them from a file that only its user can read, and gives each process its own."""
     commands = supervision.commands(Ports(*range(5)), has_own_server=True)
     path = supervision._write_configuration(commands, has_own_server=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -145,7 +145,7 @@ def test_no_login_may_have_all_connections(embedded: None) -> None:
 
 
 def test_a_login_that_takes_all_its_connections_keeps_nobody_out(embedded: None) -> None:
-    """A session may change its timeouts; it changes neither this bound, nor that others have theirs."""
+    """A session may change its timeouts, but neither this limit nor those of others."""
     place = warehouse.url(login="warehouse_reader").set(drivername="postgresql").render_as_string(hide_password=False)
     reader = "from pg_stat_activity where usename = 'warehouse_reader'"
     with as_superuser() as server:  # those of tests before: an engine keeps some

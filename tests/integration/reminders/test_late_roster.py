@@ -12,13 +12,13 @@ from prakerja import calendar, tasks
 from prakerja.cohorts import people, standing
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import figures, overview
-from prakerja.revocations.run_audit import SeenRuns
+from prakerja.revocations.run_audit import RunCounts
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver_roster
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, buys, person, phone
 
-NONE, ACTIVE, ENDED, EMPTY = SeenRuns(0, 0, 0), SeenRuns(1, 1, 1), SeenRuns(1, 0, 1), SeenRuns(1, 0, 0)
+NONE, ACTIVE, ENDED, EMPTY = RunCounts(0, 0, 0), RunCounts(1, 1, 1), RunCounts(1, 0, 1), RunCounts(1, 0, 0)
 TEN = NINE.replace(hour=10)
 EIGHT_IN_THE_EVENING = NINE.replace(hour=20)
 NEXT_MORNING = datetime(2021, 3, 7, 7, tzinfo=WIB)
@@ -30,11 +30,11 @@ NOT_REMINDED = (
 )
 
 
-def repairs(at: datetime, runs: SeenRuns = ENDED) -> list[dict[str, Any]]:
+def repairs(at: datetime, runs: RunCounts = ENDED) -> list[dict[str, Any]]:
     return tasks.arrivals.list_resumed_runs(at, lambda _: runs)
 
 
-def found(at: datetime, runs: SeenRuns = ENDED) -> list[tuple[str, str, bool]]:
+def found(at: datetime, runs: RunCounts = ENDED) -> list[tuple[str, str, bool]]:
     """What the audit says of gelombang 12: kind, sentence, and whether a run repairs it."""
     audited = tasks.audit.audit_runs(at, lambda _: runs)
     return [(each["kind"], each["text"], bool(each["repair"])) for each in audited if "gelombang-12" in each["text"]]
@@ -87,7 +87,7 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
     ("runs", "kind"), [(NONE, "no_run"), (EMPTY, "run_without_tasks"), (ENDED, "not_reminded"), (ACTIVE, None)]
 )
 def test_a_date_without_a_reminder_is_repaired_whatever_its_run_came_to(
-    many: Desk, runs: SeenRuns, kind: str | None
+    many: Desk, runs: RunCounts, kind: str | None
 ) -> None:
     audited = found(TEN, runs)
     assert [(each, is_repaired) for each, _, is_repaired in audited] == ([(kind, True)] if kind else [])

@@ -77,7 +77,7 @@ def stopped(cohort: Cohort) -> Cohort:
 
 
 @pytest.fixture
-def live_wave(home: Path) -> Cohort:
+def live_cohort(home: Path) -> Cohort:
     """Gelombang 12, whose deadline was two days ago: it is decided today. Two of twenty have not bought."""
     decided_on = today()
     announced_on, deadline_on = decided_on - timedelta(days=8), decided_on - timedelta(days=2)
@@ -104,7 +104,7 @@ def live_wave(home: Path) -> Cohort:
 
 @pytest.fixture
 def recorded(home: Path, empty_warehouse: Callable[[], None]) -> Callable[..., list[dict[str, Any]]]:
-    """Let one fact of each kind be recorded at its instant; give the story's events."""
+    """Record one fact of each kind at its instant, and return the story's events."""
 
     def record(at: dict[str, datetime], about: date, took: timedelta = timedelta()) -> list[dict[str, Any]]:
         empty_warehouse()
@@ -139,7 +139,7 @@ def list_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 @pytest.fixture
 def proposed(cohort: Cohort, home: Path) -> dict[str, Any]:
-    """What a run about a proposed reinstatement has as its configuration; one version is published."""
+    """Return the configuration of a run about a proposed reinstatement, with one version published."""
     carry_out(cohort)
     publishing.publish("first", AT, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
@@ -161,7 +161,7 @@ def signed(cohort: Cohort, signers: dict[str, Path]) -> decision.Decision:
     """Two people revoked, by a batch that Siti has signed."""
     made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
-    ((_, batch),) = approval.waiting_batches()
+    ((_, batch),) = approval.yield_waiting_batches()
     CliRunner().invoke(
         app, ["approve", "12", "--digest", batch.digest, "--as", "siti", "--sign-with", str(signers["siti"])]
     )
@@ -173,7 +173,7 @@ def signed(cohort: Cohort, signers: dict[str, Path]) -> decision.Decision:
 
 @pytest.fixture
 def office(home: Path, ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Ani corrects, Siti approves and signs; gives Siti's key."""
+    """Let Ani correct, and Siti approve and sign. Return Siti's key."""
     key = ssh_key("siti")
     public = key.with_suffix(".pub").read_text().strip()
     (home / "people.yaml").write_text(

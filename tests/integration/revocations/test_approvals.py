@@ -1,4 +1,4 @@
-"""Who may approve, and what the warehouse has the last word on: different people, none of whom had a part in it."""
+"""Who may approve. The warehouse requires different people, none of whom had a part in the batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def said(*arguments: str, code: int = 0) -> str:
 
 
 def waiting(subject: str) -> approval.Batch:
-    (found,) = (batch for _, batch in approval.waiting_batches() if batch.subject == subject)
+    (found,) = (batch for _, batch in approval.yield_waiting_batches() if batch.subject == subject)
     return found
 
 
@@ -81,13 +81,13 @@ def test_reinstatements_are_approved_on_the_command_line(cohort: Cohort, home: P
 
 
 @pytest.mark.usefixtures("two_approvers")
-def test_where_two_must_approve_the_first_is_told_of_the_second(cohort: Cohort) -> None:
+def test_the_first_of_two_approvers_is_asked_for_the_second(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     digest = waiting("revocation").digest[:16]
     assert "two people must approve it" in said("approve", "12")
     assert "one person more must approve it" in said("approve", "12", "--digest", digest, "--as", "siti")
-    assert "siti has approved this batch already" in said("approve", "12", "--digest", digest, "--as", "SITI", code=1)
+    assert "siti has already approved this batch" in said("approve", "12", "--digest", digest, "--as", "SITI", code=1)
     assert "approved by siti; one person must approve it" in said("approve", "12")
     assert "carries it out" in said("approve", "12", "--digest", digest, "--as", "budi")
     assert revocation.revoke(cohort, made, DECIDED_ON) == 2
@@ -100,7 +100,7 @@ def test_an_override_is_shown_with_who_and_why(cohort: Cohort) -> None:
     remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     overrides.override(12, attempt, because="closed `that` [day](x)\n# now", overridden_by="ani", on=DECIDED_ON)
     made = decision.decide(cohort, DECIDED_ON)
     asked = revocation.request_approval(made, DECIDED_ON)
@@ -146,7 +146,7 @@ def test_the_warehouse_counts_different_people(cohort: Cohort) -> None:
     assert try_to_revoke(digest) == 2
 
 
-def test_the_warehouse_refuses_whoever_had_a_part(held: decision.Decision) -> None:
+def test_the_warehouse_refuses_people_who_had_a_part(held: decision.Decision) -> None:
     holds.resolve(card(1), is_purchased=False, because="nothing was bought", resolved_by="budi", on=DECIDED_ON)
     digest = waiting("hold").digest
     with pytest.raises(RefusedError, match="approved_by_another"):
@@ -188,8 +188,8 @@ def test_the_warehouse_reinstates_nobody_without_a_batch_or_an_upheld_appeal(coh
         connection.exec_driver_sql(statement)
 
 
-def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(cohort: Cohort) -> None:
-    """Before approvers were kept one by one, they were joined by commas."""
+def test_an_approver_whose_name_has_a_comma_cannot_decide_the_appeal(cohort: Cohort) -> None:
+    """Earlier versions stored approvers as one text, joined by commas."""
     carry_out(cohort)
     with warehouse.transaction(as_owner=True) as connection:
         undone = connection.begin_nested()
@@ -209,10 +209,10 @@ def test_whoever_approved_under_a_name_with_a_comma_does_not_decide_the_appeal(c
 # -- in advance --------------------------------------------------------------------------------------------------------
 
 
-def test_approvals_in_advance_are_for_replays_of_what_was_never_live(cohort: Cohort) -> None:
+def test_approvals_in_advance_need_a_replay_and_a_warehouse_that_was_never_live(cohort: Cohort) -> None:
     with replaying():
         made = decision.decide(cohort, DECIDED_ON)
-        assert revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama, S.H.") == [
+        assert revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="Direktur Utama, S.H.") == [
             "Direktur Utama, S.H."
         ]
     approval.require_never_live()
@@ -227,8 +227,8 @@ def test_approvals_in_advance_are_for_replays_of_what_was_never_live(cohort: Coh
 def test_once_live_nobody_approves_in_advance(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     with replaying(), pytest.raises(RefusedError, match="in_advance_in_replays_only"):
-        revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
-    with pytest.raises(PrakerjaError, match=r"this warehouse has been live since .* --approve-as is for"):
+        revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
+    with pytest.raises(PrakerjaError, match=r"this warehouse has been live since .* --approve-as needs"):
         days.play(DECIDED_ON, DECIDED_ON, [12], "Direktur Utama", lambda *_: None)
     assert revoked() == []
 
@@ -253,7 +253,7 @@ def test_a_live_process_cannot_call_itself_a_replay(cohort: Cohort) -> None:
 # -- in Airflow --------------------------------------------------------------------------------------------------------
 
 
-def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(cohort: Cohort, home: Path) -> None:
+def test_batches_without_a_cohort_run_get_their_own_runs(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstatement.reinstate(LATER)
@@ -282,7 +282,7 @@ def test_a_run_that_names_no_batch_is_refused(home: Path, conf: Any) -> None:
 
 
 def test_the_number_of_people_is_written_out() -> None:
-    assert [requests.count_people(number) for number in (1, 2, 3)] == ["one person", "two people", "3 people"]
+    assert [requests.format_people(number) for number in (1, 2, 3)] == ["one person", "two people", "3 people"]
 
 
 def test_an_approval_is_recorded_once(cohort: Cohort) -> None:

@@ -1,4 +1,4 @@
-"""Deciding and revoking while others change the same: it waits for them, sees what they did, and comes to an end."""
+"""Decisions and revocations while others change the same rows: they wait, see the changes, and finish."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def meets(work: Callable[[], Any], other: Callable[[], contextlib.AbstractContex
 
 @contextlib.contextmanager
 def refreshing(cohort: Cohort, clock: date = DECIDED_ON) -> Iterator[None]:
-    """In the middle of `refresh_standing`: the evidence is brought up to date, and not committed."""
+    """Stop in the middle of `refresh_standing`: the evidence is refreshed and not committed."""
     with warehouse.transaction("ingest") as connection:
         evidence.refresh(connection, window_of(cohort), clock, is_decided=False)
         yield
@@ -71,7 +71,7 @@ def refreshing(cohort: Cohort, clock: date = DECIDED_ON) -> Iterator[None]:
 
 @contextlib.contextmanager
 def noticing(made: decision.Decision, clock: date = DECIDED_ON) -> Iterator[None]:
-    """In the middle of `notice_late_truth`."""
+    """Stop in the middle of recording late evidence."""
     with warehouse.transaction("decide") as connection:
         late_evidence.record_findings(connection, made, clock)
         yield
@@ -102,7 +102,7 @@ def test_a_rehearsal_that_meets_a_refresh_waits_for_it(cohort: Cohort) -> None:
 
 
 def test_revoking_that_meets_a_refresh_waits_for_it(cohort: Cohort, home: Path) -> None:
-    """Whom the other's deliveries speak for is spared, though they came while it waited."""
+    """Recipients whom deliveries clear are spared, even if the deliveries arrived while it waited."""
     made = decision.decide(cohort, DECIDED_ON)
     let_come(home, 2, 2)
     approve(made)
@@ -113,7 +113,7 @@ def test_revoking_that_meets_a_refresh_waits_for_it(cohort: Cohort, home: Path) 
 
 
 def test_a_gap_that_two_find_at_once_is_recorded_once(cohort: Cohort) -> None:
-    """A task and a command, whose attempts have the same content."""
+    """A task and a command make attempts with the same content."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where platform = 'sekolahmu' and business_date = '2021-03-14'"
@@ -122,8 +122,8 @@ def test_a_gap_that_two_find_at_once_is_recorded_once(cohort: Cohort) -> None:
     @contextlib.contextmanager
     def finding() -> Iterator[None]:
         with warehouse.transaction("decide") as connection:
-            roster = decision._roster(connection, cohort, DECIDED_ON)
-            assert decision._Attempt(connection, cohort, roster, DECIDED_ON).gap()
+            roster = decision._load_roster(connection, cohort, DECIDED_ON)
+            assert decision._Attempt(connection, cohort, roster, DECIDED_ON).check_feeds()
             yield
 
     with pytest.raises(BlockedError, match="sekolahmu 2021-03-14"):
@@ -133,7 +133,7 @@ def test_a_gap_that_two_find_at_once_is_recorded_once(cohort: Cohort) -> None:
 
 
 def test_deciding_and_refreshing_over_and_over(cohort: Cohort, home: Path) -> None:
-    """Many at once, as fast as they can, while revisions come: nobody fails, and all agree in the end."""
+    """Many at once while revisions arrive: none fails, and all agree in the end."""
     failed, is_over = list[Exception](), threading.Event()
 
     def over_and_over(work: Callable[[], Any]) -> None:
@@ -164,7 +164,7 @@ def test_deciding_and_refreshing_over_and_over(cohort: Cohort, home: Path) -> No
 
 
 def test_whoever_is_always_late_is_told_to_try_again(home: Path) -> None:
-    """Bounded: then it is an error that the tasks' policy retries."""
+    """The number of attempts is limited. Then it is an error that the tasks' policy retries."""
     began = list[int]()
 
     def work(connection: warehouse.Connection) -> None:
@@ -182,7 +182,7 @@ def test_whoever_is_always_late_is_told_to_try_again(home: Path) -> None:
 
 @pytest.mark.parametrize("duty", ["ingest", "decide", "publish"])
 def test_who_looks_at_one_snapshot_writes_nothing(home: Path, duty: Any) -> None:
-    """Who writes by what one snapshot showed must be able to begin anew: `write_in_one_snapshot` does."""
+    """A writer that depends on one snapshot must be able to start again, as `write_in_one_snapshot` does."""
     with (
         pytest.raises(warehouse.RefusedError, match="ReadOnlySqlTransaction"),
         warehouse.transaction(duty, one_snapshot=True) as connection,

@@ -1,4 +1,4 @@
-"""The log of every fact: what is edited, deleted, put in another order or cut off is found; and nobody else may add."""
+"""The log of every fact: edits, deletions, reordering and truncation are found, and nobody else may add."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def problems() -> str:
 
 
 def as_owner(statement: str) -> None:
-    """What somebody does who owns the database: the triggers that guard it are theirs."""
+    """Do what the owner of the database can do: the triggers belong to the owner."""
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(statement)
@@ -77,12 +77,12 @@ def test_every_fact_is_in_the_log_with_who_added_it(told: Path) -> None:
         "a log written anew",
     ],
 )  # fmt: skip
-def test_what_is_bent_is_found(told: Path, statement: str, found: str) -> None:
+def test_changed_facts_are_found(told: Path, statement: str, found: str) -> None:
     as_owner(statement)
     assert found in problems()
 
 
-def test_an_anchor_that_is_bent_is_found(told: Path) -> None:
+def test_a_changed_anchor_is_found(told: Path) -> None:
     anchor = told / "v000001.json"
     anchor.write_bytes(anchor.read_bytes().replace(b'"position":', b'"position": '))
     assert "the anchor v000001.json has another signature" in problems()
@@ -164,7 +164,7 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
         assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "evidence", "appeals"}
 
 
-def test_who_dies_before_sealing_leaves_it_to_the_next(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_process_seals_after_one_was_killed(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as dying:
         dying.setattr(warehouse, "_seal", lambda _: None)
         decision.decide(cohort, DECIDED_ON)
@@ -212,7 +212,7 @@ def test_the_warehouse_refuses_what_may_not_follow(cohort: Cohort, statement: st
     assert revoked() == [], why
 
 
-def test_a_table_of_ones_own_does_not_fool_the_triggers(cohort: Cohort) -> None:
+def test_a_temporary_table_does_not_deceive_the_triggers(cohort: Cohort) -> None:
     decision.decide(cohort, DECIDED_ON)
     own = (
         "create temp table transitions as select 'purchased' as from_state, 'revocations' as fact,"
@@ -233,7 +233,7 @@ def test_nobody_is_revoked_without_an_approved_batch(cohort: Cohort) -> None:
         connection.exec_driver_sql(REVOKE.format(1))
 
 
-def test_nobody_is_decided_anew_once_revoked(cohort: Cohort) -> None:
+def test_nobody_is_decided_again_once_revoked(cohort: Cohort) -> None:
     carry_out(cohort)
     with warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(

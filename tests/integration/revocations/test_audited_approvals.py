@@ -1,4 +1,4 @@
-"""What an owner revokes, reinstates or lists past the triggers, sealed as it should be, is found to lack approvals."""
+"""Acts of an owner who bypasses the triggers, sealed correctly, are found to be without approvals."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ APPROVE = (
 
 
 def act(*statements: str | tuple[str, dict[str, Any]]) -> None:
-    """Add facts as an owner who has switched the guards off, into the log as any other."""
+    """Add facts as an owner who has disabled the triggers, with their entries in the log."""
     with warehouse.transaction(as_owner=True) as connection:
         for which in ("disable", "enable"):
             for table, triggers in GUARDS.items():
@@ -200,7 +200,7 @@ def test_who_is_listed_or_withdrawn_and_was_never_revoked_is_told(decided: Any, 
 
 def sign(made: decision.Decision, digest: str, key: Path) -> approval.Signature:
     with warehouse.transaction() as connection:
-        batch = approval.known(connection, made, "revocation", digest)
+        batch = approval.load_batch(connection, made, "revocation", digest)
     return approval.sign(batch, "siti", key, today())
 
 

@@ -1,4 +1,4 @@
-"""Runs of `batch_approval`: about a batch that stands, under names of the product's own, whatever a trigger says."""
+"""Runs of `batch_approval`: about a valid batch, under the product's own names, whatever the trigger has."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_digest_that_was_never_proposed_is_refused(proposed: dict[str, Any]) -
         revocation = connection.exec_driver_sql("select digest from batches where subject = 'revocation'").scalar_one()
     for conf in ({"cohort": 12, "digest": "1" * 64}, {**proposed, "cohort": 13}, {"cohort": 12, "digest": revocation}):
         for step in (tasks.batches.request_batch_approval, lambda conf: tasks.batches.apply_batches(conf, LATER)):
-            with pytest.raises(PrakerjaError, match="no reinstatement and no hold was ever proposed as batch") as error:
+            with pytest.raises(PrakerjaError, match="no reinstatement or hold was ever proposed as batch") as error:
                 step(conf)
             assert "\n" not in str(error.value)
     assert occasions() == ["first"], "nothing is published"
@@ -38,9 +38,9 @@ def test_a_digest_that_was_never_proposed_is_refused(proposed: dict[str, Any]) -
 def test_a_batch_that_another_has_replaced_carries_nothing_out(proposed: dict[str, Any], home: Path) -> None:
     restate(home, [bought(n) for n in range(1, PEOPLE + 1)], revision=3)
     reinstatement.reinstate(LATER.date())
-    with pytest.raises(PrakerjaError, match="is not proposed any more: nothing is carried out"):
+    with pytest.raises(PrakerjaError, match="is no longer proposed: nothing is carried out"):
         tasks.batches.request_batch_approval(proposed)
-    with pytest.raises(PrakerjaError, match="is not proposed any more: nothing is carried out"):
+    with pytest.raises(PrakerjaError, match="is no longer proposed: nothing is carried out"):
         tasks.batches.apply_batches(proposed, LATER)
     assert occasions() == ["first"]
 
@@ -60,8 +60,8 @@ def test_what_it_publishes_has_the_batchs_name_and_keeps_no_days_publication_fro
 
 def test_a_request_reads_what_waits_once(proposed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    real = approval.batches
-    monkeypatch.setattr(approval, "batches", lambda c, d, subject: (read.append(subject), real(c, d, subject))[1])
+    real = approval.list_batches
+    monkeypatch.setattr(approval, "list_batches", lambda c, d, subject: (read.append(subject), real(c, d, subject))[1])
     assert tasks.batches.request_batch_approval(proposed) is not None
     assert read == ["reinstatement"]
 
@@ -70,12 +70,12 @@ def test_a_request_reads_what_waits_once(proposed: dict[str, Any], monkeypatch: 
 def test_a_cohort_is_ascii_digits(home: Path, cohort: Any) -> None:
     with pytest.raises(PrakerjaError, match="this run names no batch"):
         tasks.batches.read_batch_conf({"cohort": cohort, "digest": "1" * 64})
-    with pytest.raises(PrakerjaError, match="names no cohort"):
+    with pytest.raises(PrakerjaError, match="does not name a cohort"):
         RunContext.from_cohort_run("x", {"cohort": cohort}, AT)
 
 
 def test_a_day_that_is_not_over_is_nobodys_business_date(home: Path) -> None:
-    """Its name would be taken when the day's own run comes, which would then publish nothing."""
+    """Its name would be taken when the day's own run starts, which would then publish nothing."""
     now = datetime(2021, 3, 17, 23, 59, tzinfo=WIB)
     for on in ("2021-03-17", "2021-03-18"):
         with pytest.raises(PrakerjaError, match=f"the business date {on} is not over yet"):

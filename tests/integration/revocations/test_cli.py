@@ -1,4 +1,4 @@
-"""The commands with which people step in: what they say, and what they never repeat."""
+"""The commands with which people intervene: what they print, and what they never repeat."""
 
 from __future__ import annotations
 

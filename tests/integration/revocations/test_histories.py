@@ -1,4 +1,4 @@
-"""Histories of several steps: dates move, evidence comes back or goes, and somebody is held twice."""
+"""Histories of several steps: dates change, evidence disappears and returns, and somebody is held twice."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def revoke_the_held(clock: date) -> None:
 
 
 def approve_waiting(clock: date) -> list[str]:
-    """Let a person approve all that waits; return what it was."""
-    waiting = list(approval.waiting_batches())
+    """Let a person approve everything that waits, and return it."""
+    waiting = list(approval.yield_waiting_batches())
     with warehouse.transaction("decide") as connection:
         for _, batch in waiting:
             approval.approve(connection, batch, "siti", clock)
@@ -78,7 +78,7 @@ def buy_later(home: Path, number: int, at: str, revision: int = 2) -> None:
 
 
 @pytest.mark.parametrize("has_bought", [True, False])
-def test_whoever_was_revoked_singly_is_reinstated_after_the_deadline_moved(
+def test_a_recipient_revoked_singly_is_reinstated_after_an_extension(
     cohort: Cohort, home: Path, has_bought: bool
 ) -> None:
     """Their own cohort's batch still waited, so it is decided again, and leaves them out."""
@@ -108,7 +108,7 @@ def test_whoever_was_revoked_singly_is_reinstated_after_the_deadline_moved(
         assert warehouse.execute(connection, "blacklist/count_listed", version=2).scalar_one() == 0
 
 
-def test_a_reinstatement_approved_before_the_cohort_is_decided_anew_is_carried_out(cohort: Cohort, home: Path) -> None:
+def test_a_reinstatement_approved_before_the_cohort_is_decided_again_is_carried_out(cohort: Cohort, home: Path) -> None:
     hold_one(home, cohort)
     revoke_the_held(DECIDED_ON + DAY)
     known = extend(home, "2021-03-17").as_known_on(date(2021, 3, 17))
@@ -119,10 +119,10 @@ def test_a_reinstatement_approved_before_the_cohort_is_decided_anew_is_carried_o
     assert reinstatement.reinstate(date(2021, 3, 23)) == 1
 
 
-def test_whoever_is_held_again_for_the_next_deadline_is_looked_into_again(cohort: Cohort, home: Path) -> None:
+def test_a_recipient_held_again_for_the_next_deadline_needs_another_resolution(cohort: Cohort, home: Path) -> None:
     hold_one(home, cohort)
     holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON + DAY)
-    with pytest.raises(PrakerjaError, match="resolved already"):
+    with pytest.raises(PrakerjaError, match="already resolved"):
         holds.resolve(card(1), is_purchased=True, because="asked", resolved_by="ani", on=DECIDED_ON + DAY)
     known = extend(home, "2021-03-17").as_known_on(date(2021, 3, 17))
     empty_days("2021-03-15", "2021-03-21")
@@ -153,11 +153,11 @@ def test_a_purchase_that_was_found_stays_found_for_the_next_deadline(cohort: Coh
     decision.decide(known, date(2021, 3, 22))
     (held,) = holds.list_holds(12)
     assert held["state"] == "purchased"
-    with pytest.raises(PrakerjaError, match="resolved already"):
+    with pytest.raises(PrakerjaError, match="already resolved"):
         holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="ani", on=date(2021, 3, 22))
 
 
-def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(cohort: Cohort, home: Path) -> None:
+def test_evidence_that_is_withdrawn_after_a_reinstatement_is_a_case(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     assert reinstate(DECIDED_ON + DAY) == 1
@@ -165,19 +165,19 @@ def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(cohort: C
     assert findings() == [(2, "purchase_gone"), (2, "reinstatement_proposed")]
     daily(DECIDED_ON + 3 * DAY)
     with warehouse.transaction("decide") as connection:
-        assert list(approval.waiting(connection, decision.find_decision(connection, 12))) == []
+        assert list(approval.list_waiting_batches(connection, decision.find_decision(connection, 12))) == []
     gone = next(e for e in next(explanation.explain([card(2)]))["events"] if e["what"] == "purchase_gone")
     assert (gone["platform"], gone["business_date"], gone["revision"]) == ("tokopedia", "2021-03-08", 2)
 
 
-def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(cohort: Cohort, home: Path) -> None:
+def test_a_proposal_lapses_with_its_evidence_and_returns_with_it(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     shown = []
     for revision, first in enumerate((2, 3, 2), 2):
         clock = DECIDED_ON + (revision - 1) * DAY
         restate(home, [bought(n) for n in range(first, PEOPLE + 1)], clock, revision)
         daily(clock)
-        waiting = [batch.people for _, batch in approval.waiting_batches()]
+        waiting = [batch.people for _, batch in approval.yield_waiting_batches()]
         shown.append((overview.cohort_table()[0]["reinstatements_proposed"], waiting))
     assert shown == [(1, [1]), (0, []), (1, [1])]
     approve_waiting(clock)
@@ -185,20 +185,20 @@ def test_a_proposal_lapses_with_its_proof_and_comes_back_with_it(cohort: Cohort,
     assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["revoked", "reinstated"]
 
 
-def test_a_run_asks_about_no_proposal_that_has_lapsed(cohort: Cohort, home: Path) -> None:
+def test_no_run_asks_about_a_lapsed_proposal(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     daily(DECIDED_ON + DAY)
-    ((_, batch),) = approval.waiting_batches()
+    ((_, batch),) = approval.yield_waiting_batches()
     run = {"cohort": 12, "digest": batch.digest}
     assert tasks.batches.request_batch_approval(run) is not None
     restate(home, ALL_BUT_TWO, DECIDED_ON + 2 * DAY, 3)
     daily(DECIDED_ON + 2 * DAY)
-    with pytest.raises(PrakerjaError, match="is not proposed any more"):
+    with pytest.raises(PrakerjaError, match="is no longer proposed"):
         tasks.batches.request_batch_approval(run)
 
 
-def test_a_proof_that_spared_somebody_and_is_restated_away_is_a_case(cohort: Cohort, home: Path) -> None:
+def test_evidence_that_spared_somebody_and_is_withdrawn_is_a_case(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
@@ -218,19 +218,21 @@ def test_an_override_of_a_missing_feed_is_void_once_other_deliveries_change(coho
         )
     with pytest.raises(BlockedError, match="feeds_missing"):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     overrides.override(12, attempt, because="it was closed that day", overridden_by="ani", on=DECIDED_ON)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(5, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
-    overrides.look_again(cohort, DECIDED_ON)  # what a person is shown to answer for is what would stop it now
-    found = overrides.blocked_attempt(12)
+    overrides.refresh_blocked_attempt(
+        cohort, DECIDED_ON
+    )  # what a person is shown to answer for is what would stop it now
+    found = overrides.find_blocked_attempt(12)
     assert (found["overridden_by"], overrides.attempt_name(found["decision_id"]) == attempt) == (None, False)
     with pytest.raises(BlockedError, match="feeds_missing"):
         decision.decide(cohort, DECIDED_ON)
-    assert overrides.blocked_attempt(12) == found
+    assert overrides.find_blocked_attempt(12) == found
 
 
-def test_whoever_is_suspended_is_not_found_not_to_have_bought(cohort: Cohort) -> None:
+def test_a_suspended_recipient_cannot_be_resolved_as_not_purchased(cohort: Cohort) -> None:
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     decision.decide(cohort, DECIDED_ON)
     with pytest.raises(PrakerjaError, match="this person is suspended"):
@@ -248,7 +250,7 @@ def test_whoever_is_suspended_is_not_found_not_to_have_bought(cohort: Cohort) ->
     assert revoked() == []
 
 
-def test_whoever_withdraws_with_effect_after_the_deadline_is_overdue(cohort: Cohort) -> None:
+def test_a_withdrawal_after_the_deadline_leaves_the_recipient_overdue(cohort: Cohort) -> None:
     people.withdraw(card(1), date(2021, 3, 13), because="own wish", recorded_by="ani")
     people.withdraw(card(2), date(2021, 3, 14), because="own wish", recorded_by="ani")
     made = decision.decide(cohort, DECIDED_ON)
@@ -258,7 +260,7 @@ def test_whoever_withdraws_with_effect_after_the_deadline_is_overdue(cohort: Coh
     assert revoked() == [2]
 
 
-def test_a_cohort_that_is_taken_out_of_the_calendar_reinstates_and_revokes_nobody(cohort: Cohort, home: Path) -> None:
+def test_a_cohort_removed_from_the_calendar_reinstates_and_revokes_nobody(cohort: Cohort, home: Path) -> None:
     restate(home, [*ALL_BUT_TWO, bought(1, transaction_id="x", card=f"'{card(1)}")])
     clock = DECIDED_ON + DAY
     made = decision.decide(cohort, clock)
@@ -274,7 +276,7 @@ def test_a_cohort_that_is_taken_out_of_the_calendar_reinstates_and_revokes_nobod
         find_cohort(12)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)], clock + DAY, 3)
     daily(clock + DAY)
-    assert [each.subject for _, each in approval.waiting_batches()] == ["reinstatement"]
+    assert [each.subject for _, each in approval.yield_waiting_batches()] == ["reinstatement"]
     approve_waiting(clock + DAY)
     daily(clock + 2 * DAY)
     assert [story["state"] for story in explanation.explain([card(1), card(2)])] == ["held", "reinstated"]

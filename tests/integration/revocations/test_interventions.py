@@ -1,4 +1,4 @@
-"""What people and the authorities do beside the decisions: freeze, extend, override, suspend, withdraw."""
+"""Interventions by people: freezes, extensions, overrides, suspensions and withdrawals."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_extension_moves_the_decision_and_its_run(cohort: Cohort, home: Path)
     assert extended.as_known_on(date(2021, 3, 11)) == cohort
     known = extended.as_known_on(date(2021, 3, 12))
     assert [event.on for event in known.events() if event.kind == "deadline"] == [NEW_DEADLINE]
-    with pytest.raises(PrakerjaError, match="is decided on 2021-03-22, not before"):
+    with pytest.raises(PrakerjaError, match="cannot be decided before 2021-03-22: wait"):
         decision.decide(known, DECIDED_ON)
     empty_days("2021-03-15", "2021-03-21")
     at = datetime(2021, 3, 20, 23, tzinfo=WIB)
@@ -108,7 +108,7 @@ def test_an_extension_moves_the_decision_and_its_run(cohort: Cohort, home: Path)
     ).items()
 
 
-def test_a_decision_that_nobody_carried_out_is_made_anew_for_the_later_deadline(cohort: Cohort, home: Path) -> None:
+def test_a_decision_that_was_not_carried_out_is_replaced_for_a_later_deadline(cohort: Cohort, home: Path) -> None:
     first = decision.decide(cohort, DECIDED_ON)
     known = extend(home, "2021-03-16").as_known_on(date(2021, 3, 16))
     with pytest.raises(
@@ -145,7 +145,7 @@ def test_an_extension_after_the_revocations_proposes_reinstatements(cohort: Coho
     assert decision.decide(known, date(2021, 3, 22)).is_carried_out, "nobody is decided twice"
 
 
-def test_an_extension_to_a_day_that_is_over_proposes_whoever_had_bought_by_it(cohort: Cohort, home: Path) -> None:
+def test_an_extension_to_a_past_day_proposes_people_who_had_bought_by_it(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     extend(home, "2021-03-25")
     at = datetime(2021, 3, 20, 23, tzinfo=WIB)
@@ -158,7 +158,7 @@ def test_an_extension_to_a_day_that_is_over_proposes_whoever_had_bought_by_it(co
     assert (1, "deadline_extended") not in findings()
 
 
-def test_what_was_promised_is_not_taken_back(cohort: Cohort, home: Path) -> None:
+def test_an_extension_cannot_be_withdrawn(cohort: Cohort, home: Path) -> None:
     extend(home, "2021-03-10")
     standing.refresh_standings(date(2021, 3, 12))
     (home / "calendar.yaml").write_text(
@@ -182,15 +182,15 @@ def test_a_missing_feed_is_overridden_by_a_person_who_then_cannot_approve(cohort
     remove("(platform, business_date) = ('sisnaker', '2021-03-10')")
     with pytest.raises(BlockedError, match="feeds_missing: sisnaker 2021-03-10"):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="no attempt nonsense is stopped"):
         overrides.override(12, "nonsense", because="closed", overridden_by="ani", on=DECIDED_ON)
     overrides.override(12, attempt, because="it was closed that day", overridden_by="ani", on=DECIDED_ON)
-    with pytest.raises(PrakerjaError, match="ani has overridden this attempt already"):
+    with pytest.raises(PrakerjaError, match="ani has already overridden this attempt"):
         overrides.override(12, attempt, because="again", overridden_by="budi", on=DECIDED_ON)
     made = decision.decide(cohort, DECIDED_ON)
     assert made.overdue == 2
-    with pytest.raises(PrakerjaError, match="ani has proposed or resolved this batch, or overridden"):
+    with pytest.raises(PrakerjaError, match="ani proposed this batch, resolved its hold, or overrode"):
         approve(made, "ani", DECIDED_ON)
     approve(made, "siti", DECIDED_ON)
     decided = next(e for e in next(explanation.explain([card(1)]))["events"] if e["what"] == "decided")
@@ -206,7 +206,7 @@ def test_an_override_is_of_one_breaker_on_one_evidence(
     for _ in range(2):
         with pytest.raises(BlockedError):
             decision.decide(cohort, DECIDED_ON)
-        found = overrides.blocked_attempt(12)
+        found = overrides.find_blocked_attempt(12)
         stopped.append(found["reason"])
         name = overrides.attempt_name(found["decision_id"])
         overrides.override(12, name, because="looked at", overridden_by="ani", on=DECIDED_ON)
@@ -217,13 +217,13 @@ def test_an_override_is_of_one_breaker_on_one_evidence(
         decision.decide(cohort, DECIDED_ON)
 
 
-def test_totals_that_do_not_add_up_are_nobodys_to_answer_for(cohort: Cohort) -> None:
+def test_totals_that_do_not_add_up_cannot_be_overridden(cohort: Cohort) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update rosters set rows = 51")
     with pytest.raises(BlockedError, match="totals_do_not_add_up"):
         decision.decide(cohort, DECIDED_ON)
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
-    with pytest.raises(PrakerjaError, match="a defect, which nobody can answer for"):
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
+    with pytest.raises(PrakerjaError, match="a defect, which cannot be overridden"):
         overrides.override(12, attempt, because="x", overridden_by="ani", on=DECIDED_ON)
 
 
@@ -270,7 +270,7 @@ def test_a_suspension_between_decision_and_revocation_spares(cohort: Cohort) -> 
     assert (revoked(), findings()) == ([2], [(1, "spared")])
 
 
-def test_a_batch_that_comes_back_is_the_one_that_stands(cohort: Cohort, home: Path) -> None:
+def test_a_batch_that_returns_is_the_valid_one(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     clocks = [DECIDED_ON + timedelta(days=n) for n in range(1, 4)]
     shown = []
@@ -278,16 +278,14 @@ def test_a_batch_that_comes_back_is_the_one_that_stands(cohort: Cohort, home: Pa
         deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(first, PEOPLE + 1)], revision)
         intake.take_in("tokopedia", clock)
         with pytest.raises(AwaitingApprovalError):
-            revocation.require_approval(made, clock)
+            revocation.propose_and_require_approval(made, clock)
         with warehouse.transaction("decide") as connection:
-            (waiting,) = approval.waiting(connection, made)
+            (waiting,) = approval.list_waiting_batches(connection, made)
         shown.append(waiting.people)
     assert shown == [2, 1, 2]
 
 
-def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_refresh_first(
-    cohort: Cohort, home: Path
-) -> None:
+def test_late_evidence_on_the_day_of_the_decision_is_found_after_another_refresh(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=2)
     intake.take_in("tokopedia", DECIDED_ON)
@@ -296,7 +294,7 @@ def test_a_proof_that_comes_on_the_day_of_the_decision_is_noticed_though_others_
     assert findings() == [(2, "reinstatement_proposed")]
 
 
-def test_a_delivery_of_before_the_decision_that_a_replay_finds_later_spares(cohort: Cohort, home: Path) -> None:
+def test_a_delivery_from_before_the_decision_that_a_replay_finds_later_spares(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     early = "2021-03-14T01:00:00+07:00"
     rows = [bought(n) for n in range(2, PEOPLE + 1)]
@@ -315,7 +313,7 @@ def resolve(*, is_purchased: bool) -> Any:
 
 def approve_all(made: decision.Decision, name: str, clock: date) -> None:
     with warehouse.transaction("decide") as connection:
-        for batch in approval.waiting(connection, made):
+        for batch in approval.list_waiting_batches(connection, made):
             approval.approve(connection, batch, name, clock)
 
 
@@ -329,12 +327,12 @@ def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.D
     made = decision.decide(find_cohort(12).as_known_on(date(2021, 3, 22)), date(2021, 3, 22))
     assert (made.held, made.overdue) == (1, 1)
     with warehouse.transaction("decide") as connection:
-        waiting = [batch.subject for batch in approval.waiting(connection, made)]
+        waiting = [batch.subject for batch in approval.list_waiting_batches(connection, made)]
     assert waiting == []
     assert holds.apply_resolved_holds(date(2021, 3, 22)) == 0, "what was found out was about another deadline"
 
 
-def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision_anew(
+def test_a_recipient_revoked_before_an_extension_is_excluded_from_the_new_decision(
     held: decision.Decision, home: Path
 ) -> None:
     resolve(is_purchased=False)
@@ -360,7 +358,7 @@ def test_a_cleared_hold_does_not_stop_the_others(held: decision.Decision, home: 
     assert revoked() == [2]
 
 
-def test_an_extension_that_is_entered_late_proposes_whoever_bought_by_it(cohort: Cohort, home: Path) -> None:
+def test_an_extension_that_is_entered_late_proposes_people_who_bought_by_it(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     rows = [bought(1, occurred_at=datetime(2021, 3, 17, 9, tzinfo=WIB))]
     deliver(home / "landing", "tokopedia", "2021-03-17", rows)
@@ -371,7 +369,7 @@ def test_an_extension_that_is_entered_late_proposes_whoever_bought_by_it(cohort:
     assert (1, "reinstatement_proposed") in findings()
 
 
-def test_an_extension_cannot_be_taken_back_after_the_decision(cohort: Cohort, home: Path) -> None:
+def test_an_extension_cannot_be_withdrawn_after_the_decision(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     calendar_before = (home / "calendar.yaml").read_text()
     extend(home, "2021-03-16")
@@ -385,7 +383,7 @@ def test_an_extension_cannot_be_taken_back_after_the_decision(cohort: Cohort, ho
     assert revoked() == []
 
 
-def test_another_doubt_holds_again_whom_a_person_looked_into(held: decision.Decision, home: Path) -> None:
+def test_another_doubt_holds_a_resolved_recipient_again(held: decision.Decision, home: Path) -> None:
     batch = resolve(is_purchased=False)
     approve_all(held, "siti", DECIDED_ON)
     deliver(home / "landing", "tokopedia", "2021-03-09", [], revision=3)
@@ -397,7 +395,7 @@ def test_another_doubt_holds_again_whom_a_person_looked_into(held: decision.Deci
     assert revoked() == []
 
 
-def test_who_is_revoked_and_leaves_keeps_the_proof(cohort: Cohort, home: Path) -> None:
+def test_a_revoked_recipient_who_withdraws_keeps_the_evidence(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     people.withdraw(card(2), DECIDED_ON + timedelta(days=1), because="own wish", recorded_by="ani")
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)], DECIDED_ON + timedelta(days=2))

@@ -1,4 +1,4 @@
-"""Deliveries that were missing arrive: what is shown is what is missing by now, and who was stopped goes on."""
+"""Missing deliveries arrive: the product shows what is missing now, and resumes the stopped cohort."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from prakerja.feeds import intake
 from prakerja.monitor import feeds, figures
 from prakerja.monitor import overview as monitor
 from prakerja.revocations import decision, overrides, run_audit
-from prakerja.revocations.run_audit import SeenRuns
+from prakerja.revocations.run_audit import RunCounts
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.landing_zone import deliver
 from tests.support.small_cohort import DECIDED_ON
 from tests.support.stopped_cohort import MISSING, NOON, remove
 
-ENDED, ACTIVE = SeenRuns(1, 0, 1), SeenRuns(1, 1, 1)
+ENDED, ACTIVE = RunCounts(1, 0, 1), RunCounts(1, 1, 1)
 
 
 def arrive(home: Path, *which: tuple[str, str]) -> None:
-    """Deliveries come into the landing zone; nobody has looked there yet."""
+    """Put deliveries into the landing zone, without an intake."""
     for platform, day in which:
         deliver(home / "landing", platform, day, [], generated_at="2021-03-15T10:00:00+07:00")
 
@@ -40,7 +40,7 @@ def loaded(home: Path, *which: tuple[str, str]) -> None:
         assert intake.take_in(platform, DECIDED_ON).rejected == []
 
 
-def resumed(runs: SeenRuns = ENDED) -> list[dict[str, Any]]:
+def resumed(runs: RunCounts = ENDED) -> list[dict[str, Any]]:
     return tasks.arrivals.list_resumed_runs(NOON, lambda _: runs)
 
 
@@ -49,7 +49,7 @@ def needs() -> str:
 
 
 def shown() -> str:
-    """What the three ways to look say of gelombang 12."""
+    """Return what the command, the table and the monitor show about gelombang 12."""
     table = CliRunner().invoke(app, ["cohorts"])
     override = CliRunner().invoke(app, ["override", "12"])
     told = [override.output, str(override.exception or ""), table.stderr, needs()]
@@ -59,7 +59,7 @@ def shown() -> str:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_shown_is_what_is_missing_by_now(stopped: Cohort, home: Path) -> None:
+def test_the_deliveries_missing_now_are_shown(stopped: Cohort, home: Path) -> None:
     assert shown().count("pintaria 2021-03-12; sisnaker 2021-03-10") == 3
     loaded(home, MISSING[0])
     assert shown().count("pintaria 2021-03-12") == 3
@@ -80,7 +80,7 @@ def figures_missing() -> list[tuple[str, date]]:
     return sorted(figures.missing())
 
 
-def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) -> None:
+def test_an_open_cohort_awaits_the_deliveries_missing_now(cohort: Cohort, home: Path) -> None:
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where (platform, business_date) = ('sisnaker', '2021-03-10')"
@@ -93,10 +93,10 @@ def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) 
     assert overview.cohort_table()[0]["missing_feeds"] == []
 
 
-def test_an_override_is_for_what_is_missing_by_now(stopped: Cohort, home: Path) -> None:
-    first = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+def test_an_override_is_for_the_deliveries_missing_now(stopped: Cohort, home: Path) -> None:
+    first = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     loaded(home, MISSING[0])
-    with pytest.raises(PrakerjaError, match="other deliveries are missing by now, pintaria 2021-03-12"):
+    with pytest.raises(PrakerjaError, match="other deliveries are missing now, pintaria 2021-03-12"):
         overrides.override(12, first, because="closed", overridden_by="ani", on=DECIDED_ON)
     told = CliRunner().invoke(app, ["override", "12"]).output  # asks the gate again, and names its attempt
     attempt = told.split("--attempt ")[1].split()[0]
@@ -108,7 +108,7 @@ def test_an_override_is_for_what_is_missing_by_now(stopped: Cohort, home: Path) 
 # -- what goes on ------------------------------------------------------------------------------------------------------
 
 
-def test_a_cohort_goes_on_once_the_last_of_them_is_loaded(stopped: Cohort, home: Path) -> None:
+def test_a_cohort_resumes_once_the_last_of_them_is_loaded(stopped: Cohort, home: Path) -> None:
     assert resumed() == []
     loaded(home, MISSING[0])
     assert resumed() == [], "one is missing still"
@@ -133,25 +133,25 @@ def attempts() -> list[str]:
         return [overrides.attempt_name(each) for each in found.scalars()]
 
 
-def test_a_run_that_goes_on_counts_as_a_run_of_its_event(stopped: Cohort, home: Path) -> None:
+def test_a_resumed_run_counts_as_a_run_of_its_event(stopped: Cohort, home: Path) -> None:
     loaded(home, *MISSING)
     (run,) = resumed()
     (event,) = (event for event in stopped.events() if event.kind == "deadline")
     assert run["trigger_run_id"] in run_audit.repair_run_ids(event, NOON)
 
 
-def test_what_is_missing_by_now_is_recorded_when_some_of_it_has_arrived(stopped: Cohort, home: Path) -> None:
+def test_the_deliveries_missing_now_are_recorded_when_some_have_arrived(stopped: Cohort, home: Path) -> None:
     loaded(home, MISSING[0])
-    assert overrides.blocked_attempt(12)["is_outdated"]
+    assert overrides.find_blocked_attempt(12)["is_outdated"]
     assert resumed() == []
-    found = overrides.blocked_attempt(12)
+    found = overrides.find_blocked_attempt(12)
     assert (found["detail"], found["is_outdated"]) == ("pintaria 2021-03-12", False)
     assert len(attempts()) == 2
     resumed()
     assert len(attempts()) == 2, "it is recorded once"
 
 
-def test_a_cohort_that_something_else_stops_does_not_go_on(stopped: Cohort, home: Path) -> None:
+def test_a_cohort_that_another_breaker_stops_does_not_resume(stopped: Cohort, home: Path) -> None:
     loaded(home, *MISSING)
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql("update decisions set reason = 'overdue_share_implausible'")

@@ -91,7 +91,7 @@ def require_stop() -> None:
 
 
 def take_in_anew(deliveries: tuple[str, ...]) -> None:
-    """Forget what was taken in of some platforms (or of a business date of theirs), and take it in again."""
+    """Remove what was taken in from some platforms (or one of their business dates), and take it in again."""
     if not deliveries:
         return
     with warehouse.transaction(as_owner=True) as connection:

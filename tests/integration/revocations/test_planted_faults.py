@@ -71,7 +71,7 @@ def test_an_extension_that_the_first_reading_does_not_see_stops(cohort: Cohort, 
     assert outcomes() == {2: ("overdue", "no_purchase")}
 
 
-def test_a_roster_of_which_somebody_was_lost_stops(home: Path) -> None:
+def test_a_roster_without_one_recipient_stops(home: Path) -> None:
     deliver_roster(home / "landing", 12, [roster_line(n) for n in range(1, 4)], "2021-03-05", "2021-03-13")
     roster = "prakerja/cohorts/roster.py"
     lost = Bug(roster, "_records(frame)", "_records(frame[1:])")
@@ -96,7 +96,7 @@ def test_a_gate_that_lets_a_gap_pass_stops(cohort: Cohort, home: Path) -> None:
     assert outcomes() == {}
 
 
-def test_a_hold_that_is_not_written_down_revokes_nobody(
+def test_a_hold_that_is_not_recorded_revokes_nobody(
     cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two bugs at once: the first reading misses a purchase, and what holds for the difference is not written."""
@@ -118,7 +118,7 @@ def test_a_hold_that_is_not_written_down_revokes_nobody(
     assert revoked() == []
 
 
-def test_a_cancellation_in_a_delivery_of_before_the_announcement_holds(
+def test_a_cancellation_in_a_delivery_from_before_the_announcement_holds(
     cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The contract says whatever its order, in any delivery in force; the second reading goes by those since A alone.

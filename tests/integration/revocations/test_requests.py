@@ -38,7 +38,7 @@ def facts() -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(cohort: Cohort) -> None:
+def test_a_rejection_is_a_fact_that_later_approvers_see(cohort: Cohort) -> None:
     asked = request(cohort)
     assert "rejected" not in asked["text"]
     told = tasks.answers.record_rejection(12, asked["digest"], "Siti", DECIDED_ON)
@@ -47,7 +47,7 @@ def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(cohort: Cohort
     assert facts() == [(asked["digest"], "siti", DECIDED_ON, True)], "once a day, and audited"
     again = tasks.deadline.request_approval(ABOUT)
     assert again is not None
-    assert "- **rejected** by siti on 2021-03-15, and asked about again" in again["text"]
+    assert "- **rejected** by siti on 2021-03-15, and asked again" in again["text"]
     assert "rejected by siti on 2021-03-15" in shown("approve", "12")
     (story,) = explanation.explain([card(1)])
     (event,) = [event for event in story["events"] if event["what"] == "rejected"]
@@ -67,12 +67,12 @@ def test_a_rejection_is_by_somebody_who_may_approve(cohort: Cohort, list_people:
     assert facts() == []
 
 
-def test_a_second_answer_of_one_person_is_refused_and_said(cohort: Cohort, two_approvers: None) -> None:
+def test_a_second_answer_of_one_person_is_refused(cohort: Cohort, two_approvers: None) -> None:
     asked = request(cohort)
     assert tasks.answers.record_approval(12, asked["digest"], "siti", DECIDED_ON).startswith(
         "siti approves 2 revocations"
     )
-    with pytest.raises(PrakerjaError, match="siti has approved this batch already, and nothing was recorded"):
+    with pytest.raises(PrakerjaError, match="siti has already approved this batch, and nothing was recorded"):
         tasks.answers.record_approval(12, asked["digest"], "SITI", DECIDED_ON)
 
 
@@ -95,8 +95,8 @@ def test_what_people_wrote_is_text(cohort: Cohort, monkeypatch: pytest.MonkeyPat
     bad = {
         "overridden_by": "bu_di_*", "reason": "a\u200bb", "detail": "x\ny", "because": "\u2066evil\u2069 `code` \x00",
     }  # fmt: skip
-    real = approval.review
-    monkeypatch.setattr(approval, "review", lambda *given: {**real(*given), "overrides": [bad]})
+    real = approval.load_review
+    monkeypatch.setattr(approval, "load_review", lambda *given: {**real(*given), "overrides": [bad]})
     asked = revocation.request_approval(made, DECIDED_ON)
     assert asked is not None
     assert all(character.isprintable() or character == "\n" for character in asked.text)
@@ -104,26 +104,24 @@ def test_what_people_wrote_is_text(cohort: Cohort, monkeypatch: pytest.MonkeyPat
     assert line in asked.text.splitlines()
 
 
-def test_a_request_that_airflow_gives_to_everybody_says_whose_answer_counts(
+def test_a_request_to_everybody_names_the_people_whose_answer_counts(
     cohort: Cohort, list_people: Callable[..., Path]
 ) -> None:
     assert "there is no list of people" in request(cohort)["text"]
     list_people(siti=["approve"])
     assert "counts" not in request(cohort)["text"], "it is given to siti alone"
     list_people(siti=["approve"], without_airflow=["siti"])
-    assert "**No answer here counts**: siti may approve it, and have no login of Airflow" in request(cohort)["text"]
+    assert "**No answer here counts**: siti may approve it, and have no Airflow login" in request(cohort)["text"]
     list_people(siti=["look"])
     asked = request(cohort)
     assert asked["answered_by"] == []
-    assert "**No answer here counts**: nobody may approve it. Give somebody else the right" in asked["text"]
+    assert "**No answer here counts**: nobody may approve it. Give another person the right" in asked["text"]
 
 
-def test_where_all_who_may_approve_had_a_part_they_are_named(
-    held: decision.Decision, list_people: Callable[..., Path]
-) -> None:
+def test_approvers_who_all_had_a_part_are_named(held: decision.Decision, list_people: Callable[..., Path]) -> None:
     batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON)
     assert batch is not None
     list_people(budi=["approve"], ani=["propose"])
     asked = tasks.batches.request_batch_approval({"cohort": 12, "digest": batch.digest})
     assert asked is not None
-    assert "nobody may approve it. budi had a part in it. Give somebody else the right to approve" in asked["text"]
+    assert "nobody may approve it. budi had a part in it. Give another person the right to approve" in asked["text"]

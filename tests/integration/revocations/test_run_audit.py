@@ -1,4 +1,4 @@
-"""The daily audit of runs: what lacks is found and told, what a run mends is mended, and nothing else is touched."""
+"""The daily audit of runs: it reports what is missing, repairs what a run can repair, and touches nothing else."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from prakerja import calendar, tasks, warehouse
 from prakerja.calendar import Cohort, CohortEvent
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision
-from prakerja.revocations.run_audit import SeenRuns
+from prakerja.revocations.run_audit import RunCounts
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from tests.support.small_cohort import DECIDED_ON, carry_out, empty_days
 
 MORNING = datetime(2021, 3, 15, 7, tzinfo=WIB)  # an hour after the deadline's run of gelombang 12 was due
-NONE, ACTIVE, ENDED, EMPTY = SeenRuns(0, 0, 0), SeenRuns(1, 1, 1), SeenRuns(1, 0, 1), SeenRuns(1, 0, 0)
+NONE, ACTIVE, ENDED, EMPTY = RunCounts(0, 0, 0), RunCounts(1, 1, 1), RunCounts(1, 0, 1), RunCounts(1, 0, 0)
 
 
-def audited(runs: SeenRuns, now: datetime = MORNING) -> list[dict[str, Any]]:
+def audited(runs: RunCounts, now: datetime = MORNING) -> list[dict[str, Any]]:
     """Of gelombang 12: that gelombang 13 has no roster is for `tests/integration/cohorts/test_calendar_check.py`."""
     return [finding for finding in tasks.audit.audit_runs(now, lambda _: runs) if finding["kind"] != "no_roster"]
 
 
-def kinds(runs: SeenRuns, now: datetime = MORNING) -> list[str]:
+def kinds(runs: RunCounts, now: datetime = MORNING) -> list[str]:
     return [finding["kind"] for finding in audited(runs, now)]
 
 
@@ -35,7 +35,7 @@ def kinds(runs: SeenRuns, now: datetime = MORNING) -> list[str]:
     [(NONE, ["no_run"]), (ACTIVE, []), (EMPTY, ["run_without_tasks"]), (ENDED, ["not_decided"])],
 )
 def test_a_cohort_that_is_due_and_not_decided_has_a_run_or_gets_one(
-    cohort: Cohort, runs: SeenRuns, found: list[str]
+    cohort: Cohort, runs: RunCounts, found: list[str]
 ) -> None:
     assert kinds(runs) == found
     assert kinds(runs, MORNING - timedelta(minutes=1)) == [], "its run may begin still"
@@ -93,7 +93,7 @@ def test_a_deadline_that_moved_gets_a_run_of_its_own(cohort: Cohort, home: Path)
     (finding,) = audited(NONE, after)
     assert finding["kind"] == "deadline_moved"
     assert finding["repair"]["trigger_run_id"].startswith("gelombang-12__deadline__2021-03-15__audit-")
-    assert "has got the deadline 2021-03-15" in finding["text"]
+    assert "has the new deadline 2021-03-15" in finding["text"]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_deadline_that_moved_gets_a_run_of_its_own(cohort: Cohort, home: Path)
     ],
 )
 def test_a_reminder_is_worth_its_run_on_its_own_day(
-    cohort: Cohort, hour: int, runs: SeenRuns, found: list[str]
+    cohort: Cohort, hour: int, runs: RunCounts, found: list[str]
 ) -> None:
     """The rest is in `tests/integration/reminders/test_late_roster.py`."""
     day = datetime(2021, 3, 6, hour, tzinfo=WIB)  # H-7
@@ -118,7 +118,7 @@ def test_a_reminder_is_worth_its_run_on_its_own_day(
 
 
 def test_a_cohort_without_a_roster_has_nothing_to_run_for(home: Path) -> None:
-    def never(event: CohortEvent) -> SeenRuns:
+    def never(event: CohortEvent) -> RunCounts:
         raise AssertionError(event)
 
     found = tasks.audit.audit_runs(MORNING, never)

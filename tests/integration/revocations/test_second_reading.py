@@ -1,4 +1,4 @@
-"""Two readings must agree: whoever they differ on is held, what cannot be read again stops, and everybody is told."""
+"""Two readings must agree: a difference holds the recipient, and unreadable evidence stops the decision."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def outcomes() -> dict[int, tuple[str, str]]:
 # -- where they agree --------------------------------------------------------------------------------------------------
 
 
-def test_what_both_readings_say_is_decided_and_told(cohort: Cohort) -> None:
+def test_the_result_of_both_readings_is_decided_and_shown(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     assert kept("select decision_id, recipients, differing from second_readings") == [(made.decision_id, PEOPLE, 0)]
     assert kept("select * from reading_differences") == []
@@ -85,7 +85,7 @@ def test_the_second_reading_makes_another_decision(cohort: Cohort, bend: Callabl
     ("number", "reading", "first"),
     [(1, BOUGHT, "overdue"), (50, OVERDUE, "purchased"), (2, Reading("excluded", "withdrawn"), "overdue")],
 )
-def test_whoever_they_differ_on_is_held(
+def test_recipients_on_whom_the_readings_differ_are_held(
     cohort: Cohort, bend: Callable[..., None], number: int, reading: Reading, first: str
 ) -> None:
     bend({number: reading})
@@ -114,9 +114,7 @@ def test_whoever_they_differ_on_is_held(
     )
 
 
-def test_it_stands_under_what_needs_a_person_until_somebody_has_looked(
-    cohort: Cohort, bend: Callable[..., None]
-) -> None:
+def test_a_difference_needs_a_person_until_it_is_resolved(cohort: Cohort, bend: Callable[..., None]) -> None:
     bend({1: BOUGHT, 2: Reading("excluded", "withdrawn")} | dict.fromkeys(range(40, 45), OVERDUE))
     decision.decide(cohort, DECIDED_ON)
     told = [need.what for need in overview.page(NOON)["needs"] if "readings differ" in need.what]
@@ -137,8 +135,8 @@ def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any
     made = carry_out(cohort)
     assert revoked() == [2]
     with warehouse.transaction() as connection:
-        (batch,) = approval.batches(connection, made, "revocation")
-        seen = approval.review(connection, made, batch)["second_reading"]
+        (batch,) = approval.list_batches(connection, made, "revocation")
+        seen = approval.load_review(connection, made, batch)["second_reading"]
     assert second_reading.describe(seen) == "two readings agree on 49 of 50 selected; 1 held where they differ"
     proposed = holds.resolve(card(1), is_purchased=False, because="asked them", resolved_by="ani", on=DECIDED_ON)
     assert proposed
@@ -157,7 +155,7 @@ def test_a_hold_that_was_a_purchase_is_cleared(cohort: Cohort, bend: Callable[..
     assert (story["state"], story["because"]) == ("purchased", "hold_resolved")
 
 
-def test_nobody_held_is_revoked_for_whom_a_second_reading_speaks(
+def test_no_held_recipient_is_revoked_whom_a_second_reading_clears(
     held: decision.Decision,
     bend: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
@@ -177,7 +175,7 @@ def test_nobody_held_is_revoked_for_whom_a_second_reading_speaks(
         approval.approve(connection, proposed, "siti", DECIDED_ON)
     bend({1: BOUGHT})
     assert holds.apply_resolved_holds(DECIDED_ON) == 0, "what came since speaks for them"
-    assert "gelombang-12: 1 stay held: a second reading speaks for them" in caplog.text
+    assert "gelombang-12: 1 stay held: a second reading finds that they are not overdue" in caplog.text
     monkeypatch.setattr(second_reading, "read_again", real)
     assert holds.apply_resolved_holds(DECIDED_ON) == 1
 
@@ -205,14 +203,14 @@ def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
     monkeypatch.setattr(second_reading, "read_again", lambda *_, **__: pytest.fail("nothing has come"))
     approve(made)
     with monkeypatch.context() as patch:
-        patch.setattr(revocation, "_carry_out", lambda *_: (0, 0))
+        patch.setattr(revocation, "_carry_out_decision", lambda *_: (0, 0))
         revocation.revoke(cohort, made, DECIDED_ON)
     monkeypatch.setattr(second_reading, "read_again", real)
     deliver(home / "landing", "tokopedia", "2021-03-09", [bought(50, transaction_id="more")], revision=2)
     assert intake.take_in("tokopedia", later).rejected == []
     bend({2: BOUGHT})
     approve(made, on=later)
-    told = r"nobody is revoked: readings_disagree: .* speaks for 1 of 2, for one by tokopedia 2021-03-08, line 2"
+    told = r"nobody is revoked: readings_disagree: .* clears 1 of 2, one by tokopedia 2021-03-08, line 2"
     with pytest.raises(BlockedError, match=told):
         revocation.revoke(cohort, made, later)
     assert revoked() == []
@@ -223,7 +221,7 @@ def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
 # -- where nobody is decided -------------------------------------------------------------------------------------------
 
 
-def test_more_than_one_in_a_thousand_stop_the_decision_and_nobody_answers_for_it(
+def test_more_than_one_in_a_thousand_stop_the_decision_and_cannot_be_overridden(
     cohort: Cohort, bend: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     bend({1: BOUGHT}, share=0.001)
@@ -238,8 +236,8 @@ def test_more_than_one_in_a_thousand_stop_the_decision_and_nobody_answers_for_it
     assert kept("select recipient_id, first_outcome, second_outcome, second_line from reading_differences") == [
         (1, "overdue", "purchased", 2)
     ]
-    attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
-    with pytest.raises(PrakerjaError, match="readings disagree is a defect, which nobody can answer for"):
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
+    with pytest.raises(PrakerjaError, match="readings disagree is a defect, which cannot be overridden"):
         overrides.override(12, attempt, because="x", overridden_by="siti", on=DECIDED_ON)
     with warehouse.transaction("decide") as connection:  # also where somebody has written it down all the same
         connection.exec_driver_sql(
@@ -278,18 +276,16 @@ def test_a_stopped_cohort_is_blocked_everywhere_and_decided_once_it_is_mended(
         ),
     ],
 )
-def test_evidence_that_cannot_be_read_again_is_no_evidence(
+def test_evidence_that_cannot_be_read_again_stops(
     cohort: Cohort, home: Path, harm: Callable[[Path], Any], told: str
 ) -> None:
     harm(home / "landing" / "feeds" / "tokopedia" / "2021-03-08" / "r1")
     with pytest.raises(BlockedError, match=f"evidence_unreadable: feeds/tokopedia/2021-03-08/r1.*{told}"):
         decision.decide(cohort, DECIDED_ON)
     assert kept("select reason from decisions") == [("evidence_unreadable",)]
+    attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
     with pytest.raises(PrakerjaError, match="evidence unreadable is a defect"):
-        overrides.override(
-            12, overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"]), because="x", overridden_by="siti",
-            on=DECIDED_ON,
-        )  # fmt: skip
+        overrides.override(12, attempt, because="x", overridden_by="siti", on=DECIDED_ON)
 
 
 def test_a_roster_that_was_exchanged_stops(cohort: Cohort, home: Path) -> None:
@@ -317,7 +313,7 @@ def test_another_number_of_recipients_stops(cohort: Cohort, monkeypatch: pytest.
         decision.decide(cohort, DECIDED_ON)
 
 
-def test_a_deadline_that_only_one_of_them_knows_stops(cohort: Cohort, home: Path) -> None:
+def test_a_deadline_that_only_one_reading_knows_stops(cohort: Cohort, home: Path) -> None:
     extend(home, "2021-03-12")
     with pytest.raises(BlockedError, match="readings_disagree: the window is 2021-03-05 to 2021-03-13"):
         decision.decide(cohort, DECIDED_ON)  # by a calendar that was read before
@@ -343,7 +339,7 @@ def test_a_delivery_that_comes_while_it_reads_is_read_too(
     assert (len(readings), made.purchased, made.overdue) == (2, PEOPLE - 1, 1)
 
 
-def test_what_never_rests_is_not_decided(cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_that_keep_changing_are_not_decided(cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, revision = second_reading.read_again, iter(range(2, 9))
 
     def read_again(*given: Any, **more: Any) -> SecondReading:
@@ -353,13 +349,13 @@ def test_what_never_rests_is_not_decided(cohort: Cohort, home: Path, monkeypatch
         return found
 
     monkeypatch.setattr(second_reading, "read_again", read_again)
-    with pytest.raises(MovedError, match="changes while it is read"):
+    with pytest.raises(MovedError, match="facts keep changing while it is read"):
         decision.decide(cohort, DECIDED_ON)
     assert kept("select count(*) from decisions") == [(0,)]
 
 
-def test_while_it_reads_nobody_is_kept_waiting(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So one that is killed leaves nothing behind, and the next reads anew."""
+def test_the_second_reading_blocks_nobody(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a killed reading leaves nothing behind, and the next one starts again."""
     real, waiting = second_reading.read_again, []
 
     def read_again(*given: Any, **more: Any) -> SecondReading:
@@ -382,7 +378,7 @@ def test_while_it_reads_nobody_is_kept_waiting(cohort: Cohort, monkeypatch: pyte
     assert waiting == [[], []]
 
 
-def test_whoever_is_decided_is_not_read_again(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decided_cohort_is_not_read_again(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     monkeypatch.setattr(second_reading, "read_again", lambda *_, **__: pytest.fail("it is decided"))
     assert decision.decide(cohort, DECIDED_ON) == made
@@ -448,7 +444,7 @@ def test_its_role_reads_those_facts_and_nothing_else(cohort: Cohort) -> None:
 # -- its task ----------------------------------------------------------------------------------------------------------
 
 
-def test_it_says_how_far_it_is(cohort: Cohort, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_second_reading_logs_its_progress(cohort: Cohort, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "prakerja")
     decision.decide(cohort, DECIDED_ON)
     assert "gelombang-12: read again 50 of 70 deliveries" in caplog.text

@@ -31,7 +31,7 @@ from tests.support.signed_batch import APPROVE_UNSIGNED, REVOKE_ALL
 from tests.support.small_cohort import AT, DECIDED_ON, card, revoked
 
 TEXT = ApprovalText("6f1c", 12, "ab" * 32, 2, "cd" * 32, "revocation", date(2021, 3, 31), "siti")
-ALREADY = "has approved this batch already, and nothing was recorded"
+ALREADY = "has already approved this batch, and nothing was recorded"
 
 
 def run(*arguments: str) -> Any:
@@ -48,7 +48,7 @@ def refused(*arguments: str) -> str:
 def waiting(cohort: Cohort) -> tuple[decision.Decision, str]:
     made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
-    ((_, batch),) = approval.waiting_batches()
+    ((_, batch),) = approval.yield_waiting_batches()
     return made, batch.digest
 
 
@@ -108,7 +108,7 @@ def test_a_key_counts_on_a_day_that_it_outlasts(ssh_key: Callable[[str], Path], 
 def test_without_openssh_it_is_said(ssh_key: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     key = ssh_key("siti")
     monkeypatch.setattr(signatures, "PROGRAM", "no-such-ssh-keygen")
-    with pytest.raises(PrakerjaError, match="no-such-ssh-keygen is not installed"):
+    with pytest.raises(PrakerjaError, match="need no-such-ssh-keygen, which is not installed"):
         signatures.sign(TEXT, key)
 
 
@@ -153,7 +153,7 @@ def test_an_unsigned_approval_counts_for_nothing_and_is_in_nobodys_way(
 ) -> None:
     made, digest = waiting(cohort)
     as_owner(APPROVE_UNSIGNED)
-    ((_, batch),) = approval.waiting_batches()
+    ((_, batch),) = approval.yield_waiting_batches()
     assert (batch.approved_by, batch.approvals_needed) == ([], 1)
     with pytest.raises(approval.AwaitingApprovalError):
         revocation.revoke(cohort, made, DECIDED_ON)
@@ -172,17 +172,17 @@ def try_to_revoke(digest: str) -> int:
 
 
 def test_a_signature_is_verified_before_anybody_is_revoked(cohort: Cohort, signers: dict[str, Path]) -> None:
-    """Whoever may add an approval may add one with nonsense for a signature, which the warehouse counts."""
+    """A login that may add approvals can add one with an invalid signature, which the warehouse counts."""
     made, digest = waiting(cohort)
     with warehouse.transaction("decide") as connection:
         warehouse.execute(
             connection, "revocations/insert_approval", digest=digest, approved_by="siti", approved_on=today(),
             is_recorded_in_advance=False, signature="nonsense", identities_sha256="ab" * 32,
         )  # fmt: skip
-    ((_, batch),) = approval.waiting_batches()
+    ((_, batch),) = approval.yield_waiting_batches()
     assert (batch.approved_by, batch.approvals_needed) == ([], 1)
     with pytest.raises(approval.AwaitingApprovalError):
-        revocation.require_approval(made, DECIDED_ON)
+        revocation.propose_and_require_approval(made, DECIDED_ON)
     with pytest.raises(approval.AwaitingApprovalError):
         revocation.revoke(cohort, made, DECIDED_ON)
     assert revoked() == []
@@ -202,7 +202,7 @@ def test_what_was_carried_out_without_a_signature_can_be_signed_afterwards(
     command = f"prakerja approve 12 --digest {digest[:16]} --as ID --sign-with KEY"
     with pytest.raises(PrakerjaError, match=command):
         publishing.publish("first", AT, DECIDED_ON)
-    assert list(approval.waiting_batches()) == [], "no run asks about it"
+    assert list(approval.yield_waiting_batches()) == [], "no run asks about it"
     done = sign(digest[:16], signers["siti"])
     assert "it is carried out, and the list has it from its next version on" in done.output, done.exception
     assert publishing.publish("first", AT, DECIDED_ON) == 1
@@ -253,8 +253,8 @@ def test_a_second_approval_by_the_same_person_is_refused(cohort: Cohort) -> None
 def test_who_has_approved_in_advance_approves_for_real(cohort: Cohort) -> None:
     with replaying():
         made = decision.decide(cohort, DECIDED_ON)
-        revocation.require_approval(made, DECIDED_ON, approve_as="siti")
-    ((_, batch),) = approval.waiting_batches()
+        revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="siti")
+    ((_, batch),) = approval.yield_waiting_batches()
     assert run("approve", "12", "--digest", batch.digest, "--as", "siti").exit_code == 0
     assert revocation.revoke(cohort, made, DECIDED_ON) == 2
 
@@ -275,7 +275,7 @@ def test_a_process_with_another_list_approves_revokes_and_publishes_nothing(
         with pytest.raises(PrakerjaError, match=told):
             revocation.revoke(cohort, made, DECIDED_ON)
         with pytest.raises(PrakerjaError, match=told), warehouse.transaction("decide") as connection:
-            approval.approve(connection, approval.known(connection, made, "revocation", digest), "ani", DECIDED_ON)
+            approval.approve(connection, approval.load_batch(connection, made, "revocation", digest), "ani", DECIDED_ON)
         with pytest.raises(PrakerjaError, match=told):
             publishing.publish("first", AT, DECIDED_ON)
     assert revoked() == []
@@ -288,7 +288,7 @@ def test_signatures_are_required_once_the_warehouse_was_told_so(
     keys = {name: ssh_key(name) for name in ("siti", "ani", "budi")}
     monkeypatch.setenv("PRAKERJA_PEOPLE", str(write_signers(home, keys)))
     try:
-        with pytest.raises(PrakerjaError, match="gives keys, and the warehouse counts approvals without signatures"):
+        with pytest.raises(PrakerjaError, match="has keys, and the warehouse counts approvals without signatures"):
             revocation.revoke(cohort, made, DECIDED_ON)
         assert "run `prakerja db upgrade` with this list" in str(sign(digest, keys["siti"]).exception)
         assert run("db", "upgrade").exit_code == 0
@@ -303,12 +303,12 @@ def test_signatures_are_required_once_the_warehouse_was_told_so(
 
 
 def test_where_approvals_are_signed_nobody_approves_in_advance(cohort: Cohort, signers: dict[str, Path]) -> None:
-    with pytest.raises(PrakerjaError, match="approvals are signed here, and nobody signs in advance: replay without"):
+    with pytest.raises(PrakerjaError, match="approvals are signed here and cannot be given in advance: replay without"):
         days.play(DECIDED_ON, DECIDED_ON, [12], "Direktur Utama", lambda *_: None)
     with replaying():
         made = decision.decide(cohort, DECIDED_ON)
-        with pytest.raises(PrakerjaError, match="approvals are signed here, and none is in advance"):
-            revocation.require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
+        with pytest.raises(PrakerjaError, match="approvals are signed here and cannot be given in advance"):
+            revocation.propose_and_require_approval(made, DECIDED_ON, approve_as="Direktur Utama")
         revocation.request_approval(made, DECIDED_ON)
     statement = (
         "insert into approvals (decision_id, subject, approved_by, approved_on, is_recorded_in_advance, digest)"

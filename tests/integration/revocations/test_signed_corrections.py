@@ -65,9 +65,7 @@ def test_an_approval_of_a_nik_is_signed_and_verified(listed_two: Path) -> None:
         ("update corrections set digest = repeat('ab', 32)", "is not of the NIKs that would be listed"),
     ],
 )
-def test_whatever_the_owner_writes_nobody_is_listed_under_a_nik_that_was_not_signed_for(
-    listed_two: Path, bent: str, told: str
-) -> None:
+def test_nobody_is_listed_under_an_unsigned_nik_that_the_owner_wrote(listed_two: Path, bent: str, told: str) -> None:
     correct({"card_number": card(1), "nik": f"{NIK + 999}"})
     sign(listed_two)
     with warehouse.transaction(as_owner=True) as connection:
@@ -82,7 +80,7 @@ def test_whatever_the_owner_writes_nobody_is_listed_under_a_nik_that_was_not_sig
     assert changes(2) == [("WITHDRAW", 2)], "what needs no signature goes on"
 
 
-def test_values_that_were_sealed_anew_are_not_what_was_signed_for(listed_two: Path) -> None:
+def test_values_that_were_encrypted_again_are_not_the_signed_ones(listed_two: Path) -> None:
     """By somebody with the contacts' key, who may seal what they like: the signed request is of the digest."""
     correct({"card_number": card(1), "nik": f"{NIK + 999}"})
     sign(listed_two)
@@ -98,9 +96,7 @@ def test_values_that_were_sealed_anew_are_not_what_was_signed_for(listed_two: Pa
         publish("second")
 
 
-def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_who_were_revoked_by_it(
-    cohort: Cohort, office: Path
-) -> None:
+def test_a_batch_approved_before_a_correction_stays_signed_for_its_people(cohort: Cohort, office: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     revocation.request_approval(made, DECIDED_ON)
     sign_batch(office)
@@ -121,7 +117,7 @@ def test_a_batch_that_was_approved_before_a_correction_stays_signed_for_those_wh
         "update correction_decisions set decided_by = 'ani'",
     ],
 )
-def test_who_was_corrected_after_their_batch_was_signed_is_listed_by_a_signed_correction_alone(
+def test_a_recipient_corrected_after_the_signature_needs_a_signed_correction(
     cohort: Cohort, office: Path, bent: str
 ) -> None:
     made = decision.decide(cohort, DECIDED_ON)
@@ -138,7 +134,7 @@ def test_who_was_corrected_after_their_batch_was_signed_is_listed_by_a_signed_co
     assert changes(1) == [("ADD", 2)], "whom the batch was signed with"
 
 
-def test_every_row_that_is_written_is_signed_for_whoever_inserted_the_version(listed_two: Path) -> None:
+def test_every_row_is_verified_whichever_login_inserted_the_version(listed_two: Path) -> None:
     """The owner of the warehouse exchanges a NIK by a correction that nobody has signed."""
     correct({"card_number": card(1), "nik": f"{NIK + 999}"})
     with warehouse.transaction(as_owner=True) as connection:
@@ -159,9 +155,7 @@ def test_every_row_that_is_written_is_signed_for_whoever_inserted_the_version(li
         publish("third")
 
 
-def test_whoever_is_reinstated_after_a_correction_is_withdrawn_under_the_nik_that_is_listed(
-    listed_two: Path, home: Path
-) -> None:
+def test_a_reinstated_recipient_is_withdrawn_under_the_listed_nik(listed_two: Path, home: Path) -> None:
     correct({"card_number": card(2), "nik": f"{NIK + 999}"})
     sign(listed_two)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])

@@ -42,14 +42,14 @@ def instants(found: dict[str, Any]) -> list[datetime]:
 # -- live --------------------------------------------------------------------------------------------------------------
 
 
-def test_each_fact_is_told_when_it_was_recorded(live_wave: Cohort) -> None:
+def test_each_fact_has_the_instant_of_its_recording(live_cohort: Cohort) -> None:
     """All on one day, in the order in which they happened, and not at hours that nobody has seen."""
     on, began = today(), datetime.now(UTC)
     people.suspend(card(1), on - timedelta(days=6), is_permanent=False, because="an inquiry", suspended_by="ani")
     people.lift_suspension(card(1), on - timedelta(days=5), because="cleared", lifted_by="ani")
-    made = decision.decide(live_wave, on)
+    made = decision.decide(live_cohort, on)
     approve(made, "siti", on)
-    assert revocation.revoke(live_wave, made, on) == 2
+    assert revocation.revoke(live_cohort, made, on) == 2
     publishing.publish("first", datetime.now(WIB), on)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=on)
     appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=on)
@@ -68,12 +68,12 @@ def test_each_fact_is_told_when_it_was_recorded(live_wave: Cohort) -> None:
     assert days == [(on - timedelta(days=6)).isoformat(), (on - timedelta(days=5)).isoformat(), on.isoformat()]
 
 
-def test_what_waited_for_another_fact_comes_after_it(live_wave: Cohort) -> None:
+def test_a_fact_that_waited_for_another_comes_after_it(live_cohort: Cohort) -> None:
     """A transaction that began before an appeal was upheld, and carries it out."""
     on = today()
-    made = decision.decide(live_wave, on)
+    made = decision.decide(live_cohort, on)
     approve(made, "siti", on)
-    revocation.revoke(live_wave, made, on)
+    revocation.revoke(live_cohort, made, on)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=on)
     with warehouse.transaction("decide") as connection:
         appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=on)
@@ -81,7 +81,7 @@ def test_what_waited_for_another_fact_comes_after_it(live_wave: Cohort) -> None:
     assert kinds(told())[-3:] == ["appealed", "appeal_upheld", "reinstated"]
 
 
-def test_the_page_tells_the_day_that_a_fact_is_about(live_wave: Cohort) -> None:
+def test_the_page_shows_the_day_that_a_fact_is_about(live_cohort: Cohort) -> None:
     on = today()
     people.suspend(card(1), on - timedelta(days=6), is_permanent=False, because="an inquiry", suspended_by="ani")
     for language, word in (("en", "from"), ("id", "mulai")):
@@ -118,7 +118,7 @@ def test_recorded_after_midnight_by_a_run_that_began_before(recorded: Any) -> No
 # -- played ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_played_day_is_told_at_the_instants_that_it_played(cohort: Cohort, home: Path) -> None:
+def test_a_replayed_day_has_the_instants_of_its_runs(cohort: Cohort, home: Path) -> None:
     """The days of recording are all today's, and say nothing of what was believed."""
     people.suspend(card(1), date(2021, 3, 9), is_permanent=False, because="an inquiry", suspended_by="ani")
     people.lift_suspension(card(1), date(2021, 3, 11), because="cleared", lifted_by="ani")
@@ -143,7 +143,7 @@ def test_a_played_day_is_told_at_the_instants_that_it_played(cohort: Cohort, hom
     assert [event["about_on"] for event in told()["events"][1:3]] == ["2021-03-09", "2021-03-11"]
 
 
-def test_a_suspension_from_a_later_day_moves_no_played_fact(cohort: Cohort) -> None:
+def test_a_suspension_from_a_later_day_moves_no_replayed_fact(cohort: Cohort) -> None:
     people.suspend(card(1), date(2021, 4, 1), is_permanent=False, because="an inquiry", suspended_by="ani")
     carry_out(cohort)
     assert [(event["what"], event["at"][:16]) for event in told()["events"]][1:3] == [
@@ -188,7 +188,7 @@ def note_the_row() -> None:
         )
 
 
-def test_who_was_spared_is_told_so_and_by_which_row(cohort: Cohort, home: Path) -> None:
+def test_a_spared_recipient_has_the_row_that_spared_them(cohort: Cohort, home: Path) -> None:
     spare(cohort, home)
     note_the_row()
     found = told(2)
@@ -203,7 +203,7 @@ def test_who_was_spared_is_told_so_and_by_which_row(cohort: Cohort, home: Path) 
     assert told(1)["state"] == "revoked"
 
 
-def test_who_was_spared_by_no_row_is_told_so_all_the_same(cohort: Cohort) -> None:
+def test_a_recipient_who_was_spared_without_a_row_has_a_reason(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     people.suspend(card(1), date(2021, 3, 13), is_permanent=False, because="fraud inquiry", suspended_by="ani")
     approve(made, "siti", DECIDED_ON)
@@ -213,7 +213,7 @@ def test_who_was_spared_by_no_row_is_told_so_all_the_same(cohort: Cohort) -> Non
     assert story.page(1, "siti", "en")["because"] == "what became known before the revocation speaks for them"
 
 
-def test_the_command_tells_it_in_wib(cohort: Cohort, home: Path) -> None:
+def test_the_command_shows_times_in_wib(cohort: Cohort, home: Path) -> None:
     spare(cohort, home)
     note_the_row()
     done = CliRunner().invoke(app, ["explain", card(2)], env={"COLUMNS": "400"})

@@ -184,7 +184,7 @@ class Life(RuleBasedStateMachine):
                     12, self.clock, self.clock + timedelta(days=card - 1), frozen_by=name, on=self.clock, **because
                 )
             else:
-                attempt = overrides.attempt_name(overrides.blocked_attempt(12)["decision_id"])
+                attempt = overrides.attempt_name(overrides.find_blocked_attempt(12)["decision_id"])
                 overrides.override(12, attempt, overridden_by=name, on=self.clock, **because)
 
     @precondition(lambda self: self.revoked)
@@ -278,7 +278,7 @@ class Life(RuleBasedStateMachine):
             with contextlib.suppress(PrakerjaError):
                 made = decision.decide(cohort, self.clock)
                 with contextlib.suppress(PrakerjaError):
-                    revocation.require_approval(made, self.clock)
+                    revocation.propose_and_require_approval(made, self.clock)
                 revocation.revoke(cohort, made, self.clock)
             self._look_at_who_was_revoked()
         with contextlib.suppress(pending.OutOfBoundsError):
@@ -302,7 +302,7 @@ class Life(RuleBasedStateMachine):
         """Whoever is proposed for reinstatement is in the batch that stands: it waits, or is approved."""
         with warehouse.transaction("decide") as connection:
             made = decision.find_decision(connection, 12)
-            batches = approval.batches(connection, made, "reinstatement") if made else []
+            batches = approval.list_batches(connection, made, "reinstatement") if made else []
         (row,) = [each for each in overview.cohort_table() if each["cohort"] == 12] if self.is_in_calendar else [None]
         if row and row["reinstatements_proposed"]:
             assert not batches[0].has_lapsed
@@ -354,7 +354,7 @@ class Life(RuleBasedStateMachine):
     def _approve(self, name: str, which: int | None = None) -> None:
         with warehouse.transaction("decide") as connection:
             made = decision.find_decision(connection, 12)
-            waiting = approval.waiting(connection, made) if made else []
+            waiting = approval.list_waiting_batches(connection, made) if made else []
             for batch in waiting if which is None else waiting[which : which + 1]:
                 with contextlib.suppress(PrakerjaError):
                     approval.approve(connection, batch, name, self.clock)

@@ -34,7 +34,7 @@ def late_announced(text: str) -> str:
 
 @pytest.fixture
 def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[int, Any]]:
-    """Makes a plain world by the project's own calendar the landing zone; gives what must come out, by cohort.
+    """Return a function that makes a plain world the landing zone, by the project's calendar, and returns its results.
 
     Unless it is to be whole, its windows are cut at their beginning: a day more is seven feeds more to judge.
     """
@@ -51,7 +51,7 @@ def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[int,
     return made
 
 
-WORLD = Path(__file__).with_name("two_waves.zip")
+WORLD = Path(__file__).with_name("two_cohorts.zip")
 
 
 @pytest.fixture

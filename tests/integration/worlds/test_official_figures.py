@@ -1,4 +1,4 @@
-"""Waves 8 to 13 at a hundredth of their size: exactly the official figures are revoked, published, and told."""
+"""Gelombang 8 to 13 at a hundredth of their size: exactly the official figures are revoked, published and reported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_as_many_are_revoked_and_published_as_were_in_2020(
 
 
 @pytest.mark.parametrize("first", [12, pytest.param(8, marks=pytest.mark.soak)])
-def test_the_press_is_told_what_it_was_told_on_6_april_2021(make: Callable[..., dict[int, Any]], first: int) -> None:
+def test_the_report_has_the_figures_of_6_april_2021(make: Callable[..., dict[int, Any]], first: int) -> None:
     told_on = date(2021, 4, 6)
     truths = make(list(range(first, 14)), is_whole=first == 8)
     decided = [cohort.decided_on for cohort in calendar.calendar().values() if cohort.decided_on < told_on]

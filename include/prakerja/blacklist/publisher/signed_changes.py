@@ -19,7 +19,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.settings import wib_today
 from prakerja.signatures import CorrectionText, is_signed
-from prakerja.signed_batches import SHOWN, SignedBatch, load_signed_batches, oldest_that_counts
+from prakerja.signed_batches import SHOWN, SignedBatch, load_signed_batches, oldest_valid_signing_day
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,10 +123,10 @@ def _find_problems(batches: dict[str, SignedBatch]) -> dict[str, str]:
         signers = batch.signers(today)
         if not batch.is_whole:
             problems[digest] = f"batch {digest[:SHOWN]} is not of the people who would be listed or withdrawn"
-        elif len(signers) < batch.needed:
+        elif len(signers) < batch.approvals_needed:
             problems[digest] = (
                 f"gelombang-{batch.cohort}: batch {digest[:SHOWN]} lacks signatures "
-                f"({len(signers)} of {batch.needed}): nobody of it is listed or withdrawn: {batch.command}"
+                f"({len(signers)} of {batch.approvals_needed}): nobody of it is listed or withdrawn: {batch.command}"
             )
     return problems
 
@@ -174,7 +174,7 @@ def _require_corrected(connection: warehouse.Connection, rows: Sequence[tuple[An
 
 def _signed_niks(batch: SignedBatch) -> list[dict[str, str]]:
     """Return the NIKs by card over which a batch's valid signatures were given, once for each different set."""
-    return [batch.niks_by_sha256[over] for over in {*batch.signed_over(wib_today()).values()}]
+    return [batch.niks_by_sha256[over] for over in {*batch.verified_signatures(wib_today()).values()}]
 
 
 def _nik_of(niks: dict[str, str], card: int) -> int | None:
@@ -210,7 +210,7 @@ def _load_corrections(connection: warehouse.Connection, cards: Collection[int]) 
                 and row["signature"] is not None
                 and "approve" in person.may
                 and person.id not in row["corrected_by"]
-                and max(row["corrected_on"], oldest_that_counts(today)) <= on <= today
+                and max(row["corrected_on"], oldest_valid_signing_day(today)) <= on <= today
                 and is_signed(
                     CorrectionText(warehouse_id, request, len(row["digests"]), on, person.id), row["signature"], person
                 )

@@ -1,5 +1,5 @@
--- The hash of an entry of the audit log, over all of it and the hash before. Each part is hashed by itself first, so
--- that no text can pass for two parts. `prakerja.blacklist.publisher.audit` computes the same, without this function.
+-- The hash of an entry of the audit log: of all its parts and the previous hash. Each part is hashed by itself first,
+-- so that one text cannot be taken for two parts. `prakerja.blacklist.publisher.audit` computes the same hash in Python.
 create or replace function audit_hash(
     of_position bigint,
     entry bigint,

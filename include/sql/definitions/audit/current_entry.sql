@@ -1,6 +1,7 @@
--- The entry of this transaction and role, drawn when they first add a fact. It is found by the transaction, never by a
--- setting: a caller can set any. `prakerja.actor` is what the caller says of itself, and is recorded as that, beside
--- the login and the role. `role` is a setting that the server guards; `current_user` is this function's owner here.
+-- Return the audit log's entry for this transaction and role, and create it with their first fact.
+-- The entry is found by the transaction id and never by a setting, since a caller can change any setting.
+-- `prakerja.actor` is the name that the caller claims; it is recorded as such, beside the login and the role.
+-- The role comes from the setting `role`, which the server protects: `current_user` is the owner of this function here.
 create or replace function current_entry() returns bigint
 language plpgsql security definer
 set search_path = public, pg_temp

@@ -1,5 +1,5 @@
--- How many rows of a table an entry has, and the SHA-256 over the SHA-256 of each: these columns, in the table's order.
--- Every setting that changes how a value is written is fixed: whoever seals has settings of their own.
+-- Return how many rows of a table an entry has, and the SHA-256 of the rows' SHA-256s, over the given columns in the
+-- table's order. Every setting that affects how a value is written is fixed, since the caller may have changed it.
 create or replace function digest_of(fact text, of_entry bigint, columns text[])
 returns table (rows bigint, sha256 bytea)
 language plpgsql stable

@@ -1,4 +1,4 @@
--- Whether this transaction has an entry of the audit log that is not sealed yet.
+-- Return whether this transaction has an entry of the audit log that is not sealed yet.
 create or replace function has_open_entry() returns boolean
 language sql stable security definer
 set search_path = public, pg_temp

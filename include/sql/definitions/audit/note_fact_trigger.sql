@@ -1,10 +1,10 @@
--- Attaches the audit log to each table that `audited` names: a row draws its transaction's entry, and notes the fact.
+-- Attach the audit log to each table in `audited`: a new row takes its transaction's entry, and the fact is recorded.
 do $$
 declare
     audited_fact text;
 begin
     for audited_fact in select a.fact from audited as a order by a.fact loop
-        -- Where it is there already it is left alone: a default takes the lock that keeps everybody out.
+        -- An existing default is kept: setting one takes a lock that blocks all access to the table.
         if not exists (
             select from pg_attrdef as d
             inner join pg_attribute as a on d.adrelid = a.attrelid and d.adnum = a.attnum

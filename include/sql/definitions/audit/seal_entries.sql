@@ -1,5 +1,6 @@
--- Seals what committed and is not sealed yet. Not in the transaction that added the facts: that one may look at an
--- older snapshot than the log's last entry. Whoever dies in between leaves it to the next.
+-- Seal the committed entries that are not sealed yet. This runs after the transaction that added the facts, because the
+-- snapshot of that transaction may be older than the last entry of the log. If a process is killed in between, the next
+-- call seals its entries.
 create or replace function seal_entries() returns void
 language plpgsql security definer
 set search_path = public, pg_temp
@@ -27,7 +28,7 @@ begin
         ) as c
         cross join lateral digest_of(p.fact, p.entry, c.columns) as d
         where p.entry = pending.entry and d.rows > 0;
-        if digests is not null then -- an insert that found everything there has drawn an entry, and added nothing
+        if digests is not null then -- an insert that added no row has still created an entry
             perform lock_name('audit');
             select l.position, l.hash into last_position, last_hash from audit_log as l order by l.position desc limit 1;
             last_position := coalesce(last_position, 0) + 1;

@@ -1,5 +1,5 @@
--- Waits until no other transaction holds the name, and holds it until this one ends. For functions of the owner, who
--- alone may lock these rows.
+-- Take the lock of a name until this transaction ends, and wait while another transaction has it. Only functions of the
+-- owner can call this: nobody else may lock these rows.
 create or replace function lock_name(of_name text) returns void
 language plpgsql
 set search_path = public, pg_temp

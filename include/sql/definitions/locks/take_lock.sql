@@ -1,6 +1,6 @@
--- Takes a lock of a duty for this session: gives nothing where it is taken now, else the session that holds it, which
--- lives as long as it holds the advisory lock `sign_of_life`. The rights of the caller: only the duty's role may write
--- its locks.
+-- Take a lock of a duty for this session. Return no row if the session has the lock now, else the session that holds
+-- it. A holder is alive as long as it has the advisory lock `sign_of_life`. This runs with the rights of the caller:
+-- only the role of a duty may write its locks.
 create or replace function take_lock(of_duty text, of_name text, of_sign_of_life bigint, of_application text)
 returns table (pid integer, login text, application text, since timestamptz)
 language plpgsql

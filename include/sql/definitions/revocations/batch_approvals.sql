@@ -1,12 +1,12 @@
--- Grain: one row per batch: who has approved it, how many must, and who may not, having had a part in it. Where
--- approvals are signed, one without a signature counts for nothing: it is in `approvals_recorded` alone.
+-- Grain: one row per batch: the people who have approved it, how many must, and the people who may not because they had
+-- a part in it. If approvals are signed, an approval without a signature counts only in `approvals_recorded`.
 create or replace view batch_approvals as
 with described as (
     select
         b.digest,
         b.decision_id,
         b.subject,
-        -- Counted, not as the batch says of itself.
+        -- Counted from the members: the number in the batch itself is not trusted.
         case
             when (select count(*) from batch_members as m where m.digest = b.digest) <= r.one_approver_up_to
                 then r.approvers

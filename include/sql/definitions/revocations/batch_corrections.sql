@@ -1,5 +1,5 @@
--- Grain: one row per corrected NIK of a batch's people that another person has approved, and what it was before. In the
--- order of the decisions, undone from the last one backwards, they give the batch's identities as of any time.
+-- Grain: one row per approved correction of a NIK in a batch, with the NIK before it. Undone in the order of the
+-- decisions, from the last one backwards, they yield the identities of the batch at any earlier time.
 create or replace function batch_corrections(of_digest text)
 returns table (decision_number bigint, card_number bigint, nik_before bigint, is_first boolean)
 language sql stable

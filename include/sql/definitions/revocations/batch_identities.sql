@@ -1,5 +1,5 @@
--- The people of a batch, a line each: card and NIK in force, in the order of the cards. A signature is over these
--- lines, and the publisher lists nobody who is not in them; `batch_corrections` has the NIKs of before.
+-- Return the people of a batch, one line each: card and NIK in force, in the order of the cards. A signature covers
+-- these lines, and the publisher lists nobody who is not in them. `batch_corrections` has the earlier NIKs.
 create or replace function batch_identities(of_digest text) returns text[]
 language sql stable
 begin atomic

@@ -1,5 +1,5 @@
--- The attempts to decide that count by the end of a day ('infinity': now), by the calendar's deadlines as known then.
--- What was decided for a deadline that moved before anybody was revoked is past: the cohort is open again.
+-- Return the attempts to decide that count at the end of a day ('infinity': now), by the deadlines known then. A
+-- decision does not count if its deadline was extended before it was carried out: the cohort is open again.
 create or replace function decisions_that_count(cohorts integer[], deadlines date[], as_of date)
 returns setof decisions
 language sql stable

@@ -1,5 +1,5 @@
--- What deliveries have shown about decided cohorts, in numbers. With the owner's rights, so that who only counts (the
--- service, which others reach) need not be let near the recipients.
+-- Return the number of late findings of each decided cohort. This runs with the owner's rights, so that roles that only
+-- need counts (the service is reachable from outside) need no access to the recipients.
 create or replace function findings_by_cohort()
 returns table (
     cohort integer, reinstatements_proposed bigint, cases bigint, holds_resolvable bigint, late_purchases bigint
@@ -18,7 +18,7 @@ begin atomic
         order by d.cohort, p.proposal_id desc
     ),
 
-    -- Whoever was proposed, and whose proof was taken back since, is proposed no more.
+    -- People who were proposed earlier, and whose evidence was withdrawn since, are no longer proposed.
     dropped as (
         select m.recipient_id
         from batches as b
@@ -41,7 +41,7 @@ begin atomic
         count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
         count(*) filter (
             where f.kind = 'hold_resolvable'
-            -- of a deadline that was moved since: the decision for the next one has looked at these deliveries
+            -- not of a deadline that was extended since: the decision for the new one has seen these deliveries
             and not exists (
                 select from outcomes as o
                 where o.recipient_id = f.recipient_id and o.deadline_on > f.deadline_on

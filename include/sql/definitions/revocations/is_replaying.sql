@@ -1,5 +1,5 @@
--- Whether this transaction plays history. A replay works as a role of its own, which no live process may take; where
--- the roles could not be made, it says so itself.
+-- Return whether this transaction belongs to a replay. A replay has its own role, which no live process may take. On a
+-- server where the roles could not be created, the replay uses a setting instead.
 create or replace function is_replaying() returns boolean
 language sql stable
 return current_user = 'prakerja_replay'

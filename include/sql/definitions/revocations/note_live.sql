@@ -1,4 +1,4 @@
--- Notes that this warehouse is live when the first thing is decided, revoked or reinstated outside a replay.
+-- Trigger: record that this warehouse is live at the first decision, revocation or reinstatement outside a replay.
 create or replace function note_live() returns trigger
 language plpgsql
 set search_path = public, pg_temp

@@ -1,6 +1,6 @@
--- Refuses an approval in advance outside a replay, once the warehouse was live, or where approvals are signed; an
--- approval by somebody who had a part in the batch, or has decided an appeal against it; and a decision on an appeal by
--- somebody who approved the revocation.
+-- Trigger: refuse an approval in advance outside a replay, in a warehouse that has been live, or if approvals are
+-- signed. Refuse an approval by somebody who had a part in the batch or has decided an appeal against it. Refuse a
+-- decision on an appeal by somebody who approved the revocation.
 create or replace function refuse_approval() returns trigger
 language plpgsql
 set search_path = public, pg_temp

@@ -1,4 +1,4 @@
--- Refuses facts that would move a recipient along no row of `transitions`.
+-- Trigger: refuse facts that would cause a transition which is not in `transitions`.
 create or replace function refuse_illegal_transition() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -12,7 +12,7 @@ declare
     illegal record;
 begin
     if tg_table_name = 'outcomes' then
-        -- A million at once, and all of them selected where this is their cohort's first decision.
+        -- A million rows at once. In a cohort's first decision, all of them are still `selected`.
         select array_agg(a.cohort), array_agg(a.outcome::text), min(a.deadline_on), max(a.deadline_on)
         into cohorts, outcomes, of_deadline, last_deadline
         from (select distinct cohort, deadline_on, outcome from added) as a;

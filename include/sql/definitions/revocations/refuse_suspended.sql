@@ -1,4 +1,5 @@
--- Refuses to revoke somebody who is held, and suspended on the day of the revocation (R27), whatever was found out.
+-- Trigger: refuse to revoke a held recipient who is suspended on the day of the revocation (R27), even after a
+-- resolution.
 create or replace function refuse_suspended() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -14,7 +15,7 @@ begin
         where l.lifted_on is null or l.lifted_on > a.revoked_on
     ) then
         raise exception using errcode = 'check_violation', constraint = 'revocations_not_suspended',
-            message = 'revocations: somebody of them is suspended';
+            message = 'revocations: a recipient is suspended';
     end if;
     return null;
 end;

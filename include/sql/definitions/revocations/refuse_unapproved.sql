@@ -1,7 +1,8 @@
--- Refuses a revocation, a reinstatement or a change of the list that too few different people have approved, or that
--- somebody has approved who proposed, resolved or overrode. An approval in advance stands for all, in a replay; what a
--- replay revoked may be listed afterwards, and what was carried out before this rule. Where approvals are signed only
--- those with a signature count; of the list's changes the publisher verifies signatures, which says what to do.
+-- Trigger: refuse a revocation, a reinstatement or a change of the list that too few different people have approved, or
+-- that somebody with a part in it has approved. In a replay, one approval in advance replaces all others. What a replay
+-- revoked may be listed afterwards, and so may what was carried out before this rule. If approvals are signed, only
+-- those with a signature count. For changes of the list this trigger counts all approvals: the publisher verifies the
+-- signatures, and its messages say what to do.
 create or replace function refuse_unapproved() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -24,7 +25,7 @@ begin
             where
                 a.op = 'WITHDRAW'
                 and not exists (select from reinstatements as e where e.recipient_id = a.recipient_id)
-                -- or added in the same version, under a NIK that another person has approved
+                -- unless added in the same version, under a NIK that another person has approved
                 and not exists (
                     select from added as n
                     inner join niks_in_force as f on n.nik_correction_id = f.correction_id
@@ -32,7 +33,7 @@ begin
                 )
         ) then
             raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
-                message = 'blacklist_changes: withdrawn, and not reinstated';
+                message = 'blacklist_changes: withdrawn but not reinstated';
         end if;
         if exists (
             select from added as a
@@ -80,7 +81,7 @@ begin
             )
         ) then
             raise exception using errcode = 'check_violation', constraint = 'approved_by_enough',
-                message = 'reinstatements: no batch, and no appeal that was upheld';
+                message = 'reinstatements: neither a batch nor an upheld appeal';
         end if;
     end if;
     return null;

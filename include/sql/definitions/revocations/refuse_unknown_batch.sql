@@ -1,5 +1,5 @@
--- Refuses members of a batch that is not recorded, and revocations of people who are in no batch of their decision.
--- A foreign key is checked by a query for each row: those of a whole batch are checked at once.
+-- Trigger: refuse members of a batch that is not recorded, and revocations of people who are not in a batch of their
+-- decision. This replaces a foreign key, which would run a query per row: a whole batch is checked at once.
 create or replace function refuse_unknown_batch() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -13,7 +13,7 @@ begin
             where m.recipient_id is null
         ) then
             raise exception using errcode = 'check_violation', constraint = 'revocations_in_a_batch',
-                message = 'revocations: in no batch of this decision';
+                message = 'revocations: not in a batch of this decision';
         end if;
     end if;
     if exists (select distinct a.digest from added as a where a.digest is not null except select b.digest from batches as b)

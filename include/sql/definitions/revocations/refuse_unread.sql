@@ -1,5 +1,5 @@
--- Refuses to revoke by a decision that was not read twice, and somebody on whom the two readings differ, unless a
--- person has looked into it and found no purchase.
+-- Trigger: refuse revocations by a decision that was not read twice. Refuse to revoke a recipient on whom the two
+-- readings differ, unless a person has resolved the hold and found no purchase.
 create or replace function refuse_unread() returns trigger
 language plpgsql
 set search_path = public, pg_temp
@@ -29,7 +29,7 @@ begin
             )
     ) then
         raise exception using errcode = 'check_violation', constraint = 'revocations_readings_agree',
-            message = 'revocations: the two readings differ on somebody of them';
+            message = 'revocations: the two readings differ on a recipient';
     end if;
     return null;
 end;

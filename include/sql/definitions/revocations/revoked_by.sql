@@ -1,5 +1,5 @@
--- The people who approved a revocation, in lower case: those who were counted, and who else approved its batch, then or
--- later. Of before they were kept one by one: the text that they were joined in.
+-- Return the people who approved a revocation, in lower case: those who were counted, and everybody else who approved
+-- its batch, then or later. For revocations from before approvers were stored one by one: the text with all of them.
 create or replace function revoked_by(of_revocation revocations) returns text[]
 language sql stable
 begin atomic

@@ -1,5 +1,5 @@
--- Where recipients are, by the facts; without those of one table, and there only those of one deadline, where it has
--- deadlines.
+-- Return the states of recipients by the facts, without the facts of one table. If that table has deadlines, only its
+-- facts of one deadline are left out.
 create or replace function states(of_recipients bigint[], without text, without_deadline date)
 returns table (recipient_id bigint, state text)
 language sql stable

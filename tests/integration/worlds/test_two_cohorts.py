@@ -1,4 +1,4 @@
-"""A world that was not written by our own simulator: two full windows, with what came to light after the decisions."""
+"""A world from another simulator: two full windows, and what was found after the decisions."""
 
 from __future__ import annotations
 
