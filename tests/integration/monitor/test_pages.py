@@ -68,7 +68,7 @@ def test_each_look_is_in_the_audit_log_and_is_kept_before_anything_is_shown(
     assert looking.get("/person/1?language=id").headers["cache-control"] == "no-store"
 
     def refused(*_: object, **__: object) -> None:
-        raise warehouse.UnavailableError("the warehouse broke off")
+        raise warehouse.UnavailableError("the warehouse failed")
 
     monkeypatch.setattr(story.warehouse, "execute", refused)
     answer = looking.get("/person/1?language=id")

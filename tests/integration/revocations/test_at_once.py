@@ -93,7 +93,7 @@ def test_a_decision_that_meets_a_refresh_waits_for_it(cohort: Cohort, home: Path
     with caplog.at_level(logging.INFO):
         made = meets(lambda: decision.decide(cohort, DECIDED_ON), lambda: refreshing(cohort))
     assert (made.purchased, made.overdue) == ((49, 1) if is_known else (48, 2))
-    assert "began anew" in caplog.text
+    assert "started again" in caplog.text
 
 
 def test_a_rehearsal_that_meets_a_refresh_waits_for_it(cohort: Cohort) -> None:
