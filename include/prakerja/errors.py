@@ -1,13 +1,13 @@
-"""What a person reads when something is refused: what is wrong, where, and what to do. One line, nothing personal."""
+"""The errors that a person reads. A message says what is wrong, where, and what to do: one line, no personal data."""
 
 
 class PrakerjaError(Exception):
-    """Something was refused or cannot be done; the message is the one line that a person sees (exit code 1)."""
+    """A request was refused or cannot be done. Its message is the line that a command prints (exit code 1)."""
 
 
 class NotReadyError(PrakerjaError):
-    """What is needed is not there yet, and waiting or another command brings it."""
+    """Something that is needed does not exist yet: waiting, or another command, provides it."""
 
 
 class TransientError(PrakerjaError):
-    """What is outside gave way (the warehouse, the storage, a gateway): trying again may do, and does nothing twice."""
+    """An outside system failed (the warehouse, the storage, a gateway): it is safe to retry."""

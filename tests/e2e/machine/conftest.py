@@ -230,4 +230,4 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ports:
     both = {"willing": ["sleep", "600"], "stubborn": [sys.executable, f"{tmp_path / 'stubborn.py'}"]}
     monkeypatch.setattr(supervision, "commands", lambda *_, **__: both)
     monkeypatch.setattr(supervision, "SLOW_SECONDS", 1.0)
-    return Ports.configured()
+    return Ports.from_environment()
