@@ -43,7 +43,7 @@ def test_every_delivery_is_counted_as_it_was_made(replayed: Replayed, foreseen: 
         assert (row["status"] == "accepted") == delivery["accepted"], delivery
         for name in ("rows", "loaded", "quarantined", "duplicates"):
             assert row[name] == delivery[name], (name, delivery)
-    assert f"{foreseen['unmatched_cards']:,} cards stand in no loaded roster" in instance.ask("feeds").stdout
+    assert f"{foreseen['unmatched_cards']:,} cards are in no loaded roster" in instance.ask("feeds").stdout
 
 
 def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(replayed: Replayed) -> None:
@@ -218,7 +218,7 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     assert made.returncode == 0, made.stderr
     again = reference.ask("backup", str(tmp_path / "backup"))
     assert (again.returncode, again.stderr.strip()) == (
-        1, f"{tmp_path / 'backup'} is there already: name a new folder",
+        1, f"{tmp_path / 'backup'} already exists: name a new folder",
     )  # fmt: skip
     restored = instances(is_empty=True)
     restored.more["PRAKERJA_PUBLISH"] = str(reference.home / "publish")
@@ -228,13 +228,13 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     dump.write_bytes(whole[:-1])
     refused = restored.ask("restore", str(tmp_path / "backup"))
     assert (refused.returncode, refused.stderr.strip()) == (
-        1, f"{dump} is not as it was backed up: take another backup",
+        1, f"{dump} was changed after the backup: use another backup",
     )  # fmt: skip
     dump.write_bytes(whole)
 
     done = restored.run("restore", str(tmp_path / "backup"))
     assert done.returncode == 0, done.stderr
-    assert re.search(r"[1-9]\d* anchors and [1-9]\d* published lists held against them", done.stdout)
+    assert re.search(r"compared them with [1-9]\d* anchors and [1-9]\d* published lists", done.stdout)
     assert restored.state() == reference.state()
     assert restored.cohorts() == reference.cohorts()
     assert restored.list_of_cards() == reference.list_of_cards()

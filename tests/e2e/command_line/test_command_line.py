@@ -101,8 +101,10 @@ def test_a_database_that_cannot_be_reached(fresh: Instance) -> None:
             assert "cannot be reached" in line
             assert "hush" not in line
     for url in ("postgresql://u:hush@h:notaport/x", "nonsense"):
-        assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).ask("cohorts"))
-    assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").ask("cohorts"))
+        assert "not a postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).ask("cohorts"))
+    assert "not a postgresql:// URL" in one_line(
+        with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").ask("cohorts")
+    )
 
 
 def test_a_wrong_key(contradicted: subprocess.CompletedProcess[str]) -> None:
@@ -147,7 +149,7 @@ def test_wrong_usage_is_two(fresh: Instance, usage: list[str]) -> None:
 def test_what_is_no_card_or_nik_is_said_and_the_rest_is_answered(fresh: Instance) -> None:
     done = fresh.ask("explain", "123", "1234567890123456", "--json")
     assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["unknown", "unknown"]
-    assert "no card number (sixteen digits) in place 1" in one_line(done)
+    assert "not a card number (sixteen digits) at position 1" in one_line(done)
 
 
 @pytest.mark.parametrize("command", [["--help"], ["cohorts"]])

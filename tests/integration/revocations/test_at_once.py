@@ -174,7 +174,7 @@ def test_whoever_is_always_late_is_told_to_try_again(home: Path) -> None:
             server.execute("insert into went_live default values")
         connection.exec_driver_sql("insert into went_live default values")
 
-    with pytest.raises(ConflictError, match="changed the same at the same time") as raised:
+    with pytest.raises(ConflictError, match="changed the same rows") as raised:
         warehouse.write_in_one_snapshot("decide", work)
     assert isinstance(raised.value, TransientError)
     assert began == [0, 1, 1, 1, 1][: warehouse.SNAPSHOT_ATTEMPTS]
