@@ -53,7 +53,7 @@ def test_no_small_count_is_told_nor_can_be_told_from_the_others(
         }
         for purchased, held, left, excluded, freed, again in made
     ]  # fmt: skip
-    *told, total = statistics.suppressed(rows, 10)
+    *told, total = statistics.suppress_small_counts(rows, 10)
     true = [*rows, {name: sum(row[name] for row in rows) for name in statistics.COUNTS}]
     shown = [*told, total]
     for row, of_row in zip(true, shown, strict=True):

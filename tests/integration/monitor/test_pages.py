@@ -164,12 +164,12 @@ def test_every_event_and_state_has_words_in_both_languages(shown: Cohort) -> Non
     for texts in (*words["states"].values(), *words["reasons"].values(), *words["page"].values()):
         assert set(texts) == {"id", "en"}
     for event in words["events"].values():
-        assert set(event["title"]) == {"id", "en"} == set(event.get("told", event["title"]))
+        assert set(event["title"]) == {"id", "en"} == set(event.get("text", event["title"]))
 
 
 def test_the_story_is_the_one_that_explain_tells(shown: Cohort) -> None:
     (told,) = explanation.explain([card(1)])
-    page = story.page(1, "siti", "en")
+    page = story.open_page(1, "siti", "en")
     assert [event["what"] for event in page["events"]] == [event["what"] for event in told["events"]]
     assert (page["state"], page["cohort"]) == (told["state"], told["cohort"])
     assert json.dumps(page, default=str).count(card(1)) == 0

@@ -77,7 +77,7 @@ def test_what_is_shown_is_what_is_missing_by_now(stopped: Cohort, home: Path) ->
 
 
 def figures_missing() -> list[tuple[str, date]]:
-    return sorted(figures.missing())
+    return sorted(figures.missing_deliveries())
 
 
 def test_an_open_cohort_owes_what_is_missing_by_now(cohort: Cohort, home: Path) -> None:
