@@ -1,4 +1,4 @@
-"""What Airflow knows of an event's runs, for the DAGs that look after `cohort_deadline`."""
+"""The runs that Airflow has of an event, for the DAGs that audit `cohort_deadline`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 AUDITED = "cohort_deadline"
 
 
-def seen(event: CohortEvent, now: datetime) -> Any:
-    """Count an event's runs: the scheduled one and a backfill's by their date, repairs by their ids."""
+def count_runs(event: CohortEvent, now: datetime) -> Any:
+    """Return the numbers of an event's runs: scheduled and backfilled ones by their date, repairs by their ids."""
     from prakerja.revocations.run_audit import SeenRuns, repair_run_ids
 
     ti = get_current_context()["ti"]
-    by = [{"logical_dates": [event.logical_date]}, {"run_ids": repair_run_ids(event, now)}]
+    filters = [{"logical_dates": [event.logical_date]}, {"run_ids": repair_run_ids(event, now)}]
     return SeenRuns(
-        all=sum(ti.get_dr_count(AUDITED, **which) for which in by),
-        active=sum(ti.get_dr_count(AUDITED, states=["queued", "running"], **which) for which in by),
-        with_tasks=sum(len(ti.get_task_states(AUDITED, **which)) for which in by),
+        all=sum(ti.get_dr_count(AUDITED, **runs) for runs in filters),
+        active=sum(ti.get_dr_count(AUDITED, states=["queued", "running"], **runs) for runs in filters),
+        with_tasks=sum(len(ti.get_task_states(AUDITED, **runs)) for runs in filters),
     )

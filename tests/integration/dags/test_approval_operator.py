@@ -86,7 +86,7 @@ def test_a_rejection_is_kept_with_its_person(airflow: Airflow) -> None:
     from airflow.providers.standard.exceptions import HITLRejectException
 
     parked = airflow.ask()
-    with pytest.raises(HITLRejectException, match="siti rejects ab12cd: settle why"):
+    with pytest.raises(HITLRejectException, match="siti rejects ab12cd: resolve the reason"):
         airflow.answer("siti", "Reject", **parked)
     assert airflow.rejected == [("ab12cd", "siti")]
 
@@ -138,7 +138,7 @@ def test_other_figures_than_those_that_airflow_shows_are_not_asked_about(airflow
     airflow.asked = {**ASKED, "text": changed}
     airflow.ask()
     airflow.asked = {**ASKED, "text": TABLE.replace("by x", "by x\n- **rejected** by budi")}
-    with pytest.raises(AskedBeforeError, match="by other figures, before a rejection"):
+    with pytest.raises(AskedBeforeError, match="with other figures, before a rejection"):
         airflow.operator.execute(airflow.context)
 
 

@@ -209,7 +209,7 @@ def test_what_needs_a_person_is_told_in_an_alert_that_says_it(
     told: list[dict[str, str]] = []
     report = dags["daily_audit"].get_task("report").python_callable
     alerts = report.__globals__["Alert"].notify.__globals__  # Airflow's plugin manager may have imported another
-    monkeypatch.setitem(alerts, "_connection", lambda event: SimpleNamespace(conn_type="http", event=event))
+    monkeypatch.setitem(alerts, "_find_connection", lambda event: SimpleNamespace(conn_type="http", event=event))
     monkeypatch.setitem(alerts, "_post", lambda _, alert: told.append(alert))
     run = SimpleNamespace(dag_id="daily_audit", run_id="scheduled__2021-03-15")
     lines = ["gelombang-13 has no roster, and its deadline is in 1 day", "gelombang-12 is not in the calendar"]

@@ -83,7 +83,7 @@ def test_a_roster_that_is_rejected_is_told_in_an_alert(
     look = at(monkeypatch, tried("late_deliveries", "look"), TEN_PAST)
     told: list[dict[str, str]] = []
     alerts = look.dag.get_task("take_in").python_callable.__globals__["Alert"].notify.__globals__
-    monkeypatch.setitem(alerts, "_connection", lambda _: SimpleNamespace(conn_type="http"))
+    monkeypatch.setitem(alerts, "_find_connection", lambda _: SimpleNamespace(conn_type="http"))
     monkeypatch.setitem(alerts, "_post", lambda _, alert: told.append(alert))
     look.drive()
     assert look.states("take_in") == ["success"]

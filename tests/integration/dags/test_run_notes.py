@@ -37,7 +37,7 @@ def test_what_an_operator_pushes_is_not_told(tried: Callable[..., Tried], forged
     run.push("choose", forged)
     assert run.note() == SENTENCE
     run.push("reconcile", forged)
-    assert run.note() == "not told by its task: Reconcile: count"
+    assert run.note() == "not reported by its task: Reconcile: count"
 
 
 def test_an_outcome_of_elsewhere_is_not_told(tried: Callable[..., Tried]) -> None:
@@ -47,17 +47,17 @@ def test_an_outcome_of_elsewhere_is_not_told(tried: Callable[..., Tried]) -> Non
     waiting = run.pushed("reconcile")
     run.end("revoke")
     run.push("revoke", waiting)
-    assert run.note() == "2 overdue wait for an approval; not told by its task: Revoke"
+    assert run.note() == "2 overdue wait for an approval; not reported by its task: Revoke"
     run.end("revoke", sentence="0 revoked")
     earlier = run.pushed("revoke")
     run.end("revoke", tried=2)
     assert run.note() == SENTENCE
     run.push("revoke", earlier)
-    assert run.note() == "2 overdue wait for an approval; not told by its task: Revoke"
+    assert run.note() == "2 overdue wait for an approval; not reported by its task: Revoke"
     other = tried(run_id="gelombang-13__deadline__2021-03-13")
     other.end("revoke", sentence=None)
     other.push("revoke", earlier)
-    assert other.note() == "not told by its task: Revoke"
+    assert other.note() == "not reported by its task: Revoke"
 
 
 def test_an_outcome_that_was_taken_away_is_missed(tried: Callable[..., Tried]) -> None:
@@ -65,7 +65,7 @@ def test_an_outcome_that_was_taken_away_is_missed(tried: Callable[..., Tried]) -
     run.end("reconcile", sentence="2 overdue wait for an approval")
     run.end("revoke")
     run.take_away("revoke")
-    assert run.note() == "2 overdue wait for an approval; not told by its task: Revoke"
+    assert run.note() == "2 overdue wait for an approval; not reported by its task: Revoke"
 
 
 def test_what_a_person_has_written_stays(tried: Callable[..., Tried]) -> None:

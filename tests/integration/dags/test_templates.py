@@ -60,7 +60,7 @@ def test_what_is_asked_and_told_is_no_template(dags: dict[str, Any], monkeypatch
     from prakerja_approval_operator import BatchApprovalOperator
 
     told: list[dict[str, str]] = []
-    monkeypatch.setattr(alerts, "_connection", lambda _: type("It", (), {"conn_type": "http"}))
+    monkeypatch.setattr(alerts, "_find_connection", lambda _: type("It", (), {"conn_type": "http"}))
     monkeypatch.setattr(alerts, "_post", lambda _, what: told.append(what))
     alert = Alert(event="approval", text="because {{ 7 * 7 }}")
     context: Any = {"dag_run": {"dag_id": "x", "run_id": "y"}}
