@@ -46,7 +46,7 @@ def test_every_delivery_is_counted_as_it_was_made(replayed: Replayed, foreseen: 
     assert f"{foreseen['unmatched_cards']:,} cards are in no loaded roster" in instance.ask("feeds").stdout
 
 
-def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(replayed: Replayed) -> None:
+def test_asset_events_announce_every_accepted_delivery_whatever_was_rejected(replayed: Replayed) -> None:
     instance, _ = replayed
     deliveries = json.loads(instance.ask("feeds", "--json").stdout)
     accepted = {
@@ -65,7 +65,7 @@ def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(re
     assert any(one["is_late"] for one in told)
 
 
-def test_asset_events_tell_each_version_once_and_in_order(replayed: Replayed) -> None:
+def test_asset_events_announce_each_version_once_and_in_order(replayed: Replayed) -> None:
     instance, _ = replayed
     with instance.database("airflow") as connection:
         extras = connection.execute(
@@ -132,7 +132,7 @@ def test_the_list_is_who_is_revoked_and_not_reinstated(replayed: Replayed, fores
     assert "5 versions are whole and signed" in verified.stdout, "one a day from the first on, one for each deadline"
 
 
-def test_what_was_rejected_is_one_line_each_and_the_answer_is_no(replayed: Replayed, foreseen: dict[str, Any]) -> None:
+def test_each_rejection_is_a_line_and_the_exit_code_is_one(replayed: Replayed, foreseen: dict[str, Any]) -> None:
     _, done = replayed
     rejected = [delivery["path"].split("/") for delivery in foreseen["deliveries"] if not delivery["accepted"]]
     assert done.returncode == (1 if rejected else 0)

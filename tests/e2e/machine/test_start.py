@@ -25,7 +25,7 @@ def test_it_is_healthy_and_says_where(machine: Machine) -> None:
     assert told.returncode == (0 if all(each["is_well"] for each in status.values()) else 1)
 
 
-def test_three_users_may_do_what_their_roles_say(machine: Machine) -> None:
+def test_three_users_have_the_rights_of_their_roles(machine: Machine) -> None:
     def asked(user: str, method: str, path: str, **how: Any) -> int:
         machine.login(user)
         return machine.http.request(method, f"/api/v2{path}", **how).status_code

@@ -1,4 +1,4 @@
-"""Operators are told over connections to hosts that are allowed outside Airflow, whoever edits the connections."""
+"""Alerts go only to hosts that are allowed outside Airflow, also over connections that a user has edited."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_mail_goes_to_no_host_that_airflow_alone_names(
     assert caplog.text.count("alert not sent: ") == 2
 
 
-def test_a_mail_is_told_by_an_allowed_host(
+def test_a_mail_is_sent_to_an_allowed_host(
     connections: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with running.running(tmp_path / "inbox.sqlite", Settings.from_environment().receipts_secrets()) as at:
@@ -94,7 +94,7 @@ def test_a_mail_is_told_by_an_allowed_host(
 def test_a_connection_of_the_environment_is_not_shadowed_in_airflow(
     listener: tuple[int, list[Any]], connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise whoever edits connections takes the approvals' alerts away, by one that names the event."""
+    """Otherwise a user who edits connections could divert the alerts about approvals, by one named for the event."""
     port, got = listener
     monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", "alerts.example")  # the environment's own need not be in it
     monkeypatch.setenv("AIRFLOW_CONN_PRAKERJA_ALERTS", "...")

@@ -76,7 +76,7 @@ def test_a_paused_dag_is_named_when_somebody_is_due(
     assert "cohort_deadline is paused: unpause it, then clear this task" in capsys.readouterr().out
 
 
-def test_a_roster_that_is_rejected_is_told_in_an_alert(
+def test_a_rejected_roster_is_an_alert(
     tried: Callable[..., Tried], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver_roster(home / "landing", 12, [roster_line(1), roster_line(1)], "2021-03-05", "2021-03-13")

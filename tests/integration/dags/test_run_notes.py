@@ -31,7 +31,7 @@ def test_the_note_is_the_last_outcome_and_names_the_red(tried: Callable[..., Tri
         None,
     ],
 )
-def test_what_an_operator_pushes_is_not_told(tried: Callable[..., Tried], forged: Any) -> None:
+def test_an_outcome_that_an_operator_pushes_is_ignored(tried: Callable[..., Tried], forged: Any) -> None:
     run = tried()
     run.end("reconcile")
     run.push("choose", forged)
@@ -40,7 +40,7 @@ def test_what_an_operator_pushes_is_not_told(tried: Callable[..., Tried], forged
     assert run.note() == "not reported by its task: Reconcile: count"
 
 
-def test_an_outcome_of_elsewhere_is_not_told(tried: Callable[..., Tried]) -> None:
+def test_an_outcome_of_another_task_is_ignored(tried: Callable[..., Tried]) -> None:
     """Of another task, another try, another run: signed, and not this one's."""
     run = tried()
     run.end("reconcile", sentence="2 overdue wait for an approval")
@@ -60,7 +60,7 @@ def test_an_outcome_of_elsewhere_is_not_told(tried: Callable[..., Tried]) -> Non
     assert other.note() == "not reported by its task: Revoke"
 
 
-def test_an_outcome_that_was_taken_away_is_missed(tried: Callable[..., Tried]) -> None:
+def test_a_deleted_outcome_is_reported_as_missing(tried: Callable[..., Tried]) -> None:
     run = tried()
     run.end("reconcile", sentence="2 overdue wait for an approval")
     run.end("revoke")
@@ -83,7 +83,7 @@ def test_a_note_is_read_as_text(tried: Callable[..., Tried]) -> None:
     assert run.note() == r"2021-03-05: rejected: \[x\](//e.example)\\n# \<img src=x\>\\x1b\[2J"
 
 
-def test_why_the_audit_has_made_a_run_is_told_where_the_audit_has_told_it(tried: Callable[..., Tried]) -> None:
+def test_the_reason_of_a_repair_is_noted_if_the_audit_confirms_it(tried: Callable[..., Tried]) -> None:
     audit = tried("daily_audit", "audit")
     audit.end("find", sentence="1 found, 1 to be repaired: gelombang-12 has no run of its deadline")
     run = tried(run_id="gelombang-12__deadline__2021-03-13__audit-2021-03-16")

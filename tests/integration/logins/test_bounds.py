@@ -1,4 +1,4 @@
-"""What a login may fill or use up, and what it is told where it is not let in."""
+"""The limits of a login, and the errors of refused connections."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_a_login_has_bounded_room_for_temporary_files(home: Path, login: str) ->
 
 
 @pytest.mark.parametrize("login", ["warehouse_reader", "warehouse_service"])
-def test_who_adds_no_facts_draws_no_entry(home: Path, login: str) -> None:
+def test_a_login_that_adds_no_facts_draws_no_entry(home: Path, login: str) -> None:
     with connect(login) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("select current_entry()")
 
 
-def test_who_gives_no_password_keeps_a_connection_for_seconds(home: Path) -> None:
+def test_a_client_without_a_password_holds_a_connection_for_seconds(home: Path) -> None:
     with connect("warehouse_reader") as connection:
         assert connection.execute("show authentication_timeout").fetchone() == ("10s",)
     folder = embedded_postgres.start(Settings.from_environment())
@@ -71,7 +71,7 @@ def told(monkeypatch: pytest.MonkeyPatch, url: Any) -> PrakerjaError:
     return raised.value
 
 
-def test_who_is_not_let_in_is_told_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_explained(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = warehouse.url(login="warehouse_reader")
     wrong = told(monkeypatch, right.set(password="of before"))  # noqa: S106
     assert isinstance(wrong, RefusedError)
@@ -106,6 +106,6 @@ def test_who_is_not_let_in_is_told_why(home: Path, monkeypatch: pytest.MonkeyPat
         ("connection refused", None),
     ],
 )  # fmt: skip
-def test_what_a_server_says_is_told_plainly(said: str, why: str | None) -> None:
+def test_each_refusal_of_a_server_is_explained(said: str, why: str | None) -> None:
     error = refusal_error(said, "db.example", None)
     assert (error is None) if why is None else (why in str(error))

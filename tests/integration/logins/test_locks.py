@@ -113,7 +113,7 @@ def test_each_duty_locks_what_is_its_own(home: Path, monkeypatch: pytest.MonkeyP
             server.execute("reset session authorization")
 
 
-def test_who_waits_says_for_whom_and_tries_again_later(home: Path, impatient: None, caplog: Any) -> None:
+def test_a_wait_for_a_lock_names_its_holder_and_is_retried(home: Path, impatient: None, caplog: Any) -> None:
     """In the log at first, then in an error that the tasks' policy takes for one to be retried."""
     with warehouse.exclusive("publish"), caplog.at_level(logging.WARNING):
         began = time.monotonic()
@@ -194,7 +194,7 @@ def test_a_lock_that_is_held_long_keeps_no_table_from_being_cleaned(home: Path) 
     assert any("0 are dead but not yet removable" in each for each in told), told
 
 
-def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, caplog: Any) -> None:
+def test_a_transaction_that_waits_names_its_blocker(home: Path, impatient: None, caplog: Any) -> None:
     """A login that may change a row can lock it: it is waited for so long, named, and the work is tried again."""
     with connect("warehouse_worker") as other, other.transaction():
         other.execute("insert into provider_pace values ('sms', now()) on conflict do nothing")
@@ -206,7 +206,7 @@ def test_a_transaction_that_waits_says_for_whom(home: Path, impatient: None, cap
     assert "waiting for a lock that warehouse_worker (a thief's" in caplog.text
 
 
-def test_the_monitor_says_who_is_waited_for(home: Path) -> None:
+def test_the_monitor_names_a_blocking_session(home: Path) -> None:
     def wait() -> None:
         with contextlib.suppress(UnavailableError), warehouse.transaction("remind") as connection:
             connection.exec_driver_sql("set local lock_timeout = '3s'; lock table provider_pace in exclusive mode")
@@ -239,7 +239,7 @@ def test_sealing_that_has_to_wait_is_left_to_the_next(home: Path, impatient: Non
     assert [len(row["facts"]) for row in audit.list_entries(10)] == [1, 1]
 
 
-def test_an_upgrade_says_who_is_in_its_way(new_database: Any, impatient: None, monkeypatch: Any) -> None:
+def test_an_upgrade_names_its_blocker(new_database: Any, impatient: None, monkeypatch: Any) -> None:
     new_database("in_the_way")
     schema.upgrade()
     monkeypatch.setitem(warehouse.SESSION, "options", f"{warehouse.SESSION['options']} -c lock_timeout=1s")

@@ -72,7 +72,7 @@ def test_each_process_has_the_login_of_its_work(embedded: None) -> None:
 
 
 @pytest.mark.parametrize("process", [each for each in PROCESSES if each not in {*WITH_WAREHOUSE, "postgres"}])
-def test_who_has_no_business_in_the_warehouse_is_not_let_in(embedded: None, process: str) -> None:
+def test_a_process_without_work_in_the_warehouse_is_refused(embedded: None, process: str) -> None:
     with pytest.raises(psycopg.OperationalError):
         connect(handed_out(process)[WAREHOUSE])
 

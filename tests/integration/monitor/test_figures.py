@@ -35,7 +35,7 @@ def test_counted_again_where_something_has_changed_and_only_there(home: Path, sh
     assert figures.load_figures()[12].counts["reinstatements_proposed"] == 1
 
 
-def test_who_counts_does_not_wait_for_ever_and_leaves_nobody_else_impatient(
+def test_counting_does_not_wait_for_ever_and_changes_no_other_timeout(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "PATIENCE_SECONDS", 1)

@@ -27,7 +27,7 @@ def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None
     assert f"<td>{PEOPLE}</td>" in (folder / "index.html").read_text()
 
 
-def test_an_extension_that_is_not_announced_yet_is_told_to_nobody(home: Path, shown: Cohort) -> None:
+def test_an_extension_that_is_not_announced_yet_is_not_published(home: Path, shown: Cohort) -> None:
     (home / "calendar.yaml").write_text(
         "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
         "{announced_on: 2021-03-20, deadline_on: 2021-03-31, because: flood}]}\n"
@@ -53,7 +53,7 @@ def test_without_a_roster_no_statistics_are_published(home: Path) -> None:
     assert not (home / "publish" / "statistics").exists()
 
 
-def test_a_report_tells_what_could_be_told_then(home: Path, shown: Cohort) -> None:
+def test_a_report_has_what_was_known_then(home: Path, shown: Cohort) -> None:
     before = report.build_report(DECIDED_ON)
     assert (before.total("revoked"), before.total("reinstated")) == (2, 0)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
