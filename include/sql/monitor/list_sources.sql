@@ -1,5 +1,5 @@
--- Grain: one row per cohort with a roster, with its latest standing and decision, and what its days and regions would be
--- counted from now (`counted_from`) and were counted from before. Before the decision, every intake may change that.
+-- Grain: one row per cohort with a roster, with its latest standing and decision, and the state from which its days and
+-- regions would be counted now (`counted_from`) and were counted before. Until the decision, an intake may change that.
 -- Parameters: cohorts and deadlines of the calendar, as known on a day.
 with decided as (
     select
