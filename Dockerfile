@@ -1,5 +1,5 @@
-# One image for every Airflow role and for the SMS-gateway sandbox.
-# Nothing but code goes in: .dockerignore admits only the paths copied below.
+# One image for every Airflow process, the services and the sandbox.
+# It contains code only: .dockerignore admits no other paths than those copied below.
 ARG PYTHON_IMAGE=python:3.13.18-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
@@ -7,8 +7,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 COPY requirements-runtime.txt /tmp/requirements-runtime.txt
 RUN /opt/venv/bin/pip install --only-binary=:all: --require-hashes -r /tmp/requirements-runtime.txt
-# The package is installed in place, since its SQL, platforms and messages lie beside it in include/. An empty one
-# stands in for it here, so that a change of code does not make the dependencies' layer anew.
+# The package is installed in place, because its SQL, platforms and messages are beside it in include/. An empty package
+# takes its place here, so that a change of code does not rebuild the layer of the dependencies.
 WORKDIR /opt/prakerja
 COPY pyproject.toml ./
 RUN mkdir -p include/prakerja && touch include/prakerja/__init__.py \

@@ -1,12 +1,13 @@
 """
-### One run per waiting batch of reinstatements, or of a person whose hold was resolved as not purchased
+### Asks for the approvals of one batch, and carries it out
 
-`daily_audit` triggers it each morning for each batch that still lacks approvals. It asks here (*Required Actions*),
-until the batch has the approvals that it needs, here or by `prakerja approve`; then it carries out what is approved and
-publishes the list.
+A batch has the reinstatements of a cohort, or the revocation of a person whose hold was resolved as not purchased.
+`daily_audit` triggers a run each morning for each batch that needs approvals. The run asks here (*Required Actions*)
+until the batch has them, given here or by `prakerja approve`; then it carries out the batch and publishes the list.
 
-**Red**: somebody has rejected, or nobody has answered for 24 hours; the next morning asks again. Reinstatements and
-holds can always be approved by `prakerja approve`; the next `platform_feeds` carries them out, too.
+**Red** means that a person has rejected the batch, or that nobody has answered for 24 hours. The next morning's run
+asks again. A batch can also be approved by `prakerja approve` at any time; the next `platform_feeds` carries it out.
+
 **Do not mark a task as successful** to get past a gate: the warehouse refuses what is not approved.
 """
 
@@ -22,11 +23,11 @@ from prakerja.people import load_people
 from prakerja.settings import WIB, wib_today
 from prakerja_alerts import FAILURE, Alert
 from prakerja_approval_operator import ask_approval
-from prakerja_assets import PUBLISHES, tell_versions
+from prakerja_assets import PUBLISHES, announce_versions
 from prakerja_task_identity import assume_task_identity
 from prakerja_task_policy import DEFAULT_ARGS
 
-load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
+load_people()  # an invalid list is an import error of the DAG, seen before anybody is asked
 
 
 def conf() -> dict[str, Any]:
@@ -65,9 +66,9 @@ def batch_approval():
 
     @task(task_display_name="Revoke or reinstate, publish the blacklist", **PUBLISHES)
     def carry_out(*, inlet_events=None, outlet_events=None) -> dict[str, int | None]:
-        done = tasks.batches.apply_batches(conf(), datetime.now(UTC))
-        tell_versions(inlet_events, outlet_events, tasks.reader.published_version())
-        return done
+        counts = tasks.batches.apply_batches(conf(), datetime.now(UTC))
+        announce_versions(inlet_events, outlet_events, tasks.reader.published_version())
+        return counts
 
     ask >> carry_out()
 

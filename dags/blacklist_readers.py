@@ -1,21 +1,22 @@
 """
-### How a system that reads the blacklist keeps up with it
+### Follows the blacklist, as a system that reads it should
 
-An example, for whoever writes such a system: a registration that refuses applications of listed people. It is woken by
-each published version, and does what any reader should:
+An example for the authors of such a system: a registration that refuses the applications of listed people. Each
+published version starts a run, which does what every reader should do:
 
-- wait until the list is the announced version and not stale,
-- sync with the client (`prakerja.blacklist.reader.sync`): fetch, verify against the pinned key, apply the delta,
-  exchange,
-- react: refuse open applications of who is listed now, take up again those of who is withdrawn. With a list that has
-  expired it does neither: what nobody knows is refused to nobody.
+- `await_list` waits until the published list is the announced version and is not stale.
+- `sync_list` syncs with the client (`prakerja.blacklist.reader.sync`): fetch, verify against the pinned key, apply the
+  delta, replace the copy.
+- `react` refuses the open applications of listed people, and reopens those of people who were withdrawn from the list.
+  With an expired list it does neither: a reader refuses nobody by a list that may be out of date.
 
-It keeps its own folder, `readers/registration` in the home, and reads the published files alone, never the warehouse.
+The reader keeps its copy in `readers/registration` in the home, and reads the published files only, never the
+warehouse.
 
-**Red** means that the reader stays with the list that it last trusted: `await_list` that nothing fresh was published in
-time (look at `publish_blacklist`), `sync_list` that what lies there was refused, and why.
+**Red** means that the reader keeps the list that it last trusted. `await_list`: no fresh list was published in time
+(look at `publish_blacklist`). `sync_list`: the published list was refused; the log has the reason.
 
-**Do not trigger it** to make a list newer: it reads what is published.
+**Do not trigger it** to get a newer list: it reads what is published.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def blacklist_readers():
     )
     def await_list() -> bool:
         events: Any = get_current_context()["triggering_asset_events"]
-        told = [event.extra.get("version", 0) for event in events[BLACKLIST]] if BLACKLIST in events else []
-        return tasks.reader.has_fresh_list(max(told, default=0))
+        announced = [event.extra.get("version", 0) for event in events[BLACKLIST]] if BLACKLIST in events else []
+        return tasks.reader.has_fresh_list(max(announced, default=0))
 
     @task(task_display_name="Sync the reader's copy")
     def sync_list(*, ti=None) -> dict[str, Any]:

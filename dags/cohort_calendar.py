@@ -1,6 +1,6 @@
-"""No DAG: an import error of Airflow where the calendar has entries that cannot be read, in a line each.
+"""Report unreadable entries of the calendar as an import error in Airflow, a line each. This file has no DAG.
 
-The DAGs of the other cohorts are in files of their own, and go on.
+The other files of this folder have the DAGs, which continue with the other cohorts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from prakerja.errors import PrakerjaError
 
 try:
     unreadable = unreadable_entries()
-except PrakerjaError:  # of the whole file: `cohort_deadline` says so
+except PrakerjaError:  # the whole file is unreadable: `cohort_deadline` reports that
     unreadable = []
 if unreadable:
     raise PrakerjaError("\n".join(entry.told for entry in unreadable))

@@ -1,27 +1,26 @@
 """
-### One run per cohort deadline, and one per reminder date before it
+### Reminds before a cohort's deadline, decides and revokes after it
 
-The run's id says what it is: `gelombang-13__H-7__2021-04-01`, `gelombang-13__deadline__2021-04-08`. Every run has the
-same shape: wait for complete feeds, reconcile, read a second time, branch.
+Each reminder date and each deadline has one run, which its id names: `gelombang-13__H-7__2021-04-01`,
+`gelombang-13__deadline__2021-04-08`. Every run waits for complete feeds, reconciles, reads a second time, and branches.
 
-- **Before the deadline** it reminds whoever has not bought: by SMS, else by e-mail, in the recipient's own daytime.
-- **After it** (deadline and settlement day, then 06:00 WIB) it decides every recipient, by two readings of the same
-  files that must agree, and revokes the overdue once enough people have approved that very batch: here, where
-  `ask_approval` asks (*Required Actions*), or by `prakerja approve`. Then the next version of the blacklist is
-  published, also when nobody was revoked.
-- Otherwise it ends in a task whose name says why there was nothing to do.
+- **A reminder run** reminds the recipients who have not purchased: by SMS, otherwise by e-mail, in their own daytime.
+- **A deadline run** (after deadline and settlement day, 06:00 WIB) decides every recipient by two readings of the same
+  files, which must agree. It revokes the overdue when enough people have approved the batch: here, where `ask_approval`
+  asks (*Required Actions*), or by `prakerja approve`. It then publishes the blacklist, also if nobody was revoked.
+- A run with nothing to do ends in a task that is named for the reason.
 
-**Red** before `revoke` means that nobody was revoked: `await_feeds` names the platforms and dates that are missing,
-`reconcile` an implausible result, `recheck` a second reading that differs, `ask_approval` that somebody has rejected or
-nobody has answered for 24 hours, `approve_revocation` that an approval lacks. `send_reminders` is red where no provider
-answers, or where some messages have failed for now: cleared, it sends those and no other. Clear the task once that is
-mended; clear `choose` to ask again.
+**Red** before `revoke` means that nobody was revoked. `await_feeds`: the log names the missing platforms and dates.
+`reconcile`: the result is implausible. `recheck`: the second reading differs. `ask_approval`: a person has rejected, or
+nobody has answered for 24 hours. `approve_revocation`: approvals are missing. `send_reminders`: no provider answers, or
+messages failed temporarily; cleared, it sends those and no others. Clear the task when the cause is removed; clear
+`choose` to ask again.
 
-**To try what a run would do**, trigger it with a cohort and `rehearsal`: `reconcile` decides by what is known today and
-reports the counts and what would stop them, and nothing of it is kept; nobody is reminded, revoked or listed.
+**To try a run**, trigger it with a cohort and `rehearsal`. `reconcile` decides by what is known today, and reports the
+counts and what would stop them. Nothing is stored; nobody is reminded, revoked or listed.
 
 A run of the past is safe: it never waits, sends no reminder, and decides and revokes nobody twice.
-**Do not mark a task as successful** to get past a gate: what it guards takes a benefit away for life.
+**Do not mark a task as successful** to get past a gate: it guards against taking away a benefit for life.
 """
 
 from __future__ import annotations
@@ -41,30 +40,28 @@ from prakerja.run_context import RunContext
 from prakerja.settings import WIB, wib_today
 from prakerja_alerts import FAILURE, Alert
 from prakerja_approval_operator import ask_approval
-from prakerja_assets import PUBLISHES, tell_versions
+from prakerja_assets import PUBLISHES, announce_versions
 from prakerja_connections import message_connections
 from prakerja_run_notes import push_outcome
 from prakerja_task_identity import assume_task_identity
 from prakerja_task_policy import DEFAULT_ARGS
 from prakerja_timetable import CohortTimetable
 
-load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
+load_people()  # an invalid list is an import error of the DAG, seen before anybody is asked
 TIMETABLE = CohortTimetable.from_cohorts(calendar().values())
 TODAY = wib_today()
 COHORTS = {n: f"gelombang-{n}, until {cohort.as_known_on(TODAY).deadline_on}" for n, cohort in calendar().items()}
-#: An entry that cannot be read stops no other cohort: the page tells it, as the import error of `cohort_calendar.py`.
-UNREADABLE = "".join(
-    f"\n**Nothing is decided for this cohort:** {markdown(entry.told)}\n" for entry in unreadable_entries()
-)
+#: Unreadable entries stop no other cohort: this page shows them, and so does the import error of `cohort_calendar.py`.
+UNREADABLE = "".join(f"\n**Nothing is decided for this cohort:** {markdown(e.told)}\n" for e in unreadable_entries())
+DAY = timedelta(hours=24).total_seconds()
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
 
 
 def this_run() -> RunContext:
     context = assume_task_identity()
-    event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
-    return RunContext.from_cohort_run(
-        event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB)
-    )
+    event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill gives its runs other ids
+    name = event.name if event else context["run_id"]
+    return RunContext.from_cohort_run(name, context["dag_run"].conf, datetime.now(WIB))
 
 
 def request_approval() -> dict[str, Any] | None:
@@ -97,28 +94,23 @@ def end(why: str) -> EmptyOperator:
 
 @dag(
     schedule=TIMETABLE,
-    # Before the first announcement: a run that lies before its DAG's start gets no tasks, and is called a success.
+    # Before the first announcement: Airflow marks a run before the start date as successful, without any tasks.
     start_date=datetime(2020, 4, 11, tzinfo=WIB),
-    catchup=True,  # an event that fell into an outage is made up for
-    max_active_runs=32,  # one that waits for an answer keeps no reminder of another cohort waiting
+    catchup=True,  # an event during an outage gets its run afterwards
+    max_active_runs=32,  # a run that waits for an answer blocks no reminder of another cohort
     default_args=DEFAULT_ARGS,
     dag_display_name="Cohort deadlines and reminders",
     doc_md=UNREADABLE + __doc__,
     on_failure_callback=Alert(event=FAILURE),
     params={
         "cohort": Param(None, type=["null", "integer"], enum=[None, *calendar()], values_display=COHORTS),
-        "kind": Param(None, type=["null", "string"], enum=[None, *KINDS], description="empty: the deadline"),
-        "rehearsal": Param(False, type="boolean", description="decide and report, and change nothing"),
+        "kind": Param(None, type=["null", "string"], enum=[None, *KINDS], description="Empty for the deadline."),
+        "rehearsal": Param(False, type="boolean", description="Decide and report, and change nothing."),
     },
     tags=["prakerja", "deadlines"],
 )
 def cohort_deadline():
-    @task.sensor(
-        mode="reschedule",
-        poke_interval=300,
-        timeout=timedelta(hours=24).total_seconds(),
-        task_display_name="Await complete feeds",
-    )
+    @task.sensor(mode="reschedule", poke_interval=300, timeout=DAY, task_display_name="Await complete feeds")
     def await_feeds() -> PokeReturnValue:
         return PokeReturnValue(is_done=tasks.deadline.has_complete_feeds(this_run()))
 
@@ -148,16 +140,11 @@ def cohort_deadline():
 
     ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
-    # It is poked again for messages that the night holds back, temporary failures and receipts, until nothing is left.
-    @task.sensor(
-        mode="reschedule",
-        poke_interval=300,
-        timeout=timedelta(hours=48).total_seconds(),
-        task_display_name="Send reminders",
-    )
+    # It is poked again until no message is left: for messages that wait for the morning, temporary failures, receipts.
+    @task.sensor(mode="reschedule", poke_interval=300, timeout=2 * DAY, task_display_name="Send reminders")
     def send_reminders(*, ti=None) -> PokeReturnValue:
         run = this_run()
-        connections = {} if run.is_replay else message_connections()  # a replay writes to its sandbox alone
+        connections = {} if run.is_replay else message_connections()  # a replay sends to its sandbox only
         is_done, counts = tasks.deadline.send_reminders(run, connections)
         if is_done:
             note_outcome(ti, run)
@@ -176,16 +163,12 @@ def cohort_deadline():
         note_outcome(ti, run)
         return revoked
 
-    @task(
-        task_display_name="Publish the blacklist",
-        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-        **PUBLISHES,
-    )
+    @task(task_display_name="Publish the blacklist", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, **PUBLISHES)
     def publish_blacklist(*, ti=None, inlet_events=None, outlet_events=None) -> int:
         run = this_run()
         version = tasks.deadline.publish_blacklist(run)
         prakerja_telemetry.record_list(tasks.reader.measure_list())
-        tell_versions(inlet_events, outlet_events, tasks.reader.published_version())
+        announce_versions(inlet_events, outlet_events, tasks.reader.published_version())
         note_outcome(ti, run)
         return version
 

@@ -1,25 +1,25 @@
 """
-### Has every cohort had its run?
+### Checks that every cohort had its runs, and starts those that are missing
 
-Daily at 07:00 WIB, an hour after the deadlines' runs. It compares the calendar, the decisions and the runs:
+Daily at 07:00 WIB, an hour after the runs of deadlines. It compares the calendar, the decisions and the runs, and finds
 
-- an event that was due and has **no run** (a cohort that was added late, a scheduler that was down, a backfill that
-  passed over it), or a **run without tasks**,
+- an event that was due and has **no run** (the cohort was added late, the scheduler was down, or a backfill omitted
+  it), or a **run without tasks**,
 - a cohort whose **deadline moved** after its run,
-- a cohort that is **not decided** though all its feeds are in by now, or whose revocations nobody was **asked** run,
-- a reminder date on which people were due and **nobody was reminded**: its run had no roster, or never began.
+- a cohort that is **not decided** although all its feeds have arrived, or whose revocations no run has **asked** about,
+- a reminder date on which **nobody was reminded** although people were due: its run had no roster, or never started.
 
-Each of these is repaired by a run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`), one a
-day at most. It decides, asks and revokes as any other: nobody is revoked by the audit. A reminder is repaired on its
-own day alone, by `late_deliveries`; a missed day that has passed is reported until the next reminder has begun.
+A run of `cohort_deadline` (`gelombang-13__deadline__2021-04-08__audit-2021-04-10`) repairs each of these, at most one a
+day. It decides, asks and revokes as any other run; the audit itself revokes nobody. `late_deliveries` repairs a
+reminder on its own day only; a missed reminder date is reported until the next reminder run has started.
 
-It reads one decided cohort after the other a second time, each within four weeks, and compares the published list with
-what the files say of each person: `recheck` (`prakerja recheck` does the same).
+`recheck` reads one decided cohort after the other a second time, each within four weeks, and compares the published
+list with the files, person by person (as `prakerja recheck` does).
 
-And it asks about each batch of reinstatements, and each resolved hold, that waits for approvals: by a run of
-`batch_approval`, once a day.
+`ask` triggers a run of `batch_approval`, once a day, for each batch of reinstatements and each resolved hold that waits
+for approvals.
 
-**Red** means that a person is needed: `report` names the cohorts that are blocked, or were not reminded; `repair` that
+**Red** means that a person is needed. `report` names the cohorts that are blocked or were not reminded. `repair`:
 `cohort_deadline` is paused.
 """
 
@@ -35,14 +35,14 @@ from prakerja import tasks
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
 from prakerja_alerts import ATTENTION, FAILURE, Alert
+from prakerja_event_runs import AUDITED, count_runs
 from prakerja_run_notes import pull_signed, push_outcome, push_signed
 from prakerja_run_triggers import trigger_runs
-from prakerja_seen_runs import AUDITED, seen
 from prakerja_task_identity import assume_task_identity
 from prakerja_task_policy import DEFAULT_ARGS
 
 ASKED = "batch_approval"
-FOUND = "found"  # the findings, signed: as a result anybody could write them
+FOUND = "found"  # the key of the signed findings: a task's plain result can be forged
 
 
 @dag(
@@ -60,22 +60,22 @@ def daily_audit():
     @task(task_display_name="Compare calendar, decisions and runs")
     def find(*, ti=None) -> list[dict[str, Any]]:
         assume_task_identity()
-        found = None
+        findings = None
         try:
             prakerja_telemetry.measure("blacklist", tasks.reader.measure_list())
             now = datetime.now(WIB)
-            found = tasks.audit.audit_runs(now, lambda event: seen(event, now))
-            push_signed(ti, FOUND, found)
-            return found
+            findings = tasks.audit.audit_runs(now, lambda event: count_runs(event, now))
+            push_signed(ti, FOUND, findings)
+            return findings
         finally:
-            push_outcome(ti, tasks.summaries.summarize_audit(found))
+            push_outcome(ti, tasks.summaries.summarize_audit(findings))
 
-    # What is triggered, each of these two computes itself: whoever operates DAGs may write the XComs of other tasks.
+    # The next two tasks compute themselves what they trigger: a user who operates DAGs may write other tasks' XComs.
     @task(task_display_name="Trigger the repairs")
     def repair(*, ti=None) -> list[str]:
         assume_task_identity()
         now = datetime.now(WIB)
-        return trigger_runs(ti, AUDITED, tasks.audit.list_repairs(now, lambda event: seen(event, now)))
+        return trigger_runs(ti, AUDITED, tasks.audit.list_repairs(now, lambda event: count_runs(event, now)))
 
     @task(task_display_name="Ask for approvals")
     def ask(*, ti=None) -> list[str]:
@@ -94,8 +94,8 @@ def daily_audit():
         try:
             tasks.audit.report_audit(pull_signed(ti, FOUND, "find"), pull_signed(ti, FOUND, "recheck"))
         except PrakerjaError as error:
-            for told in str(error).splitlines():  # an alert each: a mail's subject has room for one
-                Alert(event=ATTENTION, text=told).notify({"dag_run": dag_run})
+            for line in str(error).splitlines():  # one alert each: the subject of a mail has room for one line
+                Alert(event=ATTENTION, text=line).notify({"dag_run": dag_run})
             raise
 
     ask()

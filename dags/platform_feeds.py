@@ -1,20 +1,20 @@
 """
 ### Takes in the platforms' daily feeds
 
-Daily at 02:00 WIB, for the business date that ended two hours before. New rosters are loaded first. Then, for each
-platform by itself: wait for the day's manifest, and take in **everything of that platform that has arrived and is not
-known yet**, whatever its date: so a late delivery or a restatement is picked up by the next run. Each delivery is
-checked against its manifest, judged by Great Expectations, and loaded or rejected as a whole.
+Daily at 02:00 WIB, for the business date that ended two hours before. It loads new rosters first. Then, for each
+platform separately, it waits for the day's manifest and takes in **everything that has arrived and is not in the ledger
+yet**, whatever its date; the next run therefore takes in a late delivery or a restatement. Each delivery is checked
+against its manifest, validated by Great Expectations, and loaded or rejected as a whole.
 
-What was accepted is told as asset events (late or restated, rows), and Great Expectations' Data Docs are built.
+Accepted deliveries are announced as asset events (late or restated, rows), and Great Expectations' Data Docs are built.
 
-At the end every open cohort's standing is refreshed (purchased, held, at risk), and what the deliveries show about
-cohorts that were decided before is written down as proposals and cases.
+At the end, the standing of every open cohort is refreshed (purchased, held, at risk), and late evidence about decided
+cohorts is recorded as proposals and cases.
 
-**Red** means: a platform's delivery is missing or was rejected; the task `take_in` of that platform says which and why.
-The others are in all the same. Clear the red task once the platform has delivered.
+**Red** means that a delivery is missing or was rejected: the log of the platform's `take_in` says which and why. The
+other deliveries are loaded. Clear the red task when the platform has delivered.
 
-**Do not trigger it** to force a missing feed through: an absent delivery is not an empty one. Ask the platform for it.
+**Do not trigger it** to get past a missing feed: a missing delivery is not an empty one. Ask the platform for it.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from prakerja.escaping import one_line
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
 from prakerja_alerts import FAILURE, Alert, deadline_alert
-from prakerja_assets import ACCEPTED, PUBLISHES, tell_deliveries, tell_versions
+from prakerja_assets import ACCEPTED, PUBLISHES, announce_deliveries, announce_versions
 from prakerja_plain_tasks import plain_sensor
 from prakerja_run_notes import pull_all_signed, push_outcome, push_signed
 from prakerja_task_identity import assume_task_identity
 from prakerja_task_policy import DEFAULT_ARGS
 
 PATIENCE = timedelta(hours=6)
-LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are asked for
+LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are needed
 
 
 def this_run() -> RunContext:
@@ -54,7 +54,7 @@ def this_run() -> RunContext:
 
 
 def may_wait() -> bool:
-    """Until 08:00 WIB of its morning. A run of the past never waits: what is not there is missing, and said."""
+    """Whether it is before 08:00 WIB of the run's morning. A run of the past never waits: it reports missing feeds."""
     end = get_current_context().get("data_interval_end")
     return end is not None and not this_run().is_replay and datetime.now(WIB) < end + PATIENCE
 
@@ -87,28 +87,29 @@ def platform_feeds():
         task_display_name="Take in a platform's feed",
     )
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
-        get_current_context()["platform"] = one_line(str(platform))[:100]  # Airflow keeps no longer name
-        tasks.feeds.require_platform(platform, this_run())  # the list came by an XCom
+        get_current_context()["platform"] = one_line(str(platform))[:100]  # the longest name that Airflow stores
+        tasks.feeds.require_platform(platform, this_run())  # the list came by an XCom, which can be forged
         if may_wait() and not tasks.feeds.has_arrived(platform, this_run()):
             return PokeReturnValue(is_done=False)
-        taken = tasks.feeds.take_in(platform, this_run())
-        push_signed(ti, "accepted", {"platform": platform, "deliveries": taken.accepted})
-        push_signed(ti, "counts", {"platform": platform, **taken.counts()})
-        prakerja_telemetry.record_intake(platform, taken)
-        taken.require_all()
+        intake = tasks.feeds.take_in(platform, this_run())
+        push_signed(ti, "accepted", {"platform": platform, "deliveries": intake.accepted})
+        push_signed(ti, "counts", {"platform": platform, **intake.counts()})
+        prakerja_telemetry.record_intake(platform, intake)
+        intake.require_all()
         return PokeReturnValue(is_done=True)
 
     @task(
-        task_display_name="Tell what was accepted",
+        task_id="tell_of_feeds",
+        task_display_name="Announce accepted deliveries",
         trigger_rule=TriggerRule.ALL_DONE,
         inlets=[ACCEPTED],
         outlets=[ACCEPTED],
     )
-    def tell_of_feeds(*, ti=None, dag_run=None, inlet_events=None, outlet_events=None) -> str:
-        # Here, not where they are taken in: only a task that succeeds tells, and one rejected delivery fails that one.
-        told = inlet_events[ACCEPTED].after(dag_run.run_after)
+    def announce_accepted(*, ti=None, dag_run=None, inlet_events=None, outlet_events=None) -> str:
+        # Not in `take_in`: Airflow records the events of successful tasks only, and a rejected delivery fails that one.
+        announced = inlet_events[ACCEPTED].after(dag_run.run_after)
         for accepted in pull_all_signed(ti, "accepted", "take_in"):
-            tell_deliveries(told, outlet_events, accepted["platform"], accepted["deliveries"])
+            announce_deliveries(announced, outlet_events, accepted["platform"], accepted["deliveries"])
         return tasks.feeds.build_data_docs()
 
     @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
@@ -117,31 +118,31 @@ def platform_feeds():
         prakerja_telemetry.record_standing(standings)
         return standings
 
-    @task(task_display_name="Apply late evidence, publish the day's list", **PUBLISHES)
-    def notice_late_truth(*, ti=None, inlet_events=None, outlet_events=None) -> int | None:
+    @task(task_id="notice_late_truth", task_display_name="Apply late evidence, publish the day's list", **PUBLISHES)
+    def apply_late_evidence(*, ti=None, inlet_events=None, outlet_events=None) -> int | None:
         try:
             version = tasks.feeds.apply_late_evidence(this_run())
             if version:
                 prakerja_telemetry.record_list(tasks.reader.measure_list())
-            tell_versions(inlet_events, outlet_events, tasks.reader.published_version())
+            announce_versions(inlet_events, outlet_events, tasks.reader.published_version())
             return version
         finally:
             run = this_run()
             tasks.monitor.refresh_monitor(run.now)
             push_outcome(ti, tasks.summaries.summarize_feeds(run, pull_all_signed(ti, "counts", "take_in")))
 
-    @task(task_display_name="Close reminders that are too late")
+    @task(task_display_name="Close expired reminders")
     def close_reminders() -> dict[str, int]:
         return tasks.feeds.close_reminders(this_run())
 
     close_reminders()
     rosters, names = take_in_rosters(), list_platforms()
     feeds = take_in.expand(platform=names)
-    # Red when a roster or a feed was not taken in, though the standing is refreshed from the others.
+    # Red if a roster or a feed was not taken in, although the standing is refreshed from the others.
     all_is_in = EmptyOperator(task_id="all_is_in", task_display_name="All is in")
-    rosters >> names >> feeds >> refresh_standing() >> notice_late_truth() >> all_is_in
+    rosters >> names >> feeds >> refresh_standing() >> apply_late_evidence() >> all_is_in
     [rosters, feeds] >> all_is_in
-    feeds >> tell_of_feeds() >> all_is_in
+    feeds >> announce_accepted() >> all_is_in
 
 
 platform_feeds()

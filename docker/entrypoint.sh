@@ -1,11 +1,11 @@
 #!/bin/sh
-# Settings that the prakerja package reads from the environment only, taken from the secrets this
-# container was given. A variable that is already set wins; a secret that is not mounted is skipped.
+# Export the settings that the prakerja package reads from the environment from the secrets of this
+# container. A variable that is set already takes precedence; a secret that is not mounted is skipped.
 set -eu
 umask 0027
 secrets="${SECRETS_DIR:-/run/secrets}"
 
-# A container has the password of one login: of the one that it works as.
+# A container has the password of one login: its own.
 for login in warehouse:warehouse_db_password warehouse_worker:worker_db_password \
     warehouse_service:service_db_password warehouse_receipts:receipts_db_password \
     warehouse_monitor:monitor_db_password; do
@@ -27,15 +27,15 @@ if [ -z "${PRAKERJA_CONTACT_KEY:-}" ] && [ -f "$secrets/prakerja_contact_key" ];
     PRAKERJA_CONTACT_KEY="$(cat "$secrets/prakerja_contact_key")"
     export PRAKERJA_CONTACT_KEY
 fi
-# Each provider's own: prakerja_receipts_secret_sms is PRAKERJA_RECEIPTS_SECRET_SMS.
+# The secret of each provider: prakerja_receipts_secret_sms becomes PRAKERJA_RECEIPTS_SECRET_SMS.
 for file in "$secrets"/prakerja_receipts_secret_*; do
     name="$(basename "$file" | tr '[:lower:]' '[:upper:]')"
     if [ -f "$file" ] && [ -z "$(printenv "$name" || true)" ]; then
         export "$name=$(cat "$file")"
     fi
 done
-# The simple auth manager opens its password file for writing (to lock it), which a mounted secret
-# does not allow: it gets a private copy.
+# The simple auth manager opens its password file for writing, to lock it, which a mounted secret
+# does not allow: give it a private copy.
 if [ -f "$secrets/simple_auth_passwords" ]; then
     umask 0077
     cat "$secrets/simple_auth_passwords" > "$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Create the secrets docker-compose.yaml needs; a file that exists is never replaced.
-# The directory is closed (0700) and the files inside are readable (0444): Compose bind-mounts them
+# Create the secrets that docker-compose.yaml needs. An existing file is never replaced.
+# The directory is closed (0700) and the files in it are readable (0444): Compose bind-mounts them
 # with the host's owner and mode, and the containers run under other uids.
 set -eu
 dir="${1:-secrets}"
 mkdir -p "$dir"
 chmod 0700 "$dir"
-mkdir -p landing # what the workers read; platforms and the PMO deliver into it
+mkdir -p landing # platforms and the PMO deliver into it; workers read it
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
     [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
 }
@@ -15,10 +15,10 @@ for name in postgres_password airflow_db_password warehouse_db_password worker_d
     openssl rand -hex 32 | keep "$name"
 done
 openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the blacklist's manifests
-openssl pkey -in "$dir/prakerja_signing_key.txt" -pubout | keep prakerja_signing_public_key # what readers pin
+openssl pkey -in "$dir/prakerja_signing_key.txt" -pubout | keep prakerja_signing_public_key # readers pin it
 openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK into a subject
 openssl rand -base64 32 | keep prakerja_contact_key            # seals names, phones and addresses in the warehouse
-for gateway in sms sms_fallback; do # what each provider signs its receipts with
+for gateway in sms sms_fallback; do # each provider signs its receipts with its own
     openssl rand -base64 32 | keep "prakerja_receipts_secret_$gateway"
 done
 openssl rand -base64 32 | tr '+/' '-_' | keep airflow_fernet_key # url-safe base64 of 32 bytes

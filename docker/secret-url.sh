@@ -1,8 +1,8 @@
 #!/bin/sh
-# Print a database or broker address, its password read from a secret file.
+# Print the URL of a database or broker, with its password from a secret file.
 #   secret-url.sh SCHEME USER SECRET HOST_AND_PATH
-# Airflow runs this for its ..._CMD settings and keeps a trailing newline as part of the value, so
-# none is printed. Passwords are hexadecimal (make secrets): nothing in them needs escaping.
+# Airflow runs this for its ..._CMD settings and keeps a trailing newline as part of the value: none
+# is printed. Passwords are hexadecimal (make secrets) and need no escaping.
 set -eu
 password="$(cat "${SECRETS_DIR:-/run/secrets}/$3")"
 case "$password" in

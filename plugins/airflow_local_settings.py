@@ -1,10 +1,10 @@
-"""Airflow's own seam for what a deployment does at start: here, what spares its processes seconds of work.
+"""Settings that Airflow imports at the start of each process. They save its processes seconds of work.
 
-A task is a fork of its executor's process, so what that has imported, the task has too. Great Expectations takes two
-seconds to import, a small delivery a sixth of one to take in (docs/adr/0008).
+A task is a fork of its executor's process and inherits the modules that are imported there. Great Expectations takes
+two seconds to import; a small delivery takes a sixth of a second to take in (docs/adr/0008).
 
-Airflow's processes hold millions of objects that never go. Looking for garbage among them takes a quarter of their
-start, and when they end, as long as three seconds each: so they look more rarely, and not at all when they end.
+Airflow's processes have millions of objects that are never freed. Garbage collection takes a quarter of their start,
+and up to three seconds at their end. It therefore runs more rarely, and not at the end.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Airflow's approval operator, for a batch: an answer is for the very batch that the person was shown."""
+"""Airflow's approval operator for a batch. An answer counts only for the batch that the person was shown."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from prakerja_alerts import APPROVAL, Alert
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: So often a waiting task looks whether the batch was approved on the command line.
-LOOKS_EVERY = timedelta(seconds=30)
+#: A waiting task checks this often whether the batch was approved on the command line.
+POLL_INTERVAL = timedelta(seconds=30)
 
 
 class AskedBeforeError(PrakerjaError):
-    """The run has asked about something else, or others; Airflow would show that request again."""
+    """The run has sent another request before, or asked other people, and Airflow would show that request again."""
 
     def __init__(self) -> None:
         super().__init__(
-            "this run has asked about another batch, by other figures, before a rejection, or other approvers, and "
-            "Airflow would show that request again: trigger the cohort's deadline anew; or say `prakerja approve`, "
+            "this run has asked about another batch, with other figures, before a rejection, or other approvers, and "
+            "Airflow would show that request again: trigger the cohort's deadline again; or run `prakerja approve`, "
             "then clear the task choose"
         )
 
 
 class BatchApprovalOperator(ApprovalOperator):
-    """Asks people to approve a batch, until it has the approvals that it needs, here or on the command line.
+    """Asks people to approve a batch, until it has the approvals that it needs, given here or on the command line.
 
-    `request` returns what is asked (`prakerja.revocations.requests.Request` as a mapping), or None where no approval is
-    missing. `record` keeps that an Airflow user approves a digest, `reject` that they reject it; each returns that in a
-    sentence, or raises `PrakerjaError`. `is_missing` says whether the batch of a digest still waits. Where approvals
-    are signed nobody is asked: the task waits, and its log shows the command.
+    `request` returns the request (`prakerja.revocations.requests.Request` as a mapping), or None if no approval is
+    missing. `record` records that an Airflow user approves a digest, `reject` that they reject it; each returns a
+    sentence about it, or raises `PrakerjaError`. `is_missing` returns whether the batch of a digest still needs
+    approvals. Where approvals are signed, nobody is asked: the task waits, and its log shows the command.
 
-    While an answer is awaited, or after it was given, an upstream task that is cleared may propose other people: an
-    answer must not slide over to them. So the digest waits with the request, and is not looked up when answered. And
-    neither request nor answer goes through XComs, which whoever may write them could forge.
+    While the task waits, a cleared upstream task may propose other people, and an answer must not count for them. The
+    digest is therefore stored with the request, and not looked up when the answer arrives. Neither request nor answer
+    is an XCom, which a user with the right to write XComs could forge.
     """
 
-    template_fields = ()  # what is asked has reasons in it, as people wrote them, and a template runs code
+    template_fields = ()  # the request contains reasons that people wrote, and a template runs code
 
     def __init__(
         self,
@@ -63,64 +63,71 @@ class BatchApprovalOperator(ApprovalOperator):
         self.is_missing, self.patience = is_missing, patience
 
     def execute(self, context: Context) -> Any:
-        """Ask. Airflow calls this once per request, and `execute_complete` with each answer."""
-        asked = self.request()
-        if asked is None:
+        """Send the request. Airflow calls this once per request, and `execute_complete` with each answer."""
+        request = self.request()
+        if request is None:
             return
         for notifier in self.notifiers:
-            notifier.text = f"{asked['title']} {asked['command']}"
-        if asked["must_sign"]:
-            self._await_signatures(context, asked)
-        self._describe(asked)
-        shown = self._open(context)
+            notifier.text = f"{request['title']} {request['command']}"
+        if request["must_sign"]:
+            self._await_signatures(context, request)
+        self._set_request(request)
+        shown = self._send_request(context)
         if _ids(shown.assigned_users) != _ids(self.assigned_users):
             raise AskedBeforeError
         for notifier in self.notifiers:
             notifier(context)
-        self._park(asked["digest"], datetime.now(UTC), _said(asked["text"]))
+        self._await_answer(request["digest"], datetime.now(UTC), _text_digest(request["text"]))
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], digest: str = "", asked_at: str = "", said: str = ""
     ) -> Any:
-        """Record a person's answer. A rejection that counts fails; else go on waiting while approvals are missing."""
+        """Record a person's answer, and wait for the next one while approvals are missing. Fail after a rejection.
+
+        The names of `said` (the digest of the shown text) and `asked_at` are stored with waiting tasks.
+        """
         began = datetime.fromisoformat(asked_at)
         if event.get("error_type") != "timeout":
-            self._take(context, event, digest, said)
-            if self.is_missing(digest) and (asked := self.request()) and asked["digest"] == digest:
-                self._describe(asked)
-                self._open(context)  # takes the answer away, so that the next person can give one
+            self._record_answer(context, event, digest, said)
+            request = self.request() if self.is_missing(digest) else None
+            if request and request["digest"] == digest:
+                self._set_request(request)
+                self._send_request(context)  # removes the answer, so that the next person can give one
         if not self.is_missing(digest):
-            self.log.info("nothing is missing any more: this batch is approved, or another stands by now")
+            self.log.info("no approval is missing: the batch is approved, or another batch has replaced it")
             return
         if datetime.now(UTC) > began + self.patience:
             raise HITLRejectException(f"nobody has approved within {self.patience}: clear the task to ask again")
-        self._park(digest, began, said)
+        self._await_answer(digest, began, said)
 
-    def _take(self, context: Context, event: dict[str, Any], digest: str, said: str) -> None:
-        """Record an answer to what was shown. Airflow's own words for it, before it is recorded, would say too much."""
-        given = HITLOperator.execute_complete(self, context=context, event=event)
-        login, is_approval = (event["responded_by_user"] or {}).get("id", ""), self.APPROVE in given["chosen_options"]
-        asked = self.request() if is_approval and said else None
-        if asked and asked["digest"] == digest and _said(asked["text"]) != said:
+    def _record_answer(self, context: Context, event: dict[str, Any], digest: str, shown_text: str) -> None:
+        """Record an answer to what was shown.
+
+        The approval operator's own `execute_complete` would log the answer as valid before it is recorded.
+        """
+        answer = HITLOperator.execute_complete(self, context=context, event=event)
+        login, is_approval = (event["responded_by_user"] or {}).get("id", ""), self.APPROVE in answer["chosen_options"]
+        request = self.request() if is_approval and shown_text else None
+        if request and request["digest"] == digest and _text_digest(request["text"]) != shown_text:
             raise AskedBeforeError
         try:
-            told = (self.record if is_approval else self.reject)(digest, login)
+            sentence = (self.record if is_approval else self.reject)(digest, login)
         except PrakerjaError as refused:
             self.log.warning("this answer does not count: %s", refused)
             return
         self.hitl_summary_extra["approved"] = is_approval
         if not is_approval:
-            raise HITLRejectException(f"{told}: settle why; whoever is asked again is shown it")
-        self.log.info("%s", told)
+            raise HITLRejectException(f"{sentence}: resolve the reason; the next request shows the rejection")
+        self.log.info("%s", sentence)
 
-    def _describe(self, asked: Mapping[str, Any]) -> None:
-        self.subject, self.body = asked["title"], asked["text"]
-        self.assigned_users = [{"id": user, "name": user} for user in asked["answered_by"]] or None
+    def _set_request(self, request: Mapping[str, Any]) -> None:
+        self.subject, self.body = request["title"], request["text"]
+        self.assigned_users = [{"id": user, "name": user} for user in request["answered_by"]] or None
 
-    def _open(self, context: Context) -> Any:
-        """Write the request, without an answer, and return what Airflow shows.
+    def _send_request(self, context: Context) -> Any:
+        """Write the request, without an answer, and return the one that Airflow shows.
 
-        Raises `AskedBeforeError` where that is not what is asked.
+        Raise `AskedBeforeError` if Airflow shows another request.
         """
         from airflow.sdk.api.datamodels._generated import HITLUser
         from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
@@ -138,25 +145,25 @@ class BatchApprovalOperator(ApprovalOperator):
                 assigned_users=[HITLUser(**user) for user in self.assigned_users or []],
             )
         )
-        if (shown.subject, _said(shown.body)) != (self.subject, _said(self.body)):
-            # Airflow 3.3 keeps a task's first request when it is cleared and asks anew (apache/airflow#73235).
+        if (shown.subject, _text_digest(shown.body)) != (self.subject, _text_digest(self.body)):
+            # Airflow 3.3 keeps the first request of a task that is cleared and asks again (apache/airflow#73235).
             raise AskedBeforeError
         return shown
 
-    def _park(self, digest: str, asked_at: datetime, said: str) -> None:
-        kwargs = {"digest": digest, "asked_at": asked_at.isoformat(), "said": said}
-        raise TaskAwaitingInput(method_name="execute_complete", kwargs=kwargs, timeout=LOOKS_EVERY)
+    def _await_answer(self, digest: str, asked_at: datetime, shown_text: str) -> None:
+        kwargs = {"digest": digest, "asked_at": asked_at.isoformat(), "said": shown_text}
+        raise TaskAwaitingInput(method_name="execute_complete", kwargs=kwargs, timeout=POLL_INTERVAL)
 
-    def _await_signatures(self, context: Context, asked: Mapping[str, Any]) -> None:
+    def _await_signatures(self, context: Context, request: Mapping[str, Any]) -> None:
         now = datetime.now(UTC)
         began = context["ti"].get_first_reschedule_date(context)
-        self.log.info("%s: awaiting signatures: %s", asked["title"], asked["command"])
+        self.log.info("%s: awaiting signatures: %s", request["title"], request["command"])
         if began is None:
             for notifier in self.notifiers:
                 notifier(context)
         elif now > began + self.patience:
             raise HITLRejectException(f"nobody has signed within {self.patience}: clear the task to wait again")
-        raise AirflowRescheduleException(now + LOOKS_EVERY)
+        raise AirflowRescheduleException(now + POLL_INTERVAL)
 
 
 def ask_approval(
@@ -165,7 +172,7 @@ def ask_approval(
     reject: Callable[[str, str], str],
     is_missing: Callable[[str], bool],
 ) -> BatchApprovalOperator:
-    """Return the task that asks for a batch's approvals, the same in each DAG that has one."""
+    """Return the task that asks for the approvals of a batch. It is the same in each DAG that has one."""
     return BatchApprovalOperator(
         task_id="ask_approval",
         task_display_name="Ask for an approval",
@@ -182,10 +189,10 @@ def _ids(users: Any) -> set[str]:
     return {user["id"] if isinstance(user, dict) else user.id for user in users or []}
 
 
-def _said(body: str | None) -> str:
-    """Return a digest of what a request says of its batch.
+def _text_digest(body: str | None) -> str:
+    """Return a digest of what a request says about its batch.
 
-    Without the table, whose earlier cohorts go on changing, and without how many must approve: the warehouse counts.
+    The table is left out, because earlier cohorts in it change, and so is the number of missing approvals.
     """
     lines = [line for line in (body or "").splitlines() if not line.startswith(("|", "It takes "))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,6 +1,7 @@
-"""The messages' providers as Airflow connections: `prakerja_sms`, `prakerja_sms_fallback`, `prakerja_smtp`.
+"""The providers of messages as Airflow connections: `prakerja_sms`, `prakerja_sms_fallback`, `prakerja_smtp`.
 
-Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow.
+A user who may edit connections can only choose among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, which is set
+outside Airflow.
 """
 
 from __future__ import annotations
@@ -15,33 +16,33 @@ PROTOCOLS = ("http", "https")
 
 
 def message_connections() -> dict[str, str]:
-    """The URLs of those that are defined, by name; where none is, the environment's are meant.
+    """Return the URLs of the defined connections, by name. Without any, the settings of the environment apply.
 
-    An HTTP connection's password is the bearer token.
+    The password of an HTTP connection is the bearer token.
     """
-    found = {}
+    urls = {}
     for name in NAMES:
         try:
             connection = Connection.get(f"prakerja_{name}")
         except AirflowNotFoundException:
             continue
-        found[name] = url_of(connection, is_mail=name == "smtp")
-    return found
+        urls[name] = url_of(connection, is_mail=name == "smtp")
+    return urls
 
 
 def url_of(connection: Connection, *, is_mail: bool) -> str:
     """Return a connection as a URL, with its secret."""
-    protocol, _, place = (connection.host or "").rpartition("://")
-    place, _, path = place.partition("/")
+    protocol, _, address = (connection.host or "").rpartition("://")
+    host, _, path = address.partition("/")
     if is_mail:
-        # As the SMTP provider reads it: TLS from the start, unless it is switched off (then by STARTTLS where offered).
+        # The SMTP provider reads it so: TLS from the start, or with disable_ssl STARTTLS if the server offers it.
         is_plain = str(connection.extra_dejson.get("disable_ssl", False)).lower() == "true"
         protocol = protocol or ("smtp" if is_plain else "smtps")
     else:
-        # Of a connection written as a URI, Airflow keeps the protocol as its type, and the path as its schema.
+        # Airflow stores the protocol of a connection that is written as a URI as its type, and the path as its schema.
         schema = connection.schema or ""
         path = path or (schema if schema not in PROTOCOLS else "")
         protocol = protocol or next((name for name in (schema, connection.conn_type) if name in PROTOCOLS), "https")
     login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
     port = f":{connection.port}" if connection.port else ""
-    return f"{protocol}://{login if len(login) > 2 else ''}{place}{port}{'/' if path else ''}{path}"
+    return f"{protocol}://{login if len(login) > 2 else ''}{host}{port}{'/' if path else ''}{path}"

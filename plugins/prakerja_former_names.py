@@ -1,8 +1,8 @@
-"""Names that these plugins had before 0.2.0, for what Airflow has kept under them.
+"""Names of these plugins before 0.2.0, which Airflow has stored.
 
-A run that began before an upgrade keeps the version of its DAG that it began with, and that names the timetable and the
-deadline reference by their former modules. Without these names the scheduler could not read such a run's DAG. They can
-go once no home is older than 0.2.0.
+A run that started before an upgrade keeps its version of the DAG, which names the timetable and the deadline reference
+by their former modules. Without these names, the scheduler could not read the DAG of such a run. They can be removed
+when no home is older than 0.2.0.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The monitor in Airflow's own pages: who may look, as its auth manager says, and what it knows of runs.
+"""The monitor within Airflow: the rights of its viewers by the auth manager, and runs from Airflow's metadata.
 
-Rights are Airflow's. Whoever may read `cohort_deadline` sees sums; whoever may start its runs sees rows, masked; a
-person's story needs the view `Prakerja people` of the auth manager, and the right `look` in the list of people: the
-simple auth manager refuses a view to nobody.
+A user who may read `cohort_deadline` sees sums; one who may start its runs sees rows, masked. A person's story needs
+the auth manager's view `Prakerja people` and the right `look` in the list of people, because the simple auth manager
+grants every view.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ URL = "/prakerja"
 
 
 class AirflowRuns:
-    """What Airflow's metadata tell of runs (`prakerja.monitor.app.Orchestrator`)."""
+    """Runs from Airflow's metadata (`prakerja.monitor.app.Orchestrator`)."""
 
-    def runs_of(self, cohort: int) -> list[Run]:
+    def list_runs(self, cohort: int) -> list[Run]:
         from airflow.models.dagrun import DagRun
         from airflow.utils.session import create_session
         from sqlalchemy import or_, select
@@ -38,21 +38,23 @@ class AirflowRuns:
         from prakerja.calendar import calendar
         from prakerja.monitor.app import Run
 
-        dates = [event.logical_date for event in calendar()[cohort].events()]  # a backfill names its runs itself
-        is_its = or_(DagRun.run_id.startswith(f"gelombang-{cohort}__", autoescape=True), DagRun.logical_date.in_(dates))
-        found = (
+        dates = [event.logical_date for event in calendar()[cohort].events()]  # a backfill gives its runs other ids
+        is_of_cohort = or_(
+            DagRun.run_id.startswith(f"gelombang-{cohort}__", autoescape=True), DagRun.logical_date.in_(dates)
+        )
+        query = (
             select(DagRun)
-            .where(DagRun.dag_id == DEADLINES, is_its)
+            .where(DagRun.dag_id == DEADLINES, is_of_cohort)
             .order_by(DagRun.run_after.desc())
             .options(selectinload(DagRun.dag_run_note))
         )
         with create_session() as session:
             return [
                 Run(run.run_id, _path(DEADLINES, run.run_id), str(run.state), run.note, run.start_date)
-                for run in session.scalars(found)
+                for run in session.scalars(query)
             ]
 
-    def cohort_of(self, dag_id: str, run_id: str) -> int | None:
+    def find_cohort(self, dag_id: str, run_id: str) -> int | None:
         from airflow.models.dagrun import DagRun
         from airflow.utils.session import create_session
         from sqlalchemy import select
@@ -61,22 +63,22 @@ class AirflowRuns:
 
         if dag_id != DEADLINES:
             return None
-        of_run = select(DagRun.logical_date, DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+        query = select(DagRun.logical_date, DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
         with create_session() as session:
-            row = session.execute(of_run).first()
+            row = session.execute(query).first()
         named = RUN_ID.search(run_id)
         if named or row is None:
             return int(named["cohort"]) if named else None
         by_date = {event.logical_date: event.cohort for cohort in calendar().values() for event in cohort.events()}
         return by_date.get(row.logical_date) or (row.conf or {}).get("cohort")
 
-    def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
+    def find_intake_log(self, platform: str, recorded_at: datetime) -> str | None:
         from airflow.models.taskinstance import TaskInstance
         from airflow.utils.session import create_session
         from sqlalchemy import or_, select
 
-        # Of two at once, the one that ended first after it: the other was waiting for the day's delivery.
-        found = (
+        # Of two tasks at that instant, the one that ended first: the other was waiting for the day's delivery.
+        query = (
             select(TaskInstance.run_id, TaskInstance.map_index)
             .where(
                 TaskInstance.dag_id == FEEDS,
@@ -88,7 +90,7 @@ class AirflowRuns:
             .order_by(TaskInstance.end_date)
         )
         with create_session() as session:
-            row = session.execute(found).first()
+            row = session.execute(query).first()
         return f"{_path(FEEDS, row.run_id)}/tasks/take_in/mapped/{row.map_index}" if row else None
 
 
@@ -99,7 +101,7 @@ def _path(dag_id: str, run_id: str) -> str:
 
 
 def _may_look(login: str) -> bool:
-    """Whether the list of people lets an Airflow user look at a person's story."""
+    """Whether the list of people gives an Airflow user the right to see a person's story."""
     try:
         load_people().find_by_airflow_login(login, "look")
     except PrakerjaError:
@@ -118,11 +120,11 @@ def _application() -> Any:
 
     details = DagDetails(id=DEADLINES)
 
-    # Its annotation is a name of this function, so it is not put off as the others of this file are.
+    # The annotation of `user` is set below: as a string it could not be resolved, since it is a name of this function.
     def viewer(user) -> app.Viewer:
         manager = get_auth_manager()
         if not manager.is_authorized_dag(method="GET", details=details, user=user):
-            raise HTTPException(403, f"You have no right to read {DEADLINES}: ask whoever administers this Airflow.")
+            raise HTTPException(403, f"You have no right to read {DEADLINES}: ask an administrator of this Airflow.")
         sees_rows = manager.is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
         )
@@ -135,7 +137,7 @@ def _application() -> Any:
 
 
 async def monitor(scope: Any, receive: Any, send: Any) -> None:
-    """The application, made when it is first asked for: every process of Airflow's loads this file."""
+    """Serve the application. It is built at the first request: every process of Airflow's imports this file."""
     await _application()(scope, receive, send)
 
 
@@ -146,7 +148,7 @@ def _root() -> str:
 
 
 class MonitorPlugin(AirflowPlugin):
-    """Mounts the pages, and shows them: in the navigation, and as a tab of runs and tasks."""
+    """Mounts the pages, and links them in the navigation and as a tab of runs and tasks."""
 
     name = "prakerja_monitor"
     fastapi_apps = [{"app": monitor, "url_prefix": URL, "name": "Prakerja monitor"}]  # noqa: RUF012

@@ -1,7 +1,7 @@
-"""Tasks whose arguments are data: what an XCom brings is never rendered as a template.
+"""Tasks whose arguments are never rendered as templates.
 
-Airflow renders the arguments of tasks as templates, and a template runs code as the worker. Whether it leaves those
-alone that came by an XCom depends on how they came; here none is rendered, however it came.
+Airflow renders the arguments of tasks as templates, and a template runs code as the worker. Whether it renders values
+from XComs depends on how they are passed. Here no argument is rendered.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from airflow.sdk.bases.decorator import task_decorator_factory
 
 
 class PlainSensor(DecoratedSensorOperator):
-    """A sensor over a function, mapped over values that are passed on as they are."""
+    """A sensor of a function, mapped over values that are passed as they are."""
 
     template_fields = ()
     custom_operator_name = "@plain_sensor"
 
 
 def plain_sensor(**kwargs: Any) -> Callable[..., Any]:
-    """Make a function a sensor, as `@task.sensor` does, without templates. Its arguments must be mapped ones."""
+    """Return a decorator like `@task.sensor`, without templates. The function's arguments must be mapped."""
     return task_decorator_factory(multiple_outputs=False, decorated_operator_class=PlainSensor, **kwargs)

@@ -1,7 +1,7 @@
-"""Runs that a task triggers: what it has computed itself, from the warehouse and from Airflow.
+"""Trigger runs that a task has computed itself, from the warehouse and from Airflow.
 
-Airflow's operator for this, mapped over an XCom, would trigger what whoever may write XComs names, and renders the
-names, configurations and notes as templates: a template runs code as the worker (docs/adr/0020).
+Airflow's operator for this, mapped over an XCom, would trigger what a user with the right to write XComs names. It also
+renders ids, configurations and notes as templates, and a template runs code as the worker (docs/adr/0020).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def trigger_runs(ti: Any, dag_id: str, runs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Trigger each run (`trigger_run_id`, `conf`, `note`) that Airflow does not have, and return all their ids.
+    """Trigger each run (`trigger_run_id`, `conf`, `note`) that does not exist yet, and return the ids of all.
 
-    Nothing in them is a template. Raises `PrakerjaError` where there are some, and the DAG is paused.
+    Nothing is rendered as a template. Raise `PrakerjaError` if there are runs to trigger and the DAG is paused.
     """
     from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
@@ -35,7 +35,7 @@ def trigger_runs(ti: Any, dag_id: str, runs: Iterable[Mapping[str, Any]]) -> lis
         if not isinstance(answer, ErrorResponse):
             log.info("triggered %s of %s", ids[-1], dag_id)
         elif answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
-            log.info("%s of %s is there already", ids[-1], dag_id)
+            log.info("%s of %s exists already", ids[-1], dag_id)
         else:
             raise AirflowRuntimeError(answer)
     return ids

@@ -1,4 +1,4 @@
-"""A running task: who acts, as the audit log names it, and with which keys."""
+"""The identity of a running task: its name in the audit log, and its keys."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from prakerja.acting import acting
 from prakerja.errors import TransientError
 from prakerja.settings import key_variables
 
-#: Settings that are keys. Where a secrets backend is configured, a task takes those that its environment lacks from
-#: there: the variable `prakerja_signing_key`, and so on.
+#: Settings that are keys. If a secrets backend is configured, a task takes those that are not in its environment from
+#: the backend: the variable `prakerja_signing_key`, and so on.
 KEYS = tuple(key_variables())
 
 
 def assume_task_identity() -> Any:
-    """Take the keys of the running task, name it as the actor in the audit log, and return its context."""
-    _take_keys()
+    """Load the keys of the running task, set it as the actor in the audit log, and return its context."""
+    _load_keys()
     context: Any = get_current_context()
     acting.set(f"{context['run_id']} {context['ti'].task_id}")
     return context
 
 
 @cache
-def _take_keys() -> None:
-    """From the backend alone: the variables of Airflow's own database may be set by whoever operates DAGs."""
+def _load_keys() -> None:
+    """Set keys from the secrets backend only: a user who operates DAGs may set variables in Airflow's own database."""
     backend = conf.get("workers", "secrets_backend", fallback="") or conf.get("secrets", "backend", fallback="")
     if not backend:
         return
-    for each in ensure_secrets_backend_loaded():
-        if f"{type(each).__module__}.{type(each).__name__}" != backend:
+    for candidate in ensure_secrets_backend_loaded():
+        if f"{type(candidate).__module__}.{type(candidate).__name__}" != backend:
             continue
         for name in KEYS:
             if os.environ.get(name):
                 continue
             try:
-                value = each.get_variable(key=name.lower())
+                value = candidate.get_variable(key=name.lower())
             except Exception as error:  # whatever its client raises
                 raise TransientError(f"Airflow's secrets backend does not answer ({type(error).__name__})") from None
             if value:
-                os.environ[name] = value  # of this task's own process
+                os.environ[name] = value  # the environment of this task's own process

@@ -1,4 +1,4 @@
-"""What happens to a task that fails: a breach of contract fails at once, a lost connection is tried again."""
+"""The retry policy of tasks: a broken rule fails at once, a temporary failure is retried."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from prakerja.programme import programme
 from prakerja.settings import Settings
 
-programme()  # rules that do not fit are an error of every DAG, seen before any run
+programme()  # invalid rules are an import error of every DAG, seen before any run
 
-#: Default arguments of every DAG's tasks. The first rule that fits counts.
+#: The default arguments of every DAG's tasks. The first retry rule that matches applies.
 DEFAULT_ARGS: dict[str, Any] = {
     "retries": 3,
     "retry_delay": timedelta(seconds=Settings.from_environment().retry_seconds),
@@ -21,17 +21,17 @@ DEFAULT_ARGS: dict[str, Any] = {
             RetryRule(
                 exception="prakerja.errors.TransientError",
                 action=RetryAction.RETRY,
-                reason="what gave way may come back, and nothing is done twice",
+                reason="the failure may be temporary, and a retry does nothing twice",
             ),
             RetryRule(
                 exception="prakerja.errors.PrakerjaError",
                 action=RetryAction.FAIL,
-                reason="what breaks a rule does not heal by itself",
+                reason="a retry does not help against a broken rule",
             ),
             RetryRule(
                 exception="airflow.providers.standard.exceptions.HITLRejectException",
                 action=RetryAction.FAIL,
-                reason="who rejects, or does not answer, is not asked again",
+                reason="people who reject or do not answer are not asked again",
             ),
         ]
     ),

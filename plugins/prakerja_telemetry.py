@@ -1,8 +1,8 @@
 """Metrics and data lineage of running tasks.
 
-Metrics are emitted through Airflow's OpenTelemetry (`[metrics] otel_on`), lineage through the OpenLineage client: to a
-file in the home, unless its settings (`OPENLINEAGE_URL`, `OPENLINEAGE_CONFIG`, ...) name another place. Both carry
-counts and the names of datasets, never of people. A failure to emit fails no task.
+Metrics are emitted through Airflow's OpenTelemetry (`[metrics] otel_on`), lineage through the OpenLineage client, by
+default to a file in the home (`OPENLINEAGE_URL`, `OPENLINEAGE_CONFIG` and others change that). Both contain counts and
+names of datasets, never names of people. A failure to emit fails no task.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ log = logging.getLogger(__name__)
 PRODUCER = "https://github.com/prakerja-deadlines"
 
 
-def record_intake(platform: str, taken: PlatformIntake) -> None:
-    """Record what was taken in of a platform."""
-    counts = taken.counts()
+def record_intake(platform: str, intake: PlatformIntake) -> None:
+    """Record an intake of a platform."""
+    counts = intake.counts()
     measure("feed", counts, platform=label(platform, platforms()))
-    if taken.accepted:
+    if intake.accepted:
         lineage([_landing(f"feeds/{platform}")], [_table("transactions")], rows=counts["rows"])
 
 
 def record_standing(standings: dict[str, dict[str, int]]) -> None:
-    """Record the counts of the open cohorts, by cohort."""
+    """Record the counts of each open cohort."""
     for cohort, counts in standings.items():
         measure("cohort", counts, cohort=cohort)
 
 
 def record_decision(run: RunContext, counts: dict[str, Any]) -> None:
-    """Record a cohort's decision. The result of a rehearsal is not recorded."""
+    """Record a cohort's decision. A rehearsal is not recorded."""
     if counts and run.kind == "deadline" and not run.is_rehearsal:
         measure("cohort", counts, cohort=f"gelombang-{run.cohort}")
         lineage([_table("transactions"), _table("recipients")], [_table("outcomes")], rows=counts["selected"])
 
 
 def record_reminders(run: RunContext, counts: dict[str, int]) -> None:
-    """Record a run's recipients by outcome."""
+    """Record the recipients of a reminder run by outcome."""
     measure("reminders", counts, cohort=f"gelombang-{run.cohort}", kind=run.kind)
 
 
 def record_revocation(run: RunContext, revoked: int) -> None:
-    """Record how many people a run has revoked."""
+    """Record the number of people that a run has revoked."""
     measure("cohort", {"revoked": revoked}, cohort=f"gelombang-{run.cohort}")
     lineage([_table("outcomes")], [_table("revocations")], rows=revoked)
 
@@ -65,7 +65,7 @@ def record_revocation(run: RunContext, revoked: int) -> None:
 def record_list(measured: Mapping[str, float]) -> None:
     """Record the published version."""
     measure("blacklist", measured)
-    lineage([_table("revocations")], [(_place(Settings.from_environment().publish), "blacklist")])
+    lineage([_table("revocations")], [(_as_url(Settings.from_environment().publish), "blacklist")])
 
 
 def measure(area: str, counts: Mapping[str, float], **tags: str | int) -> None:
@@ -94,33 +94,35 @@ def _emit(reads: Sequence[tuple[str, str]], writes: Sequence[tuple[str, str]], r
 
     context: Any = get_current_context()
     ti = context["ti"]
-    of_run = f"{ti.dag_id}/{context['run_id']}"
+    run_name = f"{ti.dag_id}/{context['run_id']}"
     parent = parent_run.ParentRunFacet(
-        run=parent_run.Run(str(uuid5(NAMESPACE_URL, of_run))), job=parent_run.Job("prakerja", ti.dag_id)
+        run=parent_run.Run(str(uuid5(NAMESPACE_URL, run_name))), job=parent_run.Job("prakerja", ti.dag_id)
     )
-    written = {} if rows is None else {
+    facets = {} if rows is None else {
         "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=rows)
     }  # fmt: skip
     event = RunEvent(
         eventType=RunState.COMPLETE,
         eventTime=datetime.now(UTC).isoformat(),
-        run=Run(str(uuid5(NAMESPACE_URL, f"{of_run}/{ti.task_id}/{ti.map_index}/{ti.try_number}")), {"parent": parent}),
+        run=Run(
+            str(uuid5(NAMESPACE_URL, f"{run_name}/{ti.task_id}/{ti.map_index}/{ti.try_number}")), {"parent": parent}
+        ),
         job=Job("prakerja", f"{ti.dag_id}.{ti.task_id}"),
         producer=PRODUCER,
         inputs=[InputDataset(namespace, name) for namespace, name in reads],
-        outputs=[OutputDataset(namespace, name, outputFacets=dict(written)) for namespace, name in writes],
+        outputs=[OutputDataset(namespace, name, outputFacets=dict(facets)) for namespace, name in writes],
     )
     OpenLineageClient().emit(event)
 
 
 def _landing(name: str) -> tuple[str, str]:
-    return _place(Settings.from_environment().landing), name
+    return _as_url(Settings.from_environment().landing), name
 
 
 def _table(name: str) -> tuple[str, str]:
-    place = warehouse.url()
-    return f"postgres://{place.host or 'localhost'}:{place.port or 5432}", f"{place.database}.public.{name}"
+    address = warehouse.url()
+    return f"postgres://{address.host or 'localhost'}:{address.port or 5432}", f"{address.database}.public.{name}"
 
 
-def _place(of: str) -> str:
-    return of if "://" in of else f"file://{of}"
+def _as_url(place: str) -> str:
+    return place if "://" in place else f"file://{place}"

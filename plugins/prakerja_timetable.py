@@ -1,4 +1,4 @@
-"""The cohorts' timetable: one run per reminder date and one per deadline, each exactly once."""
+"""The timetable of the cohorts: one run for each reminder date and each deadline, exactly once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CohortTimetable(Timetable):
-    """Every event of the calendar once, in order. The calendar is baked in when the DAG file is parsed."""
+    """Schedules each event of the calendar once, in order. The events are stored with the DAG when it is parsed."""
 
     run_ordering = ("logical_date",)
 
@@ -33,7 +33,7 @@ class CohortTimetable(Timetable):
 
     @classmethod
     def from_cohorts(cls, cohorts: Iterable[Cohort]) -> CohortTimetable:
-        """The timetable of a calendar."""
+        """Return the timetable of these cohorts."""
         return cls(event for cohort in cohorts for event in cohort.events())
 
     @property
@@ -56,7 +56,7 @@ class CohortTimetable(Timetable):
         )
 
     def event_at(self, logical_date: datetime | None) -> CohortEvent | None:
-        """The event of this logical date, whatever the run is called (a backfill names its runs itself)."""
+        """Return the event of a logical date, or None. Run ids do not matter: a backfill gives its runs other ids."""
         if logical_date is None:
             return None
         position = bisect_left(self._logical_dates, logical_date)
@@ -95,7 +95,7 @@ class CohortTimetable(Timetable):
 
 
 class CohortTimetablePlugin(AirflowPlugin):
-    """Registers the timetable, so that every component can read it back."""
+    """Registers the timetable, so that every component can deserialize it."""
 
     name = "prakerja_timetable"
     timetables = [CohortTimetable]  # noqa: RUF012 - Airflow's interface

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs once, when the data volume is empty: a database for Airflow and one for the warehouse, each with an owner; then
-# logins.sql, which makes the duties' roles and a login for each kind of process; then their passwords.
-# A volume of before needs logins.sql once by hand: see docs/runbooks/machine.md.
+# Set up an empty data volume, once: a database for Airflow and one for the warehouse, each with an owner; the database
+# roles and a login for each kind of process (logins.sql); and the passwords.
+# A volume of an earlier version needs logins.sql once by hand: see docs/runbooks/machine.md.
 set -eu
 secrets="${SECRETS_DIR:-/run/secrets}"
 as_superuser() { psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" "$@"; }

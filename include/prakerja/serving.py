@@ -1,4 +1,4 @@
-"""Serving an application over HTTP: until stopped, or in a thread of this process."""
+"""Serve an application over HTTP: until stopped, or in a thread of this process."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def serve(application: FastAPI, host: str, port: int, **settings: Any) -> None:
-    """Serve until stopped. Raises `PrakerjaError` where the address is taken."""
+    """Serve until stopped. Raise `PrakerjaError` if the address is in use."""
     import uvicorn
 
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise PrakerjaError(
-            f"{host}:{port} cannot be listened on ({error.strerror}): choose another --host or --port"
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another --host or --port"
         ) from None
     uvicorn.Server(_config(application, **settings)).run(sockets=[listening])
 
 
 @contextlib.contextmanager
 def in_thread(application: FastAPI, port: int = 0, **settings: Any) -> Iterator[str]:
-    """Serve on this machine alone, on a free port where none is named; gives the URL."""
+    """Serve on this machine only, on a free port if `port` is 0; yield the URL."""
     import uvicorn
 
     listening = socket.create_server(("127.0.0.1", port))
@@ -49,5 +49,5 @@ def in_thread(application: FastAPI, port: int = 0, **settings: Any) -> Iterator[
 def _config(application: FastAPI, **settings: Any) -> Any:
     import uvicorn
 
-    # No access log: a line for each request helps nobody, and its path could name somebody.
+    # No access log: the path of a request could name a person.
     return uvicorn.Config(application, log_level="warning", access_log=False, ws="none", **settings)

@@ -33,13 +33,13 @@ console = Console(stderr=True)
 
 
 class _Runs:
-    def runs_of(self, cohort: int) -> list[app.Run]:  # noqa: ARG002 - Airflow's own metadata are not measured here
+    def list_runs(self, cohort: int) -> list[app.Run]:  # noqa: ARG002 - Airflow's own metadata are not measured here
         return []
 
-    def cohort_of(self, dag_id: str, run_id: str) -> None:  # noqa: ARG002 - nor here
+    def find_cohort(self, dag_id: str, run_id: str) -> None:  # noqa: ARG002 - nor here
         return None
 
-    def intake_of(self, platform: str, recorded_at: datetime) -> None:  # noqa: ARG002 - nor here
+    def find_intake_log(self, platform: str, recorded_at: datetime) -> None:  # noqa: ARG002 - nor here
         return None
 
 

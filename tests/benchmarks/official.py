@@ -105,7 +105,7 @@ def _report(
         table.add_row(f"decision of cohort {number}", "", f"{sum(deciding.values()):.1f} s", _parts(deciding))
     table.add_row("peak memory of playing", "", f"{_peak_mb():.0f} MB", "")
     Console(width=140).print(table)
-    Console(width=140).print(report.as_of(TOLD_ON).as_text("id"))
+    Console(width=140).print(report.build_report(TOLD_ON).as_text("id"))
 
 
 def _of(official: int | None, scale: float) -> str:

@@ -107,7 +107,7 @@ class Instance:
         return done
 
     def ask(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """As `run`; how is left to whoever made the instance."""
+        """Run as the instance's own `run` does."""
         return self.run(*arguments, given=given)
 
     def replay(self, *more: str) -> subprocess.CompletedProcess[str]:

@@ -43,10 +43,10 @@ def test_every_delivery_is_counted_as_it_was_made(replayed: Replayed, foreseen: 
         assert (row["status"] == "accepted") == delivery["accepted"], delivery
         for name in ("rows", "loaded", "quarantined", "duplicates"):
             assert row[name] == delivery[name], (name, delivery)
-    assert f"{foreseen['unmatched_cards']:,} cards stand in no loaded roster" in instance.ask("feeds").stdout
+    assert f"{foreseen['unmatched_cards']:,} cards are in no loaded roster" in instance.ask("feeds").stdout
 
 
-def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(replayed: Replayed) -> None:
+def test_asset_events_announce_every_accepted_delivery_whatever_was_rejected(replayed: Replayed) -> None:
     instance, _ = replayed
     deliveries = json.loads(instance.ask("feeds", "--json").stdout)
     accepted = {
@@ -65,7 +65,7 @@ def test_asset_events_tell_every_accepted_delivery_whatever_else_was_rejected(re
     assert any(one["is_late"] for one in told)
 
 
-def test_asset_events_tell_each_version_once_and_in_order(replayed: Replayed) -> None:
+def test_asset_events_announce_each_version_once_and_in_order(replayed: Replayed) -> None:
     instance, _ = replayed
     with instance.database("airflow") as connection:
         extras = connection.execute(
@@ -132,7 +132,7 @@ def test_the_list_is_who_is_revoked_and_not_reinstated(replayed: Replayed, fores
     assert "5 versions are whole and signed" in verified.stdout, "one a day from the first on, one for each deadline"
 
 
-def test_what_was_rejected_is_one_line_each_and_the_answer_is_no(replayed: Replayed, foreseen: dict[str, Any]) -> None:
+def test_each_rejection_is_a_line_and_the_exit_code_is_one(replayed: Replayed, foreseen: dict[str, Any]) -> None:
     _, done = replayed
     rejected = [delivery["path"].split("/") for delivery in foreseen["deliveries"] if not delivery["accepted"]]
     assert done.returncode == (1 if rejected else 0)
@@ -218,7 +218,7 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     assert made.returncode == 0, made.stderr
     again = reference.ask("backup", str(tmp_path / "backup"))
     assert (again.returncode, again.stderr.strip()) == (
-        1, f"{tmp_path / 'backup'} is there already: name a new folder",
+        1, f"{tmp_path / 'backup'} already exists: name a new folder",
     )  # fmt: skip
     restored = instances(is_empty=True)
     restored.more["PRAKERJA_PUBLISH"] = str(reference.home / "publish")
@@ -228,13 +228,13 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
     dump.write_bytes(whole[:-1])
     refused = restored.ask("restore", str(tmp_path / "backup"))
     assert (refused.returncode, refused.stderr.strip()) == (
-        1, f"{dump} is not as it was backed up: take another backup",
+        1, f"{dump} was changed after the backup: use another backup",
     )  # fmt: skip
     dump.write_bytes(whole)
 
     done = restored.run("restore", str(tmp_path / "backup"))
     assert done.returncode == 0, done.stderr
-    assert re.search(r"[1-9]\d* anchors and [1-9]\d* published lists held against them", done.stdout)
+    assert re.search(r"compared them with [1-9]\d* anchors and [1-9]\d* published lists", done.stdout)
     assert restored.state() == reference.state()
     assert restored.cohorts() == reference.cohorts()
     assert restored.list_of_cards() == reference.list_of_cards()

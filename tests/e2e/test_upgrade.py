@@ -65,7 +65,7 @@ def test_a_home_of_revision_0016_with_waiting_and_approved_batches_carries_on(
     assert instance.run("audit", "verify").returncode == 0
 
 
-def test_whoever_revision_0021_passed_over_is_found_by_the_next_night(
+def test_people_whom_revision_0021_passed_over_are_found_by_the_next_night(
     instances: Callable[..., Instance], tmp_path: Path
 ) -> None:
     instance = _restore(OF_0021, instances, tmp_path)
@@ -106,5 +106,5 @@ def _restore(home: Path, instances: Callable[..., Instance], folder: Path, landi
 
 
 def _waiting(instance: Instance, cohort: int) -> list[str]:
-    """Return the digests of a cohort's batches that wait, as they are shown to whoever approves."""
+    """Return the digests of a cohort's waiting batches, as `approve` shows them."""
     return re.findall(r"--digest ([0-9a-f]{16})", instance.run("approve", str(cohort)).stdout)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL of a home: started when it is needed, on a busy machine as well; nobody is in unasked."""
+"""The embedded PostgreSQL of a home: started when needed, also on a busy machine, and closed without a password."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_login_is_asked_for_its_own_password(own_server: Path) -> None:
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-def test_a_home_that_trusted_everybody_is_brought_over(older_home: Path, is_running: bool) -> None:
+def test_a_home_that_trusted_every_connection_is_secured(older_home: Path, is_running: bool) -> None:
     """Found running, as an earlier version has left it, or stopped; what is in it stays, and has another owner."""
     assert is_let_in(older_home, "postgres", None)
     if not is_running:
@@ -106,7 +106,7 @@ def test_a_home_that_trusted_everybody_is_brought_over(older_home: Path, is_runn
         metadata.execute("alter table dag_run add column is_mine boolean")
 
 
-def test_who_is_interrupted_leaves_it_to_the_next_start(own_server: Path) -> None:
+def test_an_interrupted_setup_is_repeated_by_the_next_start(own_server: Path) -> None:
     """Stopped before each step of the setting up: the server is never open, and the next start ends the work."""
     home, settings = own_server.parent, Settings.from_environment()
 
@@ -134,7 +134,7 @@ def test_who_is_interrupted_leaves_it_to_the_next_start(own_server: Path) -> Non
         assert is_let_in(home, "warehouse", embedded_postgres.password("warehouse"))
 
 
-def test_lost_passwords_are_made_anew_once_the_server_is_stopped(own_server: Path) -> None:
+def test_lost_passwords_are_replaced_once_the_server_is_stopped(own_server: Path) -> None:
     schema.require_schema()
     for file in (own_server.parent / "keys").glob("database_*"):
         file.unlink()

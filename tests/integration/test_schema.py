@@ -71,7 +71,7 @@ def test_an_upgrade_again_changes_nothing(new_database: Callable[[str], None]) -
         assert connection.exec_driver_sql(numbers).all() == functions, "whoever calls one meanwhile is not disturbed"
 
 
-def test_what_somebody_changed_by_hand_is_as_defined_again(new_database: Callable[[str], None]) -> None:
+def test_a_change_by_hand_is_undone_by_an_upgrade(new_database: Callable[[str], None]) -> None:
     new_database("by_hand")
     schema.upgrade()
     before = dump()
@@ -114,7 +114,7 @@ def test_changed_and_removed_definitions_replace_what_was(
         assert connection.exec_driver_sql("select to_regclass('seen'), to_regproc('first')").one() == (None, None)
 
 
-def test_a_function_of_somebody_elses_stays(new_database: Callable[[str], None]) -> None:
+def test_a_function_of_another_owner_stays(new_database: Callable[[str], None]) -> None:
     new_database("not_ours")
     schema.upgrade()
     as_owner("create function reported_weekly() returns integer language sql as 'select 7'")

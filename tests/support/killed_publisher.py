@@ -19,6 +19,7 @@ import pytest
 from prakerja import warehouse
 from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import storage
+from prakerja.warehouse import plain_sessions, transactions
 from tests.support.publisher import published
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -70,7 +71,7 @@ def steps(case: str, *, halves: bool = True) -> list[str]:
 def watched(reached: Callable[[str], object]) -> Iterator[None]:
     """While this is open, each step of a publisher is told to `reached` by its name."""
     exclusive, execute, transaction, seal = (
-        warehouse.exclusive, warehouse.execute, warehouse._transaction, warehouse._seal,
+        warehouse.exclusive, warehouse.execute, transactions._transaction, transactions._seal,
     )  # fmt: skip
     write_whole, replace = storage.write_whole, os.replace
     root, stated = os.environ["PRAKERJA_PUBLISH"].rstrip("/") + "/", list[str]()
@@ -115,8 +116,9 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for owner, name, with_steps in (
-            (warehouse, "exclusive", exclusive_), (warehouse, "execute", execute_), (warehouse, "_seal", seal_),
-            (warehouse, "_transaction", transaction_), (storage, "write_whole", write_whole_),
+            (warehouse, "exclusive", exclusive_), (warehouse, "execute", execute_),
+            (plain_sessions, "execute", execute_), (transactions, "_seal", seal_),
+            (transactions, "_transaction", transaction_), (storage, "write_whole", write_whole_),
             (os, "replace", replace_),
         ):  # fmt: skip
             patch.setattr(owner, name, with_steps)

@@ -212,7 +212,7 @@ class Machine:
         self.login()
 
     def pid(self, name: str) -> int:
-        """The process itself, not its keeper; 0 where it does not run."""
+        """The process itself, not its subreaper; 0 if it does not run."""
         found = int(self.processes()[name].pid)
         with contextlib.suppress(psutil.NoSuchProcess):
             children = psutil.Process(found).children() if found and name != "postgres" else []
@@ -228,7 +228,7 @@ class Machine:
     def is_well(self) -> dict[str, bool]:
         """Whether each process is well, as `prakerja status` sees it."""
         with self._as_its_own():
-            return {name: bool(well) for name, well in health.asked(environment.Ports.configured()).items()}
+            return {name: bool(well) for name, well in health.check(environment.Ports.from_environment()).items()}
 
     def await_health(self, seconds: float = PATIENCE) -> None:
         def is_healthy() -> bool:

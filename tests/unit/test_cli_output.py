@@ -1,4 +1,4 @@
-"""The command line writes text: no name from outside moves a cursor, sets a colour or makes a link."""
+"""The output of the command line: text without control characters from outside, and help for everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import io
 import logging
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -45,7 +47,7 @@ def test_a_table_shows_names_as_they_are_and_styles_our_own_words(monkeypatch: p
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", plain)
 
 
-def test_whatever_prints_a_line_prints_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_printed_line_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_a_terminal(monkeypatch)
     with common.printable_streams():
         typer.echo(f"{NASTY}\nnext")
@@ -69,7 +71,7 @@ def test_streams_are_given_back_as_they_were(monkeypatch: pytest.MonkeyPatch) ->
     assert terminal.getvalue() == b"still open\n"
 
 
-def test_every_error_of_the_entry_is_told_in_lines_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_error_of_the_command_line_is_lines_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_a_terminal(monkeypatch)
 
     def fails(**_: object) -> None:
@@ -81,9 +83,27 @@ def test_every_error_of_the_entry_is_told_in_lines_of_text(monkeypatch: pytest.M
     assert terminal.getvalue().decode().splitlines() == [SHOWN, "second"]
 
 
-def test_no_command_has_a_console_of_its_own() -> None:
+def test_every_command_uses_the_shared_console() -> None:
     folder = Path(common.__file__).parent
     users = [
         path.name for path in folder.glob("*.py") if re.search(r"rich\.console|rich import print", path.read_text())
     ]
     assert users == ["common.py"]
+
+
+def commands(command: Any, name: str = "prakerja") -> Iterator[tuple[str, Any]]:
+    """Yield each command and group below this one, with its full name."""
+    yield name, command
+    for child, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{name} {child}")
+
+
+def test_every_command_argument_and_option_has_a_help_text() -> None:
+    undocumented = [
+        f"{name} {parameter.name}"
+        for name, command in commands(typer.main.get_command(cli.app))
+        for parameter in command.params
+        if not parameter.help
+    ]
+    undocumented += [name for name, command in commands(typer.main.get_command(cli.app)) if not command.help]
+    assert undocumented == []

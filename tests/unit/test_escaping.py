@@ -18,7 +18,7 @@ from prakerja.escaping import csv_cell, label, markdown, markdown_code, one_line
         ("[red]x[/red]", None),
     ],
 )
-def test_a_line_has_nothing_that_a_terminal_obeys(text: str, shown: str | None) -> None:
+def test_a_line_has_no_control_characters(text: str, shown: str | None) -> None:
     assert one_line(text) == (text if shown is None else shown)
     assert printable(f"{text}\nnext").endswith("\nnext")
 

@@ -41,10 +41,10 @@ COUNT = st.one_of(st.integers(0, 12), st.integers(0, 2000))
 
 
 @given(st.lists(st.tuples(COUNT, COUNT, COUNT, COUNT, COUNT, COUNT), min_size=1, max_size=6))
-def test_no_small_count_is_told_nor_can_be_told_from_the_others(
+def test_no_small_count_is_published_or_can_be_derived(
     made: list[tuple[int, int, int, int, int, int]],
 ) -> None:
-    """Of what lacks in a sum that is told, two lack at least, and ten people; no sum that lacks can be added up."""
+    """A published sum suppresses at least two counts and ten people; no suppressed sum can be added up."""
     rows = [
         {
             "purchased": purchased, "held": held, "not_bought": left, "excluded": excluded,
@@ -53,7 +53,7 @@ def test_no_small_count_is_told_nor_can_be_told_from_the_others(
         }
         for purchased, held, left, excluded, freed, again in made
     ]  # fmt: skip
-    *told, total = statistics.suppressed(rows, 10)
+    *told, total = statistics.suppress_small_counts(rows, 10)
     true = [*rows, {name: sum(row[name] for row in rows) for name in statistics.COUNTS}]
     shown = [*told, total]
     for row, of_row in zip(true, shown, strict=True):
@@ -86,7 +86,7 @@ def test_what_draws_in_the_browser_is_what_the_wheel_bundles() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(path.stem for path in charts.SPECIFICATIONS.glob("*.json")))
-def test_every_specification_is_one(file: str) -> None:
+def test_every_specification_compiles(file: str) -> None:
     if file == "config":
         return
     compiled = vl_convert.vegalite_to_vega(charts.Chart(file, "", "", {}, []).specification(), drawing.VEGA_LITE)

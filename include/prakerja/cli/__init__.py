@@ -1,6 +1,6 @@
-"""The command line: `prakerja`. Results on standard output, progress and messages on standard error.
+"""The command line: `prakerja`. Results go to standard output, progress and messages to standard error.
 
-Exit codes: 0 done; 1 the answer is no, or something was refused, rejected or left undecided; 2 wrong usage.
+Exit codes: 0 success; 1 the answer is no, or something was refused, rejected or left undecided; 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from prakerja.settings import Settings
 
 app = typer.Typer(
     name="prakerja",
-    help="Takes in the purchases of Kartu Prakerja, reminds, revokes and publishes the blacklist.",
+    help="Take in the purchases of Kartu Prakerja, send reminders, revoke, and publish the blacklist.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -67,7 +67,7 @@ def _prepare(
             help="The folder of another programme's rules (PRAKERJA_PROGRAMME).",
         ),
     ] = None,
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:  # fmt: skip
@@ -75,8 +75,8 @@ def _prepare(
         os.environ[Settings.programme.name] = str(programme.absolute())
     from prakerja.people import os_login
 
-    by = os_login() if Settings.from_environment().people else f"{os_login()}, of no list of people"
-    acting.set(f"{by}: prakerja {context.invoked_subcommand}")
+    user = os_login() if Settings.from_environment().people else f"{os_login()}, without a list of people"
+    acting.set(f"{user}: prakerja {context.invoked_subcommand}")
 
 
 for command in (
@@ -131,7 +131,7 @@ _show_whole_summaries(app)
 
 
 def main() -> None:
-    """The entry: whatever goes wrong is one line on standard error, never a traceback."""
+    """Run the command line. An error is one line on standard error, never a traceback."""
     with printable_streams():
         _run()
 
@@ -147,16 +147,19 @@ def _run() -> None:
             say(line)
         sys.exit(1)
     except BrokenPipeError:
-        getattr(sys.stderr, "unescaped", sys.stderr).close()  # whoever read our output has enough of it
+        getattr(sys.stderr, "unescaped", sys.stderr).close()  # the reader of the output has closed it
         sys.exit(1)
-    except Exception as error:  # a defect of ours: kept for whoever mends it, without the error's own text
-        kept = _keep(error)
-        say(f"internal error ({type(error).__name__}): this is a defect; where it happened is kept in {kept}")
+    except Exception as error:  # a defect: its place is recorded, without its text
+        path = _record_defect(error)
+        say(f"internal error ({type(error).__name__}): this is a defect; {path} has the place where it happened")
         sys.exit(1)
 
 
-def _keep(error: Exception) -> Path:
-    """Keep where an unexpected error happened: files and lines only, since its text may quote personal data."""
+def _record_defect(error: Exception) -> Path:
+    """Append the place of an unexpected error to the log of defects, and return the log's path.
+
+    Only files and lines are recorded: the error's text may quote personal data.
+    """
     path = Settings.from_environment().make_home() / "logs" / "defects.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:

@@ -1,75 +1,93 @@
-"""`prakerja approve`, `override` and `freeze`: what people answer for before anybody is revoked."""
+"""`prakerja approve`, `override` and `freeze`: the decisions of people before anybody is revoked."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, ListByDefault, Name, answered, print_table, today
+from prakerja.cli.common import (
+    AsJson,
+    Because,
+    ListByDefault,
+    Name,
+    SignWith,
+    identify_signer,
+    print_table,
+    reason_and_person,
+    today,
+)
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import one_line
 
-freeze = typer.Typer(cls=ListByDefault, help="Days on which nobody is revoked.")
+freeze = typer.Typer(cls=ListByDefault, help="List, start and lift freezes: periods in which nobody is revoked.")
 
 
 def approve(
-    number: Annotated[int, typer.Argument(metavar="COHORT")],
-    digest: Annotated[
-        str | None, typer.Option(help="The batch that you approve: its digest, or the start of it.")
+    number: Annotated[int, typer.Argument(metavar="COHORT", help="The number of the cohort.")],
+    digest: Annotated[str | None, typer.Option(help="The batch to approve: its digest, or the start of it.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="ID", help="The person who approves: an id from the list of people.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--as", metavar="ID", help="Who approves: a person's id.")] = None,
-    sign_with: Annotated[
-        Path | None, typer.Option(metavar="KEY", help="Sign it with your SSH key, or an agent's key by its public one.")
-    ] = None,
+    sign_with: SignWith = None,
 ) -> None:
-    """Show what of a cohort waits for approval; with --digest and --as, approve that very batch."""
+    """Approve a batch of a cohort, or show the batches that wait for approval.
+
+    With --digest and --as, approve that batch. Without them, show each waiting batch with the figures to judge it by.
+    """
     from prakerja import schema, warehouse
     from prakerja.calendar import find_cohort
     from prakerja.revocations import approval, rejections
     from prakerja.revocations.decision import find_decision
 
     if (digest is None) != (name is None) or (sign_with and not name):
-        raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
-    find_cohort(number)  # a number that the calendar does not have is refused first
+        raise typer.BadParameter("an approval needs the batch and the person: --digest and --as")
+    find_cohort(number)  # refuses a number that is not in the calendar
     if digest is None or name is None:
         schema.require_schema()
         with warehouse.transaction() as connection:
-            made = find_decision(connection, number)
-            waiting = approval.list_waiting_batches(connection, made) if made else []
-            if made is None or not waiting:
+            decision = find_decision(connection, number)
+            waiting = approval.list_waiting_batches(connection, decision) if decision else []
+            if decision is None or not waiting:
                 raise PrakerjaError(f"gelombang-{number}: nothing waits for approval")
             for batch in waiting:
-                said = [
+                remarks = [
                     *rejections.describe_hold(connection, batch),
                     *(
-                        f"rejected by {each['rejected_by']} on {each['rejected_on']}"
-                        for each in rejections.list_rejections(connection, batch)
+                        f"rejected by {rejection['rejected_by']} on {rejection['rejected_on']}"
+                        for rejection in rejections.list_rejections(connection, batch)
                     ),
                 ]
-                _print_batch(made, batch, approval.load_review(connection, made, batch), said)
+                _print_batch(decision, batch, approval.load_review(connection, decision, batch), remarks)
         return
-    person = _signer(name) if sign_with else answered("approved", name, "approve")[1]
+    person = identify_signer(name) if sign_with else reason_and_person("approved", name, "approve")[1]
     schema.require_schema()
     on = today()
-    made, batch = approval.find_waiting_batch(number, digest, is_to_sign=sign_with is not None)
+    decision, batch = approval.find_waiting_batch(number, digest, is_to_sign=sign_with is not None)
     signature = approval.sign(batch, person, sign_with, on) if sign_with else None
     with warehouse.transaction("decide") as connection:
         is_new = approval.approve(connection, batch, person, on, signature=signature)
-        missing = approval.load_batch(connection, made, batch.subject, batch.digest).approvals_needed
+        missing = approval.load_batch(connection, decision, batch.subject, batch.digest).approvals_needed
     approval.require_new_approval(is_new, batch, person)
     typer.echo(f"{person} approves {batch.described} of gelombang-{number}; {_next_step(batch, missing)}")
 
 
 def override(
-    number: Annotated[int, typer.Argument(metavar="COHORT")],
-    attempt: Annotated[str | None, typer.Option(help="The stopped attempt that you answer for.")] = None,
-    because: Annotated[str | None, typer.Option(help="Why it may be carried on all the same.")] = None,
-    name: Annotated[str | None, typer.Option("--as", help="Who answers for it.")] = None,
+    number: Annotated[int, typer.Argument(metavar="COHORT", help="The number of the cohort.")],
+    attempt: Annotated[
+        str | None, typer.Option(help="The stopped attempt to override, as this command shows it.")
+    ] = None,
+    because: Annotated[str | None, typer.Option(help="The reason why the decision may go on.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="ID", help="The person who is responsible: an id from the list of people."),
+    ] = None,
 ) -> None:
-    """Show what stops a cohort's decision; with --attempt, --because and --as, answer for carrying on."""
+    """Override the breaker that stops a cohort's decision, or show which one stops it.
+
+    With --attempt, --because and --as, override it. Another person must then approve the revocations.
+    """
     from prakerja import schema
     from prakerja.calendar import find_cohort
     from prakerja.revocations import overrides
@@ -80,58 +98,62 @@ def override(
         overrides.refresh_blocked_attempt(cohort.as_known_on(today()), today())
         stopped = overrides.find_blocked_attempt(number)
         typer.echo(f"gelombang-{number} is stopped: {stopped['reason']}: {stopped['detail']}")
-        told = overrides.attempt_name(stopped["decision_id"])
-        typer.echo(
-            f"overridden by {stopped['overridden_by']}: clear the tasks from await_feeds on"
-            if stopped["overridden_by"]
-            else f"to answer for it: prakerja override {number} --attempt {told} --because WHY --as ID"
-        )
+        if stopped["overridden_by"]:
+            typer.echo(f"overridden by {stopped['overridden_by']}: clear the tasks from await_feeds on")
+        else:
+            stopped_attempt = overrides.attempt_name(stopped["decision_id"])
+            typer.echo(f"to override it: prakerja override {number} --attempt {stopped_attempt} --because WHY --as ID")
         return
     if attempt is None or because is None or name is None:
-        raise typer.BadParameter("an override names attempt, reason and person: --attempt, --because, --as")
-    because, name = answered(because, name, "override")
+        raise typer.BadParameter("an override needs attempt, reason and person: --attempt, --because, --as")
+    because, name = reason_and_person(because, name, "override")
     overrides.override(number, attempt, because=because, overridden_by=name, on=today())
-    typer.echo(f"{name} answers for gelombang-{number}; clear the tasks from await_feeds on. Another person approves")
+    typer.echo(
+        f"{name} overrides the breaker of gelombang-{number}: clear the tasks from await_feeds on; another person must "
+        "approve the revocations"
+    )
 
 
 @freeze.command("start")
 def freeze_start(
     because: Because,
     name: Name,
-    cohort: Annotated[int | None, typer.Option(help="Only this cohort; default all.")] = None,
+    cohort: Annotated[int | None, typer.Option(help="The cohort to freeze; default all.")] = None,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (WIB); default today.")
     ] = None,
     last: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day; default until it is lifted.")
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="The last day (WIB); default until the freeze is lifted."),
     ] = None,
 ) -> None:
-    """Revoke nobody from a day on. Feeds, reminders, decisions and reinstatements go on."""
+    """Start a freeze: nobody is revoked. Feeds, reminders, decisions and reinstatements continue."""
     from prakerja import schema
-    from prakerja.calendar import find_cohort as cohort_of
+    from prakerja.calendar import find_cohort
     from prakerja.revocations import freezes
 
-    because, name = answered(because, name, "propose")
+    because, name = reason_and_person(because, name, "propose")
     if cohort is not None:
-        cohort_of(cohort)
+        find_cohort(cohort)  # refuses a number that is not in the calendar
     schema.require_schema()
     starts_on, ends_on = first.date() if first else today(), last.date() if last else None
     number = freezes.freeze(cohort, starts_on, ends_on, because=because, frozen_by=name, on=today())
-    whom = "anybody" if cohort is None else f"gelombang-{cohort}"
-    typer.echo(f"freeze {number}: {whom} is not revoked from {starts_on} {f'to {ends_on}' if ends_on else 'on'}")
+    scope = "any cohort" if cohort is None else f"gelombang-{cohort}"
+    period = f"from {starts_on} to {ends_on}" if ends_on else f"from {starts_on} on"
+    typer.echo(f"freeze {number}: nobody of {scope} is revoked {period}")
 
 
 @freeze.command("lift")
 def freeze_lift(
-    number: Annotated[int, typer.Argument(metavar="FREEZE")],
+    number: Annotated[int, typer.Argument(metavar="FREEZE", help="The number of the freeze.")],
     because: Because,
     name: Name,
 ) -> None:
-    """End a freeze, from today on. What waited is revoked when its task is cleared, after an approval."""
+    """Lift a freeze from today on. Clear the stopped task to revoke what has been approved."""
     from prakerja import schema
     from prakerja.revocations import freezes
 
-    because, name = answered(because, name, "override")
+    because, name = reason_and_person(because, name, "override")
     schema.require_schema()
     freezes.lift(number, because=because, lifted_by=name, on=today())
     typer.echo(f"freeze {number} is lifted")
@@ -139,7 +161,7 @@ def freeze_lift(
 
 @freeze.command("list")
 def freeze_list(as_json: AsJson = False) -> None:
-    """The freezes, the latest first."""
+    """List the freezes, the latest first."""
     import json
 
     from rich.table import Table
@@ -148,29 +170,22 @@ def freeze_list(as_json: AsJson = False) -> None:
     from prakerja.revocations import freezes
 
     schema.require_schema()
-    found = freezes.list_freezes()
+    rows = freezes.list_freezes()
     if as_json:
-        typer.echo(json.dumps(found, indent=2, default=str))
+        typer.echo(json.dumps(rows, indent=2, default=str))
         return
     table = Table("freeze", "gelombang", "from", "to", "because", "by", "lifted")
-    for each in found:
+    for row in rows:
         table.add_row(
-            str(each["freeze_id"]),
-            str(each["cohort"] or "all"),
-            str(each["starts_on"]),
-            str(each["ends_on"] or ""),
-            each["because"],
-            each["frozen_by"],
-            f"{each['lifted_on']} by {each['lifted_by']}: {each['lifted_because']}" if each["lifted_on"] else "",
+            str(row["freeze_id"]),
+            str(row["cohort"] or "all"),
+            str(row["starts_on"]),
+            str(row["ends_on"] or ""),
+            row["because"],
+            row["frozen_by"],
+            f"{row['lifted_on']} by {row['lifted_by']}: {row['lifted_because']}" if row["lifted_on"] else "",
         )
     print_table(table)
-
-
-def _signer(name: str) -> str:
-    """Return the id of a person who approves by a signature: their login is not asked."""
-    from prakerja.people import load_people
-
-    return load_people().find(name, "approve").id
 
 
 def _next_step(batch: Any, missing: int) -> str:
@@ -179,13 +194,13 @@ def _next_step(batch: Any, missing: int) -> str:
     if missing:
         return f"{format_people(missing)} more must approve it"
     if batch.is_carried_out:
-        return "it is carried out, and the list has it from its next version on"
+        return "it is carried out, and the next version of the list has it"
     if batch.subject == "revocation":
-        return "the cohort's run carries it out: one that waits goes on by itself, else clear its task choose"
+        return "the cohort's run carries it out: a waiting run goes on by itself, otherwise clear its task choose"
     return "the next platform_feeds carries it out"
 
 
-def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str]) -> None:
+def _print_batch(decision: Any, batch: Any, review: dict[str, Any], remarks: list[str]) -> None:
     from rich.table import Table
 
     from prakerja.revocations import second_reading
@@ -193,29 +208,29 @@ def _print_batch(made: Any, batch: Any, review: dict[str, Any], said: list[str])
     from prakerja.revocations.requests import format_people
 
     doubts = review["doubts"]
-    typer.echo(f"gelombang-{made.cohort}: {batch.described}; once approved, {CONSEQUENCES[batch.subject]}")
+    typer.echo(f"gelombang-{decision.cohort}: {batch.described}; once approved, {CONSEQUENCES[batch.subject]}")
     typer.echo(f"  proposed by {batch.proposed_by} on {batch.proposed_on}")
     typer.echo(
-        f"  of {made.selected:,} selected: {made.purchased:,} purchased, {made.held:,} held, {made.overdue:,} overdue, "
-        f"{made.excluded:,} excluded"
+        f"  of {decision.selected:,} selected: {decision.purchased:,} purchased, {decision.held:,} held, "
+        f"{decision.overdue:,} overdue, {decision.excluded:,} excluded"
     )
     typer.echo(f"  {second_reading.describe(review['second_reading'])}")
     typer.echo(
-        f"  decided by {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
-        f"{doubts['unusual']:,} of an unusual size, {doubts['waived']:,} accepted over their bound"
+        f"  evidence of {doubts['deliveries']:,} deliveries: {doubts['quarantined']:,} rows quarantined, "
+        f"{doubts['unusual']:,} deliveries of an unusual size, {doubts['waived']:,} accepted over their bound"
     )
-    for each in review["overrides"]:
+    for row in review["overrides"]:
         typer.echo(
-            f"  overridden by {each['overridden_by']}: {each['reason']} ({each['detail']}), because {each['because']}"
+            f"  overridden by {row['overridden_by']}: {row['reason']} ({row['detail']}), because {row['because']}"
         )
-    for line in said:
+    for line in remarks:
         typer.echo(one_line(f"  {line}"))
-    rates = Table("gelombang", "selected", "revoked", "rate", title="against earlier decisions")
-    here = {f"{made.cohort}, this batch": (made.selected, batch.people)}
-    for number, (selected, people) in {**review["rates"], **here}.items():
+    rates = Table("gelombang", "selected", "revoked", "rate", title="compared with earlier decisions")
+    this_batch = {f"{decision.cohort}, this batch": (decision.selected, batch.people)}
+    for number, (selected, people) in {**review["rates"], **this_batch}.items():
         rates.add_row(str(number), f"{selected:,}", f"{people:,}", f"{people / selected:.1%}")
     print_table(rates)
-    sample = Table("card", "region", "because", "reminders", title="a sample of it")
+    sample = Table("card", "region", "because", "reminders", title="sample of the batch")
     for row in review["sample"]:
         sample.add_row(f"•••• {row['card_ends']}", row["region_code"], row["because"], str(row["reminded"]))
     print_table(sample)

@@ -1,4 +1,4 @@
-"""`prakerja audit`: the log of every fact, chained by hash."""
+"""`prakerja audit`: verify and list the audit log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from prakerja.cli.common import print_table, say
 from prakerja.errors import PrakerjaError
 
-app = typer.Typer(help="The audit log: every fact, who added it, chained by hash.", no_args_is_help=True)
+app = typer.Typer(
+    help="Verify and list the audit log: every fact and who added it, chained by hash.", no_args_is_help=True
+)
 
 
 @app.command("verify")
@@ -18,18 +20,19 @@ def verify(
     pin: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="KEY.pem", help="The publisher's public key, from a person you trust. May be given again."
+            metavar="KEY.pem", help="The publisher's public key, from a person whom you trust. Repeat it for more keys."
         ),
     ] = None,
     anchors: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="A folder or URL where somebody else has kept copies of the anchors."),
+        typer.Option(metavar="DIR", help="A folder or URL where another party keeps copies of the anchors."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 where neither --pin nor --anchors says whom to believe.")
+        bool,
+        typer.Option("--strict", help="Exit with 1 also if something is unproved, e.g. without --pin and --anchors."),
     ] = False,
 ) -> None:
-    """Verify the log, every fact that it has, and the anchor of each published version."""
+    """Verify the audit log, every fact in it, and the anchor of each published version."""
     from prakerja import schema
     from prakerja.blacklist.format.signatures import PublicKey
     from prakerja.blacklist.publisher import audit
@@ -41,32 +44,32 @@ def verify(
             pins.append(PublicKey.from_pem(path.read_bytes()))
         except OSError as error:
             raise PrakerjaError(f"{path} cannot be read ({error.strerror}): give a public key as PEM") from None
-    found = audit.verify(pins, anchors)
-    for line in (*found.problems, *found.unproved):
+    report = audit.verify(pins, anchors)
+    for line in (*report.problems, *report.unproved):
         say(line)
-    if found.problems:
+    if report.problems:
         raise typer.Exit(1)
-    copies = f"; copies agree up to version {found.copied}" if anchors else ""
+    copies = f"; copies agree up to version {report.copied}" if anchors else ""
     typer.echo(
-        f"{found.entries:,} entries are whole and in order, {found.rows:,} facts are as they were sealed, "
-        f"{found.anchors:,} anchors (up to position {found.anchored:,}) and {found.lists:,} published lists agree"
-        f"{f', {found.signatures:,} approvals are signed' if found.signatures else ''}"
+        f"{report.entries:,} entries are whole and in order, {report.rows:,} facts are as they were sealed, "
+        f"{report.anchors:,} anchors (up to position {report.anchored:,}) and {report.lists:,} published lists agree"
+        f"{f', {report.signatures:,} approvals are signed' if report.signatures else ''}"
         f"{copies}"
     )
-    if strict and found.unproved:
+    if strict and report.unproved:
         raise typer.Exit(1)
 
 
 @app.command("list")
-def list_(last: int = typer.Option(20, help="How many, from the end.")) -> None:
-    """List the log's last entries: when, by which login and role, who they say they are, and which facts."""
+def list_(last: int = typer.Option(20, help="The number of entries, from the end.")) -> None:
+    """List the last entries of the audit log: time, login, role, stated actor, facts and hash."""
     from rich.table import Table
 
     from prakerja import schema
     from prakerja.blacklist.publisher import audit
 
     schema.require_schema()
-    table = Table("position", "at (UTC)", "login", "role", "says it is", "facts", "hash")
+    table = Table("position", "at (UTC)", "login", "role", "stated actor", "facts", "hash")
     for row in audit.list_entries(last):
         facts = ", ".join(f"{value['rows']:,} {fact}" for fact, value in sorted(row["facts"].items()))
         table.add_row(

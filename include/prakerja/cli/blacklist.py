@@ -1,4 +1,4 @@
-"""`prakerja blacklist`: the published list, for who publishes it and for who reads it."""
+"""`prakerja blacklist`: the published list, for its publisher and its readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, Name, answered, lines_of_stdin, print_table, say, today
+from prakerja.cli.common import AsJson, Because, Name, lines_of_stdin, print_table, reason_and_person, say, today
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
@@ -20,17 +20,21 @@ if TYPE_CHECKING:
     from prakerja.blacklist.reader.freshness import Freshness
     from prakerja.blacklist.reader.sync import Client
 
-app = typer.Typer(help="The published blacklist.", no_args_is_help=True)
+app = typer.Typer(help="Verify, read and sync the published blacklist; change its keys.", no_args_is_help=True)
 
 Synced = Annotated[
-    Path | None, typer.Option("--in", metavar="DIR", help="A folder of `blacklist sync`; default what is published.")
+    Path | None,
+    typer.Option("--in", metavar="DIR", help="A copy that `blacklist sync` keeps; default the published list."),
 ]
 From = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="PLACE", help="A folder, an object-storage URL, or a service; default what we publish."
+        "--from",
+        metavar="PLACE",
+        help="A folder, an object-storage URL, or the service's URL; default PRAKERJA_PUBLISH.",
     ),
 ]
+AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
 
 @app.command("verify")
@@ -39,7 +43,7 @@ def verify(
         str | None, typer.Argument(metavar="[DIR]", help="The published folder; default PRAKERJA_PUBLISH.")
     ] = None,
 ) -> None:
-    """Verify every version: signature, hashes, schema, and snapshot + delta = snapshot."""
+    """Verify every published version: signature, hashes, schema, and that snapshot + delta = next snapshot."""
     from rich.table import Table
 
     from prakerja.blacklist.format import contract
@@ -63,14 +67,14 @@ def verify(
         print_table(table)
         own = KeyStore.from_environment().has_signing_key() and configured_keys.load_signing_key().public.key_id
         key_id = manifest.signing_key_id
-        whose = "this home's own key" if own == key_id else "the key that lies beside the list: pin it"
-        typer.echo(f"{root}: {table.row_count} versions are whole and signed, by {whose} ({key_id})")
+        source = "this home's own key" if own == key_id else "the key that is published beside the list: pin it"
+        typer.echo(f"{root}: {table.row_count} versions are whole and signed, by {source} ({key_id})")
 
 
 @app.command("check")
 def check(folder: Synced = None) -> None:
-    """Read NIKs from standard input; print for each, in order, whether it is listed."""
-    subjects, key, freshness = _list_to_ask(folder)
+    """Check NIKs from standard input, one a line: print `listed` or `not listed` for each, in order."""
+    subjects, key, freshness = _open_list(folder)
     malformed = []
     for position, nik in enumerate(lines_of_stdin(), 1):
         is_nik = len(nik) == 16 and nik.isascii() and nik.isdecimal()
@@ -80,23 +84,24 @@ def check(folder: Synced = None) -> None:
     if freshness.is_stale:
         say(_describe_freshness(freshness, "the list"))
     if malformed:
-        say(f"no NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: check what was asked")
+        say(f"not a NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: correct the input")
         raise typer.Exit(1)
 
 
 @app.command("sync")
 def sync(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The reader's folder: it keeps the last trusted list.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The reader's folder, with the last trusted list.")],
     source: From = None,
     pin: Annotated[
-        Path | None, typer.Option(help="The publisher's public key, PEM, from a person you trust; default our own.")
+        Path | None,
+        typer.Option(help="The publisher's public key, PEM, from a person whom you trust; default this home's own."),
     ] = None,
     at: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="The instant to believe in (UTC), for a replayed past."),
+        typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="The instant (UTC) to take as now, for a replayed past."),
     ] = None,
 ) -> None:
-    """Fetch the newest list, verify it, and put it in the place of the one before; by deltas where they do."""
+    """Fetch the newest list, verify it, and replace the copy in DIR; apply deltas where possible."""
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import programme_schedule
 
@@ -106,7 +111,8 @@ def sync(
     try:
         synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
     except PrakerjaError:
-        if kept := client.trusted():
+        kept = client.trusted()
+        if kept:
             say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
         raise
     trusted = synced.trusted
@@ -124,10 +130,10 @@ def status(
     folder: Synced = None,
     as_json: AsJson = False,
     wait: Annotated[
-        int, typer.Option(metavar="SECONDS", help="Wait so long for a list that is not stale; then the exit code is 1.")
+        int, typer.Option(metavar="SECONDS", help="The longest wait for a list that is not stale; then exit with 1.")
     ] = 0,
 ) -> None:
-    """Say which version is published, as of which data, when the next is due, and whether it is stale."""
+    """Show the published version, the date of its data, when the next is due, and whether it is stale."""
     import json
 
     from rich.table import Table
@@ -139,7 +145,7 @@ def status(
             break
         time.sleep(min(2, wait))
     if as_json:
-        typer.echo(json.dumps(_plain(freshness)))
+        typer.echo(json.dumps(_as_mapping(freshness)))
     else:
         table = Table("platform", "data as of")
         for platform, day in sorted(freshness.data_as_of.items()):
@@ -152,11 +158,17 @@ def status(
 
 @app.command("approve")
 def approve(
-    digest: Annotated[str | None, typer.Option(help="The change that you answer for: its digest.")] = None,
-    because: Annotated[str | None, typer.Option(help="Why the list may change by so much.")] = None,
-    name: Annotated[str | None, typer.Option("--as", help="Who answers for it.")] = None,
+    digest: Annotated[str | None, typer.Option(help="The change to approve: its digest.")] = None,
+    because: Annotated[str | None, typer.Option(help="The reason why the list may change by so much.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="ID", help="The person who is responsible: an id from the list of people."),
+    ] = None,
 ) -> None:
-    """Show a list that would grow or shrink by too much; with --digest, --because and --as, answer for it."""
+    """Approve an unusual change of the list, or show the changes that wait for approval.
+
+    A version that would grow or shrink the list by too much is not published before a person approves it.
+    """
     from prakerja import schema
     from prakerja.blacklist.publisher import pending
 
@@ -169,48 +181,46 @@ def approve(
             typer.echo("no change of the list waits for approval")
         return
     if digest is None or because is None or name is None:
-        raise typer.BadParameter("an approval names change, reason and person: --digest, --because, --as")
-    because, name = answered(because, name, "publish")
+        raise typer.BadParameter("an approval needs change, reason and person: --digest, --because, --as")
+    because, name = reason_and_person(because, name, "publish")
     change = pending.approve_unusual_change(digest, today(), because=because, approved_by=name)
     typer.echo(
-        f"{name} answers for {change.added:,} added and {change.withdrawn:,} withdrawn; clear the task that publishes"
+        f"{name} approves {change.added:,} added and {change.withdrawn:,} withdrawn; clear the task that publishes"
     )
 
 
 @app.command("rotate-signing-key")
-def rotate_signing_key(
-    because: Because, name: Name, now: Annotated[bool, typer.Option(help="Do not wait.")] = False
-) -> None:
-    """Announce a new signing key to the readers; said again once they know it, let it sign."""
+def rotate_signing_key(because: Because, name: Name, now: AtOnce = False) -> None:
+    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key."""
     from prakerja.blacklist.publisher import rotation
 
-    because, name = answered(because, name, "publish")
+    because, name = reason_and_person(because, name, "publish")
     typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
 
 
 @app.command("rotate-subject-key")
 def rotate_subject_key(
-    because: Because, name: Name, now: Annotated[bool, typer.Option(help="Cut an overlap short.")] = False
+    because: Because, name: Name, now: Annotated[bool, typer.Option(help="End an overlap that is running.")] = False
 ) -> None:
-    """Make a new key of the subjects: the next version re-issues the list, and the earlier key overlaps."""
+    """Create a new key of the subjects. The next version re-issues the list; the earlier key overlaps."""
     from prakerja.blacklist.publisher import rotation
 
-    because, name = answered(because, name, "publish")
+    because, name = reason_and_person(because, name, "publish")
     typer.echo(rotation.rotate_subject_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
 
 
 @app.command("revoke-key")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="A signing key, as manifests name it.")],
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id of a signing key, as in the manifests.")],
     because: Because,
     name: Name,
 ) -> None:
-    """A signing key was stolen: readers believe nothing of it any more. Another one must sign by now."""
+    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already."""
     from prakerja.blacklist.publisher import publishing
 
-    because, name = answered(because, name, "publish")
+    because, name = reason_and_person(because, name, "publish")
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
-    typer.echo(f"{key_id} is revoked: readers learn it when they sync; the newest version is signed by another key")
+    typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
 
 
 def _client(folder: Path, pin: Path | None = None) -> Client:
@@ -230,7 +240,7 @@ def _client(folder: Path, pin: Path | None = None) -> Client:
     return Client(folder, pins, configured_keys.load_subject_keys() if keys.has_subject_key() else [])
 
 
-def _list_to_ask(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
+def _open_list(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
@@ -246,8 +256,8 @@ def _list_to_ask(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
     key = configured_keys.load_subject_key()
     if key.key_id != version.manifest.key_id:
         raise PrakerjaError(
-            f"the list's subjects have the key {version.manifest.key_id}, this is {key.key_id}: "
-            "correct PRAKERJA_SUBJECT_KEY, or publish the list anew where the key was rotated"
+            f"the list's subjects have the key {version.manifest.key_id}, but PRAKERJA_SUBJECT_KEY is {key.key_id}: "
+            "correct it, or publish the list again if the key was rotated"
         )
     return version.subjects, key, freshness_of(version.manifest, datetime.now(UTC))
 
@@ -261,7 +271,7 @@ def _freshness(folder: Path | None) -> Freshness:
         return load_freshness(storage.find_list(Settings.from_environment().publish), now)
     trusted = _client(folder).trusted()
     if trusted is None:
-        raise NotReadyError(f"{folder} holds no list yet: sync it first")
+        raise NotReadyError(f"{folder} has no list yet: sync it first")
     return trusted.freshness(now, programme_schedule())
 
 
@@ -278,7 +288,7 @@ def _minute(instant: datetime) -> str:
     return f"{instant.astimezone(WIB):%Y-%m-%d %H:%M} WIB"
 
 
-def _plain(freshness: Freshness) -> dict[str, Any]:
+def _as_mapping(freshness: Freshness) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {

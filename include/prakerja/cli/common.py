@@ -1,4 +1,4 @@
-"""What the commands share: how they speak, and the arguments that several of them take."""
+"""What the commands share: output, and the arguments that several of them take."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def read_card(given: str) -> str:
-    """Return the card that is given, or for `-` the one on standard input, since others see a process's arguments.
+    """Return the given card, or for `-` the card on standard input: other users can see a process's arguments.
 
-    A terminal asks for it and does not show it. Elsewhere it is the first line; what follows is left to the command.
+    On a terminal it is prompted for and not echoed. Otherwise it is the first line; the rest is left to the command.
     """
     if given != "-":
         return given
@@ -30,29 +31,42 @@ def read_card(given: str) -> str:
         return str(typer.prompt("card number or NIK", hide_input=True, err=True)).strip()
     line = sys.stdin.readline().strip()
     if not line:
-        raise typer.BadParameter("standard input is empty: its first line is the card number, or the NIK")
+        raise typer.BadParameter("standard input is empty: its first line must be a card number or a NIK")
     return line
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Card = Annotated[
     str,
     typer.Argument(
         metavar="CARD|-",
         callback=read_card,
-        help="A card number, or a NIK, which is not echoed; - reads it from standard input: others see arguments.",
+        help="A card number or a NIK; - reads it from standard input, where other users cannot see it.",
     ),
 ]
-Because = Annotated[str, typer.Option(help="Why: it is kept, and told to whoever asks. No numbers of people in it.")]
-Name = Annotated[str, typer.Option("--as", metavar="ID", help="Who answers for it: a person's id.")]
-On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="From which day (WIB); default today.")]
+Because = Annotated[
+    str, typer.Option(help="The reason. It is kept for good and shown to others: leave out cards, NIKs and phones.")
+]
+Name = Annotated[
+    str, typer.Option("--as", metavar="ID", help="The person who is responsible: an id from the list of people.")
+]
+On = Annotated[
+    datetime | None,
+    typer.Option("--on", formats=["%Y-%m-%d"], help="The first day (WIB) of its effect; default today."),
+]
+SignWith = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEY", help="Sign the approval with this SSH key, or with the agent's key of this public key."
+    ),
+]
 
 
 class PrintableStream(io.TextIOWrapper):
-    """Standard output or error, on which nothing but a line break is for the terminal to obey.
+    """Standard output or error with control characters escaped, except line breaks.
 
-    Names of folders, reasons and errors come from outside, and any command may print one. What styles its own output
-    writes to `unescaped`, as `console` does, and escapes the texts.
+    Names of folders, reasons and errors come from outside, and any command may print one. Output with styles is written
+    to `unescaped`, with its texts escaped (`console`).
     """
 
     def __init__(self, stream: Any) -> None:
@@ -70,7 +84,7 @@ class PrintableStream(io.TextIOWrapper):
 
 @contextlib.contextmanager
 def printable_streams() -> Iterator[None]:
-    """Let standard output and error write text alone."""
+    """Replace standard output and error by streams that escape control characters."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (PrintableStream(stream) for stream in before)
     try:
@@ -82,7 +96,7 @@ def printable_streams() -> Iterator[None]:
 
 
 class ListByDefault(typer.core.TyperGroup):
-    """A group whose command `list` is meant where none is named: `prakerja holds 12`."""
+    """A group whose default command is `list`: `prakerja holds 12`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         is_named = bool(args) and (args[0] in self.commands or args[0] == "--help")
@@ -96,69 +110,82 @@ def today() -> date:
     return wib_today()
 
 
-def answered(because: str, name: str, right: Right) -> tuple[str, str]:
-    """Return the reason for something that is kept for good, and the id of the person who answers for it.
+def reason_and_person(because: str, name: str, right: Right) -> tuple[str, str]:
+    """Return the reason without surrounding blanks, and the id of the responsible person.
 
-    Raises `PrakerjaError` where one names a number of somebody, or the person is not who they say or may not do this.
+    Raise `PrakerjaError` if one of them contains a person's number, if the person's login is another one, or if they do
+    not have the right.
     """
     from prakerja.feeds.overview import NUMBER_OF_SOMEBODY
 
     if not because.strip() or not name.strip():
-        raise typer.BadParameter("say why, and who you are: --because and --as")
+        raise typer.BadParameter("give a reason and a person: --because and --as")
     for text in (because, name):
         if NUMBER_OF_SOMEBODY.search(text):
-            raise PrakerjaError("--because and --as are read by many: leave cards, NIKs and phone numbers out")
+            raise PrakerjaError("--because and --as are shown to others: leave out cards, NIKs and phone numbers")
     return because.strip(), identify(name, right)
 
 
 def identify(name: str, right: Right) -> str:
-    """Return the id of the person whom `--as` names and who has this right. Raises `PrakerjaError`."""
+    """Return the id of the person that `--as` names.
+
+    Raise `PrakerjaError` if their login is not the one of this process, or if they do not have the right.
+    """
     from prakerja.people import load_people
 
     return load_people().find_by_os_login(name, right).id
 
 
-def console(*, stderr: bool = False, width: int | None = None) -> Any:
-    """Return Rich's console over standard output or error. A text is text: no markup, no emoji, one line.
+def identify_signer(name: str) -> str:
+    """Return the id of a person who approves by a signature, which identifies them: their login does not count."""
+    from prakerja.people import load_people
 
-    What is to be styled is a `rich.text.Text` of our own words.
+    return load_people().find(name, "approve").id
+
+
+def console(*, stderr: bool = False, width: int | None = None) -> Any:
+    """Return Rich's console over standard output or error, which prints a text as it is, in one line.
+
+    It interprets neither markup nor emoji. A styled text is a `rich.text.Text` that contains nothing from outside.
     """
     from rich.console import Console
 
     class PlainConsole(Console):
-        def render_str(self, text: str, **given: Any) -> Any:
-            return super().render_str(one_line(text), **given | {"markup": False, "emoji": False})
+        def render_str(self, text: str, **options: Any) -> Any:
+            return super().render_str(one_line(text), **options | {"markup": False, "emoji": False})
 
     stream = sys.stderr if stderr else sys.stdout
     return PlainConsole(file=getattr(stream, "unescaped", stream), width=width, markup=False, emoji=False)
 
 
 def print_table(table: Any) -> None:
-    """A table on standard output, as wide as its reader's page."""
-    # A pipe has no width: a table that is read by another program is not folded to eighty columns.
+    """Print a table to standard output, as wide as the terminal."""
+    # A pipe has no width: without one, Rich would fold the table to eighty columns.
     sys.stdout.flush()
     console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def lines_of_stdin() -> Iterable[str]:
-    """What stands on standard input, a line each, without the empty ones."""
+    """Return the lines of standard input that are not empty."""
     return [line.strip() for line in sys.stdin if line.strip()]
 
 
 def numbers(text: str) -> list[int]:
-    """The cohorts of `12,13`."""
+    """Return the cohort numbers of a list such as `12,13`."""
     try:
         return [int(number) for number in text.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no list of cohorts: give 12,13", param_hint="--cohorts") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a list of cohorts: give numbers, e.g. 12,13", param_hint="--cohorts"
+        ) from None
 
 
 def say(line: str) -> None:
-    """A message of one line, on standard error."""
+    """Print a message of one line to standard error."""
     typer.echo(one_line(line), err=True)
 
 
 def say_progress(line: str) -> None:
-    """A message for somebody who watches."""
+    """Print a message to standard error if it is a terminal."""
     if sys.stderr.isatty():
         say(line)

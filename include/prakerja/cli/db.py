@@ -1,4 +1,4 @@
-"""`prakerja db`: the warehouse."""
+"""`prakerja db`: upgrade, reseal, serve and stop the warehouse."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typer
 
 from prakerja.cli.common import say
 
-app = typer.Typer(help="The warehouse.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade, reseal, serve and stop the warehouse.", no_args_is_help=True)
 
 
 @app.command("upgrade")
 def upgrade() -> None:
-    """Create or migrate the warehouse's schema."""
+    """Create the warehouse's schema, or migrate it to this version. Safe to repeat."""
     from prakerja import schema
 
     typer.echo(f"the warehouse is at revision {schema.upgrade()}")
@@ -22,28 +22,30 @@ def upgrade() -> None:
 @app.command("reseal")
 def reseal(
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Make a new key in the home, which takes the place.")
+        bool, typer.Option("--new-key", help="Create a new key in the home, which replaces the present one.")
     ] = False,
 ) -> None:
-    """Seal names and addresses anew, by the present key or a new one: then the one before is not needed any more."""
+    """Seal all names and addresses with the present key, or a new one. The previous key is not needed afterwards."""
     from prakerja import schema
     from prakerja.cohorts import contacts
 
     schema.require_schema()
-    typer.echo(f"{contacts.reseal(with_new_key=new_key):,} recipients are sealed by the present key")
+    count = contacts.reseal(with_new_key=new_key)
+    typer.echo(f"{count:,} recipients are sealed with the present key")
 
 
 @app.command("stop")
 def stop() -> None:
-    """Stop the embedded PostgreSQL of this home; the next command starts it again."""
+    """Stop the embedded PostgreSQL of this home. The next command starts it again."""
     from prakerja import warehouse
 
-    say("the embedded PostgreSQL is stopped" if warehouse.stop_embedded_server() else "none was running")
+    was_running = warehouse.stop_embedded_server()
+    say("the embedded PostgreSQL is stopped" if was_running else "the embedded PostgreSQL was not running")
 
 
 @app.command("serve")
 def serve() -> None:
-    """Run the embedded PostgreSQL of this home until stopped: for a supervisor, which starts it again."""
+    """Run the embedded PostgreSQL of this home in the foreground, for a supervisor that restarts it."""
     from prakerja import embedded_postgres
     from prakerja.settings import Settings
 
@@ -52,7 +54,7 @@ def serve() -> None:
 
 @app.command("states")
 def states() -> None:
-    """What may become of a recipient, and of a message, as Mermaid diagrams."""
+    """Print the states of recipients and of messages, and their transitions, as Mermaid diagrams."""
     from prakerja import schema
     from prakerja.reminders import overview
     from prakerja.revocations import states as recipients

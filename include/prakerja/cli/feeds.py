@@ -1,4 +1,4 @@
-"""`prakerja feeds`: what the platforms delivered, and what became of it."""
+"""`prakerja feeds`: the platforms' deliveries, and what was accepted, rejected and quarantined."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, answered, print_table, today
+from prakerja.cli.common import AsJson, Because, print_table, reason_and_person, today
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import one_line
 
-HELP = "The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."
+HELP = "Show the feeds by platform and business date: accepted, rejected (with the reason), restated, missing."
 app = typer.Typer(help=HELP)
 
 
 @app.callback(invoke_without_command=True)
 def grid(context: typer.Context, as_json: AsJson = False) -> None:
-    """The feeds: what was accepted, rejected (why), restated, missing, by platform and business date."""
+    """Show the feeds by platform and business date: accepted, rejected (with the reason), restated, missing."""
     if context.invoked_subcommand is not None:
         return
     from prakerja import schema
@@ -29,7 +29,7 @@ def grid(context: typer.Context, as_json: AsJson = False) -> None:
     deliveries = overview.list_deliveries()
     missing = [(platform, day.isoformat()) for platform, day in missing_now()]
     if as_json:
-        owed: list[dict[str, Any]] = [
+        missing_rows: list[dict[str, Any]] = [
             {
                 "platform": platform,
                 "business_date": day,
@@ -43,7 +43,7 @@ def grid(context: typer.Context, as_json: AsJson = False) -> None:
             }
             for platform, day in missing
         ]
-        typer.echo(json.dumps(deliveries + owed, indent=2))
+        typer.echo(json.dumps(deliveries + missing_rows, indent=2))
     else:
         _print_feeds(deliveries, missing)
 
@@ -52,14 +52,14 @@ def grid(context: typer.Context, as_json: AsJson = False) -> None:
 def quarantine(
     platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
     first: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="From this business date.")
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first business date.")
     ] = None,
-    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="To this business date.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last business date.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only rows with this reason.")] = None,
     unmask: Annotated[bool, typer.Option("--unmask", help="Show values as delivered: they are personal data.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The quarantined rows in force: where each stands, why, and its values, masked."""
+    """List the quarantined rows in force: place, reasons, and values as delivered, masked."""
     from rich.table import Table
 
     from prakerja import schema
@@ -67,7 +67,7 @@ def quarantine(
     from prakerja.platforms import platforms
 
     if platform is not None and platform not in platforms():
-        raise PrakerjaError(f"platform {platform!r} is unknown: known are {', '.join(platforms())}")
+        raise PrakerjaError(f"platform {platform!r} is unknown: give one of {', '.join(platforms())}")
     schema.require_schema()
     rows = overview.list_quarantine(
         platform, first and first.date(), last and last.date(), reason, is_masked=not unmask
@@ -77,27 +77,32 @@ def quarantine(
         return
     table = Table("platform", "business date", "line", "reasons", "as delivered")
     for row in rows:
-        told = ", ".join(f"{key} {value!r}" for key, value in row["delivered"].items() if key != "voucher_code")
-        where = f"{row['business_date']} r{row['revision']}"
-        table.add_row(row["platform"], where, str(row["line"]), ", ".join(row["reasons"]), told)
+        values = ", ".join(f"{key} {value!r}" for key, value in row["delivered"].items() if key != "voucher_code")
+        delivery = f"{row['business_date']} r{row['revision']}"
+        table.add_row(row["platform"], delivery, str(row["line"]), ", ".join(row["reasons"]), values)
     print_table(table)
     typer.echo(f"{len(rows):,} rows")
 
 
 @app.command("accept")
 def accept(
-    platform: Annotated[str, typer.Argument(metavar="PLATFORM")],
-    day: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"])],
+    platform: Annotated[str, typer.Argument(metavar="PLATFORM", help="The platform of the delivery.")],
+    day: Annotated[
+        datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"], help="The delivery's business date.")
+    ],
     because: Because,
-    name: Annotated[str | None, typer.Option("--as", help="Who answers for it; default: whoever is logged in.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="ID", help="The person who is responsible; default the user who is logged in."),
+    ] = None,
 ) -> None:
-    """Accept a delivery that was rejected for its quarantine bound; recorded with who, when, why."""
+    """Accept a delivery that was rejected for its quarantine bound. The person, time and reason are recorded."""
     from prakerja import schema
     from prakerja.feeds import intake
     from prakerja.feeds.ledger import Waiver
     from prakerja.people import os_login
 
-    because, name = answered(because, name or os_login(), "override")
+    because, name = reason_and_person(because, name or os_login(), "override")
     schema.require_schema()
     entry = intake.accept(platform, day.date(), Waiver(name, because), today())
     typer.echo(
@@ -108,7 +113,7 @@ def accept(
 
 @app.command("docs")
 def docs() -> None:
-    """Build Great Expectations' Data Docs of the deliveries: a static site; gives the path of its first page."""
+    """Build Great Expectations' Data Docs of the deliveries, a static site, and print the path of its first page."""
     from prakerja import schema
     from prakerja.feeds import data_docs
 
@@ -122,42 +127,38 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
 
     from prakerja.feeds.overview import count_unmatched, day_status
 
-    owed = set(missing)
+    missing_cells = set(missing)
     by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for delivery in deliveries:
         by_cell.setdefault((delivery["platform"], delivery["business_date"]), []).append(delivery)
-    names = sorted({platform for platform, _ in by_cell.keys() | owed})
+    names = sorted({platform for platform, _ in by_cell.keys() | missing_cells})
     grid = Table(
         "business date", *names, caption="rows in force, (quarantined); r2: restated; !: far from the usual number"
     )
-    for day in sorted({day for _, day in by_cell.keys() | owed}):
+    for day in sorted({day for _, day in by_cell.keys() | missing_cells}):
         cells: list[str | Text] = []
         for name in names:
             cell = by_cell.get((name, day), [])
-            status = day_status(name, date.fromisoformat(day), cell, is_owed=(name, day) in owed)
+            status = day_status(name, date.fromisoformat(day), cell, is_owed=(name, day) in missing_cells)
             in_force = next((delivery for delivery in cell if delivery["is_in_force"]), None)
             if in_force is None:
                 cells.append(Text(status, style="red") if status in {"missing", "rejected"} else status)
                 continue
-            bad = in_force["rows"] - in_force["loaded"] - in_force["duplicates"]
+            quarantined = in_force["rows"] - in_force["loaded"] - in_force["duplicates"]
             revision = f" r{in_force['revision']}" if status == "restated" else ""
-            counted = f"{in_force['rows']:,}{f' ({bad})' if bad else ''}{revision}"
-            cells.append(Text.assemble(counted, (" !", "yellow") if in_force["warnings"] else ""))
+            counts = f"{in_force['rows']:,}{f' ({quarantined})' if quarantined else ''}{revision}"
+            cells.append(Text.assemble(counts, (" !", "yellow") if in_force["warnings"] else ""))
         grid.add_row(day, *cells)
     print_table(grid)
-    typer.echo(f"{count_unmatched():,} cards stand in no loaded roster")
+    typer.echo(f"{count_unmatched():,} cards are in no loaded roster")
     for delivery in deliveries:
-        if taken := delivery["late_purchases"]:
+        delivery_name = f"{delivery['platform']} {delivery['business_date']} r{delivery['revision']}"
+        late_purchases = delivery["late_purchases"]
+        if late_purchases:
             typer.echo(
                 one_line(
-                    f"flagged {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
-                    f"{taken:,} paid after the deadline with cards of people who are revoked"
+                    f"flagged {delivery_name}: {late_purchases:,} paid after the deadline with cards of revoked people"
                 )
             )
         if delivery["status"] == "rejected":
-            typer.echo(
-                one_line(
-                    f"rejected {delivery['platform']} {delivery['business_date']} r{delivery['revision']}: "
-                    f"{delivery['reason']}: {delivery['detail']}"
-                )
-            )
+            typer.echo(one_line(f"rejected {delivery_name}: {delivery['reason']}: {delivery['detail']}"))

@@ -1,4 +1,4 @@
-"""`prakerja holds`: the people whom decisions hold, and what is found out about them."""
+"""`prakerja holds`: list and resolve holds."""
 
 from __future__ import annotations
 
@@ -7,58 +7,57 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, Card, ListByDefault, Name, answered, print_table, today
+from prakerja.cli.common import AsJson, Because, Card, ListByDefault, Name, print_table, reason_and_person, today
 
-app = typer.Typer(cls=ListByDefault, help="The people whom decisions hold, and what is found out about them.")
+app = typer.Typer(cls=ListByDefault, help="List and resolve holds: people who are not revoked while in doubt.")
 
 
 @app.command("list")
 def list_(
-    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]")] = None,
+    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this cohort; default all.")] = None,
     unmask: Annotated[
-        bool, typer.Option("--unmask", help="Show cards and values as delivered: personal data.")
+        bool, typer.Option("--unmask", help="Show cards and values as delivered: they are personal data.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The people whom decisions hold: why, by which row, and what was found since. Masked."""
+    """List the held people: the reason, the row behind it, and the resolution. Cards are masked."""
     from rich.table import Table
 
     from prakerja import schema
-    from prakerja.calendar import find_cohort as cohort_of
+    from prakerja.calendar import find_cohort
     from prakerja.revocations.holds import list_holds
 
     if cohort is not None:
-        cohort_of(cohort)
+        find_cohort(cohort)  # refuses a number that is not in the calendar
     schema.require_schema()
-    found = list_holds(cohort, is_masked=not unmask)
+    holds = list_holds(cohort, is_masked=not unmask)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(holds, indent=2))
         return
-    table = Table("gelombang", "card", "because", "row", "reasons", "state", "found by")
-    for hold in found:
+    table = Table("gelombang", "card", "because", "row", "reasons", "state", "resolved by")
+    for hold in holds:
         row, resolution = hold["row"], hold["resolution"]
         table.add_row(
             str(hold["cohort"]),
             hold["card"],
-            _why(hold),
+            _describe_reason(hold),
             f"{row['platform']} {row['business_date']} r{row['revision']}, line {row['line']}" if row else "",
             ", ".join(row["reasons"]) if row else "",
             hold["state"],
             f"{resolution['resolved_by']}: {resolution['because']}" if resolution else "",
         )
     print_table(table)
-    still = sum(hold["state"] in {"open", "resolvable"} for hold in found)
-    typer.echo(f"{len(found):,} held, {still:,} of them to be looked into")
+    unresolved = sum(hold["state"] in {"open", "resolvable"} for hold in holds)
+    typer.echo(f"{len(holds):,} held, {unresolved:,} of them unresolved")
 
 
-def _why(hold: dict[str, Any]) -> str:
-    """Why somebody is held; of whom the two readings differ on, what each says, and by which row."""
+def _describe_reason(hold: dict[str, Any]) -> str:
+    """Describe why a person is held: where two readings differ, with the outcome and the row of each."""
     from prakerja.revocations.second_reading import describe_row
 
     readings = hold["readings"] or {}
-    return "\n".join(
-        [hold["because"], *(f"{which}: {each['outcome']}{describe_row(each)}" for which, each in readings.items())]
-    )
+    lines = [f"{which}: {reading['outcome']}{describe_row(reading)}" for which, reading in readings.items()]
+    return "\n".join([hold["because"], *lines])
 
 
 @app.command("resolve")
@@ -66,15 +65,17 @@ def resolve(
     card: Card,
     because: Because,
     name: Name,
-    is_purchased: Annotated[bool, typer.Option("--purchased/--not-purchased", help="Bought in time, or not.")],
+    is_purchased: Annotated[
+        bool, typer.Option("--purchased/--not-purchased", help="Whether the person bought in time.")
+    ],
 ) -> None:
-    """Say what you found out about someone who is held. Not purchased: another person must approve the revocation."""
+    """Resolve a hold, for good. If the person did not purchase, another person must approve the revocation."""
     from prakerja import schema
-    from prakerja.revocations import holds as all_holds
+    from prakerja.revocations import holds
 
-    because, name = answered(because, name, "propose")
+    because, name = reason_and_person(because, name, "propose")
     schema.require_schema()
-    batch = all_holds.resolve(card, is_purchased=is_purchased, because=because, resolved_by=name, on=today())
+    batch = holds.resolve(card, is_purchased=is_purchased, because=because, resolved_by=name, on=today())
     if batch is None:
         typer.echo("resolved: purchased; the hold is lifted")
         return

@@ -1,4 +1,4 @@
-"""`prakerja up`, `down`, `status`, `logs`: the whole system on one machine."""
+"""`prakerja up`, `down`, `status`, `logs`, `backup`, `restore`: the whole system on one machine."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from prakerja.errors import NotReadyError, PrakerjaError
 
 HEALTHY_SECONDS = 300.0
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-LOOKS_EVERY = 5  # seconds between two looks at whether everything is well
+CHECK_SECONDS = 5  # between two health checks
 
 
 def up() -> None:
-    """Start the whole system on this machine, and stay with it. Ctrl-C stops it."""
+    """Start the whole system on this machine, and supervise it until Ctrl-C stops it."""
     from prakerja import airflow_home, schema
     from prakerja.machine import environment, health, supervision
     from prakerja.settings import Settings
 
     started = time.monotonic()
-    ports = environment.Ports.configured()
+    ports = environment.Ports.from_environment()
     if supervision.is_running():
-        raise PrakerjaError("it runs already: `make status` tells how it is, `make down` stops it")
+        raise PrakerjaError("the system is already running: `make status` shows it, `make down` stops it")
     ports.require_free()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first is ignored where it was begun by `&`
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's `&` has it ignore SIGINT
         signal.signal(number, _interrupt)
     try:
-        with console(stderr=True).status("making the warehouse") as shown:
+        with console(stderr=True).status("preparing the warehouse") as spinner:
             has_own_server = Settings.from_environment().database_url is None
             schema.upgrade()
             environment.configure(ports)
-            shown.update("making Airflow's metadata")
-            with _written_to(supervision.logs() / "migration.log"):
+            spinner.update("preparing Airflow's metadata")
+            with _redirect_output(supervision.logs() / "migration.log"):
                 airflow_home.upgrade_metadata()
-        with supervision.supervised(ports, has_own_server=has_own_server, tell=say) as supervisor:
+        with supervision.supervised(ports, has_own_server=has_own_server, report=say) as supervisor:
             _await_health(ports, supervisor, started)
-            print_table(_table(ports, supervision.processes(), health.asked(ports)))
-            _say_where(ports)
+            print_table(_table(ports, supervision.processes(), health.check(ports)))
+            _print_logins(ports)
             _watch(ports, supervisor)
     except KeyboardInterrupt:
         say("everything is stopped")
@@ -62,46 +62,50 @@ def down() -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """How each process of the system is; the exit code is 1 where one is not well."""
+    """Show the state of each process. Exit with 1 if one is not well."""
     import json
 
     from prakerja.machine import environment, health, supervision
     from prakerja.people import unlisted
 
-    ports = environment.Ports.configured()
-    processes, is_well = supervision.processes(), health.asked(ports)
+    ports = environment.Ports.from_environment()
+    processes, is_well = supervision.processes(), health.check(ports)
     if as_json:
-        found = [
-            {"process": each.name, "state": each.state, "pid": each.pid, "is_well": bool(is_well.get(each.name)),
-             "since": each.since and each.since.isoformat(), "memory_bytes": each.memory}
-            for each in processes
+        rows = [
+            {"process": process.name, "state": process.state, "pid": process.pid,
+             "is_well": bool(is_well.get(process.name)), "since": process.since and process.since.isoformat(),
+             "memory_bytes": process.memory}
+            for process in processes
         ]  # fmt: skip
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(rows, indent=2))
     else:
         print_table(_table(ports, processes, is_well))
-        if told := unlisted():
-            say(told)
-    if not all(is_well.get(each.name, False) for each in processes):
+        warning = unlisted()
+        if warning:
+            say(warning)
+    if not all(is_well.get(process.name, False) for process in processes):
         raise typer.Exit(1)
 
 
 def logs(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[PROCESS]...", help="Only of these processes.")] = None,
-    follow: Annotated[bool, typer.Option(help="Go on with what comes.")] = True,
-    lines: Annotated[int, typer.Option(min=0, help="How many lines of what was.")] = 20,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROCESS]...", help="The processes to show; default all.")
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Print new lines as they are written, until Ctrl-C.")] = True,
+    lines: Annotated[int, typer.Option(min=0, help="The number of earlier lines of each process.")] = 20,
 ) -> None:
-    """The processes' logs, as they are written. Ctrl-C ends it."""
+    """Print the processes' logs, and follow them."""
     from prakerja.machine import supervision
 
     files = {path.stem: path for path in sorted(supervision.logs().glob("*.log"))}
     if not files:
-        raise NotReadyError(f"there are no logs in {supervision.logs()}: `make up` writes them")
+        raise NotReadyError(f"{supervision.logs()} has no logs: `make up` writes them")
     for name in names or []:
         if name not in files:
-            raise PrakerjaError(f"there is no log of {name}: there are {', '.join(files)}")
+            raise PrakerjaError(f"process {name!r} has no log: give one of {', '.join(files)}")
     chosen = [str(files[name]) for name in names or files]
     command = ["tail", f"--lines={lines}", *(["-F"] if follow else []), *chosen]
-    # What processes log has names from outside: it is written as any other output is, and without colours.
+    # Logs contain names from outside: they are escaped like any other output, and lose their colours.
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as tail:  # noqa: S603
         try:
             for line in tail.stdout or ():
@@ -113,43 +117,49 @@ def logs(
 
 
 @contextlib.contextmanager
-def _written_to(path: Path) -> Iterator[None]:
-    """Let what Airflow says of its migration go into a log."""
+def _redirect_output(path: Path) -> Iterator[None]:
+    """Append this process's output to a log: Airflow prints each step of its migration."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         yield
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for it.")],
-    with_keys: Annotated[bool, typer.Option(help="Take the home's keys along: then keep it as you keep keys.")] = False,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder to write.")],
+    with_keys: Annotated[
+        bool, typer.Option(help="Include the home's keys. Keep such a backup as you keep keys.")
+    ] = False,
 ) -> None:
-    """Back up the warehouse, and Airflow's metadata where they are embedded, while everything goes on."""
+    """Back up the warehouse, and Airflow's metadata if it is embedded, while the system runs."""
     from prakerja import schema
     from prakerja.machine import backup as backups
 
     schema.require_schema()
-    made = backups.back_up(folder, with_keys=with_keys)
-    typer.echo(f"{folder}: {len(made.files):,} files, {made.size:,} bytes, of {made.at}, revision {made.revision}")
+    written = backups.back_up(folder, with_keys=with_keys)
+    typer.echo(
+        f"{folder}: {len(written.files):,} files, {written.size:,} bytes, of {written.at}, revision {written.revision}"
+    )
     if not with_keys:
-        say("without the keys: keep those apart (--with-keys takes them along)")
+        say("the backup has no keys: keep those apart (--with-keys includes them)")
 
 
-def restore(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `prakerja backup` has written.")]) -> None:
-    """Restore a backup into an empty home, then verify the audit log and the published list against it."""
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `prakerja backup` has written.")],
+) -> None:
+    """Restore a backup into an empty home, and verify the audit log and the published list against it."""
     from prakerja.blacklist.publisher import audit
     from prakerja.machine import backup as backups
 
-    made = backups.restore(folder)
-    typer.echo(f"restored the state of {made.at}")
-    found = audit.verify()
-    for problem in found.problems:
+    restored = backups.restore(folder)
+    typer.echo(f"restored the state of {restored.at}")
+    report = audit.verify()
+    for problem in report.problems:
         say(problem)
     typer.echo(
-        f"{found.entries:,} entries of the audit log and {found.rows:,} facts verified, {found.anchors:,} anchors and "
-        f"{found.lists:,} published lists held against them"
+        f"verified {report.entries:,} entries of the audit log and {report.rows:,} facts, and compared them with "
+        f"{report.anchors:,} anchors and {report.lists:,} published lists"
     )
-    if found.problems:
+    if report.problems:
         raise typer.Exit(1)
 
 
@@ -160,38 +170,36 @@ def _interrupt(*_: Any) -> None:
 def _await_health(ports: Any, supervisor: Any, started: float) -> None:
     from prakerja.machine import health
 
-    with console(stderr=True).status("starting the processes") as shown:
-        while not all((is_well := health.asked(ports)).values()):
+    with console(stderr=True).status("starting the processes") as spinner:
+        while unwell := ", ".join(name for name, well in health.check(ports).items() if not well):
             _require_supervisor(supervisor)
             if time.monotonic() > started + HEALTHY_SECONDS:
-                ill = ", ".join(name for name, well in is_well.items() if not well)
-                raise PrakerjaError(f"not healthy after {HEALTHY_SECONDS:.0f} s: {ill}; see `make logs`")
-            waited = ", ".join(name for name, well in is_well.items() if not well)
-            shown.update(f"waiting for {waited}")
+                raise PrakerjaError(f"not healthy after {HEALTHY_SECONDS:.0f} s: {unwell}; see `make logs`")
+            spinner.update(f"waiting for {unwell}")
             time.sleep(0.5)
     say(f"healthy after {time.monotonic() - started:.0f} s")
 
 
 def _watch(ports: Any, supervisor: Any) -> None:
-    """Stay until the supervisor ends; say what dies and is started again, and start again what hangs."""
+    """Until the supervisor ends, report each process that changes its state, and restart each one that hangs."""
     from prakerja.machine import environment, health, supervision
 
     before: dict[str, supervision.Process] = {}
-    hanging = health.Hanging(environment.hanging_seconds())
-    for look in itertools.count():
+    detector = health.HangDetector(environment.hanging_seconds())
+    for second in itertools.count():
         _require_supervisor(supervisor)
         try:
             now = {each.name: each for each in supervision.processes(with_memory=False)}
-        except NotReadyError:  # it is about to end
+        except NotReadyError:  # the supervisor is about to end
             now = before
         for name, process in now.items():
             known = before.get(name, process)
             if (process.pid, process.state) != (known.pid, known.state):
-                say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: {process.state.lower()} {process.told}".rstrip())
+                say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: {process.state.lower()} {process.message}".rstrip())
         before = now
-        if look % LOOKS_EVERY == 0:
-            for name in hanging.among(health.asked(ports), time.monotonic()):
-                say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: it hangs, and is started again")
+        if second % CHECK_SECONDS == 0:
+            for name in detector.observe(health.check(ports), time.monotonic()):
+                say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: hangs, restarting it")
                 with contextlib.suppress(NotReadyError):
                     supervision.restart(name)
         time.sleep(1)
@@ -215,21 +223,22 @@ def _table(ports: Any, processes: list[Any], is_well: dict[str, bool | None]) ->
     addresses = health.addresses(ports)
     table = Table("process", "state", "well", "since (UTC)", "memory", "address")
     total = 0
-    for each in processes:
-        total += each.memory
+    for process in processes:
+        total += process.memory
         table.add_row(
-            each.name, each.state.lower(), "yes" if is_well.get(each.name, False) else "no",
-            f"{each.since:%H:%M:%S}" if each.since else "", f"{each.memory >> 20:,} MB", addresses.get(each.name, ""),
+            process.name, process.state.lower(), "yes" if is_well.get(process.name, False) else "no",
+            f"{process.since:%H:%M:%S}" if process.since else "", f"{process.memory >> 20:,} MB",
+            addresses.get(process.name, ""),
         )  # fmt: skip
-    table.add_row("together", "", "", "", f"{total >> 20:,} MB", "")
+    table.add_row("total", "", "", "", f"{total >> 20:,} MB", "")
     return table
 
 
-def _say_where(ports: Any) -> None:
+def _print_logins(ports: Any) -> None:
     from prakerja.machine import environment
 
     url = f"http://{environment.HOST}:{ports.airflow}"
     typer.echo(f"Airflow: {url}")
     for user, password in environment.logins().items():
         typer.echo(f"  {user:<9} {password}")
-    say("Ctrl-C stops everything; `make status` and `make logs` look at it from elsewhere")
+    say("Ctrl-C stops everything; `make status` and `make logs` work from another terminal")

@@ -1,4 +1,4 @@
-"""`prakerja suspend` and `withdraw`: what happens to single recipients beside their purchases."""
+"""`prakerja suspend` and `withdraw`: suspensions and withdrawals of recipients."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from prakerja.cli.common import Because, Card, Name, On, answered, today
+from prakerja.cli.common import Because, Card, Name, On, reason_and_person, today
 
-suspend = typer.Typer(no_args_is_help=True, help="Suspensions for fraud (R27): whoever is suspended is not revoked.")
+suspend = typer.Typer(
+    no_args_is_help=True, help="Start and lift suspensions for fraud (R27). A suspended recipient is not revoked."
+)
 
 
 @suspend.command("start")
@@ -17,13 +19,13 @@ def suspend_start(
     because: Because,
     name: Name,
     on: On = None,
-    is_permanent: Annotated[bool, typer.Option("--for-good", help="It cannot be lifted.")] = False,
+    is_permanent: Annotated[bool, typer.Option("--for-good", help="The suspension cannot be lifted.")] = False,
 ) -> None:
-    """Suspend a recipient. At the deadline they are held, unless they have bought."""
+    """Suspend a recipient. At the deadline they are held, unless they have purchased."""
     from prakerja import schema
     from prakerja.cohorts import people
 
-    because, name = answered(because, name, "propose")
+    because, name = reason_and_person(because, name, "propose")
     schema.require_schema()
     day = on.date() if on else today()
     people.suspend(card, day, is_permanent=is_permanent, because=because, suspended_by=name)
@@ -32,11 +34,11 @@ def suspend_start(
 
 @suspend.command("lift")
 def suspend_lift(card: Card, because: Because, name: Name, on: On = None) -> None:
-    """End a recipient's suspension."""
+    """Lift a recipient's suspension."""
     from prakerja import schema
     from prakerja.cohorts import people
 
-    because, name = answered(because, name, "propose")
+    because, name = reason_and_person(because, name, "propose")
     schema.require_schema()
     day = on.date() if on else today()
     people.lift_suspension(card, day, because=because, lifted_by=name)
@@ -44,11 +46,11 @@ def suspend_lift(card: Card, because: Because, name: Name, on: On = None) -> Non
 
 
 def withdraw(card: Card, because: Because, name: Name, on: On = None) -> None:
-    """Record that a recipient has left the programme: a later decision excludes them."""
+    """Record that a recipient has left the programme. A later decision excludes them."""
     from prakerja import schema
     from prakerja.cohorts import people
 
-    because, name = answered(because, name, "propose")
+    because, name = reason_and_person(because, name, "propose")
     schema.require_schema()
     day = on.date() if on else today()
     people.withdraw(card, day, because=because, recorded_by=name)

@@ -1,4 +1,4 @@
-"""`prakerja recheck`: the published list against a second reading of the files, person by person."""
+"""`prakerja recheck`: check the published list by a second reading of the files, person by person."""
 
 from __future__ import annotations
 
@@ -15,27 +15,33 @@ SHOWN = 20
 
 
 def recheck(
-    cohorts: Annotated[list[int] | None, typer.Argument(metavar="[COHORT...]", help="Default: all decided.")] = None,
+    cohorts: Annotated[
+        list[int] | None, typer.Argument(metavar="[COHORT...]", help="The cohorts to check; default all decided.")
+    ] = None,
     export_facts: Annotated[
         str | None,
         typer.Option(metavar="FILE|-", help="Write the facts that an auditor needs, and check nothing."),
     ] = None,
-    landing: Annotated[str | None, typer.Option(metavar="DIR", help="The landing zone.")] = None,
-    calendar: Annotated[Path | None, typer.Option(metavar="FILE", help="The calendar.")] = None,
-    facts: Annotated[Path | None, typer.Option(metavar="FILE", help="An export of the facts.")] = None,
-    published: Annotated[str | None, typer.Option("--list", metavar="DIR", help="The published list.")] = None,
+    landing: Annotated[str | None, typer.Option(metavar="DIR", help="An auditor's copy of the landing zone.")] = None,
+    calendar: Annotated[Path | None, typer.Option(metavar="FILE", help="An auditor's copy of the calendar.")] = None,
+    facts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The facts that --export-facts has written.")
+    ] = None,
+    published: Annotated[
+        str | None, typer.Option("--list", metavar="DIR", help="An auditor's copy of the published list.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the published list by a second reading of the files, person by person.
 
-    Without options it goes by this system's warehouse. With --landing, --calendar, --facts and --list it needs none:
-    an auditor who has these, and the subjects' key in PRAKERJA_SUBJECT_KEY, checks the list alone.
+    Without options, the facts come from this system's warehouse. With --landing, --calendar, --facts and --list, an
+    auditor checks the list without a warehouse; the subjects' key must be in PRAKERJA_SUBJECT_KEY.
     """
     from prakerja.blacklist.publisher import rechecking
 
     given = (landing, calendar, facts, published)
     if any(given) and (not all(given) or export_facts):
-        raise typer.BadParameter("an auditor gives all four: --landing, --calendar, --facts and --list")
+        raise typer.BadParameter("give all four or none: --landing, --calendar, --facts and --list")
     if landing and calendar and facts and published:
         report = _check_as_auditor(landing, calendar, facts, published, cohorts)
     else:
@@ -62,7 +68,7 @@ def _check_as_auditor(landing: str, calendar: Path, facts: Path, published: str,
     from prakerja.landing import landing_zone
 
     if not KeyStore.from_environment().has_subject_key():
-        raise PrakerjaError("PRAKERJA_SUBJECT_KEY is not set: the list names nobody but by this key")
+        raise PrakerjaError("PRAKERJA_SUBJECT_KEY is not set: the subjects of the list are NIKs digested by this key")
     try:
         with facts.open(encoding="utf-8") as lines:
             return rechecking.check(
@@ -91,23 +97,23 @@ def _export(file: str, cohorts: list[int]) -> None:
     with beside.open("w", encoding="utf-8") as written:
         written.writelines(lines)
     beside.replace(target)
-    say(f"the facts of {len(cohorts)} cohorts are in {target}: see docs/checking-the-list.md for what else it takes")
+    say(f"the facts of {len(cohorts)} cohorts are in {target}: docs/checking-the-list.md lists what else is needed")
 
 
-def _show(done: int, of: int, platform: str) -> None:
-    if done == of or done % 100 == 0:
-        say_progress(f"read {done:,} of {of:,} deliveries ({platform})")
+def _show(done: int, total: int, platform: str) -> None:
+    if done == total or done % 100 == 0:
+        say_progress(f"read {done:,} of {total:,} deliveries ({platform})")
 
 
 def _print(report: Any, *, as_json: bool) -> None:
     from rich.table import Table
 
     if as_json:
-        found = {
+        mapping = {
             "counts": {str(cohort): dict(counts) for cohort, counts in report.counts.items()},
-            "differences": [each._asdict() for each in report.differences],
+            "differences": [difference._asdict() for difference in report.differences],
         }
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(mapping, indent=2))
         return
     table = Table("gelombang", "people", "")
     for cohort, counts in report.counts.items():
@@ -115,11 +121,11 @@ def _print(report: Any, *, as_json: bool) -> None:
             table.add_row(str(cohort), f"{people:,}", what)
     print_table(table)
     if not report.differences:
-        typer.echo("the list says what the files say")
+        typer.echo("the list agrees with the files")
         return
     table = Table("gelombang", "line", "decision", "the second reading says")
-    for each in report.differences[:SHOWN]:
-        table.add_row(str(each.cohort), str(each.line or ""), each.decision_id, each.what)
+    for difference in report.differences[:SHOWN]:
+        table.add_row(str(difference.cohort), str(difference.line or ""), difference.decision_id, difference.what)
     print_table(table)
     more = f", the first {SHOWN} of them above" if len(report.differences) > SHOWN else ""
     say(f"{len(report.differences):,} differences{more}: see docs/runbooks/second_reading.md")

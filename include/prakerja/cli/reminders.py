@@ -1,4 +1,4 @@
-"""`prakerja reminders` and `receipts`: who is written to, what it came to, and what comes back."""
+"""`prakerja reminders` and `receipts`: reminder runs, their messages, and the providers' receipts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from prakerja.cli.common import AsJson, Card, ListByDefault, Name, answered, print_table, say, today
+from prakerja.cli.common import AsJson, Card, ListByDefault, Name, print_table, reason_and_person, say, today
 from prakerja.errors import PrakerjaError
 
-app = typer.Typer(cls=ListByDefault, help="Reminders: what they came to, what they would say, who wants none.")
+app = typer.Typer(cls=ListByDefault, help="List, preview and retry reminders; record opt-outs and missing steps.")
 
-Cohort = Annotated[int, typer.Argument(metavar="COHORT")]
+Cohort = Annotated[int, typer.Argument(metavar="COHORT", help="The number of the cohort.")]
 RemindOn = Annotated[datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="The reminder date (WIB).")]
 
 
 @app.command("list")
 def list_(
-    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this one.")] = None,
+    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this cohort; default all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The reminder runs: how it ended for everybody who was meant, and what it cost."""
+    """List the reminder runs: how many recipients were reached, how the others ended, and the cost."""
     from rich.table import Table
 
     from prakerja import schema
@@ -48,31 +48,34 @@ def list_(
 
 @app.command("unreachable")
 def unreachable(
-    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this one.")] = None,
-    unmask: Annotated[bool, typer.Option("--unmask", help="Show cards: they are personal data.")] = False,
+    cohort: Annotated[int | None, typer.Argument(metavar="[COHORT]", help="Only this cohort; default all.")] = None,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Show card numbers: they are personal data.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Whose phone number or e-mail address is none, by the cohort's latest reminder. `prakerja correct` corrects it."""
+    """List invalid phone numbers and e-mail addresses, by each cohort's latest reminder.
+
+    `prakerja correct` corrects them.
+    """
     from rich.table import Table
 
     from prakerja import schema
     from prakerja.reminders import overview
 
     schema.require_schema()
-    found = overview.list_impossible_contacts(cohort, is_masked=not unmask)
+    contacts = overview.list_impossible_contacts(cohort, is_masked=not unmask)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(contacts, indent=2))
         return
-    table = Table("gelombang", "card", "what is none")
-    for each in found:
-        table.add_row(str(each["cohort"]), each["card"], each["what"])
+    table = Table("gelombang", "card", "invalid contact")
+    for contact in contacts:
+        table.add_row(str(contact["cohort"]), contact["card"], contact["what"])
     print_table(table)
-    typer.echo(f"{len(found):,} {'contact is' if len(found) == 1 else 'contacts are'} none")
+    typer.echo(f"{len(contacts):,} {'contact is' if len(contacts) == 1 else 'contacts are'} invalid")
 
 
 @app.command("preview")
 def preview(number: Cohort, on: RemindOn) -> None:
-    """What a reminder would say, to how many, by which channel, at what cost. Nothing is sent or written."""
+    """Preview a reminder: its texts, channels, number of messages and cost. Nothing is sent or written."""
     from rich.table import Table
 
     from prakerja import schema
@@ -80,24 +83,24 @@ def preview(number: Cohort, on: RemindOn) -> None:
 
     cohort, remind_on = _cohort_on(number, on.date()), on.date()
     schema.require_schema()
-    found = previews.preview(cohort, remind_on, today())
+    shown = previews.preview(cohort, remind_on, today())
     table = Table(
         "channel", "wording", "lacks", "people", "segments", "cost (Rp)", title=f"gelombang-{number} on {remind_on}"
     )
-    for row in found.rows:
+    for row in shown.rows:
         table.add_row(
             row.channel if row.refused is None else f"none: {row.refused}",
             row.template, row.lacks, f"{row.people:,}", str(row.segments or ""), f"{row.cost_idr:,}",
         )  # fmt: skip
     print_table(table)
-    typer.echo(f"{found.people:,} people, {found.messages:,} messages, Rp {found.cost_idr:,}; texts {found.texts}")
-    for title, text in found.texts_shown.items():
+    typer.echo(f"{shown.people:,} people, {shown.messages:,} messages, Rp {shown.cost_idr:,}; texts {shown.texts}")
+    for title, text in shown.texts_shown.items():
         typer.echo(f"\n{title}\n{text}")
 
 
 @app.command("retry")
 def retry(number: Cohort, on: RemindOn) -> None:
-    """Send what of a run has failed for now, and nothing else: as clearing its task does."""
+    """Send again what failed temporarily in a run, and nothing else. Clearing the run's task does the same."""
     from prakerja import schema
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
@@ -105,7 +108,7 @@ def retry(number: Cohort, on: RemindOn) -> None:
 
     cohort = _cohort_on(number, today())
     schema.require_schema()
-    if not _was_begun(number, on.date()):
+    if not _has_run(number, on.date()):
         raise PrakerjaError(f"gelombang-{number} has no reminder run on {on.date()}: see `prakerja reminders`")
     progress = sending.send_reminders(
         cohort, on.date(), Accounts.from_environment(), lambda: datetime.now(WIB), is_retry=True
@@ -113,13 +116,13 @@ def retry(number: Cohort, on: RemindOn) -> None:
     typer.echo(", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.counts.items() if count))
     later = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
     if later:
-        say(f"not all yet: {later}; run it again later")
+        say(f"not complete yet: {later}; run the command again later")
         raise typer.Exit(1)
 
 
 @app.command("answers")
 def answers() -> None:
-    """What the answers and receipts of mail servers and SMS providers mean, as tables in Markdown."""
+    """Print what the answers and receipts of mail servers and SMS providers mean, as tables in Markdown."""
     from prakerja.reminders import answer_tables
 
     typer.echo(answer_tables.page())
@@ -129,16 +132,16 @@ def answers() -> None:
 def opt_out(
     card: Card,
     name: Name,
-    channel: Annotated[str, typer.Option(help="sms, email or both.")] = "both",
-    undo: Annotated[bool, typer.Option("--undo", help="They want reminders again.")] = False,
+    channel: Annotated[str, typer.Option(help="The channel: sms, email or both.")] = "both",
+    undo: Annotated[bool, typer.Option("--undo", help="Send reminders again.")] = False,
 ) -> None:
-    """Somebody wants no reminders (or wants them again). Their deadline stays as it is."""
+    """Record that a recipient wants no reminders, or wants them again. The deadline does not change."""
     from prakerja import schema
     from prakerja.reminders import preferences
 
     if channel not in ("sms", "email", "both"):
         raise typer.BadParameter("sms, email or both", param_hint="--channel")
-    _, name = answered("asked", name, "appeals")
+    _, name = reason_and_person("asked", name, "appeals")
     schema.require_schema()
     chosen = ("sms", "email") if channel == "both" else (channel,)
     preferences.record_opt_out(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)
@@ -146,30 +149,35 @@ def opt_out(
 
 
 @app.command("lacks")
-def lacks(file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: card_number,lacks")]) -> None:
-    """What recipients still lack, by the dashboard (videos, password, steps, nothing): reminders say what helps."""
+def lacks(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with the columns card_number,lacks.")],
+) -> None:
+    """Load the recipients' missing steps from the dashboard: videos, password, steps, nothing.
+
+    Reminders then say which step is missing.
+    """
     from prakerja import schema
     from prakerja.reminders import preferences
 
     schema.require_schema()
-    taken = preferences.load_missing_steps(file, today())
-    typer.echo(f"{taken.rows:,} rows, {taken.changed:,} changes")
-    if taken.unknown:
-        say(f"{taken.unknown:,} cards stand in no roster: they are left out")
+    result = preferences.load_missing_steps(file, today())
+    typer.echo(f"{result.rows:,} rows, {result.changed:,} changes")
+    if result.unknown:
+        say(f"{result.unknown:,} cards are in no roster: they were skipped")
         raise typer.Exit(1)
 
 
 def receipts(
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8096,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8096,
 ) -> None:
-    """Take in the providers' receipts, signed, and recipients who unsubscribe; PRAKERJA_RECEIPTS_URL is its address."""
+    """Receive the providers' signed receipts and recipients' unsubscriptions at PRAKERJA_RECEIPTS_URL."""
     from prakerja import schema, serving
     from prakerja.reminders import receipts as service
 
     service.require_address()
     schema.require_schema()
-    say(f"receipts are taken in at http://{host}:{port}/v1/receipts/PROVIDER   (Ctrl-C stops it)")
+    say(f"receiving receipts: http://{host}:{port}/v1/receipts/PROVIDER   (Ctrl-C stops it)")
     serving.serve(service.application(), host, port)
 
 
@@ -179,7 +187,7 @@ def _cohort_on(number: int, day: date) -> Any:
     return find_cohort(number).as_known_on(day)
 
 
-def _was_begun(cohort: int, remind_on: date) -> bool:
+def _has_run(cohort: int, remind_on: date) -> bool:
     from prakerja.reminders import overview
 
     return bool(overview.list_runs(cohort, remind_on))

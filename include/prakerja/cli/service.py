@@ -1,4 +1,4 @@
-"""`prakerja serve` and `prakerja keys`: the service over the published list, and who may ask it."""
+"""`prakerja serve` and `prakerja keys`: the service over the published list, and its API keys."""
 
 from __future__ import annotations
 
@@ -9,67 +9,70 @@ from typing import Annotated
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, ListByDefault, Name, answered, print_table, say
+from prakerja.cli.common import AsJson, Because, ListByDefault, Name, print_table, reason_and_person, say
 from prakerja.errors import PrakerjaError, TransientError
 
-keys = typer.Typer(cls=ListByDefault, help="API keys of the service, one per consumer.")
+keys = typer.Typer(cls=ListByDefault, help="List, create and revoke API keys of the service, one per consumer.")
 
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8097,
     source: Annotated[
-        str | None, typer.Option("--from", metavar="PLACE", help="The published list; default PRAKERJA_PUBLISH.")
+        str | None,
+        typer.Option("--from", metavar="PLACE", help="The folder or URL of the list; default PRAKERJA_PUBLISH."),
     ] = None,
     pin: Annotated[Path | None, typer.Option(help="The publisher's public key, PEM; default this home's own.")] = None,
 ) -> None:
-    """The service over the published list: versions, lookups, statistics (/openapi.json describes it)."""
+    """Serve the published list over HTTP: versions, lookups, statistics. /openapi.json describes the service."""
     from prakerja import schema
     from prakerja.blacklist.service import running
 
     logging.getLogger("prakerja").setLevel(logging.INFO)
     try:
         schema.require_schema()
-    except TransientError as error:  # it answers from what it has until the warehouse is back
+    except TransientError as error:  # the service answers from its copy until the warehouse is back
         say(str(error))
     try:
         pinned = pin.read_bytes() if pin else None
     except OSError as error:
         raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
     service = running.build_service(source, pinned)
-    say(f"the blacklist's service: http://{host}:{port}/readyz   (Ctrl-C stops it)")
+    say(f"serving the blacklist: http://{host}:{port}/readyz   (Ctrl-C stops it)")
     running.serve(service, host, port)
 
 
 @keys.command("create")
 def create(
-    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="Whose key it is: a system, as `registration`.")],
+    consumer: Annotated[
+        str, typer.Argument(metavar="CONSUMER", help="The system that uses the key, e.g. registration.")
+    ],
     name: Name,
-    scope: Annotated[list[str], typer.Option(help="check, range or list; may be said again.")],
+    scope: Annotated[list[str], typer.Option(help="What the key is for: check, range or list. Repeat it for more.")],
     per_minute: Annotated[
-        int, typer.Option(min=1, max=10**9, help="NIKs, ranges or files that it may ask about.")
+        int, typer.Option(min=1, max=10**9, help="The quota: NIKs, ranges or files in a minute.")
     ] = 6_000,
     expires: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day (WIB) on which it is good.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day (WIB) on which the key is valid.")
     ] = None,
 ) -> None:
-    """Make a key. It is printed once, and kept as a hash."""
+    """Create an API key. It is printed once; only its hash is kept."""
     from prakerja import schema
     from prakerja.blacklist.service import access
 
-    consumer, name = answered(consumer, name, "publish")
+    consumer, name = reason_and_person(consumer, name, "publish")
     schema.require_schema()
     typer.echo(access.create(consumer, scope, per_minute, expires.date() if expires else None, created_by=name))
     valid = [row for row in access.list_keys() if row["consumer"] == consumer and access.state_of(row) == "valid"]
     if len(valid) > 1:
         others = ", ".join(row["api_key_id"] for row in valid[:-1])
-        say(f"{consumer} has {others} as well: revoke that once this one is in use")
-    say("this key is not shown again: hand it over, and keep it nowhere else")
+        say(f"{consumer} also has {others}: revoke it once the new key is in use")
+    say("this key is not shown again: hand it over, and store it nowhere else")
 
 
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """The keys: whose, what for, how much was asked with them."""
+    """List the API keys: consumer, scopes, quota, state and use."""
     import json
 
     from rich.table import Table
@@ -78,12 +81,12 @@ def list_keys(as_json: AsJson = False) -> None:
     from prakerja.blacklist.service import access
 
     schema.require_schema()
-    found = access.list_keys()
+    rows = access.list_keys()
     if as_json:
-        typer.echo(json.dumps([{key: row[key] for key in row} for row in found], default=str))
+        typer.echo(json.dumps([dict(row) for row in rows], default=str))
         return
     table = Table("key", "consumer", "scopes", "a minute", "expires", "state", "lookups", "asked", "last used")
-    for row in found:
+    for row in rows:
         table.add_row(
             row["api_key_id"],
             row["consumer"],
@@ -100,15 +103,15 @@ def list_keys(as_json: AsJson = False) -> None:
 
 @keys.command("revoke")
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The first part of a key, as `keys list` shows it.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The id of a key, as `keys list` shows it.")],
     because: Because,
     name: Name,
 ) -> None:
-    """Let a key be refused: services know it within fifteen seconds."""
+    """Revoke an API key. Services refuse it within fifteen seconds."""
     from prakerja import schema
     from prakerja.blacklist.service import access
 
-    because, name = answered(because, name, "publish")
+    because, name = reason_and_person(because, name, "publish")
     schema.require_schema()
     access.revoke(key.partition(".")[0], because=because, revoked_by=name)
     typer.echo(f"{key.partition('.')[0]} is revoked")

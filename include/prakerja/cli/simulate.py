@@ -1,4 +1,4 @@
-"""`prakerja simulate`, `replay` and `sandbox`: the past, and what never was, played for real."""
+"""`prakerja simulate`, `replay` and `sandbox`: run the real system on simulated or past days."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from prakerja.settings import Settings
 
 def simulate(
     out: Annotated[Path, typer.Option(help="The folder to write: landing/, calendar.yaml, expected.json.")],
-    cohorts: Annotated[str, typer.Option(help="Cohorts of the calendar, as 12,13.")] = "12,13",
-    scale: Annotated[float, typer.Option(min=0.00001, max=1, help="Share of the cohorts' real size.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same world.")] = 7,
-    nasty: Annotated[bool, typer.Option(help="With damaged, late, restated, doubtful and borderline rows.")] = False,
+    cohorts: Annotated[str, typer.Option(help="Cohorts of the calendar, e.g. 12,13.")] = "12,13",
+    scale: Annotated[float, typer.Option(min=0.00001, max=1, help="The share of the cohorts' real size.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="The seed. The same seed writes the same world.")] = 7,
+    nasty: Annotated[bool, typer.Option(help="Include damaged, late, restated, doubtful and borderline rows.")] = False,
 ) -> None:
-    """Write a world: a landing zone, its calendar, and what must come out of it."""
+    """Write a simulated world: a landing zone, its calendar, and the expected results."""
     from prakerja.simulation import world
 
     written = world.write(numbers(cohorts), scale, seed, out, is_nasty=nasty, progress=say_progress)
@@ -29,18 +29,19 @@ def simulate(
 
 def replay(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day to play (WIB).")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day to play.")],
-    cohorts: Annotated[str | None, typer.Option(help="Only the runs of these cohorts, as 12,13.")] = None,
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day to play (WIB).")],
+    cohorts: Annotated[str | None, typer.Option(help="Only the runs of these cohorts, e.g. 12,13.")] = None,
     approve_as: Annotated[
-        str | None, typer.Option(help="Approve in advance, as NAME: where approvals are not signed.")
+        str | None,
+        typer.Option(help="Approve each batch as this person, in advance. Only where approvals are not signed."),
     ] = None,
 ) -> None:
-    """Run the real DAGs over the landing zone for past days, in order; print the cohort table."""
+    """Run the real DAGs over the landing zone for past days, in order, and print the cohort table."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     for day, option in ((first, "--from"), (last, "--to")):
         if not 2000 <= day.year <= 2100:
-            raise typer.BadParameter(f"{day:%Y-%m-%d} is not in this century", param_hint=option)
+            raise typer.BadParameter(f"{day:%Y-%m-%d} is not between 2000 and 2100", param_hint=option)
     if last < first:
         raise typer.BadParameter(f"{last:%Y-%m-%d} is before {first:%Y-%m-%d}", param_hint="--to")
     wanted = None if cohorts is None else numbers(cohorts)
@@ -51,7 +52,7 @@ def replay(
         TimeElapsedColumn(),
         TextColumn("{task.fields[run]}", markup=False),
     )
-    # Drawn once a second: ten times takes a fiftieth of a replay.
+    # Drawn once a second: drawing it ten times a second takes a fiftieth of a replay.
     with Progress(*columns, console=console(stderr=True), refresh_per_second=1) as bar:
         task = bar.add_task("", total=(last - first).days + 1, day=first.date(), run="starting")
         from prakerja.replay import days
@@ -81,19 +82,21 @@ def replay(
 
 
 def sandbox(
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the SMS gateway and the page.")] = 8095,
-    smtp_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the mail server.")] = 8025,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the SMS gateway and of the inbox.")] = 8095,
+    smtp_port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the mail server.")] = 8025,
 ) -> None:
-    """Run an SMS gateway and a mail server that deliver to nobody; their inbox is a page."""
+    """Run an SMS gateway and a mail server that deliver nothing, and show their inbox as a page."""
     from prakerja.reminders.sms_providers import load_receipt_secrets
     from prakerja.sandbox import running
 
     settings = Settings.from_environment()
-    at = running.Addresses.from_ports("127.0.0.1" if host == "0.0.0.0" else host, port, smtp_port)  # noqa: S104
-    say(f"the sandbox's inbox: {at.page}   (Ctrl-C stops it)")
-    say("for whoever sends:")
-    for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
+    local_host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+    addresses = running.Addresses.from_ports(local_host, port, smtp_port)
+    say(f"the sandbox's inbox: {addresses.page}   (Ctrl-C stops it)")
+    say("to send to it:")
+    variables = {"SMS_URL": addresses.sms, "SMS_FALLBACK_URL": addresses.sms_fallback, "SMTP_URL": addresses.smtp}
+    for name, url in variables.items():
         say(f"  export PRAKERJA_{name}={url}")
     inbox, secrets = settings.make_home() / "inbox.sqlite", load_receipt_secrets()
     running.serve(inbox, secrets, host, port, smtp_port, settings.receipts_url)

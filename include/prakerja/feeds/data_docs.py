@@ -57,7 +57,7 @@ def _page(delivery: Any, verdict: dict[str, Any]) -> str:
     results = [_result(entry) for entry in verdict["expectations"]]
     document = renderer.render(ExpectationSuiteValidationResult(verdict["success"], results, verdict["suite"]))
     del document.sections[0]  # an overview that links to a page of the suite, which there is none of
-    page = view.render(document, delivery=delivery)
+    page = view.render(document, template="delivery.html", delivery=delivery)
     return re.sub(r"\s*\n\s*", "\n", page)  # more than a third of it is indentation
 
 
@@ -134,6 +134,5 @@ def _great_expectations() -> tuple[Any, Any]:
     view = DefaultJinjaPageView()
     # Ours are named .html, which escapes; theirs .j2, which do not.
     view.env.loader = ChoiceLoader([FileSystemLoader(INCLUDE / "data_docs"), view.env.loader])
-    view._template = "delivery.html"
     view.env.auto_reload = False  # each cell would look whether its template's file has changed
     return renderer, view

@@ -1,4 +1,4 @@
-"""What the processes on one machine are told by their environment: ports, addresses, users, keys."""
+"""The environment variables of the processes on one machine: ports, addresses, users, keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_random_key
 from prakerja.settings import PORTS_IN_A_ROW, Settings
 
-#: Who may log in, each with a role of Airflow's simple auth manager: all, running things, looking.
+#: The users of Airflow's simple auth manager, each with a role: may do everything, may run DAGs, may only look.
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 HOST = "127.0.0.1"
-OPERATORS = "operators@sandbox.invalid"  # whom alerts go to, in the sandbox's inbox
+OPERATORS = "operators@sandbox.invalid"  # the recipient of alerts, in the sandbox's inbox
 WAREHOUSE, METADATA = "PRAKERJA_DATABASE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-#: Which login of the embedded warehouse a process has; others have none. Tasks are the scheduler's children, or run in
-#: Celery's workers.
+#: The login of the embedded warehouse of each process; other processes have none. Tasks are children of the scheduler,
+#: or of Celery's workers.
 LOGINS = {
     "api-server": "warehouse_monitor",
     "receipts": "warehouse_receipts",
@@ -33,7 +33,7 @@ WITH_METADATA = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 @dataclass(frozen=True)
 class Ports:
-    """Ports in a row, on this machine alone."""
+    """Consecutive ports, on this machine only."""
 
     airflow: int
     sandbox: int
@@ -42,13 +42,13 @@ class Ports:
     blacklist: int
 
     @classmethod
-    def configured(cls) -> Ports:
+    def from_environment(cls) -> Ports:
         """Return the ports that begin with `PRAKERJA_PORT`."""
         first = Settings.from_environment().port
         return cls(*range(first, first + PORTS_IN_A_ROW))
 
     def require_free(self) -> None:
-        """Raises `PrakerjaError` where somebody listens on one of them."""
+        """Raise `PrakerjaError` if one of them is in use."""
         for name, port in vars(self).items():
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,20 +56,20 @@ class Ports:
                     probe.bind((HOST, port))
                 except OSError as error:
                     raise PrakerjaError(
-                        f"port {port} ({name}) cannot be listened on ({error.strerror}): set PRAKERJA_PORT to the "
-                        f"first of {len(vars(self))} free ports in a row"
+                        f"cannot listen on port {port} ({name}) ({error.strerror}): set PRAKERJA_PORT to the first of "
+                        f"{len(vars(self))} consecutive free ports"
                     ) from None
 
 
 def configure(ports: Ports) -> None:
-    """Set the environment of this process, and so of its children; what is set already stays.
+    """Set environment variables of this process, and so of its children, unless they are set.
 
-    Where the databases are is told to each process apart, with a login of its own (`database_environment`).
+    The databases' URLs are not among them: each process has its own, with its own login (`database_environment`).
     """
     Settings.from_environment().require_valid()
     airflow_home.configure()
     keys = KeyStore.from_environment()
-    if not keys.settings.contact_key:  # all processes have this home
+    if not keys.settings.contact_key:  # all processes share this home
         keys.load_or_generate("contact_key.b64", new_random_key)
     url = f"http://{HOST}:{ports.airflow}"
     defaults = {
@@ -84,18 +84,18 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__API__PORT": str(ports.airflow),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API__WORKER_TIMEOUT": "10",  # so long it waits for open requests when it is stopped
+        "AIRFLOW__API__WORKER_TIMEOUT": "10",  # the longest wait for open requests at a stop
         "AIRFLOW__API__SECRET_KEY": _generated("airflow_api_secret.txt"),
         "AIRFLOW__API_AUTH__JWT_SECRET": _generated("airflow_jwt_secret.txt"),
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        # A task outlives an API server or a database that is started again meanwhile.
+        # A task survives a restart of the API server or of the database.
         "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "15",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "2",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
-        # What a scheduler that died has left is taken up by the next in a minute, not in five.
+        # A new scheduler adopts the tasks of one that died within a minute, not five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "PRAKERJA_PEOPLE": str(_people_file()),
-        # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
+        # Messages go to the sandbox, which delivers none of them, until real providers are configured.
         "PRAKERJA_SMS_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/first",
         "PRAKERJA_SMS_FALLBACK_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/second",
         "PRAKERJA_SMTP_URL": f"smtp://{HOST}:{ports.smtp}",
@@ -110,25 +110,26 @@ def configure(ports: Ports) -> None:
 
 
 def database_environment(process: str, *, has_own_server: bool) -> dict[str, str]:
-    """Return what a process is told of the embedded server's databases: URLs, with the login that it has.
+    """Return the URLs of the embedded server's databases for a process, with the process's own login.
 
-    Told where the warehouse is, no process starts the server by itself: the supervisor does. A process that has no
-    business there is told a URL without a login, which the server refuses.
+    A process that has a URL does not start the server itself: the supervisor does. A process that may not use the
+    warehouse gets a URL without a login, which the server refuses.
     """
     if process == "postgres":
         return {}
-    found = {}
+    variables = {}
     if has_own_server:
         tasks = workers() or ["scheduler"]
         login = TASKS_LOGIN if process in tasks else LOGINS.get(process, "")
-        found[WAREHOUSE] = warehouse.url(login=login).set(drivername="postgresql").render_as_string(hide_password=False)
+        url = warehouse.url(login=login).set(drivername="postgresql")
+        variables[WAREHOUSE] = url.render_as_string(hide_password=False)
     if process in WITH_METADATA:
-        found |= {name: os.environ[name] for name in withheld()}
-    return found
+        variables |= {name: os.environ[name] for name in withheld()}
+    return variables
 
 
 def withheld() -> set[str]:
-    """Return the variables of this process that only some of its children are told."""
+    """Return the variables of this process that only some of its children get."""
     given = os.environ.get(METADATA)
     if given is None or given != warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False):
         return set()
@@ -136,41 +137,44 @@ def withheld() -> set[str]:
 
 
 def workers() -> list[str]:
-    """The names of the workers that run beside the rest, where the executor is Celery's: `PRAKERJA_WORKERS` of them."""
+    """Return the names of the Celery workers, `PRAKERJA_WORKERS` of them; none with another executor."""
     if os.environ.get("AIRFLOW__CORE__EXECUTOR", "LocalExecutor") != "CeleryExecutor":
         return []
     return [f"worker-{number}" for number in range(1, Settings.from_environment().workers + 1)]
 
 
 def hanging_seconds() -> float:
-    """So long a process may be unwell before it is started again: four times as long as Airflow takes to say so."""
+    """Return how long a process may be unwell before it is restarted: four times Airflow's own threshold."""
     return 4 * float(os.environ.get("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "30"))
 
 
 def logins() -> dict[str, str]:
-    """The users that can log in, with their passwords; empty where others are configured."""
+    """Return the passwords of `USERS`, by user; empty if other users are configured."""
     path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     try:
-        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        passwords: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {user: found[user] for user in USERS if user in found}
+    return {user: passwords[user] for user in USERS if user in passwords}
 
 
 def _people_file() -> Path:
-    """The home's list of people, written once: the three users, and who starts the system as the first of them."""
+    """Return the home's list of people, and write it if none is configured.
+
+    It has the three users; the first of them is also the operating-system user who starts the system.
+    """
     from prakerja.people import RIGHTS, load_people, os_login
 
     path = Settings.from_environment().home / "people.yaml"
     if Settings.from_environment().people is None:
-        load_people()  # refuses the settings of before, which a new list would override
+        load_people()  # refuses the settings of earlier versions, which a new list would override
         rights = ", ".join(RIGHTS)
         people = (
             f'{{id: admin, name: Administrator, logins: {{os: ["{os_login()}"], airflow: [admin]}}, may: [{rights}]}}',
             "{id: operator, name: Operator, logins: {airflow: [operator]}, may: [propose, approve, override]}",
             "{id: viewer, name: Viewer, logins: {airflow: [viewer]}, may: []}",
         )
-        head = "# Who may do what in this home, and whose logins are whose: `prakerja up` writes it, change it.\n"
+        head = "# The people of this home, with logins and rights. Written by `prakerja up`; change it as you need.\n"
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         aside.write_text(head + "people:\n" + "".join(f"- {each}\n" for each in people), encoding="utf-8")
         aside.replace(path)
@@ -179,7 +183,7 @@ def _people_file() -> Path:
 
 
 def _generated(name: str) -> str:
-    # URL-safe, as Fernet wants it.
+    # Fernet needs the URL-safe alphabet.
     return KeyStore.from_environment().load_or_generate(name, new_random_key).decode().strip().translate(_URL_SAFE)
 
 

@@ -1,4 +1,4 @@
-"""Whether the machine's parts are well: each is asked where it answers."""
+"""The health of the processes on this machine, by their health endpoints."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import httpx
 from prakerja.machine import environment
 from prakerja.machine.environment import HOST, Ports
 
+#: The parts in the API server's health report, by the process that each belongs to.
 AIRFLOW = {
     "scheduler": "scheduler",
     "dag-processor": "dag_processor",
@@ -23,41 +24,49 @@ AIRFLOW = {
 SERVICES = {"sandbox": "sandbox", "receipts": "receipts", "blacklist": "blacklist"}
 
 
-def asked(ports: Ports) -> dict[str, bool | None]:
-    """Whether each process is well, by its name; nothing where nobody can say."""
+def check(ports: Ports) -> dict[str, bool | None]:
+    """Return whether each process is well, by name; None for a process whose health is unknown."""
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda port: _is_well(getattr(ports, port)), SERVICES.values()))
-        asked_airflow = pool.submit(_airflow, ports.airflow)
+        airflow_report = pool.submit(_airflow, ports.airflow)
         workers = pool.submit(_workers)
-    airflow = asked_airflow.result()
-    told = {name: airflow.get(part, {}).get("status") == "healthy" for name, part in AIRFLOW.items()}
-    return {"api-server": bool(airflow), **told, **dict(zip(SERVICES, answers, strict=True)), **workers.result()}
+    airflow = airflow_report.result()
+    parts = {name: airflow.get(part, {}).get("status") == "healthy" for name, part in AIRFLOW.items()}
+    return {"api-server": bool(airflow), **parts, **dict(zip(SERVICES, answers, strict=True)), **workers.result()}
 
 
-class Hanging:
-    """Which processes live and have not been well for so many seconds: as a scheduler whose clock was set back.
+class HangDetector:
+    """Detects processes that run but have not been well for some seconds, e.g. a scheduler whose clock was set back.
 
-    Of Airflow's others the API server speaks, and all of them wait for the database: while one of these is not well,
-    nobody else is blamed. The database itself is left alone.
+    The API server reports on Airflow's other processes, and all of them need the database: while the API server is
+    unwell, only it is reported; while the database is unwell, nothing is. The database is never reported.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._since: dict[str, float] = {}
 
-    def among(self, is_well: Mapping[str, bool | None], now: float) -> list[str]:
-        """Those that hang by now (seconds of a monotonic clock), by what each was found to be; each told once."""
-        ill = [name for name, well in is_well.items() if well is False]
-        blamed = {"api-server"} if "api-server" in ill else set() if "postgres" in ill else set(ill)
-        self._since = {name: self._since.get(name, now) for name in ill if name in blamed}
-        found = [name for name, since in self._since.items() if now - since >= self._seconds]
-        for name in found:
+    def observe(self, is_well: Mapping[str, bool | None], now: float) -> list[str]:
+        """Record the health found at `now` (seconds of a monotonic clock), and return the processes that hang.
+
+        A process that was returned starts from zero.
+        """
+        unwell = [name for name, well in is_well.items() if well is False]
+        if "api-server" in unwell:
+            suspects = {"api-server"}
+        elif "postgres" in unwell:
+            suspects = set()
+        else:
+            suspects = set(unwell)
+        self._since = {name: self._since.get(name, now) for name in unwell if name in suspects}
+        hanging = [name for name, since in self._since.items() if now - since >= self._seconds]
+        for name in hanging:
             del self._since[name]
-        return found
+        return hanging
 
 
 def addresses(ports: Ports) -> dict[str, str]:
-    """Where a person may look, by process."""
+    """Return the URL for a person to look at, by process."""
     pages = {"api-server": ports.airflow, "sandbox": ports.sandbox}
     return {
         **{name: f"http://{HOST}:{port}/" for name, port in pages.items()},
@@ -77,7 +86,7 @@ def _workers() -> dict[str, bool | None]:
     try:
         with Celery(broker=broker) as celery:
             answers = celery.control.ping(timeout=1, destination=list(hosts), limit=len(hosts))
-    except Exception:  # each broker's client has errors of its own; of the workers nothing is known then
+    except Exception:  # each broker's client has errors of its own; the workers' health is unknown then
         return dict.fromkeys(names)
     well = {host for answer in answers for host in answer}
     return {name: host in well for host, name in hosts.items()}
@@ -85,7 +94,7 @@ def _workers() -> dict[str, bool | None]:
 
 @cache
 def _client() -> httpx.Client:
-    """One for all requests: each client loads the certificates anew, a tenth of a second of a busy processor."""
+    """Return the client of all requests: a new one loads the certificates, which takes a tenth of a second."""
     return httpx.Client(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
 
 
@@ -99,6 +108,6 @@ def _airflow(port: int) -> dict[str, Any]:
     with contextlib.suppress(httpx.HTTPError, ValueError):
         answer = _client().get(f"http://{HOST}:{port}/api/v2/monitor/health")
         if answer.status_code == 200:
-            told: dict[str, Any] = answer.json()
-            return told
+            report: dict[str, Any] = answer.json()
+            return report
     return {}

@@ -1,10 +1,10 @@
-"""Run one process and end with it, leaving none of its descendants: `python subreaper.py SECONDS COMMAND...`.
+"""Run one process, and end with it and all its descendants: `python subreaper.py SECONDS COMMAND...`.
 
-A process that is asked to stop has so many seconds for it, and is killed then.
+After a signal to stop, the process has so many seconds before it is killed.
 
-Between the supervisor and each of its processes, since two things are beyond a supervisor: when it is killed itself,
-its processes must end; and when a process is killed, so must what that has started, whatever session it is in.
-Standard library alone: it starts at once.
+A subreaper runs between the supervisor and each process, because a supervisor cannot do two things: end its processes
+when it is killed itself, and end the descendants of a killed process whatever session they are in. It needs the
+standard library only, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import subprocess
 import sys
 import time
 
-GRACE_SECONDS = 5.0  # what is left below a process that has ended is killed then
+GRACE_SECONDS = 5.0  # descendants that outlive the process by this are killed
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def main(command: list[str], seconds: float) -> int:
-    """Run a command to its end, and return its exit code."""
+    """Run a command until it ends, end its descendants, and return its exit code."""
     parent = os.getppid()
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans become our children, whatever session they are in
-        if os.getppid() != parent:  # it died before we had asked to be told
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans become children of this process, whatever session they are in
+        if os.getppid() != parent:  # the parent died before the signal was requested
             return 1
     process: subprocess.Popen[bytes] | None = None
-    early = list[int]()  # signals that came before there was anybody to pass them on to
+    early = list[int]()  # signals that arrived before the process was started
 
     def stop(number: int, _: object) -> None:
         if process is None:
@@ -44,15 +44,15 @@ def main(command: list[str], seconds: float) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     process = subprocess.Popen(command)  # noqa: S603 - the supervisor's own commands
-    for each in early:
-        stop(each, None)
+    for early_signal in early:
+        stop(early_signal, None)
     code = process.wait()
     _end_children()
     return code if code >= 0 else 128 - code
 
 
 def _end_children() -> None:
-    """End all that is left below us: at first asked to, then made to."""
+    """End all descendants: terminate them, and kill those that are left after `GRACE_SECONDS`."""
     until = time.monotonic() + GRACE_SECONDS
     asked = set[int]()
     while children := _children():
@@ -69,7 +69,7 @@ def _end_children() -> None:
 
 
 def _children() -> list[int]:
-    """The processes below this one that are alive: children, and who became one."""
+    """Return the living children of this process, adopted orphans included."""
     with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123
         return [int(pid) for pid in file.read().split()]
     return []

@@ -1,1 +1,1 @@
-"""The monitor: every cohort, every feed, every person's story, from figures that the runs have counted."""
+"""The monitor: pages about cohorts, feeds and people, from figures that the runs have counted."""

@@ -1,4 +1,4 @@
-"""The monitor's pages over HTTP. Who may see what is for whoever mounts it: the application asks `Viewer`."""
+"""The monitor's pages over HTTP. The program that mounts the application decides what each `Viewer` may see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prakerja.monitor import cohort, feeds, overview, statistics, story
 from prakerja.settings import WIB
 
 HERE = Path(__file__).parent
-#: Nothing from any other host, and nobody else's frame around it.
+#: Load nothing from other hosts, and allow no other host's page to frame this one.
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
@@ -33,7 +33,7 @@ FOR_EVER = "private, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks. Everybody who gets this far sees sums; not everybody rows (masked), and few a person's story."""
+    """A logged-in user. Every viewer sees sums; some see rows, masked; few see a person's story."""
 
     name: str
     sees_rows: bool
@@ -42,51 +42,51 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a cohort: its id, where it is to be seen, how it is, and what it came to."""
+    """A run of a cohort: its id, the path of its page, its state, and its note."""
 
     run_id: str
     path: str
     state: str
     note: str | None
-    began_at: datetime | None
+    started_at: datetime | None
 
 
 class Orchestrator(Protocol):
-    """What the monitor asks of whatever runs the DAGs. Paths are the orchestrator's own."""
+    """What the monitor needs from the system that runs the DAGs. Paths are within the orchestrator's own pages."""
 
-    def runs_of(self, cohort: int) -> list[Run]:
-        """The runs of a cohort, the latest first."""
+    def list_runs(self, cohort: int) -> list[Run]:
+        """Return the runs of a cohort, the latest first."""
 
-    def cohort_of(self, dag_id: str, run_id: str) -> int | None:
-        """The cohort that a run is of, where it is of one."""
+    def find_cohort(self, dag_id: str, run_id: str) -> int | None:
+        """Return the cohort of a run, or None if the run is of no cohort."""
 
-    def intake_of(self, platform: str, recorded_at: datetime) -> str | None:
-        """Where the log is of the task that recorded a delivery of a platform at an instant."""
+    def find_intake_log(self, platform: str, recorded_at: datetime) -> str | None:
+        """Return the path of the log of the task that recorded a platform's delivery at an instant."""
 
 
-def _nobody() -> Viewer:
-    """Who looks, as long as nobody has said how that is known."""
+def _require_login() -> Viewer:
+    """Refuse every request. The application replaces this dependency by its own."""
     raise HTTPException(401)
 
 
 @cache
-def _ready() -> None:
+def _require_schema() -> None:
     schema.require_schema()
 
 
-Looking = Annotated[Viewer, Depends(_nobody)]
-Csv = Annotated[str | None, Query(alias="csv", description="the name of a chart, whose rows are given")]
+LoggedIn = Annotated[Viewer, Depends(_require_login)]
+Csv = Annotated[str | None, Query(alias="csv", description="The name of a chart: its rows are returned as CSV.")]
 Language = Literal["id", "en"]
 
 
 def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> FastAPI:
-    """The application: `viewer` is the dependency that says who looks, or raises; every route asks it."""
-    asked_first = [Depends(_nobody), Depends(_ready)]
-    app = FastAPI(title="Prakerja monitor", docs_url=None, redoc_url=None, openapi_url=None, dependencies=asked_first)
-    app.dependency_overrides[_nobody] = viewer
+    """Return the application. Every route depends on `viewer`, which returns the logged-in user or raises."""
+    required = [Depends(_require_login), Depends(_require_schema)]
+    app = FastAPI(title="Prakerja monitor", docs_url=None, redoc_url=None, openapi_url=None, dependencies=required)
+    app.dependency_overrides[_require_login] = viewer
 
     @app.middleware("http")
-    async def shield(request: Request, call_next: Any) -> Response:
+    async def set_security_headers(request: Request, call_next: Any) -> Response:
         response: Response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -98,52 +98,55 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
         return response
 
     @app.exception_handler(PrakerjaError)
-    async def refused(request: Request, error: PrakerjaError) -> Response:
-        kinds = {TransientError: 503, NotReadyError: 503, warehouse.RefusedError: 500}
-        status = next((status for kind, status in kinds.items() if isinstance(error, kind)), 404)
-        return _html(request, "refused", {"told": str(error)}, status)
+    async def show_refusal(request: Request, error: PrakerjaError) -> Response:
+        statuses = {TransientError: 503, NotReadyError: 503, warehouse.RefusedError: 500}
+        status = next((status for kind, status in statuses.items() if isinstance(error, kind)), 404)
+        return _html(request, "refused", {"message": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)
-    async def misunderstood(request: Request, error: RequestValidationError) -> Response:  # noqa: ARG001 - it may quote
-        return _html(request, "refused", {"told": "This address, or what was sent, is not understood."}, 422)
+    async def show_invalid_request(
+        request: Request,
+        error: RequestValidationError,  # noqa: ARG001 - its text may quote a person's number
+    ) -> Response:
+        return _html(request, "refused", {"message": "The address or the form is not valid: correct it."}, 422)
 
     @app.exception_handler(StarletteHTTPException)
-    async def turned_away(request: Request, error: StarletteHTTPException) -> Response:
-        told = {
-            401: "You are not logged in, or no longer: log in to Airflow, then come back.",
-            404: "There is no such page.",
+    async def show_http_error(request: Request, error: StarletteHTTPException) -> Response:
+        messages = {
+            401: "You are not logged in, or your login has expired: log in to Airflow, then come back.",
+            404: "This page does not exist.",
         }
-        text = told.get(error.status_code, str(error.detail))
-        return _html(request, "refused", {"told": text}, error.status_code)
+        message = messages.get(error.status_code, str(error.detail))
+        return _html(request, "refused", {"message": message}, error.status_code)
 
     @app.get("/")
-    def overview_page(request: Request, viewer: Looking, as_csv: Csv = None) -> Response:
+    def overview_page(request: Request, viewer: LoggedIn, as_csv: Csv = None) -> Response:
         return _page(request, viewer, "overview", overview.page(datetime.now(WIB)), as_csv)
 
     @app.get("/cohorts/{number}")
     def cohort_page(
         request: Request,
-        viewer: Looking,
+        viewer: LoggedIn,
         number: int,
         other: Annotated[int | None, Query(alias="with")] = None,
         as_csv: Csv = None,
     ) -> Response:
-        found = cohort.page(number, datetime.now(WIB), other)
-        return _page(request, viewer, "cohort", found | {"runs": orchestrator.runs_of(number)}, as_csv)
+        values = cohort.page(number, datetime.now(WIB), other)
+        return _page(request, viewer, "cohort", values | {"runs": orchestrator.list_runs(number)}, as_csv)
 
     @app.get("/feeds")
-    def feeds_page(request: Request, viewer: Looking, to: date | None = None, as_csv: Csv = None) -> Response:
+    def feeds_page(request: Request, viewer: LoggedIn, to: date | None = None, as_csv: Csv = None) -> Response:
         return _page(request, viewer, "feeds", feeds.page(to), as_csv)
 
     @app.get("/feeds/{platform}/{on}")
-    def delivery_page(request: Request, viewer: Looking, platform: str, on: date) -> Response:
-        found = feeds.delivery_page(platform, on, with_rows=viewer.sees_rows)
-        for delivery in found["deliveries"]:
-            delivery["log"] = orchestrator.intake_of(platform, datetime.fromisoformat(delivery["recorded_at"]))
-        return _page(request, viewer, "delivery", found)
+    def delivery_page(request: Request, viewer: LoggedIn, platform: str, on: date) -> Response:
+        values = feeds.delivery_page(platform, on, with_rows=viewer.sees_rows)
+        for delivery in values["deliveries"]:
+            delivery["log"] = orchestrator.find_intake_log(platform, datetime.fromisoformat(delivery["recorded_at"]))
+        return _page(request, viewer, "delivery", values)
 
     @app.get("/statistics")
-    def statistics_page(request: Request, viewer: Looking, as_csv: Csv = None) -> Response:
+    def statistics_page(request: Request, viewer: LoggedIn, as_csv: Csv = None) -> Response:
         return _page(request, viewer, "statistics", statistics.page(), as_csv)
 
     @app.get("/statistics.json")
@@ -151,41 +154,43 @@ def application(viewer: Callable[..., Viewer], orchestrator: Orchestrator) -> Fa
         return JSONResponse(statistics.without_charts(statistics.page()))
 
     @app.get("/person")
-    def person_form(request: Request, viewer: Looking) -> Response:
+    def person_form(request: Request, viewer: LoggedIn) -> Response:
         _require(viewer.sees_people, "see a person's story")
-        return _page(request, viewer, "person", {"charts": {}, "told": None})
+        return _page(request, viewer, "person", {"charts": {}, "message": None})
 
     @app.post("/person")
     def find_person(
-        request: Request, viewer: Looking, number: Annotated[str, Form()], language: Annotated[Language, Form()] = "id"
+        request: Request, viewer: LoggedIn, number: Annotated[str, Form()], language: Annotated[Language, Form()] = "id"
     ) -> Response:
         _require(viewer.sees_people, "see a person's story")
         try:
-            found = story.find(number, viewer.name)
+            recipient_id = story.look_up(number, viewer.name)
         except story.UnknownPersonError as error:
-            return _page(request, viewer, "person", {"charts": {}, "told": str(error)}, status=404)
-        # By the warehouse's own number: an address is kept by browsers and logs, and must name nobody.
-        return RedirectResponse(f"{request.scope['root_path']}/person/{found}?language={language}", 303)
+            return _page(request, viewer, "person", {"charts": {}, "message": str(error)}, status=404)
+        # The warehouse's own id: browsers and logs keep addresses, so that an address must not identify a person.
+        return RedirectResponse(f"{request.scope['root_path']}/person/{recipient_id}?language={language}", 303)
 
     @app.get("/person/{recipient_id}")
-    def person_page(request: Request, viewer: Looking, recipient_id: int, language: Language = "id") -> Response:
+    def person_page(request: Request, viewer: LoggedIn, recipient_id: int, language: Language = "id") -> Response:
         _require(viewer.sees_people, "see a person's story")
-        return _page(request, viewer, "story", story.page(recipient_id, viewer.name, language))
+        return _page(request, viewer, "story", story.open_page(recipient_id, viewer.name, language))
 
     @app.get("/runs/{dag_id}/{run_id}")
-    def of_run(request: Request, dag_id: str, run_id: str) -> Response:
-        """From a run or its tasks, where Airflow shows it as a tab."""
-        cohort_of_run = orchestrator.cohort_of(dag_id, run_id)
-        place = f"cohorts/{cohort_of_run}" if cohort_of_run else "feeds" if dag_id == "platform_feeds" else ""
-        return RedirectResponse(f"{request.scope['root_path']}/{place}")
+    def run_page(request: Request, dag_id: str, run_id: str) -> Response:
+        """Redirect from a run to the page about it. Airflow shows this as a tab of a run and of its tasks."""
+        cohort_number = orchestrator.find_cohort(dag_id, run_id)
+        path = "feeds" if dag_id == "platform_feeds" else ""
+        if cohort_number:
+            path = f"cohorts/{cohort_number}"
+        return RedirectResponse(f"{request.scope['root_path']}/{path}")
 
     @app.get("/data-docs/{path:path}")
-    def data_doc(viewer: Looking, path: str) -> Response:
+    def data_doc(viewer: LoggedIn, path: str) -> Response:
         _require(viewer.sees_rows, "see validation results")
         return _file(data_docs.folder(), path)
 
     @app.get("/static/{version}/{name}")
-    def static(version: str, name: str) -> Response:  # noqa: ARG001 - another version is another address
+    def static(version: str, name: str) -> Response:  # noqa: ARG001 - a new version has a new address
         response = _file(HERE / "static", name)
         response.headers["Cache-Control"] = FOR_EVER
         return response
@@ -197,27 +202,27 @@ def _page(
     request: Request,
     viewer: Viewer,
     name: str,
-    found: Mapping[str, Any],
+    values: Mapping[str, Any],
     as_csv: str | None = None,
     status: int = 200,
 ) -> Response:
-    """A page, or one of its charts' rows."""
+    """Return a page, or the rows of one of its charts as CSV."""
     if as_csv is not None:
-        chart = found["charts"].get(as_csv)
+        chart = values["charts"].get(as_csv)
         if chart is None:
-            raise PrakerjaError(f"this page has no chart {as_csv!r}: it has {', '.join(found['charts']) or 'none'}")
+            raise PrakerjaError(f"this page has no chart {as_csv!r}: it has {', '.join(values['charts']) or 'none'}")
         headers = {"Content-Disposition": f'attachment; filename="{as_csv}.csv"'}
         return Response(chart.as_csv(), media_type="text/csv; charset=utf-8", headers=headers)
-    return _html(request, name, {**found, "viewer": viewer}, status)
+    return _html(request, name, {**values, "viewer": viewer}, status)
 
 
-def _html(request: Request, name: str, found: Mapping[str, Any], status: int) -> Response:
+def _html(request: Request, name: str, values: Mapping[str, Any], status: int) -> Response:
     root = request.scope.get("root_path", "")
     body = (
         _templates()
         .get_template(f"{name}.html")
         .render(
-            **{"viewer": None, "status": status, **found},
+            **{"viewer": None, "status": status, **values},
             root=root,
             airflow=root.removesuffix("/prakerja"),
             static=f"{root}/static/{_version()}",
@@ -226,7 +231,7 @@ def _html(request: Request, name: str, found: Mapping[str, Any], status: int) ->
         )
     )
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
-    # Airflow compresses what it sends, and then the tag is a weak one.
+    # Airflow compresses the response, which makes the tag a weak one.
     if status == 200 and request.headers.get("if-none-match", "").removeprefix("W/") == tag:
         return Response(status_code=304, headers={"ETag": f"W/{tag}"})
     return Response(body, status, {"ETag": f"W/{tag}"}, media_type="text/html; charset=utf-8")
@@ -241,11 +246,16 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": "{:,}".format, "percent": "{:.1%}".format, "wib": _wib, "told": _spell_out}
+    environment.filters |= {
+        "number": "{:,}".format,
+        "percent": "{:.1%}".format,
+        "wib": _format_instant,
+        "spell_out": _spell_out,
+    }
     return environment
 
 
-def _wib(at: datetime) -> str:
+def _format_instant(at: datetime) -> str:
     return f"{at.astimezone(WIB):%-d %b %Y %H:%M} WIB"
 
 
@@ -255,7 +265,7 @@ def _spell_out(name: str) -> str:
 
 @cache
 def _version() -> str:
-    """Of the static files: another as soon as one of them changes, so that browsers may keep them for good."""
+    """Return a digest of the static files. It is part of their addresses, so that browsers may keep them for good."""
     digest = hashlib.sha256()
     for file in sorted((HERE / "static").iterdir()):
         digest.update(file.read_bytes())
@@ -263,13 +273,13 @@ def _version() -> str:
 
 
 def _file(folder: Path, path: str) -> Response:
-    """A file of a folder, and of no other."""
-    found = (folder / path).resolve()
-    if not found.is_relative_to(folder.resolve()) or not found.is_file():
-        raise HTTPException(404, "there is no such page")
-    return FileResponse(found)
+    """Return a file of a folder. Raise 404 for a path that leaves the folder."""
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+        raise HTTPException(404, "this page does not exist")
+    return FileResponse(file)
 
 
 def _require(is_allowed: bool, what: str) -> None:
     if not is_allowed:
-        raise HTTPException(403, f"You have no right to {what}: ask whoever administers this Airflow.")
+        raise HTTPException(403, f"You have no right to {what}: ask an administrator of this Airflow.")

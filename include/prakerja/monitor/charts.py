@@ -1,4 +1,4 @@
-"""Charts: a Vega-Lite specification per file of `charts/`, and the rows that it draws, which are also its table."""
+"""Charts: each is a Vega-Lite specification from `charts/` with the rows that it draws, which are also its table."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ SPECIFICATIONS = Path(__file__).parent / "charts"
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: the file of its specification, what it shows, its rows with the columns of its table, and other data.
+    """A chart: the file of its specification, its title, its rows with the columns of its table, and other data.
 
-    `told` says in a sentence what is to be seen, for whoever does not see it.
+    `summary` describes in a sentence what the chart shows, for people who do not see it.
     """
 
     name: str
     title: str
-    told: str
+    summary: str
     columns: Mapping[str, str]
     rows: Sequence[Mapping[str, Any]]
     more: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     file: str = ""
 
     def specification(self) -> dict[str, Any]:
-        """The Vega-Lite specification with its data."""
+        """Return the Vega-Lite specification with its data."""
         return {
             **_file(self.file or self.name),
             "config": _file("config"),
-            "description": f"{self.title}. {self.told}",
+            "description": f"{self.title}. {self.summary}",
             "datasets": {"rows": list(self.rows), **{name: list(rows) for name, rows in self.more.items()}},
         }
 
     def as_json(self) -> str:
-        """The specification, as it may stand within a page."""
+        """Return the specification as JSON that is safe within a page."""
         return json.dumps(self.specification(), separators=(",", ":")).replace("<", "\\u003c")
 
     def as_csv(self) -> str:
-        """The rows, with the columns of the table; no cell is one that a spreadsheet would calculate."""
+        """Return the rows with the columns of the table. A spreadsheet reads no cell as a formula."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.columns), extrasaction="ignore", lineterminator="\n")
         writer.writerow(dict(self.columns))

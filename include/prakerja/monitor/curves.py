@@ -1,4 +1,4 @@
-"""How a cohort's recipients buy, day by day, beside those before; and what may be expected at the deadline."""
+"""A cohort's purchases day by day, compared with earlier cohorts, and the forecast for its deadline."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from statistics import median, quantiles
 from prakerja.calendar import Cohort, calendar
 from prakerja.monitor.figures import CohortFigures
 
-MANY = 10  # earlier cohorts, from which on the outermost tenths are left out of a range
+MANY = 10  # from so many earlier cohorts on, a range leaves out the lowest and the highest tenth
 
 
 @dataclass(frozen=True)
 class Point:
-    """How many had bought at the end of a day, and their share of the selected (0 to 1)."""
+    """The number of recipients who had purchased at the end of a day, and their share of the selected (0 to 1)."""
 
     days_left: int
     on: date
@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Band:
-    """The shares of earlier cohorts, so many days before their deadlines."""
+    """The shares of earlier cohorts at the same number of days before their deadlines."""
 
     days_left: int
     low: float
@@ -35,9 +35,9 @@ class Band:
 
 @dataclass(frozen=True)
 class Forecast:
-    """How many may have bought nothing at the deadline, as `cohorts` earlier ones went on from here.
+    """The expected number of recipients without a purchase at the deadline, from the course of `cohorts` earlier ones.
 
-    `low` and `high` are the least and the most of them, of ten or more their 10th and 90th percentiles.
+    `low` and `high` are the minimum and maximum; from `MANY` cohorts on, the 10th and 90th percentiles.
     """
 
     low: int
@@ -48,8 +48,8 @@ class Forecast:
     days_left: int
 
 
-def curve(cohort: Cohort, figures: CohortFigures) -> list[Point]:
-    """A cohort's curve, a point a day from its announcement to its deadline, or to the last day that is in."""
+def build_curve(cohort: Cohort, figures: CohortFigures) -> list[Point]:
+    """Return a cohort's curve: a point a day from its announcement to its deadline, or to the last counted day."""
     selected = figures.counts["selected"]
     as_of = figures.counts["as_of"]
     if not selected or as_of is None:
@@ -63,53 +63,59 @@ def curve(cohort: Cohort, figures: CohortFigures) -> list[Point]:
     return points
 
 
-def every(known: Mapping[int, CohortFigures], day: date) -> dict[int, list[Point]]:
-    """The curve of every cohort, towards the deadline that is known on a day."""
+def build_curves(known: Mapping[int, CohortFigures], day: date) -> dict[int, list[Point]]:
+    """Return the curve of every cohort, up to the deadline that is known on a day."""
     cohorts = calendar()
-    return {number: curve(cohorts[number].as_known_on(day), figures) for number, figures in known.items()}
+    return {number: build_curve(cohorts[number].as_known_on(day), figures) for number, figures in known.items()}
 
 
-def earlier(cohort: Cohort, drawn: Mapping[int, list[Point]]) -> dict[int, list[Point]]:
-    """Of the curves the whole ones, of cohorts whose deadline was over when this one's was to come."""
+def earlier_curves(cohort: Cohort, curves: Mapping[int, list[Point]]) -> dict[int, list[Point]]:
+    """Return the complete curves of cohorts whose deadline was before this cohort's."""
     return {
         number: points
-        for number, points in drawn.items()
+        for number, points in curves.items()
         if points and points[-1].days_left == 0 and points[-1].on < cohort.deadline_on
     }
 
 
-def band(curves: Mapping[int, Sequence[Point]]) -> list[Band]:
-    """What curves have in common: from the least to the most, by days before the deadline."""
+def build_band(curves: Mapping[int, Sequence[Point]]) -> list[Band]:
+    """Return the range and median of curves for each number of days before the deadline."""
     shares: dict[int, list[float]] = {}
     for points in curves.values():
         for point in points:
             shares.setdefault(point.days_left, []).append(point.share)
-    return [
-        Band(days_left, low, median(found), high)
-        for days_left, found in sorted(shares.items(), reverse=True)
-        for low, high in [_range(found)]
-    ]
+    bands = []
+    for days_left, values in sorted(shares.items(), reverse=True):
+        low, high = _range(values)
+        bands.append(Band(days_left, low, median(values), high))
+    return bands
 
 
 def forecast(points: Sequence[Point], selected: int, curves: Mapping[int, Sequence[Point]]) -> Forecast | None:
-    """What earlier cohorts let expect; nothing after the deadline, or where none of them is known.
+    """Return the forecast from earlier cohorts, or None after the deadline or without a comparable cohort.
 
-    Each is asked: of who had not bought so many days before, how many had not bought at the end?
+    Each earlier cohort contributes a rate: of its recipients without a purchase at this number of days before its
+    deadline, the share without one at the deadline.
     """
     if not points or points[-1].days_left == 0:
         return None
     now = points[-1]
-    left = selected - now.bought
-    went_on = []
-    for others in curves.values():
-        then = next((point for point in others if point.days_left == now.days_left), None)
+    not_bought = selected - now.bought
+    rates = []
+    for earlier in curves.values():
+        then = next((point for point in earlier if point.days_left == now.days_left), None)
         if then is not None and then.share < 1:
-            went_on.append((1 - others[-1].share) / (1 - then.share))
-    if not went_on:
+            rates.append((1 - earlier[-1].share) / (1 - then.share))
+    if not rates:
         return None
-    low, high = _range(went_on)
+    low, high = _range(rates)
     return Forecast(
-        round(left * low), round(left * median(went_on)), round(left * high), len(went_on), left, now.days_left
+        low=round(not_bought * low),
+        middle=round(not_bought * median(rates)),
+        high=round(not_bought * high),
+        cohorts=len(rates),
+        not_bought_now=not_bought,
+        days_left=now.days_left,
     )
 
 

@@ -1,4 +1,4 @@
-"""The monitor's charts as files, for a report: the same specifications, drawn without a browser."""
+"""Draw the monitor's charts as files for a report, without a browser."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ VEGA_LITE = "6.4"
 
 
 def draw_curves(folder: Path, cohorts: Sequence[int]) -> Iterator[Path]:
-    """Draw cohorts' curves by their latest figures, as PNG and SVG; gives the files as they are written."""
+    """Draw the curves of cohorts by their latest figures, as PNG and SVG, and yield each file when it is written."""
     import vl_convert
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PrakerjaError(
-            f"{folder} cannot be made ({error.strerror}): give --charts a folder you may write"
+            f"{folder} cannot be created ({error.strerror}): give --charts a folder that you may write"
         ) from None
     for number in cohorts:
         chart = cohort.page(number, datetime.now(WIB))["charts"]["curve"]

@@ -1,4 +1,4 @@
-"""What the monitor shows of cohorts, counted by the runs: a page reads a few thousand rows, and never the ledger."""
+"""The figures that the monitor shows. Runs count them: a page reads a few thousand rows, and never the ledger."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from prakerja.settings import WIB
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 120  # for another who counts; a run that waits longer leaves it to the next
+PATIENCE_SECONDS = 120  # the longest wait for another run that counts; after it, the next run counts
 
 
 @dataclass(frozen=True)
 class CohortFigures:
     """A cohort's counts as of its last refresh.
 
-    `counts` is its row of the cohort table, with `reminder_runs`, `impossible_contacts` (`phones` and `emails` of the
-    latest of these that are none), `held_for` (people by reason), `appeals`, `as_of` (the day of the intake that it
-    stands by) and `decided_deadline_on`; `by_day` first purchases by WIB day of payment and platform.
+    `counts` is the cohort's row of the cohort table, with `reminder_runs`, `impossible_contacts` (the invalid `phones`
+    and `emails` of the latest run), `held_for` (people by reason), `appeals`, `as_of` (the day of the intake behind its
+    standing) and `decided_deadline_on`. `by_day` has the first purchases by WIB day of payment and platform.
     """
 
     cohort: int
@@ -37,10 +37,10 @@ class CohortFigures:
 
 
 def refresh(now: datetime, cohort: int | None = None) -> list[int]:
-    """Count what the monitor shows, of one cohort or of all; gives the cohorts whose days and regions were counted.
+    """Count the figures of one cohort or of all; return the cohorts whose days and regions were counted.
 
-    Days and regions are counted where what they are counted from is another than before. May run twice, and two at once
-    take turns. Raises `UnavailableError` where another takes too long.
+    Days and regions are counted only if their sources have changed. Safe to repeat; of two calls at once, the second
+    waits. Raise `UnavailableError` if that takes longer than `PATIENCE_SECONDS`.
     """
     counted: list[int] = []
     with warehouse.exclusive("monitor", PATIENCE_SECONDS):
@@ -65,13 +65,13 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
                 if source["counted_from"] != source["counted_before"]:
                     held_for = _count(connection, source)
                     counted.append(number)
-                answered = appeals.get(number, {})
-                as_of, decided_for = source["as_of"], source["decided_deadline_on"]
+                appeal_counts = appeals.get(number, {})
+                as_of, decided_deadline_on = source["as_of"], source["decided_deadline_on"]
                 figures = table[number] | {
                     "as_of": as_of and as_of.isoformat(),
-                    "decided_deadline_on": decided_for and decided_for.isoformat(),
+                    "decided_deadline_on": decided_deadline_on and decided_deadline_on.isoformat(),
                     "held_for": held_for,
-                    "appeals": {name: answered.get(name, 0) for name in ("open", "upheld", "dismissed")},
+                    "appeals": {name: appeal_counts.get(name, 0) for name in ("open", "upheld", "dismissed")},
                     "reminder_runs": [run for run in runs if run["cohort"] == number],
                     "impossible_contacts": impossible.get(number, {}),
                 }
@@ -86,8 +86,8 @@ def refresh(now: datetime, cohort: int | None = None) -> list[int]:
     return counted
 
 
-def of_cohorts() -> dict[int, CohortFigures]:
-    """The figures of every cohort that was counted, in the order of the calendar."""
+def load_figures() -> dict[int, CohortFigures]:
+    """Return the figures of every counted cohort, in the order of the calendar."""
     with warehouse.transaction("show") as connection:
         known = {row["cohort"]: row for row in _current(connection)}
         days: dict[int, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
@@ -101,7 +101,7 @@ def of_cohorts() -> dict[int, CohortFigures]:
 
 
 def _current(connection: warehouse.Connection) -> Iterator[dict[str, Any]]:
-    """The figures as they were counted, with the deliveries that are missing by now: those may come in between."""
+    """Yield the counted figures, with the deliveries that are missing at present: some may have arrived since."""
     for row in warehouse.rows(connection, "monitor/list_figures"):
         counts, cohort = row["figures"], calendar().get(row["cohort"])
         if cohort is not None:
@@ -112,27 +112,27 @@ def _current(connection: warehouse.Connection) -> Iterator[dict[str, Any]]:
 
 
 def counted_at(known: Mapping[int, CohortFigures]) -> datetime | None:
-    """The oldest count of those cohorts that still change; where none does, the latest."""
-    changing = [found.refreshed_at for found in known.values() if found.counts["status"] != "decided"]
-    return min(changing) if changing else max((found.refreshed_at for found in known.values()), default=None)
+    """Return the oldest refresh of the undecided cohorts; the latest refresh if all are decided."""
+    undecided = [figures.refreshed_at for figures in known.values() if figures.counts["status"] != "decided"]
+    return min(undecided) if undecided else max((figures.refreshed_at for figures in known.values()), default=None)
 
 
-def missing() -> set[tuple[str, date]]:
-    """Every (platform, business date) that some undecided cohort lacks."""
+def missing_deliveries() -> set[tuple[str, date]]:
+    """Return every (platform, business date) for which an undecided cohort has no delivery."""
     with warehouse.transaction("show") as connection:
         rows = list(_current(connection))
-    owed = (told.split() for row in rows for told in row["figures"]["missing_feeds"])
-    return {(platform, date.fromisoformat(day)) for platform, day in owed}
+    feeds = (feed.split() for row in rows for feed in row["figures"]["missing_feeds"])
+    return {(platform, date.fromisoformat(day)) for platform, day in feeds}
 
 
-def regions_of(cohort: int) -> list[dict[str, Any]]:
-    """A cohort's counts by province: `region_code`, and how many are selected, purchased, held, ..."""
+def list_regions(cohort: int) -> list[dict[str, Any]]:
+    """Return a cohort's counts by province: `region_code`, and the number selected, purchased, held, ..."""
     with warehouse.transaction("show") as connection:
         return [dict(row) for row in warehouse.rows(connection, "monitor/list_regions", cohort=cohort)]
 
 
 def _count(connection: warehouse.Connection, source: Any) -> dict[str, int]:
-    """Count a cohort's days and regions anew; gives how many are held for what."""
+    """Count a cohort's days and regions again; return the number of held people by reason."""
     number, as_of = source["cohort"], source["as_of"]
     cohort = calendar()[number]
     warehouse.execute(

@@ -1,4 +1,4 @@
-"""The first page: what needs a person, then every cohort, then the list."""
+"""The first page: what needs a person, every cohort, and the published list."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from prakerja.settings import WIB, Settings
 
 DIFFERING_SHOWN = 5
 ODD_RECEIPTS_SHOWN_FOR = timedelta(days=7)  # after the last one
-LOCK_PATIENCE = timedelta(minutes=1)  # nothing that goes well holds others up for longer
-POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share": "share of the selected"}
+LOCK_PATIENCE = timedelta(minutes=1)  # no healthy session blocks others for longer
+POINTS = {"on": "day", "days_left": "days left", "bought": "purchased", "share": "share of the selected"}
 
 
 @dataclass(frozen=True)
 class ActionItem:
-    """Something that waits for a person: what, where in the monitor, and whether benefits hang on it."""
+    """Something that waits for a person: what it is, its page in the monitor, and whether benefits depend on it."""
 
     what: str
     path: str
@@ -41,21 +41,25 @@ class ActionItem:
 
 
 def page(now: datetime) -> dict[str, Any]:
-    """`needs`, `cohorts` (the latest first), `to_come` (cohorts without a roster), `published`, `charts`."""
-    known, day = figures.of_cohorts(), now.astimezone(WIB).date()
+    """Return the page's values.
+
+    They are `needs` (the urgent ones first), `cohorts` (the latest first), `to_come` (cohorts without a roster),
+    `published`, `refreshed_at` and `charts`.
+    """
+    known, day = figures.load_figures(), now.astimezone(WIB).date()
     published = published_list(now)
-    drawn = curves.every(known, day)
+    all_curves = curves.build_curves(known, day)
     rows, charts = [], {}
-    for number, found in reversed(known.items()):
+    for number, cohort_figures in reversed(known.items()):
         cohort = calendar()[number].as_known_on(day)
         name = f"spark_{number}"
-        charts[name] = _spark(name, cohort, drawn)
-        rows.append(row_of(cohort, found, now))
+        charts[name] = _spark(name, cohort, all_curves)
+        rows.append(cohort_row(cohort, cohort_figures, now))
     return {
         "needs": sorted(
             [
                 *_needs_of_calendar(known, day),
-                *_needs(known, day),
+                *_needs_of_cohorts(known, day),
                 *_needs_of_reminders(known, now),
                 *_needs_of_feeds(known, day),
                 *_needs_of_list(published, day),
@@ -75,9 +79,9 @@ def page(now: datetime) -> dict[str, Any]:
     }
 
 
-def row_of(cohort: Cohort, found: CohortFigures, now: datetime) -> dict[str, Any]:
-    """A cohort in numbers: its counts, its dates, `closes_at` (the end of its deadline) and whether that is to come."""
-    counts = found.counts
+def cohort_row(cohort: Cohort, cohort_figures: CohortFigures, now: datetime) -> dict[str, Any]:
+    """Return a cohort's counts and dates, with `closes_at` (the end of its deadline) and `is_open` (before it)."""
+    counts = cohort_figures.counts
     return {
         **counts,
         "cohort": cohort.number,
@@ -91,7 +95,7 @@ def row_of(cohort: Cohort, found: CohortFigures, now: datetime) -> dict[str, Any
 
 
 def published_list(now: datetime) -> Freshness | None:
-    """The published version and how fresh it is; nothing where none can be read."""
+    """Return the published version and its freshness, or None if none can be read."""
     try:
         root: UPath = storage.find_list(Settings.from_environment().publish)
         return load_freshness(root, now)
@@ -99,8 +103,8 @@ def published_list(now: datetime) -> Freshness | None:
         return None
 
 
-def points(cohort: int, curve: list[curves.Point]) -> list[dict[str, Any]]:
-    """A curve as a chart's rows."""
+def curve_rows(cohort: int, curve: list[curves.Point]) -> list[dict[str, Any]]:
+    """Return a curve as rows of a chart."""
     return [
         {
             "cohort": str(cohort),
@@ -113,24 +117,29 @@ def points(cohort: int, curve: list[curves.Point]) -> list[dict[str, Any]]:
     ]
 
 
-def band(known: Mapping[int, list[curves.Point]]) -> list[dict[str, Any]]:
-    """What earlier cohorts have in common, as a chart's rows."""
+def band_rows(earlier: Mapping[int, list[curves.Point]]) -> list[dict[str, Any]]:
+    """Return the band of earlier cohorts as rows of a chart."""
     return [
-        {"days_left": b.days_left, "low": round(b.low, 5), "middle": round(b.middle, 5), "high": round(b.high, 5)}
-        for b in curves.band(known)
+        {
+            "days_left": band.days_left,
+            "low": round(band.low, 5),
+            "middle": round(band.middle, 5),
+            "high": round(band.high, 5),
+        }
+        for band in curves.build_band(earlier)
     ]
 
 
-def _spark(name: str, cohort: Cohort, drawn: Mapping[int, list[curves.Point]]) -> Chart:
-    rows = points(cohort.number, drawn[cohort.number])
-    told = f"{rows[-1]['share']:.1%} have bought by {rows[-1]['on']}" if rows else "Nothing is in yet"
+def _spark(name: str, cohort: Cohort, all_curves: Mapping[int, list[curves.Point]]) -> Chart:
+    rows = curve_rows(cohort.number, all_curves[cohort.number])
+    summary = f"{rows[-1]['share']:.1%} have purchased by {rows[-1]['on']}" if rows else "No data has arrived yet"
     return Chart(
         name,
         f"Purchases of gelombang {cohort.number} by day",
-        told,
+        summary,
         POINTS,
         rows,
-        {"band": band(curves.earlier(cohort, drawn))},
+        {"band": band_rows(curves.earlier_curves(cohort, all_curves))},
         file="spark",
     )
 
@@ -143,9 +152,9 @@ def _needs_of_calendar(known: Mapping[int, CohortFigures], day: date) -> Iterato
             )
 
 
-def _needs(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem]:
-    for number, found in known.items():
-        counts, path = found.counts, f"cohorts/{number}"
+def _needs_of_cohorts(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem]:
+    for number, cohort_figures in known.items():
+        counts, path = cohort_figures.counts, f"cohorts/{number}"
         name = f"gelombang {number}"
         if counts["status"] == "awaiting_approval":
             yield ActionItem(f"{name}: {counts['overdue']:,} overdue wait for an approval", path, True)
@@ -156,84 +165,86 @@ def _needs(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem
         elif counts.get("reason") == "feeds_arrived":
             yield ActionItem(f"{name} is not decided yet: {counts['detail']}", path, False)
         elif counts["missing_feeds"]:
-            owed = counts["missing_feeds"]
-            more = f" and {len(owed) - 3} more" if len(owed) > 3 else ""
-            yield ActionItem(f"{name} waits for feeds: {', '.join(owed[:3])}{more}", path, False)
-        for name_of, what in (
+            missing = counts["missing_feeds"]
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            yield ActionItem(f"{name} waits for feeds: {', '.join(missing[:3])}{more}", path, False)
+        for count_name, what in (
             ("reinstatements_proposed", "reinstatements are proposed"),
             ("holds_resolvable", "holds can be resolved: a later delivery shows a purchase"),
             ("cases", "cases wait for a decision"),
         ):
-            if counts[name_of]:
-                yield ActionItem(f"{name}: {counts[name_of]:,} {what}", path, name_of == "reinstatements_proposed")
+            if counts[count_name]:
+                is_urgent = count_name == "reinstatements_proposed"
+                yield ActionItem(f"{name}: {counts[count_name]:,} {what}", path, is_urgent)
         if counts["appeals"]["open"]:
             yield ActionItem(f"{name}: {counts['appeals']['open']:,} appeals wait for an answer", path, True)
-        owed_messages = sum(run["unsettled"] for run in counts["reminder_runs"])
-        if owed_messages:
-            yield ActionItem(f"{name}: {owed_messages:,} reminders are not settled", path, False)
-        impossible = _told_of_contacts(counts.get("impossible_contacts", {}))
-        if impossible and day <= calendar()[number].as_known_on(day).deadline_on:
+        unsettled = sum(run["unsettled"] for run in counts["reminder_runs"])
+        if unsettled:
+            yield ActionItem(f"{name}: {unsettled:,} reminders are unsettled", path, False)
+        contacts = _describe_contacts(counts.get("impossible_contacts", {}))
+        if contacts and day <= calendar()[number].as_known_on(day).deadline_on:
             commands = f"`prakerja reminders unreachable {number}`, then `prakerja correct`"
-            yield ActionItem(f"{name}: {impossible} none, and cannot be written to: see {commands}", path, True)
+            yield ActionItem(f"{name}: {contacts} invalid and cannot be written to: see {commands}", path, True)
 
 
-def _told_of_contacts(impossible: Mapping[str, int]) -> str:
-    """Return how many phone numbers and e-mail addresses are meant, with the verb; nothing for none."""
-    told = [
-        f"{count:,} {what}{'' if count == 1 else plural}"
-        for name, what, plural in (("phones", "phone number", "s"), ("emails", "e-mail address", "es"))
-        if (count := impossible.get(name, 0))
-    ]
-    return f"{' and '.join(told)} {'is' if sum(impossible.values()) == 1 else 'are'}" if told else ""
+def _describe_contacts(counts: Mapping[str, int]) -> str:
+    """Return the counts of phone numbers and e-mail addresses with their verb, or an empty text if all are zero."""
+    parts = []
+    for name, noun, plural in (("phones", "phone number", "s"), ("emails", "e-mail address", "es")):
+        count = counts.get(name, 0)
+        if count:
+            parts.append(f"{count:,} {noun}{'' if count == 1 else plural}")
+    if not parts:
+        return ""
+    return f"{' and '.join(parts)} {'is' if sum(counts.values()) == 1 else 'are'}"
 
 
 def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> Iterator[ActionItem]:
-    """Reminder dates that no run makes up for, until a later one reaches the same people or the deadline has passed."""
+    """Yield missed reminder dates that no run makes up for, until a later run reaches the same people."""
     with warehouse.transaction("show") as connection:
-        for number, found in known.items():
+        for number, cohort_figures in known.items():
             cohort = calendar()[number].as_known_on(now.astimezone(WIB).date())
-            due = _count_due(cohort, found.counts)
+            due = _count_due(cohort, cohort_figures.counts)
             for event, is_over in missed_reminders.list_missed(connection, cohort, now) if due else []:
                 if is_over:
                     yield ActionItem(missed_reminders.describe(cohort, event, due, now), f"cohorts/{number}", True)
 
 
 def _count_due(cohort: Cohort, counts: Mapping[str, Any]) -> int:
-    """Whom a reminder is for, as of the last count: the suspended get none."""
+    """Return the number of recipients of a reminder, as of the last count. Suspended recipients get none."""
     states = ("at_risk", "overdue", "held", *(["purchased"] if cohort.reminded_audience == "all" else []))
     return int(sum(counts[state] for state in states) - counts["held_for"].get("suspended", 0))
 
 
 def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem]:
-    """Deliveries whose latest revision was rejected, and freezes in effect on the day."""
-    open_from = min(
-        (calendar()[n].announced_on for n, found in known.items() if found.counts["status"] != "decided"), default=None
-    )
+    """Yield deliveries whose latest revision was rejected, and freezes in effect on the day."""
+    undecided = [number for number, cohort_figures in known.items() if cohort_figures.counts["status"] != "decided"]
+    open_from = min((calendar()[number].announced_on for number in undecided), default=None)
     with warehouse.transaction("show") as connection:
         rejected = warehouse.rows(connection, "monitor/list_rejected", first_date=open_from or date.max)
-        frozen = warehouse.rows(connection, "revocations/freezes_in_effect", day=day, cohort=None)
+        freezes = warehouse.rows(connection, "revocations/freezes_in_effect", day=day, cohort=None)
     for row in rejected:
-        where = f"{row['platform']} {row['business_date']}"
+        delivery = f"{row['platform']} {row['business_date']}"
         reason = row["reason"].replace("_", " ")
         path = f"feeds/{quote(row['platform'], safe='')}/{row['business_date']}"
-        yield ActionItem(f"{where}: rejected, {reason}", path, False)
-    for row in frozen:
-        whose = f"gelombang {row['cohort']}" if row["cohort"] else "every cohort"
-        yield ActionItem(f"revocations of {whose} are frozen: {row['because']}", "", False)
+        yield ActionItem(f"{delivery}: rejected, {reason}", path, False)
+    for row in freezes:
+        scope = f"gelombang {row['cohort']}" if row["cohort"] else "every cohort"
+        yield ActionItem(f"revocations of {scope} are frozen: {row['because']}", "", False)
 
 
 def _needs_of_people() -> Iterator[ActionItem]:
     try:
-        told = unlisted()
+        warning = unlisted()
     except PrakerjaError as error:
         yield ActionItem(str(error), "", True)
     else:
-        if told:
-            yield ActionItem(told, "", False)
+        if warning:
+            yield ActionItem(warning, "", False)
 
 
 def _needs_of_corrections() -> Iterator[ActionItem]:
-    """Corrected NIKs that another person must approve: until then the wrong person has a benefit or a listing."""
+    """Yield corrected NIKs that another person must approve: until then the wrong person has a benefit or a listing."""
     with warehouse.transaction("show") as connection:
         count = warehouse.execute(connection, "monitor/count_waiting_corrections").scalar_one()
     if count:
@@ -243,7 +254,7 @@ def _needs_of_corrections() -> Iterator[ActionItem]:
 
 
 def _needs_of_readings() -> Iterator[ActionItem]:
-    """People on whom two readings of the same files differ: one of the two is wrong, and they wait for a person."""
+    """Yield people on whom two readings of the same files differ: one reading is wrong, and a person must decide."""
     with warehouse.transaction("show") as connection:
         rows = warehouse.rows(connection, "monitor/list_differing", most=DIFFERING_SHOWN)
     for row in rows:
@@ -261,45 +272,46 @@ def _needs_of_readings() -> Iterator[ActionItem]:
 
 
 def _needs_of_receipts(now: datetime) -> Iterator[ActionItem]:
-    """Receipts of providers that nobody here understands: what they are about is waited for in vain."""
-    says = {
-        "entry": "that are none",
-        "reference": "that name no message in our form",
-        "status": "with the status {word}: say in {file} what it means",
-        "code": "with the code {word}: say in {file} what it means",
+    """Yield receipts of providers that were not understood: their messages wait for a receipt in vain."""
+    descriptions = {
+        "entry": "that are malformed",
+        "reference": "with a reference that is not ours",
+        "status": "with the status {word}: define it in {file}",
+        "code": "with the code {word}: define it in {file}",
     }
     try:
         odd = receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR)
-    except PrakerjaError as error:  # a provider's file that does not fit
+    except PrakerjaError as error:  # the file of a provider is invalid
         yield ActionItem(str(error), "", True)
         return
     for row in odd:
-        what = says[row["what"]].format(word=row["word"] or "(not kept)", file=row["file"])
-        yield ActionItem(f"the gateway {row['provider']} has sent {row['receipts']:,} receipts {what}", "", False)
+        description = descriptions[row["what"]].format(word=row["word"] or "(not kept)", file=row["file"])
+        what = f"the gateway {row['provider']} has sent {row['receipts']:,} receipts {description}"
+        yield ActionItem(what, "", False)
 
 
 def _needs_of_locks(now: datetime) -> Iterator[ActionItem]:
-    """Sessions that others wait for. Each wait ends by itself and is tried again: in vain, until the session ends."""
+    """Yield sessions that block others. A blocked session times out and is retried, in vain until the blocker ends."""
     with warehouse.transaction("show") as connection:
         blocking = warehouse.rows(connection, "monitor/list_blocking_sessions", since=now - LOCK_PATIENCE)
     for row in blocking:
-        who = f"{row['login']} ({row['application'] or 'no name'}, session {row['pid']})"
-        yield ActionItem(f"{who} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
+        holder = f"{row['login']} ({row['application'] or 'no name'}, session {row['pid']})"
+        yield ActionItem(f"{holder} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
 
 
 def _needs_of_list(published: Freshness | None, day: date) -> Iterator[ActionItem]:
-    """A list that is late, and changes of it that wait for an approval or a signature."""
+    """Yield a list that is late, and changes that are not in it because they wait for an approval or a signature."""
     with warehouse.transaction("show") as connection:
         (waiting,) = warehouse.rows(connection, "monitor/count_unlisted", before=day)
     if waiting["not_withdrawn"]:
         what = f"{waiting['not_withdrawn']:,} reinstated are still listed"
-        yield ActionItem(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", True)
+        yield ActionItem(f"{what}: see `prakerja blacklist approve`, and the last publishing run", "", True)
     if waiting["not_added"]:
         what = f"{waiting['not_added']:,} revoked are not listed"
-        yield ActionItem(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", False)
+        yield ActionItem(f"{what}: see `prakerja blacklist approve`, and the last publishing run", "", False)
     if published and published.is_expired:
         yield ActionItem(f"the published list, version {published.version}, has expired: readers refuse it", "", True)
     elif published and published.is_stale:
         yield ActionItem(
-            f"the list's next version is overdue since {published.next_version_by:%Y-%m-%d %H:%M} WIB", "", True
+            f"the list's next version has been overdue since {published.next_version_by:%Y-%m-%d %H:%M} WIB", "", True
         )

@@ -1,4 +1,4 @@
-"""A person's story as a timeline, in Indonesian or English; whoever looks at one is written down."""
+"""A person's story as a timeline, in Indonesian or English. Every look at one is recorded."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ WORDS = Path(__file__).parent / "story.yaml"
 
 
 class UnknownPersonError(PrakerjaError):
-    """No roster has this number."""
+    """No loaded roster has the number."""
 
     def __init__(self) -> None:
         super().__init__("no loaded roster has this card number or NIK: check its sixteen digits")
 
 
-def find(number: str, looked_by: str) -> int:
-    """The recipient of a card number or NIK. That somebody was found is kept as a look. Raises `UnknownPersonError`."""
+def look_up(number: str, looked_by: str) -> int:
+    """Return the recipient id of a card number or NIK, and record the look. Raise `UnknownPersonError` if unknown."""
     with warehouse.transaction("show") as connection:
-        found = explanation.find_recipient_outcome(connection, "".join(number.split()))
-        if found is None:
-            log.warning("%s has asked for a number that no roster has", looked_by)
+        outcome = explanation.find_recipient_outcome(connection, "".join(number.split()))
+        if outcome is None:
+            log.warning("%s looked up a number that no roster has", looked_by)
             raise UnknownPersonError
-        recipient_id = int(found["recipient_id"])
+        recipient_id = int(outcome["recipient_id"])
         warehouse.execute(connection, "monitor/insert_look", recipient_id=recipient_id, looked_by=looked_by)
     return recipient_id
 
 
-def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any]:
-    """`cohort`, `state`, `because`, and `events` in order of time, each with `at` (WIB), `title` and `told`.
+def open_page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any]:
+    """Record a look at a person's story, and return the page's values. Raise `UnknownPersonError` if unknown.
 
-    `told` begins with the day that the event is about, where that takes effect or is not the day of `at`. The look is
-    kept before anything is shown. Raises `UnknownPersonError`.
+    The values are `cohort`, `state`, `because` and `events` in order of time, each with `at` (WIB), `title` and `text`.
+    A text begins with the day that the event is about, if that has a meaning of its own or is not the day of `at`. The
+    look is committed before the page is returned.
     """
     story = explanation.explain_recipient(recipient_id)
     if story is None:
@@ -57,7 +58,7 @@ def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any
         "recipient_id": recipient_id,
         "cohort": story["cohort"],
         "state": story["state"],
-        "state_told": words["states"][story["state"]][language],
+        "state_text": words["states"][story["state"]][language],
         "because": _because(story, words, language),
         "events": _events(story["events"], words, language),
         "texts": {name: text[language] for name, text in words["page"].items()},
@@ -67,16 +68,16 @@ def page(recipient_id: int, looked_by: str, language: Language) -> dict[str, Any
 
 
 def _because(story: Mapping[str, Any], words: Any, language: Language) -> str:
-    """Why somebody is in their state, with the row that spared them."""
-    because = _of(words["reasons"], story["because"], language)
+    """Return the reason of a person's state, with the row that spared them."""
+    because = _translate(words["reasons"], story["because"], language)
     if not story.get("spared_by"):
         return because
-    row = _environment(words, language).from_string(words["events"]["spared"]["told"][language])
+    row = _environment(words, language).from_string(words["events"]["spared"]["text"][language])
     return f"{because}: {row.render(e=story['spared_by'])}"
 
 
 def _environment(words: Any, language: Language) -> Any:
-    """What renders the words; dates are told as people write them."""
+    """Return the environment that renders the texts, with dates in the style of the language."""
     from babel.dates import format_date
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -88,7 +89,7 @@ def _environment(words: Any, language: Language) -> Any:
         return str(format_date(on, "d MMMM yyyy", locale=locale))
 
     def word(text: str) -> str:
-        return _of(words["reasons"], text, language)
+        return _translate(words["reasons"], text, language)
 
     environment = SandboxedEnvironment(autoescape=False)
     environment.filters |= {"day": day, "word": word, "names": load_people().names_of}
@@ -96,30 +97,31 @@ def _environment(words: Any, language: Language) -> Any:
 
 
 def _events(events: Sequence[Mapping[str, Any]], words: Any, language: Language) -> list[dict[str, Any]]:
-    """Events in words."""
+    """Return the events with their texts in a language."""
     from babel.dates import format_datetime
 
-    environment, told = _environment(words, language), []
+    environment, rendered = _environment(words, language), []
     for event in events:
         template, at = words["events"][event["what"]], datetime.fromisoformat(event["at"]).astimezone(WIB)
-        parts = [template.get("told", {}).get(language, "")]
+        parts = [template.get("text", {}).get(language, "")]
         if "about" in template:
             parts.insert(0, template["about"][language])
         elif event.get("about_on", at.date().isoformat()) != at.date().isoformat():
             parts.insert(0, words["page"]["about"][language])
-        told.append(
+        texts = (environment.from_string(part).render(e=event) for part in parts)
+        rendered.append(
             {
                 "at": at,
-                "at_told": str(format_datetime(at, "d MMM yyyy HH:mm", locale=LOCALES[language])) + " WIB",
+                "at_text": str(format_datetime(at, "d MMM yyyy HH:mm", locale=LOCALES[language])) + " WIB",
                 "what": event["what"],
                 "title": template["title"][language],
-                "told": "; ".join(filter(None, (environment.from_string(part).render(e=event) for part in parts))),
+                "text": "; ".join(filter(None, texts)),
             }
         )
-    return told
+    return rendered
 
 
-def _of(words: Mapping[str, Mapping[str, str]], name: str, language: Language) -> str:
+def _translate(words: Mapping[str, Mapping[str, str]], name: str, language: Language) -> str:
     return words[name][language] if name in words else name.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
--- Grain: one row per cohort with appeals: how many wait for an answer, and how the others were answered.
+-- Grain: one row per cohort with appeals, the number that are open, upheld and dismissed.
 -- Parameters: none.
 select
     r.cohort,

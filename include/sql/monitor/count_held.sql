@@ -1,5 +1,5 @@
 -- Grain: one row per reason for which recipients are held.
--- Parameters: none; of `counted`.
+-- Parameters: none. Reads the temporary table `counted` (create_counted.sql).
 select
     because,
     count(*) as held

@@ -1,6 +1,6 @@
--- Grain: one row, how many were revoked and are not listed, and how many were reinstated and are listed, though a
--- version was due since.
--- Parameters: before: the day; what happened on it has its version in the night.
+-- Grain: one row, the number of revoked people who are not listed, and of reinstated people who are still listed,
+-- although a version has been due since.
+-- Parameters: before: the day. What happened on it is in the version of the following night.
 select
     (
         select count(*)

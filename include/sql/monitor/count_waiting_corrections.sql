@@ -1,4 +1,4 @@
--- Grain: one number, the requests of corrected NIKs that wait for another person.
+-- Grain: one row, the number of requests of corrected NIKs that wait for another person's approval.
 -- Parameters: none.
 select count(distinct c.request)
 from corrections as c

@@ -1,5 +1,5 @@
--- Grain: one row per recipient of a cohort, where they stand by its decision, else by its latest intake; gone with the
--- transaction.
+-- Grain: one row per recipient of a cohort, with the outcome of its decision, otherwise the standing of its latest
+-- intake. The table is temporary and dropped at the end of the transaction.
 -- Parameters: cohort; decided_deadline_on, or null; deadline_on and as_of of the standing.
 create temporary table counted on commit drop as
 select

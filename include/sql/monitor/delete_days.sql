@@ -1,4 +1,4 @@
--- Grain: what was counted of a cohort by day and platform before.
+-- Grain: one row per WIB day and platform of a cohort, as counted before. Safe to repeat: insert_days.sql counts again.
 -- Parameters: cohort.
 -- Role: ingest.
 delete from cohort_days

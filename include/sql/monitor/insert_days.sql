@@ -1,5 +1,6 @@
--- Grain: one row per WIB day and platform where recipients of a cohort have bought first.
--- Parameters: cohort.
+-- Grain: one row per WIB day and platform with first purchases of a cohort's recipients. Safe to repeat after
+-- delete_days.sql, in the same transaction.
+-- Parameters: cohort. Reads the temporary table `counted` (create_counted.sql).
 -- Role: ingest.
 insert into cohort_days (cohort, paid_on, platform, purchases)
 select

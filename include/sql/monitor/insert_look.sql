@@ -1,4 +1,4 @@
--- Grain: one row per look at somebody's story.
+-- Grain: one row per look at a person's story. Each call adds one.
 -- Parameters: recipient_id, looked_by.
 -- Role: show.
 insert into looks (recipient_id, looked_by)

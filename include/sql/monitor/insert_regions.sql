@@ -1,5 +1,6 @@
--- Grain: one row per province, as in force of its recipients.
--- Parameters: cohort.
+-- Grain: one row per province of a cohort, by the region in force of each recipient. Safe to repeat after
+-- delete_regions.sql, in the same transaction.
+-- Parameters: cohort. Reads the temporary table `counted` (create_counted.sql).
 -- Role: ingest.
 insert into cohort_regions (
     cohort, region_code, selected, purchased, held, overdue, excluded, revoked, reinstated

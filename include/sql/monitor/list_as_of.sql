@@ -1,4 +1,4 @@
--- Grain: one row, the list as it was published at the end of a WIB day; no row before the first version.
+-- Grain: one row, the list that was published at the end of a WIB day; no row before the first version.
 -- Parameters: day.
 select
     v.version,

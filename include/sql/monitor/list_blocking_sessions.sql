@@ -1,5 +1,6 @@
--- Grain: one row per session that holds a lock which others have waited for since before `since`.
--- The login is certain; what the session calls itself is its own word. Reads no table.
+-- Grain: one row per session that blocks others which have waited since before `since`.
+-- The login is certain; the session sets the application name itself. Reads no table of the warehouse.
+-- Parameters: since.
 select
     a.pid,
     a.usename as login,

@@ -1,5 +1,5 @@
--- Grain: one row per recipient who is held since two readings differ on them, and whom nobody has looked into.
--- Parameters: most, so many rows.
+-- Grain: one row per recipient who is held because two readings differ on them, and whose hold is not resolved.
+-- Parameters: most: the highest number of rows.
 -- Role: show.
 select
     d.cohort,

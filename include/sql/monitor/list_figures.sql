@@ -1,4 +1,4 @@
--- Grain: one row per cohort that was counted.
+-- Grain: one row per counted cohort.
 -- Parameters: none.
 select
     cohort,

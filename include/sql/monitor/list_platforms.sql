@@ -1,4 +1,5 @@
--- Grain: one row per platform that has delivered: its newest business date, and the rows of its largest day in force.
+-- Grain: one row per platform that has delivered, with its newest business date and the rows of its largest delivery in
+-- force.
 -- Parameters: none.
 select
     d.platform,

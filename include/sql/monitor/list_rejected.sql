@@ -1,4 +1,4 @@
--- Grain: one row per platform and business date whose latest revision was rejected, and none was accepted since.
+-- Grain: one row per platform and business date whose latest recorded revision was rejected.
 -- Parameters: first_date.
 with latest as (
     select distinct on (platform, business_date)

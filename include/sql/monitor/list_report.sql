@@ -1,5 +1,5 @@
--- Grain: one row per cohort with a roster that had arrived by a day: what could be told of it at the end of that day.
--- Parameters: day; cohorts, deadlines: the calendar's, as known on that day.
+-- Grain: one row per cohort whose roster had arrived by a day, with what was known of it at the end of that day.
+-- Parameters: day; cohorts and deadlines of the calendar, as known on that day.
 with stood as (
     select distinct on (cohort)
         cohort,

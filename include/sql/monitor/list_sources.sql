@@ -1,6 +1,6 @@
--- Grain: one row per cohort with a roster: where its latest standing and decision are, and what days and regions would
--- be counted from now. While it is not decided, every day's intake may change them.
--- Parameters: cohorts, deadlines: the calendar's, as it stands or was known on a day.
+-- Grain: one row per cohort with a roster, with its latest standing and decision, and the state from which its days and
+-- regions would be counted now (`counted_from`) and were counted before. Until the decision, an intake may change that.
+-- Parameters: cohorts and deadlines of the calendar, as known on a day.
 with decided as (
     select
         cohort,

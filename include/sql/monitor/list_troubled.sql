@@ -1,4 +1,4 @@
--- Grain: one row per platform and business date in a window whose delivery was late, rejected or restated.
+-- Grain: one row per platform and business date of a window whose delivery was late, rejected or restated.
 -- Parameters: first_date, last_date.
 select
     platform,

@@ -1,4 +1,4 @@
--- Grain: one row per cohort.
+-- Grain: one row per cohort. Safe to repeat: the row is replaced.
 -- Parameters: cohort, refreshed_at, counted_from, figures.
 -- Role: ingest.
 insert into cohort_figures (cohort, refreshed_at, counted_from, figures)

@@ -22,7 +22,7 @@ ANNOUNCED_ON, H7, DEADLINE_ON = date(2021, 3, 10), date(2021, 4, 1), date(2021, 
 
 @pytest.fixture(scope="module")
 def days_ahead(tmp_path_factory: pytest.TempPathFactory) -> Instance:
-    """Gelombang 12 was due yesterday, and lacks a delivery; 13 has no roster, and its extension is announced in two
+    """Gelombang 12 was due yesterday, without one delivery; 13 has no roster, and its extension is announced in two
     days; 14 has a deadline that no calendar has."""
     folder, today = tmp_path_factory.mktemp("days"), common.today()
     announced_on, deadline_on = today - timedelta(days=4), today - timedelta(days=3)

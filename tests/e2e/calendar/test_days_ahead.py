@@ -1,4 +1,4 @@
-"""What a running system makes of its calendar: which runs there are, what they say, who is told, and who goes on."""
+"""A running system and its calendar: the runs, their notes, the alerts, and a cohort that continues."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_calendars_runs_and_a_cohort_that_goes_on(machine: Machine) -> None:
 
 
 def alerts(machine: Machine) -> str:
-    """The subjects of what operators were told, which begin with what it says."""
+    """The subjects of the alerts, which begin with their texts."""
     with sqlite3.connect(machine.instance.home / "inbox.sqlite") as inbox:
         query = "select subject from messages where recipient = 'operators@sandbox.invalid'"
         return "\n".join(row[0] for row in inbox.execute(query))

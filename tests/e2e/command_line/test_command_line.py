@@ -76,7 +76,7 @@ def test_a_calendar_that_is_wrong(fresh: Instance, tmp_path: Path, text: str, sa
     ],
 )
 def test_an_entry_of_the_calendar_that_is_wrong(fresh: Instance, tmp_path: Path, text: str, said: str) -> None:
-    """It is told; whatever can be read goes on."""
+    """It is reported; the readable entries continue."""
     (tmp_path / "calendar.yaml").write_text(text)
     line = one_line(replace(fresh, calendar=tmp_path / "calendar.yaml").ask("cohorts"))
     assert said in line
@@ -101,8 +101,10 @@ def test_a_database_that_cannot_be_reached(fresh: Instance) -> None:
             assert "cannot be reached" in line
             assert "hush" not in line
     for url in ("postgresql://u:hush@h:notaport/x", "nonsense"):
-        assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).ask("cohorts"))
-    assert "no postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").ask("cohorts"))
+        assert "not a postgresql:// URL" in one_line(with_settings(fresh, PRAKERJA_DATABASE_URL=url).ask("cohorts"))
+    assert "not a postgresql:// URL" in one_line(
+        with_settings(fresh, PRAKERJA_DATABASE_URL="mysql://x/y").ask("cohorts")
+    )
 
 
 def test_a_wrong_key(contradicted: subprocess.CompletedProcess[str]) -> None:
@@ -144,10 +146,10 @@ def test_wrong_usage_is_two(fresh: Instance, usage: list[str]) -> None:
     assert done.stderr
 
 
-def test_what_is_no_card_or_nik_is_said_and_the_rest_is_answered(fresh: Instance) -> None:
+def test_an_invalid_card_or_nik_is_reported_and_the_rest_is_answered(fresh: Instance) -> None:
     done = fresh.ask("explain", "123", "1234567890123456", "--json")
     assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["unknown", "unknown"]
-    assert "no card number (sixteen digits) in place 1" in one_line(done)
+    assert "not a card number (sixteen digits) at position 1" in one_line(done)
 
 
 @pytest.mark.parametrize("command", [["--help"], ["cohorts"]])

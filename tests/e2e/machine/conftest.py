@@ -150,7 +150,7 @@ def approved_by(machine: Machine, cohort: int) -> list[str]:
 
 @pytest.fixture(scope="package")
 def people(decided: Machine) -> dict[str, str]:
-    """A card for whoever a chapter of the operators' guide is about."""
+    """The card of the person of each chapter of the operators' guide."""
     with decided.instance.database("warehouse") as connection:
         cards = "select lpad(r.card_number::text, 16, '0') from recipients r join"
         held = f"{cards} outcomes o using (recipient_id) where o.outcome = 'held' and o.cohort = 12 order by 1 limit 2"
@@ -230,4 +230,4 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ports:
     both = {"willing": ["sleep", "600"], "stubborn": [sys.executable, f"{tmp_path / 'stubborn.py'}"]}
     monkeypatch.setattr(supervision, "commands", lambda *_, **__: both)
     monkeypatch.setattr(supervision, "SLOW_SECONDS", 1.0)
-    return Ports.configured()
+    return Ports.from_environment()

@@ -1,4 +1,4 @@
-"""Days of feeds and cohorts' deadlines are backfilled: what comes of it, and what operators are told."""
+"""Days of feeds and deadlines of cohorts are backfilled: the results, and the alerts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_days_of_feeds_are_backfilled(fed: Machine) -> None:
     assert counted["standings"]
 
 
-def test_operators_are_told_what_failed_and_nothing_personal(fed: Machine) -> None:
+def test_alerts_name_what_failed_and_nothing_personal(fed: Machine) -> None:
     """The world has rejected deliveries: their run is red, and the inbox of the configured connection says so."""
     failed = [run["dag_run_id"] for run in fed.runs("platform_feeds") if run["state"] == "failed"]
     assert failed

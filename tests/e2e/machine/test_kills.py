@@ -44,7 +44,7 @@ def test_what_is_killed_is_started_again_and_leaves_nobody_behind(
 
 
 @pytest.mark.soak
-def test_two_side_by_side_and_whoever_is_killed_takes_everybody_along(machine: Machine, tmp_path: Path) -> None:
+def test_two_side_by_side_and_a_killed_one_leaves_no_process(machine: Machine, tmp_path: Path) -> None:
     """The command itself dies by -9: its supervisor, and all that this had started, end by themselves."""
     (tmp_path / "landing").mkdir()
     other = Instance(tmp_path / "home", tmp_path / "landing", machine.instance.calendar)

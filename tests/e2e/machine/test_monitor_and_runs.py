@@ -55,7 +55,7 @@ def test_one_click_leads_from_the_calendar_to_the_delivery_and_its_log(fed: Mach
     expect(page.get_by_text("Take in a platform's feed").first).to_be_visible()
 
 
-def test_runs_say_what_they_came_to(fed: Machine) -> None:
+def test_runs_have_notes_about_their_outcome(fed: Machine) -> None:
     runs = fed.runs("platform_feeds")
     notes = [each["note"] for each in runs if each["note"]]
     told = r"\d{4}-\d\d-\d\d: [\d,]+ deliveries of \d platforms, [\d,]+ rows, [\d,]+ quarantined.*"

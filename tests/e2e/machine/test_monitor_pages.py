@@ -31,7 +31,7 @@ def test_it_is_in_the_navigation(fed: Machine, admin: Visitor) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_is_drawn_and_can_be_used_by_everybody(fed: Machine, visitor: Visitor, page: str) -> None:
-    """By somebody who likes it light, then dark, then has a phone in hand; and it weighs less than half a megabyte."""
+    """In light and dark mode and on a phone; and each page has less than half a megabyte."""
     for look in ("light", "dark", "phone"):
         size = {"width": 390, "height": 800} if look == "phone" else {"width": 1400, "height": 900}
         theme = "dark" if look == "dark" else "light"

@@ -10,7 +10,7 @@ from tests.support.leaks import leaked
 from tests.support.running_machine import Machine
 
 
-def test_metrics_and_lineage_tell_of_data_and_of_nobody(decided: Machine, collector: Collector) -> None:
+def test_metrics_and_lineage_name_data_and_no_person(decided: Machine, collector: Collector) -> None:
     ours = {name.partition("prakerja.")[2] for name in collector.points if "prakerja." in name}
     wanted = {
         *(f"feed.{name}" for name in ("rows", "quarantined", "rejected", "missing")),
@@ -71,7 +71,7 @@ def test_the_daily_audit_finds_nothing_to_mend(decided: Machine) -> None:
     assert decided.xcom("daily_audit", run_id, "find") == []
 
 
-def test_whoever_was_held_and_had_not_bought_is_revoked_once_another_person_answers(decided: Machine) -> None:
+def test_a_held_person_without_a_purchase_is_revoked_once_another_person_approves(decided: Machine) -> None:
     """One looks into the hold, by a command; the daily audit has Airflow ask another, and their answer carries it out.
 
     Whoever resolved it is not asked, and their answer would not count.

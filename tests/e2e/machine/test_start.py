@@ -25,7 +25,7 @@ def test_it_is_healthy_and_says_where(machine: Machine) -> None:
     assert told.returncode == (0 if all(each["is_well"] for each in status.values()) else 1)
 
 
-def test_three_users_may_do_what_their_roles_say(machine: Machine) -> None:
+def test_three_users_have_the_rights_of_their_roles(machine: Machine) -> None:
     def asked(user: str, method: str, path: str, **how: Any) -> int:
         machine.login(user)
         return machine.http.request(method, f"/api/v2{path}", **how).status_code
@@ -49,12 +49,12 @@ def test_three_users_may_do_what_their_roles_say(machine: Machine) -> None:
 def test_a_second_one_is_refused_in_one_line(machine: Machine, tmp_path: Path) -> None:
     again = machine.instance.run("up")
     assert (again.returncode, again.stderr.strip()) == (
-        1, "it runs already: `make status` tells how it is, `make down` stops it",
+        1, "the system is already running: `make status` shows it, `make down` stops it",
     )  # fmt: skip
     other = Instance(tmp_path / "home", tmp_path, machine.instance.calendar, more=dict(machine.instance.more))
     elsewhere = other.run("up")
     assert elsewhere.returncode == 1
-    assert f"port {machine.port} (airflow) cannot be listened on" in elsewhere.stderr
+    assert f"cannot listen on port {machine.port} (airflow)" in elsewhere.stderr
     assert processes_of(other) == []
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from prakerja.errors import PrakerjaError
-from prakerja.machine import keeper, supervision
+from prakerja.machine import subreaper, supervision
 from prakerja.machine.environment import Ports
 from tests.support.running_machine import Machine, alive, processes_of
 
@@ -51,7 +51,7 @@ def stubborn_below(supervisor: subprocess.Popen[bytes]) -> psutil.Process:
 def test_what_ignores_a_stop_is_named_and_killed(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "PROCESS_SECONDS", 3)
     said: list[str] = []
-    with supervision.supervised(ports, has_own_server=False, tell=said.append) as supervisor:
+    with supervision.supervised(ports, has_own_server=False, report=said.append) as supervisor:
         stubborn = stubborn_below(supervisor)
         below = psutil.Process(supervisor.pid).children(recursive=True)
     assert re.fullmatch(rf"still running after \d+ s: .*\bstubborn \(process {stubborn.pid}\).*", said[0])
@@ -59,13 +59,13 @@ def test_what_ignores_a_stop_is_named_and_killed(ports: Ports, monkeypatch: pyte
 
 
 def test_what_does_not_stop_at_all_is_an_error_that_names_it(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The supervisor's keeper is held, so nobody is even asked to stop; then all of them are killed."""
+    """The supervisor's subreaper is suspended, so nothing is asked to stop; then everything is killed."""
     monkeypatch.setattr(supervision, "SUPERVISOR_SECONDS", 1)
-    monkeypatch.setattr(keeper, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(subreaper, "GRACE_SECONDS", 0)
     below: list[psutil.Process] = []
 
     def hold_it() -> None:
-        with supervision.supervised(ports, has_own_server=False, tell=lambda _: None) as supervisor:
+        with supervision.supervised(ports, has_own_server=False, report=lambda _: None) as supervisor:
             stubborn_below(supervisor)
             below.extend(psutil.Process(supervisor.pid).children(recursive=True))
             supervisor.send_signal(signal.SIGSTOP)

@@ -18,7 +18,7 @@ Shown = tuple[Instance, dict[str, str]]
 OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def test_every_name_is_looked_at_and_rejected_and_told_exactly_to_programs(shown: Shown) -> None:
+def test_every_name_is_rejected_and_given_exactly_to_programs(shown: Shown) -> None:
     instance, _ = shown
     rows = json.loads(instance.run("feeds", "--json").stdout)
     rejected = {row["platform"]: row["reason"] for row in rows if row["status"] == "rejected"}
@@ -26,7 +26,7 @@ def test_every_name_is_looked_at_and_rejected_and_told_exactly_to_programs(shown
     assert [row["platform"] for row in rows if row["status"] == "accepted"] == ["tokopedia"]
 
 
-def test_nothing_that_a_terminal_obeys_is_written_and_no_name_makes_a_line(shown: Shown) -> None:
+def test_no_control_character_is_printed_and_no_name_starts_a_line(shown: Shown) -> None:
     _, found = shown
     assert {"replay", "feeds", "cohorts", "notes"} < set(found)
     for where, text in found.items():

@@ -117,6 +117,6 @@ def listed_niks(programme: Programme, *niks: str) -> list[str]:
 
 
 def told(programme: Programme, card: str) -> list[str]:
-    """What happened to somebody, in order, but for reminders."""
+    """The events of a person's story in order, without reminders."""
     answer = json.loads(programme.run("explain", "-", "--json", given=card).stdout)
     return [event["what"] for event in answer["events"] if event["what"] != "reminded"]

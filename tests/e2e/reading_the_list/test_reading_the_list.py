@@ -32,7 +32,7 @@ def test_it_reads_the_list_and_its_next_version(reader: Reader) -> None:
     assert reader.run().stdout == "version 2: 6 listed\n", "the whole list, too"
 
 
-def test_it_refuses_what_is_bent_old_or_another_ones(reader: Reader) -> None:
+def test_it_refuses_a_changed_old_or_foreign_list(reader: Reader) -> None:
     reader.run()
     revoke([6])
     publishing.publish("second", AT, DAY + timedelta(days=1))
@@ -69,7 +69,7 @@ BENT = {
 
 
 @pytest.mark.parametrize("bent", BENT)
-def test_whatever_it_refuses_it_says_which_list_it_keeps_and_until_when(
+def test_after_a_refusal_it_says_which_list_it_keeps_and_until_when(
     reader: Reader,
     home: Path,
     bent: str,
@@ -94,7 +94,7 @@ def pointer_at(published: Path, version: int) -> bytes:
     return f'{{"version":{version},"manifest":"v{version:06d}/manifest.json","sha256":"{digest}"}}'.encode()
 
 
-def test_a_state_that_a_power_cut_left_empty_is_told_with_the_way_out(reader: Reader) -> None:
+def test_a_state_that_a_power_cut_left_empty_is_reported_with_a_remedy(reader: Reader) -> None:
     (reader.folder / "state.json").write_bytes(b"")
     assert "delete it" in reader.run().stderr
     (reader.folder / "state.json").unlink()

@@ -28,7 +28,7 @@ def await_lookups(instance: Instance, asked: int) -> None:
 
 @pytest.fixture(scope="module")
 def asked(replayed: tuple[Instance, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Everybody of the world asked about, everything fetched, a reader synced; gives what was answered and said."""
+    """Ask about every person, fetch every file, sync a reader; return all answers and output."""
     instance, _ = replayed
     people = instance.people()
     made = instance.ask("keys", "create", "registration", "--scope", "check", "--scope", "list", "--scope", "range",

@@ -58,7 +58,7 @@ def test_a_taken_port_and_a_missing_key_are_one_line(replayed: tuple[Instance, A
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = instance.run("serve", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
-    assert "cannot be listened on" in done.stderr
+    assert "cannot listen on" in done.stderr
     done = instance.ask("serve", "--pin", "/nowhere.pem")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     done = instance.ask("blacklist", "sync", "/tmp/nowhere", "--from", "http://127.0.0.1:9")  # noqa: S108

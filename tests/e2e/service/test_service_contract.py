@@ -11,7 +11,7 @@ from prakerja.blacklist.service import access
 from tests.support.running_service import Api
 
 
-def test_schemathesis_finds_that_it_does_what_its_openapi_says(api: Api, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_difference_from_the_openapi(api: Api, tmp_path: Path) -> None:
     """All phases over all operations, with a key that may do everything; and, by its own check, without one."""
     token = access.create("all", list(access.SCOPES), 10**9, None, created_by="Siti")
     api.service.refresh_keys()

@@ -127,7 +127,7 @@ def test_processes_reachable_from_outside_can_do_their_work(machine: Machine, se
         "receipts": "from prakerja.reminders import receipts; import uuid, datetime as d;"
         "print(receipts.opt_out_by_key(uuid.uuid4(), d.datetime.now(d.UTC)))",
         "monitor": "from prakerja.monitor import overview, story; import datetime as d;"
-        "overview.page(d.datetime.now(d.UTC)); print(story.page(1, 'siti', 'en')['cohort'])",
+        "overview.page(d.datetime.now(d.UTC)); print(story.open_page(1, 'siti', 'en')['cohort'])",
     }
     environment = machine.instance.environment | {
         "PRAKERJA_DATABASE_URL": server.url(f"warehouse_{login}", "warehouse")

@@ -15,6 +15,7 @@ from prakerja.blacklist.publisher import audit
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import freezes
+from prakerja.warehouse import transactions
 from tests.conftest import as_superuser
 from tests.support.audit_log import as_owner, pick, problems, rewrite_log
 from tests.support.small_cohort import DECIDED_ON
@@ -239,7 +240,7 @@ def test_the_expected_tables_are_those_of_the_schema(home: Path) -> None:
 
 def test_the_table_of_audited_tables_is_not_needed_to_verify(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_owner(APPROVE_ON_THE_SLY.replace("'victim'", "'budi'"))
-    monkeypatch.setattr(warehouse, "_seal", lambda _: None)
+    monkeypatch.setattr(transactions, "_seal", lambda _: None)
     freezes.freeze(12, DECIDED_ON, None, because="an earthquake", frozen_by="siti", on=DECIDED_ON)
     with bent("alter table audited rename to other", undo=("alter table other rename to audited",)):
         found = problems()

@@ -144,7 +144,7 @@ def test_what_is_no_json_is_one_clear_line(people: Path, given: str) -> None:
 
 
 def test_the_reason_is_read_by_many(people: Path) -> None:
-    assert "leave cards, NIKs" in refused("-", "--because", f"it is {card(1)}", "--as", "ani", given="{}")
+    assert "leave out cards, NIKs" in refused("-", "--because", f"it is {card(1)}", "--as", "ani", given="{}")
 
 
 def test_a_nik_waits_for_another_person(people: Path) -> None:

@@ -1,4 +1,4 @@
-"""Operators are told over connections to hosts that are allowed outside Airflow, whoever edits the connections."""
+"""Alerts go only to hosts that are allowed outside Airflow, also over connections that a user has edited."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_an_alert_goes_to_no_host_that_airflow_alone_names(
     tell()
     assert got == []
     assert f"prakerja_alerts_approval: messages may not go to 127.0.0.1:{port}" in caplog.text
-    assert "nobody is told" in caplog.text
+    assert "the alert is not sent" in caplog.text
     monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", f"127.0.0.1:{port}")
     tell()
     assert [each["path"] for each in got] == ["/x"]
@@ -71,10 +71,10 @@ def test_a_mail_goes_to_no_host_that_airflow_alone_names(
         connections["prakerja_alerts"] = {"conn_type": kind, "host": host, "extra": '{"to": "ops@example.id"}'}
         tell()
     assert asked == []
-    assert caplog.text.count("an alert could not be told: ") == 2
+    assert caplog.text.count("alert not sent: ") == 2
 
 
-def test_a_mail_is_told_by_an_allowed_host(
+def test_a_mail_is_sent_to_an_allowed_host(
     connections: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with running.running(tmp_path / "inbox.sqlite", KeyStore.from_environment().load_receipts_secrets()) as at:
@@ -94,7 +94,7 @@ def test_a_mail_is_told_by_an_allowed_host(
 def test_a_connection_of_the_environment_is_not_shadowed_in_airflow(
     listener: tuple[int, list[Any]], connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise whoever edits connections takes the approvals' alerts away, by one that names the event."""
+    """Otherwise a user who edits connections could divert the alerts about approvals, by one named for the event."""
     port, got = listener
     monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", "alerts.example")  # the environment's own need not be in it
     monkeypatch.setenv("AIRFLOW_CONN_PRAKERJA_ALERTS", "...")

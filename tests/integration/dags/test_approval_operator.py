@@ -38,7 +38,7 @@ def test_an_answer_is_for_the_batch_that_was_shown(
     assert airflow.recorded == [("ab12cd", "7")], "the user's id, of the batch that was asked about"
 
 
-def test_an_answer_of_nobody_approves_nothing(airflow: Airflow) -> None:
+def test_an_answer_without_a_user_approves_nothing(airflow: Airflow) -> None:
     from airflow.sdk.exceptions import TaskAwaitingInput
 
     parked = airflow.ask()
@@ -61,7 +61,9 @@ def test_a_second_person_is_asked_by_the_same_task(airflow: Airflow) -> None:
     assert airflow.recorded == [("ab12cd", "siti"), ("ab12cd", "budi")]
 
 
-def test_whoever_may_not_approve_leaves_the_request_open(airflow: Airflow, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_without_the_right_leaves_the_request_open(
+    airflow: Airflow, caplog: pytest.LogCaptureFixture
+) -> None:
     from airflow.sdk.exceptions import TaskAwaitingInput
 
     parked = airflow.ask()
@@ -86,12 +88,12 @@ def test_a_rejection_is_kept_with_its_person(airflow: Airflow) -> None:
     from airflow.providers.standard.exceptions import HITLRejectException
 
     parked = airflow.ask()
-    with pytest.raises(HITLRejectException, match="siti rejects ab12cd: settle why"):
+    with pytest.raises(HITLRejectException, match="siti rejects ab12cd: resolve the reason"):
         airflow.answer("siti", "Reject", **parked)
     assert airflow.rejected == [("ab12cd", "siti")]
 
 
-def test_a_rejection_by_whoever_has_no_say_leaves_the_request_open(airflow: Airflow) -> None:
+def test_a_rejection_without_the_right_leaves_the_request_open(airflow: Airflow) -> None:
     from airflow.sdk.exceptions import TaskAwaitingInput
 
     parked = airflow.ask()
@@ -102,7 +104,7 @@ def test_a_rejection_by_whoever_has_no_say_leaves_the_request_open(airflow: Airf
     assert len(airflow.sent) == 2, "the next person can answer"
 
 
-def test_the_log_says_what_became_of_an_answer(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_says_whether_an_answer_counts(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk.exceptions import TaskAwaitingInput
 
     said: list[str] = []
@@ -138,7 +140,7 @@ def test_other_figures_than_those_that_airflow_shows_are_not_asked_about(airflow
     airflow.asked = {**ASKED, "text": changed}
     airflow.ask()
     airflow.asked = {**ASKED, "text": TABLE.replace("by x", "by x\n- **rejected** by budi")}
-    with pytest.raises(AskedBeforeError, match="by other figures, before a rejection"):
+    with pytest.raises(AskedBeforeError, match="with other figures, before a rejection"):
         airflow.operator.execute(airflow.context)
 
 
@@ -153,7 +155,7 @@ def test_an_approval_of_other_figures_than_were_shown_is_not_recorded(airflow: A
     assert airflow.recorded == []
 
 
-def test_a_second_person_is_shown_what_is_so_by_then(airflow: Airflow) -> None:
+def test_a_second_person_is_shown_the_current_figures(airflow: Airflow) -> None:
     from prakerja_approval_operator import AskedBeforeError
 
     airflow.missing = 2
@@ -177,7 +179,7 @@ def test_an_approval_on_the_command_line_ends_the_request(airflow: Airflow) -> N
     assert len(airflow.sent) == 1, "a look leaves the request as it is"
 
 
-def test_nobodys_silence_fails_after_the_patience(airflow: Airflow) -> None:
+def test_a_request_without_an_answer_fails_after_the_patience(airflow: Airflow) -> None:
     from airflow.providers.standard.exceptions import HITLRejectException
 
     parked = airflow.ask() | {"asked_at": (datetime.now(UTC) - timedelta(hours=24, seconds=1)).isoformat()}
@@ -185,7 +187,7 @@ def test_nobodys_silence_fails_after_the_patience(airflow: Airflow) -> None:
         airflow.look(**parked)
 
 
-def test_nothing_to_approve_asks_nobody(airflow: Airflow) -> None:
+def test_without_a_batch_nobody_is_asked(airflow: Airflow) -> None:
     airflow.asked = None
     assert airflow.operator.execute(airflow.context) is None
     assert airflow.sent == []

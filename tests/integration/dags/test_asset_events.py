@@ -1,4 +1,4 @@
-"""Each version of the list, and each delivery, is told once and in order, however often a run is done again."""
+"""Each version of the list and each delivery is announced once and in order, however often a run is repeated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("nothing_told")
 
 
 def told(uri: str = BLACKLIST) -> list[Any]:
-    """What was told of an asset, in order."""
+    """The events of an asset, in order."""
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
 
@@ -59,7 +59,7 @@ def deadline(tried: Callable[..., Tried], monkeypatch: pytest.MonkeyPatch, does:
     return run
 
 
-def test_each_version_is_told_once_whatever_runs_again(
+def test_each_version_is_announced_once_whatever_runs_again(
     tried: Callable[..., Tried], published: PublishedList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night = feeds_of_the_day(tried, monkeypatch, lambda: published.publish(1))
@@ -75,7 +75,7 @@ def test_each_version_is_told_once_whatever_runs_again(
     assert versions() == [1, 2, 3]
 
 
-def test_a_version_whose_task_died_is_told_by_the_next_run_in_order(
+def test_a_version_whose_task_died_is_announced_by_the_next_run_in_order(
     tried: Callable[..., Tried], published: PublishedList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(version: int) -> int:
@@ -90,7 +90,7 @@ def test_a_version_whose_task_died_is_told_by_the_next_run_in_order(
     assert versions() == [1, 2, 3, 4]
 
 
-def test_a_night_that_publishes_nothing_tells_what_is_left_to_be_told(
+def test_a_night_that_publishes_nothing_announces_what_is_left(
     tried: Callable[..., Tried], published: PublishedList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feeds_of_the_day(tried, monkeypatch, lambda: None)
@@ -100,10 +100,10 @@ def test_a_night_that_publishes_nothing_tells_what_is_left_to_be_told(
     assert versions() == [1]
 
 
-def test_what_somebody_says_by_hand_tells_of_no_version(
+def test_an_event_created_by_hand_announces_no_version(
     tried: Callable[..., Tried], published: PublishedList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever may write asset events in Airflow cannot keep readers from hearing of versions."""
+    """A user who may write asset events in Airflow cannot keep versions from being announced."""
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
 
@@ -161,7 +161,7 @@ def test_a_reader_that_is_woken_twice_does_nothing_twice(tried: Callable[..., Tr
     shutil.rmtree(folder)
 
 
-def test_what_was_accepted_is_told_once(
+def test_an_accepted_delivery_is_announced_once(
     tried: Callable[..., Tried], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The task that tells is cleared alone: what was accepted is what it was."""

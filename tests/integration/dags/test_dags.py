@@ -78,7 +78,7 @@ def test_exactly_these_dags_with_these_edges(dags: dict[str, Any]) -> None:
     assert found == EDGES
 
 
-def test_people_can_read_them(dags: dict[str, Any]) -> None:
+def test_dags_have_names_and_documentation(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         assert dag.dag_display_name != dag.dag_id
         for task in dag.tasks:
@@ -135,7 +135,7 @@ def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
     assert decision.action.value == action
 
 
-def test_who_does_not_answer_in_time_rejects_and_that_is_red(dags: dict[str, Any]) -> None:
+def test_no_answer_in_time_is_a_rejection_and_red(dags: dict[str, Any]) -> None:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
     ask = dags["cohort_deadline"].get_task("ask_approval")
@@ -148,7 +148,7 @@ def test_who_does_not_answer_in_time_rejects_and_that_is_red(dags: dict[str, Any
 
 
 @pytest.mark.parametrize("before", ["PRAKERJA_APPROVERS", "PRAKERJA_CASE_WORKERS"])
-def test_the_settings_of_before_stop_the_dags_that_ask(
+def test_settings_of_earlier_versions_stop_the_dags_that_ask(
     dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
     from airflow.dag_processing.dagbag import DagBag
@@ -164,7 +164,7 @@ def test_sensors_give_their_slot_back(dags: dict[str, Any]) -> None:
     assert dags["platform_feeds"].get_task("take_in").partial_kwargs["mode"] == "reschedule"
 
 
-def test_a_calendar_that_is_no_yaml_is_one_clear_import_error(
+def test_a_calendar_that_is_not_yaml_is_one_clear_import_error(
     dags: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.dag_processing.dagbag import DagBag
@@ -201,15 +201,13 @@ def test_an_entry_that_cannot_be_read_is_an_import_error_and_stops_no_other_coho
     assert "2021-02-30" in first
 
 
-def test_what_needs_a_person_is_told_in_an_alert_that_says_it(
-    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_finding_that_needs_a_person_is_an_alert(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from prakerja.errors import PrakerjaError
 
     told: list[dict[str, str]] = []
     report = dags["daily_audit"].get_task("report").python_callable
     alerts = report.__globals__["Alert"].notify.__globals__  # Airflow's plugin manager may have imported another
-    monkeypatch.setitem(alerts, "_connection", lambda event: SimpleNamespace(conn_type="http", event=event))
+    monkeypatch.setitem(alerts, "_find_connection", lambda event: SimpleNamespace(conn_type="http", event=event))
     monkeypatch.setitem(alerts, "_post", lambda _, alert: told.append(alert))
     run = SimpleNamespace(dag_id="daily_audit", run_id="scheduled__2021-03-15")
     lines = ["gelombang-13 has no roster, and its deadline is in 1 day", "gelombang-12 is not in the calendar"]

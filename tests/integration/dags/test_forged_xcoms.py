@@ -1,4 +1,4 @@
-"""Whoever operates DAGs may write XComs: no text in them is executed, and none decides what is triggered."""
+"""A user who operates DAGs may write XComs: no text in them is executed, and none decides what is triggered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def runs(tried: Tried) -> set[tuple[str, str]]:
 
 
 def test_a_forged_finding_or_request_runs_nothing(tried: Callable[..., Tried], home: Path, tmp_path: Path) -> None:
-    """A finding as `find` gives it, a run as lists of runs have it, each with a template in every field."""
+    """A finding as `find` returns it, and a run as lists of runs have it, each with a template in every field."""
     marker = tmp_path / "executed"
     repair = {
         "trigger_run_id": f"forged-{template(marker)}",
@@ -66,7 +66,7 @@ def test_a_platform_is_taken_in_where_the_landing_zone_or_the_list_has_it(
     assert run.states("take_in")[0] == "failed", "at once: nothing heals it"
 
 
-def test_forged_counts_and_deliveries_tell_of_nothing(tried: Callable[..., Tried], home: Path) -> None:
+def test_forged_counts_and_deliveries_are_not_announced(tried: Callable[..., Tried], home: Path) -> None:
     """An operator writes what was accepted, and which platforms there are: no asset hears of it, and no note."""
     from airflow.models.asset import AssetEvent
 
@@ -122,7 +122,7 @@ def test_a_paused_dag_is_named_where_it_is_needed(
 
 
 def test_altered_findings_leave_the_report_red(tried: Callable[..., Tried], home: Path) -> None:
-    """Whoever takes what blocks a cohort out of the findings makes nothing green."""
+    """Removing a blocked cohort from the findings makes no task green."""
     run = tried("daily_audit", "audit")
     run.forge("find", [], key="found")
     run.drive()

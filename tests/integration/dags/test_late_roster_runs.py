@@ -76,14 +76,14 @@ def test_a_paused_dag_is_named_when_somebody_is_due(
     assert "cohort_deadline is paused: unpause it, then clear this task" in capsys.readouterr().out
 
 
-def test_a_roster_that_is_rejected_is_told_in_an_alert(
+def test_a_rejected_roster_is_an_alert(
     tried: Callable[..., Tried], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver_roster(home / "landing", 12, [roster_line(1), roster_line(1)], "2021-03-05", "2021-03-13")
     look = at(monkeypatch, tried("late_deliveries", "look"), TEN_PAST)
     told: list[dict[str, str]] = []
     alerts = look.dag.get_task("take_in").python_callable.__globals__["Alert"].notify.__globals__
-    monkeypatch.setitem(alerts, "_connection", lambda _: SimpleNamespace(conn_type="http"))
+    monkeypatch.setitem(alerts, "_find_connection", lambda _: SimpleNamespace(conn_type="http"))
     monkeypatch.setitem(alerts, "_post", lambda _, alert: told.append(alert))
     look.drive()
     assert look.states("take_in") == ["success"]

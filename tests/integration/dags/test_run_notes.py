@@ -31,41 +31,41 @@ def test_the_note_is_the_last_outcome_and_names_the_red(tried: Callable[..., Tri
         None,
     ],
 )
-def test_what_an_operator_pushes_is_not_told(tried: Callable[..., Tried], forged: Any) -> None:
+def test_an_outcome_that_an_operator_pushes_is_ignored(tried: Callable[..., Tried], forged: Any) -> None:
     run = tried()
     run.end("reconcile")
     run.push("choose", forged)
     assert run.note() == SENTENCE
     run.push("reconcile", forged)
-    assert run.note() == "not told by its task: Reconcile: count"
+    assert run.note() == "not reported by its task: Reconcile: count"
 
 
-def test_an_outcome_of_elsewhere_is_not_told(tried: Callable[..., Tried]) -> None:
+def test_an_outcome_of_another_task_is_ignored(tried: Callable[..., Tried]) -> None:
     """Of another task, another try, another run: signed, and not this one's."""
     run = tried()
     run.end("reconcile", sentence="2 overdue wait for an approval")
     waiting = run.pushed("reconcile")
     run.end("revoke")
     run.push("revoke", waiting)
-    assert run.note() == "2 overdue wait for an approval; not told by its task: Revoke"
+    assert run.note() == "2 overdue wait for an approval; not reported by its task: Revoke"
     run.end("revoke", sentence="0 revoked")
     earlier = run.pushed("revoke")
     run.end("revoke", tried=2)
     assert run.note() == SENTENCE
     run.push("revoke", earlier)
-    assert run.note() == "2 overdue wait for an approval; not told by its task: Revoke"
+    assert run.note() == "2 overdue wait for an approval; not reported by its task: Revoke"
     other = tried(run_id="gelombang-13__deadline__2021-03-13")
     other.end("revoke", sentence=None)
     other.push("revoke", earlier)
-    assert other.note() == "not told by its task: Revoke"
+    assert other.note() == "not reported by its task: Revoke"
 
 
-def test_an_outcome_that_was_taken_away_is_missed(tried: Callable[..., Tried]) -> None:
+def test_a_deleted_outcome_is_reported_as_missing(tried: Callable[..., Tried]) -> None:
     run = tried()
     run.end("reconcile", sentence="2 overdue wait for an approval")
     run.end("revoke")
     run.take_away("revoke")
-    assert run.note() == "2 overdue wait for an approval; not told by its task: Revoke"
+    assert run.note() == "2 overdue wait for an approval; not reported by its task: Revoke"
 
 
 def test_what_a_person_has_written_stays(tried: Callable[..., Tried]) -> None:
@@ -83,7 +83,7 @@ def test_a_note_is_read_as_text(tried: Callable[..., Tried]) -> None:
     assert run.note() == r"2021-03-05: rejected: \[x\](//e.example)\\n# \<img src=x\>\\x1b\[2J"
 
 
-def test_why_the_audit_has_made_a_run_is_told_where_the_audit_has_told_it(tried: Callable[..., Tried]) -> None:
+def test_the_reason_of_a_repair_is_noted_if_the_audit_confirms_it(tried: Callable[..., Tried]) -> None:
     audit = tried("daily_audit", "audit")
     audit.end("find", sentence="1 found, 1 to be repaired: gelombang-12 has no run of its deadline")
     run = tried(run_id="gelombang-12__deadline__2021-03-13__audit-2021-03-16")

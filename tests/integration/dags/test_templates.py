@@ -53,14 +53,14 @@ def test_the_templates_that_are_fed_are_found(dags: dict[str, Any]) -> None:
     assert {name.rpartition(".")[0] for name in fed_templates(as_before())} == {"as_before.repair", "as_before.report"}
 
 
-def test_what_is_asked_and_told_is_no_template(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_and_alerts_are_not_templates(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests have texts of people and of deliveries in them; so have the alerts that tell of them."""
     import prakerja_alerts as alerts
     from prakerja_alerts import Alert
     from prakerja_approval_operator import BatchApprovalOperator
 
     told: list[dict[str, str]] = []
-    monkeypatch.setattr(alerts, "_connection", lambda _: type("It", (), {"conn_type": "http"}))
+    monkeypatch.setattr(alerts, "_find_connection", lambda _: type("It", (), {"conn_type": "http"}))
     monkeypatch.setattr(alerts, "_post", lambda _, what: told.append(what))
     alert = Alert(event="approval", text="because {{ 7 * 7 }}")
     context: Any = {"dag_run": {"dag_id": "x", "run_id": "y"}}

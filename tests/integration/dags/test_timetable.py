@@ -22,7 +22,7 @@ WAVES = [
 
 
 def all_runs(timetable: Any, *, catchup: bool = True, earliest: datetime | None = None) -> list[str]:
-    """Every run that the timetable gives, as the scheduler asks for them, one after the last."""
+    """Every run that the timetable returns, as the scheduler asks for them, one after the other."""
     import pendulum
     from airflow.timetables.base import TimeRestriction
     from airflow.utils.types import DagRunType

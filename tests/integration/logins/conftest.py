@@ -8,6 +8,7 @@ import pytest
 
 from prakerja import warehouse
 from prakerja.machine.environment import METADATA
+from prakerja.warehouse import locks, session_settings, transactions
 
 
 @pytest.fixture
@@ -19,7 +20,8 @@ def embedded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let waits for a lock end after a second instead of minutes."""
-    for name in ("EXCLUSIVE_SECONDS", "SEAL_SECONDS", "LOCK_SECONDS"):
-        monkeypatch.setattr(warehouse, name, 1)
-    monkeypatch.setattr(warehouse, "NOTICE_SECONDS", 0.2)
+    """Let every wait end after a second, not after minutes."""
+    monkeypatch.setattr(locks, "EXCLUSIVE_SECONDS", 1)
+    monkeypatch.setattr(transactions, "SEAL_SECONDS", 1)
+    monkeypatch.setattr(session_settings, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(locks, "NOTICE_SECONDS", 0.2)

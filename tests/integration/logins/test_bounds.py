@@ -15,6 +15,7 @@ from prakerja import embedded_postgres, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 from prakerja.warehouse import RefusedError, UnavailableError
+from prakerja.warehouse.errors import refusal_error
 
 LOGINS = [each for each in embedded_postgres.LOGINS if each.startswith("warehouse_")]
 OUTSIDE = ("warehouse_service", "warehouse_receipts", "warehouse_monitor", "warehouse_reader")
@@ -106,5 +107,5 @@ def test_a_refused_login_gets_a_reason(home: Path, monkeypatch: pytest.MonkeyPat
     ],
 )  # fmt: skip
 def test_messages_of_the_server_are_translated(said: str, why: str | None) -> None:
-    error = warehouse._connection_error(said, "db.example", None)
+    error = refusal_error(said, "db.example", None)
     assert (error is None) if why is None else (why in str(error))

@@ -202,7 +202,7 @@ def test_a_waiting_transaction_names_the_holder(home: Path, impatient: None, cap
         wait = "set local lock_timeout = '1s'; lock table provider_pace in exclusive mode"
         with pytest.raises(UnavailableError) as raised, warehouse.transaction("remind") as connection:
             connection.exec_driver_sql(wait)
-    assert re.search(r"which warehouse_worker \(a thief's, session \d+\) holds", str(raised.value))
+    assert re.search(r"that warehouse_worker \(a thief's, session \d+\) holds", str(raised.value))
     assert "waiting for a lock that warehouse_worker (a thief's" in caplog.text
 
 
@@ -248,7 +248,7 @@ def test_an_upgrade_names_the_sessions_that_block_it(new_database: Any, impatien
         reader.execute("lock table alembic_version in access share mode")
         assert schema.upgrade() == schema.newest_revision(), "who reads is in nobody's way"
         reader.execute("lock table batches in access share mode")
-        in_the_way = pytest.raises(UnavailableError, match=r"which postgres \(.*since 20.* holds")
+        in_the_way = pytest.raises(UnavailableError, match=r"that postgres \(.*since 20.* holds")
         with in_the_way, warehouse.transaction(as_owner=True) as connection:
             connection.exec_driver_sql("alter table batches add column more text")
     warehouse.close_connections()

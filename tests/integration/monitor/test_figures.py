@@ -19,9 +19,9 @@ from tests.support.small_cohort import PEOPLE, bought, restate
 
 
 def test_days_and_regions_add_up_to_the_cohort(shown: Cohort) -> None:
-    found = figures.of_cohorts()[12]
+    found = figures.load_figures()[12]
     assert found.by_day == {date(2021, 3, 8): {"tokopedia": PEOPLE - 2}}
-    (region,) = figures.regions_of(12)
+    (region,) = figures.list_regions(12)
     assert region["selected"] == PEOPLE == found.counts["selected"]
     assert region["purchased"] == PEOPLE - 2 == found.counts["purchased"]
     assert (region["revoked"], region["reinstated"]) == (2, 0)
@@ -32,10 +32,10 @@ def test_counted_again_where_something_has_changed_and_only_there(home: Path, sh
     assert figures.refresh(NOW) == []
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # the second has bought after all
     assert figures.refresh(NOW) == [12]
-    assert figures.of_cohorts()[12].counts["reinstatements_proposed"] == 1
+    assert figures.load_figures()[12].counts["reinstatements_proposed"] == 1
 
 
-def test_who_counts_does_not_wait_for_ever_and_leaves_nobody_else_impatient(
+def test_counting_does_not_wait_for_ever_and_changes_no_other_timeout(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "PATIENCE_SECONDS", 1)
@@ -53,9 +53,9 @@ def test_an_open_cohort_is_counted_by_its_latest_intake(cohort: Cohort) -> None:
         connection.exec_driver_sql("update rosters set arrived_on = '2021-03-05'")
     standing.refresh_standings(day)
     assert figures.refresh(NOW) == [12]
-    found = figures.of_cohorts()[12]
+    found = figures.load_figures()[12]
     assert (found.counts["as_of"], found.counts["at_risk"]) == ("2021-03-10", 2)
-    assert curves.curve(find_cohort(12), found)[-1] == curves.Point(
+    assert curves.build_curve(find_cohort(12), found)[-1] == curves.Point(
         4, date(2021, 3, 9), PEOPLE - 2, (PEOPLE - 2) / PEOPLE
     )
 
@@ -77,12 +77,12 @@ def test_the_forecast_goes_on_as_earlier_cohorts_did(home: Path) -> None:
         13: figures_of(13, {8: 40, 3: 20}, selected=200),
     }
     cohort = find_cohort(13)
-    before = curves.earlier(cohort, curves.every(known, date.max))
+    before = curves.earlier_curves(cohort, curves.build_curves(known, date.max))
     assert list(before) == [12]
-    expected = curves.forecast(curves.curve(cohort, known[13]), 200, before)
+    expected = curves.forecast(curves.build_curve(cohort, known[13]), 200, before)
     assert expected == curves.Forecast(low=70, middle=70, high=70, cohorts=1, not_bought_now=140, days_left=3)
 
 
 def test_without_earlier_cohorts_nothing_is_forecast(home: Path) -> None:
-    points = curves.curve(find_cohort(12), figures_of(12, {8: 10, 3: 5}))
+    points = curves.build_curve(find_cohort(12), figures_of(12, {8: 10, 3: 5}))
     assert curves.forecast(points, 100, {}) is None

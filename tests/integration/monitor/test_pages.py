@@ -68,7 +68,7 @@ def test_each_look_is_in_the_audit_log_and_is_kept_before_anything_is_shown(
     assert looking.get("/person/1?language=id").headers["cache-control"] == "no-store"
 
     def refused(*_: object, **__: object) -> None:
-        raise warehouse.UnavailableError("the warehouse broke off")
+        raise warehouse.UnavailableError("the warehouse failed")
 
     monkeypatch.setattr(story.warehouse, "execute", refused)
     answer = looking.get("/person/1?language=id")
@@ -88,7 +88,7 @@ def test_an_operator_sees_what_a_revision_changed(client: Client, home: Path) ->
     assert not re.search(r"\d{12}", shown.split("What a revision changed", 1)[1])
 
 
-def test_nobodys_number_stands_on_a_page(client: Client, home: Path) -> None:
+def test_no_page_contains_a_persons_number(client: Client, home: Path) -> None:
     looking = client(rows=True, people=True)
     people = [roster_line(n).split(",") for n in range(1, PEOPLE + 1)]
     secrets = {value for person in people for value in person if len(value) > 6}
@@ -130,7 +130,7 @@ def test_every_chart_has_a_table_and_a_csv(client: Client) -> None:
         ("/static/x/../../app.py", 404), ("/data-docs/%2e%2e/keys/contact_key.b64", 404),
     ],
 )  # fmt: skip
-def test_what_is_asked_wrongly_gets_a_line(client: Client, path: str, status: int) -> None:
+def test_an_invalid_request_gets_a_line(client: Client, path: str, status: int) -> None:
     answer = client(rows=True).get(path)
     assert answer.status_code == status
     assert "Traceback" not in answer.text
@@ -164,12 +164,12 @@ def test_every_event_and_state_has_words_in_both_languages(shown: Cohort) -> Non
     for texts in (*words["states"].values(), *words["reasons"].values(), *words["page"].values()):
         assert set(texts) == {"id", "en"}
     for event in words["events"].values():
-        assert set(event["title"]) == {"id", "en"} == set(event.get("told", event["title"]))
+        assert set(event["title"]) == {"id", "en"} == set(event.get("text", event["title"]))
 
 
-def test_the_story_is_the_one_that_explain_tells(shown: Cohort) -> None:
+def test_the_story_is_that_of_explain(shown: Cohort) -> None:
     (told,) = explanation.explain([card(1)])
-    page = story.page(1, "siti", "en")
+    page = story.open_page(1, "siti", "en")
     assert [event["what"] for event in page["events"]] == [event["what"] for event in told["events"]]
     assert (page["state"], page["cohort"]) == (told["state"], told["cohort"])
     assert json.dumps(page, default=str).count(card(1)) == 0

@@ -27,7 +27,7 @@ def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None
     assert f"<td>{PEOPLE}</td>" in (folder / "index.html").read_text()
 
 
-def test_an_extension_that_is_not_announced_yet_is_told_to_nobody(home: Path, shown: Cohort) -> None:
+def test_an_extension_that_is_not_announced_yet_is_not_published(home: Path, shown: Cohort) -> None:
     (home / "calendar.yaml").write_text(
         "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, extensions: ["
         "{announced_on: 2021-03-20, deadline_on: 2021-03-31, because: flood}]}\n"
@@ -53,22 +53,22 @@ def test_without_a_roster_no_statistics_are_published(home: Path) -> None:
     assert not (home / "publish" / "statistics").exists()
 
 
-def test_a_report_tells_what_could_be_told_then(home: Path, shown: Cohort) -> None:
-    before = report.as_of(DECIDED_ON)
+def test_a_report_has_what_was_known_then(home: Path, shown: Cohort) -> None:
+    before = report.build_report(DECIDED_ON)
     assert (before.total("revoked"), before.total("reinstated")) == (2, 0)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstate(DECIDED_ON + timedelta(days=2))
-    assert report.as_of(DECIDED_ON).as_mapping() == before.as_mapping()
-    after = report.as_of(DECIDED_ON + timedelta(days=2))
+    assert report.build_report(DECIDED_ON).as_mapping() == before.as_mapping()
+    after = report.build_report(DECIDED_ON + timedelta(days=2))
     assert (after.total("revoked"), after.total("reinstated"), after.total("freed")) == (2, 1, 1)
     assert "kepesertaan 2 dari 50 penerima (4,0 %) dicabut" in after.as_text("id")
     assert "2 of 50 recipients (4.0 %) were revoked" in after.as_text("en")
     assert {figure.query for figure in after.figures} == {report.QUERY}
-    asked = report.as_of(DECIDED_ON).cohorts[0] | {"stage": "asked", "revoked": 0}
+    asked = report.build_report(DECIDED_ON).cohorts[0] | {"stage": "asked", "revoked": 0}
     told = report.Report(DECIDED_ON, [asked], after.figures).as_text("en")
     assert "Nobody is revoked: their revocations wait for an approval." in told
-    with pytest.raises(PrakerjaError, match="nothing can be told as of 2021-01-01"):
-        report.as_of(date(2021, 1, 1))
+    with pytest.raises(PrakerjaError, match="there is nothing to report as of 2021-01-01"):
+        report.build_report(date(2021, 1, 1))
 
 
 def test_a_reports_charts_are_drawn(home: Path, shown: Cohort, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: p
         (("reminders", "preview", "12", "--on", "2021-03-07"), "no reminder on 2021-03-07"),
         (("reminders", "opt-out", "1234", "--as", "Ani"), "no roster has this card"),
         (("reminders", "opt-out", card, "--channel", "pigeon", "--as", "Ani"), "sms, email or both"),
-        (("reminders", "opt-out", card, "--as", " "), "who you are"),
+        (("reminders", "opt-out", card, "--as", " "), "give a reason and a person"),
         (("reminders", "lacks", str(many.folder)), "is no CSV that can be read"),
     ):
         code, told = run(*wrong)

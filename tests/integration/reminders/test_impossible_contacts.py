@@ -19,7 +19,7 @@ from tests.support.reminder_desk import NINE, Desk, person, phone
 NUMBER, OTHER, ADDRESS = f"{phone(678)}a", "08l234567890", "siti@x@example"
 CARD = f"{10**15 + 1}"
 TOLD = (
-    "gelombang 12: 2 phone numbers and 1 e-mail address are none, and cannot be written to: see "
+    "gelombang 12: 2 phone numbers and 1 e-mail address are invalid and cannot be written to: see "
     "`prakerja reminders unreachable 12`, then `prakerja correct`"
 )
 
@@ -54,10 +54,10 @@ def test_they_are_counted_until_they_are_corrected_or_the_deadline_is_over(desk:
     assert [(need.what, need.path, need.is_urgent) for need in needs()] == [(TOLD, "cohorts/12", True)]
     correct({"card_number": CARD, "phone": phone(9)})
     (need,) = needs()
-    assert need.what.startswith("gelombang 12: 1 phone number and 1 e-mail address are none")
+    assert need.what.startswith("gelombang 12: 1 phone number and 1 e-mail address are invalid")
     correct({"card_number": f"{10**15 + 3}", "email": "siti@x.example"})
     (need,) = needs()
-    assert need.what.startswith("gelombang 12: 1 phone number is none")
+    assert need.what.startswith("gelombang 12: 1 phone number is invalid")
     last = datetime(2021, 3, 13, 23, 59, tzinfo=WIB)
     assert needs(last)
     assert not needs(last + timedelta(minutes=1))
@@ -66,7 +66,7 @@ def test_they_are_counted_until_they_are_corrected_or_the_deadline_is_over(desk:
 def test_they_are_listed_for_whoever_corrects_them(desk: Desk) -> None:
     send(desk)
     shown = asked("12")
-    assert "3 contacts are none" in shown
+    assert "3 contacts are invalid" in shown
     assert CARD not in shown
     rows = json.loads(asked("--json", "--unmask"))
     assert [(row["cohort"], row["card"], row["what"]) for row in rows] == [
@@ -89,6 +89,6 @@ def test_nothing_tells_the_number(desk: Desk, caplog: pytest.LogCaptureFixture) 
         desk.send(NINE + timedelta(minutes=5))
         outputs = [need.what for need in needs()]
         outputs += [tasks.summaries.summarize_cohort(about), asked(), asked("--json", "--unmask"), caplog.text]
-        outputs.append(json.dumps(figures.of_cohorts()[12].counts))
+        outputs.append(json.dumps(figures.load_figures()[12].counts))
     people = [NUMBER, OTHER, ADDRESS, NUMBER.rstrip("a"), phone(4), "Putri Nama1"]
     assert leaked(people, "\n".join(outputs)) == []

@@ -228,7 +228,7 @@ def test_answers_that_came_are_written_down_whatever_fails_after(desk: Desk, mon
     def breaks(*given: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) == 4:
-            raise warehouse.UnavailableError("the warehouse broke off")
+            raise warehouse.UnavailableError("the warehouse failed")
         return real(*given, **named)
 
     monkeypatch.setattr(outbox, "exchange", breaks)

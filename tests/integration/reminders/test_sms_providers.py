@@ -198,8 +198,8 @@ def test_what_nobody_understands_needs_a_person_until_the_files_have_it(
         return [need.what for need in monitor.page(at)["needs"] if "receipts" in need.what]
 
     assert needs(now) == [
-        "the gateway sms has sent 2 receipts with the status undelivered: say in include/sms_providers/gateway.yaml "
-        "what it means"
+        "the gateway sms has sent 2 receipts with the status undelivered: define it in "
+        "include/sms_providers/gateway.yaml"
     ]
     assert not needs(now + timedelta(days=8))
     given = load_provider("sms")

@@ -13,7 +13,7 @@ from prakerja.calendar import Cohort
 from prakerja.reminders import overview
 from prakerja.revocations import decision, states
 from prakerja.settings import PROJECT
-from prakerja.warehouse import RefusedError
+from prakerja.warehouse import RefusedError, transactions
 from tests.support.small_cohort import DECIDED_ON, card, carry_out, revoked
 
 
@@ -166,7 +166,7 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
 
 def test_the_next_process_seals_after_one_was_killed(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as dying:
-        dying.setattr(warehouse, "_seal", lambda _: None)
+        dying.setattr(transactions, "_seal", lambda _: None)
         decision.decide(cohort, DECIDED_ON)
     before = audit.list_entries(1000)
     assert "outcomes" not in {fact for row in before for fact in row["facts"]}

@@ -41,7 +41,7 @@ def refused(*arguments: str) -> str:
 
 def test_a_freeze_from_start_to_lift(cohort: Cohort) -> None:
     told = said("freeze", "start", "--cohort", "12", "--from", "2021-03-15", "--to", "2021-03-20", *WHO)
-    assert told == "freeze 1: gelombang-12 is not revoked from 2021-03-15 to 2021-03-20\n"
+    assert told == "freeze 1: nobody of gelombang-12 is revoked from 2021-03-15 to 2021-03-20\n"
     assert "flood in NTT" in said("freeze")
     assert said("freeze", "lift", "1", *WHO) == "freeze 1 is lifted\n"
     (freeze,) = json.loads(said("freeze", "list", "--json"))
@@ -87,16 +87,16 @@ def test_an_override_names_what_stops_it_and_is_written_down(cohort: Cohort) -> 
     told = said("override", "12")
     assert "gelombang-12 is stopped: feeds_missing: sisnaker 2021-03-10" in told
     attempt = told.split("--attempt ")[1].split()[0]
-    assert "an override names attempt, reason and person" in refused("override", "12", "--attempt", attempt)
-    assert "ani answers for gelombang-12" in said("override", "12", "--attempt", attempt, *WHO)
+    assert "an override needs attempt, reason and person" in refused("override", "12", "--attempt", attempt)
+    assert "ani overrides the breaker of gelombang-12" in said("override", "12", "--attempt", attempt, *WHO)
     assert "overridden by ani" in said("override", "12")
 
 
 def test_what_is_said_of_people_carries_no_number(cohort: Cohort) -> None:
     for because in ("card 1000000000000001 bought", "called 081234567890"):
         told = refused("suspend", "start", card(2), "--because", because, "--as", "Ani")
-        assert told == "--because and --as are read by many: leave cards, NIKs and phone numbers out"
-    assert "say why, and who you are" in refused("withdraw", card(2), "--because", " ", "--as", "Ani")
+        assert told == "--because and --as are shown to others: leave out cards, NIKs and phone numbers"
+    assert "give a reason and a person" in refused("withdraw", card(2), "--because", " ", "--as", "Ani")
 
 
 def test_the_log_is_verified_and_shown(cohort: Cohort) -> None:

@@ -77,7 +77,7 @@ def test_the_deliveries_missing_now_are_shown(stopped: Cohort, home: Path) -> No
 
 
 def figures_missing() -> list[tuple[str, date]]:
-    return sorted(figures.missing())
+    return sorted(figures.missing_deliveries())
 
 
 def test_an_open_cohort_awaits_the_deliveries_missing_now(cohort: Cohort, home: Path) -> None:

@@ -204,7 +204,7 @@ def test_what_was_carried_out_without_a_signature_can_be_signed_afterwards(
         publishing.publish("first", AT, DECIDED_ON)
     assert list(approval.yield_waiting_batches()) == [], "no run asks about it"
     done = sign(digest[:16], signers["siti"])
-    assert "it is carried out, and the list has it from its next version on" in done.output, done.exception
+    assert "it is carried out, and the next version of the list has it" in done.output, done.exception
     assert publishing.publish("first", AT, DECIDED_ON) == 1
 
 

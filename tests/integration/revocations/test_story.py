@@ -85,10 +85,10 @@ def test_the_page_shows_the_day_that_a_fact_is_about(live_cohort: Cohort) -> Non
     on = today()
     people.suspend(card(1), on - timedelta(days=6), is_permanent=False, because="an inquiry", suspended_by="ani")
     for language, word in (("en", "from"), ("id", "mulai")):
-        (event,) = (e for e in story.page(1, "siti", language)["events"] if e["what"] == "suspended")  # type: ignore[arg-type]
-        assert event["told"].startswith(f"{word} {(on - timedelta(days=6)).day} ")
+        (event,) = (e for e in story.open_page(1, "siti", language)["events"] if e["what"] == "suspended")  # type: ignore[arg-type]
+        assert event["text"].startswith(f"{word} {(on - timedelta(days=6)).day} ")
         assert event["at"].date() == on
-        assert "an inquiry" in event["told"]
+        assert "an inquiry" in event["text"]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -163,8 +163,8 @@ def test_what_a_person_approves_today_comes_before_what_a_replay_then_does(cohor
     assert datetime.fromisoformat(approved["at"]).date() == today()
     assert revoked["at"] >= approved["at"]
     assert revoked["about_on"] == DECIDED_ON.isoformat()
-    (page,) = (event for event in story.page(1, "siti", "en")["events"] if event["what"] == "revoked")
-    assert page["told"].startswith("for 15 March 2021; with effect from 14 March 2021")
+    (page,) = (event for event in story.open_page(1, "siti", "en")["events"] if event["what"] == "revoked")
+    assert page["text"].startswith("for 15 March 2021; with effect from 14 March 2021")
 
 
 # -- spared ------------------------------------------------------------------------------------------------------------
@@ -196,10 +196,12 @@ def test_a_spared_recipient_has_the_row_that_spared_them(cohort: Cohort, home: P
     assert found["spared_by"] == {"platform": "tokopedia", "business_date": "2021-03-08", "revision": 2, "line": 2}
     (event,) = (event for event in found["events"] if event["what"] == "spared")
     assert {name: event[name] for name in found["spared_by"]} == found["spared_by"]
-    page = story.page(2, "siti", "en")
-    assert page["state_told"] == "spared (not revoked)"
+    page = story.open_page(2, "siti", "en")
+    assert page["state_text"] == "spared (not revoked)"
     assert page["because"].endswith(": tokopedia, feed of 8 March 2021 (revision 2, line 2)")
-    assert story.page(2, "siti", "id")["because"].endswith(": tokopedia, data tanggal 8 Maret 2021 (revisi 2, baris 2)")
+    assert story.open_page(2, "siti", "id")["because"].endswith(
+        ": tokopedia, data tanggal 8 Maret 2021 (revisi 2, baris 2)"
+    )
     assert told(1)["state"] == "revoked"
 
 
@@ -210,7 +212,7 @@ def test_a_recipient_who_was_spared_without_a_row_has_a_reason(cohort: Cohort) -
     revocation.revoke(cohort, made, DECIDED_ON)
     found = told()
     assert (found["state"], found["because"], found["spared_by"]) == ("spared", "known_before_revocation", None)
-    assert story.page(1, "siti", "en")["because"] == "what became known before the revocation speaks for them"
+    assert story.open_page(1, "siti", "en")["because"] == "evidence from before the revocation is in their favour"
 
 
 def test_the_command_shows_times_in_wib(cohort: Cohort, home: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_report_has_the_figures_of_6_april_2021(make: Callable[..., dict[int
     decided = [cohort.decided_on for cohort in calendar.calendar().values() if cohort.decided_on < told_on]
     Player("Louisa").play([*decided, told_on])
 
-    told = report.as_of(told_on)
+    told = report.build_report(told_on)
     revoked = {row["cohort"]: row["revoked"] for row in told.cohorts}
     assert revoked == {number: truth["overdue"] for number, truth in truths.items()} | {13: 0}
     assert all(revoked[number] == count for number, count in REVOKED.items() if number in revoked)

@@ -1,9 +1,9 @@
 "use strict";
-// The pages work without this: it draws the charts, keeps what is shown up to date, and finds its way out of the frame.
+// The pages work without this script. It draws the charts, refreshes the figures, and opens links outside the frame.
 
 const root = document.documentElement;
 
-// Airflow's own choice of light or dark, which it keeps beside its pages.
+// Follow Airflow's own choice of light or dark, which it keeps in the local storage.
 function theme() {
   const chosen = localStorage.getItem("theme");
   const isDark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -22,7 +22,7 @@ async function draw(figure) {
   const { view } = await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: true, config, tooltip: { theme: root.dataset.theme } });
   views.get(figure)?.finalize();
   views.set(figure, view);
-  for (const link of place.querySelectorAll("a")) link.setAttribute("tabindex", "-1"); // the table has them for the keyboard
+  for (const link of place.querySelectorAll("a")) link.setAttribute("tabindex", "-1"); // the keyboard reaches them in the table
   place.querySelector("svg")?.setAttribute("aria-hidden", "true");
 }
 
@@ -51,15 +51,15 @@ function countDown() {
   }
 }
 
-// What changes while the page is open is exchanged; whoever reads, types or has something open is left alone.
+// Replace the content when it changes, keeping the focus and open details. Leave a page alone while a field has the focus.
 let tag = null;
 async function refresh() {
   const main = document.querySelector("main");
   if (document.hidden || !main.dataset.live) return;
   try {
     const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-    if (answer.status === 401 || answer.status === 403) document.getElementById("told").className = "warn";
-    if (!answer.ok && answer.status !== 304) document.getElementById("told").textContent = "These figures are not kept up to date any more: log in again.";
+    if (answer.status === 401 || answer.status === 403) document.getElementById("status").className = "warn";
+    if (!answer.ok && answer.status !== 304) document.getElementById("status").textContent = "These figures are no longer refreshed: log in again.";
     if (answer.status === 304 || !answer.ok) return;
     const first = tag === null;
     tag = answer.headers.get("ETag");
@@ -75,11 +75,11 @@ async function refresh() {
     if (focused) (document.getElementById(focused) || main.querySelector(`a[href="${CSS.escape(focused)}"]`))?.focus();
     countDown();
     drawAll();
-    document.getElementById("told").textContent = "The figures have changed.";
-  } catch { /* the server is away for a moment: what is shown stays */ }
+    document.getElementById("status").textContent = "The figures have changed.";
+  } catch { /* the server does not answer for a moment: keep the figures */ }
 }
 
-// Airflow shows this in a frame that may not leave itself: its own page follows the link.
+// Airflow shows this page in a frame that may not navigate the window: the outer page follows the link instead.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-save]");
   if (button) return void save(button);
