@@ -14,7 +14,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u PRAKERJA_MESSAGE_HOSTS -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help python install demo up down status logs test test-fast soak bench check lint audit clean requirements schemas bundle screenshots secrets
+.PHONY: help python install demo up down status logs test test-fast soak bench check lint audit clean requirements schemas docs bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -121,6 +121,10 @@ requirements: install ## pin requirements.in and its part requirements-runtime.i
 schemas: install ## write the contract's JSON Schemas and the service's OpenAPI anew
 	$(BIN)/python -m prakerja.blacklist.contract
 	$(BIN)/python -c "import json; from prakerja.blacklist.service.app import described; print(json.dumps(described(), indent=2))" > docs/openapi.json
+
+docs: install ## write docs/cli.md and docs/configuration.md anew, from the commands' help and the settings
+	$(BIN)/typer prakerja.cli utils docs --name prakerja --output docs/cli.md
+	$(BIN)/prakerja settings --markdown > docs/configuration.md
 
 bundle: install ## build what draws the monitor's charts in browsers, from the wheel
 	$(BIN)/python -c "import vl_convert; from prakerja.monitor.drawing import VEGA_LITE; print(vl_convert.javascript_bundle(vl_version=VEGA_LITE), end='')" > include/prakerja/monitor/static/vega.js

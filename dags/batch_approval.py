@@ -17,36 +17,36 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-from acting_task import act
-from alerts import FAILURE, Alert
-from prakerja import workflow
+from prakerja import tasks
 from prakerja.people import load_people
 from prakerja.settings import WIB, wib_today
+from prakerja_alerts import FAILURE, Alert
 from prakerja_approval_operator import ask_approval
 from prakerja_assets import PUBLISHES, tell_versions
-from task_policy import DEFAULT_ARGS
+from prakerja_task_identity import assume_task_identity
+from prakerja_task_policy import DEFAULT_ARGS
 
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
 
 
 def conf() -> dict[str, Any]:
-    return act()["dag_run"].conf
+    return assume_task_identity()["dag_run"].conf
 
 
 def request_approval() -> dict[str, Any] | None:
-    return workflow.request_batch_approval(conf())
+    return tasks.batches.request_batch_approval(conf())
 
 
 def record_approval(digest: str, login: str) -> str:
-    return workflow.record_approval(workflow.named_batch(conf())[0], digest, login, wib_today())
+    return tasks.answers.record_approval(tasks.batches.read_batch_conf(conf())[0], digest, login, wib_today())
 
 
 def record_rejection(digest: str, login: str) -> str:
-    return workflow.record_rejection(workflow.named_batch(conf())[0], digest, login, wib_today())
+    return tasks.answers.record_rejection(tasks.batches.read_batch_conf(conf())[0], digest, login, wib_today())
 
 
 def is_approval_missing(digest: str) -> bool:
-    return workflow.is_approval_missing(workflow.named_batch(conf())[0], digest)
+    return tasks.answers.is_approval_missing(tasks.batches.read_batch_conf(conf())[0], digest)
 
 
 @dag(
@@ -65,8 +65,8 @@ def batch_approval():
 
     @task(task_display_name="Revoke or reinstate, publish the blacklist", **PUBLISHES)
     def carry_out(*, inlet_events=None, outlet_events=None) -> dict[str, int | None]:
-        done = workflow.carry_out_batch(conf(), datetime.now(UTC))
-        tell_versions(inlet_events, outlet_events, workflow.published_version())
+        done = tasks.batches.apply_batches(conf(), datetime.now(UTC))
+        tell_versions(inlet_events, outlet_events, tasks.reader.published_version())
         return done
 
     ask >> carry_out()

@@ -24,13 +24,13 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
-from acting_task import act
-from alerts import FAILURE, Alert
-from prakerja import workflow
+from prakerja import tasks
 from prakerja.settings import WIB
+from prakerja_alerts import FAILURE, Alert
 from prakerja_assets import BLACKLIST
-from run_notes import OUTCOME, pull_signed, push_outcome
-from task_policy import DEFAULT_ARGS
+from prakerja_run_notes import OUTCOME, pull_signed, push_outcome
+from prakerja_task_identity import assume_task_identity
+from prakerja_task_policy import DEFAULT_ARGS
 
 
 @dag(
@@ -54,20 +54,20 @@ def blacklist_readers():
     def await_list() -> bool:
         events: Any = get_current_context()["triggering_asset_events"]
         told = [event.extra.get("version", 0) for event in events[BLACKLIST]] if BLACKLIST in events else []
-        return workflow.has_fresh_list(max(told, default=0))
+        return tasks.reader.has_fresh_list(max(told, default=0))
 
     @task(task_display_name="Sync the reader's copy")
     def sync_list(*, ti=None) -> dict[str, Any]:
-        act()
-        synced = workflow.sync_list()
-        push_outcome(ti, workflow.tell_of_sync(synced))
+        assume_task_identity()
+        synced = tasks.reader.sync_list()
+        push_outcome(ti, tasks.summaries.summarize_sync(synced))
         return synced
 
     @task(task_display_name="React as a registration would")
     def react(*, ti=None) -> dict[str, int]:
-        act()
-        reacted = workflow.react_to_list()
-        push_outcome(ti, workflow.tell_of_reader(pull_signed(ti, OUTCOME, "sync_list"), reacted))
+        assume_task_identity()
+        reacted = tasks.reader.react_to_list()
+        push_outcome(ti, tasks.summaries.summarize_reader(pull_signed(ti, OUTCOME, "sync_list"), reacted))
         return reacted
 
     await_list() >> sync_list() >> react()

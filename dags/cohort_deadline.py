@@ -32,24 +32,24 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Param, PokeReturnValue, TriggerRule, dag, task
 
-import telemetry
-from acting_task import act
-from alerts import FAILURE, Alert
-from cohort_timetable import CohortTimetable
-from message_connections import message_connections
-from prakerja import workflow
+import prakerja_telemetry
+from prakerja import tasks
 from prakerja.calendar import calendar, unreadable_entries
 from prakerja.escaping import markdown
 from prakerja.people import load_people
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB, wib_today
+from prakerja_alerts import FAILURE, Alert
 from prakerja_approval_operator import ask_approval
 from prakerja_assets import PUBLISHES, tell_versions
-from run_notes import push_outcome
-from task_policy import DEFAULT_ARGS
+from prakerja_connections import message_connections
+from prakerja_run_notes import push_outcome
+from prakerja_task_identity import assume_task_identity
+from prakerja_task_policy import DEFAULT_ARGS
+from prakerja_timetable import CohortTimetable
 
 load_people()  # a list that cannot be read is an error of the DAG, seen before anybody is asked
-TIMETABLE = CohortTimetable.of(calendar().values())
+TIMETABLE = CohortTimetable.from_cohorts(calendar().values())
 TODAY = wib_today()
 COHORTS = {n: f"gelombang-{n}, until {cohort.as_known_on(TODAY).deadline_on}" for n, cohort in calendar().items()}
 #: An entry that cannot be read stops no other cohort: the page tells it, as the import error of `cohort_calendar.py`.
@@ -60,7 +60,7 @@ KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kin
 
 
 def this_run() -> RunContext:
-    context = act()
+    context = assume_task_identity()
     event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill names its runs itself
     return RunContext.from_cohort_run(
         event.name if event else context["run_id"], context["dag_run"].conf, datetime.now(WIB)
@@ -68,19 +68,27 @@ def this_run() -> RunContext:
 
 
 def request_approval() -> dict[str, Any] | None:
-    return workflow.request_approval(this_run())
+    return tasks.deadline.request_approval(this_run())
 
 
 def record_approval(digest: str, login: str) -> str:
-    return workflow.record_approval((run := this_run()).cohort, digest, login, run.as_of)
+    run = this_run()
+    return tasks.answers.record_approval(run.cohort, digest, login, run.as_of)
 
 
 def record_rejection(digest: str, login: str) -> str:
-    return workflow.record_rejection((run := this_run()).cohort, digest, login, run.as_of)
+    run = this_run()
+    return tasks.answers.record_rejection(run.cohort, digest, login, run.as_of)
 
 
 def is_approval_missing(digest: str) -> bool:
-    return workflow.is_approval_missing(this_run().cohort, digest)
+    return tasks.answers.is_approval_missing(this_run().cohort, digest)
+
+
+def note_outcome(ti: Any, run: RunContext, counts: dict[str, Any] | None = None) -> None:
+    if not run.is_rehearsal:
+        tasks.monitor.refresh_monitor(run.now, run.cohort)
+    push_outcome(ti, tasks.summaries.summarize_cohort(run, counts))
 
 
 def end(why: str) -> EmptyOperator:
@@ -112,32 +120,35 @@ def cohort_deadline():
         task_display_name="Await complete feeds",
     )
     def await_feeds() -> PokeReturnValue:
-        return PokeReturnValue(is_done=workflow.has_complete_feeds(this_run()))
+        return PokeReturnValue(is_done=tasks.deadline.has_complete_feeds(this_run()))
 
     @task(task_display_name="Reconcile: count")
     def reconcile(*, ti=None) -> dict[str, Any]:
-        run, counts = this_run(), dict[str, Any]()
+        run, counts = this_run(), None
         try:
-            return (counts := workflow.reconcile(run))
+            counts = tasks.deadline.reconcile(run)
+            return counts
         finally:
-            push_outcome(ti, workflow.tell_of_cohort(run, counts))
+            note_outcome(ti, run, counts)
 
     @task(task_display_name="Read a second time, and decide")
     def recheck(*, ti=None) -> dict[str, Any]:
         run = this_run()
         try:
-            return telemetry.of_decision(run, workflow.recheck(run))
+            counts = tasks.deadline.recheck(run)
+            prakerja_telemetry.record_decision(run, counts)
+            return counts
         finally:
             if not run.is_rehearsal:
-                push_outcome(ti, workflow.tell_of_cohort(run))
+                note_outcome(ti, run)
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
-        return workflow.choose(this_run())
+        return tasks.deadline.choose(this_run())
 
     ask = ask_approval(request_approval, record_approval, record_rejection, is_approval_missing)
 
-    # It comes back for what the night holds back, what failed for now, and for receipts, until nothing moves any more.
+    # It is poked again for messages that the night holds back, temporary failures and receipts, until nothing is left.
     @task.sensor(
         mode="reschedule",
         poke_interval=300,
@@ -145,21 +156,24 @@ def cohort_deadline():
         task_display_name="Send reminders",
     )
     def send_reminders(*, ti=None) -> PokeReturnValue:
-        # A replay writes to its sandbox, and to nobody else.
-        connections = {} if this_run().is_replay else message_connections()
-        is_done, counts = workflow.send_reminders(run := this_run(), connections)
+        run = this_run()
+        connections = {} if run.is_replay else message_connections()  # a replay writes to its sandbox alone
+        is_done, counts = tasks.deadline.send_reminders(run, connections)
         if is_done:
-            push_outcome(ti, workflow.tell_of_cohort(run))
-        return PokeReturnValue(is_done=is_done, xcom_value=telemetry.of_reminders(run, counts))
+            note_outcome(ti, run)
+        prakerja_telemetry.record_reminders(run, counts)
+        return PokeReturnValue(is_done=is_done, xcom_value=counts)
 
     @task(task_display_name="Require the approval", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def approve_revocation() -> list[str]:
-        return workflow.approve_revocation(this_run())
+        return tasks.deadline.approve_revocation(this_run())
 
     @task(task_display_name="Revoke")
     def revoke(*, ti=None) -> int:
-        revoked = telemetry.of_revocation(run := this_run(), workflow.revoke(run))
-        push_outcome(ti, workflow.tell_of_cohort(run))
+        run = this_run()
+        revoked = tasks.deadline.revoke(run)
+        prakerja_telemetry.record_revocation(run, revoked)
+        note_outcome(ti, run)
         return revoked
 
     @task(
@@ -168,10 +182,11 @@ def cohort_deadline():
         **PUBLISHES,
     )
     def publish_blacklist(*, ti=None, inlet_events=None, outlet_events=None) -> int:
-        version = workflow.publish_blacklist(run := this_run())
-        telemetry.of_list(workflow.measure_list())
-        tell_versions(inlet_events, outlet_events, workflow.published_version())
-        push_outcome(ti, workflow.tell_of_cohort(run))
+        run = this_run()
+        version = tasks.deadline.publish_blacklist(run)
+        prakerja_telemetry.record_list(tasks.reader.measure_list())
+        tell_versions(inlet_events, outlet_events, tasks.reader.published_version())
+        note_outcome(ti, run)
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

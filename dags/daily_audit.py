@@ -30,16 +30,16 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
-import telemetry
-from acting_task import act
-from alerts import ATTENTION, FAILURE, Alert
-from prakerja import workflow
+import prakerja_telemetry
+from prakerja import tasks
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
-from run_notes import pull_signed, push_outcome, push_signed
-from run_triggers import trigger_runs
-from seen_runs import AUDITED, seen
-from task_policy import DEFAULT_ARGS
+from prakerja_alerts import ATTENTION, FAILURE, Alert
+from prakerja_run_notes import pull_signed, push_outcome, push_signed
+from prakerja_run_triggers import trigger_runs
+from prakerja_seen_runs import AUDITED, seen
+from prakerja_task_identity import assume_task_identity
+from prakerja_task_policy import DEFAULT_ARGS
 
 ASKED = "batch_approval"
 FOUND = "found"  # the findings, signed: as a result anybody could write them
@@ -59,40 +59,40 @@ FOUND = "found"  # the findings, signed: as a result anybody could write them
 def daily_audit():
     @task(task_display_name="Compare calendar, decisions and runs")
     def find(*, ti=None) -> list[dict[str, Any]]:
-        act()
+        assume_task_identity()
         found = None
         try:
-            telemetry.measure("blacklist", workflow.measure_list())
+            prakerja_telemetry.measure("blacklist", tasks.reader.measure_list())
             now = datetime.now(WIB)
-            found = workflow.audit_runs(now, lambda event: seen(event, now))
+            found = tasks.audit.audit_runs(now, lambda event: seen(event, now))
             push_signed(ti, FOUND, found)
             return found
         finally:
-            push_outcome(ti, workflow.tell_of_audit(found))
+            push_outcome(ti, tasks.summaries.summarize_audit(found))
 
     # What is triggered, each of these two computes itself: whoever operates DAGs may write the XComs of other tasks.
     @task(task_display_name="Trigger the repairs")
     def repair(*, ti=None) -> list[str]:
-        act()
+        assume_task_identity()
         now = datetime.now(WIB)
-        return trigger_runs(ti, AUDITED, workflow.list_repairs(now, lambda event: seen(event, now)))
+        return trigger_runs(ti, AUDITED, tasks.audit.list_repairs(now, lambda event: seen(event, now)))
 
     @task(task_display_name="Ask for approvals")
     def ask(*, ti=None) -> list[str]:
-        act()
-        return trigger_runs(ti, ASKED, workflow.list_requests(datetime.now(WIB)))
+        assume_task_identity()
+        return trigger_runs(ti, ASKED, tasks.batches.list_requests(datetime.now(WIB)))
 
     @task(task_display_name="Read the list's people again, in turn")
     def recheck(*, ti=None) -> list[dict[str, Any]]:
-        act()
-        differing = workflow.recheck_list(datetime.now(WIB))
+        assume_task_identity()
+        differing = tasks.audit.recheck_list(datetime.now(WIB))
         push_signed(ti, FOUND, differing)
         return differing
 
     @task(task_display_name="Report what needs a person", trigger_rule=TriggerRule.ALL_DONE)
     def report(*, ti=None, dag_run=None) -> None:
         try:
-            workflow.report_audit(pull_signed(ti, FOUND, "find"), pull_signed(ti, FOUND, "recheck"))
+            tasks.audit.report_audit(pull_signed(ti, FOUND, "find"), pull_signed(ti, FOUND, "recheck"))
         except PrakerjaError as error:
             for told in str(error).splitlines():  # an alert each: a mail's subject has room for one
                 Alert(event=ATTENTION, text=told).notify({"dag_run": dag_run})

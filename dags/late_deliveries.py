@@ -24,16 +24,16 @@ from datetime import datetime
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-import telemetry
-from acting_task import act
-from alerts import ATTENTION, FAILURE, Alert
-from prakerja import workflow
+import prakerja_telemetry
+from prakerja import tasks
 from prakerja.settings import WIB
+from prakerja_alerts import ATTENTION, FAILURE, Alert
 from prakerja_assets import ACCEPTED, feed_of
-from run_notes import push_outcome
-from run_triggers import trigger_runs
-from seen_runs import AUDITED, seen
-from task_policy import DEFAULT_ARGS
+from prakerja_run_notes import push_outcome
+from prakerja_run_triggers import trigger_runs
+from prakerja_seen_runs import AUDITED, seen
+from prakerja_task_identity import assume_task_identity
+from prakerja_task_policy import DEFAULT_ARGS
 
 
 @dag(
@@ -50,23 +50,23 @@ from task_policy import DEFAULT_ARGS
 def late_deliveries():
     @task(task_display_name="Take in what has arrived", outlets=[ACCEPTED])
     def take_in(*, ti=None, dag_run=None, outlet_events=None) -> None:
-        act()
+        assume_task_identity()
         now = datetime.now(WIB)
-        rosters, taken = workflow.take_in_late_rosters(now), workflow.take_in_late(now)
+        rosters, taken = tasks.arrivals.take_in_late_rosters(now), tasks.arrivals.take_in_late(now)
         for platform, each in taken:
-            telemetry.of_intake(platform, each)
+            prakerja_telemetry.record_intake(platform, each)
             if each.accepted:
                 outlet_events[ACCEPTED].add(feed_of(platform), extra={"deliveries": each.accepted})
         for rejected in filter(None, [rosters.rejected, *(each.rejected for _, each in taken)]):
             Alert(event=ATTENTION, text="; ".join(rejected)).notify({"dag_run": dag_run})
-        push_outcome(ti, workflow.tell_of_late(taken, rosters))
+        push_outcome(ti, tasks.summaries.summarize_arrivals(taken, rosters))
 
     # It computes itself what goes on: whoever operates DAGs may write the XComs of other tasks.
     @task(task_display_name="Go on with the cohorts")
     def go_on(*, ti=None) -> list[str]:
-        act()
+        assume_task_identity()
         now = datetime.now(WIB)
-        return trigger_runs(ti, AUDITED, workflow.list_resumed_runs(now, lambda event: seen(event, now)))
+        return trigger_runs(ti, AUDITED, tasks.arrivals.list_resumed_runs(now, lambda event: seen(event, now)))
 
     take_in() >> go_on()
 

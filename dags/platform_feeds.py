@@ -31,24 +31,24 @@ from airflow.sdk import (
     task,
 )
 
-import telemetry
-from acting_task import act
-from alerts import FAILURE, Alert, deadline_alert
-from plain_tasks import plain_sensor
-from prakerja import workflow
+import prakerja_telemetry
+from prakerja import tasks
 from prakerja.escaping import one_line
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
+from prakerja_alerts import FAILURE, Alert, deadline_alert
 from prakerja_assets import ACCEPTED, PUBLISHES, tell_deliveries, tell_versions
-from run_notes import pull_all_signed, push_outcome, push_signed
-from task_policy import DEFAULT_ARGS
+from prakerja_plain_tasks import plain_sensor
+from prakerja_run_notes import pull_all_signed, push_outcome, push_signed
+from prakerja_task_identity import assume_task_identity
+from prakerja_task_policy import DEFAULT_ARGS
 
 PATIENCE = timedelta(hours=6)
 LATE_AFTER = timedelta(hours=3)  # 05:00 WIB, when the day's figures are asked for
 
 
 def this_run() -> RunContext:
-    context = act()
+    context = assume_task_identity()
     start = context.get("data_interval_start")
     return RunContext.from_daily_run(context["dag_run"].conf, start and start.astimezone(WIB).date(), datetime.now(WIB))
 
@@ -74,11 +74,11 @@ def may_wait() -> bool:
 def platform_feeds():
     @task(task_display_name="Take in rosters")
     def take_in_rosters() -> dict[str, int]:
-        return workflow.take_in_rosters(this_run())
+        return tasks.feeds.take_in_rosters(this_run())
 
     @task(task_display_name="List the platforms", trigger_rule=TriggerRule.ALL_DONE)
     def list_platforms() -> list[str]:
-        return workflow.list_platforms(this_run())
+        return tasks.feeds.list_platforms(this_run())
 
     @plain_sensor(
         mode="reschedule",
@@ -88,13 +88,13 @@ def platform_feeds():
     )
     def take_in(platform: str, *, ti=None) -> PokeReturnValue:
         get_current_context()["platform"] = one_line(str(platform))[:100]  # Airflow keeps no longer name
-        workflow.require_platform(platform, this_run())  # the list came by an XCom
-        if may_wait() and not workflow.has_arrived(platform, this_run()):
+        tasks.feeds.require_platform(platform, this_run())  # the list came by an XCom
+        if may_wait() and not tasks.feeds.has_arrived(platform, this_run()):
             return PokeReturnValue(is_done=False)
-        taken = workflow.take_in(platform, this_run())
+        taken = tasks.feeds.take_in(platform, this_run())
         push_signed(ti, "accepted", {"platform": platform, "deliveries": taken.accepted})
         push_signed(ti, "counts", {"platform": platform, **taken.counts()})
-        telemetry.of_intake(platform, taken)
+        prakerja_telemetry.record_intake(platform, taken)
         taken.require_all()
         return PokeReturnValue(is_done=True)
 
@@ -109,25 +109,30 @@ def platform_feeds():
         told = inlet_events[ACCEPTED].after(dag_run.run_after)
         for accepted in pull_all_signed(ti, "accepted", "take_in"):
             tell_deliveries(told, outlet_events, accepted["platform"], accepted["deliveries"])
-        return workflow.build_data_docs()
+        return tasks.feeds.build_data_docs()
 
     @task(task_display_name="Refresh every open cohort's standing", trigger_rule=TriggerRule.ALL_DONE)
     def refresh_standing() -> dict[str, dict[str, int]]:
-        return telemetry.of_standing(workflow.refresh_standing(this_run()))
+        standings = tasks.feeds.refresh_standing(this_run())
+        prakerja_telemetry.record_standing(standings)
+        return standings
 
-    @task(task_display_name="Notice late truth, publish the day's list", **PUBLISHES)
+    @task(task_display_name="Apply late evidence, publish the day's list", **PUBLISHES)
     def notice_late_truth(*, ti=None, inlet_events=None, outlet_events=None) -> int | None:
         try:
-            if version := workflow.notice_late_truth(this_run()):
-                telemetry.of_list(workflow.measure_list())
-            tell_versions(inlet_events, outlet_events, workflow.published_version())
+            version = tasks.feeds.apply_late_evidence(this_run())
+            if version:
+                prakerja_telemetry.record_list(tasks.reader.measure_list())
+            tell_versions(inlet_events, outlet_events, tasks.reader.published_version())
             return version
         finally:
-            push_outcome(ti, workflow.tell_of_feeds(this_run(), pull_all_signed(ti, "counts", "take_in")))
+            run = this_run()
+            tasks.monitor.refresh_monitor(run.now)
+            push_outcome(ti, tasks.summaries.summarize_feeds(run, pull_all_signed(ti, "counts", "take_in")))
 
     @task(task_display_name="Close reminders that are too late")
     def close_reminders() -> dict[str, int]:
-        return workflow.close_reminders(this_run())
+        return tasks.feeds.close_reminders(this_run())
 
     close_reminders()
     rosters, names = take_in_rosters(), list_platforms()

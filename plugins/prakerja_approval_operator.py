@@ -11,9 +11,9 @@ from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskAwaitingInput
 
-from alerts import APPROVAL, Alert
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
+from prakerja_alerts import APPROVAL, Alert
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

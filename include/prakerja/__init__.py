@@ -1,1 +1,3 @@
-"""Prakerja Deadlines: who bought a first training in time, who is reminded, who is revoked, and the list of them."""
+"""Kartu Prakerja's purchase deadlines: reminders, revocations and the published blacklist."""
+
+__version__ = "0.2.0"

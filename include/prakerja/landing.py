@@ -74,12 +74,12 @@ def read_manifest(folder: UPath) -> bytes | None:
     path = folder / "manifest.json"
     if not path.is_file():
         return None
-    with _told_as_storage(path), path.open("rb") as file:
+    with translate_storage_errors(path), path.open("rb") as file:
         data: bytes = file.read(MANIFEST_BYTES_MAX + 1)
     return data
 
 
-def strays(root: UPath) -> list[str]:
+def unexpected_files(root: UPath) -> list[str]:
     """What lies in the landing zone beside `feeds/` and `rosters/`, and in `feeds/` beside folders: nobody reads it.
 
     Nor a folder whose name is not UTF-8: the warehouse and Airflow keep none.
@@ -103,7 +103,7 @@ def listed(folder: UPath) -> list[UPath]:
     """What lies in a folder, by name; hidden files and a folder that is not there give nothing."""
     if not folder.is_dir():
         return []
-    with _told_as_storage(folder):
+    with translate_storage_errors(folder):
         return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
 
 
@@ -202,14 +202,14 @@ class _Source(io.RawIOBase):
     def __init__(self, path: UPath) -> None:
         self._path, self.digest, self.size = path, hashlib.sha256(), 0
         self._file: Any = None  # what could not be opened is closed all the same, when it is collected
-        with _told_as_storage(path):
+        with translate_storage_errors(path):
             self._file = path.open("rb")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        with _told_as_storage(self._path):
+        with translate_storage_errors(self._path):
             count = int(self._file.readinto(buffer))
         self.digest.update(memoryview(buffer)[:count])
         self.size += count
@@ -302,7 +302,7 @@ def opened(folder: UPath, file: File, compression: str | None = None) -> Iterato
         raise RejectedError("file_missing", f"{file.name} is not there")
     if not is_inside(path, folder):
         raise RejectedError("file_missing", f"{file.name} leads out of its folder")
-    with _told_as_storage(path):
+    with translate_storage_errors(path):
         size = path.stat().st_size
     if size != file.bytes:
         raise RejectedError("size_mismatch", f"{file.name}: expected {file.bytes} bytes, found {size}")
@@ -332,7 +332,7 @@ def opened_bytes_max() -> int:
 
 
 @contextlib.contextmanager
-def _told_as_storage(path: UPath) -> Iterator[None]:
+def translate_storage_errors(path: UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -148,7 +148,7 @@ class Splitter:
             end = text.find("\n", at)
             end = len(text) if end < 0 else end
             plain = text[at:end].removesuffix("\r")
-            is_told = True
+            is_readable = True
             if '"' not in plain:
                 fields = plain.split(self._separator)
             elif (
@@ -156,7 +156,7 @@ class Splitter:
             ):
                 fields = parts  # each of them in quotes, and no other quote
             else:
-                fields, end, is_told = self._quoted(text, at)
+                fields, end, is_readable = self._quoted(text, at)
                 if end < 0:
                     self._line, self._open = line, text[at:]
                     if len(self._open) > LINE_BYTES_MAX:
@@ -164,13 +164,13 @@ class Splitter:
                     return
             raw = text[at:end].removesuffix("\r")
             if raw:
-                yield line, fields, raw, is_told
+                yield line, fields, raw, is_readable
             line += text.count("\n", at, end) + 1
             at = end + 1
 
     def _quoted(self, text: str, at: int) -> tuple[list[str], int, bool]:
         """Return the fields of the row at `at`, where it ends (-1 where it does not), and whether all are told."""
-        fields, is_told = list[str](), True
+        fields, is_readable = list[str](), True
         while True:
             if text.startswith('"', at):
                 closing = text.find('"', at + 1)
@@ -186,9 +186,9 @@ class Splitter:
                 end = self._end_of_field(text, at)
                 fields.append(text[at:end].removesuffix("\r"))
                 is_whole = '"' not in fields[-1]
-            is_told = is_told and is_whole
+            is_readable = is_readable and is_whole
             if end == len(text) or text[end] == "\n":
-                return fields, end, is_told
+                return fields, end, is_readable
             at = end + 1
 
     def _end_of_field(self, text: str, at: int) -> int:

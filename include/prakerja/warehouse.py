@@ -94,7 +94,7 @@ LOCKS = {
     "corrections": "decide", "decide": "decide", "revoke": "decide", "reminders": "remind", "publish": "publish",
 }  # fmt: skip
 #: What a transaction is for: a role of the database that may add the facts of its area, and of no other.
-Duty = Literal["ingest", "decide", "recheck", "remind", "receive", "publish", "serve", "show", "read"]
+DatabaseRole = Literal["ingest", "decide", "recheck", "remind", "receive", "publish", "serve", "show", "read"]
 SQL = INCLUDE / "sql"
 Connection = sa.Connection
 Row = sa.RowMapping
@@ -131,7 +131,7 @@ def rows(connection: Connection, name: str, **parameters: Any) -> Sequence[sa.Ro
 
 @contextlib.contextmanager
 def transaction(
-    duty: Duty | None = "read", *, one_snapshot: bool = False, as_owner: bool = False
+    duty: DatabaseRole | None = "read", *, one_snapshot: bool = False, as_owner: bool = False
 ) -> Iterator[Connection]:
     """One transaction on the warehouse: all of it, or nothing.
 
@@ -147,7 +147,7 @@ def transaction(
         yield connection
 
 
-def write_in_one_snapshot(duty: Duty, work: Callable[[Connection], Result]) -> Result:
+def write_in_one_snapshot(duty: DatabaseRole, work: Callable[[Connection], Result]) -> Result:
     """Do work that writes by what one snapshot showed, in a transaction; return what it returns.
 
     The snapshot is older than whatever the work waits for: where somebody else has changed the same meanwhile, the
@@ -164,13 +164,13 @@ def write_in_one_snapshot(duty: Duty, work: Callable[[Connection], Result]) -> R
 
 @contextlib.contextmanager
 def _transaction(
-    duty: Duty | None, *, one_snapshot: bool = False, is_read_only: bool = False, as_owner: bool = False
+    duty: DatabaseRole | None, *, one_snapshot: bool = False, is_read_only: bool = False, as_owner: bool = False
 ) -> Iterator[Connection]:
     blockers: list[str] = []
     # A replay decides and publishes as a role of its own, so that the database knows history from what is live.
     works_as = "replay" if duty in ("decide", "publish") and is_replaying.get() else duty
     role = f"prakerja_{works_as}" if duty and not as_owner else None
-    with _told_plainly(blockers, has_snapshot=one_snapshot):
+    with translate_database_errors(blockers, has_snapshot=one_snapshot):
         engine = _engine(url(login=embedded_postgres.OWNER if as_owner else None))
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, _watched(engine, connection, blockers):
@@ -218,7 +218,7 @@ def seal_apart() -> None:
 
     The function is the warehouse's owner's, who could have it leave something behind. Raises `RefusedError`.
     """
-    with _told_plainly(), _thrown_away(SESSION) as connection, connection.begin():
+    with translate_database_errors(), _thrown_away(SESSION) as connection, connection.begin():
         connection.execute(BEGIN, {"actor": acting.get(), "is_replaying": "", "role": "prakerja_publish"})
         connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_SECONDS}s'")
         execute(connection, "blacklist/seal_entries")
@@ -231,7 +231,7 @@ def plain_session() -> Iterator[Connection]:
     It looks into no schema but PostgreSQL's own: a table is `public.x`, and no function, operator or cast of the
     owner's is found by its name. It works as the role that reads, where the login may.
     """
-    with _told_plainly(), _thrown_away(PLAIN_SESSION) as connection:
+    with translate_database_errors(), _thrown_away(PLAIN_SESSION) as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         execute(connection, "audit/fix_settings")
         may_read = "select pg_catalog.pg_has_role(session_user, oid, 'member') from pg_catalog.pg_roles"
@@ -243,7 +243,7 @@ def plain_session() -> Iterator[Connection]:
 @contextlib.contextmanager
 def plain_snapshot(session: Connection, tables: Sequence[str]) -> Iterator[None]:
     """Let a plain session see one snapshot, in which nobody changes what kind of tables these are."""
-    with _told_plainly():
+    with translate_database_errors():
         session.exec_driver_sql("begin isolation level repeatable read, read only")
         try:
             if tables:  # a lock takes no snapshot: what the catalog says from here on is what is read
@@ -279,7 +279,7 @@ def exclusive(name: str, patience_seconds: int = EXCLUSIVE_SECONDS) -> Iterator[
     row gives that a transaction id, and VACUUM removes nothing that has died since the oldest of these began.
     """
     with contextlib.ExitStack() as held:
-        with _told_plainly():
+        with translate_database_errors():
             # AUTOCOMMIT: the session is idle, and not in a transaction.
             engine = _engine(url()).execution_options(isolation_level="AUTOCOMMIT")
             session = held.enter_context(engine.connect())
@@ -291,7 +291,7 @@ def exclusive(name: str, patience_seconds: int = EXCLUSIVE_SECONDS) -> Iterator[
 
 def _take_lock(session: Connection, name: str, sign_of_life: int, patience_seconds: int) -> None:
     """Note in the lock's row that the session holds it, once nobody else does."""
-    began, is_told, pause = time.monotonic(), False, 0.02
+    began, is_readable, pause = time.monotonic(), False, 0.02
     asked = {"duty": LOCKS[name.partition(" ")[0]], "name": name, "sign_of_life": sign_of_life, "actor": acting.get()}
     while (holder := session.execute(TAKE_LOCK, asked).mappings().first()) is not None:
         waited = time.monotonic() - began
@@ -300,9 +300,9 @@ def _take_lock(session: Connection, name: str, sign_of_life: int, patience_secon
                 f"the lock `{name}` was not free within {patience_seconds} s: {_described(holder)} holds it: wait for "
                 "that to end, or end it"
             )
-        if waited >= NOTICE_SECONDS and not is_told:
+        if waited >= NOTICE_SECONDS and not is_readable:
             log.warning("waiting for the lock `%s`, which %s holds", name, _described(holder))
-            is_told = True
+            is_readable = True
         time.sleep(pause)
         pause = min(2 * pause, 0.5)
 
@@ -354,7 +354,7 @@ def _watched(engine: sa.Engine, connection: Connection, blockers: list[str]) -> 
 
 
 @contextlib.contextmanager
-def _told_plainly(blockers: Sequence[str] = (), *, has_snapshot: bool = False) -> Iterator[None]:
+def translate_database_errors(blockers: Sequence[str] = (), *, has_snapshot: bool = False) -> Iterator[None]:
     import psycopg
 
     conflicts: list[type[psycopg.Error]] = [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected]
@@ -398,7 +398,7 @@ class CopyData:
     csv: memoryview
 
     @classmethod
-    def of(cls, table: str, records: pa.Table) -> CopyData:
+    def from_records(cls, table: str, records: pa.Table) -> CopyData:
         """`records` for the table's columns of the same names."""
         import pyarrow as pa
         from pyarrow import csv
@@ -455,7 +455,7 @@ def table(connection: Connection, name: str, types: Mapping[str, str], **paramet
 def is_empty(database: str) -> bool:
     """Whether a database of the server has no table yet: the warehouse, or Airflow's metadata."""
     address = url(database, login=embedded_postgres.DATABASES[database])
-    with _told_plainly(), _engine(address).connect() as connection:
+    with translate_database_errors(), _engine(address).connect() as connection:
         return not connection.scalar(sa.text("select exists (select from pg_tables where schemaname = 'public')"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from prakerja import schema, warehouse, workflow
+from prakerja import schema, tasks, warehouse
 from prakerja.platforms import active_on
 from prakerja.replay.days import due_on
 from prakerja.replay.runs import Runner
@@ -86,14 +86,14 @@ def _work(day: date) -> None:
     """What the tasks of `platform_feeds` call."""
     (due,) = due_on(day, [], None)
     occasion: RunContext = due.run
-    workflow.close_reminders(occasion)
-    workflow.take_in_rosters(occasion)
+    tasks.feeds.close_reminders(occasion)
+    tasks.feeds.take_in_rosters(occasion)
     taken_in = []
-    for platform in workflow.list_platforms(occasion):
-        taken = workflow.take_in(platform, occasion)
+    for platform in tasks.feeds.list_platforms(occasion):
+        taken = tasks.feeds.take_in(platform, occasion)
         taken.require_all()
         taken_in.append({"platform": platform, **taken.counts()})
-    workflow.refresh_standing(occasion)
-    workflow.build_data_docs()
-    workflow.notice_late_truth(occasion)
-    workflow.tell_of_feeds(occasion, taken_in)
+    tasks.feeds.refresh_standing(occasion)
+    tasks.feeds.build_data_docs()
+    tasks.feeds.apply_late_evidence(occasion)
+    tasks.summaries.summarize_feeds(occasion, taken_in)

@@ -76,5 +76,5 @@ def test_a_days_intake_is_the_scheduled_one_or_the_named_one_or_yesterdays() -> 
 
 def test_the_clock_is_the_wib_day(home: Path) -> None:
     late = RunContext("H-7", date(2021, 3, 17), datetime(2021, 3, 17, 23, tzinfo=WIB))
-    assert (late.clock, late.is_late) == (date(2021, 3, 17), False)
+    assert (late.as_of, late.is_late) == (date(2021, 3, 17), False)
     assert RunContext("H-7", date(2021, 3, 17), NOW).is_late

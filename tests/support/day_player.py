@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from typing import TypeVar
 
-from prakerja import workflow
+from prakerja import tasks
 from prakerja.calendar import calendar
 from prakerja.replay.days import due_on
 from prakerja.run_context import RunContext, replaying
@@ -50,20 +50,20 @@ class Player:
                 self._cohort_deadline(due.run)
 
     def _platform_feeds(self, run: RunContext) -> None:
-        self._run(workflow.take_in_rosters, run)
-        for platform in self._run(workflow.list_platforms, run):
-            self._run(workflow.take_in, platform, run).require_all()
-        self._run(workflow.refresh_standing, run)
-        self._run(workflow.notice_late_truth, run)
+        self._run(tasks.feeds.take_in_rosters, run)
+        for platform in self._run(tasks.feeds.list_platforms, run):
+            self._run(tasks.feeds.take_in, platform, run).require_all()
+        self._run(tasks.feeds.refresh_standing, run)
+        self._run(tasks.feeds.apply_late_evidence, run)
 
     def _cohort_deadline(self, run: RunContext) -> None:
-        assert self._run(workflow.has_complete_feeds, run)
-        self._run(workflow.reconcile, run)
-        self._run(workflow.recheck, run)
-        assert self._run(workflow.choose, run) == "approve_revocation"
-        self._run(workflow.approve_revocation, run)
-        self._run(workflow.revoke, run)
-        self._run(workflow.publish_blacklist, run)
+        assert self._run(tasks.deadline.has_complete_feeds, run)
+        self._run(tasks.deadline.reconcile, run)
+        self._run(tasks.deadline.recheck, run)
+        assert self._run(tasks.deadline.choose, run) == "approve_revocation"
+        self._run(tasks.deadline.approve_revocation, run)
+        self._run(tasks.deadline.revoke, run)
+        self._run(tasks.deadline.publish_blacklist, run)
 
     def _run(self, task: Callable[..., Result], *given: str | RunContext) -> Result:
         start = time.perf_counter()

@@ -12,7 +12,7 @@ from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts import standing
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import approval, decision, holds, late_truth, reinstatement, revocation
+from prakerja.revocations import approval, decision, holds, late_evidence, reinstatement, revocation
 from prakerja.settings import WIB, Settings
 from prakerja.simulation.writers import Row
 from tests.support.landing_zone import deliver, deliver_nothing
@@ -78,8 +78,8 @@ def empty_days(
 def daily(as_of: date) -> None:
     """What the daily intake does after taking in."""
     standing.refresh_standings(as_of)
-    late_truth.notice_late_truth(as_of)
-    holds.carry_out(as_of)
+    late_evidence.record_late_evidence(as_of)
+    holds.apply_resolved_holds(as_of)
     reinstatement.reinstate(as_of)
 
 
@@ -87,7 +87,7 @@ def restate(home: Path, rows: list[Row], as_of: date = DECIDED_ON + timedelta(da
     at = f"{as_of}T01:00:00+07:00"
     deliver(home / "landing", "tokopedia", "2021-03-08", rows, revision=revision, generated_at=at)
     assert intake.take_in("tokopedia", as_of).rejected == []
-    late_truth.notice_late_truth(as_of)
+    late_evidence.record_late_evidence(as_of)
 
 
 def revoked() -> list[int]:
@@ -114,7 +114,7 @@ def approve(made: decision.Decision, person: str = "siti", on: date = DECIDED_ON
 def reinstate(as_of: date, person: str = "siti") -> int:
     """Propose the reinstatements as they stand on a day, let a person approve them, and carry them out."""
     with warehouse.transaction("decide") as connection:
-        for made in late_truth.decided_before(connection, as_of):
+        for made in late_evidence.decided_before(connection, as_of):
             batch = approval.propose(connection, made, "reinstatement", as_of, reinstatement.PROPOSER)
             if batch is not None:
                 approval.approve(connection, batch, person, as_of)

@@ -34,7 +34,7 @@ class Tried:
 
     def end(self, task_id: str, state: str = "success", sentence: str | None = SENTENCE, *, tried: int = 1) -> None:
         """End a task, which tells what the run has come to."""
-        from run_notes import push_outcome
+        from prakerja_run_notes import push_outcome
 
         ti = self.run.get_task_instance(task_id, session=self.session)
         ti.state, ti.try_number, ti.end_date = state, tried, datetime.now(UTC)
@@ -135,7 +135,7 @@ class Tried:
 
     def note(self) -> str | None:
         """The note, as the scheduler's listener writes it."""
-        from run_notes import RunNotes
+        from prakerja_run_notes import RunNotes
 
         self.session.expire_all()
         RunNotes().on_dag_run_success(self.run)

@@ -11,7 +11,7 @@ from typing import Any
 from prakerja import warehouse
 
 WRITES = re.compile(r"\b(insert into|delete from|merge into|update\s+\w+(\s+as\s+\w+)?\s+set)\b")
-DUTY = re.compile(r"^-- Duty: ([a-z, ]+)\.$", re.MULTILINE)
+DUTY = re.compile(r"^-- Role: ([a-z, ]+)\.$", re.MULTILINE)
 #: A replay works as one role for two duties.
 STANDS_FOR = {"replay": {"decide", "publish"}}
 

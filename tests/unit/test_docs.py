@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+import typer.cli
+from typer.testing import CliRunner
 
 from prakerja import cli, platforms
 from prakerja.programme import programme
 from prakerja.reminders import answer_tables
-from prakerja.settings import PROJECT, list_settings
+from prakerja.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 FAULTS = (PROJECT / "docs" / "faults.md").read_text()
-COMMANDS = sorted(set(re.findall(r"^\| `prakerja ([a-z -]+?)(?: [A-Z\[-].*)?`", README, re.MULTILINE)))
 
 
-def commands() -> set[str]:
-    """Every command of the command line, as one types it."""
-    group = typer.main.get_command(cli.app)
-    found = set()
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
-        inner = getattr(command, "commands", None)
-        found |= {f"{name} {sub}" for sub in inner} if inner else {name}
-        found |= {name} if getattr(command, "invoke_without_command", False) else set()
-    return found
+def test_the_reference_of_the_command_line_is_generated(tmp_path: Path) -> None:
+    """`make docs` writes it."""
+    written = tmp_path / "cli.md"
+    command = ["prakerja.cli", "utils", "docs", "--name", "prakerja", "--output", str(written)]
+    result = CliRunner().invoke(typer.cli.app, command)
+    assert result.exit_code == 0, result.output
+    assert (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8") == written.read_text(encoding="utf-8")
 
 
-def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
-    assert set(COMMANDS) == commands() - {"db stop"}
-    assert "`db stop`" in README
+def test_every_command_and_option_says_what_it_does() -> None:
+    undescribed = [
+        f"{path} {parameter.name}"
+        for path, command in commands(typer.main.get_command(cli.app))
+        for parameter in [command, *command.params]
+        if not getattr(parameter, "help", None)
+    ]
+    assert undescribed == []
+
+
+def commands(group: Any, path: str = "prakerja") -> Iterator[tuple[str, Any]]:
+    """Yield every command as one types it, and the groups."""
+    yield path, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, f"{path} {name}")
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README))))
@@ -43,11 +57,6 @@ def test_places_in_the_readme_are_there() -> None:
     for place in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE):
         for path in re.findall(r"`([^`]+)`", place):
             assert (PROJECT / path).exists(), path
-
-
-def test_settings_in_the_readme_are_the_ones_that_are_read() -> None:
-    read = {setting.name for setting in list_settings().values() if "<" not in setting.name}
-    assert read == set(re.findall(r"`(PRAKERJA_[A-Z_]+)`", README))
 
 
 def test_decisions_that_the_code_cites_are_written_down() -> None:

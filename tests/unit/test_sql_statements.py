@@ -22,7 +22,7 @@ def test_statements_are_one_a_file_and_say_their_grain() -> None:
 def test_each_statement_that_writes_names_its_duty() -> None:
     """A whole run fails, too, where one was never executed as that duty (`tests/conftest.py`)."""
     for name in written_as.writing_statements():
-        assert written_as.duties_of(name) <= {*get_args(warehouse.Duty), "owner"}, name
+        assert written_as.duties_of(name) <= {*get_args(warehouse.DatabaseRole), "owner"}, name
 
 
 def test_every_statement_is_used() -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the answer is no, or something was refused, rejected or le
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from prakerja import __version__
 from prakerja.acting import acting
 from prakerja.cli import (
     appeals,
@@ -24,7 +26,6 @@ from prakerja.cli import (
     db,
     feeds,
     holds,
-    looking,
     machine,
     people,
     recheck,
@@ -32,7 +33,8 @@ from prakerja.cli import (
     report,
     service,
     settings,
-    worlds,
+    show,
+    simulate,
 )
 from prakerja.cli.common import printable_streams, say
 from prakerja.errors import PrakerjaError
@@ -49,6 +51,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"prakerja {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _prepare(
     context: typer.Context,
@@ -56,9 +64,12 @@ def _prepare(
         Path | None,
         typer.Option(
             metavar="DIR", exists=True, file_okay=False,
-            help="The folder of another programme's rules (PRAKERJA_PROGRAMME).",
+            help="The folder of another programme's rules, platforms and texts (PRAKERJA_PROGRAMME).",
         ),
     ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:  # fmt: skip
     if programme is not None:  # processes that the command starts must read the same rules
         os.environ[Settings.programme.name] = str(programme.absolute())
@@ -69,9 +80,9 @@ def _prepare(
 
 
 for command in (
-    worlds.simulate,
-    worlds.replay,
-    worlds.sandbox,
+    simulate.simulate,
+    simulate.replay,
+    simulate.sandbox,
     machine.up,
     machine.down,
     machine.status,
@@ -80,8 +91,8 @@ for command in (
     machine.restore,
     reminders.receipts,
     service.serve,
-    looking.cohorts,
-    looking.explain,
+    show.cohorts,
+    show.explain,
     report.report,
     approvals.approve,
     approvals.override,
@@ -104,6 +115,19 @@ for name, group in (
     ("keys", service.keys),
 ):
     app.add_typer(group, name=name)
+
+
+def _show_whole_summaries(of: typer.Typer) -> None:
+    """Give each command its docstring's first line as its summary: Click cuts what it derives itself off."""
+    for command in of.registered_commands:
+        command.short_help = inspect.getdoc(command.callback or command).partition("\n")[0]  # type: ignore[union-attr]
+    for group in of.registered_groups:
+        if group.typer_instance:
+            group.short_help = group.typer_instance.info.help
+            _show_whole_summaries(group.typer_instance)
+
+
+_show_whole_summaries(app)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ def approve(
     from prakerja import schema, warehouse
     from prakerja.calendar import find_cohort
     from prakerja.revocations import approval, rejections
-    from prakerja.revocations.decision import made_decision
+    from prakerja.revocations.decision import find_decision
 
     if (digest is None) != (name is None) or (sign_with and not name):
         raise typer.BadParameter("an approval names the batch and the person: --digest and --as")
@@ -37,7 +37,7 @@ def approve(
     if digest is None or name is None:
         schema.require_schema()
         with warehouse.transaction() as connection:
-            made = made_decision(connection, number)
+            made = find_decision(connection, number)
             waiting = approval.waiting(connection, made) if made else []
             if made is None or not waiting:
                 raise PrakerjaError(f"gelombang-{number}: nothing waits for approval")

@@ -76,7 +76,7 @@ def check(folder: Synced = None) -> None:
             malformed.append(position)
         typer.echo("listed" if is_nik and key.digest(nik) in subjects else "not listed")
     if freshness.is_stale:
-        say(_told(freshness, "the list"))
+        say(_describe_freshness(freshness, "the list"))
     if malformed:
         say(f"no NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: check what was asked")
         raise typer.Exit(1)
@@ -104,7 +104,7 @@ def sync(
         synced = client.sync(sources.source_of(source or settings.publish, settings.api_key), now)
     except PrakerjaError:
         if kept := client.trusted():
-            say(_told(kept.freshness(now), "kept"))
+            say(_describe_freshness(kept.freshness(now), "kept"))
         raise
     trusted = synced.trusted
     how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
@@ -112,7 +112,7 @@ def sync(
     ]
     typer.echo(f"version {trusted.version}: {trusted.entries:,} entries, by {how}; {folder}")
     if trusted.freshness(now).is_stale:
-        say(_told(trusted.freshness(now), "the list"))
+        say(_describe_freshness(trusted.freshness(now), "the list"))
 
 
 @app.command("status")
@@ -141,7 +141,7 @@ def status(
         for platform, day in sorted(freshness.data_as_of.items()):
             table.add_row(platform, day)
         print_table(table)
-        typer.echo(_told(freshness, "the list"))
+        typer.echo(_describe_freshness(freshness, "the list"))
     if freshness.is_stale:
         raise typer.Exit(1)
 
@@ -256,7 +256,7 @@ def _freshness(folder: Path | None) -> Freshness:
     return trusted.freshness(now)
 
 
-def _told(freshness: Freshness, what: str) -> str:
+def _describe_freshness(freshness: Freshness, what: str) -> str:
     state = "expired" if freshness.is_expired else "stale" if freshness.is_stale else "fresh"
     return (
         f"{what}: version {freshness.version} of {_minute(freshness.created_at)}, {state}; the next "

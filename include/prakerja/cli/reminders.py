@@ -134,14 +134,14 @@ def opt_out(
 ) -> None:
     """Somebody wants no reminders (or wants them again). Their deadline stays as it is."""
     from prakerja import schema
-    from prakerja.reminders import choices
+    from prakerja.reminders import preferences
 
     if channel not in ("sms", "email", "both"):
         raise typer.BadParameter("sms, email or both", param_hint="--channel")
     _, name = answered("asked", name, "appeals")
     schema.require_schema()
     chosen = ("sms", "email") if channel == "both" else (channel,)
-    choices.choose(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)
+    preferences.record_opt_out(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)
     typer.echo("reminders again" if undo else f"no more reminders by {' and '.join(chosen)}")
 
 
@@ -149,10 +149,10 @@ def opt_out(
 def lacks(file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: card_number,lacks")]) -> None:
     """What recipients still lack, by the dashboard (videos, password, steps, nothing): reminders say what helps."""
     from prakerja import schema
-    from prakerja.reminders import choices
+    from prakerja.reminders import preferences
 
     schema.require_schema()
-    taken = choices.take_in_hindrances(file, today())
+    taken = preferences.load_missing_steps(file, today())
     typer.echo(f"{taken.rows:,} rows, {taken.changed:,} changes")
     if taken.unknown:
         say(f"{taken.unknown:,} cards stand in no roster: they are left out")

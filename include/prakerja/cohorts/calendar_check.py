@@ -18,7 +18,7 @@ LOOKS_BACK = timedelta(days=400)  # a cohort that had no roster so long after it
 
 
 class CalendarProblem(NamedTuple):
-    """Something about the calendar that needs a person: `told` says what, and what to do, in one line.
+    """Something about the calendar that needs a person: `text` says what, and what to do, in one line.
 
     `kind` is `entry_unreadable`, `calendar_mismatch` (what was announced is not in the calendar any more) or
     `no_roster`. `cohort` is None where an entry's number cannot be read.
@@ -26,7 +26,7 @@ class CalendarProblem(NamedTuple):
 
     kind: str
     cohort: int | None
-    told: str
+    text: str
     is_urgent: bool = True
 
 
@@ -55,10 +55,9 @@ def cohorts_without_roster(connection: warehouse.Connection, day: date) -> list[
 def _without_roster(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
     rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
     for cohort in cohorts_without_roster(connection, day):
-        told = _missing_roster(cohort, day, rejected.get(cohort.number))
-        yield CalendarProblem(
-            "no_roster", cohort.number, told, (cohort.deadline_on - day).days <= _first_reminder(cohort)
-        )
+        text = _missing_roster(cohort, day, rejected.get(cohort.number))
+        is_urgent = (cohort.deadline_on - day).days <= _first_reminder(cohort)
+        yield CalendarProblem("no_roster", cohort.number, text, is_urgent)
 
 
 def _first_reminder(cohort: Cohort) -> int:
@@ -86,8 +85,8 @@ def _mismatches(connection: warehouse.Connection, day: date) -> Iterator[Calenda
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
         if known["cohort"] in unreadable:
             continue  # its dates may be right
-        if told := _mismatch(known, promises.get(known["cohort"]), day):
-            yield CalendarProblem("calendar_mismatch", known["cohort"], told)
+        if text := _mismatch(known, promises.get(known["cohort"]), day):
+            yield CalendarProblem("calendar_mismatch", known["cohort"], text)
 
 
 def _mismatch(known: Any, promise: Any, day: date) -> str | None:

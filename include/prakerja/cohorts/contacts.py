@@ -45,7 +45,7 @@ class Contact:
         return COUNTRY.sub("+62", self.phone) if self.phone else ""
 
 
-NOBODY = Contact("", "", "")
+NO_CONTACT = Contact("", "", "")
 
 
 class DamagedError(PrakerjaError):
@@ -132,7 +132,7 @@ class Contacts:
 
     def opened(self, row: warehouse.Row, channel: str) -> dict[str, Any]:
         """A claimed message's row, with address and name in the place of what the warehouse has of them."""
-        contact = NOBODY
+        contact = NO_CONTACT
         if row["state"] == "sending":
             try:
                 contact = self.open(row["card_number"], bytes(row["contact"]))

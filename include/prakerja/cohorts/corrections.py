@@ -24,7 +24,7 @@ from typing import Any
 
 from prakerja import landing, signatures, warehouse
 from prakerja.cohorts.contacts import Contact, Contacts
-from prakerja.cohorts.people import NOBODY
+from prakerja.cohorts.people import UNKNOWN_CARD
 from prakerja.cohorts.roster import COLUMNS, DIGITS
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
@@ -139,7 +139,7 @@ def prepare(entries: Sequence[Any]) -> list[Correction]:
         holders = {
             row["nik"]: row["recipient_id"] for row in warehouse.rows(connection, "cohorts/list_holders", niks=niks)
         }
-    problems += [(n, NOBODY) for n, card in enumerate(cards, 1) if card not in found]
+    problems += [(n, UNKNOWN_CARD) for n, card in enumerate(cards, 1) if card not in found]
     _require(problems)
     contacts = Contacts.configured()
     made = [_correction(entry, found[int(entry["card_number"])], contacts) for entry in entries]

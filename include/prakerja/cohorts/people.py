@@ -7,7 +7,7 @@ from datetime import date
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 
-NOBODY = "no roster has this card: check the number"
+UNKNOWN_CARD = "no roster has this card: check the number"
 
 
 def suspend(number: str, on: date, *, is_permanent: bool, because: str, suspended_by: str) -> None:
@@ -76,5 +76,5 @@ def is_card(text: str) -> bool:
 def _known(connection: warehouse.Connection, number: str) -> int:
     found = find_recipient(connection, number)
     if found is None:
-        raise PrakerjaError(NOBODY)
+        raise PrakerjaError(UNKNOWN_CARD)
     return found

@@ -80,8 +80,8 @@ def take_in_rosters(as_of: date, *, is_replay: bool = False, cohorts: Collection
     """
     intake = RosterIntake()
     with warehouse.exclusive("rosters"):
-        found, strays = _survey(cohorts)
-        intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
+        found, unexpected_files = _survey(cohorts)
+        intake.rejected += [f"{name}: rename or remove it" for name in unexpected_files]
         with warehouse.transaction() as connection:
             known = warehouse.rows(connection, "cohorts/known_rosters")
         accepted = {row["cohort"]: row["sha256"] for row in known if row["status"] == "accepted"}
@@ -129,15 +129,17 @@ def _survey(cohorts: Collection[int] | None) -> tuple[list[Delivered], list[str]
     found: list[Delivered] = []
     if cohorts is None:
         folders = landing.listed(root / "rosters")
-        strays = [f"{name} is neither feeds/ nor rosters/, nor in one of them" for name in landing.strays(root)]
+        unexpected_files = [
+            f"{name} is neither feeds/ nor rosters/, nor in one of them" for name in landing.unexpected_files(root)
+        ]
     else:
-        folders, strays = [root / "rosters" / f"gelombang-{number}" for number in cohorts], []
+        folders, unexpected_files = [root / "rosters" / f"gelombang-{number}" for number in cohorts], []
     for folder in folders:
         if not (named := FOLDER.fullmatch(folder.name)):
-            strays.append(f"rosters/{folder.name} is no roster (gelombang-12)")
+            unexpected_files.append(f"rosters/{folder.name} is no roster (gelombang-12)")
         elif (manifest := landing.read_manifest(folder)) is not None:
             found.append(Delivered(int(named[1]), folder, manifest))
-    return found, [*map(one_line, strays)]
+    return found, [*map(one_line, unexpected_files)]
 
 
 def _load(delivered: Delivered, fingerprint: str, as_of: date, accepted_sha256: str | None) -> int | None:
@@ -168,7 +170,7 @@ def _load(delivered: Delivered, fingerprint: str, as_of: date, accepted_sha256: 
             arrived_on=min(delivered.announced_on, as_of),
         ).scalar_one()
         warehouse.execute(connection, "cohorts/create_staged_recipients")
-        warehouse.copy(connection, CopyData.of("staged_recipients", _records(frame)))
+        warehouse.copy(connection, CopyData.from_records("staged_recipients", _records(frame)))
         clashes = warehouse.rows(connection, "cohorts/list_clashes", lines_shown=LINES_SHOWN)
         if clashes:
             raise RejectedError(
@@ -251,8 +253,8 @@ def _columns(stream: Source, file: File) -> Iterator[tuple[Sequence[int], list[A
             header = first[1] if first[3] else []
             positions = [] if splitter.is_open else _positions(header, file)
         lines, told = list[int](), list[list[str]]()
-        for line, fields, _, is_told in rows:
-            if not is_told or len(fields) != len(header):
+        for line, fields, _, is_readable in rows:
+            if not is_readable or len(fields) != len(header):
                 raise RejectedError("file_undecodable", f"{file.name}: line {line} has not the header's columns")
             lines.append(line)
             told.append([fields[at] for at in positions])

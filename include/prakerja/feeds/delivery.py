@@ -131,7 +131,7 @@ def survey(root: str, slug: str | None = None, business_date: date | None = None
     Of a platform's business date alone nothing else is listed.
     """
     deliveries: list[Delivery] = []
-    strays: list[str] = []
+    unexpected_files: list[str] = []
     zone = landing.landing_zone(root)
     feeds, bounds = zone / "feeds", landing.resolved(zone)
     folders = [feeds / slug] if slug else [folder for folder in landing.listed(feeds) if landing.is_text(folder.name)]
@@ -139,20 +139,22 @@ def survey(root: str, slug: str | None = None, business_date: date | None = None
         for day in landing.listed(platform) if business_date is None else [platform / business_date.isoformat()]:
             of_day = _date(day.name)
             if of_day is None:
-                strays.append(f"feeds/{platform.name}/{day.name} is no business date (YYYY-MM-DD)")
+                unexpected_files.append(f"feeds/{platform.name}/{day.name} is no business date (YYYY-MM-DD)")
                 continue
             for revision in landing.listed(day):
                 path = f"feeds/{platform.name}/{day.name}/{revision.name}"
                 if not REVISION.fullmatch(revision.name):
-                    strays.append(f"{path} is no revision (r1, r2, ...)")
+                    unexpected_files.append(f"{path} is no revision (r1, r2, ...)")
                 elif not landing.is_within(revision, bounds):
-                    strays.append(f"{path} leads out of the landing zone")
+                    unexpected_files.append(f"{path} leads out of the landing zone")
                 elif (manifest := landing.read_manifest(revision)) is not None:
                     delivery = Delivery(platform.name, of_day, int(revision.name[1:]), revision, manifest)
-                    strays += [f"{path}/{name} is not in the manifest" for name in _unread(delivery)]
+                    unexpected_files += [f"{path}/{name} is not in the manifest" for name in _unread(delivery)]
                     deliveries.append(delivery)
     landing.landing_zone(root)  # where it has gone meanwhile, this is not all that lies there
-    return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), [*map(one_line, strays)]
+    return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), [
+        *map(one_line, unexpected_files)
+    ]
 
 
 def _unread(delivery: Delivery) -> list[str]:

@@ -242,7 +242,7 @@ class Judge:
         ]
 
     def _add(self, outcomes: list[Outcome]) -> None:
-        told = [_told(outcome) for outcome in outcomes]
+        told = [_describe_outcome(outcome) for outcome in outcomes]
         for before, now in zip(self._outcomes, told, strict=False):
             before["checked"] += now["checked"]
             before["failed"] += now["failed"]
@@ -346,7 +346,7 @@ def _for_judgement(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _describe_outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "reason": outcome.rule.meta["reason"],
         "expectation": outcome.rule.type,

@@ -65,8 +65,8 @@ def take_in(slug: str, as_of: date, *, is_replay: bool = False) -> Intake:
     """
     intake = Intake()
     with warehouse.exclusive(f"intake {slug}"):
-        found, strays = deliveries.survey(Settings.from_environment().landing, slug)
-        intake.rejected += [f"{stray}: rename it, or take it away" for stray in strays]
+        found, unexpected_files = deliveries.survey(Settings.from_environment().landing, slug)
+        intake.rejected += [f"{name}: rename or remove it" for name in unexpected_files]
         known = _known(slug)
         storage: StorageError | None = None
         for delivery in found:

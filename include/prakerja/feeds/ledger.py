@@ -89,8 +89,8 @@ def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver:
     with ThreadPoolExecutor(1) as loader:
         loading: Future[None] | None = None
         for rows in judged:
-            data = CopyData.of("transactions", _transactions(rows.good, delivery_id))
-            bad = CopyData.of("quarantine", _quarantine(rows, delivery_id))
+            data = CopyData.from_records("transactions", _transactions(rows.good, delivery_id))
+            bad = CopyData.from_records("quarantine", _quarantine(rows, delivery_id))
             if loading is not None:
                 loading.result()
             loading = loader.submit(_copy, connection, data, bad)

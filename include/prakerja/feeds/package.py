@@ -67,7 +67,7 @@ class Package:
 
     def __init__(self, data: bytes, name: str) -> None:
         self._name = name
-        with self._told(ValueError, struct.error, OverflowError):
+        with self._translate_damage(ValueError, struct.error, OverflowError):
             _require_one_end(data)
             self._archive = zipfile.ZipFile(io.BytesIO(data))
         entries = self._archive.infolist()
@@ -76,7 +76,7 @@ class Package:
         cap = landing.opened_bytes_max()
         if sum(entry.file_size for entry in entries) > cap:
             raise RejectedError("too_large", f"{name} opens to more than {cap:,} bytes")
-        with self._told(struct.error):
+        with self._translate_damage(struct.error):
             _require_one_directory(data, entries, self._archive.start_dir)
             _require_one_view(data, entries, self._archive.start_dir)
             self._parts = _parts(entries)
@@ -97,7 +97,7 @@ class Package:
         if part not in self._parts:
             raise self.undecodable()
         parser, taken = _parser(handlers, self.undecodable), 0
-        with self._told(), self._archive.open(self._parts[part]) as opened:
+        with self._translate_damage(), self._archive.open(self._parts[part]) as opened:
             # A generator's caller raises what it likes, which is not told as ours.
             blocks = iter(lambda: opened.read(BLOCK_BYTES), b"")
             while True:
@@ -133,7 +133,7 @@ class Package:
         return RejectedError("file_undecodable", f"{self._name} {why}")
 
     @contextmanager
-    def _told(self, *damages: type[Exception]) -> Iterator[None]:
+    def _translate_damage(self, *damages: type[Exception]) -> Iterator[None]:
         """Tell what the archive's and the XML's parsers raise (and `damages`) as a rejection; no other defect."""
         try:
             yield

@@ -184,7 +184,7 @@ def _read_csv(stream: Source, platform: Platform, reading: Reading) -> Iterator[
                 positions = positions_of(header, platform, reading)
             if chunk.is_last and platform.trailer is not None:
                 rows = _before_trailer(rows, splitter, platform, reading)
-        yield from _told_apart(rows, len(header), positions)
+        yield from _separate_unreadable(rows, len(header), positions)
     splitter.require_closed()
     if header is None:
         positions_of([], platform, reading)
@@ -218,14 +218,14 @@ def _before_trailer(
     reading.trailer = _trailer(held[1] if held and held[3] else [""], platform)
 
 
-def _told_apart(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Iterator[Batch]:
-    def read(line: int, fields: list[str], raw: str, *, is_told: bool) -> ReadRow:
+def _separate_unreadable(rows: Iterator[CsvRow], width: int, positions: list[int]) -> Iterator[Batch]:
+    def read(line: int, fields: list[str], raw: str, *, is_readable: bool) -> ReadRow:
         if len(fields) != width:
             return line, None, raw
         values = tuple(fields[i] for i in positions)
-        return bounded(line, values, raw) if is_told else (line, _amount_of(values), raw)
+        return bounded(line, values, raw) if is_readable else (line, _amount_of(values), raw)
 
-    return batched(read(line, fields, raw, is_told=is_told) for line, fields, raw, is_told in rows)
+    return batched(read(line, fields, raw, is_readable=is_readable) for line, fields, raw, is_readable in rows)
 
 
 def _amount_of(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from prakerja.errors import NotReadyError, PrakerjaError
-from prakerja.machine import environment, keeper
+from prakerja.machine import environment, subreaper
 from prakerja.machine.environment import HOST, Ports
 from prakerja.settings import PROJECT, Settings
 
@@ -141,7 +141,7 @@ def _await_end(has_ended: Callable[[], bool], running: dict[str, list[psutil.Pro
     began, speak_after = time.monotonic(), SLOW_SECONDS
     while not has_ended():
         waited = time.monotonic() - began
-        if waited > SUPERVISOR_SECONDS + keeper.GRACE_SECONDS + SLOW_SECONDS:
+        if waited > SUPERVISOR_SECONDS + subreaper.GRACE_SECONDS + SLOW_SECONDS:
             raise PrakerjaError(f"not stopped after {waited:.0f} s: {_still(running)}; see {logs()}")
         if waited > speak_after:
             tell(f"still running after {waited:.0f} s: {_still(running)}")
@@ -251,7 +251,7 @@ def _quoted(variables: dict[str, str]) -> str:
 
 
 def _kept(command: list[str], seconds: int) -> list[str]:
-    return [sys.executable, keeper.__file__, str(seconds), *command]
+    return [sys.executable, subreaper.__file__, str(seconds), *command]
 
 
 def _socket() -> Path:

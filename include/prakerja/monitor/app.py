@@ -241,7 +241,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": "{:,}".format, "percent": "{:.1%}".format, "wib": _wib, "told": _told}
+    environment.filters |= {"number": "{:,}".format, "percent": "{:.1%}".format, "wib": _wib, "told": _spell_out}
     return environment
 
 
@@ -249,7 +249,7 @@ def _wib(at: datetime) -> str:
     return f"{at.astimezone(WIB):%-d %b %Y %H:%M} WIB"
 
 
-def _told(name: str) -> str:
+def _spell_out(name: str) -> str:
     return name.replace("_", " ")
 
 

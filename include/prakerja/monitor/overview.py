@@ -30,7 +30,7 @@ POINTS = {"on": "day", "days_left": "days left", "bought": "have bought", "share
 
 
 @dataclass(frozen=True)
-class Need:
+class ActionItem:
     """Something that waits for a person: what, where in the monitor, and whether benefits hang on it."""
 
     what: str
@@ -133,42 +133,46 @@ def _spark(name: str, cohort: Cohort, drawn: Mapping[int, list[curves.Point]]) -
     )
 
 
-def _needs_of_calendar(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:
+def _needs_of_calendar(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem]:
     with warehouse.transaction("show") as connection:
         for problem in calendar_check.list_problems(connection, day):
-            yield Need(problem.told, f"cohorts/{problem.cohort}" if problem.cohort in known else "", problem.is_urgent)
+            yield ActionItem(
+                problem.text, f"cohorts/{problem.cohort}" if problem.cohort in known else "", problem.is_urgent
+            )
 
 
-def _needs(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:
+def _needs(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem]:
     for number, found in known.items():
         counts, path = found.counts, f"cohorts/{number}"
         name = f"gelombang {number}"
         if counts["status"] == "awaiting_approval":
-            yield Need(f"{name}: {counts['overdue']:,} overdue wait for an approval", path, True)
+            yield ActionItem(f"{name}: {counts['overdue']:,} overdue wait for an approval", path, True)
         if counts["status"] == "blocked":
-            yield Need(f"{name} is not decided: {counts['reason'].replace('_', ' ')}: {counts['detail']}", path, True)
+            yield ActionItem(
+                f"{name} is not decided: {counts['reason'].replace('_', ' ')}: {counts['detail']}", path, True
+            )
         elif counts.get("reason") == "feeds_arrived":
-            yield Need(f"{name} is not decided yet: {counts['detail']}", path, False)
+            yield ActionItem(f"{name} is not decided yet: {counts['detail']}", path, False)
         elif counts["missing_feeds"]:
             owed = counts["missing_feeds"]
             more = f" and {len(owed) - 3} more" if len(owed) > 3 else ""
-            yield Need(f"{name} waits for feeds: {', '.join(owed[:3])}{more}", path, False)
+            yield ActionItem(f"{name} waits for feeds: {', '.join(owed[:3])}{more}", path, False)
         for name_of, what in (
             ("reinstatements_proposed", "reinstatements are proposed"),
             ("holds_resolvable", "holds can be resolved: a later delivery shows a purchase"),
             ("cases", "cases wait for a decision"),
         ):
             if counts[name_of]:
-                yield Need(f"{name}: {counts[name_of]:,} {what}", path, name_of == "reinstatements_proposed")
+                yield ActionItem(f"{name}: {counts[name_of]:,} {what}", path, name_of == "reinstatements_proposed")
         if counts["appeals"]["open"]:
-            yield Need(f"{name}: {counts['appeals']['open']:,} appeals wait for an answer", path, True)
+            yield ActionItem(f"{name}: {counts['appeals']['open']:,} appeals wait for an answer", path, True)
         owed_messages = sum(run["unsettled"] for run in counts["reminder_runs"])
         if owed_messages:
-            yield Need(f"{name}: {owed_messages:,} reminders are not settled", path, False)
+            yield ActionItem(f"{name}: {owed_messages:,} reminders are not settled", path, False)
         impossible = _told_of_contacts(counts.get("impossible_contacts", {}))
         if impossible and day <= calendar()[number].as_known_on(day).deadline_on:
             commands = f"`prakerja reminders unreachable {number}`, then `prakerja correct`"
-            yield Need(f"{name}: {impossible} none, and cannot be written to: see {commands}", path, True)
+            yield ActionItem(f"{name}: {impossible} none, and cannot be written to: see {commands}", path, True)
 
 
 def _told_of_contacts(impossible: Mapping[str, int]) -> str:
@@ -181,7 +185,7 @@ def _told_of_contacts(impossible: Mapping[str, int]) -> str:
     return f"{' and '.join(told)} {'is' if sum(impossible.values()) == 1 else 'are'}" if told else ""
 
 
-def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> Iterator[Need]:
+def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> Iterator[ActionItem]:
     """Reminder dates that no run makes up for, until a later one reaches the same people or the deadline has passed."""
     with warehouse.transaction("show") as connection:
         for number, found in known.items():
@@ -189,7 +193,7 @@ def _needs_of_reminders(known: Mapping[int, CohortFigures], now: datetime) -> It
             due = _count_due(cohort, found.counts)
             for event, is_over in missed_reminders.list_missed(connection, cohort, now) if due else []:
                 if is_over:
-                    yield Need(missed_reminders.describe(cohort, event, due, now), f"cohorts/{number}", True)
+                    yield ActionItem(missed_reminders.describe(cohort, event, due, now), f"cohorts/{number}", True)
 
 
 def _count_due(cohort: Cohort, counts: Mapping[str, Any]) -> int:
@@ -198,7 +202,7 @@ def _count_due(cohort: Cohort, counts: Mapping[str, Any]) -> int:
     return int(sum(counts[state] for state in states) - counts["held_for"].get("suspended", 0))
 
 
-def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[Need]:
+def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[ActionItem]:
     """Deliveries whose latest revision was rejected, and freezes in effect on the day."""
     open_from = min(
         (calendar()[n].announced_on for n, found in known.items() if found.counts["status"] != "decided"), default=None
@@ -210,47 +214,51 @@ def _needs_of_feeds(known: Mapping[int, CohortFigures], day: date) -> Iterator[N
         where = f"{row['platform']} {row['business_date']}"
         reason = row["reason"].replace("_", " ")
         path = f"feeds/{quote(row['platform'], safe='')}/{row['business_date']}"
-        yield Need(f"{where}: rejected, {reason}", path, False)
+        yield ActionItem(f"{where}: rejected, {reason}", path, False)
     for row in frozen:
         whose = f"gelombang {row['cohort']}" if row["cohort"] else "every cohort"
-        yield Need(f"revocations of {whose} are frozen: {row['because']}", "", False)
+        yield ActionItem(f"revocations of {whose} are frozen: {row['because']}", "", False)
 
 
-def _needs_of_people() -> Iterator[Need]:
+def _needs_of_people() -> Iterator[ActionItem]:
     try:
         told = unlisted()
     except PrakerjaError as error:
-        yield Need(str(error), "", True)
+        yield ActionItem(str(error), "", True)
     else:
         if told:
-            yield Need(told, "", False)
+            yield ActionItem(told, "", False)
 
 
-def _needs_of_corrections() -> Iterator[Need]:
+def _needs_of_corrections() -> Iterator[ActionItem]:
     """Corrected NIKs that another person must approve: until then the wrong person has a benefit or a listing."""
     with warehouse.transaction("show") as connection:
         count = warehouse.execute(connection, "monitor/count_waiting_corrections").scalar_one()
     if count:
-        yield Need(f"{count:,} requests of corrected NIKs wait for another person: see `prakerja correct`", "", True)
+        yield ActionItem(
+            f"{count:,} requests of corrected NIKs wait for another person: see `prakerja correct`", "", True
+        )
 
 
-def _needs_of_readings() -> Iterator[Need]:
+def _needs_of_readings() -> Iterator[ActionItem]:
     """People on whom two readings of the same files differ: one of the two is wrong, and they wait for a person."""
     with warehouse.transaction("show") as connection:
         rows = warehouse.rows(connection, "monitor/list_differing", most=DIFFERING_SHOWN)
     for row in rows:
         place = f", {row['platform']} {row['business_date']}, line {row['line']}" if row["platform"] else ""
-        yield Need(
+        yield ActionItem(
             f"gelombang {row['cohort']}: two readings differ on {mask('card_number', row['card_number'])}: "
             f"{row['first_outcome']} and {row['second_outcome']}{place}",
             f"cohorts/{row['cohort']}",
             True,
         )
     if rows and rows[0]["people"] > len(rows):
-        yield Need(f"two readings differ on {rows[0]['people'] - len(rows):,} more: see `prakerja holds`", "", True)
+        yield ActionItem(
+            f"two readings differ on {rows[0]['people'] - len(rows):,} more: see `prakerja holds`", "", True
+        )
 
 
-def _needs_of_receipts(now: datetime) -> Iterator[Need]:
+def _needs_of_receipts(now: datetime) -> Iterator[ActionItem]:
     """Receipts of providers that nobody here understands: what they are about is waited for in vain."""
     says = {
         "entry": "that are none",
@@ -261,33 +269,35 @@ def _needs_of_receipts(now: datetime) -> Iterator[Need]:
     try:
         odd = receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR)
     except PrakerjaError as error:  # a provider's file that does not fit
-        yield Need(str(error), "", True)
+        yield ActionItem(str(error), "", True)
         return
     for row in odd:
         what = says[row["what"]].format(word=row["word"] or "(not kept)", file=row["file"])
-        yield Need(f"the gateway {row['provider']} has sent {row['receipts']:,} receipts {what}", "", False)
+        yield ActionItem(f"the gateway {row['provider']} has sent {row['receipts']:,} receipts {what}", "", False)
 
 
-def _needs_of_locks(now: datetime) -> Iterator[Need]:
+def _needs_of_locks(now: datetime) -> Iterator[ActionItem]:
     """Sessions that others wait for. Each wait ends by itself and is tried again: in vain, until the session ends."""
     with warehouse.transaction("show") as connection:
         blocking = warehouse.rows(connection, "monitor/list_blocking_sessions", since=now - LOCK_PATIENCE)
     for row in blocking:
         who = f"{row['login']} ({row['application'] or 'no name'}, session {row['pid']})"
-        yield Need(f"{who} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
+        yield ActionItem(f"{who} holds a lock that {row['waiting']:,} others wait for: end that session", "", True)
 
 
-def _needs_of_list(published: freshness.Freshness | None, day: date) -> Iterator[Need]:
+def _needs_of_list(published: freshness.Freshness | None, day: date) -> Iterator[ActionItem]:
     """A list that is late, and changes of it that wait for an approval or a signature."""
     with warehouse.transaction("show") as connection:
         (waiting,) = warehouse.rows(connection, "monitor/count_unlisted", before=day)
     if waiting["not_withdrawn"]:
         what = f"{waiting['not_withdrawn']:,} reinstated are still listed"
-        yield Need(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", True)
+        yield ActionItem(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", True)
     if waiting["not_added"]:
         what = f"{waiting['not_added']:,} revoked are not listed"
-        yield Need(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", False)
+        yield ActionItem(f"{what}: see `prakerja blacklist approve`, and the last run that published", "", False)
     if published and published.is_expired:
-        yield Need(f"the published list, version {published.version}, has expired: readers refuse it", "", True)
+        yield ActionItem(f"the published list, version {published.version}, has expired: readers refuse it", "", True)
     elif published and published.is_stale:
-        yield Need(f"the list's next version is overdue since {published.next_version_by:%Y-%m-%d %H:%M} WIB", "", True)
+        yield ActionItem(
+            f"the list's next version is overdue since {published.next_version_by:%Y-%m-%d %H:%M} WIB", "", True
+        )

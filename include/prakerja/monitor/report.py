@@ -70,7 +70,7 @@ def as_of(day: date) -> Report:
         known = deadlines(cohort.as_known_on(day) for cohort in calendar().values())
         rows = warehouse.rows(connection, QUERY, day=day, **known)
         listed = warehouse.rows(connection, LIST_QUERY, day=day)
-    cohorts = [_told(dict(row), day) for row in rows if row["cohort"] in calendar()]
+    cohorts = [_with_stage(dict(row), day) for row in rows if row["cohort"] in calendar()]
     if not cohorts:
         raise PrakerjaError(f"nothing can be told as of {day}: no roster had arrived by then")
     figures: list[Figure] = []
@@ -95,7 +95,7 @@ def as_of(day: date) -> Report:
     return Report(day, cohorts, figures)
 
 
-def _told(row: dict[str, Any], day: date) -> dict[str, Any]:
+def _with_stage(row: dict[str, Any], day: date) -> dict[str, Any]:
     """With `deadline_on`, and `stage`: `unknown`, `open`, `undecided` (its deadline is over), `asked` or `decided`."""
     cohort = calendar()[row["cohort"]].as_known_on(day)
     if row["decision_id"]:

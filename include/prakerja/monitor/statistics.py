@@ -85,14 +85,14 @@ def suppressed(rows: Sequence[dict[str, Any]], least: int) -> list[dict[str, Any
     sums = [((i, whole), [(i, part) for part in parts]) for i in range(len(table)) for whole, parts in SUMS.items()]
     sums += [((len(rows), name), [(i, name) for i in range(len(rows))]) for name in COUNTS]
     hidden = {(i, name) for i, row in enumerate(table) for name in COUNTS if 0 < row[name] < least}
-    is_told = False
-    while not is_told:
-        is_told = True
+    is_complete = False
+    while not is_complete:
+        is_complete = True
         for whole, parts in sums:
             if _gives_away(whole, parts, table, hidden, least):
                 shown = [cell for cell in parts if cell not in hidden and table[cell[0]][cell[1]]]
                 hidden.add(min(shown, key=lambda cell: table[cell[0]][cell[1]]) if shown else whole)
-                is_told = False
+                is_complete = False
     return [
         {**row, **{name: None if (i, name) in hidden else row[name] for name in COUNTS}} for i, row in enumerate(table)
     ]

@@ -92,7 +92,7 @@ class Accounts:
         return cls(settings.sms_url, settings.sms_fallback_url, settings.smtp_url)
 
     @classmethod
-    def of(cls, connections: Mapping[str, str]) -> Accounts:
+    def from_connections(cls, connections: Mapping[str, str]) -> Accounts:
         """Of `sms`, `sms_fallback` and `smtp` where given; of the others those of the environment."""
         return replace(cls.from_environment(), **connections)
 

@@ -134,7 +134,7 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
     return Run(cohort, remind_on, begun["audience"], texts)
 
 
-def take_over(run: Run, at: datetime) -> None:
+def recover_orphans(run: Run, at: datetime) -> None:
     """Before anything leaves: what a dead sender left is unknown, and what is too late closed."""
     with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/mark_orphans", **run.key, at=at)

@@ -79,7 +79,7 @@ def send_reminders(
             return Progress({}, {})
         if is_retry:
             outbox.renew_attempts(run, now())
-        outbox.take_over(run, now())
+        outbox.recover_orphans(run, now())
         sender = _Sender(run, now)
         asyncio.run(sender.send_all(accounts))
         # In this order: a receipt that comes in between is counted, where nothing is said to wait for it.
@@ -135,9 +135,9 @@ class _Sender:
         if outage:
             raise outage
 
-    async def _pass(self, channel: str, providers: Sequence[Channel], traffic: Traffic) -> _Came:
+    async def _pass(self, channel: str, providers: Sequence[Channel], traffic: Traffic) -> _PassResult:
         """Everything that is due, once and in order."""
-        came = _Came()
+        came = _PassResult()
         try:
             async with asyncio.TaskGroup() as group:
                 await self._claim_and_submit(channel, providers, traffic, came, group)
@@ -149,7 +149,7 @@ class _Sender:
         return came
 
     async def _claim_and_submit(
-        self, channel: str, providers: Sequence[Channel], traffic: Traffic, came: _Came, group: asyncio.TaskGroup
+        self, channel: str, providers: Sequence[Channel], traffic: Traffic, came: _PassResult, group: asyncio.TaskGroup
     ) -> None:
         by_name = {provider.name: provider for provider in providers}
         in_flight_max = max(provider.in_flight_max for provider in providers)
@@ -198,7 +198,7 @@ class _Sender:
             log.info("%s: %s submitted so far", self._run.name, f"{self._sent:,}")
 
     async def _submit(
-        self, claimed: Claimed, channel: str, by_name: dict[str, Channel], traffic: Traffic, came: _Came
+        self, claimed: Claimed, channel: str, by_name: dict[str, Channel], traffic: Traffic, came: _PassResult
     ) -> None:
         text: Text | None = None
         provider = by_name[claimed.provider or ""]
@@ -229,7 +229,7 @@ class _Sender:
         return render(template, claimed.lacks, claimed.full_name, self._run.cohort.deadline_on)
 
 
-class _Came:
+class _PassResult:
     """What a pass has come to so far."""
 
     def __init__(self) -> None:

@@ -14,11 +14,11 @@ from prakerja import landing, schema, warehouse
 from prakerja.calendar import Cohort, calendar, find_cohort, unreadable_entries
 from prakerja.run_context import RunContext, replaying
 from prakerja.settings import WIB, Settings
-from prakerja.workflow import NotTakenInError
+from prakerja.tasks.feeds import IncompleteIntakeError
 
 
 @dataclass
-class Played:
+class ReplayResult:
     """What a replay did: how many runs, of which cohorts, and what the tasks that failed said."""
 
     cohorts: list[int] = field(default_factory=list)
@@ -32,7 +32,7 @@ def play(
     cohorts: Collection[int] | None,
     approve_as: str | None,
     progress: Callable[[date, str], None],
-) -> Played:
+) -> ReplayResult:
     """Play the WIB days from `first` to `last` through the real DAGs; `progress` hears of each run before it starts.
 
     A second replay of the same warehouse waits until the first is done, and then changes nothing.
@@ -50,7 +50,7 @@ def play(
             approval.require_unsigned()
             approval.require_never_live()
         runner = Runner(home / "logs" / "replay.log")
-        played = Played()
+        played = ReplayResult()
         day = first
         while day <= last:
             for due in due_on(day, chosen, approve_as):
@@ -65,7 +65,7 @@ def play(
                 played.runs += 1
                 for error in ran.errors:
                     # A feed that was missing on its day and came later is no problem; a cohort's table tells the rest.
-                    lines = error.rejected if isinstance(error, NotTakenInError) else str(error).splitlines()
+                    lines = error.rejected if isinstance(error, IncompleteIntakeError) else str(error).splitlines()
                     played.said += [line for line in lines if line not in played.said]
                 if due.run.cohort is not None and due.run.cohort not in played.cohorts:
                     played.cohorts.append(due.run.cohort)
@@ -125,7 +125,7 @@ def due_on(day: date, cohorts: Collection[Cohort], approve_as: str | None) -> li
     return due
 
 
-def problems(played: Played, table: list[dict[str, Any]], last: date) -> list[str]:
+def problems(played: ReplayResult, table: list[dict[str, Any]], last: date) -> list[str]:
     """What was rejected or left undecided, a line each: this is what makes a replay's answer a no, each time again."""
     with warehouse.transaction() as connection:
         rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", as_of=last)]

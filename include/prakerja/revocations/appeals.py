@@ -71,7 +71,7 @@ def decide(appeal_id: int, *, is_upheld: bool, because: str, decided_by: str, on
         raise PrakerjaError(f"appeal {appeal_id} was decided meanwhile: see `prakerja appeal list`")
 
 
-def carry_out(as_of: date) -> int:
+def apply_upheld_appeals(as_of: date) -> int:
     """Reinstate whoever's appeal was upheld by the day `as_of`; gives how many."""
     with warehouse.transaction("decide") as connection:
         reinstated = warehouse.execute(connection, "revocations/reinstate_upheld", as_of=as_of).rowcount

@@ -12,8 +12,8 @@ from prakerja import signatures, warehouse
 from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
-from prakerja.revocations import late_truth
-from prakerja.revocations.decision import Decision, decided_cohorts, made_decision
+from prakerja.revocations import late_evidence
+from prakerja.revocations.decision import Decision, decided_cohorts, find_decision
 from prakerja.settings import WIB, wib_today
 from prakerja.signed_batches import SHOWN as SHOWN
 from prakerja.signed_batches import load_signed_batches, require_same_rule
@@ -93,14 +93,14 @@ def propose(
     process has.
     """
     require_same_rule(connection)
-    late_truth.notice(connection, decision, as_of)
+    late_evidence.record_findings(connection, decision, as_of)
     found = warehouse.rows(
         connection,
         "revocations/propose_batch",
         decision_id=decision.decision_id,
         evidence_generation=decision.evidence_generation,
         subject=subject,
-        **late_truth.window_now(connection, decision, as_of),
+        **late_evidence.window_now(connection, decision, as_of),
         as_of=as_of,
         proposed_by=proposed_by,
         recipient_id=recipient_id,
@@ -159,7 +159,7 @@ def find_waiting(cohort: int, digest: str, *, is_to_sign: bool = False) -> tuple
     A batch that `is_to_sign` need not wait: what was carried out without enough signatures is listed once it has them.
     """
     with warehouse.transaction() as connection:
-        decision = made_decision(connection, cohort)
+        decision = find_decision(connection, cohort)
         candidates = waiting(connection, decision) if decision else []
         if decision and is_to_sign:
             candidates = [each for subject in LEADS_TO for each in batches(connection, decision, subject)]
@@ -173,7 +173,7 @@ def waiting_batches() -> Iterator[tuple[Decision, Batch]]:
     """Yield every batch that lacks approvals, with its decision, in the order of the cohorts' announcement."""
     with warehouse.transaction() as connection:
         for number in decided_cohorts(connection):
-            if decision := made_decision(connection, number):
+            if decision := find_decision(connection, number):
                 for batch in waiting(connection, decision):
                     yield decision, batch
 
@@ -289,7 +289,7 @@ def require_unsigned() -> None:
             )
 
 
-def carry_out(connection: warehouse.Connection, batch: Batch, effective_at: datetime, as_of: date) -> int:
+def revoke_batch(connection: warehouse.Connection, batch: Batch, effective_at: datetime, as_of: date) -> int:
     """Revoke everybody in an approved batch, once, and return how many were."""
     return int(
         warehouse.execute(

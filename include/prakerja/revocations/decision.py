@@ -89,9 +89,9 @@ class Decision:
             )
 
 
-def made_decision(connection: warehouse.Connection, cohort: int) -> Decision | None:
+def find_decision(connection: warehouse.Connection, cohort: int) -> Decision | None:
     """The cohort's carried decision, if it has one."""
-    rows = warehouse.rows(connection, "revocations/made_decision", cohort=cohort)
+    rows = warehouse.rows(connection, "revocations/find_decision", cohort=cohort)
     return Decision(cohort=cohort, **rows[0]) if rows else None
 
 
@@ -105,7 +105,7 @@ def is_decided(connection: warehouse.Connection, cohort: Cohort) -> bool:
 
     A deadline that was extended before anybody was revoked is decided anew.
     """
-    made = made_decision(connection, cohort.number)
+    made = find_decision(connection, cohort.number)
     return made is not None and (made.is_carried_out or made.deadline_on >= cohort.deadline_on)
 
 
@@ -137,7 +137,7 @@ def reconcile(cohort: Cohort, as_of: date) -> dict[str, int]:
     """
 
     def attempt(connection: warehouse.Connection) -> tuple[str | None, dict[str, int]]:
-        made = made_decision(connection, cohort.number)
+        made = find_decision(connection, cohort.number)
         if made and is_decided(connection, cohort):
             return None, {"selected": made.selected, **made.totals}
         record_extensions(connection, cohort)
@@ -191,7 +191,7 @@ def _decide(cohort: Cohort, as_of: date, again: ReadAgain | None) -> Decision:
                 raise MovedError("its facts changed while it was read a second time: it is read anew")
             tried = _Attempt(connection, cohort, _roster(connection, cohort, as_of), as_of)
             stopped = tried.gap() or tried.decide(again)
-        return stopped, made_decision(connection, cohort.number)
+        return stopped, find_decision(connection, cohort.number)
 
     with warehouse.exclusive(f"decide {cohort.number}"):
         stopped, made = warehouse.write_in_one_snapshot("decide", attempt)
@@ -211,7 +211,7 @@ def rehearse(cohort: Cohort, as_of: date) -> dict[str, Any]:
     def try_out(connection: warehouse.Connection) -> dict[str, Any]:
         roster, has_decision = _roster(connection, cohort, as_of), is_decided(connection, cohort)
         undone, stops = connection.begin_nested(), list[str]()
-        if has_decision and (made := made_decision(connection, cohort.number)):
+        if has_decision and (made := find_decision(connection, cohort.number)):
             counts = made.totals
         else:
             attempt = _Attempt(connection, cohort, roster, as_of)

@@ -14,9 +14,9 @@ from prakerja.cohorts.people import is_suspended
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
 from prakerja.recheck.files import EvidenceError
-from prakerja.revocations import approval, late_truth, second_reading
+from prakerja.revocations import approval, late_evidence, second_reading
 from prakerja.revocations.approval import Batch
-from prakerja.revocations.decision import Decision, made_decision
+from prakerja.revocations.decision import Decision, find_decision
 from prakerja.revocations.explanation import outcome_of
 from prakerja.revocations.freezes import FrozenError, require_no_freeze
 
@@ -97,9 +97,9 @@ def resolve(card: str, *, is_purchased: bool, because: str, resolved_by: str, on
         recipient = outcome_of(connection, card)
         if recipient is None or recipient["outcome"] != "held":
             raise PrakerjaError("this card is not held by any decision: see `prakerja holds`")
-        decision = made_decision(connection, recipient["cohort"])
+        decision = find_decision(connection, recipient["cohort"])
         assert decision is not None  # noqa: S101 - its outcome is there
-        if not is_purchased and late_truth.is_moved(connection, decision, on):
+        if not is_purchased and late_evidence.is_moved(connection, decision, on):
             raise PrakerjaError("the deadline was extended: whoever is held may still buy; see `prakerja cohorts`")
         if not is_purchased and is_suspended(connection, recipient["recipient_id"], on):
             raise PrakerjaError(
@@ -129,7 +129,7 @@ def _require_no_purchase(card: str, on: date) -> None:
     """Raise `PrakerjaError` where a second reading of the files speaks for somebody who is held."""
     with warehouse.transaction() as connection:
         recipient = outcome_of(connection, card)
-        decision = made_decision(connection, recipient["cohort"]) if recipient else None
+        decision = find_decision(connection, recipient["cohort"]) if recipient else None
     if recipient is None or decision is None or recipient["outcome"] != "held":
         return  # which is refused in its own words
     again = second_reading.read(decision.cohort, decision.announced_on, on)
@@ -154,7 +154,7 @@ def _list_bought(decision: Decision, approved: Mapping[int, str], as_of: date) -
         return approved
 
 
-def carry_out(as_of: date) -> int:
+def apply_resolved_holds(as_of: date) -> int:
     """Revoke the held who were found not to have bought, and for whom another person has approved; gives how many.
 
     Whoever a delivery speaks for by now is left alone, by either of two readings.
@@ -162,7 +162,7 @@ def carry_out(as_of: date) -> int:
     revoked = 0
     for number in calendar():  # of a cohort that was taken out of it nobody is revoked
         with warehouse.transaction() as connection:
-            decision = made_decision(connection, number)
+            decision = find_decision(connection, number)
         if decision is None:
             continue
         with warehouse.transaction("decide") as connection:
@@ -173,7 +173,7 @@ def carry_out(as_of: date) -> int:
         with warehouse.transaction("decide") as connection:
             for person, (card, batch) in (_approved_batches(connection, decision, as_of) if approved else {}).items():
                 if approved.get(person) == (card, batch) and person not in bought:
-                    revoked += approval.carry_out(connection, batch, decision.effective_at, as_of)
+                    revoked += approval.revoke_batch(connection, batch, decision.effective_at, as_of)
     if revoked:
         log.info("%d held revoked", revoked)
     return revoked
@@ -191,7 +191,7 @@ def _approved_batches(
     except FrozenError as frozen:
         log.warning("%s", frozen)
         return {}
-    if late_truth.is_moved(connection, decision, as_of):
+    if late_evidence.is_moved(connection, decision, as_of):
         return {}
     at = {"cohort": decision.cohort, "deadline_on": decision.deadline_on, "as_of": as_of}
     approved = {}

@@ -7,7 +7,7 @@ from datetime import date
 
 from prakerja import warehouse
 from prakerja.revocations import approval
-from prakerja.revocations.late_truth import decided_before, window_now
+from prakerja.revocations.late_evidence import decided_before, window_now
 
 log = logging.getLogger(__name__)
 

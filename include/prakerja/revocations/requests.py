@@ -10,7 +10,7 @@ from prakerja.escaping import markdown, markdown_code
 from prakerja.people import People, load_people
 from prakerja.revocations import approval, rejections, second_reading
 from prakerja.revocations.approval import LEADS_TO, SHOWN, Batch
-from prakerja.revocations.decision import Decision, made_decision
+from prakerja.revocations.decision import Decision, find_decision
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def find_batch(connection: warehouse.Connection, cohort: int, digest: str) -> tu
 
     Raises `PrakerjaError` where none was ever proposed, or another stands by now and this one was not approved.
     """
-    decision, shown = made_decision(connection, cohort), digest[:SHOWN]
+    decision, shown = find_decision(connection, cohort), digest[:SHOWN]
     for subject in ("reinstatement", "hold"):
         if decision is None:
             break

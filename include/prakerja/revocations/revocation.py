@@ -8,7 +8,7 @@ from datetime import date
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.recheck.files import EvidenceError
-from prakerja.revocations import approval, late_truth, second_reading
+from prakerja.revocations import approval, late_evidence, second_reading
 from prakerja.revocations.approval import AwaitingApprovalError, Batch
 from prakerja.revocations.decision import BlockedError, Decision
 from prakerja.revocations.freezes import require_no_freeze
@@ -79,7 +79,7 @@ def _carry_out(decision: Decision, as_of: date) -> tuple[int, int]:
             connection, "revocations/insert_carrying_out", decision_id=decision.decision_id, as_of=as_of
         ).rowcount:
             return 0, 0
-        revoked = 0 if batch is None else approval.carry_out(connection, batch, decision.effective_at, as_of)
+        revoked = 0 if batch is None else approval.revoke_batch(connection, batch, decision.effective_at, as_of)
         spared = warehouse.execute(connection, "revocations/insert_spared", **decision.window, as_of=as_of).rowcount
         return revoked, spared
 
@@ -112,7 +112,7 @@ def _require_nobody_bought_since(decision: Decision, as_of: date) -> None:
 
 def _require_unmoved(connection: warehouse.Connection, decision: Decision, as_of: date) -> None:
     """A deadline that was promised, and is no more in the calendar, has moved all the same."""
-    if not decision.is_carried_out and late_truth.is_moved(connection, decision, as_of):
+    if not decision.is_carried_out and late_evidence.is_moved(connection, decision, as_of):
         raise BlockedError(
             f"gelombang-{decision.cohort} is blocked: deadline_moved: it was decided for {decision.deadline_on}, "
             "and extended since: it is decided anew"

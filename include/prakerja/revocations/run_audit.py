@@ -41,7 +41,7 @@ class Finding:
 
     kind: str
     event: CohortEvent | None
-    told: str
+    text: str
 
 
 def repair_run_id(event: CohortEvent, on: datetime) -> str:
@@ -91,8 +91,8 @@ def resume(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[tuple
             continue
         (event,) = (event for event in cohort.events() if (event.kind, event.on) == ("deadline", cohort.deadline_on))
         if not seen(event).active:
-            told = f"gelombang-{number} is not decided, and the deliveries that were missing have arrived"
-            found.append((resumed_run_id(event, attempt["decision_id"]), event, told))
+            text = f"gelombang-{number} is not decided, and the deliveries that were missing have arrived"
+            found.append((resumed_run_id(event, attempt["decision_id"]), event, text))
     return found
 
 
@@ -103,7 +103,7 @@ def audit(now: datetime, seen: Callable[[CohortEvent], SeenRuns]) -> list[Findin
     nothing. A reminder is worth its run on its own day only; after it, what was missed is told.
     """
     cohorts, problems = _audited_cohorts(now.astimezone(WIB).date())
-    found = [Finding(problem.kind, None, problem.told) for problem in problems]
+    found = [Finding(problem.kind, None, problem.text) for problem in problems]
     for cohort in cohorts:
         found += _audited_reminders(cohort, _missed_reminders(cohort, now), now, seen)
         for event in cohort.events():
@@ -167,7 +167,7 @@ def _audited_deadline(
     cohort: Cohort, event: CohortEvent, now: datetime, seen: Callable[[CohortEvent], SeenRuns]
 ) -> list[Finding]:
     with warehouse.transaction() as connection:
-        made = decision.made_decision(connection, cohort.number)
+        made = decision.find_decision(connection, cohort.number)
         has_decision = decision.is_decided(connection, cohort)
     if has_decision and made and (made.is_carried_out or not made.overdue):
         return []
@@ -175,14 +175,14 @@ def _audited_deadline(
     if runs.active:
         return []
     if has_decision and made:
-        told = (
+        text = (
             f"gelombang-{cohort.number} is decided, and its {made.overdue:,} overdue are not: no run asks for approval"
         )
-        return [Finding("not_carried_out", event, told)]
+        return [Finding("not_carried_out", event, text)]
     if not runs.all:
         if made or cohort.deadline_on != cohort.first_deadline_on:
-            told = f"gelombang-{cohort.number} has got the deadline {cohort.deadline_on}, and no run for it"
-            return [Finding("deadline_moved", event, told)]
+            text = f"gelombang-{cohort.number} has got the deadline {cohort.deadline_on}, and no run for it"
+            return [Finding("deadline_moved", event, text)]
         return [Finding("no_run", event, f"{event.name} has no run")]
     if not runs.with_tasks:
         return [Finding("run_without_tasks", event, f"{event.name} has a run without tasks")]

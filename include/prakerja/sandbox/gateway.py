@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from prakerja.sandbox import magic, postman
+from prakerja.sandbox import receipt_webhooks, test_numbers
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
 from prakerja.sandbox.shapes import PATHS, SHAPES, RefusedError, Reply
 
@@ -63,7 +63,7 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         delivering = asyncio.create_task(
-            postman.deliver(inbox, {each: secrets[name] for each, name in GATEWAYS.items()})
+            receipt_webhooks.deliver(inbox, {each: secrets[name] for each, name in GATEWAYS.items()})
         )
         yield
         delivering.cancel()
@@ -88,17 +88,17 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
             await asyncio.sleep(mood.seconds)
         if mood.status:
             return _response(shape.refuse(mood.status, "out_of_order"))
-        does = magic.of_number(asked.to)
+        does = test_numbers.of_number(asked.to)
         if does.refuses is not None and inbox.refuse(provider, asked.reference, does.times):
             if does.refuses == 0:
                 request.scope["break_off"]()
                 await asyncio.sleep(0)
             return _response(shape.refuse(does.refuses or 500, does.code or "try_again"))
         receipts = does.receipts
-        if does is magic.NUMBERS["05"] and not asked.reference.endswith(".0"):
-            receipts = (magic.Receipt("delivered"),)
+        if does is test_numbers.NUMBERS["05"] and not asked.reference.endswith(".0"):
+            receipts = (test_numbers.Receipt("delivered"),)
         if shape.tells_every_step and receipts:
-            receipts = (magic.Receipt("accepted"), *receipts)
+            receipts = (test_numbers.Receipt("accepted"), *receipts)
         if shape.has_fixed_address and receipts_url:
             asked = replace(asked, receipts_to=f"{receipts_url.rstrip('/')}/v1/receipts/{GATEWAYS[provider]}")
         try:
@@ -132,8 +132,8 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
         rows = "".join(
             f"<tr><td>{kind}<td>{does.told}"
             for kind, does in [
-                *((f"+62 811 0000 {kind} DD", does) for kind, does in magic.NUMBERS.items()),
-                *((f"{kind}…@sandbox.example", does) for kind, does in magic.ADDRESSES.items()),
+                *((f"+62 811 0000 {kind} DD", does) for kind, does in test_numbers.NUMBERS.items()),
+                *((f"{kind}…@sandbox.example", does) for kind, does in test_numbers.ADDRESSES.items()),
             ]
         )
         return HTMLResponse(PAGE.read_text(encoding="utf-8").replace("<!-- magic -->", rows))

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prakerja.sandbox.magic import Receipt
 from prakerja.sandbox.shapes import Asked
+from prakerja.sandbox.test_numbers import Receipt
 
 SCHEMA = """
 create table if not exists messages (

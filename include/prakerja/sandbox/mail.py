@@ -11,7 +11,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from prakerja.sandbox import magic
+from prakerja.sandbox import test_numbers
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
 from prakerja.sandbox.shapes import Asked
 
@@ -27,7 +27,7 @@ class Handler:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's interface
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        does = magic.of_address(address)
+        does = test_numbers.of_address(address)
         if does.refuses is not None and self._inbox.refuse(PROVIDER, address, does.times):
             return f"{does.refuses} not now, or not here"
         envelope.rcpt_tos.append(address)
@@ -37,7 +37,7 @@ class Handler:
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         written = email.message_from_bytes(envelope.original_content or b"", _class=EmailMessage, policy=default)
         body: Any = written.get_body(("plain",))
-        ended = magic.of_address(envelope.rcpt_tos[0])
+        ended = test_numbers.of_address(envelope.rcpt_tos[0])
         if ended.ends.isdecimal():
             return f"{ended.ends} no room"
         try:

@@ -26,7 +26,7 @@ class Addresses:
     smtp: str
 
     @classmethod
-    def of(cls, host: str, port: int, smtp_port: int) -> Addresses:
+    def from_ports(cls, host: str, port: int, smtp_port: int) -> Addresses:
         """Those of a host and its two ports."""
         return cls(
             page=f"http://{host}:{port}/",
@@ -60,7 +60,7 @@ def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None =
         _mail(inbox, "127.0.0.1", smtp_port),
         serving.in_thread(application(inbox, secrets, receipts_url), http=DroppingProtocol) as url,
     ):
-        yield Addresses.of("127.0.0.1", int(url.rpartition(":")[2]), smtp_port)
+        yield Addresses.from_ports("127.0.0.1", int(url.rpartition(":")[2]), smtp_port)
 
 
 @contextlib.contextmanager

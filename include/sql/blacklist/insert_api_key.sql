@@ -1,5 +1,5 @@
 -- Grain: one API key.
 -- Parameters: api_key_id, consumer, secret_sha256, scopes, per_minute, expires_on, created_by.
--- Duty: publish.
+-- Role: publish.
 insert into api_keys (api_key_id, consumer, secret_sha256, scopes, per_minute, expires_on, created_by)
 values (:api_key_id, :consumer, :secret_sha256, :scopes, :per_minute, :expires_on, :created_by)

@@ -1,6 +1,6 @@
 -- Grain: one revocation of an API key, if there is such a key. Twice is once.
 -- Parameters: api_key_id, because, revoked_by.
--- Duty: publish.
+-- Role: publish.
 insert into api_key_revocations (api_key_id, because, revoked_by)
 select
     k.api_key_id,

@@ -2,7 +2,7 @@
 -- Parameters: version; revoked_by, reinstated_by: what happened later is for a later version; ops: whether additions,
 -- withdrawals or both do not wait; unsigned: the batches whose people are neither to be added nor withdrawn; waiting:
 -- people who are not to be added.
--- Duty: publish.
+-- Role: publish.
 insert into blacklist_changes (version, op, recipient_id, reason, nik_correction_id)
 select
     :version,

@@ -1,7 +1,7 @@
 -- Grain: one row per line of a service's spool: instant, key, operation, asked, listed, version. A line that was loaded
 -- before is not loaded again.
 -- Parameters: spool, first_line (the number of the first of these lines), lines.
--- Duty: serve.
+-- Role: serve.
 insert into lookups (spool, line, api_key_id, looked_up_at, operation, asked, listed, version)
 select
     :spool,

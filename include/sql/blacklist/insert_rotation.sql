@@ -1,5 +1,5 @@
 -- Grain: one change of a key.
 -- Parameters: kind, key_id, because, answered_by.
--- Duty: publish.
+-- Role: publish.
 insert into rotations (kind, key_id, because, answered_by)
 values (:kind, :key_id, :because, :answered_by)

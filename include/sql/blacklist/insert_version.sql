@@ -1,7 +1,7 @@
 -- Grain: one version, one higher than the last, and never older than it: a publisher that has waited for another brings
 -- an earlier instant along.
 -- Parameters: occasion, at, has_changed, data_as_of, key_id.
--- Duty: publish.
+-- Role: publish.
 insert into blacklist_versions (version, occasion, created_at, changed_at, data_as_of, key_id)
 select
     coalesce(max(v.version), 0) + 1,

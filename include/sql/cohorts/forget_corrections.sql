@@ -2,7 +2,7 @@
 -- A NIK that was approved stays with its seal: the list is made from it, and its approval held against it. One that
 -- nobody has approved by then cannot be approved any more.
 -- Parameters: before.
--- Duty: remind.
+-- Role: remind.
 update correction_values as v
 set
     sealed = null,

@@ -1,6 +1,6 @@
 -- Grain: one decision on a request. Twice is once.
 -- Parameters: request, is_approved, because, decided_by, decided_on, signature.
--- Duty: decide.
+-- Role: decide.
 insert into correction_decisions (request, is_approved, because, decided_by, decided_on, signature)
 values (:request, :is_approved, :because, :decided_by, :decided_on, :signature)
 on conflict (request) do nothing

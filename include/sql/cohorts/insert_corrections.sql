@@ -1,7 +1,7 @@
 -- Grain: one correction, its fact and its values.
 -- Parameters: recipient_id, fields, digest, request, because, corrected_by, corrected_on; sealed, nik, contact,
 -- phone_token, email_token, region_code: the values.
--- Duty: decide.
+-- Role: decide.
 with fact as (
     insert into corrections (recipient_id, fields, digest, request, because, corrected_by, corrected_on)
     values (:recipient_id, :fields, :digest, :request, :because, :corrected_by, :corrected_on)

@@ -1,6 +1,6 @@
 -- Grain: one suspension of a recipient; none while another of theirs runs.
 -- Parameters: recipient_id, suspended_on, is_permanent, because, suspended_by.
--- Duty: decide.
+-- Role: decide.
 insert into suspensions (recipient_id, suspended_on, is_permanent, because, suspended_by)
 select
     :recipient_id,

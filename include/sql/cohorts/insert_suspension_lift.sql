@@ -1,6 +1,6 @@
 -- Grain: one end of the suspension that runs; none of one that is for good.
 -- Parameters: recipient_id, lifted_on, because, lifted_by.
--- Duty: decide.
+-- Role: decide.
 insert into suspension_lifts (recipient_id, suspended_on, lifted_on, because, lifted_by)
 select
     s.recipient_id,

@@ -1,6 +1,6 @@
 -- Grain: one withdrawal per recipient, ever.
 -- Parameters: recipient_id, withdrawn_on, because, recorded_by.
--- Duty: decide.
+-- Role: decide.
 insert into withdrawals (recipient_id, withdrawn_on, because, recorded_by)
 values (:recipient_id, :withdrawn_on, :because, :recorded_by)
 on conflict (recipient_id) do nothing

@@ -1,6 +1,6 @@
 -- Grain: one recipient whose contact is sealed anew, with what stands for their addresses in messages that have one.
 -- Parameters: recipient_ids, contact, phone_token, email_token (arrays of the same order).
--- Duty: owner.
+-- Role: owner.
 with sealed as (
     select *
     from

@@ -1,6 +1,6 @@
 -- Grain: one correction whose values are sealed anew, with what stands for its addresses in messages that have one.
 -- Parameters: correction_id, sealed, contact, phone_token, email_token (nulls stay nulls).
--- Duty: owner.
+-- Role: owner.
 with moved as (
     update reminders as m
     set address = case m.channel when 'sms' then :phone_token else :email_token end

@@ -1,7 +1,7 @@
 -- Grain: one row per cohort and day, where the cohort stands at the end of that day's intake.
 -- May run twice: the day's row is written anew from the deliveries known by that day.
 -- Parameters: cohort, deadline_on, as_of.
--- Duty: ingest.
+-- Role: ingest.
 insert into standings (cohort, as_of, selected, purchased, held, at_risk, overdue, excluded)
 select
     :cohort,

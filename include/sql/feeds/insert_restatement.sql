@@ -1,6 +1,6 @@
 -- Grain: one row per accepted revision above another of its day: what it adds, lets vanish and changes of it.
 -- Runs once per delivery, in the transaction that loads it. Parameters: delivery_id.
--- Duty: ingest.
+-- Role: ingest.
 with restated as (
     select
         d.delivery_id,

@@ -1,5 +1,5 @@
 -- Grain: one waiver per delivery that a person accepted.
 -- Parameters: delivery_id, accepted_by, because.
--- Duty: ingest.
+-- Role: ingest.
 insert into waivers (delivery_id, accepted_by, because)
 values (:delivery_id, :accepted_by, :because)

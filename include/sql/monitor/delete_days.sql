@@ -1,5 +1,5 @@
 -- Grain: what was counted of a cohort by day and platform before.
 -- Parameters: cohort.
--- Duty: ingest.
+-- Role: ingest.
 delete from cohort_days
 where cohort = :cohort

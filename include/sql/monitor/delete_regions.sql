@@ -1,5 +1,5 @@
 -- Grain: what was counted of a cohort by region before.
 -- Parameters: cohort.
--- Duty: ingest.
+-- Role: ingest.
 delete from cohort_regions
 where cohort = :cohort

@@ -1,6 +1,6 @@
 -- Grain: one row per WIB day and platform where recipients of a cohort have bought first.
 -- Parameters: cohort.
--- Duty: ingest.
+-- Role: ingest.
 insert into cohort_days (cohort, paid_on, platform, purchases)
 select
     :cohort,

@@ -1,6 +1,6 @@
 -- Grain: one row per province, as in force of its recipients.
 -- Parameters: cohort.
--- Duty: ingest.
+-- Role: ingest.
 insert into cohort_regions (
     cohort, region_code, selected, purchased, held, overdue, excluded, revoked, reinstated
 )

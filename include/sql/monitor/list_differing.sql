@@ -1,6 +1,6 @@
 -- Grain: one row per recipient who is held since two readings differ on them, and whom nobody has looked into.
 -- Parameters: most, so many rows.
--- Duty: show.
+-- Role: show.
 select
     d.cohort,
     lpad(r.card_number::text, 16, '0') as card_number,

@@ -1,6 +1,6 @@
 -- Grain: one row per cohort.
 -- Parameters: cohort, refreshed_at, counted_from, figures.
--- Duty: ingest.
+-- Role: ingest.
 insert into cohort_figures (cohort, refreshed_at, counted_from, figures)
 values (:cohort, :refreshed_at, :counted_from, cast(:figures as jsonb))
 on conflict (cohort) do update

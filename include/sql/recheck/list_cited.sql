@@ -1,6 +1,6 @@
 -- Grain: one row per delivery that a decision of a cohort cites.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     d.decision_id,
     v.platform,

@@ -1,6 +1,6 @@
 -- Grain: one row per recipient of a cohort whose NIK was corrected, and approved by another person: the last counts.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select distinct on (r.recipient_id)
     r.card_number,
     v.nik,

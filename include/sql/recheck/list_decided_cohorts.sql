@@ -1,5 +1,5 @@
 -- Grain: one row per cohort that was decided.
--- Duty: recheck.
+-- Role: recheck.
 select distinct cohort
 from decisions
 where status = 'made'

@@ -1,6 +1,6 @@
 -- Grain: one row per decision that was made of a cohort.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     decision_id,
     announced_on,

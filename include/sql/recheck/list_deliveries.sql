@@ -1,6 +1,6 @@
 -- Grain: one row per accepted delivery of any revision, of a business date from a cohort's announcement on.
 -- Parameters: announced_on.
--- Duty: recheck.
+-- Role: recheck.
 select
     platform,
     business_date,

@@ -1,6 +1,6 @@
 -- Grain: one row per deadline that a cohort's was moved to, with the day on which that was announced.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     deadline_on,
     announced_on

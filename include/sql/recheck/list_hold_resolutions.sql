@@ -1,6 +1,6 @@
 -- Grain: one row per recipient of a cohort who was held, and what a person found for a deadline.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     r.card_number,
     h.deadline_on,

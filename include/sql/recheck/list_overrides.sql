@@ -1,6 +1,6 @@
 -- Grain: one row per platform and date whose missing delivery a person has answered for.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     split_part(m.missing, ' ', 1) as platform,
     cast(split_part(m.missing, ' ', 2) as date) as business_date,

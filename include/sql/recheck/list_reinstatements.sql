@@ -1,6 +1,6 @@
 -- Grain: one row per recipient of a cohort whom people have approved to be reinstated.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     r.card_number,
     e.because,

@@ -1,6 +1,6 @@
 -- Grain: one row per recipient of a cohort whom people have approved to be revoked.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     r.card_number,
     v.decision_id,

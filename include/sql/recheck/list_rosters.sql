@@ -1,6 +1,6 @@
 -- Grain: one row per accepted roster of a cohort: one, or none.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select sha256
 from rosters
 where cohort = :cohort and status = 'accepted'

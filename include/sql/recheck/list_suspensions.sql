@@ -1,6 +1,6 @@
 -- Grain: one row per suspension of a recipient of a cohort, with its lift where it was lifted.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     r.card_number,
     s.suspended_on,

@@ -1,6 +1,6 @@
 -- Grain: one row per recipient of a cohort who withdrew.
 -- Parameters: cohort.
--- Duty: recheck.
+-- Role: recheck.
 select
     r.card_number,
     w.withdrawn_on

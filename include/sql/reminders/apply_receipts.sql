@@ -2,7 +2,7 @@
 -- whenever it comes, a failure only for the round that it is about. Locked in the order of ids, as senders lock theirs.
 -- A provider moves only the messages that were last given to it: not those that another has by now.
 -- Parameters: provider, keys, rounds, states, failures (arrays), at, wait (seconds).
--- Duty: receive.
+-- Role: receive.
 with told as materialized (
     select distinct on (t.key)
         t.key,

@@ -4,7 +4,7 @@
 -- Parameters: cohort, remind_on, channel, provider, after, batch, at, as_of, announced_on, deadline_on,
 -- settlement_days, audience, opens, closes, attempts_max, per_number_max, asks_again (by provider that knows a key
 -- again: since when it is the one that it is).
--- Duty: remind.
+-- Role: remind.
 with due as materialized (
     select *
     from

@@ -1,6 +1,6 @@
 -- Grain: one message whose time is over: it was not sent, or nobody will ever know.
 -- Parameters: at, cohort, remind_on (nulls: of all runs).
--- Duty: remind.
+-- Role: remind.
 with late as materialized (
     select reminder_id
     from reminders

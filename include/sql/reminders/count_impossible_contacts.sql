@@ -1,6 +1,6 @@
 -- Grain: one row per cohort of whose latest reminder run some phone or e-mail is none, and was not corrected since.
 -- Parameters: cohorts: an array.
--- Duty: ingest.
+-- Role: ingest.
 with latest as (
     select
         cohort,

@@ -1,7 +1,7 @@
 -- Grain: one row per provider, kind and word of receipts that could not be judged: how many there were, and since when.
 -- Of a provider that sends ever other words, those beyond a hundred or two are counted without the word.
 -- Parameters: provider, whats, words, counts (arrays), at.
--- Duty: receive.
+-- Role: receive.
 with told as (
     select
         t.what,

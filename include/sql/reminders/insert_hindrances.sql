@@ -1,6 +1,6 @@
 -- Grain: one report of what a recipient lacks; none that says again what counts already.
 -- Parameters: card_numbers, lacks (arrays), reported_on.
--- Duty: remind.
+-- Role: remind.
 insert into hindrances (recipient_id, lacks, reported_on)
 select
     r.recipient_id,

@@ -1,6 +1,6 @@
 -- Grain: one choice of a recipient about a channel; none that says again what counts already.
 -- Parameters: recipient_id, channel, is_opted_out, chosen_on, recorded_by.
--- Duty: receive, remind.
+-- Role: receive, remind.
 insert into opt_outs (recipient_id, channel, is_opted_out, chosen_on, recorded_by)
 select
     :recipient_id,

@@ -1,6 +1,6 @@
 -- Grain: one row per phone or e-mail of a cohort's latest reminder run that is none, and was not corrected since.
 -- Parameters: cohort (null: of all).
--- Duty: remind.
+-- Role: remind.
 with latest as (
     select
         cohort,

@@ -1,6 +1,6 @@
 -- Grain: one message whose sender died, or lost the warehouse: nobody knows whether it left.
 -- Parameters: cohort, remind_on, at.
--- Duty: remind.
+-- Role: remind.
 update reminders
 set state = 'unknown', failure = 'sender_died', try_after = :at
 where cohort = :cohort and remind_on = :remind_on and state = 'sending'

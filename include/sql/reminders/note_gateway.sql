@@ -1,6 +1,6 @@
 -- Grain: one gateway: what its address speaks by now, and since when it has been another than before (null: never).
 -- Parameters: provider, speaks, at.
--- Duty: remind.
+-- Role: remind.
 insert into provider_pace (provider, free_at, speaks)
 values (:provider, :at, :speaks)
 on conflict (provider) do update

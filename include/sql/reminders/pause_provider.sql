@@ -1,6 +1,6 @@
 -- Grain: one provider that asks for a rest: however many of its answers say so, it is one rest.
 -- Parameters: provider, now, seconds.
--- Duty: remind.
+-- Role: remind.
 insert into provider_pace (provider, free_at)
 values (:provider, cast(:now as timestamptz) + make_interval(secs => :seconds))
 on conflict (provider) do update

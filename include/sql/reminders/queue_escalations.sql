@@ -1,6 +1,6 @@
 -- Grain: one e-mail per recipient whose SMS cannot arrive, while there is time. May run twice.
 -- Parameters: cohort, remind_on, at.
--- Duty: remind.
+-- Role: remind.
 insert into reminders (
     recipient_id, cohort, remind_on, channel, address, template, lacks, send_before, unsubscribe_key
 )

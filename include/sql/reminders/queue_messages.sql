@@ -1,7 +1,7 @@
 -- Grain: one message per recipient, cohort, reminder date and channel, written before anything is sent.
 -- May run twice: the database keeps one.
 -- Parameters: cohort, deadline_on, as_of, audience, remind_on, at.
--- Duty: remind.
+-- Role: remind.
 insert into reminders (
     recipient_id, cohort, remind_on, channel, address, template, lacks, state, failure, send_before, settled_at,
     unsubscribe_key

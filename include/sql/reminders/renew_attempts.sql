@@ -1,7 +1,7 @@
 -- Grain: one message that failed for now: whoever tries again begins anew. And one that failed for good at an address
 -- that was corrected since, once, where nothing else reached the person, or may have.
 -- Parameters: cohort, remind_on, at.
--- Duty: remind.
+-- Role: remind.
 with corrected as (
     select
         m.reminder_id,

@@ -1,7 +1,7 @@
 -- Grain: one provider's next free instant, moved on by what has just been claimed for it; gives the seconds until then.
 -- All senders of all runs share it; of no seconds it only tells.
 -- Parameters: provider, now, seconds.
--- Duty: remind.
+-- Role: remind.
 insert into provider_pace (provider, free_at)
 values (:provider, cast(:now as timestamptz) + make_interval(secs => :seconds))
 on conflict (provider) do update

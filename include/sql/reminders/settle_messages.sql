@@ -2,7 +2,7 @@
 -- Locked in the order of ids, as receipts lock theirs: in any other order the two would wait for each other.
 -- Parameters: reminder_ids, attempts, rounds, states, provider_ids, failures, segments, were_unknown,
 -- try_afters (arrays), at.
--- Duty: remind.
+-- Role: remind.
 with settled as materialized (
     select s.*
     from

@@ -1,6 +1,6 @@
 -- Grain: one appeal of someone who is revoked and not reinstated; none while another of theirs is open.
 -- Parameters: recipient_id, text, opened_by, opened_on.
--- Duty: decide.
+-- Role: decide.
 insert into appeals (recipient_id, text, opened_by, opened_on)
 select
     v.recipient_id,

@@ -1,6 +1,6 @@
 -- Grain: one decision per appeal, ever; the database refuses one by somebody who approved the revocation.
 -- Parameters: appeal_id, is_upheld, because, decided_by, decided_on.
--- Duty: decide.
+-- Role: decide.
 insert into appeal_decisions (appeal_id, is_upheld, because, decided_by, decided_on)
 select
     a.appeal_id,

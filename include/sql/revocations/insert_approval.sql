@@ -2,7 +2,7 @@
 -- who had a part in the batch.
 -- May run twice: the same approval with the same signature is kept once, and the second time gives no row.
 -- Parameters: digest, approved_by, approved_on, is_recorded_in_advance; signature, identities_sha256 (null where none).
--- Duty: decide.
+-- Role: decide.
 insert into approvals (
     digest, decision_id, subject, approved_by, approved_on, is_recorded_in_advance, signature, identities_sha256
 )

@@ -1,6 +1,6 @@
 -- Grain: one row per delivery that the decision saw in force.
 -- May run twice. Parameters: decision_id, delivery_ids.
--- Duty: decide.
+-- Role: decide.
 insert into decision_deliveries (decision_id, delivery_id)
 select
     :decision_id,

@@ -1,7 +1,7 @@
 -- Grain: one finding per recipient of a cohort who was revoked, by whichever decision, before its deadline was extended
 -- to a later one.
 -- May run twice. Parameters: cohort, deadline_now, as_of.
--- Duty: decide.
+-- Role: decide.
 insert into late_findings (recipient_id, kind, deadline_on, found_on)
 select
     v.recipient_id,

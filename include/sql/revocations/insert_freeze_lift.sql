@@ -1,6 +1,6 @@
 -- Grain: one end per freeze, ever.
 -- Parameters: freeze_id, because, lifted_by, lifted_on.
--- Duty: decide.
+-- Role: decide.
 insert into freeze_lifts (freeze_id, because, lifted_by, lifted_on)
 select
     f.freeze_id,

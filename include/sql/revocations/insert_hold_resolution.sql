@@ -1,7 +1,7 @@
 -- Grain: one resolution per held recipient and deadline; none where the decision for it did not hold that one, and none
 -- after a purchase was found. Whoever is suspended by then is not resolved as not purchased.
 -- Parameters: deadline_on, recipient_id, is_purchased, because, resolved_by, resolved_on.
--- Duty: decide.
+-- Role: decide.
 insert into hold_resolutions (recipient_id, deadline_on, is_purchased, because, resolved_by, resolved_on)
 select
     o.recipient_id,

@@ -5,7 +5,7 @@
 -- earlier decision revoked are asked about from that one on: this one left them out.
 -- Parameters: evidence_generation, cohort, deadline_on, as decided; as_of; the window by now:
 -- announced_on, deadline_now, settlement_days.
--- Duty: decide.
+-- Role: decide.
 with touched as materialized (
     select b.recipient_id
     from evidence as b

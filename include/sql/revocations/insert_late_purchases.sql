@@ -1,6 +1,6 @@
 -- Grain: one finding per revoked recipient of a cohort from whom a platform took a payment after the deadline.
 -- May run twice. Parameters: cohort, deadline_now, as_of.
--- Duty: decide.
+-- Role: decide.
 insert into late_findings (recipient_id, kind, deadline_on, found_on, delivery_id, line)
 select distinct on (v.recipient_id)
     v.recipient_id,

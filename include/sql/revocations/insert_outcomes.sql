@@ -2,7 +2,7 @@
 -- Whoever the two readings differ on is held, by the row that the second one goes by, else the first.
 -- In the order of the key: an index that grows at its end is twice as fast.
 -- Parameters: cohort, deadline_on, as_of, decision_id.
--- Duty: decide.
+-- Role: decide.
 insert into outcomes (recipient_id, cohort, deadline_on, outcome, because, delivery_id, line, entry)
 select
     s.recipient_id,

@@ -1,6 +1,6 @@
 -- Grain: one override per attempt that a breaker stopped, ever.
 -- Parameters: decision_id, overridden_by, because, overridden_on.
--- Duty: decide.
+-- Role: decide.
 insert into overrides (decision_id, overridden_by, because, overridden_on)
 select
     d.decision_id,

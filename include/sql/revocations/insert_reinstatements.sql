@@ -1,7 +1,7 @@
 -- Grain: one reinstatement per member of an approved batch whose purchase still stands, or whose deadline was extended.
 -- May run twice: a recipient is reinstated once.
 -- Parameters: digest, as_of; announced_on, deadline_now, settlement_days: the window by now.
--- Duty: decide.
+-- Role: decide.
 insert into reinstatements (recipient_id, digest, because, approvers, reinstated_on)
 select
     m.recipient_id,

@@ -1,6 +1,6 @@
 -- Grain: one rejection per batch, person and day.
 -- May run twice. Parameters: digest, rejected_by, rejected_on.
--- Duty: decide.
+-- Role: decide.
 insert into rejections (digest, rejected_by, rejected_on)
 values (:digest, :rejected_by, :rejected_on)
 on conflict (digest, rejected_by, rejected_on) do nothing

@@ -1,6 +1,6 @@
 -- Grain: one revocation per member of an approved batch.
 -- May run twice: a recipient is revoked once. Parameters: digest, effective_at, as_of.
--- Duty: decide.
+-- Role: decide.
 insert into revocations (recipient_id, decision_id, digest, reason, effective_at, approvers, revoked_on)
 select
     m.recipient_id,

@@ -1,7 +1,7 @@
 -- Grain: one finding per overdue recipient who was not revoked, since deliveries after the decision speak for them:
 -- with the row of the purchase, where it is one.
 -- May run twice. Parameters: cohort, deadline_on, as_of; announced_on, settlement_days: the window as decided.
--- Duty: decide.
+-- Role: decide.
 with spared as materialized (
     select o.recipient_id
     from outcomes as o

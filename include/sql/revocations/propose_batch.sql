@@ -6,7 +6,7 @@
 -- Parameters: decision_id, evidence_generation, cohort, deadline_on, as decided; subject, as_of, proposed_by;
 -- announced_on, deadline_now, settlement_days, the window by now; recipient_id, of the one held person that a batch is
 -- about, else null.
--- Duty: decide.
+-- Role: decide.
 with candidates as materialized (
     select
         o.recipient_id,

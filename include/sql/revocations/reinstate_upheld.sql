@@ -1,6 +1,6 @@
 -- Grain: one reinstatement per recipient whose appeal was upheld by a day.
 -- May run twice: a recipient is reinstated once. Parameters: as_of.
--- Duty: decide.
+-- Role: decide.
 insert into reinstatements (recipient_id, because, approvers, reinstated_on)
 select
     a.recipient_id,

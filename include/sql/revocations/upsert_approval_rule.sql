@@ -1,6 +1,6 @@
 -- Grain: the one row of the rule. May run twice.
 -- Parameters: one_approver_up_to, approvers, approvers_above, must_be_signed.
--- Duty: owner.
+-- Role: owner.
 insert into approval_rule (one_approver_up_to, approvers, approvers_above, must_be_signed)
 values (:one_approver_up_to, :approvers, :approvers_above, :must_be_signed)
 on conflict (is_the_rule) do update

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from prakerja import warehouse, workflow
+from prakerja import tasks, warehouse
 from prakerja.blacklist import publishing, rechecking, signing
 from prakerja.calendar import Cohort
 from prakerja.recheck import known
@@ -37,7 +37,7 @@ def test_a_list_that_says_what_the_files_say(listed_by_files: Path) -> None:
     status, said = run("recheck")
     assert status == 0
     assert "the list says what the files say" in said
-    assert workflow.recheck_list(NIGHT) == []
+    assert tasks.audit.recheck_list(NIGHT) == []
 
 
 def test_whoever_is_reinstated_is_not_missed(listed_by_files: Path, home: Path) -> None:
@@ -73,11 +73,11 @@ def test_what_no_fact_leads_to_is_told(listed_by_files: Path, statement: str, wh
         connection.exec_driver_sql("set local session_replication_role = replica")
         connection.exec_driver_sql(statement)
     assert what in differences()
-    (found, *_) = [each for each in workflow.recheck_list(NIGHT) if what in each["told"]]
+    (found, *_) = [each for each in tasks.audit.recheck_list(NIGHT) if what in each["text"]]
     assert found["kind"] == "list_differs"
     assert found["repair"] is None
     assert re.fullmatch(
-        r"gelombang-12: the list and the second reading differ on \d+: .*: see `prakerja recheck 12`", found["told"]
+        r"gelombang-12: the list and the second reading differ on \d+: .*: see `prakerja recheck 12`", found["text"]
     )
 
 
@@ -131,9 +131,9 @@ def test_each_cohort_has_its_turn_within_four_weeks(cohorts: int) -> None:
 
 
 def test_before_anything_is_published_there_is_nothing_to_read(cohort: Cohort) -> None:
-    assert workflow.recheck_list(NIGHT) == []
+    assert tasks.audit.recheck_list(NIGHT) == []
     carry_out(cohort)
-    assert workflow.recheck_list(NIGHT) == []
+    assert tasks.audit.recheck_list(NIGHT) == []
 
 
 # -- whoever has no warehouse ------------------------------------------------------------------------------------------

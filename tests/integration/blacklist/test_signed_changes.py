@@ -247,8 +247,8 @@ def test_a_hold_is_revoked_once_it_is_signed(cohort: Cohort, home: Path, signers
     batch = holds.resolve(card(1), is_purchased=False, because="nothing", resolved_by="budi", on=DECIDED_ON)
     assert batch is not None
     as_owner(APPROVE_UNSIGNED + " where subject = 'hold'")
-    assert holds.carry_out(DECIDED_ON) == 0
+    assert holds.apply_resolved_holds(DECIDED_ON) == 0
     sign(batch.digest, signers["siti"])
-    assert holds.carry_out(DECIDED_ON) == 1
+    assert holds.apply_resolved_holds(DECIDED_ON) == 1
     assert [b.approvals_needed for _, b in approval.waiting_batches() if b.subject == "hold"] == []
     assert publishing.publish("first", AT, DECIDED_ON) == 1

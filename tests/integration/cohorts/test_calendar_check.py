@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import calendar, warehouse, workflow
+from prakerja import calendar, tasks, warehouse
 from prakerja.calendar import Cohort
-from prakerja.cli import app, looking
+from prakerja.cli import app, show
 from prakerja.cohorts import standing
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import overview
-from prakerja.revocations import decision, late_truth
+from prakerja.revocations import decision, late_evidence
 from prakerja.revocations.run_audit import SeenRuns
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
@@ -35,17 +35,17 @@ def write(home: Path, *entries: str) -> None:
 
 
 def audited(now: datetime = AFTER) -> list[dict[str, Any]]:
-    return workflow.audit_runs(now, lambda _: SeenRuns(1, 1, 1))
+    return tasks.audit.audit_runs(now, lambda _: SeenRuns(1, 1, 1))
 
 
 def told(kind: str, now: datetime = AFTER) -> list[str]:
     """What the audit finds of a kind; it is red for it, and the monitor shows the same as what needs a person."""
-    found = [finding["told"] for finding in audited(now) if finding["kind"] == kind]
+    found = [finding["text"] for finding in audited(now) if finding["kind"] == kind]
     needs = [need.what for need in overview.page(now)["needs"]]
     assert [line for line in needs if line in found] == found
     if found:
         with pytest.raises(PrakerjaError) as red:
-            workflow.report_audit(audited(now))
+            tasks.audit.report_audit(audited(now))
         assert all(line in str(red.value).splitlines() for line in found)
     return found
 
@@ -98,11 +98,13 @@ def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(co
     carry_out(cohort)
     write(home, ENTRY_13)
     with warehouse.transaction() as connection:
-        assert [made.cohort for made in late_truth.decided_before(connection, DECIDED_ON + timedelta(days=1))] == [12]
-        assert late_truth.window_now(connection, next(late_truth.decided_before(connection, date.max)), DECIDED_ON)[
-            "deadline_now"
-        ] == date(2021, 3, 13)
-    assert late_truth.notice_late_truth(DECIDED_ON + timedelta(days=1)) == 0
+        assert [made.cohort for made in late_evidence.decided_before(connection, DECIDED_ON + timedelta(days=1))] == [
+            12
+        ]
+        assert late_evidence.window_now(
+            connection, next(late_evidence.decided_before(connection, date.max)), DECIDED_ON
+        )["deadline_now"] == date(2021, 3, 13)
+    assert late_evidence.record_late_evidence(DECIDED_ON + timedelta(days=1)) == 0
 
 
 # -- rosters that lack -------------------------------------------------------------------------------------------------
@@ -149,12 +151,12 @@ def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(cohort: 
 def test_the_runs_of_a_cohort_without_a_roster_say_so(cohort: Cohort, kind: str) -> None:
     on = date(2021, 3, 13) if kind == "H-3" else date(2021, 3, 16)
     run = RunContext(kind, on, datetime(2021, 3, 13, 9, tzinfo=WIB), 13)
-    assert workflow.choose(run) == "cohort_has_no_roster"
-    assert workflow.tell_of_cohort(run) == (
+    assert tasks.deadline.choose(run) == "cohort_has_no_roster"
+    assert tasks.summaries.summarize_cohort(run) == (
         "gelombang-13 has no roster, and its deadline, 2021-03-16, is in 3 days: deliver rosters/gelombang-13"
     )
     night = RunContext("daily", date(2021, 3, 12), datetime(2021, 3, 13, 2, tzinfo=WIB))
-    assert "; gelombang-13 has no roster, and its deadline" in workflow.tell_of_feeds(night, [])
+    assert "; gelombang-13 has no roster, and its deadline" in tasks.summaries.summarize_feeds(night, [])
 
 
 # -- entries that cannot be read ---------------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ def test_a_decided_cohort_whose_entry_cannot_be_read_is_told_as_that_alone(cohor
 
 
 def test_the_command_line_names_them(cohort: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "today", lambda: date(2021, 3, 15))
+    monkeypatch.setattr(show, "today", lambda: date(2021, 3, 15))
     result = CliRunner().invoke(app, ["cohorts"])
     assert result.exit_code == 0
     assert "gelombang-13 has no roster, and its deadline, 2021-03-16, is in 1 day" in result.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prakerja import landing, warehouse, workflow
+from prakerja import landing, tasks, warehouse
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.landing import StorageError
 from prakerja.settings import WIB
@@ -23,44 +23,44 @@ def arrives(home: Path, *lines: str) -> None:
 
 
 def test_a_roster_is_taken_in_when_it_arrives_and_its_people_stand_somewhere(home: Path) -> None:
-    assert workflow.take_in_late_rosters(TEN).accepted == {}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {}
     arrives(home)
-    rosters = workflow.take_in_late_rosters(TEN)
-    assert workflow.tell_of_late([], rosters) == "roster of gelombang-12: 2 taken in"
+    rosters = tasks.arrivals.take_in_late_rosters(TEN)
+    assert tasks.summaries.summarize_arrivals([], rosters) == "roster of gelombang-12: 2 taken in"
     with warehouse.transaction("read") as connection:
         assert connection.exec_driver_sql("select at_risk from standings").scalars().all() == [2]
-    assert workflow.take_in_late_rosters(TEN).accepted == {}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {}
 
 
 def test_a_roster_is_looked_for_from_its_announcement_on(home: Path) -> None:
     arrives(home)
-    assert workflow.take_in_late_rosters(ANNOUNCED_AT - timedelta(microseconds=1)).accepted == {}
-    assert workflow.take_in_late_rosters(ANNOUNCED_AT).accepted == {12: 2}
+    assert tasks.arrivals.take_in_late_rosters(ANNOUNCED_AT - timedelta(microseconds=1)).accepted == {}
+    assert tasks.arrivals.take_in_late_rosters(ANNOUNCED_AT).accepted == {12: 2}
 
 
 def test_a_roster_is_looked_for_in_its_own_folder_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(landing, "listed")
     (home / "landing" / "rosters" / "a stray").mkdir(parents=True)
     arrives(home)
-    rosters = workflow.take_in_late_rosters(TEN)
+    rosters = tasks.arrivals.take_in_late_rosters(TEN)
     assert (rosters.accepted, rosters.rejected) == ({12: 2}, [])
 
 
 def test_nothing_is_looked_for_where_every_cohort_has_its_roster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arrives(home)
-    workflow.take_in_late_rosters(TEN)
+    tasks.arrivals.take_in_late_rosters(TEN)
     monkeypatch.delattr(landing, "landing_zone")
-    assert workflow.take_in_late_rosters(TEN).accepted == {}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {}
 
 
 def test_a_roster_that_is_rejected_is_told_once_and_without_anything_personal(home: Path) -> None:
     line = roster_line(99)
     arrives(home, line, line)
-    told = workflow.tell_of_late([], workflow.take_in_late_rosters(TEN))
+    told = tasks.summaries.summarize_arrivals([], tasks.arrivals.take_in_late_rosters(TEN))
     assert told == "rejected: roster of gelombang-12: recipient_twice: the same card number stands in lines 2, 3"
-    assert workflow.take_in_late_rosters(TEN).rejected == []
+    assert tasks.arrivals.take_in_late_rosters(TEN).rejected == []
     arrives(home, line)
-    assert workflow.take_in_late_rosters(TEN).accepted == {12: 1}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {12: 1}
 
 
 def test_a_landing_zone_that_has_gone_is_looked_at_again(home: Path) -> None:
@@ -68,6 +68,6 @@ def test_a_landing_zone_that_has_gone_is_looked_at_again(home: Path) -> None:
     (home / "landing").rename(home / "gone")
     with pytest.raises(StorageError):
         take_in_rosters(TEN.date())
-    assert workflow.take_in_late_rosters(TEN).accepted == {}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {}
     (home / "gone").rename(home / "landing")
-    assert workflow.take_in_late_rosters(TEN).accepted == {12: 2}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {12: 2}

@@ -86,12 +86,13 @@ def nothing_told(recorded_dags: dict[str, Any]) -> None:
 @pytest.fixture
 def published(home: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedList:
     """A list that tasks publish into by number alone."""
-    from prakerja import workflow
+    from prakerja import tasks
 
     found = PublishedList()
-    monkeypatch.setattr(workflow, "published_version", lambda: found.version)
-    monkeypatch.setattr(workflow, "measure_list", dict)
-    monkeypatch.setattr(workflow, "tell_of_cohort", lambda *_: "told")
+    monkeypatch.setattr(tasks.reader, "published_version", lambda: found.version)
+    monkeypatch.setattr(tasks.reader, "measure_list", dict)
+    monkeypatch.setattr(tasks.summaries, "summarize_cohort", lambda *_: "told")
+    monkeypatch.setattr(tasks.monitor, "refresh_monitor", lambda *_: None)
     return found
 
 

@@ -15,7 +15,7 @@ TOLD = {"dag_run": {"dag_id": "batch_approval", "run_id": "a run"}}
 
 
 def tell(event: str = "approval") -> None:
-    from alerts import Alert
+    from prakerja_alerts import Alert
 
     Alert(event=event, text="gelombang-12: revoke 2 of 50?")(TOLD)
 

@@ -36,9 +36,9 @@ def versions() -> list[int]:
 
 def feeds_of_the_day(tried: Callable[..., Tried], monkeypatch: pytest.MonkeyPatch, does: Callable[[], Any]) -> Tried:
     """Do the night's last task, as a run of `platform_feeds` without deliveries comes to it."""
-    from prakerja import workflow
+    from prakerja import tasks
 
-    monkeypatch.setattr(workflow, "notice_late_truth", lambda _: does())
+    monkeypatch.setattr(tasks.feeds, "apply_late_evidence", lambda _: does())
     run = tried("platform_feeds", "daily")
     run.forge("take_in_rosters", {})
     run.forge("list_platforms", [])
@@ -48,9 +48,9 @@ def feeds_of_the_day(tried: Callable[..., Tried], monkeypatch: pytest.MonkeyPatc
 
 def deadline(tried: Callable[..., Tried], monkeypatch: pytest.MonkeyPatch, does: Callable[[], Any]) -> Tried:
     """Do the last task of a decided cohort's run."""
-    from prakerja import workflow
+    from prakerja import tasks
 
-    monkeypatch.setattr(workflow, "publish_blacklist", lambda _: does())
+    monkeypatch.setattr(tasks.deadline, "publish_blacklist", lambda _: does())
     run = tried("cohort_deadline")
     for task_id in run.dag.task_ids:
         if task_id != "publish_blacklist":
@@ -165,7 +165,7 @@ def test_what_was_accepted_is_told_once(
     tried: Callable[..., Tried], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The task that tells is cleared alone: what was accepted is what it was."""
-    from prakerja import workflow
+    from prakerja import tasks
 
     delivery = {"platform": "tokopedia", "business_date": "2021-03-14", "revision": 1}
     run = tried("platform_feeds", "daily")
@@ -173,7 +173,7 @@ def test_what_was_accepted_is_told_once(
     run.forge("list_platforms", ["tokopedia"])
     run.expand()
     run.forge("take_in", None, map_index=0)
-    monkeypatch.setattr(workflow, "build_data_docs", lambda: "")
+    monkeypatch.setattr(tasks.feeds, "build_data_docs", lambda: "")
     accepted = [{"platform": "tokopedia", "deliveries": [delivery]}]
     monkeypatch.setitem(
         run.dag.task_dict["tell_of_feeds"].python_callable.__globals__, "pull_all_signed", lambda *_: accepted

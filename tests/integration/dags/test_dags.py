@@ -109,7 +109,7 @@ def test_policies(dags: dict[str, Any]) -> None:
     [
         ("prakerja.landing.RejectedError", "fail"),
         ("airflow.providers.standard.exceptions.HITLRejectException", "fail"),
-        ("prakerja.workflow.NotTakenInError", "fail"),
+        ("prakerja.tasks.feeds.IncompleteIntakeError", "fail"),
         ("prakerja.revocations.decision.BlockedError", "fail"),
         ("prakerja.warehouse.UnavailableError", "retry"),
         ("prakerja.landing.StorageError", "retry"),
@@ -126,7 +126,7 @@ def test_a_broken_contract_fails_at_once_and_a_lost_connection_is_tried_again(
 ) -> None:
     import importlib
 
-    from task_policy import DEFAULT_ARGS
+    from prakerja_task_policy import DEFAULT_ARGS
 
     module, name = error.rsplit(".", 1)
     kind = getattr(importlib.import_module(module), name)
@@ -213,8 +213,8 @@ def test_what_needs_a_person_is_told_in_an_alert_that_says_it(
     monkeypatch.setitem(alerts, "_post", lambda _, alert: told.append(alert))
     run = SimpleNamespace(dag_id="daily_audit", run_id="scheduled__2021-03-15")
     lines = ["gelombang-13 has no roster, and its deadline is in 1 day", "gelombang-12 is not in the calendar"]
-    found = [{"kind": "x", "told": line, "repair": None} for line in lines]
-    mended = {"kind": "no_run", "told": "mended by a run", "repair": {"trigger_run_id": "x"}}
+    found = [{"kind": "x", "text": line, "repair": None} for line in lines]
+    mended = {"kind": "no_run", "text": "mended by a run", "repair": {"trigger_run_id": "x"}}
     monkeypatch.setitem(
         report.__globals__, "pull_signed", lambda _, __, task: [*found, mended] if task == "find" else []
     )
@@ -245,7 +245,7 @@ def test_connections_become_the_urls_that_channels_take(
 ) -> None:
     from airflow.sdk import Connection
 
-    from message_connections import NAMES, url_of
+    from prakerja_connections import NAMES, url_of
 
     connection = (
         Connection.from_json(uri, "prakerja_x") if uri.startswith("{") else Connection.from_uri(uri, "prakerja_x")

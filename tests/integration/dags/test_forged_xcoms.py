@@ -32,7 +32,7 @@ def test_a_forged_finding_or_request_runs_nothing(tried: Callable[..., Tried], h
         "conf": {"cohort": 22, "x": template(marker)},
         "note": template(marker),
     }
-    for forged in ([{"kind": "no_run", "told": template(marker), "repair": repair}], [repair]):
+    for forged in ([{"kind": "no_run", "text": template(marker), "repair": repair}], [repair]):
         run = tried("daily_audit", "audit")
         run.unpause("cohort_deadline", "batch_approval")
         before = runs(run)
@@ -47,13 +47,13 @@ def test_a_forged_finding_or_request_runs_nothing(tried: Callable[..., Tried], h
 def test_a_platform_is_taken_in_where_the_landing_zone_or_the_list_has_it(
     tried: Callable[..., Tried], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: Any
 ) -> None:
-    from prakerja import workflow
+    from prakerja import tasks
 
     taken: list[Any] = []
     looked: list[Any] = []
-    real = workflow.take_in
-    monkeypatch.setattr(workflow, "take_in", lambda name, run: (taken.append(name), real(name, run))[1])
-    monkeypatch.setattr(workflow, "has_arrived", lambda name, _: (looked.append(name), True)[1])
+    real = tasks.feeds.take_in
+    monkeypatch.setattr(tasks.feeds, "take_in", lambda name, run: (taken.append(name), real(name, run))[1])
+    monkeypatch.setattr(tasks.feeds, "has_arrived", lambda name, _: (looked.append(name), True)[1])
     marker = tmp_path / "executed"
     forged = template(marker) if elsewhere == "{template}" else elsewhere
     run = tried("platform_feeds", "daily")
@@ -89,11 +89,11 @@ def test_what_is_triggered_is_text_and_triggered_once(
     tried: Callable[..., Tried], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the warehouse says of a cohort may have names from outside in it, which are no templates either."""
-    from prakerja import workflow
+    from prakerja import tasks
 
     marker = tmp_path / "executed"
     wanted = {"trigger_run_id": "a-repair", "conf": {"cohort": 12, "x": template(marker)}, "note": template(marker)}
-    monkeypatch.setattr(workflow, "list_repairs", lambda *_: [wanted])
+    monkeypatch.setattr(tasks.audit, "list_repairs", lambda *_: [wanted])
     for _ in range(2):
         run = tried("daily_audit", "audit")
         run.unpause("cohort_deadline")
@@ -109,10 +109,10 @@ def test_what_is_triggered_is_text_and_triggered_once(
 def test_a_paused_dag_is_named_where_it_is_needed(
     tried: Callable[..., Tried], home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from prakerja import workflow
+    from prakerja import tasks
 
     wanted = {"trigger_run_id": "a-repair", "conf": {"cohort": 12}, "note": "..."}
-    monkeypatch.setattr(workflow, "list_repairs", lambda *_: [wanted])
+    monkeypatch.setattr(tasks.audit, "list_repairs", lambda *_: [wanted])
     run = tried("daily_audit", "audit")
     run.unpause("cohort_deadline", is_paused=True)
     run.drive()

@@ -98,7 +98,7 @@ def test_why_the_audit_has_made_a_run_is_told_where_the_audit_has_told_it(tried:
 
 
 def test_counts_come_from_the_tasks_that_took_in(tried: Callable[..., Tried]) -> None:
-    from run_notes import pull_signed, push_signed
+    from prakerja_run_notes import pull_signed, push_signed
 
     pushed: dict[str, Any] = {}
     origin = {"dag_id": "platform_feeds", "run_id": "daily"}

@@ -55,8 +55,8 @@ def test_the_templates_that_are_fed_are_found(dags: dict[str, Any]) -> None:
 
 def test_what_is_asked_and_told_is_no_template(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests have texts of people and of deliveries in them; so have the alerts that tell of them."""
-    import alerts
-    from alerts import Alert
+    import prakerja_alerts as alerts
+    from prakerja_alerts import Alert
     from prakerja_approval_operator import BatchApprovalOperator
 
     told: list[dict[str, str]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,9 @@ def all_runs(timetable: Any, *, catchup: bool = True, earliest: datetime | None 
 
 
 def test_every_event_once_in_order_after_a_round_trip_through_the_database(dags: dict[str, Any]) -> None:
-    from cohort_timetable import CohortTimetable
+    from prakerja_timetable import CohortTimetable
 
-    timetable = CohortTimetable.deserialize(CohortTimetable.of(WAVES).serialize())
+    timetable = CohortTimetable.deserialize(CohortTimetable.from_cohorts(WAVES).serialize())
     timetable.validate()
     runs = all_runs(timetable)
     assert runs == [
@@ -62,9 +63,9 @@ def test_every_event_once_in_order_after_a_round_trip_through_the_database(dags:
 
 
 def test_runs_are_at_nine_for_reminders_and_at_six_after_the_settlement_day(dags: dict[str, Any]) -> None:
-    from cohort_timetable import CohortTimetable
+    from prakerja_timetable import CohortTimetable
 
-    at = {event.name: event.run_at for event in CohortTimetable.of(WAVES).events}
+    at = {event.name: event.run_at for event in CohortTimetable.from_cohorts(WAVES).events}
     assert at["gelombang-12__H-7__2021-03-27"] == datetime(2021, 3, 27, 9, tzinfo=WIB)
     assert at["gelombang-12__deadline__2021-04-03"] == datetime(2021, 4, 5, 6, tzinfo=WIB)
 
@@ -81,10 +82,27 @@ def test_logical_dates_are_unique_and_lead_back_to_their_event(dags: dict[str, A
 def test_two_events_of_one_cohort_on_one_instant_are_refused(dags: dict[str, Any]) -> None:
     from airflow.exceptions import AirflowTimetableInvalid
 
-    from cohort_timetable import CohortTimetable
+    from prakerja_timetable import CohortTimetable
 
     with pytest.raises(AirflowTimetableInvalid):
-        CohortTimetable.of([WAVES[0], WAVES[0]]).validate()
+        CohortTimetable.from_cohorts([WAVES[0], WAVES[0]]).validate()
+
+
+def test_the_dag_of_a_run_that_began_before_an_upgrade_can_be_read(dags: dict[str, Any]) -> None:
+    """Its serialized version names the plugins' classes by the modules that they were in then."""
+    from airflow.serialization.helpers import (
+        find_registered_custom_deadline_reference,
+        find_registered_custom_timetable,
+    )
+
+    from prakerja_timetable import CohortTimetable
+
+    kept = CohortTimetable.from_cohorts(WAVES).serialize()
+    found = find_registered_custom_timetable("cohort_timetable.CohortTimetable").deserialize(kept)
+    assert all_runs(found) == all_runs(CohortTimetable.from_cohorts(WAVES))
+    reference = find_registered_custom_deadline_reference("alerts.DueLater")
+    assert reference.deserialize_reference({"seconds": 7}).seconds == 7
+    assert importlib.import_module("alerts").Alert
 
 
 def test_the_scheduler_makes_exactly_one_run_per_event_and_every_run_has_its_tasks(

@@ -11,7 +11,7 @@ from prakerja.calendar import find_cohort
 from prakerja.cohorts import people
 from prakerja.errors import PrakerjaError
 from prakerja.feeds import intake
-from prakerja.reminders import choices, outbox
+from prakerja.reminders import outbox, preferences
 from prakerja.settings import WIB
 from tests.support.landing_zone import Row, deliver
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, buys, person, phone
@@ -42,16 +42,16 @@ def test_a_run_does_not_begin_before_its_roster_is_there(desk: Desk) -> None:
 def test_who_bought_or_was_suspended_or_opted_out_a_second_ago_gets_nothing(
     many: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = outbox.take_over
+    real = outbox.recover_orphans
 
     def meanwhile(run: outbox.Run, at: datetime) -> None:
         real(run, at)  # everybody is queued by now
         buys(many, 1)
         people.suspend(str(10**15 + 2), H7, is_permanent=False, because="x", suspended_by="siti")
         people.withdraw(str(10**15 + 3), H7, because="x", recorded_by="siti")
-        choices.choose(str(10**15 + 4), ("sms",), is_opted_out=True, on=H7, recorded_by="siti")
+        preferences.record_opt_out(str(10**15 + 4), ("sms",), is_opted_out=True, on=H7, recorded_by="siti")
 
-    monkeypatch.setattr(outbox, "take_over", meanwhile)
+    monkeypatch.setattr(outbox, "recover_orphans", meanwhile)
     many.send()
     monkeypatch.undo()
     assert {to for _, to, _ in many.messages()} == {f"+62812345{n:05}" for n in range(5, MANY + 1)}
@@ -90,7 +90,7 @@ def test_held_recipients_and_those_who_lack_something_get_their_own_words(desk: 
     (desk.folder / "lacks.csv").write_text(
         f"card_number,lacks\n{10**15 + 1},videos\n{10**15 + 2},password\n{10**15 + 3},steps\n{8 * 10**15},steps\n"
     )
-    assert choices.take_in_hindrances(desk.folder / "lacks.csv", H7) == choices.TakenIn(4, 3, 1)
+    assert preferences.load_missing_steps(desk.folder / "lacks.csv", H7) == preferences.StepsIntake(4, 3, 1)
     desk.send()
     told = {to[-1]: text for _, to, text in desk.messages()}
     for number, words in zip(
@@ -108,5 +108,5 @@ def test_a_report_with_a_bad_line_is_refused_whole_and_names_no_card(desk: Desk,
     desk.roster([person(1, phone(1))])
     (desk.folder / "lacks.csv").write_text(f"card_number,lacks\n1000000000000001,videos\n{line}\n")
     with pytest.raises(PrakerjaError, match=r"lacks.csv, line [34]: .*nothing was taken in") as refused:
-        choices.take_in_hindrances(desk.folder / "lacks.csv", H7)
+        preferences.load_missing_steps(desk.folder / "lacks.csv", H7)
     assert "1000000000000001" not in str(refused.value)

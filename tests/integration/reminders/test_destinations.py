@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from prakerja import workflow
+from prakerja import tasks
 from prakerja.errors import PrakerjaError
 from prakerja.reminders import channels, destinations
 from prakerja.run_context import RunContext
@@ -49,9 +49,9 @@ def test_a_host_that_is_not_allowed_hears_nothing_and_everything_stays_queued(
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: (reached.append(host), real(host, *a, **k))[1])
     run = RunContext("H-7", H7, NINE, 12)
-    monkeypatch.setattr(RunContext, "now", lambda self: self.at)
+    monkeypatch.setattr(RunContext, "read_clock", lambda self: self.now)
     with pytest.raises(destinations.ForbiddenHostError) as refused:
-        workflow.send_reminders(run, connection)
+        tasks.deadline.send_reminders(run, connection)
     assert f"messages may not go to {place}" in str(refused.value)
     assert "\n" not in str(refused.value)
     assert ":t@" not in str(refused.value)

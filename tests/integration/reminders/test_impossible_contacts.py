@@ -24,7 +24,7 @@ TOLD = (
 )
 
 
-def needs(now: datetime = NINE) -> list[overview.Need]:
+def needs(now: datetime = NINE) -> list[overview.ActionItem]:
     """What needs a person because of contacts, as the first page tells it after a run has counted."""
     figures.refresh(now)
     return [need for need in overview.page(now)["needs"] if "cannot be written to" in need.what]
@@ -80,7 +80,7 @@ def test_they_are_listed_for_whoever_corrects_them(desk: Desk) -> None:
 
 
 def test_nothing_tells_the_number(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    from prakerja import workflow
+    from prakerja import tasks
     from prakerja.run_context import RunContext
 
     with caplog.at_level(logging.DEBUG):
@@ -88,7 +88,7 @@ def test_nothing_tells_the_number(desk: Desk, caplog: pytest.LogCaptureFixture) 
         about = RunContext.from_cohort_run("gelombang-12__H-7__2021-03-06", {}, NINE)
         desk.send(NINE + timedelta(minutes=5))
         outputs = [need.what for need in needs()]
-        outputs += [workflow.tell_of_cohort(about), asked(), asked("--json", "--unmask"), caplog.text]
+        outputs += [tasks.summaries.summarize_cohort(about), asked(), asked("--json", "--unmask"), caplog.text]
         outputs.append(json.dumps(figures.of_cohorts()[12].counts))
     people = [NUMBER, OTHER, ADDRESS, NUMBER.rstrip("a"), phone(4), "Putri Nama1"]
     assert leaked(people, "\n".join(outputs)) == []

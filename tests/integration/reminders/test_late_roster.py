@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prakerja import calendar, workflow
+from prakerja import calendar, tasks
 from prakerja.cohorts import people, standing
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import figures, overview
@@ -31,13 +31,13 @@ NOT_REMINDED = (
 
 
 def repairs(at: datetime, runs: SeenRuns = ENDED) -> list[dict[str, Any]]:
-    return workflow.list_resumed_runs(at, lambda _: runs)
+    return tasks.arrivals.list_resumed_runs(at, lambda _: runs)
 
 
 def found(at: datetime, runs: SeenRuns = ENDED) -> list[tuple[str, str, bool]]:
     """What the audit says of gelombang 12: kind, sentence, and whether a run repairs it."""
-    audited = workflow.audit_runs(at, lambda _: runs)
-    return [(each["kind"], each["told"], bool(each["repair"])) for each in audited if "gelombang-12" in each["told"]]
+    audited = tasks.audit.audit_runs(at, lambda _: runs)
+    return [(each["kind"], each["text"], bool(each["repair"])) for each in audited if "gelombang-12" in each["text"]]
 
 
 def needs(at: datetime) -> list[str]:
@@ -60,23 +60,23 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the DAGs call it: the day's own run, a look of `late_deliveries`, the run that it triggers."""
-    monkeypatch.setattr(RunContext, "now", lambda run: run.now)
+    monkeypatch.setattr(RunContext, "read_clock", lambda run: run.now)
     own = RunContext.from_cohort_run("gelombang-12__H-7__2021-03-06", None, NINE)
-    assert workflow.choose(own) == "cohort_has_no_roster"
+    assert tasks.deadline.choose(own) == "cohort_has_no_roster"
     assert repairs(TEN) == []
     lines = [person(n, phone(n)) for n in range(1, MANY + 1)]
     deliver_roster(desk.folder / "landing", 12, lines, "2021-03-05", "2021-03-13")
-    assert workflow.take_in_late_rosters(TEN).accepted == {12: MANY}
+    assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {12: MANY}
     (run,) = repairs(TEN)
     assert run["trigger_run_id"] == "gelombang-12__H-7__2021-03-06__audit-2021-03-06"
     repaired = RunContext.from_cohort_run(run["trigger_run_id"], run["conf"], TEN)
     assert (repaired.cohort, repaired.kind, repaired.on) == (12, "H-7", H7)
-    assert workflow.has_complete_feeds(repaired)
-    assert workflow.reconcile(repaired)["at_risk"] == MANY
-    assert workflow.recheck(repaired) == {}
-    assert workflow.choose(repaired) == "send_reminders"
+    assert tasks.deadline.has_complete_feeds(repaired)
+    assert tasks.deadline.reconcile(repaired)["at_risk"] == MANY
+    assert tasks.deadline.recheck(repaired) == {}
+    assert tasks.deadline.choose(repaired) == "send_reminders"
     for _ in range(2):
-        workflow.send_reminders(repaired, vars(desk.accounts))
+        tasks.deadline.send_reminders(repaired, vars(desk.accounts))
         assert len({to for _, to, _ in desk.messages()}) == len(desk.messages()) == MANY
         assert repairs(TEN) == []
     assert found(NEXT_MORNING) == []
@@ -126,10 +126,10 @@ def test_the_audit_of_the_next_morning_says_who_was_not_reminded(many: Desk) -> 
         assert found(NEXT_MORNING, runs) == [("not_reminded", NOT_REMINDED, False)]
     assert repairs(NEXT_MORNING) == []
     assert needs(NEXT_MORNING) == [NOT_REMINDED]
-    audited = workflow.audit_runs(NEXT_MORNING, lambda _: ENDED)
-    assert NOT_REMINDED in workflow.tell_of_audit(audited)
+    audited = tasks.audit.audit_runs(NEXT_MORNING, lambda _: ENDED)
+    assert NOT_REMINDED in tasks.summaries.summarize_audit(audited)
     with pytest.raises(PrakerjaError, match="got no reminder on 2021-03-06"):
-        workflow.report_audit(audited)
+        tasks.audit.report_audit(audited)
     secrets = {value for n in range(1, MANY + 1) for value in person(n, phone(n)).split(",") if len(value) > 4}
     assert not [secret for secret in secrets if secret in json.dumps(audited)]
 

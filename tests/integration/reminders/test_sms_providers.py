@@ -61,7 +61,7 @@ def test_what_may_have_been_taken_is_not_sent_again_where_no_key_tells(
 ) -> None:
     """Without receipts nobody ever learns what became of them: one message each, and no second on a guess."""
     monkeypatch.delenv("PRAKERJA_RECEIPTS_URL")
-    monkeypatch.setattr("prakerja.sandbox.postman.DUE_MAX", 0)
+    monkeypatch.setattr("prakerja.sandbox.receipt_webhooks.DUE_MAX", 0)
     kinds = ["08", "09", "11"]
     desk.roster([person(n, magic(kind)) for n, kind in enumerate(kinds, 1)])
     for hours in range(8):
@@ -127,7 +127,7 @@ def test_a_receipt_of_anybody_else_moves_nothing(provider: str, desk: Desk) -> N
 def test_what_one_provider_may_have_taken_another_is_not_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the same setting: the new one does not know the key of the old one's message."""
     desk.roster([person(1, magic("09"))])
-    monkeypatch.setattr("prakerja.sandbox.postman.DUE_MAX", 0)
+    monkeypatch.setattr("prakerja.sandbox.receipt_webhooks.DUE_MAX", 0)
     desk.send(sms_fallback=None)
     assert desk.rows("state, provider") == [("unknown", "sms")]
     other = desk.at.sms.replace("/first", "/second")

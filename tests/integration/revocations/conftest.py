@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import calendar, schema, warehouse, workflow
+from prakerja import calendar, schema, tasks, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
@@ -144,7 +144,7 @@ def proposed(cohort: Cohort, home: Path) -> dict[str, Any]:
     publishing.publish("first", AT, DECIDED_ON)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstatement.reinstate((AT + timedelta(days=2)).date())
-    (run,) = workflow.list_requests(AT + timedelta(days=2))
+    (run,) = tasks.batches.list_requests(AT + timedelta(days=2))
     return dict(run["conf"])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import warehouse, workflow
+from prakerja import tasks, warehouse
 from prakerja.acting import acting
 from prakerja.blacklist import publishing
 from prakerja.calendar import Cohort
@@ -66,7 +66,7 @@ def test_a_resolved_hold_is_approved_on_the_command_line(held: decision.Decision
     digest = waiting("hold").digest[:16]
     assert "another person must approve it" in said("approve", "12", "--digest", digest, "--as", "BUDI", code=1)
     assert "the next platform_feeds carries it out" in said("approve", "12", "--digest", digest, "--as", "siti")
-    assert holds.carry_out(today()) == 1
+    assert holds.apply_resolved_holds(today()) == 1
     assert revoked() == [1]
 
 
@@ -257,7 +257,7 @@ def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(cohort: Co
     carry_out(cohort)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
     reinstatement.reinstate(LATER)
-    (run,) = workflow.list_requests(AT)
+    (run,) = tasks.batches.list_requests(AT)
     digest = waiting("reinstatement").digest
     assert run == {
         "trigger_run_id": f"gelombang-12__reinstatement__{digest[:16]}__2021-03-15",
@@ -265,20 +265,20 @@ def test_batches_that_no_cohorts_run_asks_about_get_runs_of_their_own(cohort: Co
         "note": "gelombang-12: 1 reinstatement",
     }
     conf: dict[str, Any] = run["conf"]
-    asked = workflow.request_batch_approval(conf)
+    asked = tasks.batches.request_batch_approval(conf)
     assert asked is not None
     assert asked["title"] == f"gelombang-12: reinstate 1 of 50? ({digest[:16]})"
     with pytest.raises(approval.AwaitingApprovalError):  # where `ask_approval` was marked as successful by hand
-        workflow.carry_out_batch(conf, AT)
-    workflow.record_approval(12, digest, "siti", LATER)
-    assert workflow.request_batch_approval(conf) is None
-    assert workflow.list_requests(AT) == []
+        tasks.batches.apply_batches(conf, AT)
+    tasks.answers.record_approval(12, digest, "siti", LATER)
+    assert tasks.batches.request_batch_approval(conf) is None
+    assert tasks.batches.list_requests(AT) == []
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"cohort": 12}, {"cohort": "12; x", "digest": "a" * 64}, {"digest": "ab"}])
 def test_a_run_that_names_no_batch_is_refused(home: Path, conf: Any) -> None:
     with pytest.raises(PrakerjaError, match="this run names no batch"):
-        workflow.request_batch_approval(conf)
+        tasks.batches.request_batch_approval(conf)
 
 
 def test_the_number_of_people_is_written_out() -> None:

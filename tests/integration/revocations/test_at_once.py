@@ -20,7 +20,7 @@ from prakerja.cohorts import evidence, standing
 from prakerja.cohorts.standing import window_of
 from prakerja.errors import TransientError
 from prakerja.feeds import intake
-from prakerja.revocations import decision, late_truth, revocation
+from prakerja.revocations import decision, late_evidence, revocation
 from prakerja.revocations.decision import BlockedError
 from prakerja.warehouse import ConflictError
 from tests.conftest import as_superuser
@@ -73,7 +73,7 @@ def refreshing(cohort: Cohort, clock: date = DECIDED_ON) -> Iterator[None]:
 def noticing(made: decision.Decision, clock: date = DECIDED_ON) -> Iterator[None]:
     """In the middle of `notice_late_truth`."""
     with warehouse.transaction("decide") as connection:
-        late_truth.notice(connection, made, clock)
+        late_evidence.record_findings(connection, made, clock)
         yield
 
 

@@ -110,7 +110,7 @@ def test_an_anchor_that_is_bent_is_found(told: Path) -> None:
     ],
 )
 def test_the_application_can_only_add(told: Path, statement: str) -> None:
-    for duty in get_args(warehouse.Duty):
+    for duty in get_args(warehouse.DatabaseRole):
         with pytest.raises(RefusedError, match="InsufficientPrivilege"), warehouse.transaction(duty) as connection:
             connection.exec_driver_sql(statement)
     assert problems() == ""
@@ -138,8 +138,8 @@ ADDS = {
 }
 
 
-@pytest.mark.parametrize("duty", get_args(warehouse.Duty))
-def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.Duty) -> None:
+@pytest.mark.parametrize("duty", get_args(warehouse.DatabaseRole))
+def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.DatabaseRole) -> None:
     with warehouse.transaction(duty) as connection:
         added, changed, seen = (
             {

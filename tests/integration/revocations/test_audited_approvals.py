@@ -147,11 +147,11 @@ def test_an_approval_in_advance_of_a_live_warehouse_is_told(decided: Any) -> Non
     assert "lacks approvals (0 of 1), and 1 person revoked by it" in found
 
 
-@pytest.mark.parametrize(("at", "is_told"), [(timedelta(days=-800), True), (timedelta(hours=3), True),
+@pytest.mark.parametrize(("at", "is_readable"), [(timedelta(days=-800), True), (timedelta(hours=3), True),
                                              (timedelta(hours=-3), False)])  # fmt: skip
-def test_an_approval_whose_time_was_changed_is_told(decided: Any, at: timedelta, is_told: bool) -> None:
+def test_an_approval_whose_time_was_changed_is_told(decided: Any, at: timedelta, is_readable: bool) -> None:
     act(*BATCH, approve("siti", at=datetime.now(UTC) + at), REVOKE)
-    assert ("its time was changed" in problems()) == is_told
+    assert ("its time was changed" in problems()) == is_readable
 
 
 def test_a_reinstatement_without_a_batch_or_an_appeal_is_told(decided: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prakerja import warehouse, workflow
+from prakerja import tasks, warehouse
 from prakerja.blacklist import publishing
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import approval, reinstatement
@@ -28,7 +28,7 @@ def test_a_digest_that_was_never_proposed_is_refused(proposed: dict[str, Any]) -
     with warehouse.transaction() as connection:
         revocation = connection.exec_driver_sql("select digest from batches where subject = 'revocation'").scalar_one()
     for conf in ({"cohort": 12, "digest": "1" * 64}, {**proposed, "cohort": 13}, {"cohort": 12, "digest": revocation}):
-        for step in (workflow.request_batch_approval, lambda conf: workflow.carry_out_batch(conf, LATER)):
+        for step in (tasks.batches.request_batch_approval, lambda conf: tasks.batches.apply_batches(conf, LATER)):
             with pytest.raises(PrakerjaError, match="no reinstatement and no hold was ever proposed as batch") as error:
                 step(conf)
             assert "\n" not in str(error.value)
@@ -39,21 +39,21 @@ def test_a_batch_that_another_has_replaced_carries_nothing_out(proposed: dict[st
     restate(home, [bought(n) for n in range(1, PEOPLE + 1)], revision=3)
     reinstatement.reinstate(LATER.date())
     with pytest.raises(PrakerjaError, match="is not proposed any more: nothing is carried out"):
-        workflow.request_batch_approval(proposed)
+        tasks.batches.request_batch_approval(proposed)
     with pytest.raises(PrakerjaError, match="is not proposed any more: nothing is carried out"):
-        workflow.carry_out_batch(proposed, LATER)
+        tasks.batches.apply_batches(proposed, LATER)
     assert occasions() == ["first"]
 
 
 def test_what_it_publishes_has_the_batchs_name_and_keeps_no_days_publication_from_being_made(
     proposed: dict[str, Any],
 ) -> None:
-    workflow.record_approval(12, proposed["digest"], "siti", LATER.date())
-    done = workflow.carry_out_batch(proposed, LATER)
+    tasks.answers.record_approval(12, proposed["digest"], "siti", LATER.date())
+    done = tasks.batches.apply_batches(proposed, LATER)
     assert done == {"revoked": 0, "reinstated": 1, "version": 2}
-    assert workflow.carry_out_batch(proposed, LATER) == {"revoked": 0, "reinstated": 0, "version": 2}
+    assert tasks.batches.apply_batches(proposed, LATER) == {"revoked": 0, "reinstated": 0, "version": 2}
     assert occasions() == ["first", f"batch_approval__{proposed['digest']}"]
-    assert workflow.request_batch_approval(proposed) is None
+    assert tasks.batches.request_batch_approval(proposed) is None
     tomorrow = datetime(2021, 3, 18, 2, tzinfo=WIB)
     assert publishing.publish("daily__2021-03-17", tomorrow, tomorrow.date(), is_daily=True) == 3
 
@@ -62,14 +62,14 @@ def test_a_request_reads_what_waits_once(proposed: dict[str, Any], monkeypatch: 
     read: list[str] = []
     real = approval.batches
     monkeypatch.setattr(approval, "batches", lambda c, d, subject: (read.append(subject), real(c, d, subject))[1])
-    assert workflow.request_batch_approval(proposed) is not None
+    assert tasks.batches.request_batch_approval(proposed) is not None
     assert read == ["reinstatement"]
 
 
 @pytest.mark.parametrize("cohort", ["\u0661\u0662", "１２", "12\n", " 12", "+12", 12.0, True, [12]])
 def test_a_cohort_is_ascii_digits(home: Path, cohort: Any) -> None:
     with pytest.raises(PrakerjaError, match="this run names no batch"):
-        workflow.named_batch({"cohort": cohort, "digest": "1" * 64})
+        tasks.batches.read_batch_conf({"cohort": cohort, "digest": "1" * 64})
     with pytest.raises(PrakerjaError, match="names no cohort"):
         RunContext.from_cohort_run("x", {"cohort": cohort}, AT)
 

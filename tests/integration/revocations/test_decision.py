@@ -10,12 +10,21 @@ from typing import Any
 
 import pytest
 
-from prakerja import warehouse, workflow
+from prakerja import tasks, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cohorts import overview, standing
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.feeds import intake
-from prakerja.revocations import appeals, approval, decision, explanation, holds, late_truth, reinstatement, revocation
+from prakerja.revocations import (
+    appeals,
+    approval,
+    decision,
+    explanation,
+    holds,
+    late_evidence,
+    reinstatement,
+    revocation,
+)
 from prakerja.revocations.approval import AwaitingApprovalError
 from prakerja.revocations.decision import BlockedError
 from prakerja.run_context import RunContext
@@ -71,32 +80,32 @@ def deadline_run(cohort: Cohort, **bent: Any) -> RunContext:
 def test_who_answers_in_airflow_approves_the_batch_that_was_asked_about(cohort: Cohort) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     run = deadline_run(cohort)
-    following, question = workflow.choose(run), workflow.request_approval(run)
+    following, question = tasks.deadline.choose(run), tasks.deadline.request_approval(run)
     assert (following, question and question["digest"]) == ("ask_approval", batches(made)[0].digest)
     assert question
     assert question["title"] == f"gelombang-12: revoke 2 of 50? ({question['digest'][:16]})"
     assert "**2 revocations** of 50 selected" in question["text"]
     assert not re.search(r"\d{9}", re.sub("[0-9a-f]{64}", "", question["text"])), "no card, no NIK"
     with pytest.raises(AwaitingApprovalError):
-        workflow.approve_revocation(run)  # where `ask_approval` was marked as successful by hand
-    workflow.record_approval(12, question["digest"], "siti", DECIDED_ON)
-    assert workflow.choose(run) == "approve_revocation", "it has its approval"
-    assert workflow.approve_revocation(run) == ["siti"]
+        tasks.deadline.approve_revocation(run)  # where `ask_approval` was marked as successful by hand
+    tasks.answers.record_approval(12, question["digest"], "siti", DECIDED_ON)
+    assert tasks.deadline.choose(run) == "approve_revocation", "it has its approval"
+    assert tasks.deadline.approve_revocation(run) == ["siti"]
 
 
 def test_an_answer_does_not_slide_over_to_a_batch_that_changed(cohort: Cohort, home: Path) -> None:
     made = decision.decide(cohort, DECIDED_ON)
     run = deadline_run(cohort)
-    asked = workflow.request_approval(run)
+    asked = tasks.deadline.request_approval(run)
     restate(home, [bought(n) for n in range(2, PEOPLE + 1)])  # number 2 had bought
-    question = workflow.request_approval(run)
+    question = tasks.deadline.request_approval(run)
     assert asked
     assert question
     assert asked["digest"] != question["digest"]
     with pytest.raises(PrakerjaError, match=r"no batch .* waits: see `prakerja approve 12`"):
-        workflow.record_approval(12, asked["digest"], "siti", DECIDED_ON)
+        tasks.answers.record_approval(12, asked["digest"], "siti", DECIDED_ON)
     with pytest.raises(AwaitingApprovalError, match="1 revocations of 50"):
-        workflow.approve_revocation(run)
+        tasks.deadline.approve_revocation(run)
     assert [batch.approved_by for batch in batches(made)] == [[], []]
 
 
@@ -108,22 +117,22 @@ def test_above_the_threshold_two_people_answer(cohort: Cohort) -> None:
         contextlib.nullcontext(),
         pytest.raises(PrakerjaError, match="siti has approved this batch already"),
     ):
-        following, question = workflow.choose(run), workflow.request_approval(run)
+        following, question = tasks.deadline.choose(run), tasks.deadline.request_approval(run)
         assert following == "ask_approval"
         assert question is not None
         with expected:  # the same person twice is one
-            workflow.record_approval(12, question["digest"], "siti", DECIDED_ON)
+            tasks.answers.record_approval(12, question["digest"], "siti", DECIDED_ON)
         with pytest.raises(AwaitingApprovalError, match="by one person"):
-            workflow.approve_revocation(run)
-    again = workflow.request_approval(run)
+            tasks.deadline.approve_revocation(run)
+    again = tasks.deadline.request_approval(run)
     assert again == question, "Airflow shows a second person the first one's question"
-    workflow.record_approval(12, question["digest"], "budi", DECIDED_ON)
-    assert workflow.approve_revocation(run) == ["budi", "siti"]
+    tasks.answers.record_approval(12, question["digest"], "budi", DECIDED_ON)
+    assert tasks.deadline.approve_revocation(run) == ["budi", "siti"]
 
 
 def test_nobody_is_asked_in_a_replay(cohort: Cohort) -> None:
     decision.decide(cohort, DECIDED_ON)
-    assert workflow.choose(deadline_run(cohort, is_replay=True)) == "approve_revocation"
+    assert tasks.deadline.choose(deadline_run(cohort, is_replay=True)) == "approve_revocation"
 
 
 def test_a_batch_that_changed_needs_an_approval_of_its_own(cohort: Cohort, home: Path) -> None:
@@ -284,7 +293,7 @@ def test_an_approval_covers_what_was_proposed_by_its_day_and_still_holds(cohort:
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(1, PEOPLE + 1)], revision=3)
     tomorrow = DECIDED_ON + timedelta(days=2)
     intake.take_in("tokopedia", tomorrow)
-    late_truth.notice_late_truth(tomorrow)
+    late_evidence.record_late_evidence(tomorrow)
     assert reinstatement.reinstate(tomorrow) == 0, "yesterday's approval does not cover today's proposal"
     deliver(home / "landing", "tokopedia", "2021-03-08", [bought(n) for n in range(2, PEOPLE + 1)], revision=4)
     intake.take_in("tokopedia", tomorrow)
@@ -299,10 +308,10 @@ def test_what_vanishes_or_is_undone_or_damaged_later_opens_cases_and_revokes_nob
     cancelled = bought(5, event="CANCELLED", occurred_at=later)
     deliver(home / "landing", "tokopedia", "2021-03-15", [cancelled], generated_at="2021-03-16T01:00:00+07:00")
     intake.take_in("tokopedia", date(2021, 3, 16))
-    late_truth.notice_late_truth(date(2021, 3, 16))
+    late_evidence.record_late_evidence(date(2021, 3, 16))
     assert findings() == [(1, "damaged_row"), (3, "purchase_gone"), (5, "purchase_gone")]
     assert revoked() == [1, 2]
-    late_truth.notice_late_truth(date(2021, 3, 17))
+    late_evidence.record_late_evidence(date(2021, 3, 17))
     assert len(findings()) == 3
 
 
@@ -313,9 +322,9 @@ def test_a_hold_can_be_resolved_by_a_later_purchase(cohort: Cohort, home: Path) 
     assert (made.held, made.overdue) == (1, 1)
     deliver(home / "landing", "bukalapak", "2021-03-08", [bought(1)], revision=2)
     intake.take_in("bukalapak", clock)
-    late_truth.notice_late_truth(clock)
+    late_evidence.record_late_evidence(clock)
     assert findings() == [], "the day's own decision comes after its intake"
-    late_truth.notice_late_truth(clock + timedelta(days=1))
+    late_evidence.record_late_evidence(clock + timedelta(days=1))
     assert findings() == [(1, "hold_resolvable")]
 
 
@@ -369,11 +378,11 @@ def test_holds_are_listed_with_their_row_masked(cohort: Cohort, home: Path) -> N
 def test_a_hold_found_to_be_a_purchase_is_lifted_at_once_and_for_good(cohort: Cohort, home: Path) -> None:
     held_wave(cohort, home)
     assert holds.resolve(card(1), is_purchased=True, **FOUND) is None
-    assert holds.carry_out(date(2021, 3, 21)) == 0
+    assert holds.apply_resolved_holds(date(2021, 3, 21)) == 0
     assert next(explanation.explain([card(1)]))["state"] == "purchased"
     with pytest.raises(PrakerjaError, match="resolved already"):
         holds.resolve(card(1), is_purchased=False, **FOUND)
-    late_truth.notice_late_truth(date(2021, 3, 21))
+    late_evidence.record_late_evidence(date(2021, 3, 21))
     assert holds.list_holds()[0]["state"] == "purchased"
     assert revoked() == [2]
 
@@ -383,18 +392,18 @@ def test_a_hold_found_to_be_no_purchase_revokes_that_one_after_an_approval(cohor
     batch = holds.resolve(card(1), is_purchased=False, **FOUND)
     assert batch is not None
     assert (batch.subject, batch.people, batch.approvals_needed) == ("hold", 1, 1)
-    assert holds.carry_out(date(2021, 3, 21)) == 0
+    assert holds.apply_resolved_holds(date(2021, 3, 21)) == 0
     assert next(explanation.explain([card(1)]))["state"] == "held"
     with warehouse.transaction("decide") as connection:
         assert approval.waiting(connection, made) == [batch]
         with pytest.raises(PrakerjaError, match="budi has proposed or resolved this batch"):
             approval.approve(connection, batch, "budi", date(2021, 3, 21))
         approval.approve(connection, batch, "siti", date(2021, 3, 21))
-    assert holds.carry_out(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
-    assert holds.carry_out(date(2021, 3, 21)) == 1
-    assert holds.carry_out(date(2021, 3, 22)) == 0
+    assert holds.apply_resolved_holds(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
+    assert holds.apply_resolved_holds(date(2021, 3, 21)) == 1
+    assert holds.apply_resolved_holds(date(2021, 3, 22)) == 0
     assert revoked() == [1, 2]
-    late_truth.notice_late_truth(date(2021, 3, 22))
+    late_evidence.record_late_evidence(date(2021, 3, 22))
     assert findings() == [], "the row that held this one was looked into: it is no new case"
     story = next(explanation.explain([card(1)]))
     assert story["state"] == "revoked"
@@ -411,7 +420,7 @@ def test_a_delivery_that_speaks_for_the_held_comes_before_what_a_person_found(co
         approval.approve(connection, batch, "siti", date(2021, 3, 21))
     deliver(home / "landing", "bukalapak", "2021-03-08", [bought(1)], revision=2)
     intake.take_in("bukalapak", date(2021, 3, 22))
-    assert holds.carry_out(date(2021, 3, 22)) == 0
+    assert holds.apply_resolved_holds(date(2021, 3, 22)) == 0
     assert revoked() == [2]
     assert made.held == 1
 
@@ -440,9 +449,9 @@ def test_an_upheld_appeal_reinstates_and_a_dismissed_one_does_not(cohort: Cohort
     appeals.decide(second, is_upheld=False, decided_by="budi", **DECIDED)
     with pytest.raises(PrakerjaError, match=r"appeal 1 is upheld already, by budi"):
         appeals.decide(first, is_upheld=False, decided_by="rina", **DECIDED)
-    assert appeals.carry_out(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
-    assert appeals.carry_out(date(2021, 3, 20)) == 1
-    assert appeals.carry_out(date(2021, 3, 21)) == 0
+    assert appeals.apply_upheld_appeals(date(2021, 3, 19)) == 0, "a replay of an earlier day knows nothing of it"
+    assert appeals.apply_upheld_appeals(date(2021, 3, 20)) == 1
+    assert appeals.apply_upheld_appeals(date(2021, 3, 21)) == 0
     stories = list(explanation.explain([card(1), f"{31 * 10**14 + 2}"]))
     assert [story["state"] for story in stories] == ["reinstated", "revoked"]
     assert [event["what"] for event in stories[0]["events"]][-6:] == [
@@ -485,23 +494,23 @@ def test_a_rehearsal_decides_and_keeps_nothing(cohort: Cohort) -> None:
             return list(connection.exec_driver_sql(counted))
 
     before = kept()
-    told = workflow.reconcile(rehearsal(cohort))
+    told = tasks.deadline.reconcile(rehearsal(cohort))
     assert told["stops"] == []
     assert (told["selected"], told["purchased"], told["overdue"]) == (PEOPLE, PEOPLE - 2, 2)
-    assert workflow.choose(rehearsal(cohort)) == "rehearsal_is_over"
+    assert tasks.deadline.choose(rehearsal(cohort)) == "rehearsal_is_over"
     assert kept() == before
 
-    made = workflow.recheck(deadline_run(cohort))
+    made = tasks.deadline.recheck(deadline_run(cohort))
     assert {name: made[name] for name in ("purchased", "held", "overdue", "excluded")} == {
         name: told[name] for name in ("purchased", "held", "overdue", "excluded")
     }
-    assert workflow.reconcile(rehearsal(cohort))["is_decided"]
+    assert tasks.deadline.reconcile(rehearsal(cohort))["is_decided"]
 
 
 def test_a_rehearsal_tells_what_is_missing_still_and_never_waits(cohort: Cohort) -> None:
-    early = rehearsal(cohort, at=datetime(2021, 3, 10, 12, tzinfo=WIB))
-    assert workflow.has_complete_feeds(early)
-    told = workflow.reconcile(early)
+    early = rehearsal(cohort, now=datetime(2021, 3, 10, 12, tzinfo=WIB))
+    assert tasks.deadline.has_complete_feeds(early)
+    told = tasks.deadline.reconcile(early)
     assert told["stops"][0].startswith("feeds_missing: ")
     assert told["as_of"] == "2021-03-10"
 
@@ -510,4 +519,4 @@ def test_a_rehearsal_tells_what_is_missing_still_and_never_waits(cohort: Cohort)
 def test_no_task_of_a_rehearsal_does_anything(cohort: Cohort, task: str) -> None:
     decision.decide(cohort, DECIDED_ON)
     with pytest.raises(PrakerjaError, match="is a rehearsal"):
-        getattr(workflow, task)(rehearsal(cohort))
+        getattr(tasks.deadline, task)(rehearsal(cohort))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prakerja import calendar, warehouse, workflow
+from prakerja import calendar, tasks, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort, find_cohort
 from prakerja.cohorts import overview, people
@@ -58,7 +58,7 @@ def revoke_the_held(clock: date) -> None:
     assert batch is not None
     with warehouse.transaction("decide") as connection:
         approval.approve(connection, batch, "siti", clock)
-    assert holds.carry_out(clock) == 1
+    assert holds.apply_resolved_holds(clock) == 1
     assert revoked() == [1]
 
 
@@ -139,7 +139,7 @@ def test_whoever_is_held_again_for_the_next_deadline_is_looked_into_again(cohort
     with warehouse.transaction("decide") as connection:
         _, found = rejections.describe_hold(connection, batch)
     assert found.startswith("found by ani on 2021-03-22")
-    assert holds.carry_out(clock) == 1
+    assert holds.apply_resolved_holds(clock) == 1
     assert audit.verify().problems == []
     events = next(explanation.explain([card(1)]))["events"]
     assert [event["resolved_by"] for event in events if event["what"] == "hold_resolved"] == ["budi", "ani"]
@@ -165,7 +165,7 @@ def test_a_proof_that_is_restated_away_after_a_reinstatement_is_a_case(cohort: C
     assert findings() == [(2, "purchase_gone"), (2, "reinstatement_proposed")]
     daily(DECIDED_ON + 3 * DAY)
     with warehouse.transaction("decide") as connection:
-        assert list(approval.waiting(connection, decision.made_decision(connection, 12))) == []
+        assert list(approval.waiting(connection, decision.find_decision(connection, 12))) == []
     gone = next(e for e in next(explanation.explain([card(2)]))["events"] if e["what"] == "purchase_gone")
     assert (gone["platform"], gone["business_date"], gone["revision"]) == ("tokopedia", "2021-03-08", 2)
 
@@ -191,11 +191,11 @@ def test_a_run_asks_about_no_proposal_that_has_lapsed(cohort: Cohort, home: Path
     daily(DECIDED_ON + DAY)
     ((_, batch),) = approval.waiting_batches()
     run = {"cohort": 12, "digest": batch.digest}
-    assert workflow.request_batch_approval(run) is not None
+    assert tasks.batches.request_batch_approval(run) is not None
     restate(home, ALL_BUT_TWO, DECIDED_ON + 2 * DAY, 3)
     daily(DECIDED_ON + 2 * DAY)
     with pytest.raises(PrakerjaError, match="is not proposed any more"):
-        workflow.request_batch_approval(run)
+        tasks.batches.request_batch_approval(run)
 
 
 def test_a_proof_that_spared_somebody_and_is_restated_away_is_a_case(cohort: Cohort, home: Path) -> None:
@@ -242,9 +242,9 @@ def test_whoever_is_suspended_is_not_found_not_to_have_bought(cohort: Cohort) ->
     with warehouse.transaction("decide") as connection:
         approval.approve(connection, batch, "siti", clock)
     people.suspend(card(1), clock, is_permanent=False, because="fraud inquiry", suspended_by="ani")
-    assert holds.carry_out(clock) == 0, "suspended again before it was carried out"
+    assert holds.apply_resolved_holds(clock) == 0, "suspended again before it was carried out"
     with pytest.raises(warehouse.RefusedError, match="revocations_not_suspended"), warehouse.transaction("decide") as c:
-        approval.carry_out(c, batch, datetime(2021, 3, 14, tzinfo=WIB), clock)
+        approval.revoke_batch(c, batch, datetime(2021, 3, 14, tzinfo=WIB), clock)
     assert revoked() == []
 
 

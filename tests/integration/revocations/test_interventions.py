@@ -20,7 +20,7 @@ from prakerja.revocations import (
     explanation,
     freezes,
     holds,
-    late_truth,
+    late_evidence,
     overrides,
     reinstatement,
     revocation,
@@ -78,11 +78,11 @@ def test_a_freeze_of_all_lasts_until_it_is_lifted_and_holds_the_held(cohort: Coh
     number = freezes.freeze(None, clock, None, **BECAUSE)
     with pytest.raises(FrozenError, match="until it is lifted"):
         revocation.revoke(cohort, made, clock)
-    assert holds.carry_out(clock) == 0
+    assert holds.apply_resolved_holds(clock) == 0
     freezes.lift(number, because="over", lifted_by="budi", on=clock + timedelta(days=1))
     with pytest.raises(PrakerjaError, match=f"there is no freeze {number} to lift"):
         freezes.lift(number, because="over", lifted_by="budi", on=clock)
-    assert holds.carry_out(clock + timedelta(days=1)) == 1
+    assert holds.apply_resolved_holds(clock + timedelta(days=1)) == 1
     (freeze,) = freezes.list_freezes()
     assert (freeze["frozen_by"], freeze["lifted_by"]) == ("ani", "budi")
 
@@ -134,9 +134,9 @@ def test_an_extension_after_the_revocations_proposes_reinstatements(cohort: Coho
     carry_out(cohort)
     extend(home, "2021-03-17")
     clock = date(2021, 3, 16)
-    assert late_truth.notice_late_truth(clock) == 0, "it is not announced yet"
+    assert late_evidence.record_late_evidence(clock) == 0, "it is not announced yet"
     clock = date(2021, 3, 17)
-    assert late_truth.notice_late_truth(clock) == 2
+    assert late_evidence.record_late_evidence(clock) == 2
     assert overview.cohort_table()[0]["reinstatements_proposed"] == 2
     assert reinstatement.reinstate(clock) == 0
     assert reinstate(clock) == 2
@@ -151,9 +151,9 @@ def test_an_extension_to_a_day_that_is_over_proposes_whoever_had_bought_by_it(co
     at = datetime(2021, 3, 20, 23, tzinfo=WIB)
     deliver(home / "landing", "tokopedia", "2021-03-20", [bought(2, occurred_at=at)])
     intake.take_in("tokopedia", date(2021, 3, 21))
-    late_truth.notice_late_truth(date(2021, 3, 21))
+    late_evidence.record_late_evidence(date(2021, 3, 21))
     assert findings() == [(2, "late_purchase")], "the platform took money after the deadline"
-    late_truth.notice_late_truth(date(2021, 3, 25))
+    late_evidence.record_late_evidence(date(2021, 3, 25))
     assert (2, "reinstatement_proposed") in findings()
     assert (1, "deadline_extended") not in findings()
 
@@ -331,7 +331,7 @@ def test_nobody_held_is_revoked_while_an_extended_deadline_runs(held: decision.D
     with warehouse.transaction("decide") as connection:
         waiting = [batch.subject for batch in approval.waiting(connection, made)]
     assert waiting == []
-    assert holds.carry_out(date(2021, 3, 22)) == 0, "what was found out was about another deadline"
+    assert holds.apply_resolved_holds(date(2021, 3, 22)) == 0, "what was found out was about another deadline"
 
 
 def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision_anew(
@@ -339,7 +339,7 @@ def test_who_was_revoked_before_the_deadline_moved_is_excluded_from_the_decision
 ) -> None:
     resolve(is_purchased=False)
     approve_all(held, "siti", DECIDED_ON)
-    assert holds.carry_out(DECIDED_ON) == 1
+    assert holds.apply_resolved_holds(DECIDED_ON) == 1
     extend(home, "2021-03-17")
     empty_days("2021-03-15", "2021-03-21")
     daily(date(2021, 3, 17))

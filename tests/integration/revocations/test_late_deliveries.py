@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import landing, warehouse, workflow
+from prakerja import landing, tasks, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.cohorts import overview, standing
@@ -41,7 +41,7 @@ def loaded(home: Path, *which: tuple[str, str]) -> None:
 
 
 def resumed(runs: SeenRuns = ENDED) -> list[dict[str, Any]]:
-    return workflow.list_resumed_runs(NOON, lambda _: runs)
+    return tasks.arrivals.list_resumed_runs(NOON, lambda _: runs)
 
 
 def needs() -> str:
@@ -119,7 +119,7 @@ def test_a_cohort_goes_on_once_the_last_of_them_is_loaded(stopped: Cohort, home:
     assert run["trigger_run_id"] == f"gelombang-12__deadline__2021-03-13__after-{attempt}"
     about = RunContext.from_cohort_run(run["trigger_run_id"], run["conf"], NOON)
     assert (about.cohort, about.kind, about.on) == (12, "deadline", date(2021, 3, 13))
-    assert workflow.has_complete_feeds(about)
+    assert tasks.deadline.has_complete_feeds(about)
     assert resumed()[0]["trigger_run_id"] == run["trigger_run_id"], "one run an attempt"
     decision.decide(stopped, DECIDED_ON)
     assert resumed() == []
@@ -170,16 +170,16 @@ def test_a_later_deadline_is_not_decided_before_its_day(stopped: Cohort, home: P
 
 
 def test_what_has_arrived_of_the_missing_is_taken_in(stopped: Cohort, home: Path) -> None:
-    assert workflow.take_in_late(NOON) == []
+    assert tasks.arrivals.take_in_late(NOON) == []
     arrive(home, *MISSING)
     deliver(home / "landing", "tokopedia", "2021-03-09", [], 2, generated_at="2021-03-15T10:00:00+07:00")
-    taken = dict(workflow.take_in_late(NOON))
+    taken = dict(tasks.arrivals.take_in_late(NOON))
     assert set(taken) == {"sisnaker", "pintaria"}, "what nobody lacks is left to the night"
     assert [each["business_date"] for each in taken["sisnaker"].accepted] == ["2021-03-10"]
-    assert workflow.tell_of_late(list(taken.items())) == "pintaria: 1 taken in, sisnaker: 1 taken in"
+    assert tasks.summaries.summarize_arrivals(list(taken.items())) == "pintaria: 1 taken in, sisnaker: 1 taken in"
     assert resumed()
-    assert workflow.take_in_late(NOON) == []
-    assert workflow.tell_of_late([]) == "nothing has arrived that was missing"
+    assert tasks.arrivals.take_in_late(NOON) == []
+    assert tasks.summaries.summarize_arrivals([]) == "nothing has arrived that was missing"
 
 
 def test_the_days_own_deliveries_are_the_nights_until_eight(cohort: Cohort, home: Path) -> None:
@@ -187,14 +187,14 @@ def test_the_days_own_deliveries_are_the_nights_until_eight(cohort: Cohort, home
     remove("business_date >= '2021-03-13' and platform = 'sisnaker'")
     arrive(home, ("sisnaker", "2021-03-14"))
     eight = datetime(2021, 3, 15, 8, tzinfo=WIB)
-    assert workflow.take_in_late(eight - timedelta(microseconds=1)) == []
+    assert tasks.arrivals.take_in_late(eight - timedelta(microseconds=1)) == []
     arrive(home, ("sisnaker", "2021-03-13"))
-    assert len(workflow.take_in_late(eight - timedelta(microseconds=1))) == 1, "of the day before it has"
+    assert len(tasks.arrivals.take_in_late(eight - timedelta(microseconds=1))) == 1, "of the day before it has"
     with warehouse.transaction(as_owner=True) as connection:
         connection.exec_driver_sql(
             "delete from deliveries where business_date = '2021-03-14' and platform = 'sisnaker'"
         )
-    assert len(workflow.take_in_late(eight)) == 1
+    assert len(tasks.arrivals.take_in_late(eight)) == 1
 
 
 def test_nothing_is_looked_for_where_nothing_is_missing_or_all_is_decided(
@@ -204,36 +204,38 @@ def test_nothing_is_looked_for_where_nothing_is_missing_or_all_is_decided(
         raise AssertionError("the landing zone is listed")
 
     monkeypatch.setattr(intake, "has_news", never)
-    assert workflow.take_in_late(NOON) == []
+    assert tasks.arrivals.take_in_late(NOON) == []
     decision.decide(cohort, DECIDED_ON)
     remove("platform = 'sisnaker'")
-    assert workflow.take_in_late(NOON) == []
+    assert tasks.arrivals.take_in_late(NOON) == []
 
 
 def test_a_delivery_that_was_rejected_is_looked_at_again_when_it_was_mended(
     stopped: Cohort, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(home / "landing", "sisnaker", "2021-03-10", [], file={"rows": 3})
-    ((platform, taken),) = workflow.take_in_late(NOON)
+    ((platform, taken),) = tasks.arrivals.take_in_late(NOON)
     assert (platform, taken.accepted) == ("sisnaker", [])
     assert "row_count_mismatch" in taken.rejected[0]
-    assert "rejected: sisnaker 2021-03-10 r1: row_count_mismatch" in workflow.tell_of_late([(platform, taken)])
+    assert "rejected: sisnaker 2021-03-10 r1: row_count_mismatch" in tasks.summaries.summarize_arrivals(
+        [(platform, taken)]
+    )
     with monkeypatch.context() as patch:
         patch.setattr(intake, "take_in", lambda *_: pytest.fail("it is known, and was not mended"))
-        assert workflow.take_in_late(NOON) == []
+        assert tasks.arrivals.take_in_late(NOON) == []
     arrive(home, MISSING[0])
-    assert len(workflow.take_in_late(NOON)[0][1].accepted) == 1
+    assert len(tasks.arrivals.take_in_late(NOON)[0][1].accepted) == 1
 
 
 def test_a_landing_zone_that_has_gone_is_looked_at_again(
     stopped: Cohort, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (home / "landing").rename(home / "gone")
-    assert workflow.take_in_late(NOON) == []
-    assert "looked at again in ten minutes" in caplog.text
+    assert tasks.arrivals.take_in_late(NOON) == []
+    assert "tries again in ten minutes" in caplog.text
     (home / "gone").rename(home / "landing")
     arrive(home, MISSING[0])
-    assert len(workflow.take_in_late(NOON)) == 1
+    assert len(tasks.arrivals.take_in_late(NOON)) == 1
 
 
 def test_only_the_folders_of_missing_days_are_listed(
@@ -244,5 +246,5 @@ def test_only_the_folders_of_missing_days_are_listed(
     listed: list[str] = []
     real = landing.listed
     monkeypatch.setattr(landing, "listed", lambda folder: (listed.append(folder.name), real(folder))[1])
-    assert workflow.take_in_late(NOON) == []
+    assert tasks.arrivals.take_in_late(NOON) == []
     assert sorted(listed) == ["2021-03-10", "2021-03-12"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import warehouse, workflow
+from prakerja import tasks, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
@@ -23,7 +23,7 @@ ABOUT = RunContext("deadline", DECIDED_ON, AT.astimezone(WIB), 12)
 
 def request(cohort: Cohort) -> dict[str, Any]:
     decision.decide(cohort, DECIDED_ON)
-    asked = workflow.request_approval(ABOUT)
+    asked = tasks.deadline.request_approval(ABOUT)
     assert asked is not None
     return asked
 
@@ -41,19 +41,19 @@ def facts() -> list[tuple[Any, ...]]:
 def test_a_rejection_is_a_fact_and_whoever_is_asked_again_sees_it(cohort: Cohort) -> None:
     asked = request(cohort)
     assert "rejected" not in asked["text"]
-    told = workflow.record_rejection(12, asked["digest"], "Siti", DECIDED_ON)
+    told = tasks.answers.record_rejection(12, asked["digest"], "Siti", DECIDED_ON)
     assert told == "siti rejects 2 revocations of gelombang-12"
-    workflow.record_rejection(12, asked["digest"], "siti", DECIDED_ON)
+    tasks.answers.record_rejection(12, asked["digest"], "siti", DECIDED_ON)
     assert facts() == [(asked["digest"], "siti", DECIDED_ON, True)], "once a day, and audited"
-    again = workflow.request_approval(ABOUT)
+    again = tasks.deadline.request_approval(ABOUT)
     assert again is not None
     assert "- **rejected** by siti on 2021-03-15, and asked about again" in again["text"]
     assert "rejected by siti on 2021-03-15" in shown("approve", "12")
     (story,) = explanation.explain([card(1)])
     (event,) = [event for event in story["events"] if event["what"] == "rejected"]
     assert (event["rejected_by"], event["batch"]) == (["siti"], asked["digest"][:16])
-    workflow.record_approval(12, asked["digest"], "budi", DECIDED_ON)
-    assert workflow.request_approval(ABOUT) is None, "it binds nobody"
+    tasks.answers.record_approval(12, asked["digest"], "budi", DECIDED_ON)
+    assert tasks.deadline.request_approval(ABOUT) is None, "it binds nobody"
 
 
 def test_a_rejection_is_by_somebody_who_may_approve(cohort: Cohort, list_people: Callable[..., Path]) -> None:
@@ -61,24 +61,26 @@ def test_a_rejection_is_by_somebody_who_may_approve(cohort: Cohort, list_people:
     list_people(siti=["approve"], budi=["look"])
     for login in ("budi", "stranger"):
         with pytest.raises(PrakerjaError):
-            workflow.record_rejection(12, asked["digest"], login, DECIDED_ON)
+            tasks.answers.record_rejection(12, asked["digest"], login, DECIDED_ON)
     with pytest.raises(PrakerjaError, match="no batch"):
-        workflow.record_rejection(12, "1" * 64, "siti", DECIDED_ON)
+        tasks.answers.record_rejection(12, "1" * 64, "siti", DECIDED_ON)
     assert facts() == []
 
 
 def test_a_second_answer_of_one_person_is_refused_and_said(cohort: Cohort, two_approvers: None) -> None:
     asked = request(cohort)
-    assert workflow.record_approval(12, asked["digest"], "siti", DECIDED_ON).startswith("siti approves 2 revocations")
+    assert tasks.answers.record_approval(12, asked["digest"], "siti", DECIDED_ON).startswith(
+        "siti approves 2 revocations"
+    )
     with pytest.raises(PrakerjaError, match="siti has approved this batch already, and nothing was recorded"):
-        workflow.record_approval(12, asked["digest"], "SITI", DECIDED_ON)
+        tasks.answers.record_approval(12, asked["digest"], "SITI", DECIDED_ON)
 
 
 def test_a_request_about_a_hold_says_why_and_what_was_found(held: decision.Decision) -> None:
     because = "the [platform](//x) says\u202e so\x1b[2J `{{ 7 }}`"
     batch = holds.resolve(card(1), is_purchased=False, because=because, resolved_by="budi", on=DECIDED_ON)
     assert batch is not None
-    asked = workflow.request_batch_approval({"cohort": 12, "digest": batch.digest})
+    asked = tasks.batches.request_batch_approval({"cohort": 12, "digest": batch.digest})
     assert asked is not None
     lines = asked["text"].splitlines()
     assert "- `held: damaged row, in a row of tokopedia of 2021-03-09 (card number malformed)`" in lines
@@ -122,6 +124,6 @@ def test_where_all_who_may_approve_had_a_part_they_are_named(
     batch = holds.resolve(card(1), is_purchased=False, because="asked", resolved_by="budi", on=DECIDED_ON)
     assert batch is not None
     list_people(budi=["approve"], ani=["propose"])
-    asked = workflow.request_batch_approval({"cohort": 12, "digest": batch.digest})
+    asked = tasks.batches.request_batch_approval({"cohort": 12, "digest": batch.digest})
     assert asked is not None
     assert "nobody may approve it. budi had a part in it. Give somebody else the right to approve" in asked["text"]

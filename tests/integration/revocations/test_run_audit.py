@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prakerja import calendar, warehouse, workflow
+from prakerja import calendar, tasks, warehouse
 from prakerja.calendar import Cohort, CohortEvent
 from prakerja.errors import PrakerjaError
 from prakerja.revocations import decision
@@ -23,7 +23,7 @@ NONE, ACTIVE, ENDED, EMPTY = SeenRuns(0, 0, 0), SeenRuns(1, 1, 1), SeenRuns(1, 0
 
 def audited(runs: SeenRuns, now: datetime = MORNING) -> list[dict[str, Any]]:
     """Of gelombang 12: that gelombang 13 has no roster is for `tests/integration/cohorts/test_calendar_check.py`."""
-    return [finding for finding in workflow.audit_runs(now, lambda _: runs) if finding["kind"] != "no_roster"]
+    return [finding for finding in tasks.audit.audit_runs(now, lambda _: runs) if finding["kind"] != "no_roster"]
 
 
 def kinds(runs: SeenRuns, now: datetime = MORNING) -> list[str]:
@@ -75,8 +75,8 @@ def test_what_is_blocked_is_for_a_person(cohort: Cohort) -> None:
     (finding,) = audited(ENDED)
     assert (finding["kind"], finding["repair"]) == ("blocked", None)
     with pytest.raises(PrakerjaError, match="gelombang-12 is not decided: feeds_missing: sisnaker 2021-03-12"):
-        workflow.report_audit([finding])
-    workflow.report_audit(audited(NONE))
+        tasks.audit.report_audit([finding])
+    tasks.audit.report_audit(audited(NONE))
 
 
 def test_a_deadline_that_moved_gets_a_run_of_its_own(cohort: Cohort, home: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_deadline_that_moved_gets_a_run_of_its_own(cohort: Cohort, home: Path)
     (finding,) = audited(NONE, after)
     assert finding["kind"] == "deadline_moved"
     assert finding["repair"]["trigger_run_id"].startswith("gelombang-12__deadline__2021-03-15__audit-")
-    assert "has got the deadline 2021-03-15" in finding["told"]
+    assert "has got the deadline 2021-03-15" in finding["text"]
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def test_a_cohort_without_a_roster_has_nothing_to_run_for(home: Path) -> None:
     def never(event: CohortEvent) -> SeenRuns:
         raise AssertionError(event)
 
-    found = workflow.audit_runs(MORNING, never)
+    found = tasks.audit.audit_runs(MORNING, never)
     assert [(finding["kind"], finding["repair"]) for finding in found] == [("no_roster", None)] * 2

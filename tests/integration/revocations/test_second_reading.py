@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import warehouse, workflow
+from prakerja import tasks, warehouse
 from prakerja.calendar import Cohort
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
@@ -142,10 +142,10 @@ def test_nobody_on_whom_they_differ_is_revoked_and_the_hold_is_resolved_like_any
     assert second_reading.describe(seen) == "two readings agree on 49 of 50 selected; 1 held where they differ"
     proposed = holds.resolve(card(1), is_purchased=False, because="asked them", resolved_by="ani", on=DECIDED_ON)
     assert proposed
-    assert holds.carry_out(DECIDED_ON) == 0, "another person has not approved"
+    assert holds.apply_resolved_holds(DECIDED_ON) == 0, "another person has not approved"
     with warehouse.transaction("decide") as connection:
         approval.approve(connection, proposed, "siti", DECIDED_ON)
-    assert holds.carry_out(DECIDED_ON) == 1
+    assert holds.apply_resolved_holds(DECIDED_ON) == 1
     assert revoked() == [1, 2]
 
 
@@ -176,10 +176,10 @@ def test_nobody_held_is_revoked_for_whom_a_second_reading_speaks(
     with warehouse.transaction("decide") as connection:
         approval.approve(connection, proposed, "siti", DECIDED_ON)
     bend({1: BOUGHT})
-    assert holds.carry_out(DECIDED_ON) == 0, "what came since speaks for them"
+    assert holds.apply_resolved_holds(DECIDED_ON) == 0, "what came since speaks for them"
     assert "gelombang-12: 1 stay held: a second reading speaks for them" in caplog.text
     monkeypatch.setattr(second_reading, "read_again", real)
-    assert holds.carry_out(DECIDED_ON) == 1
+    assert holds.apply_resolved_holds(DECIDED_ON) == 1
 
 
 def test_nobody_held_is_revoked_by_evidence_that_is_gone(
@@ -191,10 +191,10 @@ def test_nobody_held_is_revoked_by_evidence_that_is_gone(
         approval.approve(connection, proposed, "siti", DECIDED_ON)
     folder = home / "landing" / "feeds" / "tokopedia" / "2021-03-08" / "r1"
     folder.rename(home / "gone")
-    assert holds.carry_out(DECIDED_ON) == 0
+    assert holds.apply_resolved_holds(DECIDED_ON) == 0
     assert "gelombang-12: nobody held is revoked" in caplog.text
     (home / "gone").rename(folder)
-    assert holds.carry_out(DECIDED_ON) == 1
+    assert holds.apply_resolved_holds(DECIDED_ON) == 1
 
 
 def test_what_came_since_the_decision_is_read_again_before_anybody_is_revoked(
@@ -460,4 +460,4 @@ def test_before_the_deadline_there_is_nothing_to_read(cohort: Cohort, monkeypatc
     reminder = RunContext(
         "H-3", cohort.deadline_on - timedelta(days=3), datetime(2021, 3, 10, 9, tzinfo=WIB), cohort=12
     )
-    assert workflow.recheck(reminder) == {}
+    assert tasks.deadline.recheck(reminder) == {}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja import schema, signatures, warehouse, workflow
+from prakerja import schema, signatures, tasks, warehouse
 from prakerja.blacklist import audit, publishing
 from prakerja.calendar import Cohort
 from prakerja.cli import app
@@ -128,7 +128,7 @@ def test_an_approval_is_signed_or_refused(cohort: Cohort, signers: dict[str, Pat
     named = ("approve", "12", "--digest", digest, "--as", "siti")
     assert "approvals are signed here" in refused(*named)
     with pytest.raises(PrakerjaError, match="approvals are signed here: an answer in Airflow does not count"):
-        workflow.record_approval(12, digest, "siti", DECIDED_ON)
+        tasks.answers.record_approval(12, digest, "siti", DECIDED_ON)
     asked = revocation.request_approval(made, DECIDED_ON)
     assert asked is not None
     assert asked.must_sign
@@ -247,7 +247,7 @@ def test_a_second_approval_by_the_same_person_is_refused(cohort: Cohort) -> None
     assert run("approve", "12", "--digest", digest, "--as", "siti").exit_code == 0
     assert f"siti {ALREADY}" in refused("approve", "12", "--digest", digest, "--as", "siti")
     with pytest.raises(PrakerjaError, match=f"siti {ALREADY}"):  # the task logs it, and asks on
-        workflow.record_approval(12, digest, "siti", DECIDED_ON)
+        tasks.answers.record_approval(12, digest, "siti", DECIDED_ON)
 
 
 def test_who_has_approved_in_advance_approves_for_real(cohort: Cohort) -> None:

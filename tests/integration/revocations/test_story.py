@@ -53,7 +53,7 @@ def test_each_fact_is_told_when_it_was_recorded(live_wave: Cohort) -> None:
     publishing.publish("first", datetime.now(WIB), on)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=on)
     appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=on)
-    assert appeals.carry_out(on) == 1
+    assert appeals.apply_upheld_appeals(on) == 1
     publishing.publish("second", datetime.now(WIB), on)
 
     found = told()
@@ -127,7 +127,7 @@ def test_a_played_day_is_told_at_the_instants_that_it_played(cohort: Cohort, hom
     later = date(2021, 3, 18)
     appeal = appeals.open_appeal(card(1), "Saya sudah membeli.", opened_by="ani", on=later)
     appeals.decide(appeal, is_upheld=True, because="a receipt", decided_by="budi", on=later)
-    appeals.carry_out(later + timedelta(days=1))
+    appeals.apply_upheld_appeals(later + timedelta(days=1))
     assert [(event["what"], event["at"][:16]) for event in told()["events"]] == [
         ("selected", "2021-03-05T02:00"),
         ("suspended", "2021-03-09T00:00"),

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from prakerja import calendar, warehouse, workflow
+from prakerja import calendar, tasks, warehouse
 from prakerja.blacklist import audit, publishing, signing, verification
 from prakerja.blacklist.sources import folder_of
 from prakerja.calendar import find_cohort
@@ -86,14 +86,14 @@ class Life(RuleBasedStateMachine):
                 sealed = Contacts.configured().key.seal(card, Contact(f"Nama {card}", "", ""))
                 connection.exec_driver_sql("update recipients set contact = %s where card_number = %s", (sealed, card))
             connection.exec_driver_sql("update rosters set rows = %s", (len(PEOPLE),))
-        days = [ANNOUNCED + timedelta(days=n) for n in range((self.as_of - ANNOUNCED).days)]
+        days = [ANNOUNCED + timedelta(days=n) for n in range((self.clock - ANNOUNCED).days)]
         self._deliver({(platform, day): ([], []) for day in days for platform in platforms()})
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
     @rule(platform=sources, back=st.integers(1, 9), rows=rows, damaged=st.lists(persons, max_size=1))
     def a_delivery_comes(self, platform: str, back: int, rows: list[Any], damaged: list[int]) -> None:
-        day = max(self.as_of - timedelta(days=back), ANNOUNCED)
+        day = max(self.clock - timedelta(days=back), ANNOUNCED)
         self._deliver({(platform, day): (rows, damaged)})
 
     @rule(platform=sources)
@@ -201,7 +201,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def totals_add_up(self) -> None:
         with warehouse.transaction("decide") as connection:
-            made = decision.made_decision(connection, 12)
+            made = decision.find_decision(connection, 12)
         assert made is None or made.selected == made.purchased + made.held + made.overdue + made.excluded == len(PEOPLE)
 
     @invariant()
@@ -262,19 +262,19 @@ class Life(RuleBasedStateMachine):
     # -- how -----------------------------------------------------------------------------------------------------------
 
     def _morning(self) -> None:
-        yesterday = self.as_of - timedelta(days=1)
-        days = [self.as_of - timedelta(days=back) for back in range(1, 5)]  # what stayed out comes a day later
+        yesterday = self.clock - timedelta(days=1)
+        days = [self.clock - timedelta(days=back) for back in range(1, 5)]  # what stayed out comes a day later
         expected = {(platform, day) for day in days for platform in platforms() if platform not in self.withheld}
         self._deliver({feed: ([], []) for feed in sorted(expected - self.feeds.keys())})
         self.withheld.clear()
         run = RunContext("daily", yesterday, self._at(2))
-        workflow.refresh_standing(run)
+        tasks.feeds.refresh_standing(run)
         with contextlib.suppress(publishing.OutOfBoundsError):
-            workflow.notice_late_truth(run)
+            tasks.feeds.apply_late_evidence(run)
         self._look_at_who_was_revoked()
         self._look_at_what_is_proposed()
         cohort = find_cohort(12).as_known_on(self.clock) if self.is_in_calendar else None
-        if cohort and self.as_of >= cohort.decided_on:
+        if cohort and self.clock >= cohort.decided_on:
             with contextlib.suppress(PrakerjaError):
                 made = decision.decide(cohort, self.clock)
                 with contextlib.suppress(PrakerjaError):
@@ -297,7 +297,7 @@ class Life(RuleBasedStateMachine):
     def _look_at_what_is_proposed(self) -> None:
         """Whoever is proposed for reinstatement is in the batch that stands: it waits, or is approved."""
         with warehouse.transaction("decide") as connection:
-            made = decision.made_decision(connection, 12)
+            made = decision.find_decision(connection, 12)
             batches = approval.batches(connection, made, "reinstatement") if made else []
         (row,) = [each for each in overview.cohort_table() if each["cohort"] == 12] if self.is_in_calendar else [None]
         if row and row["reinstatements_proposed"]:
@@ -344,12 +344,12 @@ class Life(RuleBasedStateMachine):
             assert self.withdrawn.get(card, date.max) > deadline
             suspended = [begun for begun, ended in self.suspended.get(card, []) if begun <= deadline < ended]
             assert outcome == "held" or not (suspended or self._is_doubtful(card))
-            assert outcome != "held" or not any(a <= self.as_of < b for a, b in self.suspended.get(card, []))
+            assert outcome != "held" or not any(a <= self.clock < b for a, b in self.suspended.get(card, []))
         self.revoked = now
 
     def _approve(self, name: str, which: int | None = None) -> None:
         with warehouse.transaction("decide") as connection:
-            made = decision.made_decision(connection, 12)
+            made = decision.find_decision(connection, 12)
             waiting = approval.waiting(connection, made) if made else []
             for batch in waiting if which is None else waiting[which : which + 1]:
                 with contextlib.suppress(PrakerjaError):

@@ -17,7 +17,7 @@ from prakerja import calendar
 from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.platforms import platforms
-from prakerja.revocations import decision, late_truth, revocation
+from prakerja.revocations import decision, late_evidence, revocation
 from prakerja.settings import INCLUDE
 from prakerja.simulation import world
 from tests.support.small_cohort import approve, reinstate
@@ -73,7 +73,7 @@ def expected(home: Path) -> dict[str, Any]:
     shutil.copytree(home / "world" / "late", home / "landing", dirs_exist_ok=True)
     for platform in platforms():
         assert intake.take_in(platform, date(2021, 4, 16), is_replay=True).rejected == []
-    late_truth.notice_late_truth(date(2021, 4, 16))
+    late_evidence.record_late_evidence(date(2021, 4, 16))
     reinstate(date(2021, 4, 16))
     loaded: dict[str, Any] = json.loads((home / "world" / "expected.json").read_text())
     return loaded

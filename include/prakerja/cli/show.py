@@ -27,7 +27,7 @@ def cohorts(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(table, indent=2))
     else:
         print_cohorts(table)
-    told = [problem.told for problem in problems]
+    told = [problem.text for problem in problems]
     for line in told if as_json else [*told, *waiting(table), *filter(None, map(reminded.owed, runs))]:
         say(line)
     if any(problem.kind == "entry_unreadable" for problem in problems):

@@ -9,17 +9,17 @@ from datetime import date
 from pathlib import Path
 
 from prakerja import warehouse
-from prakerja.cohorts.people import NOBODY, find_recipient, is_card
+from prakerja.cohorts.people import UNKNOWN_CARD, find_recipient, is_card
 from prakerja.errors import PrakerjaError
 from prakerja.reminders.texts import LACKS
 
 
-def choose(number: str, channels: Sequence[str], *, is_opted_out: bool, on: date, recorded_by: str) -> None:
+def record_opt_out(number: str, channels: Sequence[str], *, is_opted_out: bool, on: date, recorded_by: str) -> None:
     """Write down whether a recipient (card or NIK) wants reminders by these channels; what counts already is left."""
     with warehouse.transaction("remind") as connection:
         recipient = find_recipient(connection, number)
         if recipient is None:
-            raise PrakerjaError(NOBODY)
+            raise PrakerjaError(UNKNOWN_CARD)
         for channel in channels:
             warehouse.execute(
                 connection,
@@ -33,7 +33,7 @@ def choose(number: str, channels: Sequence[str], *, is_opted_out: bool, on: date
 
 
 @dataclass(frozen=True)
-class TakenIn:
+class StepsIntake:
     """Of a report: its rows, how many said something new, how many are about nobody in a roster."""
 
     rows: int
@@ -41,7 +41,7 @@ class TakenIn:
     unknown: int
 
 
-def take_in_hindrances(file: Path, on: date) -> TakenIn:
+def load_missing_steps(file: Path, on: date) -> StepsIntake:
     """Take in a report `card_number,lacks`, whole or not at all. Raises `PrakerjaError` naming lines, never a card."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -68,4 +68,4 @@ def take_in_hindrances(file: Path, on: date) -> TakenIn:
             lacks=list(rows.values()),
             reported_on=on,
         ).rowcount
-    return TakenIn(len(rows), changed, len(rows) - known)
+    return StepsIntake(len(rows), changed, len(rows) - known)

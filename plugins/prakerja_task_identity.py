@@ -19,8 +19,8 @@ from prakerja.settings import key_variables
 KEYS = tuple(key_variables())
 
 
-def act() -> Any:
-    """The running task's context; from here on the audit log says that it acts."""
+def assume_task_identity() -> Any:
+    """Take the keys of the running task, name it as the actor in the audit log, and return its context."""
     _take_keys()
     context: Any = get_current_context()
     acting.set(f"{context['run_id']} {context['ti'].task_id}")

@@ -1,4 +1,4 @@
-"""Keeps one process of the machine: `python keeper.py SECONDS COMMAND...`. It ends with it, and leaves nobody behind.
+"""Run one process and end with it, leaving none of its descendants: `python subreaper.py SECONDS COMMAND...`.
 
 A process that is asked to stop has so many seconds for it, and is killed then.
 

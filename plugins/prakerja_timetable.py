@@ -32,7 +32,7 @@ class CohortTimetable(Timetable):
         self.description = f"{len(self.events)} runs of {len({event.cohort for event in self.events})} cohorts"
 
     @classmethod
-    def of(cls, cohorts: Iterable[Cohort]) -> CohortTimetable:
+    def from_cohorts(cls, cohorts: Iterable[Cohort]) -> CohortTimetable:
         """The timetable of a calendar."""
         return cls(event for cohort in cohorts for event in cohort.events())
 
@@ -97,5 +97,5 @@ class CohortTimetable(Timetable):
 class CohortTimetablePlugin(AirflowPlugin):
     """Registers the timetable, so that every component can read it back."""
 
-    name = "cohort_timetable"
+    name = "prakerja_timetable"
     timetables = [CohortTimetable]  # noqa: RUF012 - Airflow's interface

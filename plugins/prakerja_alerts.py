@@ -29,10 +29,10 @@ from airflow.sdk import BaseNotifier, Connection, DeadlineAlert, SyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from message_connections import url_of
 from prakerja.errors import PrakerjaError
 from prakerja.escaping import one_line
 from prakerja.reminders import destinations
+from prakerja_connections import url_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -111,7 +111,7 @@ class DueLater(BaseDeadlineReference):
 class AlertsPlugin(AirflowPlugin):
     """Registers the reference, so that every component can read it back."""
 
-    name = "alerts"
+    name = "prakerja_alerts"
     deadline_references = [DueLater]  # noqa: RUF012 - Airflow's interface
 
 

@@ -1,8 +1,8 @@
-"""What running tasks tell of themselves: metrics, and which data they made from which.
+"""Metrics and data lineage of running tasks.
 
-Metrics go out by Airflow's own OpenTelemetry (`[metrics] otel_on`), lineage by the OpenLineage client: to a file in the
-home, unless its settings (`OPENLINEAGE_URL`, `OPENLINEAGE_CONFIG`, ...) name another place. Both say counts and the
-names of data, never of people; and what cannot be told fails no task.
+Metrics are emitted through Airflow's OpenTelemetry (`[metrics] otel_on`), lineage through the OpenLineage client: to a
+file in the home, unless its settings (`OPENLINEAGE_URL`, `OPENLINEAGE_CONFIG`, ...) name another place. Both carry
+counts and the names of datasets, never of people. A failure to emit fails no task.
 """
 
 from __future__ import annotations
@@ -23,78 +23,68 @@ from prakerja.settings import Settings
 
 if TYPE_CHECKING:
     from prakerja.run_context import RunContext
-    from prakerja.workflow import TakenIn
+    from prakerja.tasks.feeds import PlatformIntake
 
 log = logging.getLogger(__name__)
 
 PRODUCER = "https://github.com/prakerja-deadlines"
 
 
-# -- what the tasks tell -----------------------------------------------------------------------------------------------
-
-
-def of_intake(platform: str, taken: TakenIn) -> None:
-    """A platform's deliveries were taken in."""
+def record_intake(platform: str, taken: PlatformIntake) -> None:
+    """Record what was taken in of a platform."""
     counts = taken.counts()
     measure("feed", counts, platform=label(platform, platforms()))
     if taken.accepted:
         lineage([_landing(f"feeds/{platform}")], [_table("transactions")], rows=counts["rows"])
 
 
-def of_standing(standings: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """The open cohorts were counted."""
+def record_standing(standings: dict[str, dict[str, int]]) -> None:
+    """Record the counts of the open cohorts, by cohort."""
     for cohort, counts in standings.items():
         measure("cohort", counts, cohort=cohort)
-    return standings
 
 
-def of_decision(about: RunContext, counts: dict[str, Any]) -> dict[str, Any]:
-    """A cohort was decided; what a rehearsal comes to is nobody's figure."""
-    if counts and about.kind == "deadline" and not about.is_rehearsal:
-        measure("cohort", counts, cohort=f"gelombang-{about.cohort}")
+def record_decision(run: RunContext, counts: dict[str, Any]) -> None:
+    """Record a cohort's decision. The result of a rehearsal is not recorded."""
+    if counts and run.kind == "deadline" and not run.is_rehearsal:
+        measure("cohort", counts, cohort=f"gelombang-{run.cohort}")
         lineage([_table("transactions"), _table("recipients")], [_table("outcomes")], rows=counts["selected"])
-    return counts
 
 
-def of_reminders(about: RunContext, counts: dict[str, int]) -> dict[str, int]:
-    """Messages were sent."""
-    measure("reminders", counts, cohort=f"gelombang-{about.cohort}", kind=about.kind)
-    return counts
+def record_reminders(run: RunContext, counts: dict[str, int]) -> None:
+    """Record a run's recipients by outcome."""
+    measure("reminders", counts, cohort=f"gelombang-{run.cohort}", kind=run.kind)
 
 
-def of_revocation(about: RunContext, revoked: int) -> int:
-    """People were revoked."""
-    measure("cohort", {"revoked": revoked}, cohort=f"gelombang-{about.cohort}")
+def record_revocation(run: RunContext, revoked: int) -> None:
+    """Record how many people a run has revoked."""
+    measure("cohort", {"revoked": revoked}, cohort=f"gelombang-{run.cohort}")
     lineage([_table("outcomes")], [_table("revocations")], rows=revoked)
-    return revoked
 
 
-def of_list(listed: Mapping[str, float]) -> None:
-    """A version was published."""
-    measure("blacklist", listed)
+def record_list(measured: Mapping[str, float]) -> None:
+    """Record the published version."""
+    measure("blacklist", measured)
     lineage([_table("revocations")], [(_place(Settings.from_environment().publish), "blacklist")])
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-
-
 def measure(area: str, counts: Mapping[str, float], **tags: str | int) -> None:
-    """Tell the numbers among `counts` as gauges `prakerja.<area>.<name>`; `tags` say of which platform, cohort, ..."""
-    of = {name: str(value) for name, value in tags.items()}
+    """Emit the numbers among `counts` as gauges `prakerja.<area>.<name>` with these tags."""
+    texts = {name: str(value) for name, value in tags.items()}
     for name, value in counts.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             try:
-                stats.gauge(f"prakerja.{area}.{name}", value, tags=of)
+                stats.gauge(f"prakerja.{area}.{name}", value, tags=texts)
             except Exception as error:  # whatever a metrics client raises
-                log.warning("%s.%s is not told (%s)", area, name, type(error).__name__)
+                log.warning("%s.%s was not emitted (%s)", area, name, type(error).__name__)
 
 
 def lineage(reads: Sequence[tuple[str, str]], writes: Sequence[tuple[str, str]], *, rows: int | None = None) -> None:
-    """Tell which data the running task has read and written, each a pair of namespace and name, as OpenLineage does."""
+    """Emit an OpenLineage event of the running task; each dataset is a pair of namespace and name."""
     try:
         _emit(reads, writes, rows)
     except Exception as error:  # whatever a transport raises
-        log.warning("lineage is not told (%s)", type(error).__name__)
+        log.warning("lineage was not emitted (%s)", type(error).__name__)
 
 
 def _emit(reads: Sequence[tuple[str, str]], writes: Sequence[tuple[str, str]], rows: int | None) -> None:

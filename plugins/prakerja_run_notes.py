@@ -93,15 +93,15 @@ def _note(dag_run: Any) -> None:
     if session is None or (dag_run.dag_run_note and dag_run.dag_run_note.user_id):
         return
     # Within the scheduler's own transaction, which takes no savepoint: it guards against any commit but its own.
-    told = _told(dag_run, session)
+    parts = _list_outcomes(dag_run, session)
     red = sorted({ti.task_display_name for ti in dag_run.get_task_instances(["failed"], session=session)})
     if red:
-        told.append(f"red: {', '.join(red)}")
-    if told:
-        dag_run.note = f"{_why(dag_run, session)}{'; '.join(told)}"[:1000]
+        parts.append(f"red: {', '.join(red)}")
+    if parts:
+        dag_run.note = f"{_why(dag_run, session)}{'; '.join(parts)}"[:1000]
 
 
-def _told(dag_run: Any, session: Any) -> list[str]:
+def _list_outcomes(dag_run: Any, session: Any) -> list[str]:
     """The last outcome that a task has signed, and the tasks whose own is not there."""
     telling = TELLING.get(dag_run.dag_id, set())
     tasks = [ti for ti in dag_run.get_task_instances(session=session) if ti.task_id in telling and ti.map_index == -1]

@@ -11,21 +11,23 @@ from prakerja import warehouse
 from prakerja.calendar import calendar
 from prakerja.cohorts import evidence
 from prakerja.cohorts.standing import promised_deadline
-from prakerja.revocations.decision import Decision, decided_cohorts, made_decision
+from prakerja.revocations.decision import Decision, decided_cohorts, find_decision
 
 log = logging.getLogger(__name__)
 
 
-def notice_late_truth(as_of: date) -> int:
+def record_late_evidence(as_of: date) -> int:
     """Write down what the deliveries known at `as_of` show about decided cohorts; gives the number of new findings."""
     found = 0
     with warehouse.transaction("decide") as connection:
         for decision in decided_before(connection, as_of):
-            found += notice(connection, decision, as_of) + _notice_of_the_revoked(connection, decision, as_of)
+            found += record_findings(connection, decision, as_of) + _record_findings_of_revoked(
+                connection, decision, as_of
+            )
     return found
 
 
-def notice(connection: warehouse.Connection, decision: Decision, as_of: date) -> int:
+def record_findings(connection: warehouse.Connection, decision: Decision, as_of: date) -> int:
     """Bring a decided cohort's evidence up to date, and write down what is new about its people; gives how much."""
     window = window_now(connection, decision, as_of)
     by_now = {key: window[key] for key in ("cohort", "announced_on", "settlement_days")}
@@ -46,7 +48,7 @@ def notice(connection: warehouse.Connection, decision: Decision, as_of: date) ->
     return found
 
 
-def _notice_of_the_revoked(connection: warehouse.Connection, decision: Decision, as_of: date) -> int:
+def _record_findings_of_revoked(connection: warehouse.Connection, decision: Decision, as_of: date) -> int:
     """Record payments that platforms took from them after the deadline, and a deadline that was extended.
 
     By cohort: single people may be revoked by a decision that is not carried out, and replaced by another.
@@ -86,6 +88,6 @@ def decided_before(connection: warehouse.Connection, as_of: date) -> Iterator[De
     Also of cohorts that the calendar has no more: what came to light about their people counts all the same.
     """
     for number in decided_cohorts(connection):
-        decision = made_decision(connection, number)
+        decision = find_decision(connection, number)
         if decision is not None and decision.as_of < as_of:
             yield decision

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from prakerja.cli.common import console, numbers, say, say_progress
-from prakerja.cli.looking import print_cohorts, waiting
+from prakerja.cli.show import print_cohorts, waiting
 from prakerja.settings import Settings
 
 
@@ -90,7 +90,7 @@ def sandbox(
     from prakerja.sandbox import running
 
     settings = Settings.from_environment()
-    at = running.Addresses.of("127.0.0.1" if host == "0.0.0.0" else host, port, smtp_port)  # noqa: S104
+    at = running.Addresses.from_ports("127.0.0.1" if host == "0.0.0.0" else host, port, smtp_port)  # noqa: S104
     say(f"the sandbox's inbox: {at.page}   (Ctrl-C stops it)")
     say("for whoever sends:")
     for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
