@@ -35,7 +35,6 @@ CANONICAL = "prakerja/feeds/canonical.py"
 EXPECTATIONS = "prakerja/feeds/expectations.py"
 QUARANTINE = "prakerja/feeds/quarantine.py"
 LEDGER = "prakerja/feeds/ledger.py"
-READERS = "prakerja/feeds/readers.py"
 WORKBOOK = "prakerja/feeds/workbook.py"
 
 CLOSES = "at < wib_midnight(deadline_on + 1)"

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prakerja.feeds import forms
-from prakerja.feeds.readers import Batch
+from prakerja.feeds.rows import Batch
 from prakerja.landing import StorageError
 from prakerja.platforms import FIELDS, Platform
 from prakerja.settings import Settings

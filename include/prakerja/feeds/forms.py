@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prakerja.feeds.readers import Column, DateCell, Number
+from prakerja.feeds.rows import Column, DateCell, Number
 from prakerja.landing import ISO8601
 from prakerja.platforms import Platform
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from prakerja import landing
 from prakerja.feeds.package import OFFICE, PARTS_MAX, Handlers, Package, pairs
-from prakerja.feeds.readers import (
+from prakerja.feeds.rows import (
     NO_CHARACTER,
     PLAIN_WHOLE_MAX,
     Batch,

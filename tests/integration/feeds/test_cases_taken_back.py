@@ -20,6 +20,7 @@ from tests.support.planted import Bug, planted
 from tests.support.small_cohort import DECIDED_ON
 
 FORMS = "prakerja/feeds/forms.py"
+JSON_READER = "prakerja/feeds/json_reader.py"
 WORKBOOK = "prakerja/feeds/workbook.py"
 QUARANTINE = "prakerja/feeds/quarantine.py"
 CSV = "prakerja/strict_csv.py"
@@ -42,7 +43,11 @@ HELD: dict[str, tuple[Bug, ...]] = {
     "09": (Bug("prakerja/landing.py", r"(?::?[0-5]\d)?)", r"(?::?\d\d)?)"),),
     # Of a key that is there twice the last one counts.
     "10": (
-        Bug("prakerja/feeds/readers.py", "if raw.count('\"') == 2 * _texts_in(document) else None", "if raw else None"),
+        Bug(
+            "prakerja/feeds/json_reader.py",
+            "if raw.count('\"') == 2 * _texts_in(document) else None",
+            "if raw else None",
+        ),
     ),
     # An invisible character makes a rounded number some digits.
     "13": (

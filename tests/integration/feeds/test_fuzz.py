@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from prakerja import landing, strict_csv, warehouse
-from prakerja.feeds import canonical, expectations, forms, intake, readers
-from prakerja.feeds.readers import Batch, Number
+from prakerja.feeds import canonical, expectations, forms, intake, json_reader, readers
+from prakerja.feeds.rows import Batch, Number
 from prakerja.landing import File, RejectedError
 from prakerja.platforms import Platform, platforms
 from prakerja.programme import programme
@@ -188,7 +188,7 @@ def test_plain_records_read_as_the_standard_library_reads_them(splinters: list[b
     text = wounded(writers.write("pintaria", GOOD), splinters, chance).decode(errors="replace").replace("\0", " ")
     plainly = rows_of(text, known)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "_plain_record", lambda *_: None)
+        patch.setattr(json_reader, "_plain_record", lambda *_: None)
         exactly = rows_of(text, known)
     if isinstance(plainly, str):
         assert plainly == exactly

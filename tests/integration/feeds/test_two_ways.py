@@ -26,7 +26,7 @@ from hypothesis import settings
 from upath import UPath
 
 from prakerja import landing, strict_csv
-from prakerja.feeds import canonical, expectations, forms, intake, ledger, readers, workbook
+from prakerja.feeds import canonical, expectations, forms, intake, json_reader, ledger, readers, rows, workbook
 from prakerja.landing import File, RejectedError
 from prakerja.platforms import FIELDS, platforms
 from tests.support.odd_deliveries import build_odd_file
@@ -124,7 +124,8 @@ def read(example: Example, folder: Path) -> tuple[str | None, pa.Table]:
     tables = Tables()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strict_csv, "CHUNK_BYTES", example.chunk_bytes)
-        patch.setattr(readers, "CHUNK_BYTES", example.chunk_bytes)
+        patch.setattr(rows, "CHUNK_BYTES", example.chunk_bytes)
+        patch.setattr(json_reader, "CHUNK_BYTES", example.chunk_bytes)
         patch.setattr(readers, "ThreadPoolExecutor", Executor)
         try:
             with landing.opened(UPath(folder), file, known.compression) as opened:
@@ -142,7 +143,7 @@ def exact_way() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strict_csv, "plain_header", lambda *_: None)
         patch.setattr(strict_csv, "plain_columns", lambda *_: None)
-        patch.setattr(readers, "_plain_record", lambda *_: None)
+        patch.setattr(json_reader, "_plain_record", lambda *_: None)
         patch.setattr(workbook, "PLAIN_WHOLE_MAX", 0)
         patch.setattr(forms, "_matching", lambda texts, _: pa.nulls(len(texts), pa.string()))
         yield
