@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -18,6 +19,17 @@ from prakerja.recheck.roster import read_roster
 from prakerja.recheck.rows import Cards, Conflicts, Row, read_delivery
 
 OUTCOMES = ("purchased", "held", "overdue", "excluded")
+
+
+class Effect(Enum):
+    """What an event does: it is a purchase, or it undoes the purchase of its platform and transaction id."""
+
+    PURCHASE = "purchase"
+    UNDOING = "undoing"
+
+
+#: Every event that a platform may deliver: an event without an effect stops the reading.
+EFFECTS: dict[str | None, Effect] = {"PAID": Effect.PURCHASE, "CANCELLED": Effect.UNDOING, "REFUNDED": Effect.UNDOING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,8 @@ class PlatformLedger:
             conflicts.note(row)
             if row.reasons:
                 self._add_damaged(delivery, row.line, row.might_be)
-            elif row.card_number in self.cohort or row.event != "PAID":
+            elif row.card_number in self.cohort or EFFECTS[row.event] is not Effect.PURCHASE:
+                # An undoing counts whatever its card.
                 kept.append(row)
         for row in kept:
             self._add_good(delivery, row, is_conflict=row in conflicts)
@@ -183,7 +196,7 @@ class PlatformLedger:
         if is_conflict:
             # "A quarantined row never counts as a purchase or a cancellation."
             self._add_damaged(delivery, row.line, ((int(row.card_number), int(row.card_number)),))
-        elif row.event != "PAID":
+        elif EFFECTS[row.event] is Effect.UNDOING:
             # Later findings: "undone at any time".
             if self.is_later or row.occurred_at < self.closes_at:
                 self.undone.add(row.transaction_id)

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 import pytest
 from upath import UPath
 
+from prakerja.platforms import EVENTS
 from prakerja.recheck.facts import Suspension, Withdrawal
 from prakerja.recheck.files import EvidenceError
-from prakerja.recheck.rule import DamagedRow, Reading, find_damaged_rows, read_again
+from prakerja.recheck.rule import EFFECTS, DamagedRow, Reading, find_damaged_rows, read_again
 from tests.unit.recheck.conftest import (
     ANNOUNCED_ON,
     AS_OF,
@@ -25,6 +26,10 @@ from tests.unit.recheck.conftest import (
 
 THE_DAY = date(2021, 3, 11)
 PAID = '{"id":"p-1","type":"paid","ts":1615438800000,"payment":{"card":"1000000000000001","amount":5000}}'
+
+
+def test_every_event_of_a_platform_has_an_effect() -> None:
+    assert set(EFFECTS) == set(EVENTS)
 
 
 def test_everyone_without_a_row_is_overdue(zone: LandingZone) -> None:

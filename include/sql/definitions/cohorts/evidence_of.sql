@@ -51,14 +51,14 @@ begin atomic
         inner join transactions as t on a.card_number = t.card_number
         inner join known as k on t.delivery_id = k.delivery_id
         where
-            t.event = 'PAID'
+            is_purchase(t.event)
             and is_in_window(t.occurred_at, evidence_of.announced_on, evidence_of.deadline_on)
             and not exists (
                 select
                 from transactions as u
                 inner join known as n on u.delivery_id = n.delivery_id
                 where
-                    u.event <> 'PAID'
+                    is_undoing(u.event)
                     and u.transaction_id = t.transaction_id
                     and n.platform = k.platform
                     and u.occurred_at < evidence_of.undone_before

@@ -74,7 +74,7 @@ begin
         select e.recipient_id
         from transactions as t
         inner join evidence as e on t.card_number = e.card_number
-        where t.delivery_id = any(entering || leaving) and t.event = 'PAID'
+        where t.delivery_id = any(entering || leaving) and is_purchase(t.event)
             and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on) and e.cohort = of_cohort
         union
         -- damaged rows that came or went
@@ -99,7 +99,7 @@ begin
             select purchase_key(d.platform, u.transaction_id)
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
-            where u.event <> 'PAID' and u.occurred_at < refresh_evidence.undone_before and (
+            where not is_purchase(u.event) and u.occurred_at < refresh_evidence.undone_before and (
                 u.delivery_id = any(entering)
                 or (u.delivery_id = any(in_force) and u.occurred_at >= base.undone_before)
             )
@@ -111,7 +111,7 @@ begin
             select distinct d.platform, u.transaction_id
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
-            where u.event <> 'PAID' and u.occurred_at < base.undone_before and (
+            where not is_purchase(u.event) and u.occurred_at < base.undone_before and (
                 u.delivery_id = any(leaving)
                 or (u.delivery_id = any(in_force) and u.occurred_at >= refresh_evidence.undone_before)
             )
@@ -119,7 +119,7 @@ begin
             select d.platform, u.transaction_id
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
-            where cardinality(leaving) > 0 and u.event <> 'PAID' and u.delivery_id = any(in_force)
+            where cardinality(leaving) > 0 and not is_purchase(u.event) and u.delivery_id = any(in_force)
                 and u.occurred_at < refresh_evidence.undone_before
         )
 
@@ -128,7 +128,7 @@ begin
         inner join deliveries as d on t.delivery_id = d.delivery_id
         inner join gone as g on d.platform = g.platform and t.transaction_id = g.transaction_id
         inner join evidence as e on t.card_number = e.card_number
-        where (select true from gone limit 1) and t.event = 'PAID' and t.delivery_id = any(in_force)
+        where (select true from gone limit 1) and is_purchase(t.event) and t.delivery_id = any(in_force)
             and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on) and e.cohort = of_cohort
     );
 
