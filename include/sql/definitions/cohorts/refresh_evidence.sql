@@ -108,7 +108,7 @@ begin
     -- Purchases whose undoing is gone. Rarely any: they are looked for by a scan of the window's deliveries.
     touched := touched || array(
         with gone as materialized (
-            select distinct d.platform, u.transaction_id
+            select distinct d.platform, u.transaction_id, u.event
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
             where not is_purchase(u.event) and u.occurred_at < base.undone_before and (
@@ -116,7 +116,7 @@ begin
                 or (u.delivery_id = any(in_force) and u.occurred_at >= refresh_evidence.undone_before)
             )
             except
-            select d.platform, u.transaction_id
+            select d.platform, u.transaction_id, u.event
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
             where cardinality(leaving) > 0 and not is_purchase(u.event) and u.delivery_id = any(in_force)
