@@ -63,7 +63,7 @@ def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(
     decided = ", decided for 2021-03-13," if is_decided else ""
     assert told("calendar_mismatch") == [
         f"gelombang-12{decided} has a roster and is not in the calendar: "
-        "put back {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13}"
+        "restore {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13}"
     ]
     write(home, ENTRY_12, ENTRY_13)
     assert told("calendar_mismatch") == []
@@ -78,7 +78,7 @@ def test_a_deadline_that_was_put_earlier_is_named_with_the_one_to_put_back(
     write(home, ENTRY_12.replace("2021-03-13", "2021-03-12"), ENTRY_13)
     (line,) = told("calendar_mismatch")
     assert "has other dates in the calendar (2021-03-05 to 2021-03-12) than its roster" in line
-    assert line.endswith("put back announced_on: 2021-03-05, deadline_on: 2021-03-13")
+    assert line.endswith("restore announced_on: 2021-03-05, deadline_on: 2021-03-13")
     assert ("decided for 2021-03-13" in line) == is_decided
     assert audited()[-1]["kind"] != "blocked", "it is told once"
 
@@ -91,7 +91,7 @@ def test_an_extension_that_was_taken_back_is_named_from_its_announcement_on(coho
     write(home, ENTRY_12, ENTRY_13)
     assert told("calendar_mismatch", datetime(2021, 3, 11, 7, tzinfo=WIB)) == []
     (line,) = told("calendar_mismatch", datetime(2021, 3, 12, 7, tzinfo=WIB))
-    assert line.endswith(f"put back {extension}")
+    assert line.endswith(f"restore {extension}")
 
 
 def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(cohort: Cohort, home: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(cohort: 
     deliver_roster(home / "landing", 13, [line, line], "2021-03-08", "2021-03-16")
     take_in_rosters(date(2021, 3, 14))
     (found,) = told("no_roster")
-    assert "is in 1 day: it was rejected, recipient_twice: the same card number stands in lines 2, 3" in found
+    assert "is in 1 day: it was rejected, recipient_twice: the same card number appears in lines 2, 3" in found
     assert not [secret for secret in line.split(",") if len(secret) > 4 and secret in found]
     deliver_roster(home / "landing", 13, [line], "2021-03-08", "2021-03-16")
     take_in_rosters(date(2021, 3, 14))

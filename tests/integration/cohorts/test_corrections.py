@@ -88,15 +88,15 @@ def test_a_file_is_read_too(people: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bent", "told"),
     [
-        ({"card_number": "1"}, "entry 2: card_number is no card number of 16 digits"),
+        ({"card_number": "1"}, "entry 2: card_number is not a card number of 16 digits"),
         ({"card_number": "9" * 16}, "entry 2: no roster has this card"),
         ({"card_number": card(1)}, "entry 1: the same card stands in another entry"),
-        ({"nik": "31000000000000O1"}, "entry 2: nik is no NIK of 16 digits"),
+        ({"nik": "31000000000000O1"}, "entry 2: nik is not a NIK of 16 digits"),
         ({"nik": 31}, "entry 2: nik is not a text"),
         ({"nik": f"{NIK + 3}"}, "entry 2: somebody else has this NIK"),
-        ({"region_code": "3"}, "entry 2: region_code is no region code of 2 digits"),
+        ({"region_code": "3"}, "entry 2: region_code is not a region code of 2 digits"),
         ({"phone": "12"}, "entry 2: phone is no number that begins with 08 or [+]62"),
-        ({"email": "nobody"}, "entry 2: email is no address"),
+        ({"email": "nobody"}, "entry 2: email is not an address"),
         ({"full_name": "a\x1b[2J"}, "entry 2: full_name is longer than"),
         ({"full_name": ""}, "entry 2: full_name is empty"),
         ({"deadline_on": "2021-03-13"}, "entry 2: has a field that cannot be corrected"),
@@ -117,7 +117,7 @@ def test_a_file_is_taken_whole_or_not_at_all_and_entries_are_named_by_their_posi
 
 
 def test_two_entries_of_one_nik_are_refused(people: Path) -> None:
-    with pytest.raises(AssertionError, match="entry 1: the same NIK stands in another entry, too"):
+    with pytest.raises(AssertionError, match="entry 1: the same NIK appears in another entry"):
         correct({"card_number": card(1), "nik": f"{NIK + 77}"}, {"card_number": card(2), "nik": f"{NIK + 77}"})
 
 

@@ -57,7 +57,7 @@ def test_a_roster_that_is_rejected_is_told_once_and_without_anything_personal(ho
     line = roster_line(99)
     arrives(home, line, line)
     told = tasks.summaries.summarize_arrivals([], tasks.arrivals.take_in_late_rosters(TEN))
-    assert told == "rejected: roster of gelombang-12: recipient_twice: the same card number stands in lines 2, 3"
+    assert told == "rejected: roster of gelombang-12: recipient_twice: the same card number appears in lines 2, 3"
     assert tasks.arrivals.take_in_late_rosters(TEN).rejected == []
     arrives(home, line)
     assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {12: 1}
