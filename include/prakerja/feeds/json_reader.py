@@ -16,8 +16,8 @@ from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
 from prakerja.strict_csv import CHUNK_BYTES, LINE_BYTES_MAX, TEXT_BYTES_MAX, Source
 
-KEYS_MAX = 1000  # of a JSON document
-DEPTH_MAX = 256  # of a row's objects and lists in one another
+KEYS_MAX = 1000  # of a JSON document's top level
+DEPTH_MAX = 256  # levels of nested objects and lists in a row
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 JSON_SPACE = " \t\r\n"
 JSON_SPACES = re.compile(r"[ \t\r\n]*")
@@ -36,7 +36,7 @@ def read_json(stream: Source, platform: Platform, reading: Reading) -> Iterator[
 
 
 def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
-    """Yield the rows of a document, as they come; beside them it must say what the platform's do."""
+    """Yield the rows of a document as they are read. Its other members must say what `platform.says` requires."""
     columns_missing = RejectedError("columns_missing", f"{platform.file} has no list {platform.records!r}")
     if text.next_character() != "{":
         text.value()
@@ -57,7 +57,7 @@ def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
             value = _json(text.value())
         except (ValueError, RecursionError):
             raise text.undecodable() from None
-        if key in platform.says:  # of all else nothing is kept: it may be as large as the file
+        if key in platform.says:  # other members are dropped: they may be as large as the file
             says[key] = value
     text.require_end()
     if not is_listed:
@@ -68,17 +68,17 @@ def _document_rows(text: _JsonText, platform: Platform) -> Iterator[ReadRow]:
 
 
 class _JsonText:
-    """A JSON text that is read while it is taken apart: what lies in memory is the value that is next, and a chunk."""
+    """A JSON text that is read as it is parsed. Only the next value and a chunk are in memory."""
 
     def __init__(self, stream: Source, file: str) -> None:
         self._stream, self._file = stream, file
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        # It tells where a value ends; what it is is read from its text.
+        # Used only to find the end of a value, whose text is parsed later.
         self._scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=landing.refuse_constant).raw_decode
         self._text, self._at, self._is_whole, self._has_open_cr = "", 0, False, False
 
     def next_character(self) -> str:
-        """Return what is next behind space; nothing at the end."""
+        """Return the next character after white space, or an empty string at the end."""
         while True:
             found = JSON_SPACES.match(self._text, self._at)
             self._at = found.end() if found else self._at
@@ -89,7 +89,7 @@ class _JsonText:
             self._read_on()
 
     def value(self) -> str:
-        """Return the next value, as it stands there. Raises `RejectedError`."""
+        """Return the text of the next value. Raise `RejectedError` if it is not JSON."""
         self.next_character()
         while True:
             try:
@@ -106,7 +106,7 @@ class _JsonText:
             self._read_on()
 
     def members(self) -> Iterator[str]:
-        """Yield the keys of the object that is next; each one's value is to be taken before the next."""
+        """Yield the keys of the next object. Take the value of each before the next key."""
         self._take("{")
         if self.next_character() == "}":
             self._take("}")
@@ -121,7 +121,7 @@ class _JsonText:
                 return
 
     def elements(self) -> Iterator[str]:
-        """Yield the values of the list that is next."""
+        """Yield the texts of the values of the next list."""
         self._take("[")
         if self.next_character() == "]":
             self._take("]")
@@ -132,15 +132,15 @@ class _JsonText:
                 return
 
     def require_end(self) -> None:
-        """Raise `RejectedError` where something follows."""
+        """Raise `RejectedError` if anything but white space follows."""
         if self.next_character():
             raise self.undecodable()
 
     def undecodable(self) -> RejectedError:
-        """Return the rejection of what is no JSON, or too large in a part."""
+        """Return the rejection of a file that is not JSON or has too large a value, to be raised."""
         return RejectedError(
             "file_undecodable",
-            f"{self._file} is not JSON, has a key twice, or a value of more than {LINE_BYTES_MAX:,} bytes",
+            f"{self._file} is not JSON, repeats a key, or has a value of more than {LINE_BYTES_MAX:,} bytes",
         )
 
     def _take(self, character: str) -> None:
@@ -161,7 +161,7 @@ class _JsonText:
         whole = "\r" * self._has_open_cr + text
         self._is_whole, self._has_open_cr = not block, bool(block) and whole.endswith("\r")
         if "\0" in text or whole.count("\r") - self._has_open_cr != whole.count("\r\n"):
-            raise RejectedError("file_undecodable", f"{self._file} holds NUL bytes, or a CR without its LF")
+            raise RejectedError("file_undecodable", f"{self._file} holds NUL bytes, or a CR without an LF")
         self._text, self._at = self._text[self._at :] + text, 0
 
 
@@ -170,7 +170,7 @@ def _paths(platform: Platform) -> list[list[str]]:
 
 
 def _record_reader(platform: Platform) -> Callable[[int, str], ReadRow]:
-    """How one JSON record is read from its text."""
+    """Return the function that reads one record from its text."""
     paths = _paths(platform)
     is_number = {
         "occurred_at": platform.occurred_at["form"] == "epoch_ms",
@@ -190,11 +190,11 @@ def _record_reader(platform: Platform) -> Callable[[int, str], ReadRow]:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object's members, where a key may stand twice."""
+    """The members of a JSON object, in which a key may be repeated."""
 
 
 def _json_of_row(raw: str) -> Any:
-    """Return a row as JSON, its objects as `_Pairs` where a key stands twice in it; None for no JSON, or too deep."""
+    """Return a row's JSON, with its objects as `_Pairs` if it repeats a key; None if it is not JSON, or too deep."""
     depth = deepest = 0
     if raw.count("{") + raw.count("[") > DEPTH_MAX:
         for found in BRACKETS.finditer(raw):
@@ -215,7 +215,7 @@ def _json_of_row(raw: str) -> Any:
 
 
 def _amount_alone(document: Any, paths: list[list[str]], raw: str) -> tuple[Any, ...] | None:
-    """Of a row with a key twice what counts in its delivery's amount: an amount that stands there once."""
+    """Return the amount of a row that repeats a key, if the amount itself is there once; else None."""
     value = document
     for key in paths[AMOUNT]:
         found = [each for name, each in value if name == key] if isinstance(value, _Pairs) else []
@@ -227,7 +227,7 @@ def _amount_alone(document: Any, paths: list[list[str]], raw: str) -> tuple[Any,
 
 
 def _plain_record(raw: str, paths: list[list[str]], kinds: Sequence[type]) -> tuple[Any, ...] | None:
-    """The values of a record where each has its usual type and is no more than its characters; else nothing."""
+    """Return the values of a plain record, in which each has its usual type and there are no escapes; else None."""
     if "\\" in raw or len(raw) * 4 > TEXT_BYTES_MAX or raw.count("{") + raw.count("[") > DEPTH_MAX:
         return None
     try:
@@ -243,12 +243,12 @@ def _plain_record(raw: str, paths: list[list[str]], kinds: Sequence[type]) -> tu
     for value, kind in zip(values, kinds, strict=True):
         if type(value) is not kind or (type(value) is int and not 0 < value < PLAIN_WHOLE_MAX):
             return None
-    # Without escapes each text has two quotes. A key that stood twice is one in the document, and its quotes are left.
+    # Without escapes each text has two quotes. A repeated key is one key in the document, so its quotes are surplus.
     return tuple(values) if raw.count('"') == 2 * _texts_in(document) else None
 
 
 def _texts_in(value: Any) -> int:
-    """Return how many texts a JSON value has, keys among them."""
+    """Return the number of texts in a JSON value, including its keys."""
     if type(value) is dict:
         count = len(value)
         for each in value.values():
@@ -269,14 +269,14 @@ def _value(document: dict[str, Any], path: list[str], raw: str) -> Any:
 
 
 def _storable(value: Any, raw: str) -> Any:
-    """Return a value as a text column takes it: JSON can write U+0000 and halves of a character, which none does."""
+    """Return a value that a text column can hold: without U+0000 and lone surrogates, which JSON can escape."""
     if isinstance(value, bool | list | dict):
-        return Number(json.dumps(value))  # no text, and no whole number either: no field takes it
+        return Number(json.dumps(value))  # neither a text nor a whole number: no field accepts it
     if isinstance(value, str) and "\\u" in raw and not isinstance(value, Number):
         return NO_CHARACTER.sub("\ufffd", value)
     return value
 
 
 def _json(text: str) -> Any:
-    # Numbers keep their text: a card that came as a number must not be told from what a float makes of it.
+    # Numbers keep their text: as floats, cards would lose digits.
     return landing.strict_json(text, Number)

@@ -1,7 +1,7 @@
-"""Readers: a delivered file as batches of rows, told apart by the platform's layout, nothing repaired, nothing lost.
+"""Readers: a delivered file as batches of rows, by the reader of its layout. Nothing is repaired and nothing is lost.
 
-A file is read once and never held whole, where its layout allows that (CSV, JSON Lines). Text has a fast way for what
-is plain, and an exact one for all else; where both can read, they read the same.
+A file is read once, and CSV and JSON are never held in memory as a whole. The text readers have a fast path for plain
+rows and an exact path for all others; both read a plain row alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prakerja.strict_csv import Source
 
 
 def read(stream: Source, platform: Platform) -> Reading:
-    """Tell the rows of an opened file apart. Taking batches raises `RejectedError` where the file cannot be read."""
+    """Start reading the rows of an opened file. Taking batches raises `RejectedError` if it cannot be read."""
     readers: dict[str, Callable[[Source, Platform, Reading], Iterator[Batch]]] = {
         "csv": csv_reader.read_csv,
         "jsonl": json_reader.read_jsonl,
@@ -25,11 +25,11 @@ def read(stream: Source, platform: Platform) -> Reading:
         "xlsx": workbook.read_xlsx,
     }
     reading = Reading()
-    reading.batches = _ahead(readers[platform.layout](stream, platform, reading), platform)
+    reading.batches = _read_ahead(readers[platform.layout](stream, platform, reading), platform)
     return reading
 
 
-def _ahead(batches: Iterator[Batch], platform: Platform) -> Generator[Batch]:
+def _read_ahead(batches: Iterator[Batch], platform: Platform) -> Generator[Batch]:
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, batches, None)
         try:

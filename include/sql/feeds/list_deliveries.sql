@@ -19,7 +19,7 @@ select
         where l.delivery_id = d.delivery_id and l.kind = 'late_purchase'
     ) as late_purchases,
     d.delivery_id,
-    d.verdict is not null as is_judged,
+    d.verdict is not null as is_validated,
     f.delivery_id is not null as is_in_force,
     case
         when r.delivery_id is not null

@@ -109,9 +109,9 @@ def test_whatever_the_bytes_a_delivery_is_accepted_quarantined_or_rejected(platf
     with canonical.Rows() as rows:
         for table in taken:
             rows.add(table)
-        judge, judged, quarantined = expectations.Judge(known, DAY), 0, 0
-        for table in rows.judgeable():
-            judged, quarantined = judged + len(table), quarantined + len(judge.judge(table))
+        judge, judged, quarantined = expectations.DeliveryValidator(known, DAY), 0, 0
+        for table in rows.distinct():
+            judged, quarantined = judged + len(table), quarantined + len(judge.validate_rows(table))
     # Neither all of them good nor all of them bad: the wounds went where they hurt. A workbook rarely survives one.
     assert quarantined < judged or known.layout == "xlsx"
     assert quarantined or known.layout == "xlsx"

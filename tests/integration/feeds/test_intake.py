@@ -293,7 +293,7 @@ def test_what_was_rejected_must_still_be_what_lies_there(home: Path) -> None:
     deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(9), *rows(1, transaction_id="x", event="?")])
     intake.take_in("tokopedia", CLOCK)
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(9, event="?"))
-    with pytest.raises(PrakerjaError, match="no longer lies there"):
+    with pytest.raises(PrakerjaError, match="the rejected files have changed"):
         intake.accept("tokopedia", date(2021, 3, 10), Waiver("Siti", "x"), CLOCK)
     assert ledger() == []
 
@@ -500,6 +500,6 @@ def test_a_home_without_room_is_no_verdict(home: Path, monkeypatch: pytest.Monke
 
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(2))
     monkeypatch.setattr(canonical.tempfile, "TemporaryFile", lambda **_: Full())
-    with pytest.raises(StorageError, match=r"the home cannot take a delivery's rows \(OSError\): make room"):
+    with pytest.raises(StorageError, match=r"the home cannot store a delivery's rows \(OSError\): free some space"):
         intake.take_in("tokopedia", CLOCK)
     assert overview.list_deliveries() == []

@@ -211,14 +211,14 @@ def judged(accepted: list[tuple[Example, pa.Table]]) -> Iterator[list[PlainRow]]
     for _, part in accepted:
         with canonical.Rows() as rows:
             rows.add(part)
-            parts.append(pa.concat_tables(rows.judgeable()))
+            parts.append(pa.concat_tables(rows.distinct()))
     table = pa.concat_tables(parts).combine_chunks()
-    reasons = expectations.Judge(known, business_date).judge(table)
+    reasons = expectations.DeliveryValidator(known, business_date).validate_rows(table)
     bad = sorted(reasons)
     good = [position for position in range(len(table)) if position not in reasons]
     good_rows, bad_rows = (table.take(pa.array(positions, pa.int64())) for positions in (good, bad))
     is_json = known.layout in ("json", "jsonl")
-    quarantined = ledger._quarantine(ledger.Judged(good_rows, bad_rows, [reasons[at] for at in bad], is_json), 1)
+    quarantined = ledger._quarantine(ledger.ValidatedRows(good_rows, bad_rows, [reasons[at] for at in bad], is_json), 1)
     found: dict[int, PlainRow] = {}
     for position, row in zip(bad, quarantined.to_pylist(), strict=True):
         delivered = json.loads(row["delivered"])
