@@ -1,5 +1,5 @@
--- Grain: one row per delivery that was looked at, oldest first.
--- Parameters: platform, first_date, last_date; each may be null, for all.
+-- Grain: one row per examined delivery, oldest first.
+-- Parameters: platform, first_date, last_date (each may be null for all).
 select
     d.platform,
     d.business_date,

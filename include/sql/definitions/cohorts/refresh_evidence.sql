@@ -1,6 +1,7 @@
--- Brings a cohort's evidence to the deliveries known by `as_of` with a business date up to `last_business_date`: who
--- could be touched by one that came or went is judged anew, and marked with the generation, which it gives.
--- Forwards, backwards, and from nothing alike. The owner's rights: nobody else writes evidence.
+-- Bring a cohort's evidence up to date with the deliveries known on `as_of` of business dates up to
+-- `last_business_date`, and return its generation. Each recipient whom a delivery that came or went could affect is
+-- evaluated again by `evidence_of` and marked with the new generation. Which rows count is decided there alone.
+-- Works from an empty, an earlier or a later state. Runs with the owner's rights: no other role writes evidence.
 create or replace function refresh_evidence(
     of_cohort integer,
     announced_on date,
@@ -75,7 +76,8 @@ begin
         from transactions as t
         inner join evidence as e on t.card_number = e.card_number
         where t.delivery_id = any(entering || leaving) and is_purchase(t.event)
-            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on) and e.cohort = of_cohort
+            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on)
+            and e.cohort = of_cohort
         union
         -- damaged rows that came or went
         select r.recipient_id
@@ -92,7 +94,7 @@ begin
             and d.business_date between refresh_evidence.announced_on
             and refresh_evidence.deadline_on + refresh_evidence.settlement_days
         union
-        -- purchases that count, and were undone
+        -- purchases that count, and that a row of another event names
         select e.recipient_id
         from evidence as e
         where e.cohort = of_cohort and e.purchase_key in (
@@ -105,7 +107,7 @@ begin
             )
         )
     );
-    -- Purchases whose undoing is gone. Rarely any: they are looked for by a scan of the window's deliveries.
+    -- Purchases named by a row that is gone. There are rarely any, so a scan of the window's deliveries finds them.
     touched := touched || array(
         with gone as materialized (
             select distinct d.platform, u.transaction_id, u.event
@@ -129,7 +131,8 @@ begin
         inner join gone as g on d.platform = g.platform and t.transaction_id = g.transaction_id
         inner join evidence as e on t.card_number = e.card_number
         where (select true from gone limit 1) and is_purchase(t.event) and t.delivery_id = any(in_force)
-            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on) and e.cohort = of_cohort
+            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on)
+            and e.cohort = of_cohort
     );
 
     update evidence as e
