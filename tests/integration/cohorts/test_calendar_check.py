@@ -62,7 +62,7 @@ def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(
     write(home, ENTRY_13)
     decided = ", decided for 2021-03-13," if is_decided else ""
     assert told("calendar_mismatch") == [
-        f"gelombang-12{decided} has a roster and is not in the calendar: "
+        f"gelombang-12{decided} has a roster but is not in the calendar: "
         "restore {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13}"
     ]
     write(home, ENTRY_12, ENTRY_13)
@@ -214,4 +214,4 @@ def test_the_command_line_names_them(cohort: Cohort, home: Path, monkeypatch: py
     assert [row["cohort"] for row in json.loads(result.stdout)] == [12]
     assert 'entry 2 (cohort 13): `deadline_on` is "2021-02-30"' in result.stderr
     write(home, ENTRY_13)
-    assert "gelombang-12 has a roster and is not in the calendar" in CliRunner().invoke(app, ["cohorts"]).stderr
+    assert "gelombang-12 has a roster but is not in the calendar" in CliRunner().invoke(app, ["cohorts"]).stderr

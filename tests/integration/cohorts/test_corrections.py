@@ -90,12 +90,12 @@ def test_a_file_is_read_too(people: Path, tmp_path: Path) -> None:
     [
         ({"card_number": "1"}, "entry 2: card_number is not a card number of 16 digits"),
         ({"card_number": "9" * 16}, "entry 2: no roster has this card"),
-        ({"card_number": card(1)}, "entry 1: the same card stands in another entry"),
+        ({"card_number": card(1)}, "entry 1: the same card appears in another entry"),
         ({"nik": "31000000000000O1"}, "entry 2: nik is not a NIK of 16 digits"),
         ({"nik": 31}, "entry 2: nik is not a text"),
         ({"nik": f"{NIK + 3}"}, "entry 2: somebody else has this NIK"),
         ({"region_code": "3"}, "entry 2: region_code is not a region code of 2 digits"),
-        ({"phone": "12"}, "entry 2: phone is no number that begins with 08 or [+]62"),
+        ({"phone": "12"}, "entry 2: phone is not a number that begins with 08 or [+]62"),
         ({"email": "nobody"}, "entry 2: email is not an address"),
         ({"full_name": "a\x1b[2J"}, "entry 2: full_name is longer than"),
         ({"full_name": ""}, "entry 2: full_name is empty"),
@@ -156,7 +156,7 @@ def test_a_nik_waits_for_another_person(people: Path) -> None:
     assert "1 requests of corrected NIKs wait for another person: see `prakerja correct`" in needs
     assert WHY in shown
     (request,) = corrections.waiting()
-    assert "ani has corrected this" in refused("--digest", request.request[:16], "--as", "ani")
+    assert "ani corrected this NIK" in refused("--digest", request.request[:16], "--as", "ani")
     assert "no correction" in refused("--digest", request.request[:11], "--as", "siti")
     with pytest.raises(warehouse.RefusedError), warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(
@@ -201,7 +201,7 @@ def test_a_nik_that_somebody_got_meanwhile_is_refused_when_it_is_approved(people
     deliver_roster(home / "landing", 13, [roster_line(60, nik=f"{NIK + 60}")], "2021-03-08", "2021-03-16")
     assert take_in_rosters(day("2021-03-15")).rejected == []
     (request,) = corrections.waiting()
-    assert "maybe somebody has one of these NIKs" in refused("--digest", request.request[:16], "--as", "siti")
+    assert "somebody else may have one of these NIKs" in refused("--digest", request.request[:16], "--as", "siti")
     assert nik_of(1) == NIK + 1
 
 

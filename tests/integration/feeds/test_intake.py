@@ -276,7 +276,7 @@ def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Pa
     intake.take_in("tokopedia", CLOCK)
     waiver = Waiver("Siti", "the platform cannot mend it")
     for slug, day in (("tokopedia", date(2021, 3, 9)), ("bukalapak", date(2021, 3, 10))):
-        with pytest.raises(PrakerjaError, match="no delivery waits for it"):
+        with pytest.raises(PrakerjaError, match="no delivery was rejected for its quarantine bound"):
             intake.accept(slug, day, waiver, CLOCK)
     accepted = intake.accept("tokopedia", date(2021, 3, 10), waiver, CLOCK)
     assert (accepted.loaded, accepted.quarantined) == (9, 1)
@@ -285,7 +285,7 @@ def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Pa
     assert (rejected["status"], found["status"]) == ("rejected", "accepted")
     assert found["waiver"] == {"accepted_by": "Siti", "because": "the platform cannot mend it"}
     assert intake.take_in("tokopedia", CLOCK) == intake.Intake()
-    with pytest.raises(PrakerjaError, match="no delivery waits for it"):
+    with pytest.raises(PrakerjaError, match="no delivery was rejected for its quarantine bound"):
         intake.accept("tokopedia", date(2021, 3, 10), waiver, CLOCK)
 
 
