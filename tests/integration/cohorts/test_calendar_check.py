@@ -54,7 +54,7 @@ def told(kind: str, now: datetime = AFTER) -> list[str]:
 
 
 @pytest.mark.parametrize("is_decided", [False, True])
-def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(
+def test_a_cohort_that_was_taken_out_is_named_with_what_to_restore(
     cohort: Cohort, home: Path, is_decided: bool
 ) -> None:
     if is_decided:
@@ -94,7 +94,7 @@ def test_an_extension_that_was_taken_back_is_named_from_its_announcement_on(coho
     assert line.endswith(f"restore {extension}")
 
 
-def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(cohort: Cohort, home: Path) -> None:
+def test_late_evidence_of_a_cohort_that_was_taken_out_is_still_recorded(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     write(home, ENTRY_13)
     with warehouse.transaction() as connection:
@@ -127,7 +127,7 @@ def test_from_its_announcement_on_a_cohort_needs_a_roster(cohort: Cohort, now: d
     assert told("no_roster", now) == expected
 
 
-def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(cohort: Cohort) -> None:
+def test_a_missing_roster_is_urgent_when_the_first_reminder_is_due(cohort: Cohort) -> None:
     def urgent(day: int) -> list[bool]:
         needs = overview.page(datetime(2021, 3, day, 9, tzinfo=WIB))["needs"]
         return [need.is_urgent for need in needs if "has no roster" in need.what]
@@ -135,7 +135,7 @@ def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(cohort: Co
     assert (urgent(8), urgent(9)) == ([False], [True])
 
 
-def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(cohort: Cohort, home: Path) -> None:
+def test_a_rejected_roster_is_reported_with_its_reason_and_nothing_personal(cohort: Cohort, home: Path) -> None:
     line = roster_line(99)
     deliver_roster(home / "landing", 13, [line, line], "2021-03-08", "2021-03-16")
     take_in_rosters(date(2021, 3, 14))
@@ -193,7 +193,7 @@ def test_a_roster_is_loaded_once_the_calendar_is_put_right(home: Path, wrong: st
     assert take_in_rosters(DECIDED_ON).rejected == []
 
 
-def test_a_decided_cohort_whose_entry_cannot_be_read_is_told_as_that_alone(cohort: Cohort, home: Path) -> None:
+def test_a_decided_cohort_whose_entry_cannot_be_read_is_reported_only_as_that(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     write(home, ENTRY_12.replace("2021-03-13", "2021-03-32"), ENTRY_13)
     assert len(told("entry_unreadable")) == 1

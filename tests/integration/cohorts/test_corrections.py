@@ -137,7 +137,7 @@ def test_the_database_takes_no_approval_of_a_request_that(people: Path, what: st
 
 
 @pytest.mark.parametrize("given", ["", "[]", "{", '{"card_number": "1", "card_number": "2"}', "[" * 100_000, "[1]"])
-def test_what_is_no_json_is_one_clear_line(people: Path, given: str) -> None:
+def test_malformed_json_is_refused_in_one_line(people: Path, given: str) -> None:
     told = refused("-", "--because", WHY, "--as", "ani", given=given)
     assert "object" in told
 
@@ -267,7 +267,7 @@ def test_a_correction_voids_the_approvals_that_came_before_it_and_no_other_diges
     assert len(pick("select digest from batches")) == 2
 
 
-def test_sealed_anew_corrections_are_opened_by_the_new_key_and_messages_go_by_what_they_were_sent_to(
+def test_resealed_corrections_open_with_the_new_key_and_messages_keep_their_address(
     people: Path,
 ) -> None:
     correct({"card_number": card(1), "phone": "08999000001"})

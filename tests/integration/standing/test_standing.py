@@ -52,7 +52,7 @@ def test_each_event_of_a_platform_has_one_effect(world: World) -> None:
     assert [event for event, is_purchase, is_undoing in effects if is_purchase == is_undoing] == []
 
 
-def test_another_platforms_cancellation_is_no_matter(world: World) -> None:
+def test_another_platforms_cancellation_undoes_nothing(world: World) -> None:
     world.row(world.delivery("2021-03-10"))
     world.row(world.delivery("2021-03-10", "bukalapak"), event="CANCELLED")
     assert world.outcome() == "purchased"

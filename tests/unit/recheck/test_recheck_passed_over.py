@@ -73,7 +73,7 @@ def test_the_only_one_that_nobody_took_in_stops(zone: LandingZone) -> None:
         lambda zone: manifest(zone, 2, files={"0": {}}),
     ],
 )
-def test_one_that_is_rejected_or_has_not_come_is_no_evidence(
+def test_a_rejected_or_later_delivery_is_not_passed_over(
     zone: LandingZone, spoil: Callable[[LandingZone], Any]
 ) -> None:
     zone.deliver(build_row())
@@ -111,7 +111,7 @@ def test_repeats_are_dropped_and_conflicts_quarantined(zone: LandingZone) -> Non
 
 @pytest.mark.parametrize("error", [TimeoutError, OSError, RuntimeError])
 @pytest.mark.parametrize(("method", "reads"), [("iterdir", look), ("read_bytes", LandingZone.read)])
-def test_a_storage_that_gives_way_is_no_evidence_that_is_gone(
+def test_a_storage_failure_is_not_missing_evidence(
     zone: LandingZone,
     monkeypatch: pytest.MonkeyPatch,
     method: str,

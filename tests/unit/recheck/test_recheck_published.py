@@ -88,7 +88,7 @@ def test_list_that_is_right_has_no_difference(zone: LandingZone) -> None:
     assert check(zone, ENTRY) == (COUNTED, [])
 
 
-def test_entry_that_is_there_twice_is_told(zone: LandingZone) -> None:
+def test_repeated_entry_is_reported(zone: LandingZone) -> None:
     assert check(zone, ENTRY, ENTRY) == (COUNTED, [("listed twice", 3)])
 
 
@@ -120,7 +120,7 @@ def test_hold_is_not_resolved_while_a_suspension_lasts(
 
 
 @pytest.mark.parametrize("row", [build_row(), build_row(at="soon")])
-def test_purchase_and_hold_are_told(zone: LandingZone, row: str) -> None:
+def test_purchase_and_hold_are_reported(zone: LandingZone, row: str) -> None:
     zone.deliver(row)
     outcome = "held" if "soon" in row else "purchased"
     assert check(zone, ENTRY)[1] == [(f"{outcome} by the second reading", 2)]
