@@ -69,7 +69,7 @@ def _missing_roster(cohort: Cohort, day: date, rejected: Any) -> str:
     if rejected is None:
         return f"gelombang-{cohort.number} has no roster, and {when}: deliver {folder}"
     why = one_line(f"{rejected['reason']}: {rejected['detail']}")
-    return f"gelombang-{cohort.number} has no roster, and {when}: it was rejected, {why}: deliver {folder} anew"
+    return f"gelombang-{cohort.number} has no roster, and {when}: it was rejected, {why}: deliver {folder} again"
 
 
 def _mismatches(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
