@@ -1,4 +1,4 @@
-"""The landing zone: manifests, files, sizes and hashes, for feeds and rosters alike. Reads only; believes nothing."""
+"""The landing zone: manifests, files, sizes and hashes of feeds and rosters. Only read, never trusted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prakerja.settings import WIB
 
 MANIFEST_BYTES_MAX = 1_000_000
 MEMBERS_MAX = 100_000  # of a gzip file
-#: Neither 24:00 nor an offset of sixty minutes is a time, whatever a version of Python takes for one.
+#: Rejects 24:00 and offsets of sixty minutes, which some versions of Python accept.
 ISO8601 = re.compile(
     r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d(?::\d\d(?P<fraction>[.,]\d+)?)?"
     r"(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)",
@@ -33,7 +33,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 class RejectedError(PrakerjaError):
-    """A delivery or roster breaks the contract: nothing of it is loaded. `reason` is the code of the broken rule."""
+    """A delivery or roster breaks the contract, and none of it is loaded. `reason` is the code of the broken rule."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -42,12 +42,12 @@ class RejectedError(PrakerjaError):
 
 
 class StorageError(TransientError):
-    """The storage of the landing zone gave way: trying again may do."""
+    """The storage of the landing zone failed temporarily. Safe to retry."""
 
 
 @dataclass(frozen=True)
 class File:
-    """The one file of a manifest: what it is declared to be."""
+    """The one file that a manifest declares."""
 
     name: str
     bytes: int
@@ -57,11 +57,11 @@ class File:
 
 
 def landing_zone(root: str) -> UPath:
-    """The landing zone, which must be there. Raises `StorageError`, also where it has gone: a mount may come back."""
+    """Return the landing zone. Raise `StorageError` if it is missing: a lost mount may come back."""
     try:
         landing = UPath(root)
         if not landing.is_dir():
-            raise StorageError(f"the landing zone {root} is not there: set PRAKERJA_LANDING to the folder of feeds/")
+            raise StorageError(f"the landing zone {root} does not exist: set PRAKERJA_LANDING to the folder of feeds/")
     except (OSError, ImportError, ValueError) as error:
         raise StorageError(
             f"the landing zone {root} cannot be reached ({type(error).__name__}): check PRAKERJA_LANDING"
@@ -70,7 +70,7 @@ def landing_zone(root: str) -> UPath:
 
 
 def read_manifest(folder: UPath) -> bytes | None:
-    """The bytes of a folder's manifest (cut off past the bound), or nothing while the delivery is not complete."""
+    """Return the bytes of a folder's manifest, cut off past the bound, or None while the delivery is incomplete."""
     path = folder / "manifest.json"
     if not path.is_file():
         return None
@@ -80,9 +80,9 @@ def read_manifest(folder: UPath) -> bytes | None:
 
 
 def unexpected_files(root: UPath) -> list[str]:
-    """What lies in the landing zone beside `feeds/` and `rosters/`, and in `feeds/` beside folders: nobody reads it.
+    """Return the files that no intake reads: outside `feeds/` and `rosters/`, or directly in `feeds/`.
 
-    Nor a folder whose name is not UTF-8: the warehouse and Airflow keep none.
+    A folder whose name is not UTF-8 is one of them: neither the warehouse nor Airflow can store its name.
     """
     found = [path.name for path in listed(root) if path.name not in ("feeds", "rosters") or not path.is_dir()]
     return found + [
@@ -91,7 +91,7 @@ def unexpected_files(root: UPath) -> list[str]:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8, as names of files need not be."""
+    """Whether a file's name is UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -100,7 +100,7 @@ def is_text(name: str) -> bool:
 
 
 def listed(folder: UPath) -> list[UPath]:
-    """What lies in a folder, by name; hidden files and a folder that is not there give nothing."""
+    """Return the entries of a folder by name, without hidden files; an empty list if there is no folder."""
     if not folder.is_dir():
         return []
     with translate_storage_errors(folder):
@@ -111,7 +111,7 @@ def listed(folder: UPath) -> list[UPath]:
 
 
 def document(data: bytes) -> dict[str, Any]:
-    """A manifest's JSON object. Raises `RejectedError`."""
+    """Return a manifest's JSON object. Raise `RejectedError` if it is not one."""
     if len(data) > MANIFEST_BYTES_MAX:
         raise RejectedError("manifest_invalid", f"the manifest is larger than {MANIFEST_BYTES_MAX:,} bytes")
     try:
@@ -124,9 +124,9 @@ def document(data: bytes) -> dict[str, Any]:
 
 
 def strict_json(text: str, number: Callable[[str], Any] | None = None) -> Any:
-    """Return what a JSON text says (RFC 8259), each number as `number` makes it of its text.
+    """Parse a JSON text strictly (RFC 8259). `number` converts the text of each number.
 
-    Raises `ValueError` for what is no JSON, and where a key stands twice; `RecursionError`.
+    Raise `ValueError` if it is not JSON or an object repeats a key, `RecursionError` if it is nested too deeply.
     """
     return json.loads(
         text, parse_int=number, parse_float=number, parse_constant=refuse_constant, object_pairs_hook=_unique_keys
@@ -136,33 +136,33 @@ def strict_json(text: str, number: Callable[[str], Any] | None = None) -> Any:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key twice")
+        raise ValueError("a repeated key")
     return found
 
 
 def refuse_constant(name: str) -> Any:
-    """Raise `ValueError` for `NaN` and the infinities, which Python's parser takes for numbers."""
+    """Raise `ValueError` for `NaN` and infinities, which Python's parser accepts as numbers."""
     raise ValueError(name)
 
 
 def of_contract(manifest: dict[str, Any], contract: str) -> dict[str, Any]:
-    """The manifest, if it is of the given contract. Raises `RejectedError`."""
+    """Return the manifest if it has the given contract. Raise `RejectedError` otherwise."""
     if manifest.get("contract") != contract:
         raise RejectedError("contract_unknown", f"the manifest's contract is not {contract}")
     return manifest
 
 
 def file_of(manifest: dict[str, Any], *, has_amount: bool = True) -> File:
-    """The one file that a manifest declares. Raises `RejectedError`."""
+    """Return the one file that a manifest declares. Raise `RejectedError` if it does not declare one."""
     files = manifest.get("files")
     if not isinstance(files, list) or len(files) != 1 or not isinstance(files[0], dict):
         raise RejectedError("manifest_invalid", "the manifest must name exactly one file")
     file = files[0]
     name, sha256 = file.get("name"), file.get("sha256")
     if not isinstance(name, str) or not FILE_NAME.fullmatch(name):
-        raise RejectedError("manifest_invalid", "files[0].name is no plain file name")
+        raise RejectedError("manifest_invalid", "files[0].name is not a plain file name")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise RejectedError("manifest_invalid", "files[0].sha256 is no SHA-256 in hex")
+        raise RejectedError("manifest_invalid", "files[0].sha256 is not a SHA-256 in hex")
     return File(
         name,
         _integer(file, "bytes"),
@@ -175,21 +175,21 @@ def file_of(manifest: dict[str, Any], *, has_amount: bool = True) -> File:
 def _integer(file: dict[str, Any], key: str, bits: int = 40, *, signed: bool = False) -> int:
     value = file.get(key)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RejectedError("manifest_invalid", f"files[0].{key} is no integer")
+        raise RejectedError("manifest_invalid", f"files[0].{key} is not an integer")
     if not (-(2**bits) if signed else 0) <= value < 2**bits:
         raise RejectedError("manifest_invalid", f"files[0].{key} is out of bounds")
     return value
 
 
 def instant_of(text: object) -> datetime:
-    """An ISO 8601 instant. Raises `RejectedError` where there is no offset."""
+    """Parse an ISO 8601 instant. Raise `RejectedError` if it has no offset."""
     try:
         if not isinstance(text, str) or not ISO8601.fullmatch(text):
             raise ValueError
         instant = datetime.fromisoformat(text)
-        instant.astimezone(WIB)  # an instant at the edge of time has no date in WIB
+        instant.astimezone(WIB)  # an instant at the end of the year 9999 has no date in WIB
     except (ValueError, OverflowError):
-        raise RejectedError("manifest_invalid", "generated_at is no ISO 8601 time with an offset") from None
+        raise RejectedError("manifest_invalid", "generated_at is not an ISO 8601 time with an offset") from None
     return instant
 
 
@@ -197,11 +197,11 @@ def instant_of(text: object) -> datetime:
 
 
 class _Source(io.RawIOBase):
-    """A file's bytes as they lie there, hashed while they are read: what was hashed is what was read."""
+    """A file's stored bytes, hashed while they are read, so that the hash is that of the bytes read."""
 
     def __init__(self, path: UPath) -> None:
         self._path, self.digest, self.size = path, hashlib.sha256(), 0
-        self._file: Any = None  # what could not be opened is closed all the same, when it is collected
+        self._file: Any = None  # `close` also runs for a file that could not be opened
         with translate_storage_errors(path):
             self._file = path.open("rb")
 
@@ -222,9 +222,9 @@ class _Source(io.RawIOBase):
 
 
 class _Gunzipped:
-    """What gzip's members hold (RFC 1952), one after the other; zeros may pad the last.
+    """The content of a gzip file's members (RFC 1952) in sequence. Zeros may pad the last.
 
-    As the standard library's reader, which takes minutes for millions of empty members, and for zeros.
+    Reads what the standard library's reader does, which takes minutes for millions of empty members or zeros.
     """
 
     def __init__(self, stream: io.BufferedReader) -> None:
@@ -232,7 +232,7 @@ class _Gunzipped:
         self._member: Any = None
 
     def read(self, size: int) -> bytes:
-        """The next bytes, none at the end. Raises `EOFError`, `zlib.error`."""
+        """Return the next bytes, empty at the end. Raise `EOFError` or `zlib.error` if the file is damaged."""
         opened = bytearray()
         while len(opened) < size:
             if not self._packed and not (self._member and self._member.unconsumed_tail):
@@ -263,7 +263,7 @@ class _Gunzipped:
 
 
 class OpenedFile:
-    """A delivered file, opened where it is compressed. `read` raises `RejectedError` past the cap, `StorageError`."""
+    """A delivered file, decompressed. `read` raises `RejectedError` past the size limit, or `StorageError`."""
 
     def __init__(self, source: _Source, file: File, compression: str | None) -> None:
         self._source, self._name, self._left = source, file.name, opened_bytes_max()
@@ -272,11 +272,11 @@ class OpenedFile:
             self._stream = _Gunzipped(self._stream)
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, or all that are left."""
+        """Return the next bytes, or all remaining ones."""
         try:
             data: bytes = self._stream.read(self._left + 1 if size < 0 else size)
         except (EOFError, zlib.error):
-            raise RejectedError("file_undecodable", f"{self._name} is no gzip file, or is cut off") from None
+            raise RejectedError("file_undecodable", f"{self._name} is not a gzip file, or is cut off") from None
         self._left -= len(data)
         if self._left < 0:
             raise RejectedError("too_large", f"{self._name} opens to more than {opened_bytes_max():,} bytes")
@@ -284,24 +284,24 @@ class OpenedFile:
 
     @property
     def sha256(self) -> str:
-        """Of the file as it lies there, once it was left."""
+        """The SHA-256 of the stored file, once it has been read to its end."""
         return self._source.digest.hexdigest()
 
 
 @contextlib.contextmanager
 def opened(folder: UPath, file: File, compression: str | None = None) -> Iterator[OpenedFile]:
-    """The file of a manifest, to be read once from its beginning.
+    """Open the file of a manifest, to be read once from its beginning.
 
-    Raises `RejectedError` where it is not there, too large, or, on leaving, not of the declared bytes: whatever else a
-    reader stumbled over in a file that is not the declared one, that is what is wrong with it.
+    Raise `RejectedError` if it is missing or too large, or on exit if its bytes are not the declared ones. That error
+    replaces any other that a reader met: a file with other bytes has no other faults worth reporting.
     """
     path = folder / file.name
     if not path.is_file():
-        if not (folder / "manifest.json").is_file():  # it was, a moment ago: the storage has gone, not the file
-            raise StorageError(f"{folder} is not there any more: check the storage")
+        if not (folder / "manifest.json").is_file():  # it was there a moment ago: the storage is gone, not the file
+            raise StorageError(f"{folder} is gone: check the storage")
         raise RejectedError("file_missing", f"{file.name} is not there")
     if not is_inside(path, folder):
-        raise RejectedError("file_missing", f"{file.name} leads out of its folder")
+        raise RejectedError("file_missing", f"{file.name} leads outside its folder")
     with translate_storage_errors(path):
         size = path.stat().st_size
     if size != file.bytes:
@@ -319,7 +319,7 @@ def opened(folder: UPath, file: File, compression: str | None = None) -> Iterato
 
 def _require_declared(source: _Source, file: File) -> None:
     for _ in _chunks(source):
-        pass  # to the end
+        pass  # read to the end
     if source.size != file.bytes:
         raise RejectedError("size_mismatch", f"{file.name}: expected {file.bytes} bytes, found {source.size}")
     if (found := source.digest.hexdigest()) != file.sha256:
@@ -327,7 +327,7 @@ def _require_declared(source: _Source, file: File) -> None:
 
 
 def opened_bytes_max() -> int:
-    """What a file may have, and open to."""
+    """Return the most bytes that a file may have, as stored and decompressed."""
     return programme().feeds.opened_bytes_max
 
 
@@ -342,12 +342,12 @@ def translate_storage_errors(path: UPath) -> Iterator[None]:
 
 
 def resolved(path: UPath) -> Path | None:
-    """A path with its links followed; None in an object store, which has no links."""
+    """Return a path with its links resolved, or None in an object store, which has no links."""
     return Path(path.path).resolve() if path.protocol in ("", "file", "local") else None
 
 
 def is_within(path: UPath, bounds: Path | None) -> bool:
-    """Whether a path, links followed, is still below `bounds`, a folder that was `resolved`."""
+    """Whether a path, with its links resolved, is below `bounds`, a folder that was `resolved`."""
     try:
         found = resolved(path)
     except (OSError, RuntimeError):  # a link that leads to itself
@@ -356,12 +356,12 @@ def is_within(path: UPath, bounds: Path | None) -> bool:
 
 
 def is_inside(path: UPath, folder: UPath) -> bool:
-    """Whether a path, links followed, is still below the folder."""
+    """Whether a path, with its links resolved, is below the folder."""
     return is_within(path, resolved(folder))
 
 
 def sha256_of(path: UPath) -> str:
-    """The SHA-256 of a file as it lies there, in hex. Raises `StorageError`."""
+    """Return the SHA-256 of a stored file in hex. Raise `StorageError` if it cannot be read."""
     with contextlib.closing(_Source(path)) as source:
         for _ in _chunks(source):
             pass

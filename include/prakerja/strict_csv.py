@@ -1,6 +1,6 @@
-"""Lines and CSV as files have them (RFC 4180), strictly: chunks of whole lines, and the rows in them.
+"""Strict CSV (RFC 4180): chunks of whole lines, and the rows in them.
 
-Plain rows (no quote, one width) go through Arrow, whole columns at once; all others are told apart one by one.
+Plain rows (no quotes, one width) are read by Arrow, whole columns at once; all others are split one by one.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ LINE_ENDS = b"\r\n"
 
 
 class Source(Protocol):
-    """What a file is read from."""
+    """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, or all that are left."""
+        """Return the next bytes, or all remaining ones."""
 
 
-#: The line that a row starts at, its fields, its text, and whether RFC 4180 has such fields. Where it has not, there is
-#: text behind a closing quote, or a quote in a field that is not quoted, and that field is as it stands there.
+#: A row's first line, its fields, its text, and whether it conforms to RFC 4180. If it does not, there is text after a
+#: closing quote, or a quote in an unquoted field, and that field is left as delivered.
 CsvRow: TypeAlias = "tuple[int, list[str], str, bool]"
 
 
 @dataclass
 class Chunk:
-    """Whole lines of a file, the first one's number, and whether only empty ones follow."""
+    """Whole lines of a file, the number of the first, and whether only empty lines follow."""
 
     line: int
     data: bytes
@@ -45,11 +45,11 @@ class Chunk:
 
 
 def chunks(stream: Source, file: str) -> Iterator[Chunk]:
-    """Yield the file in chunks of whole lines, without the empty ones at its end; no byte-order mark."""
-    held: list[Chunk] = []  # one with something in it, and those of empty lines behind it: these may be in quotes
+    """Yield the file in chunks of whole lines, without a byte-order mark and without the empty lines at its end."""
+    held: list[Chunk] = []  # a chunk with content, and the empty ones after it: their lines may be quoted
     for chunk in _whole_lines(stream, file):
         if chunk.data.count(b"\r") != chunk.data.count(b"\r\n"):
-            raise RejectedError("file_undecodable", f"{file} has a CR without its LF")
+            raise RejectedError("file_undecodable", f"{file} has a CR without an LF")
         if chunk.data.strip(LINE_ENDS):
             yield from held
             held = [chunk]
@@ -80,7 +80,7 @@ def _whole_lines(stream: Source, file: str) -> Iterator[Chunk]:
 
 
 def plain_header(chunk: Chunk, separator: str) -> tuple[list[str], Chunk] | None:
-    """Return the header and the chunk after it, or None where it is quoted, and has to be told apart with the rest."""
+    """Return the header and the chunk after it, or None if the header has quotes: `Splitter` must split it."""
     data = chunk.data.lstrip(LINE_ENDS)
     line, _, body = data.partition(b"\n")
     if b'"' in line:
@@ -91,9 +91,9 @@ def plain_header(chunk: Chunk, separator: str) -> tuple[list[str], Chunk] | None
 
 
 def plain_columns(data: bytes, separator: str, width: int, positions: list[int]) -> list[pa.Array] | None:
-    """Return the columns of unquoted lines of one width, none of them empty, or None where there are others.
+    """Return the columns of unquoted, non-empty lines of one width, or None if there are other lines.
 
-    Raises `UnicodeDecodeError` for what is no UTF-8, in columns that nobody wants, too.
+    Raise `UnicodeDecodeError` if any column, also one that is not read, is not UTF-8.
     """
     has_empty = data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r" in data
     if not data or has_empty or data.startswith(BYTE_ORDER_MARK):  # which Arrow would drop
@@ -111,7 +111,7 @@ def plain_columns(data: bytes, separator: str, width: int, positions: list[int])
                 include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
             ),
         )
-    except pa.ArrowInvalid:  # a row of another width: the exact way tells which
+    except pa.ArrowInvalid:  # a row of another width, which `Splitter` finds
         return None
     columns = [column.combine_chunks() for column in table.columns]
     longest = max(pc.max(pc.binary_length(column)).as_py() or 0 for column in columns)
@@ -119,7 +119,7 @@ def plain_columns(data: bytes, separator: str, width: int, positions: list[int])
 
 
 class Splitter:
-    """Tells the rows of chunks apart, exactly: a quoted field may run on into the next chunk."""
+    """Splits chunks into rows exactly. A quoted field may continue in the next chunk."""
 
     def __init__(self, file: str, separator: str) -> None:
         self._file, self._separator = file, separator
@@ -129,18 +129,18 @@ class Splitter:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the last chunk has ended in a quoted field."""
+        """Whether the last chunk ended inside a quoted field."""
         return bool(self._open)
 
     def require_closed(self) -> None:
-        """Raise `RejectedError` where the file has ended in a quoted field."""
+        """Raise `RejectedError` if the file ended inside a quoted field."""
         if self._open:
             raise RejectedError(
                 "file_undecodable", f"{self._file}: a quote is not closed in the row of line {self._line}"
             )
 
     def rows(self, chunk: Chunk) -> Iterator[CsvRow]:
-        """Yield the rows that end in this chunk, but the empty ones. Raises `RejectedError`."""
+        """Yield the non-empty rows that end in this chunk. Raise `RejectedError` if a quoted row is too long."""
         text, at = self._open + chunk.data.decode(), 0
         line = self._line if self._open else chunk.line
         self._open = ""
@@ -154,7 +154,7 @@ class Splitter:
             elif (
                 plain.count('"') == 2 * len(parts := plain[1:-1].split(self._between)) and plain[0] == plain[-1] == '"'
             ):
-                fields = parts  # each of them in quotes, and no other quote
+                fields = parts  # every field is quoted, and there is no other quote
             else:
                 fields, end, is_readable = self._quoted(text, at)
                 if end < 0:
@@ -169,7 +169,7 @@ class Splitter:
             at = end + 1
 
     def _quoted(self, text: str, at: int) -> tuple[list[str], int, bool]:
-        """Return the fields of the row at `at`, where it ends (-1 where it does not), and whether all are told."""
+        """Return the fields of the row at `at`, where it ends (-1 if it does not), and whether they conform."""
         fields, is_readable = list[str](), True
         while True:
             if text.startswith('"', at):

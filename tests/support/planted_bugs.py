@@ -23,6 +23,7 @@ def _in(file: str, text: str, becomes: str, *retaken: str, is_final: bool = Fals
 WINDOW = "sql/definitions/cohorts/is_in_window.sql"
 MIDNIGHT = "sql/definitions/calendar/wib_midnight.sql"
 EVIDENCE = "sql/definitions/cohorts/evidence_of.sql"
+UNDOING = "sql/definitions/cohorts/is_undoing.sql"
 REFRESH = "sql/definitions/cohorts/refresh_evidence.sql"
 SEEN = "sql/cohorts/refresh_evidence.sql"
 IN_FORCE = "sql/definitions/feeds/deliveries_in_force.sql"
@@ -35,7 +36,6 @@ CANONICAL = "prakerja/feeds/canonical.py"
 EXPECTATIONS = "prakerja/feeds/expectations.py"
 QUARANTINE = "prakerja/feeds/quarantine.py"
 LEDGER = "prakerja/feeds/ledger.py"
-READERS = "prakerja/feeds/readers.py"
 WORKBOOK = "prakerja/feeds/workbook.py"
 
 CLOSES = "at < wib_midnight(deadline_on + 1)"
@@ -98,7 +98,7 @@ FIRST: dict[str, Plant] = {
     "a cancellation undoes what came before it": _in(EVIDENCE, UNDONE, f"{UNDONE} and u.occurred_at >= t.occurred_at"),
     "a cancellation at the deadline's end undoes": _in(EVIDENCE, UNDONE, UNDONE.replace("<", "<=")),
     "a cancellation undoes at any time": _in(EVIDENCE, UNDONE, ""),
-    "a refund undoes nothing": _in(EVIDENCE, "u.event <> 'PAID'", "u.event = 'CANCELLED'"),
+    "a refund undoes nothing": _in(UNDOING, "in ('CANCELLED', 'REFUNDED')", "= 'CANCELLED'"),
     "a cancellation undoes nothing": _in(EVIDENCE, UNDONE, "and false"),
     "a cancellation undoes in any case of letters": _in(
         EVIDENCE, "u.transaction_id = t.transaction_id", "lower(u.transaction_id) = lower(t.transaction_id)"
@@ -364,9 +364,11 @@ SECOND: dict[str, Plant] = {
     "a cancellation undoes nothing": _in(RULE, "if purchase.transaction_id not in self.undone:", "if purchase:"),
     "a cancellation undoes at any time": _in(RULE, "if self.is_later or row.occurred_at < self.closes_at:", "if row:"),
     "a cancellation by a strange card undoes nothing": _in(
-        RULE, 'elif row.card_number in self.cohort or row.event != "PAID":', "elif row.card_number in self.cohort:"
+        RULE,
+        "elif row.card_number in self.cohort or EFFECTS[row.event] is not Effect.PURCHASE:",
+        "elif row.card_number in self.cohort:",
     ),
-    "a refund is a purchase": _in(RULE, 'elif row.event != "PAID":\n ', 'elif row.event == "CANCELLED":\n '),
+    "a refund is a purchase": _in(RULE, '"REFUNDED": Effect.UNDOING', '"REFUNDED": Effect.PURCHASE'),
     "revisions are ordered as text": _in(
         RULE,
         "delivery.revision > highest[key].revision",

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from prakerja.feeds import canonical, forms, readers
+from prakerja.feeds import canonical, forms, json_reader, readers
 from prakerja.landing import RejectedError
 from prakerja.platforms import platforms
 
@@ -52,8 +52,7 @@ def _answer_of(platform: str, data: bytes) -> Answer:
 def exact_way() -> Iterator[None]:
     """Leave the readers and the forms of values only their exact way."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_plain", "_plain_record", "_plain_document"):
-            patch.setattr(readers, name, lambda *_: None, raising=False)
+        patch.setattr(json_reader, "_plain_record", lambda *_: None)
         patch.setattr(forms, "_matching", lambda texts, _: pa.nulls(len(texts), pa.string()), raising=False)
         yield
 

@@ -1,4 +1,4 @@
-"""What a platform owes on a day."""
+"""The status of a platform's business date."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 from prakerja.feeds import overview
 
 
-def test_a_day_of_a_platform_that_is_not_active_owes_nothing() -> None:
+def test_an_inactive_platform_has_no_due_day() -> None:
     day = date(2021, 3, 10)
     assert overview.day_status("tokopedia", day, [], is_owed=True) == "missing"
     assert overview.day_status("tokopedia", day, [], is_owed=False) == ""

@@ -26,14 +26,14 @@ def reasons_of(*rows: Row, platform: str = "tokopedia") -> list[list[str]]:
     return [reasons.get(position, []) for position in range(len(rows))]
 
 
-def judged(*rows: Row, platform: str = "tokopedia") -> tuple[dict[int, list[str]], expectations.Judge]:
+def judged(*rows: Row, platform: str = "tokopedia") -> tuple[dict[int, list[str]], expectations.DeliveryValidator]:
     contract = platforms()[platform]
-    judge = expectations.Judge(contract, DAY)
+    judge = expectations.DeliveryValidator(contract, DAY)
     with canonical.Rows() as kept:
         for batch in readers.read(io.BytesIO(writers.write(platform, list(rows))), contract).batches:
             kept.add(canonical.canonical(batch, contract)[0])
-        for table in kept.judgeable():
-            return judge.judge(table), judge
+        for table in kept.distinct():
+            return judge.validate_rows(table), judge
     return {}, judge
 
 

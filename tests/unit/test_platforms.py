@@ -1,4 +1,4 @@
-"""A platform's file: what does not fit is told with file, line and field."""
+"""A platform's file: an error is reported with file, line and field."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXT = (INCLUDE / "platforms" / "tokopedia.yaml").read_text(encoding="utf-8")
         ("columns:", "columns: [", "is not YAML at line"),
     ],
 )
-def test_what_does_not_fit_is_told_by_line_and_field(tmp_path: Path, was: str, now: str, told: str) -> None:
+def test_an_invalid_platform_file_is_reported_by_line_and_field(tmp_path: Path, was: str, now: str, told: str) -> None:
     assert TEXT.count(was) == 1
     text = TEXT.replace(was, now)
     path = tmp_path / "tokopedia.yaml"

@@ -49,7 +49,7 @@ def load(tmp_path: Path, text: str) -> str:
         ("  texts: v2", "  texts: ../v2", "`reminders.texts`: String should match pattern"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_told_by_line_and_field(tmp_path: Path, was: str, now: str, told: str) -> None:
+def test_an_invalid_programme_is_reported_by_line_and_field(tmp_path: Path, was: str, now: str, told: str) -> None:
     assert TEXT.count(was) == 1
     found = load(tmp_path, TEXT.replace(was, now))
     field = told.partition("`")[2].partition("`")[0]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from prakerja.feeds import canonical, forms, readers
-from prakerja.feeds.readers import Number
+from prakerja.feeds.rows import Number, Reading
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, platforms
 from prakerja.settings import WIB
@@ -24,7 +24,7 @@ PLATFORMS = sorted(platforms())
 NOON = datetime(2021, 3, 10, 12, 30, 15, tzinfo=WIB)
 
 
-def read(platform: str, data: bytes) -> tuple[Any, int, readers.Reading]:
+def read(platform: str, data: bytes) -> tuple[Any, int, Reading]:
     """All rows of a file in the canonical columns (instants in microseconds), what they add up to, and the reading."""
     contract = platforms()[platform]
     reading = readers.read(io.BytesIO(gzip.decompress(data) if contract.compression else data), contract)

@@ -1,6 +1,6 @@
-"""The calendar against what is there: entries that cannot be read, dates that were taken back, rosters that lack.
+"""Problems with the calendar: unreadable entries, dates that differ from the announced ones, missing rosters.
 
-Nobody is decided, reminded or revoked for any of these, and no run mends them: they need a person.
+No run decides, reminds or revokes anybody because of these, and no run repairs them: they need a person.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from prakerja.calendar import Cohort, calendar, unreadable_entries
 from prakerja.escaping import one_line
 from prakerja.programme import programme
 
-LOOKS_BACK = timedelta(days=400)  # a cohort that had no roster so long after its decision was due gets none any more
+LOOKS_BACK = timedelta(days=400)  # no roster is expected later than this after the decision was due
 
 
 class CalendarProblem(NamedTuple):
-    """Something about the calendar that needs a person: `text` says what, and what to do, in one line.
+    """A problem with the calendar that needs a person: `text` says in one line what it is and what to do.
 
-    `kind` is `entry_unreadable`, `calendar_mismatch` (what was announced is not in the calendar any more) or
-    `no_roster`. `cohort` is None where an entry's number cannot be read.
+    `kind` is `entry_unreadable`, `calendar_mismatch` (the calendar no longer has what was announced) or
+    `no_roster`. `cohort` is None if the entry's number cannot be read.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class CalendarProblem(NamedTuple):
 
 
 def list_problems(connection: warehouse.Connection, day: date) -> list[CalendarProblem]:
-    """List what of the calendar needs a person on a day."""
+    """Return the problems with the calendar on a day."""
     return [
         *(CalendarProblem("entry_unreadable", entry.cohort, entry.told) for entry in unreadable_entries()),
         *_mismatches(connection, day),
@@ -40,13 +40,13 @@ def list_problems(connection: warehouse.Connection, day: date) -> list[CalendarP
 
 
 def describe_missing_roster(connection: warehouse.Connection, cohort: Cohort, day: date) -> str:
-    """Say that a cohort has no roster, how many days are left, and why the roster that came was rejected."""
+    """Describe a missing roster: the days left until the deadline, and why a delivered roster was rejected."""
     rejected = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_rejected_rosters")}
     return _missing_roster(cohort.as_known_on(day), day, rejected.get(cohort.number))
 
 
 def cohorts_without_roster(connection: warehouse.Connection, day: date) -> list[Cohort]:
-    """Return the cohorts that are announced by a day and have no roster, as known on that day."""
+    """Return the cohorts announced on or before a day that have no roster, as known on that day."""
     loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
     cohorts = [cohort.as_known_on(day) for number, cohort in calendar().items() if number not in loaded]
     return [cohort for cohort in cohorts if cohort.announced_on <= day <= cohort.decided_on + LOOKS_BACK]
@@ -76,11 +76,11 @@ def _missing_roster(cohort: Cohort, day: date, rejected: Any) -> str:
     if rejected is None:
         return f"gelombang-{cohort.number} has no roster, and {when}: deliver {folder}"
     why = one_line(f"{rejected['reason']}: {rejected['detail']}")
-    return f"gelombang-{cohort.number} has no roster, and {when}: it was rejected, {why}: deliver {folder} anew"
+    return f"gelombang-{cohort.number} has no roster, and {when}: it was rejected, {why}: deliver {folder} again"
 
 
 def _mismatches(connection: warehouse.Connection, day: date) -> Iterator[CalendarProblem]:
-    """The cohorts with a roster whose dates the calendar does not have any more."""
+    """Yield a problem for each loaded cohort whose dates differ from the calendar's."""
     unreadable = {entry.cohort for entry in unreadable_entries()}
     promises = {row["cohort"]: row for row in warehouse.rows(connection, "cohorts/list_promises", as_of=day)}
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
@@ -101,14 +101,14 @@ def _mismatch(known: Any, promise: Any, day: date) -> str | None:
     found = calendar().get(number)
     if found is None:
         entry = ", ".join(filter(None, [f"cohort: {number}", dates, extension]))
-        return f"{name} has a roster and is not in the calendar: put back {{{entry}}}"
+        return f"{name} has a roster but is not in the calendar: restore {{{entry}}}"
     if (found.announced_on, found.first_deadline_on) != (known["announced_on"], known["deadline_on"]):
         given = f"{found.announced_on} to {found.first_deadline_on}"
-        return f"{name} has other dates in the calendar ({given}) than its roster: put back {dates}"
+        return f"{name} has other dates in the calendar ({given}) than its roster: restore {dates}"
     known_now = found.as_known_on(day).deadline_on
     if promise is not None and promise["deadline_on"] > known_now:
         return (
             f"{name} has a deadline in the calendar, {known_now}, that is earlier than the one that was announced: "
-            f"put back {extension}"
+            f"restore {extension}"
         )
     return None

@@ -1,4 +1,4 @@
-"""Completeness: which platforms owe an accepted delivery for which business dates. Absent is not empty."""
+"""Completeness: the platforms and business dates without an accepted delivery. Absent is not empty."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prakerja.platforms import platforms
 
 
 def missing_feeds(connection: warehouse.Connection, first: date, last: date, as_of: date) -> list[tuple[str, date]]:
-    """Every (platform, business date) from `first` to `last` that owes a delivery, with none accepted by `as_of`."""
+    """Return each due (platform, business date) from `first` to `last` without a delivery accepted by `as_of`."""
     known = list(platforms().values())
     rows = warehouse.rows(
         connection,
@@ -26,17 +26,17 @@ def missing_feeds(connection: warehouse.Connection, first: date, last: date, as_
 
 
 def missing_for(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> list[tuple[str, date]]:
-    """What the cohort's deadline decision still waits for: its window and the settlement days, whole."""
+    """Return the deliveries that the cohort's decision still waits for: of its whole window and the settlement days."""
     return missing_feeds(connection, cohort.announced_on, cohort.last_business_date, as_of)
 
 
 def as_text(missing: list[tuple[str, date]]) -> list[str]:
-    """As a table names them: `tokopedia 2021-04-05`."""
+    """Return each missing delivery as text, e.g. `tokopedia 2021-04-05`."""
     return [f"{platform} {business_date}" for platform, business_date in missing]
 
 
 def sentence(missing: list[tuple[str, date]]) -> str:
-    """As a person reads it: each platform with its dates, runs of days as a range."""
+    """Return the missing deliveries as one line: each platform with its dates, consecutive days as a range."""
     by_platform: dict[str, list[date]] = {}
     for platform, business_date in missing:
         by_platform.setdefault(platform, []).append(business_date)

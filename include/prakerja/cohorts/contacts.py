@@ -1,7 +1,7 @@
-"""Names, phones and e-mail addresses at rest: sealed, with a token in their place where the warehouse must compare.
+"""Names, phones and e-mail addresses at rest: sealed, with a token wherever the warehouse must compare them.
 
 AES-256-GCM, bound to the card number, so that no seal can be moved to another person's row; tokens are keyed hashes.
-The warehouse never has the key. Sealing takes some microseconds a person.
+The warehouse never holds the key. Sealing one person takes a few microseconds.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from prakerja.keys import KeyStore
 log = logging.getLogger(__name__)
 
 KEY_ID_BYTES, NONCE_BYTES, TOKEN_BYTES = 4, 12, 16
-#: Of a number as the roster has it: 08... and +62... are the same phone.
+#: The prefix of a phone number in a roster: 08... and +62... are the same phone.
 COUNTRY = re.compile(r"^(\+62|0)")
 ROWS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
 class Contact:
-    """How to reach a recipient, as the roster has it; empty where it has nothing."""
+    """How to reach a recipient, as delivered in the roster. A missing value is an empty string."""
 
     full_name: str
     phone: str
@@ -41,7 +41,7 @@ class Contact:
 
     @property
     def number(self) -> str:
-        """The phone, beginning with +62."""
+        """The phone in international form (+62...), or an empty string."""
         return COUNTRY.sub("+62", self.phone) if self.phone else ""
 
 
@@ -49,11 +49,11 @@ NO_CONTACT = Contact("", "", "")
 
 
 class DamagedError(PrakerjaError):
-    """A contact is not what was sealed for this card."""
+    """A sealed contact was changed, or was sealed for another card."""
 
 
 class ContactKey:
-    """One key: what it seals, and what stands for a phone or an address."""
+    """One key: it seals contacts, and derives the tokens of phones and addresses."""
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
@@ -68,13 +68,13 @@ class ContactKey:
         return hmac.digest(self.secret, b"prakerja contact " + purpose, "sha256")
 
     def seal(self, card_number: int, contact: Contact) -> bytes:
-        """The contact of a card, to be kept."""
+        """Return a contact sealed for a card."""
         nonce = os.urandom(NONCE_BYTES)
         plain = json.dumps([contact.full_name, contact.phone, contact.email], ensure_ascii=False).encode()
         return self.key_id + nonce + self._cipher.encrypt(nonce, plain, b"%016d" % card_number)
 
     def open(self, card_number: int, sealed: bytes) -> Contact:
-        """What was sealed. Raises `PrakerjaError` where it was not by this key, for this card."""
+        """Return a sealed contact. Raise `DamagedError` if it was not sealed by this key for this card."""
         nonce, kept = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES], sealed[KEY_ID_BYTES + NONCE_BYTES :]
         try:
             return Contact(*json.loads(self._cipher.decrypt(nonce, kept, b"%016d" % card_number)))
@@ -82,12 +82,12 @@ class ContactKey:
             raise DamagedError("a recipient's contact was changed in the warehouse: restore it from a backup") from None
 
     def seal_values(self, card_number: int, values: bytes) -> bytes:
-        """What a correction of a card is about, to be kept: no contact can pass for it."""
+        """Return a correction's values sealed for a card. A sealed contact cannot be passed off as one."""
         nonce = os.urandom(NONCE_BYTES)
         return self.key_id + nonce + self._cipher.encrypt(nonce, values, b"%016d correction" % card_number)
 
     def open_values(self, card_number: int, sealed: bytes) -> bytes:
-        """What was sealed by `seal_values`. Raises `DamagedError`."""
+        """Return what `seal_values` sealed. Raise `DamagedError` if it was changed."""
         nonce, kept = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES], sealed[KEY_ID_BYTES + NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, kept, b"%016d correction" % card_number)
@@ -97,12 +97,12 @@ class ContactKey:
             ) from None
 
     def token(self, address: str) -> str:
-        """What stands for a phone or an address, the same each time; empty for none."""
+        """Return the token of a phone or an address, always the same one; an empty string for an empty address."""
         return hmac.digest(self._token_key, address.encode(), "sha256")[:TOKEN_BYTES].hex() if address else ""
 
 
 class Contacts:
-    """The present key seals; it and the ones before open."""
+    """The keys in use: the current one seals; it and the previous ones open."""
 
     def __init__(self, keys: Iterable[ContactKey]) -> None:
         by_id = {key.key_id: key for key in keys}
@@ -110,15 +110,15 @@ class Contacts:
 
     @classmethod
     def configured(cls) -> Contacts:
-        """By the settings' keys. Raises `PrakerjaError`."""
+        """Return the keys of the settings. Raise `PrakerjaError` if there are none."""
         return cls(map(ContactKey, KeyStore.from_environment().load_contact_keys()))
 
     def open(self, card_number: int, sealed: bytes) -> Contact:
-        """What was sealed by any of the keys. Raises `PrakerjaError`."""
+        """Return a contact sealed by any of the keys. Raise `PrakerjaError` if no key opens it."""
         return self._key_of(sealed).open(card_number, sealed)
 
     def open_values(self, card_number: int, sealed: bytes) -> bytes:
-        """What a correction is about, sealed by any of the keys. Raises `PrakerjaError`."""
+        """Return a correction's values sealed by any of the keys. Raise `PrakerjaError` if no key opens them."""
         return self._key_of(sealed).open_values(card_number, sealed)
 
     def _key_of(self, sealed: bytes) -> ContactKey:
@@ -131,12 +131,12 @@ class Contacts:
         return key
 
     def opened(self, row: warehouse.Row, channel: str) -> dict[str, Any]:
-        """A claimed message's row, with address and name in the place of what the warehouse has of them."""
+        """Return a claimed message's row with the address and the name in place of the sealed contact."""
         contact = NO_CONTACT
         if row["state"] == "sending":
             try:
                 contact = self.open(row["card_number"], bytes(row["contact"]))
-            except DamagedError as damaged:  # one who cannot be reached must not keep the others waiting
+            except DamagedError as damaged:  # one damaged contact must not hold up the other messages
                 log.error("message %d cannot be sent: %s", row["reminder_id"], damaged)
         kept = {name: value for name, value in row.items() if name not in ("card_number", "contact")}
         return {
@@ -144,27 +144,27 @@ class Contacts:
         }  # fmt: skip
 
     def columns(self, people: Iterable[tuple[int, Contact]]) -> dict[str, list[Any]]:
-        """What the warehouse keeps of people by their cards: `contact`, and the tokens of phone and e-mail."""
-        made: dict[str, list[Any]] = {"contact": [], "phone_token": [], "email_token": []}
+        """Return the columns that the warehouse keeps: sealed contacts, and the tokens of phones and e-mails."""
+        columns: dict[str, list[Any]] = {"contact": [], "phone_token": [], "email_token": []}
         for card_number, contact in people:
-            made["contact"].append(self.key.seal(card_number, contact))
-            made["phone_token"].append(self.key.token(contact.number))
-            made["email_token"].append(self.key.token(contact.email))
-        return made
+            columns["contact"].append(self.key.seal(card_number, contact))
+            columns["phone_token"].append(self.key.token(contact.number))
+            columns["email_token"].append(self.key.token(contact.email))
+        return columns
 
 
 def reseal(*, with_new_key: bool) -> int:
-    """Seal everybody anew by the present key, or by one that is made now; gives how many.
+    """Seal every contact again with the current key, or with a new one; return the number of recipients.
 
-    Done as the warehouse's owner, since nobody else may change a recipient; in one transaction, so that what stands for
-    an address is the same everywhere. Killed in the middle, nothing has changed, and the new key waits for the next
-    try. Raises `PrakerjaError`.
+    Runs as the warehouse's owner, because no other role may change a recipient, and in one transaction, so that an
+    address has the same token everywhere. If it is killed, nothing has changed and the next attempt uses the same new
+    key. Raise `PrakerjaError` if a contact cannot be opened.
     """
     keys = KeyStore.from_environment()
     first = [keys.load_next_contact_key()] if with_new_key else []
     contacts = Contacts(map(ContactKey, [*first, *keys.load_contact_keys()]))
     with warehouse.exclusive("reseal"), warehouse.transaction(as_owner=True) as connection:
-        # A roster that is being loaded is waited for; one that comes meanwhile is opened by the key before.
+        # Wait for a roster that is being loaded. The previous key still opens one that is loaded later.
         connection.exec_driver_sql("lock table recipients, correction_values, reminders in share row exclusive mode")
         count = reseal_rows(connection, contacts)
         reseal_corrections(connection, contacts)
@@ -174,7 +174,7 @@ def reseal(*, with_new_key: bool) -> int:
 
 
 def reseal_rows(connection: warehouse.Connection, contacts: Contacts) -> int:
-    """Seal every recipient's contact by the present key, and exchange the tokens that messages have."""
+    """Seal every recipient's contact with the current key and replace the tokens of messages; return how many."""
     count = after = 0
     while rows := warehouse.rows(connection, "cohorts/list_contacts", after=after, most=ROWS_AT_ONCE):
         people = [(row["card_number"], contacts.open(row["card_number"], bytes(row["contact"]))) for row in rows]
@@ -187,19 +187,20 @@ def reseal_rows(connection: warehouse.Connection, contacts: Contacts) -> int:
 
 
 def reseal_corrections(connection: warehouse.Connection, contacts: Contacts) -> None:
-    """Seal what corrections keep by the present key, and exchange the tokens that messages have of it."""
+    """Seal the values of corrections with the current key and replace their tokens in messages."""
     after = 0
     while rows := warehouse.rows(connection, "cohorts/list_correction_seals", after=after, most=ROWS_AT_ONCE):
         for row in rows:
-            card_number, made = row["card_number"], dict[str, Any].fromkeys(("contact", "phone_token", "email_token"))
+            card_number = row["card_number"]
+            columns = dict[str, Any].fromkeys(("contact", "phone_token", "email_token"))
             if row["contact"] is not None:
                 contact = contacts.open(card_number, bytes(row["contact"]))
-                made = {name: values[0] for name, values in contacts.columns([(card_number, contact)]).items()}
+                columns = {name: values[0] for name, values in contacts.columns([(card_number, contact)]).items()}
             sealed = None
             if row["sealed"] is not None:
                 values = contacts.open_values(card_number, bytes(row["sealed"]))
                 sealed = contacts.key.seal_values(card_number, values)
             warehouse.execute(
-                connection, "cohorts/update_correction", correction_id=row["correction_id"], sealed=sealed, **made
+                connection, "cohorts/update_correction", correction_id=row["correction_id"], sealed=sealed, **columns
             )
         after = rows[-1]["correction_id"]

@@ -1,11 +1,11 @@
-"""Corrections of what a roster says of somebody: it is typed by people, and a wrong digit is another citizen's NIK.
+"""Corrections of roster entries. Rosters are typed by people, and a wrong digit is another citizen's NIK.
 
-The roster's rows stay as they were delivered; a correction is a fact beside them, and what is in force is a view.
-Names, addresses and regions take effect at once. A NIK waits for another person, who approves a request: all NIKs of
-a file.
+The roster's rows stay as delivered. A correction is a fact beside them, and a view shows the values in force. Names,
+addresses and regions take effect at once. Corrected NIKs take effect once another person approves their request: all
+NIKs of one file.
 
-The audit log has a digest of the values, an HMAC by a key that is drawn for each correction. That key lies with the
-values, sealed, where the warehouse cannot read it (`contacts`).
+The audit log keeps a digest of the values: an HMAC with a key drawn for each correction. That key is sealed together
+with the values, where the warehouse cannot read it (`contacts`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.people import load_people
 from prakerja.signatures import CorrectionText
 
-#: How many hex digits of a request a person is shown, and must give at least.
+#: The hex digits of a request that a person is shown, and the fewest that they may give.
 SHOWN, NAMED = 16, 12
 FIELDS = tuple(name for name in COLUMNS if name != "card_number")
 CONTACT_FIELDS = tuple(name for name in FIELDS if name != "nik")
@@ -42,14 +42,14 @@ TEXT_MAX = 200
 
 
 class CorrectionError(PrakerjaError):
-    """A file of corrections was refused whole: a line for each entry that cannot be, by its position."""
+    """A file of corrections was refused as a whole, with a line for each entry at fault, by its position."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What becomes of one recipient: the values before and after, of the fields that change.
+    """A correction of one recipient: the values of the changed fields before and after.
 
-    `number` is the warehouse's own for the recipient; `nik` is None where it stays, or waits already.
+    `number` is the recipient's id in the warehouse. `nik` is None if the NIK stays, or already waits for approval.
     """
 
     number: int
@@ -71,15 +71,15 @@ class Correction:
         return self.after.get("nik")
 
     def __str__(self) -> str:
-        told = ", ".join(
+        changes = ", ".join(
             f"{name} {_masked(name, self.before[name], self.after[name])}" for name in FIELDS if name in self.after
         )
-        return f"gelombang-{self.cohort}, card •••• {self.card_number % 10_000:04}: {told}"
+        return f"gelombang-{self.cohort}, card •••• {self.card_number % 10_000:04}: {changes}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """Corrected NIKs of one file, which wait for another person; `people` are lines that name nobody."""
+    """The corrected NIKs of one file, which wait for approval. `people` has a line for each that identifies nobody."""
 
     request: str
     because: str
@@ -89,13 +89,13 @@ class Request:
 
     @property
     def command(self) -> str:
-        """The command that approves it, as its approver says it."""
+        """The command with which another person approves the request."""
         signed = " --sign-with KEY" if load_people().must_sign else ""
         return f"prakerja correct --digest {self.request[:SHOWN]} --as ID{signed}"
 
 
 def read_entries(text: str) -> list[Any]:
-    """Return the objects of a JSON object, a JSON list or JSON lines. Raises `CorrectionError`, quoting nothing."""
+    """Return the objects of a JSON object, list or lines. Raise `CorrectionError` without quoting a value."""
     text = text.removeprefix("\ufeff")
     try:
         whole = landing.strict_json(text)
@@ -109,24 +109,24 @@ def read_entries(text: str) -> list[Any]:
                     malformed.append(str(number))
         if malformed:
             raise CorrectionError(
-                f"no JSON in line {', '.join(malformed[:PROBLEMS_SHOWN])}: give an object, a list of objects, or an "
+                f"not JSON in line {', '.join(malformed[:PROBLEMS_SHOWN])}: give an object, a list of objects, or an "
                 "object a line, no key twice"
             ) from None
     except RecursionError:
-        raise CorrectionError("no JSON that can be read: give an object, a list, or an object a line") from None
+        raise CorrectionError("not readable as JSON: give an object, a list, or an object a line") from None
     else:
         entries = whole if isinstance(whole, list) else [whole]
     if not entries:
-        raise CorrectionError("no correction in it: give objects with card_number and what is to be corrected")
+        raise CorrectionError("no corrections found: give objects with card_number and the fields to correct")
     if len(entries) > ENTRIES_MAX:
-        raise CorrectionError(f"{len(entries):,} corrections: more than {ENTRIES_MAX:,} in one file are no corrections")
+        raise CorrectionError(f"{len(entries):,} corrections: one file may have at most {ENTRIES_MAX:,}")
     return entries
 
 
 def prepare(entries: Sequence[Any]) -> list[Correction]:
-    """Return what entries would change; who stays as they are is left out.
+    """Return the corrections that entries ask for, without those that change nothing.
 
-    Raises `CorrectionError` naming every entry that cannot be, by its position: then nothing of the file may be.
+    Raise `CorrectionError` with every entry at fault, by its position: a file is recorded as a whole or not at all.
     """
     problems = [(n, problem) for n, entry in enumerate(entries, 1) for problem in _malformed(entry)]
     _require(problems)
@@ -142,20 +142,20 @@ def prepare(entries: Sequence[Any]) -> list[Correction]:
     problems += [(n, UNKNOWN_CARD) for n, card in enumerate(cards, 1) if card not in found]
     _require(problems)
     contacts = Contacts.configured()
-    made = [_correction(entry, found[int(entry["card_number"])], contacts) for entry in entries]
-    leaving = {each.number for each in made if each.nik}
-    for position, each in enumerate(made, 1):
+    corrections = [_correction(entry, found[int(entry["card_number"])], contacts) for entry in entries]
+    leaving = {each.number for each in corrections if each.nik}
+    for position, each in enumerate(corrections, 1):
         holder = holders.get(int(each.nik)) if each.nik else None
         if holder not in (None, each.number) and holder not in leaving:
             problems.append((position, "somebody else has this NIK: correct theirs first, or in the same file"))
     _require(problems)
-    return [each for each in made if each.after]
+    return [each for each in corrections if each.after]
 
 
 def record(corrections: Sequence[Correction], *, because: str, corrected_by: str, on: date) -> str | None:
-    """Record corrections, all of them or none; return the request that another person must approve, if there is one.
+    """Record all corrections or none; return the request that another person must approve, or None.
 
-    What was prepared may have been recorded meanwhile by somebody else: what changes nothing any more is left out.
+    Corrections that somebody else has recorded since they were prepared are left out.
     """
     contacts = Contacts.configured()
     facts = {each.number: _fact(each, contacts, ["nik"]) for each in corrections if each.nik}
@@ -192,9 +192,9 @@ def record(corrections: Sequence[Correction], *, because: str, corrected_by: str
 def correct(
     entries: Sequence[Any], *, because: str, corrected_by: str, on: date, show: Callable[[Correction], object]
 ) -> tuple[int, str | None]:
-    """Prepare, show and record corrections, while nobody else does; return how many, and the request that waits.
+    """Prepare, show and record corrections under a lock; return their number, and the request that needs approval.
 
-    Safe to repeat: what is in force, or waits, changes nothing. Raises `CorrectionError`.
+    Safe to repeat: a value that is in force, or waits for approval, is left out. Raise `CorrectionError` if refused.
     """
     with warehouse.exclusive("corrections"):
         corrections = prepare(entries)
@@ -204,7 +204,7 @@ def correct(
 
 
 def waiting() -> list[Request]:
-    """Return the requests that wait for another person, the earliest first."""
+    """Return the requests that wait for approval, the earliest first."""
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "cohorts/list_waiting_corrections")
     found = []
@@ -224,7 +224,7 @@ def waiting() -> list[Request]:
 def decide(
     digest: str, decided_by: str, on: date, *, is_approved: bool, because: str, sign_with: Path | None = None
 ) -> Request:
-    """Let the NIKs of a request come into force, or refuse them. Raises `PrakerjaError`."""
+    """Approve or dismiss the NIKs of a request. Raise `PrakerjaError` if this person may not, or it does not wait."""
     with warehouse.exclusive("corrections"):
         found = [each for each in waiting() if len(digest) >= NAMED and each.request.startswith(digest.lower())]
         if len(found) != 1:
@@ -233,7 +233,7 @@ def decide(
         signature = None
         if is_approved:
             if decided_by.lower() == request.corrected_by:
-                raise PrakerjaError(f"{decided_by} has corrected this: another person must approve it")
+                raise PrakerjaError(f"{decided_by} corrected this NIK: another person must approve it")
             if load_people().must_sign and not sign_with:
                 raise PrakerjaError("approvals are signed here: prakerja correct ... --sign-with KEY")
             signature = _sign(request, decided_by, sign_with, on) if sign_with else None
@@ -251,15 +251,15 @@ def decide(
                 )
         except warehouse.RefusedError as refusal:
             raise PrakerjaError(
-                f"{refusal}: maybe somebody has one of these NIKs by now; dismiss it, and correct it anew"
+                f"{refusal}: somebody else may have one of these NIKs; dismiss the request and correct it again"
             ) from None
     return request
 
 
 def niks_of(card_number: int, sealed: bytes, digest: str, contacts: Contacts) -> tuple[int, int] | None:
-    """Return the NIK before and after a correction, or None where its digest was not made of what lies under its seal.
+    """Return the NIK before and after a correction, or None if its digest does not match the sealed values.
 
-    Raises `PrakerjaError` for a seal that cannot be opened.
+    Raise `PrakerjaError` if the seal cannot be opened.
     """
     values = json.loads(contacts.open_values(card_number, sealed))
     if not hmac.compare_digest(_digest(card_number, values), digest) or set(values["after"]) != {"nik"}:
@@ -268,17 +268,17 @@ def niks_of(card_number: int, sealed: bytes, digest: str, contacts: Contacts) ->
 
 
 def request_of(digests: Iterable[str]) -> str:
-    """Return the request that the corrections of these digests are approved by."""
+    """Return the id of the request that consists of the corrections with these digests."""
     return _request(digests)
 
 
 def forget(connection: warehouse.Connection, before: date) -> int:
-    """Forget the values of earlier corrections that are not in force; return of how many."""
+    """Delete the values of earlier corrections that are not in force; return the number of corrections."""
     return warehouse.execute(connection, "cohorts/forget_corrections", before=before).rowcount
 
 
 def _malformed(entry: Any) -> list[str]:
-    """Return what is wrong with an entry by itself, without a value of it."""
+    """Return what is wrong with an entry itself. No message quotes a value."""
     if not isinstance(entry, dict):
         return ["is not an object"]
     problems = []
@@ -297,35 +297,35 @@ def _malformed(entry: Any) -> list[str]:
         elif name in DIGITS:
             what, digits = DIGITS[name]
             if not (len(value) == digits and value.isascii() and value.isdecimal()):
-                problems.append(f"{name} is no {what} of {digits} digits")
+                problems.append(f"{name} is not a {what} of {digits} digits")
         elif not value.isprintable() or len(value) > TEXT_MAX or value != value.strip():
             problems.append(f"{name} is longer than {TEXT_MAX} characters, has spaces around it, or cannot be printed")
         elif name == "full_name" and not value:
             problems.append("full_name is empty")
         elif name == "phone" and value and not PHONE.fullmatch(value):
-            problems.append("phone is no number that begins with 08 or +62")
+            problems.append("phone is not a number that begins with 08 or +62")
         elif name == "email" and value and not EMAIL.fullmatch(value):
-            problems.append("email is no address")
+            problems.append("email is not an address")
     return problems
 
 
 def _repeated(entries: Sequence[Mapping[str, str]], name: str, what: str) -> list[tuple[int, str]]:
-    seen = [entry.get(name) for entry in entries]
+    values = [entry.get(name) for entry in entries]
     counts: dict[str, int] = {}
-    for value in seen:
+    for value in values:
         if value is not None:
             counts[value] = counts.get(value, 0) + 1
     return [
-        (n, f"{what} stands in another entry, too") for n, value in enumerate(seen, 1) if counts.get(value or "", 0) > 1
+        (n, f"{what} appears in another entry") for n, value in enumerate(values, 1) if counts.get(value or "", 0) > 1
     ]
 
 
 def _require(problems: Sequence[tuple[int, str]]) -> None:
     if problems:
-        told = [f"entry {position}: {problem}" for position, problem in sorted(problems)[:PROBLEMS_SHOWN]]
-        more = len(problems) - len(told)
+        lines = [f"entry {position}: {problem}" for position, problem in sorted(problems)[:PROBLEMS_SHOWN]]
+        more = len(problems) - len(lines)
         raise CorrectionError(
-            "\n".join([*told, *([f"and {more:,} more"] if more else []), "nothing was corrected: correct the file"])
+            "\n".join([*lines, *([f"and {more:,} more"] if more else []), "nothing was corrected: correct the file"])
         )
 
 
@@ -340,7 +340,7 @@ def _correction(entry: Mapping[str, str], row: Any, contacts: Contacts) -> Corre
     }
     after = {name: entry[name] for name in FIELDS if name in entry and entry[name] != now[name]}
     if row["waiting_nik"] is not None and entry.get("nik") == f"{row['waiting_nik']:016}":
-        after.pop("nik", None)  # said again
+        after.pop("nik", None)  # repeats a correction that waits for approval
     then = now | after
     return Correction(
         row["recipient_id"],
@@ -354,7 +354,7 @@ def _correction(entry: Mapping[str, str], row: Any, contacts: Contacts) -> Corre
 
 
 def _fact(correction: Correction, contacts: Contacts, fields: list[str]) -> dict[str, Any]:
-    """A correction of these fields: who, which, the digest of the values, and the values under a seal."""
+    """Return a correction of these fields as recorded: the recipient, the fields, the digest and the sealed values."""
     values = {
         "key": secrets.token_hex(32),
         "before": {name: correction.before[name] for name in fields},
@@ -388,7 +388,7 @@ def _sign(request: Request, person_id: str, key: Path, on: date) -> str:
 
 
 def _masked(name: str, before: str, after: str) -> str:
-    """What changes of a value, without the value: which digits of a number, else only that it does."""
+    """Describe a change without the value: the digits of a NIK that differ, else only that there is a value."""
     if name == "nik":
         places = [str(n) for n, (old, new) in enumerate(zip(before, after, strict=True), 1) if old != new]
         return f"•••• {before[-2:]} -> •••• {after[-2:]} (digits that differ: {', '.join(places)})"

@@ -1,4 +1,4 @@
-"""Reminder dates on which no run began: what a run can still make up for, and what a person must know of."""
+"""Reminder dates without a run: those that a run can still make up for, and those that a person must know of."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from prakerja.settings import WIB
 
 
 class MissedReminder(NamedTuple):
-    """A reminder date that is due, and on which no run began for the deadline in force.
+    """A due reminder date on which no run began for the deadline in force.
 
-    `is_over` says that none is to begin any more: nothing leaves on that day after its hours, and where a run has begun
-    for an earlier deadline its recipients have their message of the date.
+    `is_over` is true if no run may begin any more: the hours in which messages are sent have passed, or a run for an
+    earlier deadline has already sent the messages of this date.
     """
 
     event: CohortEvent
@@ -25,9 +25,9 @@ class MissedReminder(NamedTuple):
 
 
 def list_missed(connection: warehouse.Connection, cohort: Cohort, now: datetime) -> list[MissedReminder]:
-    """List the dates that a cohort's recipients were not reminded on since they last were, in order.
+    """Return the missed reminder dates of a cohort since its last reminder, in order.
 
-    The next reminder reaches the same people, and nobody is reminded of a deadline that has passed: either ends it.
+    A later reminder reaches the same people, so earlier misses no longer matter; after the deadline none does.
     `cohort` is as known on the day of `now`.
     """
     if now >= cohort.effective_at:
@@ -44,7 +44,7 @@ def list_missed(connection: warehouse.Connection, cohort: Cohort, now: datetime)
 
 
 def count_due(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> int:
-    """Count the recipients whom a reminder is for and may be sent to, by what is known on a day."""
+    """Return the number of recipients whom a reminder addresses and may be sent to, as known on a day."""
     evidence.refresh(connection, window_of(cohort), as_of, is_decided=False)
     targets = warehouse.rows(
         connection,
@@ -58,7 +58,7 @@ def count_due(connection: warehouse.Connection, cohort: Cohort, as_of: date) -> 
 
 
 def describe(cohort: Cohort, event: CohortEvent, people: int, now: datetime) -> str:
-    """Say how many recipients were not reminded on a date, and when they will be."""
+    """Describe a missed reminder: how many recipients it did not reach, and the date of the next one."""
     following = next((str(each.on) for each in _reminders(cohort) if each.run_at > now), None)
     return (
         f"gelombang-{cohort.number}: {people:,} of its recipients got no reminder on {event.on} ({event.kind}) of the "
@@ -67,10 +67,10 @@ def describe(cohort: Cohort, event: CohortEvent, people: int, now: datetime) -> 
 
 
 def _reminders(cohort: Cohort) -> list[CohortEvent]:
-    """Return the reminder dates of the deadline in force: those of an earlier one are past."""
+    """Return the reminder dates of the deadline in force, without those of an earlier deadline."""
     return [event for event in cohort.events() if event.kind != "deadline" and event.deadline_on == cohort.deadline_on]
 
 
 def _hours_end_at(event: CohortEvent) -> datetime:
-    """Return the instant (WIB) from which on nothing leaves on the reminder date."""
+    """Return the instant (WIB) from which nothing is sent on the reminder date."""
     return datetime.combine(event.on, time(), WIB) + timedelta(hours=programme().reminders.leave_until_hour)

@@ -1,4 +1,4 @@
-"""The cohort table: every cohort of the calendar, where it stands, what was decided, what waits."""
+"""The cohort table: the standing, the decision and the open work of every cohort in the calendar."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ COUNTS = (
 
 
 def cohort_table(day: date | None = None) -> list[dict[str, Any]]:
-    """One mapping per cohort, in the order of announcement: `cohort`, `status`, its dates, the counts, `missing_feeds`.
+    """Return one mapping per cohort in order of announcement: `cohort`, `status`, its dates, counts, `missing_feeds`.
 
-    By the deadlines as they were announced by a day; without one by all that the calendar has.
-    `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`. What
-    is missing is what is missing by now (`with_gaps`).
+    Deadlines are those announced on or before `day`; without a day, those of the whole calendar.
+    `status` is `no_roster`, `open`, `blocked` (`reason` and `detail` say why), `awaiting_approval` or `decided`.
+    `missing_feeds` is the current list (`with_gaps`).
     """
     with warehouse.transaction() as connection:
         cohorts = [cohort.as_known_on(day) if day else cohort for cohort in calendar().values()]
@@ -32,14 +32,14 @@ def cohort_table(day: date | None = None) -> list[dict[str, Any]]:
 
 
 def missing_now() -> list[tuple[str, date]]:
-    """Every (platform, business date) that some undecided cohort is owed by its latest intake."""
+    """Return each (platform, business date) that an undecided cohort is missing as of its latest intake."""
     with warehouse.transaction() as connection:
         known = _known(connection, calendar().values())
         missing = {
             feed
             for cohort in calendar().values()
             if (row := known.get(cohort.number)) and row["decision_status"] != "made" and row["standing_as_of"]
-            for feed in _owed(connection, cohort.as_known_on(row["standing_as_of"]), row["standing_as_of"])
+            for feed in _list_gaps(connection, cohort.as_known_on(row["standing_as_of"]), row["standing_as_of"])
         }
     return sorted(missing)
 
@@ -47,15 +47,15 @@ def missing_now() -> list[tuple[str, date]]:
 def with_gaps(
     connection: warehouse.Connection, cohort: Cohort, row: dict[str, Any], as_of: date | None
 ) -> dict[str, Any]:
-    """A cohort's row with the deliveries that are missing by now, whatever was missing when it was written.
+    """Return a cohort's row with the deliveries that are missing now, not those that were when it was written.
 
-    A blocked cohort owes its window and the settlement days, an open one what it owes by its latest intake, `as_of`.
-    One that was blocked by missing deliveries is open again when they have arrived; its `detail` says so.
+    A blocked cohort needs its whole window and the settlement days, an open one the days up to its latest intake,
+    `as_of`. A cohort that was blocked by missing deliveries is open again once they have arrived; `detail` says so.
     """
     if row["status"] not in ("open", "blocked"):
         return row | {"missing_feeds": []}
     is_blocked = row["status"] == "blocked"
-    missing = missing_for(connection, cohort, date.max) if is_blocked else _owed(connection, cohort, as_of)
+    missing = missing_for(connection, cohort, date.max) if is_blocked else _list_gaps(connection, cohort, as_of)
     found = row | {"missing_feeds": as_text(missing)}
     if is_blocked and row["reason"] == "feeds_missing":
         if missing:
@@ -92,7 +92,7 @@ def _status(known: Any) -> str:
     return "decided" if known["is_carried_out"] or not known["overdue"] else "awaiting_approval"
 
 
-def _owed(connection: warehouse.Connection, cohort: Cohort, as_of: date | None) -> list[tuple[str, date]]:
+def _list_gaps(connection: warehouse.Connection, cohort: Cohort, as_of: date | None) -> list[tuple[str, date]]:
     if as_of is None:
         return []
     last = min(cohort.last_business_date, as_of - timedelta(days=1))

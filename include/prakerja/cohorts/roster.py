@@ -1,4 +1,4 @@
-"""Rosters: who was selected into a cohort. A roster that breaks a rule is rejected whole, and reported by line."""
+"""Rosters: the recipients of a cohort. A roster that breaks a rule is rejected as a whole and reported by line."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 
 CONTRACT = "prakerja.roster/1"
 COLUMNS = ("card_number", "nik", "full_name", "phone", "email", "region_code")
-#: What a column of digits is called, and how many it has.
+#: The columns of digits: what each is called, and its number of digits.
 DIGITS = {"card_number": ("card number", 16), "nik": ("NIK", 16), "region_code": ("region code", 2)}
 FOLDER = re.compile(r"gelombang-([1-9]\d{0,3})", re.ASCII)
 LINES_SHOWN = 10
-OF_THE_CALENDAR = ("cohort_unknown", "calendar_mismatch")  # reasons that end when the calendar is put right
+OF_THE_CALENDAR = ("cohort_unknown", "calendar_mismatch")  # reasons that a corrected calendar resolves
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """A folder `rosters/gelombang-<n>` whose manifest is there."""
+    """A folder `rosters/gelombang-<n>` that has a manifest."""
 
     cohort: int
     folder: UPath
@@ -45,7 +45,7 @@ class Delivered:
 
     @property
     def announced_on(self) -> date:
-        """When it arrives in a replay: the calendar's date; of a cohort that the calendar lacks, the manifest's."""
+        """The day on which the roster arrives in a replay: the calendar's date, else the manifest's."""
         if self.cohort in calendar():
             return calendar()[self.cohort].announced_on
         try:
@@ -55,7 +55,7 @@ class Delivered:
 
     @property
     def fingerprint(self) -> str:
-        """What lies there: the manifest, and the file that it declares."""
+        """A digest of the manifest and of the file that it declares."""
         try:
             name = landing.file_of(landing.document(self.manifest_bytes), has_amount=False).name
             file = self.folder / name
@@ -67,16 +67,16 @@ class Delivered:
 
 @dataclass
 class RosterIntake:
-    """What one intake of rosters did: recipients by cohort, and a line per rejected roster."""
+    """The result of an intake of rosters: the recipients by cohort, and a line for each rejected roster."""
 
     accepted: dict[int, int] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
 
 
 def take_in_rosters(as_of: date, *, is_replay: bool = False, cohorts: Collection[int] | None = None) -> RosterIntake:
-    """Load every roster that has arrived by `as_of` and is not known, the earlier announced first. Twice is once.
+    """Load every new roster that has arrived by `as_of`, in order of announcement. Safe to repeat.
 
-    Where `cohorts` names some, only their folders are looked into.
+    With `cohorts`, only their folders are read.
     """
     intake = RosterIntake()
     with warehouse.exclusive("rosters"):
@@ -97,7 +97,7 @@ def take_in_rosters(as_of: date, *, is_replay: bool = False, cohorts: Collection
                 corrected_since = looked_at[delivered.cohort, fingerprint]
                 if corrected_since is None:
                     continue
-                # A NIK that was somebody else's is free, maybe: what lies there is the same, and looked at again.
+                # A NIK that belonged to somebody else may be free now: the same file is examined again.
                 fingerprint = f"{fingerprint} after correction {corrected_since}"
             try:
                 rows = _load(delivered, fingerprint, as_of, accepted.get(delivered.cohort))
@@ -112,10 +112,10 @@ def take_in_rosters(as_of: date, *, is_replay: bool = False, cohorts: Collection
             except TransientError:
                 raise
             except Exception as defect:
-                # One that we cannot load keeps no other out. Its error's own text may quote a row.
+                # A defect in one roster must not keep out the others. Its message may quote a row: report its type.
                 kind = str(defect) if isinstance(defect, PrakerjaError) else type(defect).__name__
-                told = "" if isinstance(defect, PrakerjaError) else ": a defect"
-                intake.rejected.append(f"roster of gelombang-{delivered.cohort}: could not be loaded ({kind}){told}")
+                hint = "" if isinstance(defect, PrakerjaError) else ": a defect"
+                intake.rejected.append(f"roster of gelombang-{delivered.cohort}: could not be loaded ({kind}){hint}")
                 log.error("%s", intake.rejected[-1])
                 continue
             if rows is not None:
@@ -129,26 +129,24 @@ def _survey(cohorts: Collection[int] | None) -> tuple[list[Delivered], list[str]
     found: list[Delivered] = []
     if cohorts is None:
         folders = landing.listed(root / "rosters")
-        unexpected_files = [
-            f"{name} is neither feeds/ nor rosters/, nor in one of them" for name in landing.unexpected_files(root)
-        ]
+        unexpected_files = [f"{name} is not in feeds/ or rosters/" for name in landing.unexpected_files(root)]
     else:
         folders, unexpected_files = [root / "rosters" / f"gelombang-{number}" for number in cohorts], []
     for folder in folders:
         if not (named := FOLDER.fullmatch(folder.name)):
-            unexpected_files.append(f"rosters/{folder.name} is no roster (gelombang-12)")
+            unexpected_files.append(f"rosters/{folder.name} is not a roster folder (e.g. gelombang-12)")
         elif (manifest := landing.read_manifest(folder)) is not None:
             found.append(Delivered(int(named[1]), folder, manifest))
     return found, [*map(one_line, unexpected_files)]
 
 
 def _load(delivered: Delivered, fingerprint: str, as_of: date, accepted_sha256: str | None) -> int | None:
-    """Check and load one roster; gives its recipients, or nothing for the same file again. Raises `RejectedError`."""
+    """Check and load one roster; return its recipients, or None if the same file is loaded. Raise `RejectedError`."""
     cohort, file = _declared(delivered)
     if accepted_sha256 == file.sha256:
         return None
     if accepted_sha256 is not None:
-        raise RejectedError("roster_altered", "this cohort's roster is loaded already, and was another file")
+        raise RejectedError("roster_altered", "this cohort's roster is already loaded from another file")
     with landing.opened(delivered.folder, file, "gzip" if file.name.endswith(".gz") else None) as opened:
         try:
             frame = _read(opened, file)
@@ -185,7 +183,10 @@ def _load(delivered: Delivered, fingerprint: str, as_of: date, accepted_sha256: 
 
 
 def _declared(delivered: Delivered) -> tuple[Cohort, File]:
-    """The calendar's cohort and the declared file, where the manifest keeps the contract and the calendar agrees."""
+    """Return the cohort and the file that a manifest declares.
+
+    Raise `RejectedError` if it breaks the contract or differs from the calendar.
+    """
     manifest = landing.of_contract(landing.document(delivered.manifest_bytes), CONTRACT)
     if type(manifest.get("cohort")) is not int or manifest["cohort"] != delivered.cohort:
         raise RejectedError(
@@ -196,7 +197,9 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
     if cohort is None:
         for entry in unreadable_entries():
             if entry.cohort == delivered.cohort:
-                raise PrakerjaError(entry.told)  # the roster may be right: it is looked at again
+                raise PrakerjaError(
+                    entry.told
+                )  # the roster may be right: it is examined again once the entry is readable
         raise RejectedError("cohort_unknown", f"the calendar has no cohort {delivered.cohort}")
     for key, expected in (("announced_on", cohort.announced_on), ("deadline_on", cohort.first_deadline_on)):
         if manifest.get(key) != expected.isoformat():
@@ -205,7 +208,7 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
 
 
 def _read(stream: Source, file: File) -> pd.DataFrame:
-    """Return the roster's columns, and `line` of each row. Raises `RejectedError`."""
+    """Return the roster's columns with the `line` of each row. Raise `RejectedError` if a row breaks a rule."""
     import pandas as pd
     import pyarrow as pa
 
@@ -214,7 +217,7 @@ def _read(stream: Source, file: File) -> pd.DataFrame:
     count = 0
     for some, columns in _columns(stream, file):
         count += len(some)
-        if count > file.rows:  # however many more there are
+        if count > file.rows:  # however many rows follow
             raise RejectedError("row_count_mismatch", f"expected {file.rows} rows, found at least {count}")
         lines.append(some)
         parts.append(pa.table(columns, names=list(COLUMNS)))
@@ -229,12 +232,12 @@ def _read(stream: Source, file: File) -> pd.DataFrame:
     for column, what in (("card_number", "card number"), ("nik", "NIK")):
         repeated = frame.loc[frame[column].duplicated(keep=False), "line"]
         if len(repeated):
-            raise RejectedError("recipient_twice", f"the same {what} stands in {_lines(repeated.tolist())}")
+            raise RejectedError("recipient_twice", f"the same {what} appears in {_lines(repeated.tolist())}")
     return frame
 
 
 def _columns(stream: Source, file: File) -> Iterator[tuple[Sequence[int], list[Any]]]:
-    """Yield the lines and the columns of some rows at once: plain ones by Arrow, others one by one."""
+    """Yield the lines and columns of several rows at once: plain rows are read by Arrow, others one by one."""
     splitter, header = strict_csv.Splitter(file.name, ","), list[str]()
     positions: list[int] = []
     for given in strict_csv.chunks(stream, file.name):
@@ -252,14 +255,14 @@ def _columns(stream: Source, file: File) -> Iterator[tuple[Sequence[int], list[A
             first = next(rows, (0, [], "", True))
             header = first[1] if first[3] else []
             positions = [] if splitter.is_open else _positions(header, file)
-        lines, told = list[int](), list[list[str]]()
+        lines, values = list[int](), list[list[str]]()
         for line, fields, _, is_readable in rows:
             if not is_readable or len(fields) != len(header):
-                raise RejectedError("file_undecodable", f"{file.name}: line {line} has not the header's columns")
+                raise RejectedError("file_undecodable", f"{file.name}: line {line} does not have the header's columns")
             lines.append(line)
-            told.append([fields[at] for at in positions])
-        if told:
-            yield lines, [list(column) for column in zip(*told, strict=True)]
+            values.append([fields[at] for at in positions])
+        if values:
+            yield lines, [list(column) for column in zip(*values, strict=True)]
     splitter.require_closed()
     if not positions:
         _positions([], file)
@@ -291,7 +294,7 @@ def _records(frame: pd.DataFrame) -> Any:
 
 
 def _by_calendar(fingerprint: str, number: int) -> str:
-    """What marks a roster that the calendar refuses: with another entry it is looked at again."""
+    """Return the mark of a roster that the calendar refused: it changes with the calendar's entry."""
     cohort = calendar().get(number)
     dates = f"{cohort.announced_on} {cohort.first_deadline_on}" if cohort else "none"
     return hashlib.sha256(f"{fingerprint} {dates}".encode()).hexdigest()
@@ -316,6 +319,6 @@ def _reject(delivered: Delivered, fingerprint: str, as_of: date, rejection: Reje
 
 
 def _lines(lines: list[int]) -> str:
-    """Return the first few of these lines of the file, in words."""
+    """Return the first few of these line numbers as text."""
     more = f" and {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else ""
     return f"lines {', '.join(map(str, lines[:LINES_SHOWN]))}{more}"

@@ -1,4 +1,4 @@
-"""The standing: who of a cohort has bought, is held, at risk, overdue. The number that is told every day (R12)."""
+"""The standing: how many of a cohort have bought, are held, at risk or overdue. Reported every day (R12)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def window_of(cohort: Cohort) -> dict[str, Any]:
-    """What the warehouse's functions take from the calendar."""
+    """Return the dates of a cohort that the warehouse's functions take as parameters."""
     return {
         "cohort": cohort.number,
         "announced_on": cohort.announced_on,
@@ -25,7 +25,7 @@ def window_of(cohort: Cohort) -> dict[str, Any]:
 
 
 def refresh_standings(as_of: date) -> dict[str, dict[str, int]]:
-    """Write where every open cohort stands by the deliveries known at `as_of`; gives the counts by cohort.
+    """Write the standing of every open cohort by the deliveries known on `as_of`; return the counts by cohort.
 
     A cohort is open from its announcement until its decision is made.
     """
@@ -58,7 +58,7 @@ def refresh_standings(as_of: date) -> dict[str, dict[str, int]]:
 
 
 def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
-    """Write down the extensions that a cohort has, as known: what was promised once is not taken back."""
+    """Record the known extensions of a cohort. A recorded extension stays: a promised deadline is not taken back."""
     for extension in cohort.extensions:
         warehouse.execute(
             connection,
@@ -71,24 +71,24 @@ def record_extensions(connection: warehouse.Connection, cohort: Cohort) -> None:
 
 
 def promised_deadline(connection: warehouse.Connection, cohort: int, as_of: date) -> date | None:
-    """Return the latest deadline that a cohort was promised by a day, or None where it was never extended."""
+    """Return the latest deadline promised to a cohort on or before a day, or None if it was never extended."""
     found: date | None = warehouse.execute(connection, "cohorts/promised_deadline", cohort=cohort, as_of=as_of).scalar()
     return found
 
 
 def has_open_cohort(business_date: date) -> bool:
-    """Whether a feed of this business date bears on a cohort whose roster is loaded."""
+    """Whether a cohort with a loaded roster is open on this business date."""
     with warehouse.transaction() as connection:
         loaded = {row["cohort"] for row in warehouse.rows(connection, "cohorts/known_cohorts")}
     return any(cohort.is_open_on(business_date) for number, cohort in calendar().items() if number in loaded)
 
 
 def owed_deliveries(connection: warehouse.Connection, first_seen_by: date, day: date) -> list[tuple[str, date]]:
-    """Every (platform, business date) before `first_seen_by` that a cohort is owed on a day and is not decided without.
+    """Return each (platform, business date) before `first_seen_by` that is missing for an undecided cohort on a day.
 
-    A cohort owes its window and the settlement days from its announcement until its decision.
+    From its announcement until its decision a cohort needs the deliveries of its window and the settlement days.
     """
-    owed: set[tuple[str, date]] = set()
+    missing: set[tuple[str, date]] = set()
     for known in warehouse.rows(connection, "cohorts/known_cohorts"):
         cohort = calendar().get(known["cohort"])
         if cohort is None:
@@ -97,5 +97,5 @@ def owed_deliveries(connection: warehouse.Connection, first_seen_by: date, day: 
         if decided_for is not None and (known["is_carried_out"] or decided_for >= cohort.deadline_on):
             continue
         last = min(cohort.last_business_date, first_seen_by - timedelta(days=1))
-        owed.update(missing_feeds(connection, cohort.announced_on, last, date.max))
-    return sorted(owed)
+        missing.update(missing_feeds(connection, cohort.announced_on, last, date.max))
+    return sorted(missing)

@@ -1,7 +1,7 @@
-"""The canonical rows of a delivery: every dialect's rows in the same columns, kept aside on disk until they are judged.
+"""The canonical rows of a delivery: the rows of every dialect in the same columns, kept on disk until validation.
 
-Whether a row repeats another or contradicts one is known only when all are read. So rows are read once and laid aside;
-what a delivery needs of memory does not grow with its rows, but for a few bytes each.
+Whether a row repeats or contradicts another is known only once all have been read. Rows are therefore read once and
+stored; the memory that a delivery needs grows by only a few bytes for each row.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prakerja.feeds import forms
-from prakerja.feeds.readers import Batch
+from prakerja.feeds.rows import Batch
 from prakerja.landing import StorageError
 from prakerja.platforms import FIELDS, Platform
 from prakerja.settings import Settings
 
-#: Rows that are judged, sorted and loaded at once, about: more cost memory, fewer cost the index of cards its locality.
+#: About how many rows are validated, sorted and loaded at once. More take memory; fewer lose the locality of the card
+#: index.
 ROWS_AT_ONCE = 60_000
 
 SCHEMA = pa.schema(
     [
         ("line", pa.int64()),
-        ("raw", pa.string()),  # of an unreadable row; all else of it is empty
+        ("raw", pa.string()),  # the text of an unreadable row, whose other columns are empty
         ("transaction_id", pa.string()),
-        ("event", pa.string()),  # PAID, CANCELLED, REFUNDED; null where it is another word
-        ("occurred_at", pa.timestamp("us", "UTC")),  # null where it is no time of the platform's form
+        ("event", pa.string()),  # one of `platforms.EVENTS`; null if the platform has no such word
+        ("occurred_at", pa.timestamp("us", "UTC")),  # null if it is not a time in the platform's form
         ("card_number", pa.string()),
         ("course_id", pa.string()),
-        ("amount_idr", pa.int64()),  # whole rupiah; null where it is not in the platform's form
+        ("amount_idr", pa.int64()),  # whole rupiah; null if it is not in the platform's form
         ("voucher_code", pa.string()),
         ("event_delivered", pa.string()),
         ("occurred_at_delivered", pa.string()),
@@ -46,7 +47,7 @@ SCHEMA = pa.schema(
 
 
 def canonical(batch: Batch, platform: Platform) -> tuple[pa.Table, int]:
-    """The batch's rows in the columns of `SCHEMA`, and the whole rupiah that they add up to as delivered."""
+    """Return a batch in the columns of `SCHEMA`, and the sum of its amounts as delivered."""
     column = dict(zip(FIELDS, batch.columns, strict=True))
     amount_idr, amount = forms.amounts(column["amount_idr"], platform)
     transaction_id, is_malformed = forms.ids(column["transaction_id"])
@@ -74,9 +75,9 @@ def canonical(batch: Batch, platform: Platform) -> tuple[pa.Table, int]:
 
 
 class Rows:
-    """All canonical rows of one delivery, in a file without a name: nobody else can open it, and a kill leaves nothing.
+    """All canonical rows of one delivery, in an unnamed file: nobody else can open it, and a kill leaves nothing.
 
-    Use as a context manager: `add` every batch, then take them `judgeable`.
+    Use as a context manager: `add` every batch, then read the `distinct` rows.
     """
 
     def __init__(self) -> None:
@@ -94,20 +95,22 @@ class Rows:
         self._file.close()
 
     def add(self, table: pa.Table) -> None:
-        """Lay rows aside. Raises `StorageError` where the home has no room for them."""
+        """Store rows. Raise `StorageError` if the home has no space for them."""
         try:
             self._writer.write_table(table)
             self._file.flush()
         except OSError as error:
-            raise StorageError(f"the home cannot take a delivery's rows ({type(error).__name__}): make room") from None
+            raise StorageError(
+                f"the home cannot store a delivery's rows ({type(error).__name__}): free some space"
+            ) from None
         self.count += len(table)
         keys = pc.coalesce(table["raw"], table["transaction_id"]).to_pylist()
         self._keys.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
 
-    def judgeable(self) -> Iterator[pa.Table]:
-        """The rows without their repeats, some at once, with a column `is_conflicting`; at least once, if with none."""
+    def distinct(self) -> Iterator[pa.Table]:
+        """Yield the rows without repeats, with a column `is_conflicting`; one empty table if there are none."""
         self._writer.close()
-        is_repeat, is_conflicting = self._compared()
+        is_repeat, is_conflicting = self._compare()
         start = 0
         for table in self._tables():
             end = start + len(table)
@@ -126,10 +129,10 @@ class Rows:
         if held or not self.count:
             yield pa.Table.from_batches(held, SCHEMA).combine_chunks()
 
-    def _compared(self) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.bool_]]]:
-        """For every row, whether it repeats an earlier one, and whether another has its transaction and event.
+    def _compare(self) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.bool_]]]:
+        """Return for every row whether it repeats an earlier one, and whether it conflicts with another.
 
-        Only rows whose transaction id (or raw text) has the hash of another's can be either; just these are compared.
+        Only rows whose transaction id (or raw text) shares a hash with another's can do so: only these are compared.
         """
         is_repeat, is_conflicting = np.zeros(self.count, np.bool_), np.zeros(self.count, np.bool_)
         keys = np.concatenate(self._keys) if self._keys else np.empty(0, np.int64)
@@ -147,7 +150,7 @@ class Rows:
         position = 0
         for table in self._tables():
             here = suspects[(suspects >= position) & (suspects < position + len(table))]
-            contents, events = _compared_by(table.take(pa.array(here - position)))
+            contents, events = _contents_and_events(table.take(pa.array(here - position)))
             for at, content, event in zip(here.tolist(), contents, events, strict=True):
                 digest = _digest(content)
                 if digest in seen:
@@ -155,7 +158,7 @@ class Rows:
                     continue
                 seen.add(digest)
                 if event is not None:
-                    # Another row of the same transaction and event, with other content: nobody knows which is true.
+                    # Two rows of one transaction and event differ in content: neither can be trusted.
                     first = of_event.setdefault(_digest(event), at)
                     if first != at:
                         is_conflicting[at] = is_conflicting[first] = True
@@ -163,10 +166,11 @@ class Rows:
         return is_repeat, is_conflicting
 
 
-def _compared_by(rows: pa.Table) -> tuple[list[str], list[str | None]]:
-    """Of each row, what makes it the same as another, and its transaction and event, if it has them.
+def _contents_and_events(rows: pa.Table) -> tuple[list[str], list[str | None]]:
+    """Return each row's content, by which repeats are found, and its transaction and event, or None.
 
-    Content is the canonical fields, as delivered where they have no meaning. No text holds the separator, U+0000.
+    The content is the canonical fields, or the delivered value where it has no meaning. No text holds the separator,
+    U+0000.
     """
 
     def known(column: str) -> Any:

@@ -1,8 +1,8 @@
-"""Great Expectations' Data Docs: a static site in the home, a page per judged delivery and an index of them all.
+"""Great Expectations' Data Docs: a static site in the home with a page for each validated delivery, and an index.
 
-Great Expectations' renderers and templates write each rule's sentence and table from the validation result that is kept
-of a delivery: bounds and counts, no value of any row. Its page frame, which loads scripts and styles from many hosts,
-gives way to one of ours (`include/data_docs`) whose content security policy forbids every request.
+Great Expectations' renderers and templates write each rule's sentence and table from the stored validation result:
+bounds and counts, no value of any row. Its page frame loads scripts and styles from many hosts; a frame of our own
+(`include/data_docs`), whose content security policy forbids every request, replaces it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from prakerja import warehouse
 from prakerja.settings import INCLUDE, Settings
 
-# What may be told of a rule. Anything else in a validation result stays out of the pages.
+# The parts of a rule that a page may show. Nothing else of a validation result reaches a page.
 RULE = ("column", "value_set", "min_value", "max_value", "strict_min", "strict_max", "regex")
 
 
 def build() -> Path:
-    """Write the pages that are not there yet, and the index; gives the index's path. May run twice, and two at once."""
+    """Write the missing pages and the index; return the index's path. Safe to repeat, and to run twice at once."""
     site = folder()
     with warehouse.transaction() as connection:
-        deliveries = warehouse.rows(connection, "feeds/list_judged")
+        deliveries = warehouse.rows(connection, "feeds/list_validated")
         new = {row["delivery_id"]: row for row in deliveries if not (site / page_of(row)).is_file()}
         verdicts = warehouse.rows(connection, "feeds/list_verdicts", delivery_ids=list(new))
     for row in verdicts:
@@ -34,12 +34,12 @@ def build() -> Path:
 
 
 def folder() -> Path:
-    """Where the site lies."""
+    """Return the site's folder."""
     return Settings.from_environment().home / "data-docs"
 
 
 def page_of(delivery: Any) -> str:
-    """Where a delivery's page lies in the site: one revision may be rejected, mended and accepted, each with a page."""
+    """Return the path of a delivery's page. A revision that was rejected, then accepted, has a page for each."""
     return "{platform}/{business_date}-r{revision}-{delivery_id}.html".format(**delivery)
 
 
@@ -56,24 +56,24 @@ def _page(delivery: Any, verdict: dict[str, Any]) -> str:
     renderer, view = _great_expectations()
     results = [_result(entry) for entry in verdict["expectations"]]
     document = renderer.render(ExpectationSuiteValidationResult(verdict["success"], results, verdict["suite"]))
-    del document.sections[0]  # an overview that links to a page of the suite, which there is none of
+    del document.sections[0]  # the overview links to a page of the suite, which is not written
     page = view.render(document, template="delivery.html", delivery=delivery)
     return re.sub(r"\s*\n\s*", "\n", page)  # more than a third of it is indentation
 
 
 def _result(entry: dict[str, Any]) -> Any:
-    """The outcome of one rule, as Great Expectations knows it."""
+    """Return the result of one rule as an object of Great Expectations."""
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     rule = {key: entry[key] for key in RULE if key in entry}
     if "column" in rule:
-        rule["column"] = html.escape(rule["column"])  # becomes a heading, the one thing that is not escaped there
+        rule["column"] = html.escape(rule["column"])  # becomes a heading, which is not escaped there
     rule |= {key: f"{value:,.0f}" for key, value in rule.items() if isinstance(value, float) and value.is_integer()}
     found = {"observed_value": entry["observed"]} if "observed" in entry else {}
     if "checked" in entry:
         found["unexpected_percent"] = round(100 * entry["failed"] / max(entry["checked"], 1), 4)
-    kind = re.sub("^row_to_", "expect_column_values_to_", entry["expectation"])  # the one that ours is made of
+    kind = re.sub("^row_to_", "expect_column_values_to_", entry["expectation"])  # the expectation that ours extends
     return ExpectationValidationResult(
         _status(entry) == "success", ExpectationConfiguration(kind, rule, meta={"entry": entry}), found
     )
@@ -92,7 +92,7 @@ def _environment() -> Any:
 
 @cache
 def _great_expectations() -> tuple[Any, Any]:
-    """Great Expectations' renderer of a validation result, with a table of ours, and its view, with our frame."""
+    """Return Great Expectations' renderer with our table of rules, and its view with our page frame."""
     from great_expectations.render import RenderedStringTemplateContent
     from great_expectations.render.renderer.content_block import ValidationResultsTableContentBlockRenderer
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
@@ -104,7 +104,7 @@ def _great_expectations() -> tuple[Any, Any]:
         return RenderedStringTemplateContent({"template": "$word", "params": {"word": text}, "styling": styling})
 
     class RuleTable(ValidationResultsTableContentBlockRenderer):
-        """Its table of a column's rules, with a status that knows of warnings, the counts, and our reason."""
+        """The table of a column's rules, with warnings as a status, the counts, and our reason."""
 
         @classmethod
         def _process_content_block(cls, content_block: Any, *given: Any, **more: Any) -> None:
@@ -113,12 +113,12 @@ def _great_expectations() -> tuple[Any, Any]:
 
         @classmethod
         def _get_content_block_fn(cls, expectation_type: str, expectation_config: Any = None) -> Any:  # noqa: ARG003
-            theirs = super()._get_content_block_fn(expectation_type)
+            render = super()._get_content_block_fn(expectation_type)
 
             def rows(*, result: Any, **given: Any) -> list[list[Any]]:
                 entry = result.expectation_config.meta["entry"]
                 counts = [f"{entry[key]:,}" if key in entry else "" for key in ("failed", "checked")]
-                ((_, sentence, observed, *_),) = theirs(result=result, **given)
+                ((_, sentence, observed, *_),) = render(result=result, **given)
                 return [[word(_status(entry), _status(entry)), sentence, observed, *counts, word(entry["reason"])]]
 
             return rows
@@ -127,12 +127,12 @@ def _great_expectations() -> tuple[Any, Any]:
         def _missing_content_block_fn(cls, configuration: Any = None, expectation: Any = None, **_: Any) -> Any:
             return [
                 word((configuration or expectation).type, "badge")
-            ]  # not of this release; theirs lets markup through
+            ]  # an unknown expectation; their renderer does not escape it
 
     renderer = ValidationResultsPageRenderer({"class_name": "ValidationResultsColumnSectionRenderer"})
     renderer._column_section_renderer._table_renderer = RuleTable
     view = DefaultJinjaPageView()
-    # Ours are named .html, which escapes; theirs .j2, which do not.
+    # Our templates are named .html and escaped; theirs are named .j2 and are not.
     view.env.loader = ChoiceLoader([FileSystemLoader(INCLUDE / "data_docs"), view.env.loader])
-    view.env.auto_reload = False  # each cell would look whether its template's file has changed
+    view.env.auto_reload = False  # otherwise each cell checks whether its template has changed
     return renderer, view

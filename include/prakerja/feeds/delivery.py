@@ -1,4 +1,4 @@
-"""Feed deliveries as they lie in the landing zone: which there are, and whether they keep the contract."""
+"""Feed deliveries in the landing zone: which there are, and whether they keep the contract."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REVISION = re.compile(r"r[1-9]\d{0,12}", re.ASCII)
 
 @dataclass(frozen=True)
 class Manifest:
-    """A feed's manifest, checked against the contract and against the path that it lies at."""
+    """A feed's manifest, checked against the contract and its own path."""
 
     platform: str
     business_date: date
@@ -36,7 +36,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A folder `feeds/<platform>/<business_date>/r<revision>` whose manifest is there."""
+    """A folder `feeds/<platform>/<business_date>/r<revision>` that has a manifest."""
 
     platform: str
     business_date: date
@@ -46,17 +46,17 @@ class Delivery:
 
     @property
     def name(self) -> str:
-        """What messages and logs call it, in one line whatever its platform's folder is called."""
+        """The name in messages and logs, on one line whatever the platform's folder is called."""
         return one_line(f"{self.platform} {self.business_date} r{self.revision}")
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The manifest as JSON, unchecked. Raises `RejectedError`."""
+        """The manifest's JSON object, unchecked. Raise `RejectedError` if it is not one."""
         return landing.document(self.manifest_bytes)
 
     @cached_property
     def generated_at(self) -> datetime | None:
-        """When the platform says that it made this, if it says so legibly."""
+        """The instant at which the platform generated the delivery, or None if it is not legible."""
         try:
             return landing.instant_of(self.document.get("generated_at"))
         except RejectedError:
@@ -64,7 +64,7 @@ class Delivery:
 
     @property
     def arrived_on(self) -> date:
-        """The WIB day on which it arrived: that of `generated_at`; where illegible, the day after the business date."""
+        """The WIB day of arrival: that of `generated_at`, or the day after the business date if that is not legible."""
         generated_at = self.generated_at
         return generated_at.astimezone(WIB).date() if generated_at else self.business_date + timedelta(days=1)
 
@@ -73,14 +73,14 @@ class Delivery:
         return hashlib.sha256(self.manifest_bytes).hexdigest()
 
     def declared_sha256(self) -> str | None:
-        """The file's SHA-256 as the manifest declares it, where it does so legibly."""
+        """Return the SHA-256 that the manifest declares, or None if it is not legible."""
         try:
             return self.manifest().file.sha256
         except RejectedError:
             return None
 
     def file_mark(self) -> str:
-        """What lies there as the file, for telling a mended delivery from one already looked at."""
+        """Return the SHA-256 of the stored file, or `absent`. It shows that a known delivery was repaired."""
         try:
             file = self.folder / self.manifest().file.name
             return landing.sha256_of(file) if file.is_file() else "absent"
@@ -88,7 +88,7 @@ class Delivery:
             return "absent"
 
     def manifest(self) -> Manifest:
-        """The manifest, checked. Raises `RejectedError`."""
+        """Return the checked manifest. Raise `RejectedError` if it breaks the contract."""
         document = landing.of_contract(self.document, CONTRACT)
         says = (document.get("platform"), document.get("business_date"), document.get("revision"))
         if says != (self.platform, self.business_date.isoformat(), self.revision) or type(says[2]) is not int:
@@ -100,7 +100,7 @@ class Delivery:
         return Manifest(self.platform, self.business_date, self.revision, generated_at, file)
 
     def opened(self, platform: Platform, manifest: Manifest, today: date) -> AbstractContextManager[OpenedFile]:
-        """The file, after every check that needs no reading. Raises `RejectedError`."""
+        """Open the file after every check that needs no reading. Raise `RejectedError` if one fails."""
         if not platform.is_active_on(self.business_date):
             until = platform.active_to or "now"
             raise RejectedError(
@@ -113,12 +113,12 @@ class Delivery:
 
 
 def known_platform(slug: str) -> Platform:
-    """The platform of a landing folder. Raises `RejectedError` for an unknown one, naming it if it is an alias."""
+    """Return the platform of a folder. Raise `RejectedError` if it is unknown; an alias is named with its platform."""
     known = platforms()
     if slug in known:
         return known[slug]
-    of = [name for name, platform in known.items() if slug in platform.aliases]
-    hint = f"deliver it as {of[0]}" if of else f"known are {', '.join(known)}"
+    names = [name for name, platform in known.items() if slug in platform.aliases]
+    hint = f"deliver it as {names[0]}" if names else f"known are {', '.join(known)}"
     raise RejectedError("platform_unknown", f"no platform is called {slug!r}: {hint}")
 
 
@@ -126,9 +126,9 @@ def known_platform(slug: str) -> Platform:
 
 
 def survey(root: str, slug: str | None = None, business_date: date | None = None) -> tuple[list[Delivery], list[str]]:
-    """Every complete delivery on the landing zone (of one platform), oldest first, and what is not understood there.
+    """Return the complete deliveries in the landing zone (of one platform), oldest first, and the unexpected files.
 
-    Of a platform's business date alone nothing else is listed.
+    With a business date, only its folder is listed.
     """
     deliveries: list[Delivery] = []
     unexpected_files: list[str] = []
@@ -139,26 +139,26 @@ def survey(root: str, slug: str | None = None, business_date: date | None = None
         for day in landing.listed(platform) if business_date is None else [platform / business_date.isoformat()]:
             of_day = _date(day.name)
             if of_day is None:
-                unexpected_files.append(f"feeds/{platform.name}/{day.name} is no business date (YYYY-MM-DD)")
+                unexpected_files.append(f"feeds/{platform.name}/{day.name} is not a business date (YYYY-MM-DD)")
                 continue
             for revision in landing.listed(day):
                 path = f"feeds/{platform.name}/{day.name}/{revision.name}"
                 if not REVISION.fullmatch(revision.name):
-                    unexpected_files.append(f"{path} is no revision (r1, r2, ...)")
+                    unexpected_files.append(f"{path} is not a revision (r1, r2, ...)")
                 elif not landing.is_within(revision, bounds):
-                    unexpected_files.append(f"{path} leads out of the landing zone")
+                    unexpected_files.append(f"{path} leads outside the landing zone")
                 elif (manifest := landing.read_manifest(revision)) is not None:
                     delivery = Delivery(platform.name, of_day, int(revision.name[1:]), revision, manifest)
-                    unexpected_files += [f"{path}/{name} is not in the manifest" for name in _unread(delivery)]
+                    unexpected_files += [f"{path}/{name} is not in the manifest" for name in _unnamed_files(delivery)]
                     deliveries.append(delivery)
-    landing.landing_zone(root)  # where it has gone meanwhile, this is not all that lies there
+    landing.landing_zone(root)  # raises if it disappeared meanwhile: the list would be incomplete
     return sorted(deliveries, key=lambda d: (d.business_date, d.platform, d.revision)), [
         *map(one_line, unexpected_files)
     ]
 
 
-def _unread(delivery: Delivery) -> list[str]:
-    """Files beside the manifest that it does not name (where it names one legibly)."""
+def _unnamed_files(delivery: Delivery) -> list[str]:
+    """Return the files that a legible manifest does not name."""
     try:
         named = landing.file_of(delivery.document).name
     except RejectedError:
@@ -167,7 +167,7 @@ def _unread(delivery: Delivery) -> list[str]:
 
 
 def feed_folders(root: str) -> list[str]:
-    """The names of the folders under `feeds/`, known platforms or not."""
+    """Return the names of the folders under `feeds/`, whether or not they are platforms."""
     feeds = landing.listed(landing.landing_zone(root) / "feeds")
     return [folder.name for folder in feeds if folder.is_dir() and landing.is_text(folder.name)]
 

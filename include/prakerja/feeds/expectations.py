@@ -1,8 +1,8 @@
-"""Great Expectations as the judge of each row of a delivery: what fails an expectation is quarantined, with its reason.
+"""Validation of a delivery by Great Expectations: a row that fails an expectation is quarantined with its reason.
 
-The expectations are Great Expectations' own (in set, not null, between, match regex) and its own metrics decide. Only
-their result is narrowed: in place of unexpected values, which would carry card numbers, each gives the positions of the
-rows that fail. That also makes it fast (docs/adr/0003). Importing this takes seconds: import it where it is used.
+The expectations are Great Expectations' own (in set, not null, between, match regex), decided by its own metrics. Only
+the result is narrowed: it holds the positions of failing rows instead of the unexpected values, which include card
+numbers. This also makes it fast (docs/adr/0003). The import takes seconds: import this module where it is used.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 for _name in ("great_expectations._docs_decorators", "great_expectations.expectations.registry"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # two hundred lines at import, otherwise
+    logging.getLogger(_name).setLevel(logging.WARNING)  # otherwise the import logs two hundred lines
 
 
 class _LoadedWhenUsed(ModuleType):
-    """Stands for a module until something of it is asked for."""
+    """A placeholder that imports its module on first use."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what whoever looks through modules asks of each
+        if name.startswith("__"):  # code that inspects modules reads these names of each
             raise AttributeError(name)
         return getattr(importlib.import_module(self.__name__), name)
 
 
-# Half of the import is these two, which one expectation needs that is none of ours.
+# These two take half of the import, and only an expectation that is not used here needs them.
 _later = {name: _LoadedWhenUsed(name) for name in ("scipy.stats", "altair") if name not in sys.modules}
 sys.modules.update(_later)
 
-# The import makes a million objects that live for ever: collecting garbage meanwhile costs half as much again.
+# The import creates a million lasting objects: garbage collection meanwhile adds half of its time again.
 gc.disable()
 import great_expectations.expectations as gxe  # noqa: E402
 from great_expectations import ExpectationSuite  # noqa: E402
@@ -56,14 +56,14 @@ from great_expectations.validator.validator import Validator  # noqa: E402
 
 gc.freeze()
 gc.enable()
-for _name in _later:  # whoever else imports them has the real ones
+for _name in _later:  # other code imports the real modules
     del sys.modules[_name]
 
 from prakerja.platforms import EVENTS, Platform  # noqa: E402
 from prakerja.programme import programme  # noqa: E402
 from prakerja.settings import WIB  # noqa: E402
 
-# The dtypes that Great Expectations compares as whole columns; nullable or Arrow ones it walks through value by value.
+# Great Expectations compares these dtypes as whole columns, but nullable or Arrow ones value by value.
 DTYPES = {
     "is_readable": "bool",
     "transaction_id": "str",
@@ -74,7 +74,7 @@ DTYPES = {
     "is_conflicting": "bool",
     "transaction_id_is_malformed": "bool",
 }
-#: How Great Expectations is to answer.
+#: The form in which Great Expectations returns its results.
 RUNTIME = {"result_format": {"result_format": "COMPLETE", "partial_unexpected_count": 0}, "catch_exceptions": False}
 NOTHING = pd.DataFrame(columns=list(DTYPES)).astype(DTYPES)
 PREPARED: dict[tuple[str, datetime, datetime], PreparedSuite] = {}
@@ -82,7 +82,7 @@ PREPARED_MOST = 8
 
 
 class RowVerdict:
-    """Asks an expectation only for its failing-row condition; mixed into Great Expectations' column expectations."""
+    """Mixin for Great Expectations' column expectations that computes only the condition of failing rows."""
 
     def get_validation_dependencies(self, execution_engine: Any = None, runtime_configuration: Any = None) -> Any:
         needed = Expectation.get_validation_dependencies(self, execution_engine, runtime_configuration)
@@ -98,7 +98,7 @@ class RowVerdict:
         )
         return needed
 
-    # As theirs, which build the configuration anew for each of its keys.
+    # Equivalent to theirs, which rebuild the configuration for each of its keys.
     def _get_domain_kwargs(self) -> dict[str, Any]:
         return self._get_kwargs(self.domain_keys)  # type: ignore[attr-defined]
 
@@ -110,7 +110,7 @@ class RowVerdict:
         return {key: given.get(key, self._get_default_value(key)) for key in keys}  # type: ignore[attr-defined]
 
     def _validate(self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None) -> Any:  # noqa: ARG002
-        # True where a row of the domain fails; the domain leaves out nulls, but where nulls are the question.
+        # True for each failing row of the domain, which has no nulls unless the expectation is about nulls.
         fails = metrics[f"{self.map_metric}.condition"][0]  # type: ignore[attr-defined]
         positions = fails.index.to_numpy()[fails.to_numpy(dtype=bool)]
         return {
@@ -142,9 +142,9 @@ class RowToMatchRegex(RowVerdict, gxe.ExpectColumnValuesToMatchRegex):
 
 @cache
 def suite(slug: str, *, is_all_readable: bool = False) -> ExpectationSuite:
-    """The suite of one platform; the bounds of the business date are parameters of each validation.
+    """Return the suite of one platform; the bounds of the business date are parameters of each validation.
 
-    Where every row is readable nothing asks again whether it is: looking is a fifth of a small delivery's judgement.
+    If every row is readable, no rule has that condition: it takes a fifth of the validation of a small delivery.
     """
 
     def on(kind: type, reason: str, column: str, *, where_readable: bool = False, **rule: Any) -> Any:
@@ -166,7 +166,7 @@ def suite(slug: str, *, is_all_readable: bool = False) -> ExpectationSuite:
             ),
             on(RowToBeBetween, "occurred_at_too_old", "occurred_at", min_value={"$PARAMETER": "start"}),
             on(RowToNotBeNull, "card_number_malformed", "card_number", where_readable=True),
-            # \Z, not $: a line break after the sixteenth digit is no card number.
+            # \Z, not $: sixteen digits and a line break are not a card number.
             on(RowToMatchRegex, "card_number_malformed", "card_number", regex=r"^[0-9]{16}\Z"),
             on(RowToNotBeNull, "amount_invalid", "amount_idr", where_readable=True),
             on(RowToBeBetween, "amount_invalid", "amount_idr", min_value=1, max_value=programme().feeds.amount_idr_max),
@@ -177,7 +177,7 @@ def suite(slug: str, *, is_all_readable: bool = False) -> ExpectationSuite:
 
 @cache
 def volume_suite(slug: str) -> ExpectationSuite:
-    """What a whole delivery of a platform looks like, against its own last weeks: to be warned of, not to be held."""
+    """Return the suite of a delivery's size compared with the platform's last weeks. It warns and rejects nothing."""
     rows = gxe.ExpectTableRowCountToBeBetween(
         min_value={"$PARAMETER": "least"},
         max_value={"$PARAMETER": "most"},
@@ -187,8 +187,8 @@ def volume_suite(slug: str) -> ExpectationSuite:
     return ExpectationSuite(name=f"{slug} volume", expectations=[rows])
 
 
-class Judge:
-    """Judges one delivery by its platform's suite, rows as they come, and keeps count."""
+class DeliveryValidator:
+    """Validates the rows of one delivery by its platform's suite, and counts them by reason."""
 
     def __init__(self, platform: Platform, business_date: date) -> None:
         midnight = datetime.combine(business_date, time(), WIB)
@@ -201,27 +201,27 @@ class Judge:
         self._volume: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter()  # rows per reason
 
-    def judge(self, rows: pa.Table) -> dict[int, list[str]]:
-        """The failed rows' positions, each with all its reasons, of rows in the canonical columns without repeats.
+    def validate_rows(self, rows: pa.Table) -> dict[int, list[str]]:
+        """Return the positions of failing rows, each with all its reasons. `rows` are canonical and without repeats.
 
-        Raises whatever keeps an expectation from being evaluated: a rule that did not run is not a rule that was met.
+        Raise if an expectation could not be evaluated: a rule that did not run was not met.
         """
-        frame = _for_judgement(rows)
+        frame = _build_frame(rows)
         prepared = _prepared(self._platform.platform, bool(frame["is_readable"].all()), *self._bounds.values())
         outcomes = prepared.validate(frame)
         reasons: dict[int, list[str]] = {}
         for outcome in outcomes:
             reason = outcome.rule.meta["reason"]
             for position in outcome.result["unexpected_index_list"]:
-                given = reasons.setdefault(position, [])
-                if reason not in given:
-                    given.append(reason)
-        self.counts.update(reason for given in reasons.values() for reason in given)
+                row_reasons = reasons.setdefault(position, [])
+                if reason not in row_reasons:
+                    row_reasons.append(reason)
+        self.counts.update(reason for row_reasons in reasons.values() for reason in row_reasons)
         self._add(outcomes)
         return reasons
 
-    def judge_volume(self, rows: int, usual: int) -> None:
-        """Hold the delivery's rows against what is usual for its platform."""
+    def validate_volume(self, rows: int, usual: int) -> None:
+        """Compare the delivery's number of rows with the platform's usual number."""
         bounds = {
             "least": math.ceil(self._platform.volume.share_least * usual),
             "most": math.floor(self._platform.volume.share_most * usual),
@@ -242,15 +242,15 @@ class Judge:
         ]
 
     def _add(self, outcomes: list[Outcome]) -> None:
-        told = [_describe_outcome(outcome) for outcome in outcomes]
-        for before, now in zip(self._outcomes, told, strict=False):
+        described = [_describe_outcome(outcome) for outcome in outcomes]
+        for before, now in zip(self._outcomes, described, strict=False):
             before["checked"] += now["checked"]
             before["failed"] += now["failed"]
-        self._outcomes = self._outcomes or told
+        self._outcomes = self._outcomes or described
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The validation result for keeping: expectations, bounds and counts, no value of any row."""
+        """The validation result that is stored: expectations, bounds and counts, no value of any row."""
         return {
             "suite": self._rules.name,
             "success": not any(outcome["failed"] for outcome in self._outcomes),
@@ -260,7 +260,7 @@ class Judge:
 
 
 class Outcome(NamedTuple):
-    """What an expectation came to: whether it was met, and Great Expectations' `result`."""
+    """The outcome of an expectation: whether it was met, and Great Expectations' `result`."""
 
     rule: Any
     success: bool
@@ -268,7 +268,7 @@ class Outcome(NamedTuple):
 
 
 class PreparedSuite:
-    """A suite with its bounds, and the metrics that it needs: to find them takes longer than to compute them."""
+    """A suite with its bounds and the metrics that it needs. Finding them takes longer than computing them."""
 
     def __init__(self, rules: ExpectationSuite, bounds: dict[str, Any]) -> None:
         validator = _validator(NOTHING)
@@ -284,7 +284,7 @@ class PreparedSuite:
         ]
 
     def validate(self, frame: pd.DataFrame) -> list[Outcome]:
-        """The outcome of each expectation. Raises whatever keeps one from being evaluated."""
+        """Return the outcome of each expectation. Raise if one could not be evaluated."""
         validator = _validator(frame)
         graph = validator._generate_suite_level_graph_from_expectation_level_sub_graphs(self._graphs)
         metrics, failures = validator.metrics_calculator.resolve_validation_graph(graph, RUNTIME)
@@ -305,7 +305,7 @@ def _validator(frame: pd.DataFrame) -> Validator:
 
 
 def _prepared(slug: str, is_all_readable: bool, start: datetime, end: datetime) -> PreparedSuite:
-    """A platform's suite on a business date: prepared once for all platforms whose rules are the same."""
+    """Return the prepared suite of a platform on a business date. Platforms with the same rules share one."""
     key = (_content(slug, is_all_readable), start, end)
     if key not in PREPARED:
         if len(PREPARED) == PREPARED_MOST:
@@ -321,10 +321,10 @@ def _content(slug: str, is_all_readable: bool) -> str:
     return json.dumps([rule.to_json_dict() for rule in rules], sort_keys=True)
 
 
-def _for_judgement(rows: pa.Table) -> pd.DataFrame:
+def _build_frame(rows: pa.Table) -> pd.DataFrame:
     is_readable = rows["raw"].is_null()
     has_id = pc.not_equal(pc.utf8_trim_whitespace(rows["transaction_id"]), "")
-    # A card that came as a number has lost digits: it is malformed, however it looks.
+    # A card delivered as a number may have lost digits: it is malformed, whatever it looks like.
     has_card = pc.and_not(pc.not_equal(rows["card_number"], ""), rows["card_is_number"])
     nothing = pa.scalar(None, pa.string())
     frame: pd.DataFrame = (

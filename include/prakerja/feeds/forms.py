@@ -1,7 +1,7 @@
-"""Forms: what a delivered value means, as an instant or as an amount; what has no such meaning stays empty.
+"""Forms: the instant or the amount that a delivered value means, or null if it means none.
 
-Each form is read value by value, exactly. Its plain writing, which is nearly all that comes, goes through Arrow, whole
-columns at once; that must give what the exact reading gives, and leaves to it whatever else there is.
+Each form has an exact reading of single values. The plain spelling, by far the most frequent, is read by Arrow, whole
+columns at once: it must equal the exact reading, and leaves every other spelling to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prakerja.feeds.readers import Column, DateCell, Number
+from prakerja.feeds.rows import Column, DateCell, Number
 from prakerja.landing import ISO8601
 from prakerja.platforms import Platform
 
@@ -31,11 +31,11 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 WHOLE = re.compile(r"-?\d+", re.ASCII)
 RUPIAH = re.compile(r"(?:(-)Rp|Rp(-)?)(\d+|\d{1,3}(?:\.\d{3})+)", re.ASCII)
 GROUPED_RUPIAH = re.compile(r"Rp\d{1,3}(?:\.\d{3})*", re.ASCII)
-DIGITS_MAX = 30  # past this a whole number is no amount of money; and int() of a million digits takes minutes
+DIGITS_MAX = 30  # a longer number is not an amount of money; and int() of a million digits takes minutes
 AMOUNT_MAX = 2**62
-ID_DIGITS_MAX = 15  # of an id that came as a number
+ID_DIGITS_MAX = 15  # of an id delivered as a number
 
-# Plain writing, as Arrow's regular expressions have it, and the ISO 8601 that it is turned into.
+# The plain spellings as Arrow's regular expressions, and the ISO 8601 that each is converted to.
 PLAIN_ISO8601 = r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)\z"
 PLAIN_DATES = {
     "YYYY-MM-DD HH:MM:SS": (r"^(20\d\d)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)\z", r"\1-\2-\3T\4:\5:\6"),
@@ -50,23 +50,24 @@ PLAIN_RUPIAH = r"^Rp\d{1,3}(\.\d{3}){0,3}\z"
 
 
 def text_of(column: Column) -> pa.StringArray:
-    """The column as delivered, as text; nothing is an empty text."""
+    """Return a column as delivered, as text; a missing value is an empty text."""
     if isinstance(column, pa.Array):
         return column
     return pa.array(["" if value is None else str(value) for value in column], pa.string())
 
 
 def is_number(column: Column) -> pa.BooleanArray:
-    """Which values came as numbers, not as text."""
+    """Return which values were delivered as numbers instead of text."""
     if isinstance(column, pa.Array):
         return pa.repeat(pa.scalar(False), len(column))
     return pa.array([isinstance(value, Number) or type(value) is int for value in column], pa.bool_())
 
 
 def ids(column: Column) -> tuple[pa.StringArray, pa.BooleanArray]:
-    """Return transaction ids as text, and which are malformed. Whole numbers of at most fifteen digits are those.
+    """Return transaction ids as text, and which of them are malformed.
 
-    A longer number may have lost digits where it was written, and be another purchase's.
+    An id delivered as a whole number of at most fifteen digits is those digits. A longer number may have lost digits
+    when it was written, and so name another purchase.
     """
     if isinstance(column, pa.Array):
         return column, pa.repeat(pa.scalar(False), len(column))
@@ -84,14 +85,14 @@ def _id(value: Any) -> tuple[str, bool]:
 
 
 def events(column: Column, platform: Platform) -> pa.StringArray:
-    """`PAID`, `CANCELLED`, `REFUNDED`, or nothing for a word that the platform does not have."""
+    """Return the canonical events (`platforms.EVENTS`), null for a word that the platform does not have."""
     words = pa.array(platform.events.keys(), pa.string())
     meanings = pa.array(platform.events.values(), pa.string())
     return meanings.take(pc.index_in(_texts(column), value_set=words))
 
 
 def instants(column: Column, platform: Platform) -> pa.TimestampArray:
-    """Instants in microseconds, UTC; nothing where a value is no time of the platform's form."""
+    """Return instants in microseconds UTC, null for a value that is not a time in the platform's form."""
     form = platform.occurred_at["form"]
     if form == "epoch_ms":
         plain = pc.multiply(_wholes(column), 1000)
@@ -106,7 +107,7 @@ def instants(column: Column, platform: Platform) -> pa.TimestampArray:
 
 
 def amounts(column: Column, platform: Platform) -> tuple[pa.Int64Array, int]:
-    """Whole rupiah, nothing where a value is not of the exact form; and what the column adds up to as delivered."""
+    """Return whole rupiah, null for a value that is not in the exact form, and the sum of the column as delivered."""
     form, width = platform.amount_idr["form"], platform.amount_idr.get("width")
     if form == "number":
         plain = _wholes(column)
@@ -145,19 +146,19 @@ def _matching(texts: pa.StringArray, pattern: str) -> pa.StringArray:
 def _cast(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
     try:
         return texts.cast(kind)
-    except pa.ArrowInvalid:  # there is a 30 February among them: the exact reading tells which
+    except pa.ArrowInvalid:  # e.g. a 30 February: the exact reading finds it
         return pa.nulls(len(texts), kind)
 
 
 def _in_zone(local: pa.TimestampArray, zone: str) -> pa.TimestampArray:
     try:
         return pc.assume_timezone(local, zone)
-    except pa.ArrowInvalid:  # an hour that the clocks skip or repeat is among them
+    except pa.ArrowInvalid:  # an hour that the clocks skip or repeat
         return pa.nulls(len(local), pa.timestamp("us", zone))
 
 
 def _completed(plain: pa.Int64Array, column: Column, exact: Callable[[Any], int | None]) -> pa.Int64Array:
-    """The plain values, and the exact reading of all others."""
+    """Return the plain values, completed by the exact reading of all others."""
     if not plain.null_count:
         return plain
     is_left = plain.is_null()
@@ -172,7 +173,7 @@ def _completed(plain: pa.Int64Array, column: Column, exact: Callable[[Any], int 
 
 
 def microseconds_of(platform: Platform) -> Callable[[Any], int | None]:
-    """How this platform's times are read: microseconds since 1970 UTC, or nothing where the value is no time."""
+    """Return the platform's reading of a time: microseconds since 1970 UTC, or None if the value is not a time."""
     form = platform.occurred_at["form"]
     if form == "iso8601":
         return _iso8601
@@ -221,7 +222,7 @@ def _microseconds(instant: datetime) -> int | None:
 
 
 def amount_of(platform: Platform) -> Callable[[Any], tuple[int | None, bool]]:
-    """How this platform's amounts are read: the whole number that counts in totals, and whether it is in exact form."""
+    """Return the platform's reading of an amount: the whole number for totals, and whether it is in the exact form."""
     form = platform.amount_idr["form"]
     width = platform.amount_idr.get("width")
     if form == "number":
@@ -238,15 +239,15 @@ def amount_of(platform: Platform) -> Callable[[Any], tuple[int | None, bool]]:
 
 
 def _number(value: Any) -> tuple[int | None, bool]:
-    """A JSON number or number cell that equals a whole number, however it is written (5e5, 500000.0)."""
+    """Return the whole number that a JSON number or number cell equals, in any spelling (5e5, 500000.0)."""
     if not isinstance(value, Number):
         return None, False
     if WHOLE.fullmatch(value) and len(value) <= DIGITS_MAX:
         return int(value), True
-    if not NUMBER.fullmatch(value):  # of Decimal's own forms some are no number elsewhere: 1_000, other scripts' digits
+    if not NUMBER.fullmatch(value):  # Decimal also accepts 1_000 and the digits of other scripts
         return None, False
     number = Decimal(value)
-    # Not a float: that would take 5000.00000000000001 for whole, and lose the digits of a large one.
+    # Not a float, which would read 5000.00000000000001 as whole and lose the digits of a large number.
     if number.adjusted() < DIGITS_MAX and number == number.to_integral_value():
         return int(number), True
     return None, False

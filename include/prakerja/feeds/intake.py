@@ -1,4 +1,4 @@
-"""Taking in: every delivery that has arrived and is not yet known, checked, judged, and loaded or rejected."""
+"""The intake: each new delivery is checked, validated, and loaded or rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from prakerja.feeds import canonical, readers
 from prakerja.feeds import delivery as deliveries
 from prakerja.feeds.canonical import Rows
 from prakerja.feeds.delivery import Delivery
-from prakerja.feeds.ledger import Entry, Judged, Waiver, load, record
+from prakerja.feeds.ledger import Entry, ValidatedRows, Waiver, load, record
 from prakerja.landing import OpenedFile, RejectedError, StorageError, landing_zone
 from prakerja.platforms import Platform
 from prakerja.programme import programme
@@ -33,35 +33,35 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Intake:
-    """What one intake did: a line per accepted and per rejected delivery, and what was not understood."""
+    """The result of an intake: the accepted deliveries, and a line for each rejected one and each unexpected file."""
 
     accepted: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
 
 
 def waiting_platforms(active: Sequence[str]) -> list[str]:
-    """The platforms to look at: the active ones, and whatever else lies in the landing zone (no folder is skipped)."""
+    """Return the active platforms and every other folder of the landing zone, so that no folder is skipped."""
     return sorted({*active, *deliveries.feed_folders(Settings.from_environment().landing)})
 
 
 def has_arrived(slug: str, business_date: date) -> bool:
-    """Whether some delivery of this platform and business date is complete on the landing zone."""
+    """Whether the landing zone has a complete delivery of this platform and business date."""
     day = landing_zone(Settings.from_environment().landing) / "feeds" / slug / business_date.isoformat()
     return day.is_dir() and any((folder / "manifest.json").is_file() for folder in day.iterdir())
 
 
 def has_news(slug: str, business_date: date) -> bool:
-    """Whether something lies there for a platform's business date that was not looked at: one folder is listed."""
+    """Whether the landing zone has an unexamined delivery of a platform's business date. Lists one folder."""
     found, _ = deliveries.survey(Settings.from_environment().landing, slug, business_date)
     known = _known(slug)
     return any(not _is_known(delivery, known[business_date, delivery.revision]) for delivery in found)
 
 
 def take_in(slug: str, as_of: date, *, is_replay: bool = False) -> Intake:
-    """Take in what has arrived of one platform by the WIB day `as_of`, whatever its business date, oldest first.
+    """Take in the new deliveries of one platform that arrived by the WIB day `as_of`, oldest first.
 
-    In a replay a delivery arrives on the day that it was generated; otherwise, all that lies there has. Twice is once:
-    a known delivery is passed over, and two intakes of a platform at once take turns.
+    In a replay a delivery arrives on the day on which it was generated; otherwise all that are there have arrived.
+    Safe to repeat: a known delivery is skipped, and concurrent intakes of a platform wait for each other.
     """
     intake = Intake()
     with warehouse.exclusive(f"intake {slug}"):
@@ -79,16 +79,16 @@ def take_in(slug: str, as_of: date, *, is_replay: bool = False) -> Intake:
                     continue
                 altered = True
             elif _is_known(delivery, earlier):
-                continue  # rejected before, and nothing has been mended since
+                continue  # rejected before and not repaired since
             try:
                 entry = _examine(delivery, as_of, altered=altered)
             except StorageError as fault:
-                storage = fault  # the others may be readable; then the task fails, and is tried again
+                storage = fault  # the others may be readable; the task then fails and is retried
                 continue
             except TransientError:
                 raise
             except Exception as defect:
-                # One that we cannot take in keeps nobody else out. Its error's own text may quote a row.
+                # A defect in one delivery must not keep out the others. Its message may quote a row: report its type.
                 kind = str(defect) if isinstance(defect, PrakerjaError) else type(defect).__name__
                 intake.rejected.append(f"{delivery.name}: could not be taken in ({kind}): this is a defect, report it")
                 log.error("%s", intake.rejected[-1])
@@ -130,23 +130,23 @@ def take_in(slug: str, as_of: date, *, is_replay: bool = False) -> Intake:
 
 
 def accept(slug: str, business_date: date, waiver: Waiver, as_of: date) -> Entry:
-    """Take in a day's delivery that was rejected for its quarantine bound alone: a person answers for it.
+    """Accept a delivery that was rejected only for its quarantine bound. A person answers for it.
 
-    Raises `PrakerjaError` where there is none, or where what lies there is no longer what was rejected.
+    Raise `PrakerjaError` if there is none, or if the stored files are no longer those that were rejected.
     """
     where = f"{slug} {business_date}"
     with warehouse.exclusive(f"intake {slug}"):
         with warehouse.transaction() as connection:
             found = warehouse.rows(connection, "feeds/find_over_bound", platform=slug, business_date=business_date)
         if not found:
-            raise PrakerjaError(f"{where}: no delivery waits for it that was rejected for its quarantine bound")
+            raise PrakerjaError(f"{where}: no delivery was rejected for its quarantine bound")
         for delivery in deliveries.survey(Settings.from_environment().landing, slug)[0]:
             is_it = (delivery.business_date, delivery.revision) == (business_date, found[0]["revision"])
             if is_it and _fingerprint(delivery, delivery.file_mark()) == found[0]["fingerprint"]:
                 entry = _examine(delivery, as_of, waiver=waiver)
                 break
         else:
-            raise PrakerjaError(f"{where}: what was rejected no longer lies there: run platform_feeds first")
+            raise PrakerjaError(f"{where}: the rejected files have changed: run platform_feeds first")
     if entry.status == "rejected":
         raise PrakerjaError(f"{delivery.name}: {entry.reason}: {entry.detail}")
     return entry
@@ -161,16 +161,16 @@ def _known(slug: str) -> dict[tuple[date, int], list[Any]]:
 
 
 def _is_known(delivery: Delivery, earlier: list[Any]) -> bool:
-    """Whether a delivery was looked at as it lies there."""
+    """Whether a delivery was already examined in its present form."""
     return bool(earlier) and any(row["fingerprint"] == _fingerprint(delivery, delivery.file_mark()) for row in earlier)
 
 
 def _is_altered(delivery: Delivery, earlier: list[Any]) -> bool:
-    """Whether an accepted revision now declares another file: the same file again is no news, another is a breach."""
+    """Whether an accepted revision declares another file than it did. The same file again changes nothing."""
     declared = delivery.declared_sha256()
     known = {row["sha256"] for row in earlier if row["status"] == "accepted"}
-    seen = {row["fingerprint"] for row in earlier}
-    return declared not in known and _fingerprint(delivery, "altered") not in seen
+    examined = {row["fingerprint"] for row in earlier}
+    return declared not in known and _fingerprint(delivery, "altered") not in examined
 
 
 def _fingerprint(delivery: Delivery, mark: str) -> str:
@@ -178,8 +178,8 @@ def _fingerprint(delivery: Delivery, mark: str) -> str:
 
 
 def _examine(delivery: Delivery, as_of: date, *, altered: bool = False, waiver: Waiver | None = None) -> Entry:
-    """Check, judge and load one delivery; gives it as recorded."""
-    # Marked before it is read: what changes meanwhile is then looked at again.
+    """Check, validate and load or reject one delivery; return its recorded entry."""
+    # Marked before it is read: if the file changes meanwhile, it is examined again.
     mark = "altered" if altered else delivery.file_mark()
     entry = Entry(
         delivery.platform,
@@ -203,7 +203,7 @@ def _examine(delivery: Delivery, as_of: date, *, altered: bool = False, waiver: 
                 _read(file, platform, rows, entry)
             with warehouse.transaction("ingest") as connection:
                 usual = _usual_rows(connection, platform, entry, as_of)
-                load(connection, entry, _judged(rows, platform, entry, usual, is_bounded=waiver is None), waiver)
+                load(connection, entry, _validate(rows, platform, entry, usual, is_bounded=waiver is None), waiver)
     except RejectedError as rejection:
         entry.status, entry.reason, entry.detail = "rejected", rejection.reason, rejection.detail
         entry.loaded = entry.quarantined = entry.duplicates = 0
@@ -214,14 +214,14 @@ def _examine(delivery: Delivery, as_of: date, *, altered: bool = False, waiver: 
 
 
 def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> None:
-    """Lay the file's rows aside, and hold them against manifest and trailer. Raises `RejectedError`."""
+    """Store the file's rows and check their totals. Raise `RejectedError` if manifest or trailer disagree."""
     reading, amount = readers.read(file, platform), 0
     with contextlib.closing(reading.batches):
         for batch in reading.batches:
             table, adds = canonical.canonical(batch, platform)
             rows.add(table)
             amount += adds
-            if entry.rows is not None and rows.count > entry.rows:  # however many more there are
+            if entry.rows is not None and rows.count > entry.rows:  # however many rows follow
                 raise RejectedError("row_count_mismatch", f"expected {entry.rows} rows, found at least {rows.count}")
     if reading.extra_columns:
         log.warning(
@@ -242,7 +242,7 @@ def _read(file: OpenedFile, platform: Platform, rows: Rows, entry: Entry) -> Non
 
 
 def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Entry, as_of: date) -> int | None:
-    """The median rows of the platform's last weeks; nothing where these are too few days, or rows, to say anything."""
+    """Return the median rows of the platform's last weeks, or None if too few days or rows make it meaningless."""
     (history,) = warehouse.rows(
         connection,
         "feeds/usual_rows",
@@ -251,35 +251,40 @@ def _usual_rows(connection: warehouse.Connection, platform: Platform, entry: Ent
         before=entry.business_date,
         as_of=as_of,
     )
-    says_something = history["days"] >= platform.volume.days_least and history["rows"] >= platform.volume.rows_least
-    return int(history["rows"]) if says_something else None
+    is_meaningful = history["days"] >= platform.volume.days_least and history["rows"] >= platform.volume.rows_least
+    return int(history["rows"]) if is_meaningful else None
 
 
-def _judged(rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, is_bounded: bool) -> Iterator[Judged]:
-    """The rows as they are judged; completes the entry's counts. Raises `RejectedError` over the quarantine bound."""
+def _validate(
+    rows: Rows, platform: Platform, entry: Entry, usual: int | None, *, is_bounded: bool
+) -> Iterator[ValidatedRows]:
+    """Yield the rows as they are validated, then complete the entry's counts.
+
+    Raise `RejectedError` if more rows are quarantined than the bound allows.
+    """
     from prakerja.feeds import expectations
 
-    judge = expectations.Judge(platform, entry.business_date)
+    validator = expectations.DeliveryValidator(platform, entry.business_date)
     share = Fraction(str(programme().feeds.quarantined_share_max))  # exact: 5 of 100 is not more than 5 %
     distinct, is_over = 0, False
-    for table in rows.judgeable():
-        reasons = judge.judge(table)
+    for table in rows.distinct():
+        reasons = validator.validate_rows(table)
         distinct += len(table)
         entry.quarantined += len(reasons)
         is_over = is_bounded and entry.quarantined > share * rows.count
-        if not is_over:  # past the bound, only the counts are wanted
+        if not is_over:  # over the bound, only the counts matter
             is_bad = np.zeros(len(table), np.bool_)
             is_bad[list(reasons)] = True
-            yield Judged(
+            yield ValidatedRows(
                 table.filter(pa.array(~is_bad)),
                 table.filter(pa.array(is_bad)),
                 [reasons[at] for at in sorted(reasons)],
                 platform.layout in ("json", "jsonl"),
             )
     if usual is not None:
-        judge.judge_volume(rows.count, usual)
+        validator.validate_volume(rows.count, usual)
     entry.loaded, entry.duplicates = distinct - entry.quarantined, rows.count - distinct
-    entry.quarantined_by_reason, entry.verdict = dict(sorted(judge.counts.items())), judge.summary
+    entry.quarantined_by_reason, entry.verdict = dict(sorted(validator.counts.items())), validator.summary
     if is_over:
         raise RejectedError(
             "quarantine_bound_exceeded",

@@ -1,4 +1,4 @@
-"""The ledger: a judged delivery into the warehouse, whole or not at all, by COPY."""
+"""The ledger: load a validated delivery into the warehouse by COPY, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Entry:
-    """A delivery as it is recorded: what was declared, what became of it."""
+    """A delivery as recorded: what its manifest declared, and the result of its intake."""
 
     platform: str
     business_date: date
@@ -46,7 +46,7 @@ class Entry:
 
 
 def record(connection: Connection, entry: Entry, delivery_id: int | None = None) -> None:
-    """Write the delivery's row."""
+    """Insert the delivery's row."""
     parameters = vars(entry) | {
         "delivery_id": _next_delivery_id(connection) if delivery_id is None else delivery_id,
         "quarantined_by_reason": json.dumps(entry.quarantined_by_reason, sort_keys=True),
@@ -61,17 +61,17 @@ def _next_delivery_id(connection: Connection) -> int:
 
 @dataclass(frozen=True)
 class Waiver:
-    """A person who answers for a delivery over its quarantine bound, and why."""
+    """A person who answers for a delivery over its quarantine bound, and the reason."""
 
     accepted_by: str
     because: str
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Some rows of a delivery in the canonical columns: the good ones, and the bad ones with each one's reasons.
+class ValidatedRows:
+    """Several rows of a delivery in the canonical columns: the good ones, and the bad ones with their reasons.
 
-    `is_json`: an unreadable one's text is JSON, or was meant to be.
+    `is_json` says that the text of an unreadable row is meant as JSON.
     """
 
     good: pa.Table
@@ -80,15 +80,17 @@ class Judged:
     is_json: bool
 
 
-def load(connection: Connection, entry: Entry, judged: Iterable[Judged], waiver: Waiver | None = None) -> None:
-    """Load an accepted delivery's rows as they are judged, then record it (`entry` may be completed meanwhile).
+def load(
+    connection: Connection, entry: Entry, validated: Iterable[ValidatedRows], waiver: Waiver | None = None
+) -> None:
+    """Load an accepted delivery's rows as they are validated, then record it. `entry` may be completed meanwhile.
 
-    While the server takes in some rows, the next are judged: a second thread has the connection until both are done.
+    A second thread uses the connection to load rows while the next are validated.
     """
     delivery_id = _next_delivery_id(connection)
     with ThreadPoolExecutor(1) as loader:
         loading: Future[None] | None = None
-        for rows in judged:
+        for rows in validated:
             data = CopyData.from_records("transactions", _transactions(rows.good, delivery_id))
             bad = CopyData.from_records("quarantine", _quarantine(rows, delivery_id))
             if loading is not None:
@@ -109,7 +111,7 @@ def _copy(connection: Connection, *tables: CopyData) -> None:
 
 
 def _transactions(good: pa.Table, delivery_id: int) -> pa.Table:
-    # As text without a zone: writing zoned instants takes five times as long.
+    # Written as text without a zone: zoned instants take five times as long.
     instants = good["occurred_at"].cast(pa.timestamp("us")).cast(pa.string())
     table = pa.table(
         {
@@ -124,10 +126,10 @@ def _transactions(good: pa.Table, delivery_id: int) -> pa.Table:
             "voucher_code": good["voucher_code"],
         }
     )
-    return table.sort_by("card_number")  # the index takes neighbours in a third of the time
+    return table.sort_by("card_number")  # the index inserts sorted cards in a third of the time
 
 
-def _quarantine(rows: Judged, delivery_id: int) -> pa.Table:
+def _quarantine(rows: ValidatedRows, delivery_id: int) -> pa.Table:
     delivered: list[dict[str, str]] = []
     might_be: list[Ranges] = []
     for row in rows.bad.drop_columns(["occurred_at"]).to_pylist():

@@ -1,4 +1,4 @@
-"""The feeds as a table: every delivery that was looked at, and the days that owe one."""
+"""The feeds as a table: every examined delivery, and the missing ones."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from prakerja.settings import WIB
 def list_deliveries(
     platform: str | None = None, first: date | None = None, last: date | None = None
 ) -> list[dict[str, Any]]:
-    """One mapping per delivery, oldest first, of a platform and some business dates or of all.
+    """Return one mapping per delivery, oldest first, of a platform and a range of business dates, or of all.
 
-    `platform`, `business_date`, `revision`, `status` (`accepted` or `rejected`), `reason`, counts; `is_in_force` tells
-    the revision that counts of a restated day; `data_docs` is the page of its validation result, where it was judged.
+    Its keys are `platform`, `business_date`, `revision`, `status` (`accepted` or `rejected`), `reason` and counts.
+    `is_in_force` marks the revision in force; `data_docs` is the page of its validation result, or None.
     """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "feeds/list_deliveries", platform=platform, first_date=first, last_date=last)
     deliveries, site = [], data_docs.folder()
     for row in rows:
         delivery = dict(row)
-        page = str(site / data_docs.page_of(row)) if delivery.pop("is_judged") else None
+        page = str(site / data_docs.page_of(row)) if delivery.pop("is_validated") else None
         del delivery["delivery_id"]
         dates = {name: row[name].isoformat() for name in ("business_date", "arrived_on", "recorded_at")}
         deliveries.append(delivery | dates | {"data_docs": page})
@@ -40,10 +40,10 @@ def list_quarantine(
     *,
     is_masked: bool = True,
 ) -> list[dict[str, Any]]:
-    """One mapping per quarantined row in force: where it stands, its reasons, and its values as delivered.
+    """Return one mapping per quarantined row in force: its place, its reasons, and its values as delivered.
 
-    Masked, each run of four digits or more shows its last four, and an unreadable row nothing else: enough to tell two
-    apart and to see the damage, too little to know a person by.
+    A masked value shows the last four digits of its numbers, and an unreadable row only its length: enough to see the
+    damage, too little to identify a person.
     """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(
@@ -65,10 +65,11 @@ def list_quarantine(
 
 
 def list_differences(platform: str, on: date, most: int) -> list[dict[str, Any]]:
-    """One mapping per row in which a revision of a business date differs from the one before, masked, `most` at most.
+    """Return one masked mapping per row in which a revision of a business date differs from the previous one.
 
-    The latest revision's come first. `revision`, `revision_before`, `change` (`added`, `vanished` or `changed`),
-    `event`, `transaction_id`, and `before` and `now`: the row's values, of a changed one those that differ.
+    At most `most` rows, those of the latest revision first. Its keys are `revision`, `revision_before`, `change`
+    (`added`, `vanished` or `changed`), `event`, `transaction_id`, and `before` and `now`: the row's values, or those
+    that differ if it changed.
     """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "feeds/list_differences", platform=platform, business_date=on, most=most)
@@ -79,7 +80,7 @@ def list_differences(platform: str, on: date, most: int) -> list[dict[str, Any]]
         if row["change"] == "changed":
             changed = [field for field in now if row[field] != row[f"{field}_before"]]
             before = {field: before[field] for field in changed}
-            # Two numbers may end alike.
+            # Two numbers may end in the same four digits.
             now = {field: now[field] + (" (another)" if now[field] == before[field] else "") for field in changed}
             if row["is_other_voucher"]:
                 now["voucher_code"] = "(another)"
@@ -104,16 +105,16 @@ def _masked(row: Any, side: str) -> dict[str, str]:
     return {field: mask(field, value) for field, value in values.items()}
 
 
-#: What may be a card, a NIK or a phone.
+#: A number that may be a card, a NIK or a phone.
 NUMBER_OF_SOMEBODY = re.compile(r"\d{12,}|\d{4}[ .-]\d{4}[ .-]\d{4}")
 
-#: What says nothing about a person, and is needed to see what is wrong.
+#: The fields that identify nobody and show what is wrong.
 UNMASKED = ("event", "occurred_at", "amount_idr")
 
 
 def mask(field: str, value: str) -> str:
-    """A delivered value without what would tell whose it is."""
-    if field in UNMASKED and not NUMBER_OF_SOMEBODY.search(value):  # where columns were mixed up, a card stands there
+    """Return a delivered value without what could identify a person."""
+    if field in UNMASKED and not NUMBER_OF_SOMEBODY.search(value):  # if columns were mixed up, it may hold a card
         return value
     if field == "raw":
         return f"({len(value)} characters)"
@@ -121,13 +122,13 @@ def mask(field: str, value: str) -> str:
 
 
 def count_unmatched() -> int:
-    """Distinct cards in force that stand in no loaded roster; a roster loaded later may still have them."""
+    """Return the number of distinct cards in force that no loaded roster has. A later roster may have them."""
     with warehouse.transaction() as connection:
         return int(warehouse.execute(connection, "feeds/count_unmatched", as_of="infinity").scalar_one())
 
 
 def day_status(platform: str, day: date, deliveries: list[dict[str, Any]], *, is_owed: bool) -> str:
-    """The status of a platform's business date, from its deliveries: the word that the table shows."""
+    """Return the status of a platform's business date in one word, from its deliveries."""
     known = platforms().get(platform)
     if not deliveries and known is not None and not known.is_active_on(day):
         return "not active"

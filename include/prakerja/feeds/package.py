@@ -1,7 +1,7 @@
-"""The package of a workbook: parts in a ZIP archive, named and related as ECMA-376, part 2 (OPC) has it.
+"""The package of a workbook: parts in a ZIP archive, named and related as in ECMA-376, part 2 (OPC).
 
-Whoever else opens the archive must see the same parts: what could be seen otherwise is refused. Part names are compared
-as OPC does, without case and percent-encoding; a backslash is a slash, as for the software that writes one.
+Every program that opens the archive must see the same parts: an ambiguous archive is refused. Part names are compared
+as in OPC, without case and percent-encoding; a backslash counts as a slash, as it does for programs that write one.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from prakerja import landing
 from prakerja.landing import RejectedError
 
 PARTS_MAX = 10_000
-SMALL_PART_MAX = 8 << 20  # of every part but the sheet and its texts
+SMALL_PART_MAX = 8 << 20  # of each part except the sheet and its texts
 BLOCK_BYTES = 256 << 10
 TOKEN_BYTES_MAX = 4 << 20  # of a comment, or a tag
-SPACE_MAX = 1000  # of a namespace's name, which each of its elements is handed out with
+SPACE_MAX = 1000  # of a namespace's name, which the parser repeats for each of its elements
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 LOCAL_SIGNATURE, END_SIGNATURE, END_64_SIGNATURE = b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06"
 DIRECTORY = struct.Struct("<HLL")  # of the end record: the directory's entries, bytes and place
 END_BYTES = 22
 IS_ENCRYPTED, HAS_DESCRIPTOR = 0x1, 0x8
-UNKNOWN_SIZE, UNKNOWN_COUNT = 0xFFFFFFFF, 0xFFFF  # it is in the ZIP64 fields
+UNKNOWN_SIZE, UNKNOWN_COUNT = 0xFFFFFFFF, 0xFFFF  # the value is in the ZIP64 fields
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
-#: Of relationship types, in transitional and in strict workbooks.
+#: The prefixes of relationship types in transitional and in strict workbooks.
 OFFICE = (
     "http://schemas.openxmlformats.org/officeDocument/2006/relationships/",
     "http://purl.oclc.org/ooxml/officeDocument/relationships/",
@@ -42,28 +42,28 @@ OFFICE = (
 
 
 class Handlers:
-    """What a part's parser calls: elements are named `namespace name`, attributes are [name, value, ...]."""
+    """Callbacks of a part's parser. Elements are named `namespace name`, attributes are [name, value, ...]."""
 
     def start(self, name: str, attributes: list[str]) -> None:
-        """Take an element's start."""
+        """Called at the start of an element."""
 
     def end(self, name: str) -> None:
-        """Take an element's end."""
+        """Called at the end of an element."""
 
     def text(self, text: str) -> None:
-        """Take some of an element's text."""
+        """Called with a piece of an element's text."""
 
 
 @dataclass(frozen=True)
 class Relationship:
-    """A part's relationship to another: its type, and the normal name of the part; None for what lies outside."""
+    """A relationship of a part: its type, and the normalized name of its target, None if it is outside the package."""
 
     type: str
     part: str | None
 
 
 class Package:
-    """An opened package. Whatever is wrong with it raises `RejectedError`."""
+    """An opened package. Raise `RejectedError` if it is damaged or ambiguous."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self._name = name
@@ -82,7 +82,7 @@ class Package:
             self._parts = _parts(entries)
 
     def has(self, part: str) -> bool:
-        """Return whether there is a part of this normal name."""
+        """Whether there is a part with this normalized name."""
         return part in self._parts
 
     def parse(self, part: str, handlers: Handlers) -> None:
@@ -93,12 +93,12 @@ class Package:
             pass
 
     def parsed(self, part: str, handlers: Handlers) -> Iterator[bytes]:
-        """Parse a part's XML block by block; yield each block once it is parsed."""
+        """Parse a part's XML in blocks; yield each block after it is parsed."""
         if part not in self._parts:
             raise self.undecodable()
         parser, taken = _parser(handlers, self.undecodable), 0
         with self._translate_damage(), self._archive.open(self._parts[part]) as opened:
-            # A generator's caller raises what it likes, which is not told as ours.
+            # An error that the caller raises at `yield` must not be translated: only reading is in this block.
             blocks = iter(lambda: opened.read(BLOCK_BYTES), b"")
             while True:
                 block = next(blocks, b"")
@@ -106,21 +106,21 @@ class Package:
                 if not block:
                     return
                 taken += len(block)
-                if taken - parser.CurrentByteIndex > TOKEN_BYTES_MAX:  # each block has it begin with this one again
-                    raise RejectedError(
-                        "too_large", f"{self._name}: its part {part} has a comment, or a tag, without end"
-                    )
+                if (
+                    taken - parser.CurrentByteIndex > TOKEN_BYTES_MAX
+                ):  # the parser would scan it from its start with each block
+                    raise RejectedError("too_large", f"{self._name}: its part {part} has an endless comment or tag")
                 yield block
 
     def relationships(self, part: str = "") -> dict[str, Relationship]:
-        """Return the relationships of a part, or of the whole package, by their ids."""
+        """Return the relationships of a part, or of the package itself, by id."""
         folder, file = posixpath.split(part)
         found = _Relationships(folder, self.undecodable)
         self.parse(posixpath.join(folder, "_rels", f"{file}.rels"), found)
         return found.by_id
 
     def related(self, relationships: dict[str, Relationship], kind: str) -> str | None:
-        """Return the one part that is related as `kind`, or None."""
+        """Return the one part with a relationship of this kind, or None."""
         parts = {
             each.part for each in relationships.values() if each.type in tuple(f"{office}{kind}" for office in OFFICE)
         }
@@ -128,13 +128,13 @@ class Package:
             raise self.undecodable()
         return parts.pop() if parts else None
 
-    def undecodable(self, why: str = "is no XLSX file, or is damaged") -> RejectedError:
-        """Return the rejection of this file."""
+    def undecodable(self, why: str = "is not an XLSX file, or is damaged") -> RejectedError:
+        """Return the rejection of this file, to be raised."""
         return RejectedError("file_undecodable", f"{self._name} {why}")
 
     @contextmanager
     def _translate_damage(self, *damages: type[Exception]) -> Iterator[None]:
-        """Tell what the archive's and the XML's parsers raise (and `damages`) as a rejection; no other defect."""
+        """Translate the errors of the archive's and the XML's parsers, and `damages`, into a rejection."""
         try:
             yield
         except expat.ExpatError:
@@ -158,17 +158,17 @@ class _Relationships(Handlers):
         if name in self.by_id or not name or len(self.by_id) >= PARTS_MAX:
             raise self._undecodable()
         is_outside = given.get("TargetMode", "Internal") != "Internal"
-        part = None if is_outside else _normal(target if target.startswith("/") else f"{self._folder}/{target}")
+        part = None if is_outside else _normalize(target if target.startswith("/") else f"{self._folder}/{target}")
         self.by_id[name] = Relationship(given.get("Type", ""), part)
 
 
 def pairs(attributes: list[str]) -> dict[str, str]:
-    """Return attributes by name, from [name, value, ...]."""
+    """Return attributes by name from [name, value, ...]."""
     return dict(zip(attributes[::2], attributes[1::2], strict=True))
 
 
 def _parser(handlers: Handlers, undecodable: Callable[[str], RejectedError]) -> Any:
-    """Return a parser of UTF-8 that takes no document type: nothing declares an entity, or is fetched."""
+    """Return a UTF-8 parser that refuses document types, so that no entity is declared or fetched."""
 
     def declared(_: str, encoding: str | None, __: int) -> None:
         if encoding is not None and encoding.lower() != "utf-8":
@@ -179,7 +179,7 @@ def _parser(handlers: Handlers, undecodable: Callable[[str], RejectedError]) -> 
 
     def names(_: str | None, space: str | None) -> None:
         if space and len(space) > SPACE_MAX:
-            raise undecodable("holds a namespace without end")
+            raise undecodable("holds an endless namespace")
 
     parser = expat.ParserCreate("utf-8", " ")
     parser.StartNamespaceDeclHandler = names
@@ -198,7 +198,7 @@ def _parser(handlers: Handlers, undecodable: Callable[[str], RejectedError]) -> 
 
 
 def _require_one_end(data: bytes) -> None:
-    """An archive begins with an entry, and its one end record ends the file: nothing lies before or behind it."""
+    """Require that the archive begins with an entry and that its only end record ends the file."""
     end = data.rfind(END_SIGNATURE)
     if not data.startswith(LOCAL_SIGNATURE) or end < 0 or end + END_BYTES > len(data):
         raise zipfile.BadZipFile
@@ -207,7 +207,7 @@ def _require_one_end(data: bytes) -> None:
 
 
 def _require_one_directory(data: bytes, entries: list[zipfile.ZipInfo], start: int) -> None:
-    """The end record, which older programs go by, leads to the directory that was read, as far as its fields reach."""
+    """Require that the end record, which older programs use, leads to the directory that was read."""
     said_count, said_size, said_start = DIRECTORY.unpack_from(data, data.rfind(END_SIGNATURE) + 10)
     if said_count not in (UNKNOWN_COUNT, len(entries)):
         raise zipfile.BadZipFile
@@ -217,7 +217,7 @@ def _require_one_directory(data: bytes, entries: list[zipfile.ZipInfo], start: i
 
 
 def _require_one_view(data: bytes, entries: list[zipfile.ZipInfo], end: int) -> None:
-    """Each entry's own header says what the directory says; no entry lies in another, or outside the directory."""
+    """Require that each entry's header agrees with the directory, and that no entry overlaps or is unlisted."""
     at = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < at or LOCAL_SIGNATURE in data[at : entry.header_offset]:
@@ -238,20 +238,20 @@ def _require_one_view(data: bytes, entries: list[zipfile.ZipInfo], end: int) -> 
 
 
 def _parts(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """Return the parts by their normal names: each name is one part's."""
+    """Return the parts by normalized name. Raise `BadZipFile` if two have the same one."""
     parts: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         if entry.filename.endswith("/") and not entry.file_size:
             continue  # a folder
-        name = _normal(entry.orig_filename)
+        name = _normalize(entry.orig_filename)
         if name in parts:
             raise zipfile.BadZipFile
         parts[name] = entry
     return parts
 
 
-def _normal(name: str) -> str:
-    """Return a part's name as it is compared. Raises `BadZipFile` for one that leaves the package, or is none."""
+def _normalize(name: str) -> str:
+    """Return a part's normalized name. Raise `BadZipFile` if it is empty or leads outside the package."""
     try:
         plain = unquote(name.replace("\\", "/"), errors="strict").replace("\\", "/").lower()
     except UnicodeDecodeError:

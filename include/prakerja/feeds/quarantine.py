@@ -1,4 +1,4 @@
-"""Which cards a quarantined row might be about: those recipients are held, never counted as not having bought."""
+"""The cards that a quarantined row might be about. Their recipients are held, never counted as without a purchase."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCIENTIFIC = re.compile(r"[+-]?(?=[.,]?\d)(\d*)(?:[.,](\d*))?[eE]([+-]?\d+)", re
 FINAL_ZEROS = re.compile(r"[.,]0+$")
 SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d{16}(?!\d)", re.ASCII)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-#: What spreadsheets and exports put around a number: quotes of every script, apostrophes, and `="..."`.
+#: Characters that spreadsheets and exports put around a number: quotes of every script, apostrophes, and `="..."`.
 AROUND_NUMBERS = {*"=＝\"'`´＂＇ʹʺʼʽ′″‵‶«»‹›‘’‚‛“”„‟⹂「」『』〝〞〟﹁﹂﹃﹄｢｣"}
 FIFTEEN = 15
 DIGITS_MAX = 1000  # of a number in scientific notation
@@ -26,22 +26,23 @@ WHOLE_DIGITS_MAX = 30  # of a number that might have been a card
 
 
 def cards_in(raw: str, *, is_json: bool) -> Ranges:
-    """Return every run of sixteen digits in an unreadable row, as it stands there and as JSON's escapes are read."""
+    """Return every run of sixteen digits in an unreadable row, in its text and with JSON's escapes resolved."""
     texts = [raw]
     if is_json:
         read = ESCAPED.sub(lambda found: chr(int(found[1], 16)), raw)
-        # Two halves make a character.
+        # Two escaped surrogates are one character.
         texts.append(read.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     runs = {int(run) for text in map(_plain_digits, texts) for run in SIXTEEN_DIGITS.findall(text)}
     return [(card, card) for card in sorted(runs)]
 
 
 def cards_like(text: str, *, is_number: bool) -> Ranges:
-    """Return the cards that a delivered card text might be.
+    """Return the cards that a delivered card text might stand for.
 
-    `1.23457E+15` might be every card that it rounds from; a number of sixteen digits or more every card with the same
-    first fifteen (spreadsheets keep no more); anything else the card that its digits are, lost zeros put back and spare
-    ones taken away, without final zeros behind a point or comma, and with them where they make sixteen.
+    `1.23457E+15` stands for every card that rounds to it; a number of sixteen digits or more for every card with the
+    same first fifteen, since spreadsheets keep no more. Any other text stands for the card with its digits: leading
+    zeros restored, surplus ones removed, without final zeros after a point or comma, or with them if that makes
+    sixteen digits.
     """
     text = "".join(character for character in _plain_digits(text) if not _is_around(character))
     if found := SCIENTIFIC.fullmatch(text):
@@ -78,11 +79,11 @@ def _same_first_fifteen(digits: str) -> tuple[int, int]:
 
 def _rounded_from(whole: str, fraction: str, power: str, *, is_number: bool) -> Ranges:
     if len(whole) + len(fraction) > DIGITS_MAX or len(power.lstrip("+-").lstrip("0")) > EXPONENT_DIGITS_MAX:
-        return []  # no number that anybody has written
+        return []  # no card is written like this
     exponent = int(power)
     mantissa, unit = int(whole + fraction), Fraction(10) ** (exponent - len(fraction))
     value = mantissa * unit
-    # Just below a power of ten the same number of digits is ten times finer: 1.00000E+15 is rounded from 9.999995E+14.
+    # Just below a power of ten the last digit is worth a tenth: 9.999995E+14 already rounds to 1.00000E+15.
     below = unit / 10 if str(mantissa).rstrip("0") == "1" else unit
     ranges = [(max(0, math.ceil(value - below / 2)), min(CARD_MAX, math.floor(value + unit / 2)))]
     if is_number and value.denominator == 1 and FIFTEEN < len(digits := str(int(value))) <= WHOLE_DIGITS_MAX:
@@ -101,5 +102,5 @@ def _merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def multirange(ranges: Iterable[tuple[int, int]]) -> str:
-    """Ranges as PostgreSQL's `int8multirange` writes them."""
+    """Return ranges in the text form of PostgreSQL's `int8multirange`."""
     return "{" + ",".join(f"[{low},{high + 1})" for low, high in ranges) + "}"

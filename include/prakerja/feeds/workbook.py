@@ -1,7 +1,7 @@
-"""The reader of XLSX deliveries: the cells of one sheet as the file holds them (ECMA-376, part 1: SpreadsheetML).
+"""Read XLSX deliveries: the cells of one sheet as stored (ECMA-376, part 1: SpreadsheetML).
 
-Nothing is computed, and no number becomes a float: a number cell is its digits. What the standard does not have, or two
-programs would see differently, is refused.
+Nothing is computed and no number becomes a float: a number cell is its digits. A workbook that breaks the standard, or
+that two programs would read differently, is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from prakerja import landing
 from prakerja.feeds.package import OFFICE, PARTS_MAX, Handlers, Package, pairs
-from prakerja.feeds.readers import (
+from prakerja.feeds.rows import (
     NO_CHARACTER,
     PLAIN_WHOLE_MAX,
     Batch,
@@ -24,18 +24,18 @@ from prakerja.feeds.readers import (
     ReadRow,
     batched,
     bounded,
-    positions_of,
+    find_positions,
 )
 from prakerja.landing import RejectedError
 from prakerja.platforms import FIELDS, Platform
 from prakerja.strict_csv import TEXT_BYTES_MAX, Source
 
-ROWS_MAX, COLUMNS_MAX = 1_048_576, 16_384  # a sheet has no more
-CELLS_MAX, SPAN_MAX = 10 * ROWS_MAX, 32 * ROWS_MAX  # cells that are there; rows times columns
-#: More than this would take all memory, or all time: unlike texts of a workbook; runs of texts, and elements of a sheet
-#: that are neither rows nor cells.
+ROWS_MAX, COLUMNS_MAX = 1_048_576, 16_384  # the bounds of a sheet
+CELLS_MAX, SPAN_MAX = 10 * ROWS_MAX, 32 * ROWS_MAX  # cells with content; rows times columns
+#: Bounds on memory and time: distinct texts of a workbook; runs of texts, and elements of a sheet that are neither rows
+#: nor cells.
 TEXTS_MAX, OTHERS_MAX = 4_000_000, 1_000_000
-PIECES_MAX = 256  # of a text, as the parser hands it out: some 16 MiB
+PIECES_MAX = 256  # of a text, as the parser delivers it: about 16 MiB
 OCCURRED_AT = FIELDS.index("occurred_at")
 SHEETS = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
@@ -47,13 +47,13 @@ LETTERS = re.compile(r"[A-Za-z]{1,3}")
 KINDS = ("s", "b", "e", "d")
 TRUTHS = {"0": "FALSE", "1": "TRUE", "false": "FALSE", "true": "TRUE"}
 WHOLE = re.compile(r"[0-9]{1,7}")
-#: XML has no control characters: SpreadsheetML writes `_x0007_`, and `_x005F_` for the underscore of such a text.
+#: XML has no control characters: SpreadsheetML escapes them as `_x0007_`, and a literal underscore as `_x005F_`.
 ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 XML_SPACE = " \t\r\n"
 
-# Dates: which number formats are some, and from when they count their days.
+# Dates: the number formats of dates, and the day from which they count.
 DATE_FORMATS = {*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)}
-IS_NO_DATE = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\]|General', re.IGNORECASE)
+NOT_A_DATE = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\]|General', re.IGNORECASE)
 ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 STYLES_MAX, CODE_MAX = 100_000, 1000  # cell styles; characters of a number format
 DATE_PARTS = re.compile("[dmyhs]", re.IGNORECASE)
@@ -66,7 +66,7 @@ DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?"
 
 
 def read_xlsx(stream: Source, platform: Platform, reading: Reading) -> Iterator[Batch]:
-    """Yield the rows of the platform's sheet. Raises `RejectedError`."""
+    """Yield the rows of the platform's sheet. Raise `RejectedError` if the workbook is damaged or ambiguous."""
     package = Package(stream.read(), platform.file)
     book = _Workbook(package)
     part = book.part_of(platform.sheet or "")
@@ -78,8 +78,8 @@ def read_xlsx(stream: Source, platform: Platform, reading: Reading) -> Iterator[
     def take_header(cells: dict[int, Any]) -> int:
         names = [str(cells.get(column) or "") for column in range(max(cells) + 1)]
         try:
-            positions.extend(positions_of(names, platform, reading))
-        except RejectedError as error:  # raised at the end: what else is wrong with the sheet is told first
+            positions.extend(find_positions(names, platform, reading))
+        except RejectedError as error:  # raised at the end: other faults of the sheet are reported first
             missing.append(error)
             return -1
         return positions[OCCURRED_AT]
@@ -89,7 +89,7 @@ def read_xlsx(stream: Source, platform: Platform, reading: Reading) -> Iterator[
     if missing:
         raise missing[0]
     if not positions:
-        positions_of([], platform, reading)
+        find_positions([], platform, reading)
 
 
 def _row(line: int, cells: dict[int, Any], positions: list[int]) -> ReadRow:
@@ -103,7 +103,7 @@ def _row(line: int, cells: dict[int, Any], positions: list[int]) -> ReadRow:
 
 
 class _Workbook(Handlers):
-    """A workbook's sheets, texts, and which of its styles are dates."""
+    """A workbook's sheets, its shared texts, and which of its styles are dates."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
@@ -125,7 +125,7 @@ class _Workbook(Handlers):
         self._path.append(element if space in SHEETS else "")
         if self._path == ["workbook", "workbookPr"]:
             if self._has_properties:
-                raise self._package.undecodable("has its properties twice")
+                raise self._package.undecodable("repeats its properties")
             self._has_properties = True
             if pairs(attributes).get("date1904", "0") in ("1", "true"):
                 self.counts_from = DAY_1904
@@ -133,7 +133,7 @@ class _Workbook(Handlers):
             given = pairs(attributes)
             sheet = given.get("name", "")
             if sheet.lower() in self._sheets or len(self._sheets) >= PARTS_MAX:
-                raise self._package.undecodable("has two sheets of one name, or too many")
+                raise self._package.undecodable("has two sheets with one name, or too many sheets")
             ids = [value for key, value in given.items() if key in SHEET_IDS]
             self._sheets[sheet.lower()] = sheet, ids[0] if len(ids) == 1 else ""
 
@@ -141,7 +141,7 @@ class _Workbook(Handlers):
         self._path.pop()
 
     def part_of(self, sheet: str) -> str | None:
-        """Return the part of a sheet by its name, or None. Raises `RejectedError`."""
+        """Return the part of the sheet with this name, or None. Raise `RejectedError` if the sheet has no part."""
         name, relationship = self._sheets.get(sheet.lower(), ("", ""))
         if name != sheet:
             return None
@@ -159,7 +159,7 @@ def _read_texts(package: Package, part: str) -> list[str]:
 
 
 class _Texts(Handlers):
-    """The texts that cells refer to by their number, each of its runs in one, without how it is pronounced."""
+    """The shared texts that cells refer to by number, with their runs joined and without phonetic hints."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
@@ -180,14 +180,14 @@ class _Texts(Handlers):
             self._others += 1
             if self._others > OTHERS_MAX:
                 raise RejectedError("too_large", f"more than {OTHERS_MAX:,} runs of texts")
-            # A text is in an item or in a run of it, and has nothing in it; how it looks, or is pronounced, is no text.
+            # A text is a leaf in an item or in one of its runs. Formatting and phonetic hints are not text.
             is_beside = path[1:2] == ["extLst"] or path[2:3] in (["rPh"], ["phoneticPr"]) or path[2:4] == ["r", "rPr"]
             if not (len(path) == 1 or is_beside or path[2:] in (["r"], ["r", "t"])):
-                raise self._package.undecodable("has texts with elements that no text has")
+                raise self._package.undecodable("has texts with unknown elements")
 
     def end(self, name: str) -> None:  # noqa: ARG002
         if len(self._path) == 2 and self._path[1] == "si":
-            self.found.append(_unescaped("".join(self._runs)))
+            self.found.append(_unescape("".join(self._runs)))
         self._path.pop()
 
     def text(self, text: str) -> None:
@@ -205,7 +205,7 @@ def _read_styles(package: Package, part: str) -> list[bool]:
 
 
 class _Styles(Handlers):
-    """The number formats of the workbook's own, and the format of each cell style."""
+    """The workbook's own number formats, and the format of each cell style."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
@@ -220,11 +220,11 @@ class _Styles(Handlers):
             self.formats.append(self._number(pairs(attributes).get("numFmtId", "0")))
             if len(self.formats) > STYLES_MAX:
                 raise RejectedError("too_large", f"more than {STYLES_MAX:,} styles")
-        elif self._path[1:] == ["numFmts", "numFmt"]:  # others are how conditions look, and no cell's
+        elif self._path[1:] == ["numFmts", "numFmt"]:  # other formats belong to conditional formatting, not to cells
             given = pairs(attributes)
             number, code = self._number(given.get("numFmtId", "")), given.get("formatCode", "")
             if self.codes.setdefault(number, code) != code or len(code) > CODE_MAX:
-                raise self._package.undecodable("has two number formats of one number, or one without end")
+                raise self._package.undecodable("has two number formats with one number, or an endless one")
 
     def end(self, name: str) -> None:  # noqa: ARG002
         self._path.pop()
@@ -236,22 +236,22 @@ class _Styles(Handlers):
 
 
 def _is_date(code: str) -> bool:
-    """Return whether a number format is of dates: by its first section, but quotes, colours and languages."""
-    plain = IS_NO_DATE.sub("", code).partition(";")[0]
+    """Whether a number format is of dates, by its first section without quotes, colours and languages."""
+    plain = NOT_A_DATE.sub("", code).partition(";")[0]
     return bool(DATE_PARTS.search(ELAPSED.sub("", plain))) and not ELAPSED.search(plain)
 
 
 # -- the sheet ---------------------------------------------------------------------------------------------------------
 
-#: Where a sheet's parser is: before its rows, among them, in a row, in a cell, in its value, in a text of its own, in a
-#: run of that, in the characters of one of these, or behind the rows.
+#: The states of a sheet's parser: before the rows, between them, in a row, in a cell, in its value, in its inline text,
+#: in a run of that, in the characters of one of these, or after the rows.
 BEFORE, ROWS, ROW, CELL, VALUE, INLINE, RUN, CHARACTERS, AFTER = range(9)
 
 
 class _Sheet(Handlers):
-    """The rows of a sheet that have a value, each with its line and its values by column (from 0).
+    """The non-empty rows of a sheet, each with its line and its values by column (from 0).
 
-    The first of them is the header, which `take_header` is given; it gives the column whose numbers may be dates.
+    The first is the header: `take_header` receives it and returns the column whose numbers may be dates.
     """
 
     def __init__(self, package: Package, book: _Workbook, take_header: Callable[[dict[int, Any]], int]) -> None:
@@ -270,7 +270,7 @@ class _Sheet(Handlers):
         self._handed_out, self._opened_max = 0, landing.opened_bytes_max()
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, Any]]]:
-        """Yield each row behind the header. Raises `RejectedError`."""
+        """Yield each row after the header. Raise `RejectedError` if the sheet is damaged."""
         for _ in self._package.parsed(part, self):
             yield from self._done
             self._done.clear()
@@ -307,7 +307,7 @@ class _Sheet(Handlers):
         elif where in (ROW, CELL, INLINE, RUN) and name in self._beside:
             self._skipped = 1
         else:
-            raise self._wrong("has a sheet with elements that no sheet has there")
+            raise self._wrong("has a sheet with elements in the wrong place")
 
     def end(self, name: str) -> None:  # noqa: ARG002
         where = self._where
@@ -340,7 +340,7 @@ class _Sheet(Handlers):
         space, _, element = name.rpartition(" ")
         if not self._space:
             if element != "worksheet" or space not in SHEETS:
-                raise self._wrong("has a sheet that is none of cells")
+                raise self._wrong("has a sheet that does not hold cells")
             self._space = space
             self._row_name, self._c, self._v, self._is, self._t = (
                 f"{space} {each}" for each in ("row", "c", "v", "is", "t")
@@ -351,10 +351,10 @@ class _Sheet(Handlers):
         self._count_other()
 
     def _start_row(self, given: dict[str, str]) -> None:
-        told = given.get("r", str(self._line + 1))
-        if not LINE.fullmatch(told) or int(told) <= self._line:
+        number = given.get("r", str(self._line + 1))
+        if not LINE.fullmatch(number) or int(number) <= self._line:
             raise self._wrong("has rows out of order")
-        self._line, self._line_text = int(told), told
+        self._line, self._line_text = int(number), number
         if self._line > ROWS_MAX:
             raise RejectedError("too_large", f"a sheet has no row {self._line:,}")
         self._column, self._where = -1, ROW
@@ -385,7 +385,7 @@ class _Sheet(Handlers):
                 letters = value.rstrip("0123456789")
                 column = self._columns[letters] if letters in self._columns else self._column_of(letters)
                 if column <= self._column or value[len(letters) :] != self._line_text:
-                    raise self._wrong("has cells out of order, or in another row than they say")
+                    raise self._wrong("has cells out of order, or in the wrong row")
         self._column = column
         self._cells += 1
         if column >= COLUMNS_MAX or self._cells > CELLS_MAX:
@@ -393,7 +393,7 @@ class _Sheet(Handlers):
 
     def _column_of(self, letters: str) -> int:
         if not LETTERS.fullmatch(letters):
-            raise self._wrong("has a cell that says no place")
+            raise self._wrong("has a cell without a valid place")
         column = 0
         for letter in letters.upper():
             column = column * 26 + ord(letter) - 64
@@ -401,10 +401,10 @@ class _Sheet(Handlers):
         return column - 1
 
     def _value(self, given: str) -> Any:
-        """Return what a cell holds; None for nothing."""
+        """Return the value of a cell, or None if it is empty."""
         kind = self._kind
         if kind in ("inlineStr", "str"):
-            return _unescaped(given) or None
+            return _unescape(given) or None
         if kind == "n":
             return self._number(given.strip(XML_SPACE))
         plain = given.strip(XML_SPACE)
@@ -417,22 +417,22 @@ class _Sheet(Handlers):
                 if self._handed_out > self._opened_max:
                     raise RejectedError("too_large", f"its cells have more than {self._opened_max:,} characters")
                 return text or None
-            raise self._wrong("has a cell whose text is not there")
+            raise self._wrong("has a cell whose text is missing")
         if kind == "e":
-            return plain  # `#REF!` stands there, and is no number
+            return plain  # `#REF!`, which is a text and not a number
         if kind == "b" and plain in TRUTHS:
             return Number(TRUTHS[plain])
         if kind == "d":
-            return _dated(plain) if self._column == self._time_column else plain
-        raise self._wrong("has a cell of a kind, or with a value, that no sheet has")
+            return _parse_date(plain) if self._column == self._time_column else plain
+        raise self._wrong("has a cell of an unknown kind, or with an invalid value")
 
     def _number(self, digits: str) -> Any:
         if self._style not in self._styles:
-            raise self._wrong("has a cell whose style is not there")
+            raise self._wrong("has a cell whose style is missing")
         if not digits:
             return None
         if self._column == self._time_column and self._styles[self._style]:
-            return _of_serial(digits, self._counts_from)
+            return _parse_serial(digits, self._counts_from)
         if digits.isascii() and digits.isdecimal() and digits[0] != "0" and int(digits[:20]) < PLAIN_WHOLE_MAX:
             return int(digits)
         return Number(digits)
@@ -449,17 +449,17 @@ class _Sheet(Handlers):
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
-def _of_serial(digits: str, counts_from: datetime) -> Number:
-    """Return a date cell: the days since the workbook's first, as a number. One that is no date stays a number.
+def _parse_serial(digits: str, counts_from: datetime) -> Number:
+    """Return a date cell from its number of days since the workbook's first day, or the number if it is not a date.
 
-    A time is the nearest millisecond, as it was written; but none of the next day: 23:59:59.9999 is still that day.
+    A time is rounded to the nearest millisecond, but never into the next day: 23:59:59.9999 is still that day.
     """
     if not SERIAL.fullmatch(digits):
         return Number(digits)
     serial = Decimal(digits)
     days = int(serial)
     if counts_from == DAY_1900 and days < LEAP_DAY_1900:
-        counts_from += timedelta(days=1)  # 1900 had no 29 February, which these days are counted with
+        counts_from += timedelta(days=1)  # these days are counted with a 29 February 1900, which never was
     elif counts_from == DAY_1900 and days == LEAP_DAY_1900:
         return Number(digits)
     if days > DAYS_MAX - (counts_from - DAY_1900).days:
@@ -471,8 +471,8 @@ def _of_serial(digits: str, counts_from: datetime) -> Number:
     return DateCell(digits, counts_from + timedelta(days=days, microseconds=min(int(fraction * 10**6), 86_399_999_999)))
 
 
-def _dated(text: str) -> str:
-    """Return a cell that says a date as ISO 8601 does. One that says none stays a text."""
+def _parse_date(text: str) -> str:
+    """Return a date cell from its ISO 8601 text, or the text if it is not a date."""
     try:
         if DATE_TEXT.fullmatch(text):
             return DateCell(text, datetime.fromisoformat(FRACTION.sub(r"\1", text)))
@@ -481,7 +481,7 @@ def _dated(text: str) -> str:
     return text
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     if "_x" not in text:
         return text
     plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)

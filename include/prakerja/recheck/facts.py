@@ -1,4 +1,4 @@
-"""The facts that the second reading is given; all else it reads from the landing zone."""
+"""The facts that the second reading receives. Everything else is read from the landing zone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Delivery:
-    """An accepted delivery. `sha256` is that of the file as it lies in the landing zone, `accepted_on` a WIB date."""
+    """An accepted delivery. `sha256` is that of the file in the landing zone, `accepted_on` a WIB date."""
 
     platform: str
     business_date: date
@@ -36,11 +36,11 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one cohort's deadline on the WIB day `as_of`; nothing accepted or said later counts.
+    """The facts about one cohort's deadline known on the WIB day `as_of`. Nothing accepted or recorded later counts.
 
-    `deliveries` holds every accepted delivery of any revision; it may hold later ones than `as_of`. `revoked_earlier`
-    holds the cards of this cohort that were revoked for an earlier deadline, whenever. `missing_overridden` holds the
-    platforms and business dates whose missing delivery a person answered for.
+    `deliveries` holds the accepted deliveries of every revision, possibly later ones than `as_of`. `revoked_earlier`
+    holds the cards of this cohort that were revoked for an earlier deadline. `missing_overridden` holds the platforms
+    and business dates of missing deliveries that a person answered for.
     """
 
     cohort: int

@@ -1,4 +1,4 @@
-"""Open the evidence that a decision cites, and refuse whatever is not what was cited."""
+"""Open the files that a decision cites as evidence, and refuse a file that is not the cited one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_MANIFEST_BYTES = 1_000_000
 RESTORE = "restore it as it was accepted, from a backup"
 COMPARE = "the intake accepted it, so one of the two readings is wrong: revoke nobody and report it"
 
-# Seconds and an offset's minutes may be left out, and a comma may stand for the point: ISO 8601 has all of these.
+# ISO 8601 allows times without seconds, offsets without minutes, and a decimal comma.
 ISO_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2})(:[0-9]{2}(?:[.,]([0-9]+))?)?"
     r"(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
@@ -36,19 +36,19 @@ ISO_TIME = re.compile(
 
 
 class EvidenceError(PrakerjaError):
-    """The evidence cannot be read again. Says where below the landing zone, what, and what to do; no value of a row."""
+    """The evidence cannot be read again. Says where in the landing zone, what and what to do, but no value of a row."""
 
     def __init__(self, where: str, what: str, to_do: str = COMPARE) -> None:
         super().__init__(f"{where}: {what}; {to_do}")
         self.where, self.what, self.to_do = where, what, to_do
 
     def __reduce__(self) -> tuple[type[EvidenceError], tuple[str, str, str]]:
-        """Let the error travel between processes as it is."""
+        """Keep the three parts when the error is sent between processes."""
         return type(self), (self.where, self.what, self.to_do)
 
 
 class Evidence(NamedTuple):
-    """A cited file: its path below the landing zone, its bytes, and the totals that its manifest gives."""
+    """A cited file: its path in the landing zone, its bytes, and the totals in its manifest."""
 
     where: str
     content: bytes
@@ -57,7 +57,7 @@ class Evidence(NamedTuple):
 
 
 def open_delivery(landing: UPath, delivery: Delivery) -> Evidence:
-    """Return the file of an accepted delivery. Raises `EvidenceError`."""
+    """Return the file of an accepted delivery. Raise `EvidenceError` if it is not the accepted one."""
     where = f"feeds/{delivery.platform}/{delivery.business_date}/r{delivery.revision}"
     # Rejected: "platform unknown or not active"
     platform = platforms().get(delivery.platform)
@@ -77,26 +77,26 @@ def open_delivery(landing: UPath, delivery: Delivery) -> Evidence:
 
 
 def find_delivery(landing: UPath, platform: str, business_date: date, revision: int) -> Delivery | None:
-    """Return a delivery that lies in the landing zone, whoever has accepted it; None where its manifest says nothing.
+    """Return a delivery of the landing zone, accepted or not, or None if its manifest is not legible.
 
-    It was not accepted before the day (WIB) on which it was made, which is what its `accepted_on` then is.
+    Its `accepted_on` is the WIB day on which it was generated, the earliest on which it can have been accepted.
     """
     where = f"feeds/{platform}/{business_date}/r{revision}"
     try:
         manifest = _read_manifest(landing, where, "prakerja.feed/1")
         generated_at = read_iso_time(manifest["generated_at"])
         sha256 = str(manifest["files"][0]["sha256"])
-        made_on = generated_at.astimezone(WIB).date() if generated_at else None
+        generated_on = generated_at.astimezone(WIB).date() if generated_at else None
     except (EvidenceError, OverflowError, LookupError, TypeError):
         return None
-    return Delivery(platform, business_date, revision, sha256, made_on) if made_on else None
+    return Delivery(platform, business_date, revision, sha256, generated_on) if generated_on else None
 
 
 def open_roster(landing: UPath, facts: Facts) -> Evidence:
-    """Return the roster's file, opened from gzip. Raises `EvidenceError`."""
+    """Return the roster's file, decompressed. Raise `EvidenceError` if it is not the accepted one."""
     where = f"rosters/gelombang-{facts.cohort}"
     manifest = _read_manifest(landing, where, "prakerja.roster/1")
-    # Rejected: "dates that differ from the calendar's". A deadline may have been moved since, never to an earlier day.
+    # Rejected: "dates that differ from the calendar's". A deadline may have been extended since.
     _require(where, "cohort", _count(manifest.get("cohort")) == facts.cohort)
     _require(where, "announced_on", manifest.get("announced_on") == facts.announced_on.isoformat())
     deadline_on = manifest.get("deadline_on")
@@ -107,15 +107,15 @@ def open_roster(landing: UPath, facts: Facts) -> Evidence:
 
 
 def open_gzip(where: str, content: bytes, to_do: str = COMPARE) -> bytes:
-    """Return what a gzip file holds. Raises `EvidenceError`."""
+    """Return the content of a gzip file. Raise `EvidenceError` if it is damaged or too large."""
     try:
         with gzip.open(BytesIO(content)) as opened:
-            found = opened.read(MOST_BYTES + 1)
+            content = opened.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error):
         raise EvidenceError(where, "the file is not gzip, or is cut off", to_do) from None
-    if len(found) > MOST_BYTES:
+    if len(content) > MOST_BYTES:
         raise EvidenceError(where, f"the file opens to more than {MOST_BYTES:,} bytes", to_do)
-    return found
+    return content
 
 
 def read_iso_time(value: Any) -> datetime | None:
@@ -155,7 +155,7 @@ def _open_file(landing: UPath, where: str, manifest: dict[str, Any], sha256: str
     files = manifest.get("files")
     entry = files[0] if isinstance(files, list) and len(files) == 1 else None
     if not isinstance(entry, dict):
-        raise EvidenceError(where, "the manifest names no file, or several", RESTORE)
+        raise EvidenceError(where, "the manifest does not name exactly one file", RESTORE)
     name, size, rows = entry.get("name"), _count(entry.get("bytes")), _count(entry.get("rows"))
     _require(where, "name", _is_text(name) and re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)) is not None)
     amount = _integer(entry.get("amount_idr")) if has_amount else 0
@@ -175,18 +175,18 @@ def _open_file(landing: UPath, where: str, manifest: dict[str, Any], sha256: str
 
 
 @contextmanager
-def told_as_evidence(where: str) -> Iterator[None]:
-    """Tell what is gone from a storage that gives way: trying again may bring the other. Raises `EvidenceError`."""
+def translate_storage_errors(where: str) -> Iterator[None]:
+    """Translate storage errors: `EvidenceError` if the file is gone, `TransientError` if the storage failed."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         raise EvidenceError(where, "the file is gone or cannot be read", RESTORE) from None
-    except Exception as error:  # of whichever storage
-        raise TransientError(f"{where}: the landing zone gives way ({type(error).__name__}); it is read anew") from None
+    except Exception as error:  # any storage's own error
+        raise TransientError(f"{where}: the landing zone failed temporarily ({type(error).__name__}): retry") from None
 
 
 def _read_bytes(landing: UPath, where: str, most: int) -> bytes:
-    with told_as_evidence(where):
+    with translate_storage_errors(where):
         size = (landing / where).stat().st_size
         if size <= most:
             return (landing / where).read_bytes()

@@ -1,8 +1,8 @@
 """What the second reading knows besides the files: the calendar's dates, and facts as plain rows of the warehouse.
 
-A cohort's rows are mappings by kind of fact (`KINDS`); a person is a card of 16 digits. `load_rows` takes them from
-the caller's warehouse; `export` writes them for whoever has none, one JSON object a line, where a person is the subject
-of the list.
+A cohort's rows are mappings by kind of fact (`KINDS`), in which a person is a card of 16 digits. `load_rows` reads them
+from the caller's warehouse. `export` writes them for a reader without a warehouse, one JSON object a line, in which a
+person is the subject of the published list.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KINDS = {
     "reinstatements": "recheck/list_reinstatements",
     "corrections": "recheck/list_corrections",
 }
-#: What is read of the facts of each kind, and of which type it is. `lifted_on` may be null.
+#: The fields read of each kind of fact, and their types. `lifted_on` may be null.
 READ: dict[str, dict[str, type]] = {
     "rosters": {"sha256": str},
     "deliveries": {"platform": str, "business_date": date, "revision": int, "sha256": str, "accepted_on": date},
@@ -51,7 +51,7 @@ READ: dict[str, dict[str, type]] = {
     "reinstatements": {"person": str, "reinstated_on": date},
     "corrections": {"person": str, "decided_on": date, "listed_as": str},
 }
-#: What names a fact of which there is one: said twice, nobody knows which is meant.
+#: The key of each kind of fact that is unique: two facts with one key contradict each other.
 ONCE = {
     "deliveries": ("platform", "business_date", "revision"),
     "decisions": ("decision_id",),
@@ -66,7 +66,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 def load_rows(list_rows: Callable[..., Iterable[Mapping[Any, Any]]], cohort: int, announced_on: date) -> Rows:
-    """Return the facts of a cohort, by kind; `list_rows` runs a statement by name, with these parameters."""
+    """Return a cohort's facts by kind. `list_rows` runs a statement by name with the given parameters."""
     at = {"cohort": cohort, "announced_on": announced_on}
     found = {kind: [dict(row) for row in list_rows(name, **at)] for kind, name in KINDS.items()}
     for row in (row for rows in found.values() for row in rows if "card_number" in row):
@@ -77,10 +77,10 @@ def load_rows(list_rows: Callable[..., Iterable[Mapping[Any, Any]]], cohort: int
 def facts_at(
     rows: Rows, calendar: Path, cohort: int, settlement_days: int, as_of: date, *, is_later: bool = False
 ) -> Facts:
-    """Return what these facts come to on a day: those of a later day are not known.
+    """Return the facts known on a day, without those of later days.
 
-    Of deliveries they have what bears on the decision, and with `is_later` those of later business dates, too.
-    Raises `EvidenceError` where the calendar does not name the cohort once, or it has not one roster.
+    Deliveries are those of the decision's business dates, and with `is_later` also of later ones. Raise `EvidenceError`
+    unless the calendar names the cohort once and it has one roster.
     """
     announced_on, deadline_on = dates_of(calendar, cohort, as_of)
     moved_to = [row["deadline_on"] for row in rows["extensions"] if row["announced_on"] <= as_of]
@@ -113,12 +113,12 @@ def facts_at(
 
 
 def dates_of(calendar: Path, cohort: int, as_of: date) -> tuple[date, date]:
-    """Return a cohort's day of announcement and its deadline, as the calendar tells them on a day.
+    """Return a cohort's announcement and deadline as known on a day.
 
-    Raises `EvidenceError`.
+    Raise `EvidenceError` unless the calendar names the cohort once.
     """
     try:
-        # As texts, and nothing else: an entry of another cohort may hold a date that does not exist.
+        # Parsed as texts only: an entry of another cohort may hold an impossible date.
         entries = yaml.load(calendar.read_text(encoding="utf-8"), yaml.BaseLoader)["cohorts"]  # noqa: S506
         (entry,) = [each for each in entries if isinstance(each, dict) and each.get("cohort") == str(cohort)]
         announced_on, first = (_date(entry[name]) for name in ("announced_on", "deadline_on"))
@@ -135,24 +135,24 @@ def dates_of(calendar: Path, cohort: int, as_of: date) -> tuple[date, date]:
 def export(
     cohorts: Mapping[int, Rows], niks: Mapping[int, Mapping[str, str]], key: bytes, about: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Yield the lines of an export: what it is, then a fact each.
+    """Yield the lines of an export: a header, then one line per fact.
 
-    A person is told as the subject that `key` makes of the NIK in `niks` (by cohort and card), a corrected NIK as the
-    subject that it makes: `listed_as`. Of a card that is in no roster nothing is told.
+    A person is written as the subject that `key` derives from the NIK in `niks` (by cohort and card), a corrected NIK
+    as its subject `listed_as`. Facts about a card that no roster has are left out.
     """
     yield json.dumps({"contract": CONTRACT, **about}) + "\n"
     for cohort, rows in cohorts.items():
         for kind in KINDS:
             for row in rows[kind]:
-                told = {name: each.isoformat() if isinstance(each, date) else each for name, each in row.items()}
-                if "person" in told:
-                    nik = niks[cohort].get(told["person"])
+                fact = {name: each.isoformat() if isinstance(each, date) else each for name, each in row.items()}
+                if "person" in fact:
+                    nik = niks[cohort].get(fact["person"])
                     if nik is None:
                         continue
-                    told["person"] = subject_of(key, nik)
-                if "nik" in told:
-                    told["listed_as"] = subject_of(key, f"{told.pop('nik'):016d}")
-                yield json.dumps({"fact": kind, "cohort": cohort, **told}) + "\n"
+                    fact["person"] = subject_of(key, nik)
+                if "nik" in fact:
+                    fact["listed_as"] = subject_of(key, f"{fact.pop('nik'):016d}")
+                yield json.dumps({"fact": kind, "cohort": cohort, **fact}) + "\n"
 
 
 def subject_of(key: bytes, nik: str) -> str:
@@ -161,10 +161,10 @@ def subject_of(key: bytes, nik: str) -> str:
 
 
 def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
-    """Return what an export is, and each cohort's facts, where a person is a subject. Raises `EvidenceError`."""
+    """Return an export's header and each cohort's facts, with persons as subjects. Raise `EvidenceError`."""
     about: dict[str, Any] = {}
     found: dict[int, Rows] = {}
-    seen: set[tuple[Any, ...]] = set()
+    keys: set[tuple[Any, ...]] = set()
     number = 0
     try:
         for number, line in enumerate(lines, 1):
@@ -177,21 +177,23 @@ def read_export(lines: Iterable[str]) -> tuple[dict[str, Any], dict[int, Rows]]:
                 continue
             kind, cohort = row.pop("fact"), row.pop("cohort")
             _require_types({"cohort": cohort}, {"cohort": int})
-            told = {key: _value(key, value) for key, value in row.items()}
-            _require_types(told, READ[kind])
-            is_odd_delivery = kind == "deliveries" and told.keys() != READ[kind].keys()
-            if is_odd_delivery or told.get("settlement_days", 0) > MOST_DAYS:
+            fact = {key: _value(key, value) for key, value in row.items()}
+            _require_types(fact, READ[kind])
+            is_odd_delivery = kind == "deliveries" and fact.keys() != READ[kind].keys()
+            if is_odd_delivery or fact.get("settlement_days", 0) > MOST_DAYS:
                 raise ValueError("a value that is not of this contract")
             if kind in ONCE:
-                named = (cohort, kind, *(told[name] for name in ONCE[kind]))
-                if named in seen:
+                fact_key = (cohort, kind, *(fact[name] for name in ONCE[kind]))
+                if fact_key in keys:
                     raise ValueError("one fact twice")
-                seen.add(named)
-            found.setdefault(cohort, {each: [] for each in KINDS})[kind].append(told)
+                keys.add(fact_key)
+            found.setdefault(cohort, {each: [] for each in KINDS})[kind].append(fact)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise EvidenceError(f"line {number} of the facts", f"this is no {CONTRACT}", "export them anew") from None
+        raise EvidenceError(
+            f"line {number} of the facts", f"this is not an export of {CONTRACT}", "export them again"
+        ) from None
     if not about:
-        raise EvidenceError("the facts", "the file is empty", "export them anew")
+        raise EvidenceError("the facts", "the file is empty", "export them again")
     return about, found
 
 
@@ -201,14 +203,14 @@ def _value(key: str, value: Any) -> Any:
 
 def _date(text: str) -> date:
     found = date.fromisoformat(text)
-    # The year 9999 would have no day after.
+    # Code adds days to dates: the year 9999 would overflow.
     if found.isoformat() != text or not 2000 <= found.year < 3000:
-        raise ValueError("a date that is not YYYY-MM-DD, or of another age")
+        raise ValueError("a date that is not YYYY-MM-DD, or out of range")
     return found
 
 
 def _require_types(row: Mapping[str, Any], wanted: Mapping[str, type]) -> None:
-    """Raise `ValueError` or `KeyError` where a value is missing or of another type; a boolean is no number."""
+    """Raise `KeyError` if a value is missing, `ValueError` if it has another type. A boolean is not a number."""
     for name, of_type in wanted.items():
         if type(row[name]) is not of_type and not (name == "lifted_on" and row[name] is None):
             raise ValueError("a value of another type")

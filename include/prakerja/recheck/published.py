@@ -1,4 +1,4 @@
-"""A published list, checked person by person: who is on it should be, and who should be is."""
+"""Check a published list person by person: every entry must be justified, and no revoked person may be missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERIFY = "run `prakerja blacklist verify`"
 
 
 class Entry(NamedTuple):
-    """A line of the published list. `line` counts from 1, the header's."""
+    """A line of the published list. `line` counts from the header, line 1."""
 
     line: int
     subject: str
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What the second reading says otherwise than the list; it names nobody but by decision and line."""
+    """A difference between the list and the second reading. It identifies a person only by decision and line."""
 
     cohort: int
     what: str
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
 
 @dataclass
 class Report:
-    """What was found: people by cohort and by how they stand, and each difference."""
+    """The result of a check: the number of people by cohort and result, and each difference."""
 
     counts: dict[int, Counter[str]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
@@ -57,8 +57,8 @@ class Report:
 def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
     """Return the manifest of the latest version of a published list, and its entries.
 
-    The hashes lead from the pointer to the list; the signature is for `prakerja blacklist verify`. A manifest that is
-    returned has a `key_id` and an instant as its `created_at`. Raises `EvidenceError`.
+    Hashes are followed from the pointer to the list; `prakerja blacklist verify` checks the signature. The manifest has
+    a `key_id` and an instant as its `created_at`. Raise `EvidenceError` if the list cannot be read.
     """
     try:
         pointer = json.loads((folder / "latest.json").read_bytes())
@@ -73,24 +73,24 @@ def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
             Entry(line, subject, int(cohort), reason, effective_at, decision_id)
             for line, (subject, cohort, reason, effective_at, decision_id) in enumerate(rows, 2)
         ]
-        # Whoever stands in the header's place, or in a line that is left out, would be looked at by nobody.
+        # A person in place of the header, or in a line that is left out, would not be checked.
         if is_wrong or created_at.tzinfo is None or header != HEADER or file["rows"] != len(entries):
             raise ValueError("a list that is not of the contract")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error):
-        raise EvidenceError(str(folder), "no list can be read there", VERIFY) from None
+        raise EvidenceError(str(folder), "no list can be read here", VERIFY) from None
     return manifest, entries
 
 
 def _read(path: UPath, sha256: str) -> bytes:
     data: bytes = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise EvidenceError(str(path), "the file has another SHA-256 than is said of it", VERIFY)
+        raise EvidenceError(str(path), "the file has another SHA-256 than expected", VERIFY)
     return data
 
 
 @dataclass
 class Checked:
-    """A cohort whose list is checked: its facts by card, what the second reading says, and who is of which subject."""
+    """A cohort whose entries are checked: its facts by card, the second readings, and the card of each subject."""
 
     rows: Rows
     decisions: dict[str, dict[str, Any]]
@@ -103,7 +103,7 @@ class Checked:
     def read(
         cls, landing: UPath, calendar: Path, rows: Rows, cohort: int, as_of: date, key: bytes, progress: Progress | None
     ) -> Checked:
-        """Read what each decision cites that revoked somebody, and what counts by `as_of`. Raises `EvidenceError`."""
+        """Read the evidence of each decision that revoked somebody, and that of `as_of`. Raise `EvidenceError`."""
         decisions = {row["decision_id"]: row for row in rows["decisions"]}
         settlement_days = max([row["settlement_days"] for row in rows["decisions"]], default=1)
         roster = read_roster(landing, facts_at(rows, calendar, cohort, settlement_days, as_of))
@@ -138,11 +138,11 @@ class Checked:
         )
 
     def people(self) -> dict[str, str]:
-        """The card of each subject, those of corrected NIKs too."""
+        """Return the card of each subject, including those of corrected NIKs."""
         return self.cards | {row["listed_as"]: card for card, row in self.corrected.items()}
 
     def find_fault(self, entry: Entry, card: str | None, published_on: date) -> str | None:
-        """Return what is wrong with an entry; None where the second reading has it, too."""
+        """Return what is wrong with an entry, or None if the second reading agrees with it."""
         decision = self.decisions.get(entry.decision_id)
         if card is None or decision is None:
             return "nobody of this cohort's roster" if card is None else "no decision of this cohort"
@@ -181,7 +181,7 @@ class Checked:
         return f"{reading.outcome} by the second reading"
 
     def facts_about(self, card: str, kind: str) -> list[dict[str, Any]]:
-        """Return the facts of a kind about a person."""
+        """Return the facts of one kind about a person."""
         if kind not in self._by_person:
             by_person: dict[str, list[dict[str, Any]]] = {}
             for row in self.rows[kind]:
@@ -193,17 +193,17 @@ class Checked:
 
 
 def check_cohort(cohort: int, checked: Checked, entries: Iterable[Entry], published_on: date) -> Report:
-    """Compare the entries of a cohort with the second reading, and whom the list should have with whom it has.
+    """Compare a cohort's entries with the second reading, and find revoked people whom the list does not have.
 
-    What people have approved on the day of publication or later may not be in that version yet.
+    Approvals of the day of publication or later may not be in this version yet.
     """
-    counts, told, listed = Counter[str](), list[Difference](), set[str]()
+    counts, differences, listed = Counter[str](), list[Difference](), set[str]()
     people = checked.people()
     for entry in entries:
         card = people.get(entry.subject)
-        wrong = "listed twice" if card in listed else checked.find_fault(entry, card, published_on)
-        if wrong:
-            told.append(Difference(cohort, wrong, entry.decision_id, entry.line))
+        fault = "listed twice" if card in listed else checked.find_fault(entry, card, published_on)
+        if fault:
+            differences.append(Difference(cohort, fault, entry.decision_id, entry.line))
         else:
             counts["listed, as the second reading has it"] += 1
         if card is None:
@@ -216,5 +216,5 @@ def check_cohort(cohort: int, checked: Checked, entries: Iterable[Entry], publis
             if checked.facts_about(row["person"], "reinstatements"):
                 counts["reinstated, and not listed"] += 1
             else:
-                told.append(Difference(cohort, "revoked, and not listed", row["decision_id"], None))
-    return Report({cohort: counts}, told)
+                differences.append(Difference(cohort, "revoked, and not listed", row["decision_id"], None))
+    return Report({cohort: counts}, differences)

@@ -1,4 +1,4 @@
-"""The rows of a delivery's file as they were delivered: CSV, JSON Lines and JSON. `workbook` reads XLSX."""
+"""The rows of a file as delivered: CSV, JSON Lines and JSON. `workbook` reads XLSX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prakerja.recheck.files import Evidence, EvidenceError, open_gzip
 from prakerja.recheck.texts import Number, decode_text, is_too_deep, keep_characters, parse_json, skip_space
 
 NO_CELLS = (None,) * len(FIELDS)
-# No platform delivers a row of a thousandth of this; one that fills the file would take many times its size in memory.
+# A thousand times longer than any delivered row. A row that fills the file would take many times its size in memory.
 LONGEST_RECORD = 24 * 2**20  # characters
 MOST_KEYS = 1000  # of the document around the rows
 TO_BRACKET = re.compile(r'(?:[^][{}"]|"(?:[^"\\]|\\.)*+")*+[][{}]')
@@ -26,7 +26,7 @@ csv.field_size_limit(sys.maxsize)
 class DeliveredRow(NamedTuple):
     """One row: its line, its cells in the order of `FIELDS`, and its text as delivered.
 
-    A cell is text, a `Number`, or another JSON value. Of a row that is not readable only the amount's cell counts.
+    A cell is text, a `Number`, or another JSON value. Only the amount of an unreadable row counts.
     """
 
     line: int
@@ -36,11 +36,11 @@ class DeliveredRow(NamedTuple):
 
 
 class Lines:
-    """The lines of a text, each with its line break, one at a time.
+    """An iterator over the lines of a text, each with its line break.
 
-    `position` is where the next one begins, `record` where the record begins that is being taken apart, `line` its
-    line. Empty lines before a record are passed over. A list of the lines, or `io.StringIO`, would take several times
-    the memory of the text. Raises `EvidenceError` where a record is longer than any.
+    `position` is the start of the next line, `record` the start of the current record, `line` its number. Empty lines
+    before a record are skipped. A list of lines, or `io.StringIO`, would take several times the memory of the text.
+    Raise `EvidenceError` if a record is too long.
     """
 
     def __init__(self, where: str, text: str, empty: str) -> None:
@@ -70,18 +70,18 @@ class Lines:
         return self.text[start : self.position]
 
     def cut_record(self) -> str:
-        """Return the text of the record that ends here; another one begins."""
+        """Return the text of the record that ends here, and begin the next one."""
         cut, self.record = self.text[self.record : self.position], self.position
         return cut
 
 
 def read_text_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
-    """Yield every data row of a text file, unreadable ones too. Raises `EvidenceError`."""
+    """Yield every data row of a text file, including unreadable ones. Raise `EvidenceError` if the file is damaged."""
     content = open_gzip(evidence.where, evidence.content) if platform.compression == "gzip" else evidence.content
     try:
         text = decode_text(content)
     except ValueError as error:
-        what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no text of the contract: {error}"
+        what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not text of the contract: {error}"
         raise EvidenceError(evidence.where, f"the file is {what}") from None
     if platform.trailer:
         text = _cut_off_trailer(evidence, text, platform)
@@ -94,13 +94,13 @@ def read_text_rows(evidence: Evidence, platform: Platform) -> Iterator[Delivered
 
 
 def read_csv(where: str, text: str, separator: str, columns: list[str]) -> Iterator[DeliveredRow]:
-    """Yield the rows of a CSV file with a header; cells in the order of `columns`. Raises `EvidenceError`."""
+    """Yield the rows of a CSV file with a header; cells are in the order of `columns`. Raise `EvidenceError`."""
     cell = _strict_cell(separator)
     record = re.compile(rf"{cell}(?:{re.escape(separator)}{cell})*+(?:\r?\n)?")
     if text and not text.endswith("\n"):
         text += "\n"
     lines = Lines(where, text, r"(?:\r?\n)++")
-    # "a quote still open at the end of the file rejects it": then it takes in this last line of our own.
+    # "a quote still open at the end of the file rejects it": then the quoted cell takes in this added line.
     end = ["end of the file"]
     reader = csv.reader(chain(lines, end), delimiter=separator)
     order: list[int] | None = None
@@ -109,9 +109,9 @@ def read_csv(where: str, text: str, separator: str, columns: list[str]) -> Itera
     for cells in reader:
         line, raw = lines.line, lines.cut_record()
         if not raw:
-            continue  # Our last line is no row.
-        # "CSV is RFC 4180, strictly ...; text after a closing quote makes the row unreadable". Python's reader takes
-        # it, and a quote in a cell without quotes; it cuts a record at the same places. So the record is checked.
+            continue  # the added line
+        # "CSV is RFC 4180, strictly ...; text after a closing quote makes the row unreadable". Python's reader
+        # accepts such text, and a quote in an unquoted cell, but ends records at the same places: check the record.
         is_strict = '"' not in raw or record.fullmatch(raw) is not None
         if order is None:
             if not is_strict:
@@ -121,10 +121,10 @@ def read_csv(where: str, text: str, separator: str, columns: list[str]) -> Itera
             # "`row_unreadable` (its columns cannot be told apart: a CSV row of another width ...; it counts in `rows`)"
             yield DeliveredRow(line, (None,) * len(order), raw, False)
         else:
-            told: tuple[str | None, ...] = tuple([cells[position] for position in order])
+            values: tuple[str | None, ...] = tuple([cells[position] for position in order])
             if not is_strict:
-                told = _keep_clean_cells(raw, cells, order, separator)
-            yield DeliveredRow(line, told, raw, is_strict)
+                values = _keep_clean_cells(raw, cells, order, separator)
+            yield DeliveredRow(line, values, raw, is_strict)
     if cells != end:
         raise EvidenceError(where, "a quote is still open at the end of the file")
     if order is None:
@@ -134,7 +134,7 @@ def read_csv(where: str, text: str, separator: str, columns: list[str]) -> Itera
 def _find_columns(where: str, header: list[str], columns: list[str]) -> list[int]:
     # "columns are found by header name in any order, extra columns are ignored with a warning"
     if any(header.count(column) != 1 for column in columns):
-        raise EvidenceError(where, "a column of the contract is missing, or there twice")
+        raise EvidenceError(where, "a column of the contract is missing or repeated")
     return [header.index(column) for column in columns]
 
 
@@ -143,7 +143,7 @@ def _strict_cell(separator: str) -> str:
 
 
 def _keep_clean_cells(raw: str, cells: list[str], order: list[int], separator: str) -> tuple[str | None, ...]:
-    """Return the cells that can be told in a row with a stray quote: those that RFC 4180 allows as they stand."""
+    """Return the cells of a row with a stray quote that conform to RFC 4180, and None for the others."""
     apart = re.escape(separator)
     as_written = re.findall(rf'(?:\A|{apart})("(?:[^"]|"")*+"[^{apart}\r\n]*+|[^{apart}\r\n]*+)', raw)
     strict = re.compile(_strict_cell(separator))
@@ -162,7 +162,7 @@ def _cut_off_trailer(evidence: Evidence, text: str, platform: Platform) -> str:
 
 def _read_json_lines(where: str, text: str, platform: Platform) -> Iterator[DeliveredRow]:
     paths = _paths(platform)
-    # An empty line is no row, even if it holds spaces.
+    # An empty line is not a row, even if it holds spaces.
     lines = Lines(where, text, r"(?:[ \t\r]*+\n)*+(?:[ \t\r]++\Z)?")
     for delivered in lines:
         line, raw = lines.line, delivered.removesuffix("\n").removesuffix("\r")
@@ -176,36 +176,36 @@ def _read_json_lines(where: str, text: str, platform: Platform) -> Iterator[Deli
 
 
 def _read_json_document(where: str, text: str, platform: Platform) -> Iterator[DeliveredRow]:
-    """Walk through the document by hand, because each record is needed as its text stands."""
+    """Parse the document by hand, because the text of each record is needed."""
     paths = _paths(platform)
     start = skip_space(text, 0)
     try:
         if platform.records is None:
             end = yield from _read_records(text, start, paths)
         else:
-            seen: dict[str, Any] = {}
+            members: dict[str, Any] = {}
             end = _expect(text, start, "{")
             while text[end] != "}":
-                start = _expect(text, end, ",") if seen else end
+                start = _expect(text, end, ",") if members else end
                 end = _find_end(text, start)
                 key, _ = parse_json(text[start:end])
                 start = _expect(text, end, ":")
                 # "a key twice ... in the document around the rows ... is a rejection"
-                if not isinstance(key, str) or isinstance(key, Number) or key in seen or len(seen) >= MOST_KEYS:
-                    raise EvidenceError(where, "a key of the document is no text, or there twice, or one of too many")
+                if not isinstance(key, str) or isinstance(key, Number) or key in members or len(members) >= MOST_KEYS:
+                    raise EvidenceError(where, "a key of the document is not text, is repeated, or is one of too many")
                 if key == platform.records:
-                    seen[key] = end = yield from _read_records(text, start, paths)
+                    members[key] = end = yield from _read_records(text, start, paths)
                 else:
                     end = _find_end(text, start)
-                    seen[key], has_repeated = parse_json(text[start:end])
+                    members[key], has_repeated = parse_json(text[start:end])
                     if has_repeated:
-                        raise EvidenceError(where, "a key of the document is there twice")
+                        raise EvidenceError(where, "a key of the document is repeated")
                 end = skip_space(text, end)
             end = _expect(text, end, "}")
-            if platform.records not in seen:
+            if platform.records not in members:
                 raise EvidenceError(where, "the document holds no rows")
             # `{"platform":"sekolah.mu","data":[...]}`: the document names its platform.
-            if any(seen.get(key) != says for key, says in platform.says.items()):
+            if any(members.get(key) != says for key, says in platform.says.items()):
                 raise EvidenceError(where, "the document names another platform, or none")
         if end != len(text):
             raise ValueError("text after the document")
@@ -214,7 +214,7 @@ def _read_json_document(where: str, text: str, platform: Platform) -> Iterator[D
 
 
 def _read_records(text: str, start: int, paths: list[list[str]]) -> Generator[DeliveredRow, None, int]:
-    """Yield the records of the list that begins at `start`; return where the text after it goes on."""
+    """Yield the records of the list that begins at `start`; return the position after it."""
     end = _expect(text, start, "[")
     record = 0
     while text[end] != "]":
@@ -252,26 +252,26 @@ def _paths(platform: Platform) -> list[list[str]]:
 
 
 def _expect(text: str, start: int, sign: str) -> int:
-    """Return where the text after this sign and its white space goes on. Raises `ValueError`."""
+    """Return the position after this sign and its white space. Raise `ValueError` if another sign is there."""
     start = skip_space(text, start)
     if text[start] != sign:
-        raise ValueError("another sign is due")
+        raise ValueError("another sign is expected")
     return skip_space(text, start + 1)
 
 
 def _find_end(text: str, start: int) -> int:
-    """Return where the value ends that begins at `start`, by its brackets alone. Raises `ValueError`, `IndexError`."""
+    """Return the end of the value that begins at `start`, by its brackets. Raise `ValueError` or `IndexError`."""
     longest = start + LONGEST_RECORD
     if text[start] not in "{[":
         found = SCALAR.match(text, start, longest)
         if not found:
-            raise ValueError("no value begins here, or it is longer than any")
+            raise ValueError("no value begins here, or it is too long")
         return found.end()
     level, end = 0, start
     while level or end == start:
         found = TO_BRACKET.match(text, end, longest)
         if not found:
-            raise ValueError("a bracket is still open, or the value is longer than any")
+            raise ValueError("a bracket is still open, or the value is too long")
         end = found.end()
         level += 1 if text[end - 1] in "{[" else -1
     return end

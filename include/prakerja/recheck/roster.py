@@ -14,12 +14,12 @@ COLUMNS = ["card_number", "nik", "full_name", "phone", "email", "region_code"]
 
 
 def read_roster(landing: UPath, facts: Facts) -> dict[str, str]:
-    """Return the NIK of every card of the cohort, in the order of the cards. Raises `EvidenceError`."""
+    """Return the NIK of each card of the cohort, sorted by card. Raise `EvidenceError` if a row breaks a rule."""
     evidence = open_roster(landing, facts)
     try:
         text = decode_text(evidence.content)
     except ValueError:
-        raise EvidenceError(evidence.where, "the file is no text in UTF-8") from None
+        raise EvidenceError(evidence.where, "the file is not UTF-8 text") from None
     nik_of: dict[str, str] = {}
     niks: set[str] = set()
     rows = 0

@@ -1,4 +1,4 @@
-"""What a delivered row says: its canonical fields, every reason to quarantine it, and whose it might be."""
+"""The meaning of a delivered row: its canonical fields, its reasons for quarantine, and the cards it might be about."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ KEPT_AS_TEXT = [FIELDS.index(field) for field in ("transaction_id", "course_id",
 AMOUNT = FIELDS.index("amount_idr")
 
 Cards = tuple[int, int]
-"""Every card from the first number to the last, both included."""
+"""A range of cards from the first number to the last, inclusive."""
 
 
 class Row(NamedTuple):
-    """One row of a delivery. With a reason it is quarantined, and `might_be` says whose it might be.
+    """One row of a delivery. A row with reasons is quarantined, and `might_be` has the cards that it might be about.
 
-    `content` is what makes a repeat. An event, an instant or a card that is not valid is None; so is an identifier that
-    is missing, and all of an unreadable row.
+    Two rows with the same `content` are repeats. An invalid event, instant or card is None; so is a missing identifier,
+    and every field of an unreadable row.
     """
 
     line: int
@@ -53,14 +53,14 @@ class Row(NamedTuple):
 
 
 class Conflicts:
-    """The rows of a delivery that contradict another one; known once every row was noted."""
+    """The rows of a delivery that contradict another row. Complete once every row was noted."""
 
     def __init__(self) -> None:
         self._first: dict[tuple[str, str], object] = {}
         self._keys: set[tuple[str, str]] = set()
 
     def note(self, row: Row) -> None:
-        """Compare a row with those before it."""
+        """Compare a row with the ones noted before."""
         if row.transaction_id is not None and row.event is not None:
             key = row.transaction_id, row.event
             # "`transaction_conflict` (same transaction id and event, different content, in one delivery: all of them)"
@@ -83,7 +83,7 @@ class RowReader:
         self.in_future_from = start_of(business_date + timedelta(days=1))
 
     def read_amount(self, value: Any) -> int | None:
-        """Return the amount as delivered where it is a whole number, in range and in its form or not; else None."""
+        """Return a delivered amount that is a whole number, in whatever range and form, or None."""
         form = self.amount_form["form"]
         if isinstance(value, Number):
             return whole(value) if form in ("number", "whole") else None
@@ -94,7 +94,7 @@ class RowReader:
         return int(value) if form == "whole" and re.fullmatch("-?[0-9]+", value) else None
 
     def read(self, delivered: DeliveredRow) -> Row:
-        """Return what a row says."""
+        """Return the meaning of a delivered row."""
         line, cells, raw, is_readable = delivered
         if not is_readable or _is_too_long(cells):
             # "Content is the seven canonical fields, or as delivered where unreadable."
@@ -149,17 +149,17 @@ class RowReader:
 
 
 def read_delivery(landing: UPath, delivery: Delivery) -> Iterator[Row]:
-    """Yield the rows of an accepted delivery. Raises `EvidenceError`, of its amounts only at its end."""
+    """Yield the rows of an accepted delivery. Raise `EvidenceError`; wrong totals raise it only at the end."""
     yield from read_rows(open_delivery(landing, delivery), delivery)
 
 
 def read_rows(evidence: Evidence, delivery: Delivery) -> Iterator[Row]:
-    """Yield the rows of an opened delivery. Raises `EvidenceError`, of its amounts only at its end."""
+    """Yield the rows of an opened delivery. Raise `EvidenceError`; wrong totals raise it only at the end."""
     platform = platforms()[delivery.platform]
-    tell_apart = read_workbook_rows if platform.layout == "xlsx" else read_text_rows
+    read_delivered_rows = read_workbook_rows if platform.layout == "xlsx" else read_text_rows
     reader = RowReader(platform, delivery.business_date)
     rows = amount_idr = 0
-    for delivered in tell_apart(evidence, platform):
+    for delivered in read_delivered_rows(evidence, platform):
         # "`rows` counts data rows, repeats and unreadable ones included, header and trailer not."
         rows += 1
         if rows > evidence.rows:
@@ -176,7 +176,7 @@ def read_rows(evidence: Evidence, delivery: Delivery) -> Iterator[Row]:
 
 
 def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
-    """Return a transaction id and the reason why it is none; one that is malformed as it was delivered."""
+    """Return a transaction id and the reason why it is invalid, or None. A malformed id is returned as delivered."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, "transaction_id_missing"
     if is_text(value):
@@ -190,7 +190,7 @@ def read_transaction_id(value: Any) -> tuple[str | None, str | None]:
 
 
 def find_cards_in_text(unreadable: str, *, has_escapes: bool = False) -> tuple[Cards, ...]:
-    """Return whose an unreadable row might be, by its text as it stands, and as JSON's escapes mean it."""
+    """Return the cards in an unreadable row: in its text, and with JSON's escapes resolved."""
     texts = [unreadable, read_escapes(unreadable, ESCAPE)] if has_escapes else [unreadable]
     # "an unreadable row: every run of exactly 16 digits in it."
     runs = [run for text in texts for run in re.findall("(?<![0-9])[0-9]{16}(?![0-9])", normalize_digits(text))]
@@ -198,7 +198,7 @@ def find_cards_in_text(unreadable: str, *, has_escapes: bool = False) -> tuple[C
 
 
 def find_cards(given: Any) -> tuple[Cards, ...]:
-    """Return whose a quarantined row might be, by its card as delivered."""
+    """Return the cards that a quarantined row might be about, by its card as delivered."""
     text = normalize_digits(text_of(given))
     # "In the card's text white space, quotes, apostrophes and `=` are taken out; then"
     text = "".join(sign for sign in text if not sign.isspace() and not _is_quote(sign) and sign not in "=＝")
@@ -215,7 +215,7 @@ def find_cards(given: Any) -> tuple[Cards, ...]:
         first = 10 * int(digits[:15])
         found.append((first, first + 9))
     elif not scientific:
-        # "the card that this equals;" A card is compared as a number here, and so with its zeros.
+        # "the card that this equals;" Cards are compared as numbers, which restores the zeros.
         every_digit = re.sub("[^0-9]", "", text)
         if every_digit and len(digits) <= 16:
             found.append((int(digits), int(digits)))
@@ -226,7 +226,7 @@ def find_cards(given: Any) -> tuple[Cards, ...]:
 
 
 def normalize_digits(text: str) -> str:
-    """Return text without format characters, every decimal digit as its ASCII digit."""
+    """Return a text without format characters and with ASCII digits."""
     # "Format characters (Unicode Cf) count for nothing, and every Unicode decimal digit as its ASCII digit."
     if text.isascii():
         return text
@@ -235,24 +235,24 @@ def normalize_digits(text: str) -> str:
 
 
 def is_text(value: Any) -> bool:
-    """Whether a cell came as text, and not as a number."""
+    """Whether a cell was delivered as text instead of a number."""
     return isinstance(value, str) and not isinstance(value, Number)
 
 
 def text_of(value: Any) -> str:
-    """Return a cell as text as it was delivered; nothing is an empty text."""
+    """Return a cell as delivered, as text; None is an empty text."""
     if isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
 
 
 def _as_delivered(value: Any) -> tuple[bool, str]:
-    """Return a cell without a canonical meaning as what it is compared by: a number is not the text of its digits."""
+    """Return what compares cells without a canonical meaning: a number differs from the text of its digits."""
     return isinstance(value, Number), text_of(value)
 
 
 def _is_too_long(cells: tuple[Any, ...]) -> bool:
-    """Whether a field that is kept as text has more than 1 MiB."""
+    """Whether a text field has more than 1 MiB."""
     return any(
         isinstance(text := cells[position], str)
         and 4 * len(text) > LONGEST_TEXT
@@ -262,12 +262,12 @@ def _is_too_long(cells: tuple[Any, ...]) -> bool:
 
 
 def _cards_that_round_to(before: str, after: str, exponent: str) -> list[Cards]:
-    """Return the whole numbers that are written so with as many digits: those within half a unit of the last one."""
+    """Return the whole numbers that round to this spelling: those within half a unit of its last digit."""
     if len(before + after) > 1000 or not -1000 <= int(exponent[:9]) <= 1000:
-        return []  # nobody has ever written a card so
+        return []  # no card is written like this
     unit = Fraction(10) ** (int(exponent) - len(after))
     written = int(before + after)
-    # Just below a power of ten the last digit is worth a tenth: 1.0E+15 is rounded from 9.95E+14 on, not from 9.5E+14.
+    # Just below a power of ten the last digit is worth a tenth: 9.95E+14 already rounds to 1.0E+15.
     unit_below = unit / 10 if str(written).rstrip("0") == "1" else unit
     first, last = math.ceil(written * unit - unit_below / 2), math.floor(written * unit + unit / 2)
     return [(max(first, 0), last)] if first <= last else []
@@ -279,7 +279,7 @@ def _is_quote(sign: str) -> bool:
 
 
 def _choose_instant_form(platform: Platform) -> Callable[[Any], datetime | None]:
-    """Return how this platform's instants are read; the reading gives None where there is none."""
+    """Return the platform's reading of an instant, which returns None if the value is not one."""
     form = str(platform.occurred_at["form"])
     if form == "iso8601":
         return read_iso_time

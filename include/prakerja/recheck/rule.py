@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -20,9 +21,20 @@ from prakerja.recheck.rows import Cards, Conflicts, Row, read_delivery
 OUTCOMES = ("purchased", "held", "overdue", "excluded")
 
 
+class Effect(Enum):
+    """What an event does: it is a purchase, or it undoes the purchase of its platform and transaction id."""
+
+    PURCHASE = "purchase"
+    UNDOING = "undoing"
+
+
+#: Every event that a platform may deliver: an event without an effect stops the reading.
+EFFECTS: dict[str | None, Effect] = {"PAID": Effect.PURCHASE, "CANCELLED": Effect.UNDOING, "REFUNDED": Effect.UNDOING}
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the second reading finds of one recipient, and the row that says so (None where no row does).
+    """The second reading of one recipient, and the row that it rests on (None if it rests on no row).
 
     `outcome` is purchased, held, overdue or excluded; `because` is purchase, damaged_row, suspended, withdrawn,
     revoked_earlier or no_purchase.
@@ -38,7 +50,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class SecondReading:
-    """Every card of the roster, the deliveries read (by platform and business date) and the recipients per outcome."""
+    """The reading of each card of the roster, the deliveries read, and the number of recipients by outcome."""
 
     by_card: dict[str, Reading]
     in_force: tuple[Delivery, ...]
@@ -52,7 +64,7 @@ NO_PURCHASE = Reading("overdue", "no_purchase")
 
 
 class Purchase(NamedTuple):
-    """A PAID row in the window; purchases sort by the order in which one is shown."""
+    """A purchase in the window. The first in sort order is the one that is shown."""
 
     occurred_at: datetime
     platform: str
@@ -63,7 +75,7 @@ class Purchase(NamedTuple):
 
 
 class DamagedRow(NamedTuple):
-    """A quarantined row; damaged rows sort by the order in which one is shown."""
+    """A quarantined row. The first in sort order is the one that is shown."""
 
     business_date: date
     platform: str
@@ -78,12 +90,12 @@ def read_again(
     *,
     is_later: bool = False,
 ) -> SecondReading:
-    """Return the decision as the files in `landing` say it.
+    """Return the decision computed from the files in `landing`.
 
-    `is_later` gives the reading after the decision: an undoing at any time counts against a purchase, and deliveries of
-    every business date from the announcement on are read. `progress` is told (done, of, platform) after each delivery.
+    With `is_later` it is the reading after the decision: an undoing at any time counts, and the deliveries of every
+    business date from the announcement are read. `progress` is called with (done, total, platform) after each delivery.
 
-    Raises `EvidenceError`.
+    Raise `EvidenceError` if a delivery is missing or cannot be read.
     """
     in_force = find_deliveries_in_force(facts, is_later=is_later)
     require_every_delivery(facts, in_force)
@@ -109,7 +121,7 @@ def read_again(
 
 
 def find_deliveries_in_force(facts: Facts, *, is_later: bool) -> tuple[Delivery, ...]:
-    """Return the deliveries to read, by platform and business date."""
+    """Return the deliveries to read, sorted by platform and business date."""
     highest: dict[tuple[str, date], Delivery] = {}
     for delivery in facts.deliveries:
         # "it ... sees business dates up to D + `settlement_days`"; later findings rest on every date since.
@@ -127,21 +139,21 @@ def find_deliveries_in_force(facts: Facts, *, is_later: bool) -> tuple[Delivery,
 
 
 def require_every_delivery(facts: Facts, in_force: tuple[Delivery, ...]) -> None:
-    """Raise `EvidenceError` where a delivery is missing that no person answered for."""
+    """Raise `EvidenceError` if a delivery is missing that no person answered for."""
     # "A deadline decision needs every active platform's accepted delivery for every business date from A to
     # D + `settlement_days`"; "a gap outside [the validity period] is no gap".
-    there = {(delivery.platform, delivery.business_date) for delivery in in_force} | facts.missing_overridden
+    accounted_for = {(delivery.platform, delivery.business_date) for delivery in in_force} | facts.missing_overridden
     for day in business_dates(facts):
         for platform in active_on(day):
-            if (platform, day) not in there:
+            if (platform, day) not in accounted_for:
                 to_do = "wait for it, or let a person answer for the gap"
                 raise EvidenceError(f"feeds/{platform}/{day}", "no delivery was accepted", to_do)
 
 
 class PlatformLedger:
-    """What the deliveries of one platform say of a cohort.
+    """What the deliveries of one platform say about a cohort.
 
-    `damaged` gains the first damaged row of each range of cards that one might be.
+    Adds to `damaged` the first damaged row for each range of cards.
     """
 
     def __init__(self, facts: Facts, cohort: Set[str], damaged: dict[Cards, DamagedRow], *, is_later: bool) -> None:
@@ -156,21 +168,22 @@ class PlatformLedger:
         self.closes_at = start_of(facts.deadline_on + timedelta(days=1))
 
     def add(self, landing: UPath, delivery: Delivery) -> None:
-        """Read a delivery in force. Raises `EvidenceError`."""
+        """Read a delivery in force. Raise `EvidenceError` if it cannot be read."""
         conflicts = Conflicts()
         kept: list[Row] = []
         for row in read_delivery(landing, delivery):
-            # A repeat of the same content changes nothing here: it says the same of the same person.
+            # Repeats need no treatment: they say the same about the same person.
             conflicts.note(row)
             if row.reasons:
                 self._add_damaged(delivery, row.line, row.might_be)
-            elif row.card_number in self.cohort or row.event != "PAID":
+            elif row.card_number in self.cohort or EFFECTS[row.event] is not Effect.PURCHASE:
+                # An undoing counts whatever its card.
                 kept.append(row)
         for row in kept:
             self._add_good(delivery, row, is_conflict=row in conflicts)
 
     def standing_purchases(self) -> Iterator[tuple[str, Purchase]]:
-        """Yield cards and their purchases that nothing undid."""
+        """Yield each card with a purchase that was not undone."""
         # "and no CANCELLED or REFUNDED row in force of the same platform and transaction id (whatever its card or
         # order) has `occurred_at` before D+1 00:00 WIB."
         for card_number, purchase in self.purchases:
@@ -183,7 +196,7 @@ class PlatformLedger:
         if is_conflict:
             # "A quarantined row never counts as a purchase or a cancellation."
             self._add_damaged(delivery, row.line, ((int(row.card_number), int(row.card_number)),))
-        elif row.event != "PAID":
+        elif EFFECTS[row.event] is Effect.UNDOING:
             # Later findings: "undone at any time".
             if self.is_later or row.occurred_at < self.closes_at:
                 self.undone.add(row.transaction_id)
@@ -211,8 +224,8 @@ class PlatformLedger:
 
 
 def find_damaged_rows(cards: list[str], damaged: dict[Cards, DamagedRow]) -> dict[str, DamagedRow]:
-    """Return the first damaged row that might be of each card; `cards` are sorted."""
-    # One walk along the cards: thousands of damaged rows may each be anybody of a cohort whose cards begin alike.
+    """Return the first damaged row that might be about each card. `cards` are sorted."""
+    # One pass along the cards: thousands of damaged rows may each be about any card of a cohort.
     waiting = sorted((cards_of_row, row) for cards_of_row, row in damaged.items())
     begun: list[tuple[DamagedRow, int]] = []
     found: dict[str, DamagedRow] = {}
@@ -235,7 +248,7 @@ def decide(
 ) -> dict[str, Reading]:
     """Return the outcome of every card."""
     # "**excluded**: withdrawn (with effect on the deadline day or before), or revoked earlier for another reason."
-    # There is one reason in the programme: whoever was revoked for a deadline that has moved since is decided no more.
+    # The programme has one reason: a recipient revoked for a deadline that was extended since is not decided again.
     withdrawn = {
         each.card_number for each in facts.withdrawals if each.withdrawn_on <= min(facts.deadline_on, facts.as_of)
     }
@@ -265,7 +278,7 @@ def decide(
 
 
 def is_suspended_at_deadline(facts: Facts, suspension: Suspension) -> bool:
-    """Whether a suspension lasts at the deadline, as far as is known on `as_of`."""
+    """Whether a suspension lasts on the deadline day, as known on `as_of`."""
     if suspension.suspended_on > min(facts.deadline_on, facts.as_of):
         return False
     is_lift_known = suspension.lifted_on is not None and suspension.lifted_on <= facts.as_of

@@ -1,4 +1,4 @@
-"""Text, JSON and numbers exactly as they were delivered."""
+"""Text, JSON and numbers exactly as delivered."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from typing import Any, NamedTuple, NoReturn
 SPACE = re.compile(r"[ \t\r\n]*")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 DEEPEST = 256
-MOST_DIGITS = 30  # of a whole number; no identifier, no rupiah and no manifest's total holds so many
+MOST_DIGITS = 30  # of a whole number: longer than any identifier, amount or total
 
 
 class Number(str):
-    """A JSON number or a number cell: the digits that the file holds, not a float's."""
+    """A JSON number or a number cell, with the digits of the file instead of a float's."""
 
     __slots__ = ()
 
 
 class Repeated:
-    """Stands for the value of a key that one object holds twice: nobody can say which value is meant."""
+    """The value of a key that an object repeats: it is unknown which value is meant."""
 
 
 REPEATED = Repeated()
 
 
 class ParsedJson(NamedTuple):
-    """A JSON value, and whether any object in it holds a key twice."""
+    """A JSON value, and whether any object in it repeats a key."""
 
     value: Any
     has_repeated: bool
 
 
 def decode_text(content: bytes) -> str:
-    """Return the text of a feed, a roster or a manifest, without its byte-order mark. Raises `ValueError`."""
+    """Return the text of a feed, a roster or a manifest, without its byte-order mark. Raise `ValueError`."""
     # "All: UTF-8 in every byte (ignored columns too), a byte-order mark and CRLF tolerated everywhere,
     text = content.decode("utf-8-sig")
     # CR alone nowhere (rejected)."
     if re.search("\r(?!\n)", text):
-        raise ValueError("a CR stands alone")
+        raise ValueError("a CR without an LF")
     if "\0" in text:
         raise ValueError("it holds U+0000")
     return text
 
 
 def read_escapes(text: str, escape: re.Pattern[str]) -> str:
-    """Return text with each escape as the character of its four hex digits; two halves of a surrogate pair are one."""
+    """Return a text with each escape replaced by its character. Two surrogates are one character."""
     meant = escape.sub(lambda found: chr(int(found[1], 16)), text)
     return keep_characters(meant.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def keep_characters(text: str) -> str:
-    """Return text with U+FFFD for U+0000 and half a surrogate pair: escapes can write them, but no text holds them."""
+    """Return a text with U+FFFD for U+0000 and lone surrogates, which can be escaped but not stored."""
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
 def parse_json(text: str) -> ParsedJson:
-    """Parse a text that is one JSON value. Raises `ValueError`, `RecursionError`."""
-    # "JSON is RFC 8259, strictly": Python's json also takes NaN and Infinity; `_refuse_constant` takes them away.
+    """Parse one JSON value. Raise `ValueError` if it is not JSON, `RecursionError` if it is too deep."""
+    # "JSON is RFC 8259, strictly": Python's json accepts NaN and Infinity, which `_refuse_constant` refuses.
     has_repeated = False
 
     def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -77,13 +77,13 @@ def parse_json(text: str) -> ParsedJson:
 
 
 def skip_space(text: str, start: int) -> int:
-    """Return where the next character stands that is not JSON's white space."""
+    """Return the position of the next character that is not JSON's white space."""
     found = SPACE.match(text, start)
     return found.end() if found else start
 
 
 def is_too_deep(text: str, value: Any) -> bool:
-    """Whether a JSON value has more than 256 levels; itself is the first."""
+    """Whether a JSON value has more than 256 levels, counting itself."""
     if text.count("{") + text.count("[") <= DEEPEST:
         return False
     level = [value]
@@ -93,7 +93,7 @@ def is_too_deep(text: str, value: Any) -> bool:
 
 
 def whole(number: str) -> int | None:
-    """Return the whole number that these digits equal; None where they equal none, or one of more than 30 digits."""
+    """Return the whole number that these digits equal, or None if it is not whole or has more than 30 digits."""
     # "a JSON number or cell equal to a whole number is whole": 12, 12.0 and 1e3 are, 12.5 and NaN are not.
     if not NUMBER.fullmatch(number):
         return None

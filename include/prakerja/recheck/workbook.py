@@ -1,4 +1,4 @@
-"""The rows of a workbook as they were delivered. openpyxl finds the parts and reads the cells."""
+"""The rows of a workbook as delivered. openpyxl finds the parts and reads the cells."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ STRICT_SHEET = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 STRICT_OFFICE = "http://purl.oclc.org/ooxml/officeDocument/relationships"
 NO_CELL = {"value": None}
 XML_SPACE = " \t\r\n"
-ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")  # so texts of a workbook hold what XML cannot: `_x000D_` is a CR
+ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")  # escapes what XML cannot hold: `_x000D_` is a CR
 ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?")
 TRUTHS = {"0": False, "1": True, "false": False, "true": True}
-# Far above what a spreadsheet program writes; a workbook beyond them is built to fill the memory.
+# Far above what a spreadsheet program writes: a larger workbook is an attempt to fill the memory.
 MOST_ROWS = 2**20
-MOST_ELEMENTS = 2**20  # of a row, and of all that stands between two rows or after the last
+MOST_ELEMENTS = 2**20  # of a row, and of what is between two rows or after the last
 MOST_TEXTS = 10_000_000
-MOST_BYTES_AT_ONCE = 32_000_000  # of a part that is parsed whole: relations, styles
+MOST_BYTES_AT_ONCE = 32_000_000  # of a part that is parsed as a whole: relations, styles
 OCCURRED_AT = FIELDS.index("occurred_at")
 
 
@@ -49,21 +49,21 @@ class IsoDate(str):
 
 
 class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no types
-    """openpyxl's reader of cells, except that numbers, dates and truths stay as they stand in the file."""
+    """openpyxl's reader of cells, but numbers, dates and booleans stay as stored."""
 
     def parse_cell(self, element: Element) -> dict[str, Any]:
-        """Return a cell: its column, value, type and style. Raises `ValueError`, `KeyError`."""
+        """Return a cell's column, value, type and style. Raise `ValueError` or `KeyError` if it is invalid."""
         # "a formula in that sheet is a rejection"
         if element.find(FORMULA_TAG) is not None:
             raise ValueError("a formula")
         kind = element.get("t", "n")
         held = element.find(VALUE_TAG)
         if held is not None and held.text and kind not in ("str", "inlineStr"):
-            held.text = held.text.strip(XML_SPACE)  # around what is no text XML's white space counts for nothing
+            held.text = held.text.strip(XML_SPACE)  # XML's white space around a value that is not text is insignificant
         if kind == "s" and not re.fullmatch("[0-9]+", element.findtext(VALUE_TAG) or "0"):
-            raise ValueError("the number of a text is no number")  # int("-1") would take the last text
+            raise ValueError("the number of a text is not a number")  # int("-1") would take the last text
         if kind in ("n", "d", "b"):
-            # "a number cell is the digits that the file holds, not a float's": openpyxl keeps "str" as it stands.
+            # "a number cell is the digits that the file holds, not a float's": openpyxl keeps "str" unchanged.
             element.set("t", "str")
         cell: dict[str, Any] = super().parse_cell(element)
         value = cell["value"]
@@ -80,10 +80,10 @@ class ExactCells(WorkSheetParser):  # type: ignore[misc] # openpyxl carries no t
 
 
 class BoundedArchive(zipfile.ZipFile):
-    """The parts of a workbook; one that is too large to be parsed whole is refused."""
+    """The parts of a workbook. Refuses to read a part that is too large to be parsed as a whole."""
 
     def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
-        """Return a part. Raises `ValueError`."""
+        """Return a part. Raise `ValueError` if it is too large."""
         part = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
         if part.file_size > MOST_BYTES_AT_ONCE:
             raise ValueError("a part is too large")
@@ -91,13 +91,13 @@ class BoundedArchive(zipfile.ZipFile):
 
 
 def read_workbook_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]:
-    """Yield every data row of the contract's sheet; a date cell is a datetime without zone. Raises `EvidenceError`."""
+    """Yield every data row of the contract's sheet; a date cell is a datetime without zone. Raise `EvidenceError`."""
     try:
         yield from _read_rows(evidence, platform)
     except EvidenceError:
         raise
     except Exception:
-        # openpyxl has no error of its own for a workbook that breaks the rules; it fails wherever it happens to.
+        # openpyxl has no error for an invalid workbook: it fails with whatever error it meets.
         raise EvidenceError(evidence.where, "the workbook cannot be read, or its sheet holds a formula") from None
 
 
@@ -111,7 +111,7 @@ def _read_rows(evidence: Evidence, platform: Platform) -> Iterator[DeliveredRow]
     # "Of a workbook only the contract's sheet is read"
     paths = [relation.target for sheet, relation in reader.parser.find_sheets() if sheet.name == platform.sheet]
     if len(paths) != 1:
-        raise EvidenceError(evidence.where, "the sheet of the contract is missing, or there twice")
+        raise EvidenceError(evidence.where, "the sheet of the contract is missing or repeated")
     texts = _read_shared_texts(reader)
     date_styles = _read_date_styles(reader)
     columns: list[int] | None = None
@@ -135,13 +135,13 @@ def _check_parts(evidence: Evidence) -> None:
         parts = archive.infolist()
     if sum(part.file_size for part in parts) > MOST_BYTES:
         raise EvidenceError(evidence.where, f"the workbook opens to more than {MOST_BYTES:,} bytes")
-    # Of parts whose names differ in case alone, each program opens the one that it likes.
+    # Programs disagree on which of two parts they open if their names differ only in case.
     if len({part.filename.replace("\\", "/").casefold() for part in parts}) < len(parts):
         raise EvidenceError(evidence.where, "two parts of the workbook have the same name")
 
 
 def _name_as_openpyxl_does(content: bytes) -> bytes:
-    """Return the workbook; one of Strict Open XML with the namespaces of others, the only ones that openpyxl knows."""
+    """Return the workbook with transitional namespaces, the only ones that openpyxl knows."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         if ROOT not in archive.namelist() or STRICT_OFFICE.encode() not in archive.read(ROOT):
             return content
@@ -154,7 +154,7 @@ def _name_as_openpyxl_does(content: bytes) -> bytes:
 
 
 def _read_shared_texts(reader: ExcelReader) -> list[str]:
-    """Return the texts that cells share, as they stand: openpyxl's own reading takes `x005F_` out of them."""
+    """Return the shared texts as stored. openpyxl's own reading removes `x005F_` from them."""
     texts: list[str] = []
     for path in _find_parts(reader, "sharedStrings"):
         with reader.archive.open(path) as source:
@@ -166,7 +166,7 @@ def _read_shared_texts(reader: ExcelReader) -> list[str]:
 
 
 def _read_date_styles(reader: ExcelReader) -> set[int]:
-    """Return the cell styles that show a number as a date. openpyxl's own reading refuses workbooks of other makers."""
+    """Return the cell styles that show a number as a date. openpyxl's own reading refuses some programs' workbooks."""
     formats: dict[int, str] = dict(BUILTIN_FORMATS)
     codes: list[str | None] = []
     for path in _find_parts(reader, "styles"):
@@ -178,7 +178,7 @@ def _read_date_styles(reader: ExcelReader) -> set[int]:
 
 
 def _find_parts(reader: ExcelReader, kind: str) -> list[str]:
-    """Return the paths of the parts of a kind; there is one, or none. Raises `ValueError`."""
+    """Return the path of the part of a kind in a list, empty if there is none. Raise `ValueError` if several."""
     paths = [relation.target for relation in reader.parser.rels.values() if relation.Type.endswith(f"/{kind}")]
     if len(paths) > 1:
         raise ValueError("several parts of a kind of which a workbook has one")
@@ -186,7 +186,7 @@ def _find_parts(reader: ExcelReader, kind: str) -> list[str]:
 
 
 def _parse_rows(source: IO[bytes], texts: list[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Yield number and cells of each row. Raises `ValueError` where rows or cells are there twice or out of order."""
+    """Yield the number and cells of each row. Raise `ValueError` if rows or cells are repeated or out of order."""
     parser = ExactCells(source, texts)
     last = 0
     for element in _parse_each(source, ROW_TAG):
@@ -203,7 +203,7 @@ def _parse_rows(source: IO[bytes], texts: list[str]) -> Iterator[tuple[int, list
 
 
 def _parse_each(source: IO[bytes], tag: str) -> Iterator[Element]:
-    """Yield the elements of this tag, each let go thereafter. Raises `ValueError` where much stands in or between."""
+    """Yield the elements of this tag and free each. Raise `ValueError` if too many others are in or between them."""
     around: list[Element] = []
     elements = 0
     for event, element in iterparse(source, events=("start", "end")):
@@ -218,7 +218,7 @@ def _parse_each(source: IO[bytes], tag: str) -> Iterator[Element]:
             yield element
             element.clear()
             if around:
-                # Else the parent would keep every one of them, empty.
+                # Otherwise the parent would keep all of them, emptied.
                 around[-1].remove(element)
             elements = 0
 
@@ -228,7 +228,7 @@ def _find_columns(where: str, header: list[dict[str, Any]], platform: Platform) 
     names = [cell["value"] for cell in header]
     wanted = [platform.columns[field] for field in FIELDS]
     if any(names.count(name) != 1 for name in wanted):
-        raise EvidenceError(where, "a column of the contract is missing, or there twice")
+        raise EvidenceError(where, "a column of the contract is missing or repeated")
     return [header[names.index(name)]["column"] for name in wanted]
 
 
@@ -246,7 +246,7 @@ def _build_row(
 
 
 def _read_iso_date(value: IsoDate) -> datetime | None:
-    """Return the time of a date cell that holds ISO 8601 without an offset, as workbooks have it."""
+    """Return the time of a date cell that holds ISO 8601 without an offset, or None."""
     try:
         # "More than six fractional digits are cut off, never rounded up"
         return datetime.fromisoformat(value[:26]) if ISO_DATE.fullmatch(value) else None
@@ -255,7 +255,7 @@ def _read_iso_date(value: IsoDate) -> datetime | None:
 
 
 def _read_serial(serial: Number, epoch: datetime) -> datetime | None:
-    """Return the time of a date cell to the nearest millisecond, as spreadsheets keep it; never in another day."""
+    """Return the time of a date cell to the nearest millisecond, like spreadsheets, but never in another day."""
     if not NUMBER.fullmatch(serial) or not 0 <= (exact := Decimal(serial)) < LAST_SERIAL:
         return None
     day = int(exact)

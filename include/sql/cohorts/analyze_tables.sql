@@ -1,2 +1,2 @@
--- Grain: none; tells the planner how large the tables have become, which on a new warehouse it takes for empty.
+-- Grain: none. Refreshes the planner's statistics: on a new warehouse it assumes that the tables are empty.
 analyze deliveries, transactions, quarantine, recipients, evidence, outcomes, revocations

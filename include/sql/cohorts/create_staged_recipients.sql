@@ -1,4 +1,4 @@
--- Grain: one row per line of the roster being loaded; gone with the transaction.
+-- Grain: one row per line of the roster being loaded. Dropped at the end of the transaction.
 create temporary table staged_recipients (
     line bigint not null,
     card_number bigint not null,

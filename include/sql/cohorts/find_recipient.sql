@@ -1,4 +1,4 @@
--- Grain: one row, the recipient of a card, else of a NIK in force, or none.
+-- Grain: at most one row, the recipient of a card, else of a NIK in force.
 -- Parameters: number.
 with found as (
     select

@@ -1,6 +1,6 @@
--- Grain: one correction that is older than the retention period: its fact stays, its values go, but for those in force.
--- A NIK that was approved stays with its seal: the list is made from it, and its approval held against it. One that
--- nobody has approved by then cannot be approved any more.
+-- Grain: one correction older than the retention period. Its fact stays; its values are deleted unless in force.
+-- An approved NIK keeps its seal: the list is made from it and its approval is checked against it. A NIK that is not
+-- approved by then can no longer be approved.
 -- Parameters: before.
 -- Role: remind.
 update correction_values as v

@@ -1,4 +1,5 @@
--- Grain: one decision on a request. Twice is once.
+-- Grain: one decision on a request.
+-- May run twice: the first decision stays.
 -- Parameters: request, is_approved, because, decided_by, decided_on, signature.
 -- Role: decide.
 insert into correction_decisions (request, is_approved, because, decided_by, decided_on, signature)

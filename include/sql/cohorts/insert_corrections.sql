@@ -1,6 +1,6 @@
--- Grain: one correction, its fact and its values.
+-- Grain: one correction: its fact and its values.
 -- Parameters: recipient_id, fields, digest, request, because, corrected_by, corrected_on; sealed, nik, contact,
--- phone_token, email_token, region_code: the values.
+-- phone_token, email_token, region_code (the values).
 -- Role: decide.
 with fact as (
     insert into corrections (recipient_id, fields, digest, request, because, corrected_by, corrected_on)

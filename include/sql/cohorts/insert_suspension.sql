@@ -1,4 +1,4 @@
--- Grain: one suspension of a recipient; none while another of theirs runs.
+-- Grain: one suspension of a recipient, or none while they are suspended.
 -- Parameters: recipient_id, suspended_on, is_permanent, because, suspended_by.
 -- Role: decide.
 insert into suspensions (recipient_id, suspended_on, is_permanent, because, suspended_by)

@@ -1,4 +1,4 @@
--- Grain: one end of the suspension that runs; none of one that is for good.
+-- Grain: one lift of the current suspension, or none if that is permanent.
 -- Parameters: recipient_id, lifted_on, because, lifted_by.
 -- Role: decide.
 insert into suspension_lifts (recipient_id, suspended_on, lifted_on, because, lifted_by)

@@ -1,4 +1,5 @@
--- Grain: one withdrawal per recipient, ever.
+-- Grain: one withdrawal per recipient.
+-- May run twice: the first withdrawal stays.
 -- Parameters: recipient_id, withdrawn_on, because, recorded_by.
 -- Role: decide.
 insert into withdrawals (recipient_id, withdrawn_on, because, recorded_by)

@@ -1,4 +1,4 @@
--- Grain: one boolean, whether a suspension of a recipient runs on a day.
+-- Grain: one boolean, whether a recipient is suspended on a day.
 -- Parameters: recipient_id, day.
 select exists(
     select from suspended_at(:day, :day) as s

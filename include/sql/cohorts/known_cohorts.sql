@@ -1,4 +1,4 @@
--- Grain: one row per cohort with a loaded roster, with the day of its decision if there is one.
+-- Grain: one row per cohort with a loaded roster, with its latest decision, if any.
 -- Parameters: none.
 select
     r.cohort,

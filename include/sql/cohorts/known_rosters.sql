@@ -1,5 +1,5 @@
--- Grain: one row per roster that was looked at before, in order. `corrected_since` is the last decision by which a NIK
--- has come into force since a roster was rejected for having somebody else's: it is looked at again.
+-- Grain: one row per examined roster, in order. If a roster was rejected for a NIK of another recipient,
+-- `corrected_since` is the last correction approved since then: the roster is examined again.
 select
     r.cohort,
     r.status,

@@ -1,5 +1,5 @@
--- Grain: one row per corrected NIK of some cards that another person has approved: everything that the signature is
--- held against. `digests` and `corrected_by` are of all corrections of the request.
+-- Grain: one row per approved correction of the NIK of these cards, with everything that its signature covers.
+-- `digests` and `corrected_by` are those of all corrections of the request.
 -- Parameters: cards.
 select
     r.card_number,

@@ -1,4 +1,4 @@
--- Grain: one row per other cohort that has a card or a NIK of the staged roster, with the first lines.
+-- Grain: one row per other cohort with a card or a NIK of the staged roster, with the first lines.
 -- Parameters: lines_shown.
 with clashes as (
     select

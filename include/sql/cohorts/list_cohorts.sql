@@ -1,5 +1,5 @@
--- Grain: one row per cohort that has a roster or a decision attempt: its latest standing, decision, and what followed.
--- Parameters: cohorts, deadlines: the calendar's, as it stands or was known on a day.
+-- Grain: one row per cohort with a roster or a decision attempt: latest standing, decision, and counts.
+-- Parameters: cohorts, deadlines (of the calendar, current or as known on a day).
 with latest_standing as (
     select distinct on (cohort) *
     from standings
@@ -13,7 +13,7 @@ latest_attempt as (
 ),
 
 revoked as (
-    -- By cohort: who was revoked by a decision that counts no more, stays revoked.
+    -- By cohort: recipients revoked by a decision that no longer counts stay revoked.
     select
         d.cohort,
         count(*) as revoked

@@ -1,5 +1,5 @@
--- Grain: one recipient's sealed contact, in the order of ids, so many at once.
--- Parameters: after, most.
+-- Grain: one row per recipient with their sealed contact, ordered by id.
+-- Parameters: after (id), most (rows).
 select
     recipient_id,
     card_number,

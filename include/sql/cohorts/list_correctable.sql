@@ -1,4 +1,4 @@
--- Grain: one row per recipient of these cards, as in force; `waiting_nik` is what a correction would make of their NIK.
+-- Grain: one row per recipient of these cards with the values in force. `waiting_nik` is a NIK that awaits approval.
 -- Parameters: cards.
 select
     r.recipient_id,

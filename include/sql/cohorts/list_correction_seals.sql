@@ -1,5 +1,5 @@
--- Grain: one correction's seals, in the order of ids, so many at once.
--- Parameters: after, most.
+-- Grain: one row per correction with its seals, ordered by id.
+-- Parameters: after (id), most (rows).
 select
     v.correction_id,
     r.card_number,

@@ -1,4 +1,4 @@
--- Grain: one row per recipient who has one of these NIKs in force.
+-- Grain: one row per recipient with one of these NIKs in force.
 -- Parameters: niks.
 select
     r.recipient_id,

@@ -1,7 +1,7 @@
--- Grain: one row per platform and business date that owes an accepted delivery and has none.
--- The gate of the deadline run, the daily completeness and `prakerja feeds` all ask this question.
+-- Grain: one row per platform and business date that is due and has no accepted delivery.
+-- Used by the gate of the deadline run, the daily completeness and `prakerja feeds`.
 -- Parameters: as_of; first_date, last_date; platforms, active_from, active_to (arrays of one length).
-with owed as (
+with due as (
     select
         p.platform,
         days.business_date::date as business_date
@@ -17,10 +17,10 @@ with owed as (
 )
 
 select
-    owed.platform,
-    owed.business_date
-from owed
+    due.platform,
+    due.business_date
+from due
 left join deliveries_in_force(:as_of) as f
-    on owed.platform = f.platform and owed.business_date = f.business_date
+    on due.platform = f.platform and due.business_date = f.business_date
 where f.delivery_id is null
-order by owed.platform, owed.business_date
+order by due.platform, due.business_date

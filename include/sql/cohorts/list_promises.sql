@@ -1,4 +1,4 @@
--- Grain: one row per cohort whose deadline was extended by a day: the latest deadline that was promised to it.
+-- Grain: one row per cohort with an extension announced on or before a day: the latest promised deadline.
 -- Parameters: as_of.
 select distinct on (cohort)
     cohort,

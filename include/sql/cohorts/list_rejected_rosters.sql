@@ -1,4 +1,4 @@
--- Grain: one row per cohort whose roster was rejected and that has none: why the latest was.
+-- Grain: one row per cohort without an accepted roster whose roster was rejected: the latest reason.
 -- Parameters: none.
 select distinct on (r.cohort)
     r.cohort,

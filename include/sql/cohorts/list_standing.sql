@@ -1,4 +1,4 @@
--- Grain: one row per asked recipient of an undecided cohort, where they stand by the latest intake.
+-- Grain: one row per given recipient of an undecided cohort with their standing as of the latest intake.
 -- Parameters: recipient_ids; cohort, deadline_on, as_of.
 select
     recipient_id,

@@ -1,5 +1,5 @@
--- Grain: one row per corrected NIK that waits for another person, by request: none that was decided, and none that a
--- later correction has taken the place of.
+-- Grain: one row per corrected NIK that awaits approval, by request, without those that were decided or that a later
+-- correction replaced.
 -- Parameters: none.
 select
     c.request,

@@ -1,4 +1,4 @@
--- Grain: one date, the latest deadline that was promised to a cohort by a day, or null.
+-- Grain: one date, the latest deadline promised to a cohort on or before a day, or null.
 -- Parameters: cohort, as_of.
 select max(deadline_on)
 from extensions

@@ -1,6 +1,7 @@
--- Grain: one number, the generation of the cohort's evidence: whom deliveries that came or went could touch has it.
--- May run twice: the second time touches nobody. Before the decision it sees what the decision will see: business dates
--- up to the settlement days, purchases undone before the deadline's end; after it every delivery, undone at any time.
+-- Grain: one number, the generation of the cohort's evidence. It marks each recipient whom the latest changes of
+-- deliveries could affect.
+-- May run twice: the second run affects nobody. Before the decision it reads what the decision will read: business
+-- dates up to the settlement days, and undoings before the deadline's end. After it, every delivery and every undoing.
 -- Parameters: cohort, announced_on, deadline_on, settlement_days, as_of, is_decided.
 select
     refresh_evidence(

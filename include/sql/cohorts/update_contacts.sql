@@ -1,5 +1,5 @@
--- Grain: one recipient whose contact is sealed anew, with what stands for their addresses in messages that have one.
--- Parameters: recipient_ids, contact, phone_token, email_token (arrays of the same order).
+-- Grain: one recipient whose contact is sealed again. Replaces the tokens of their addresses in messages, too.
+-- Parameters: recipient_ids, contact, phone_token, email_token (arrays in the same order).
 -- Role: owner.
 with sealed as (
     select *
@@ -19,7 +19,7 @@ moved as (
     inner join recipients as r on s.recipient_id = r.recipient_id
     where
         m.recipient_id = s.recipient_id
-        -- not what was sent to an address that was corrected
+        -- not the messages sent to an address that was corrected since
         and m.address = case m.channel when 'sms' then r.phone_token else r.email_token end
 )
 

@@ -1,4 +1,4 @@
--- Grain: one correction whose values are sealed anew, with what stands for its addresses in messages that have one.
+-- Grain: one correction whose values are sealed again. Replaces the tokens of its addresses in messages, too.
 -- Parameters: correction_id, sealed, contact, phone_token, email_token (nulls stay nulls).
 -- Role: owner.
 with moved as (

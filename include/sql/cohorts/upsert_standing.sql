@@ -1,5 +1,5 @@
--- Grain: one row per cohort and day, where the cohort stands at the end of that day's intake.
--- May run twice: the day's row is written anew from the deliveries known by that day.
+-- Grain: one row per cohort and day: the cohort's standing after that day's intake.
+-- May run twice: the day's row is overwritten from the deliveries known on that day.
 -- Parameters: cohort, deadline_on, as_of.
 -- Role: ingest.
 insert into standings (cohort, as_of, selected, purchased, held, at_risk, overdue, excluded)

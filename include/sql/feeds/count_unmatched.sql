@@ -1,4 +1,4 @@
--- Grain: one number, the distinct cards in force that stand in no loaded roster.
+-- Grain: one number, the distinct cards in force that no loaded roster has.
 -- Parameters: as_of.
 select count(distinct t.card_number)
 from transactions as t

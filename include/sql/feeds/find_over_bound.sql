@@ -1,4 +1,4 @@
--- Grain: one row, the highest revision of a day that was rejected for its quarantine bound alone, or none.
+-- Grain: at most one row, the highest revision of a day that was rejected only for its quarantine bound.
 -- Parameters: platform, business_date.
 select
     d.revision,

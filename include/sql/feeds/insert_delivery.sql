@@ -1,5 +1,6 @@
 -- Grain: one delivery, accepted or rejected.
--- Parameters: one per column. The same fingerprint of a revision a second time is refused, with all of its load.
+-- Parameters: one per column.
+-- Runs once per fingerprint of a revision: a second insert fails, and its transaction loads nothing.
 -- Role: ingest.
 insert into deliveries (
     delivery_id, platform, business_date, revision, fingerprint, status, reason, detail, generated_at, arrived_on,

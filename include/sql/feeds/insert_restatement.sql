@@ -1,5 +1,6 @@
--- Grain: one row per accepted revision above another of its day: what it adds, lets vanish and changes of it.
--- Runs once per delivery, in the transaction that loads it. Parameters: delivery_id.
+-- Grain: one row per accepted revision that replaces another: the number of rows that it adds, drops and changes.
+-- Runs once per delivery, in the transaction that loads it.
+-- Parameters: delivery_id.
 -- Role: ingest.
 with restated as (
     select

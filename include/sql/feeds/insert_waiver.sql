@@ -1,4 +1,4 @@
--- Grain: one waiver per delivery that a person accepted.
+-- Grain: one waiver per delivery that a person accepted over its bound.
 -- Parameters: delivery_id, accepted_by, because.
 -- Role: ingest.
 insert into waivers (delivery_id, accepted_by, because)

@@ -1,4 +1,4 @@
--- Grain: one row per delivery of a platform that was looked at before.
+-- Grain: one row per examined delivery of a platform.
 -- Parameters: platform.
 select
     business_date,

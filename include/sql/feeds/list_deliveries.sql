@@ -1,5 +1,5 @@
--- Grain: one row per delivery that was looked at, oldest first.
--- Parameters: platform, first_date, last_date; each may be null, for all.
+-- Grain: one row per examined delivery, oldest first.
+-- Parameters: platform, first_date, last_date (each may be null for all).
 select
     d.platform,
     d.business_date,
@@ -19,7 +19,7 @@ select
         where l.delivery_id = d.delivery_id and l.kind = 'late_purchase'
     ) as late_purchases,
     d.delivery_id,
-    d.verdict is not null as is_judged,
+    d.verdict is not null as is_validated,
     f.delivery_id is not null as is_in_force,
     case
         when r.delivery_id is not null

@@ -1,6 +1,6 @@
--- Grain: one row per row in which an accepted revision of a business date differs from the one before; the latest
--- revision's first, so many at most. What is not shown itself (the voucher) is told to be another.
--- Parameters: platform, business_date, most.
+-- Grain: one row per row in which an accepted revision of a business date differs from the previous one, those of the
+-- latest revision first. `is_other_voucher` says that the voucher, which is not shown, differs.
+-- Parameters: platform, business_date, most (rows).
 with restated as (
     select
         r.delivery_id,
@@ -13,7 +13,7 @@ with restated as (
     where d.platform = :platform and d.business_date = :business_date
 ),
 
--- The day's rows are read once, by the index of deliveries.
+-- Reads the day's rows once, by the index on delivery_id.
 day_rows as materialized (
     select
         delivery_id,

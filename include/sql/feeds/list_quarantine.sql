@@ -1,5 +1,5 @@
 -- Grain: one row per quarantined row of a delivery in force, in the order of its file.
--- Parameters: platform, first_date, last_date, reason; each may be null, for all.
+-- Parameters: platform, first_date, last_date, reason (each may be null for all).
 select
     d.platform,
     d.business_date,

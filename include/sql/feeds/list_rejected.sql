@@ -1,4 +1,4 @@
--- Grain: one row per delivery and roster that was rejected and not mended since, as it is told, in order of arrival.
+-- Grain: one row per rejected delivery or roster that was not repaired since, as one line of text, in order of arrival.
 -- Parameters: as_of.
 select
     d.platform || ' ' || d.business_date || ' r' || d.revision || ': ' || d.reason || ': ' || d.detail as told,

@@ -1,4 +1,4 @@
--- Grain: one row per delivery asked for: its validation result.
+-- Grain: one row per given delivery with its validation result.
 -- Parameters: delivery_ids.
 select
     d.delivery_id,

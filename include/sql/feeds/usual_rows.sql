@@ -1,4 +1,4 @@
--- Grain: one row, the days of a platform that have a delivery in force, and the median of their rows.
+-- Grain: one row: the number of days of a platform with a delivery in force, and the median of their rows.
 -- Parameters: platform, first_date, before (exclusive), as_of.
 select
     count(*) as days,

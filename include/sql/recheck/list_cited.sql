@@ -1,4 +1,4 @@
--- Grain: one row per delivery that a decision of a cohort cites.
+-- Grain: one row per delivery cited by a decision of a cohort.
 -- Parameters: cohort.
 -- Role: recheck.
 select

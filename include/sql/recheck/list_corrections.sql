@@ -1,4 +1,4 @@
--- Grain: one row per recipient of a cohort whose NIK was corrected, and approved by another person: the last counts.
+-- Grain: one row per recipient of a cohort with an approved correction of their NIK: the last one.
 -- Parameters: cohort.
 -- Role: recheck.
 select distinct on (r.recipient_id)

@@ -1,4 +1,5 @@
--- Grain: one row per cohort that was decided.
+-- Grain: one row per decided cohort.
+-- Parameters: none.
 -- Role: recheck.
 select distinct cohort
 from decisions

@@ -1,4 +1,4 @@
--- Grain: one row per decision that was made of a cohort.
+-- Grain: one row per decision made about a cohort.
 -- Parameters: cohort.
 -- Role: recheck.
 select

@@ -1,4 +1,4 @@
--- Grain: one row per accepted delivery of any revision, of a business date from a cohort's announcement on.
+-- Grain: one row per accepted delivery of every revision, for business dates from a cohort's announcement.
 -- Parameters: announced_on.
 -- Role: recheck.
 select

@@ -1,4 +1,4 @@
--- Grain: one row per deadline that a cohort's was moved to, with the day on which that was announced.
+-- Grain: one row per extended deadline of a cohort, with the day of its announcement.
 -- Parameters: cohort.
 -- Role: recheck.
 select

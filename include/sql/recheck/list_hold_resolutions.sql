@@ -1,4 +1,4 @@
--- Grain: one row per recipient of a cohort who was held, and what a person found for a deadline.
+-- Grain: one row per resolved hold of a cohort, by recipient and deadline.
 -- Parameters: cohort.
 -- Role: recheck.
 select

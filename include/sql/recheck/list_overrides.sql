@@ -1,4 +1,4 @@
--- Grain: one row per platform and date whose missing delivery a person has answered for.
+-- Grain: one row per platform and date with a missing delivery that a person answered for.
 -- Parameters: cohort.
 -- Role: recheck.
 select

@@ -1,4 +1,4 @@
--- Grain: one row per recipient of a cohort whom people have approved to be reinstated.
+-- Grain: one row per approved reinstatement of a recipient of a cohort.
 -- Parameters: cohort.
 -- Role: recheck.
 select

@@ -1,4 +1,4 @@
--- Grain: one row per accepted roster of a cohort: one, or none.
+-- Grain: at most one row, the accepted roster of a cohort.
 -- Parameters: cohort.
 -- Role: recheck.
 select sha256

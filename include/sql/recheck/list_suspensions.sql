@@ -1,4 +1,4 @@
--- Grain: one row per suspension of a recipient of a cohort, with its lift where it was lifted.
+-- Grain: one row per suspension of a recipient of a cohort, with its lift, if any.
 -- Parameters: cohort.
 -- Role: recheck.
 select

@@ -1,4 +1,4 @@
--- Grain: one row per recipient of a cohort who withdrew.
+-- Grain: one row per withdrawn recipient of a cohort.
 -- Parameters: cohort.
 -- Role: recheck.
 select

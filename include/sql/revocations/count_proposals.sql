@@ -6,7 +6,7 @@ from late_findings as f
 inner join revocations as r on f.recipient_id = r.recipient_id
 inner join decisions as d on r.decision_id = d.decision_id
 where
-    f.kind in ('reinstatement_proposed', 'deadline_extended')
+    finding_effect(f.kind) = 'reinstatement'
     and f.found_on <= :as_of
     and d.cohort = :cohort
     and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)

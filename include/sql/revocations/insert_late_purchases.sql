@@ -17,7 +17,7 @@ inner join transactions as t on r.card_number = t.card_number
 inner join deliveries_in_force(:as_of) as f on t.delivery_id = f.delivery_id
 where
     d.cohort = :cohort
-    and t.event = 'PAID'
+    and is_purchase(t.event)
     and t.occurred_at >= wib_midnight(cast(:deadline_now as date) + 1)
     and not exists (
         select from reinstatements as e where e.recipient_id = v.recipient_id and e.reinstated_on <= f.arrived_on

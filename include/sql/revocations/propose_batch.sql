@@ -33,7 +33,7 @@ with candidates as materialized (
     where
         :subject = 'reinstatement'
         and d.cohort = :cohort
-        and f.kind in ('reinstatement_proposed', 'deadline_extended')
+        and finding_effect(f.kind) = 'reinstatement'
         and f.found_on <= :as_of
         and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
     group by v.recipient_id

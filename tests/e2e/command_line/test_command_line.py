@@ -42,7 +42,7 @@ def test_a_fresh_home_answers(fresh: Instance) -> None:
 
 def test_a_landing_zone_that_is_not_there(fresh: Instance) -> None:
     bent = replace(fresh, landing=fresh.home / "nowhere")
-    assert "is not there: set PRAKERJA_LANDING" in one_line(bent.ask(*REPLAY))
+    assert "does not exist: set PRAKERJA_LANDING" in one_line(bent.ask(*REPLAY))
     foreign = with_settings(fresh, PRAKERJA_LANDING="foo://bucket/landing")
     assert "cannot be reached" in one_line(foreign.ask(*REPLAY))
 

@@ -36,7 +36,7 @@ def test_no_control_character_is_printed_and_no_name_starts_a_line(shown: Shown)
     # All there, as they are called.
     assert "rejected [red]owned[red] 2021-03-05 r1: platform_unknown" in found["feeds"]
     assert r"rejected \x1b]0;owned\x07\x1b[31mred\x1b[2J 2021-03-05 r1" in found["feeds"]
-    assert r"feeds/\udcff\udcfe-no-text is neither feeds/ nor rosters/" in found["replay"]
+    assert r"feeds/\udcff\udcfe-no-text is not in feeds/ or rosters/" in found["replay"]
 
 
 def test_a_note_reads_the_names_as_text(shown: Shown) -> None:

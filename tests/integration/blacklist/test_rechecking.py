@@ -162,7 +162,10 @@ def test_an_export_names_nobody(auditor: Auditor, home: Path) -> None:
     ("bend", "told"),
     [
         (lambda given: (given / "facts.jsonl").write_text(""), "the facts: the file is empty"),
-        (lambda given: (given / "facts.jsonl").write_text("x"), "line 1 of the facts: this is no prakerja.facts/1"),
+        (
+            lambda given: (given / "facts.jsonl").write_text("x"),
+            "line 1 of the facts: this is not an export of prakerja.facts/1",
+        ),
         (
             lambda given: (given / "facts.jsonl").write_text(
                 '{"contract": "prakerja.facts/1", "as_of": "2021-04-30", "key_id": "k"}\n{"x": 1}'
@@ -172,7 +175,7 @@ def test_an_export_names_nobody(auditor: Auditor, home: Path) -> None:
         (lambda given: (given / "facts.jsonl").unlink(), "cannot be read: give the file that"),
         (lambda given: (given / "calendar.yaml").write_text("cohorts: []"), "does not name gelombang-12 once"),
         (lambda given: shutil.rmtree(given / "landing" / "rosters"), "rosters/gelombang-12/manifest.json: the file is"),
-        (lambda given: (given / "blacklist" / "latest.json").write_text("{}"), "no list can be read there"),
+        (lambda given: (given / "blacklist" / "latest.json").write_text("{}"), "no list can be read here"),
         (lambda given: cut_off(given / "blacklist"), "another SHA-256"),
     ],
 )

@@ -54,7 +54,7 @@ def told(kind: str, now: datetime = AFTER) -> list[str]:
 
 
 @pytest.mark.parametrize("is_decided", [False, True])
-def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(
+def test_a_cohort_that_was_taken_out_is_named_with_what_to_restore(
     cohort: Cohort, home: Path, is_decided: bool
 ) -> None:
     if is_decided:
@@ -62,8 +62,8 @@ def test_a_cohort_that_was_taken_out_is_named_with_what_to_put_back(
     write(home, ENTRY_13)
     decided = ", decided for 2021-03-13," if is_decided else ""
     assert told("calendar_mismatch") == [
-        f"gelombang-12{decided} has a roster and is not in the calendar: "
-        "put back {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13}"
+        f"gelombang-12{decided} has a roster but is not in the calendar: "
+        "restore {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13}"
     ]
     write(home, ENTRY_12, ENTRY_13)
     assert told("calendar_mismatch") == []
@@ -78,7 +78,7 @@ def test_a_deadline_that_was_put_earlier_is_named_with_the_one_to_put_back(
     write(home, ENTRY_12.replace("2021-03-13", "2021-03-12"), ENTRY_13)
     (line,) = told("calendar_mismatch")
     assert "has other dates in the calendar (2021-03-05 to 2021-03-12) than its roster" in line
-    assert line.endswith("put back announced_on: 2021-03-05, deadline_on: 2021-03-13")
+    assert line.endswith("restore announced_on: 2021-03-05, deadline_on: 2021-03-13")
     assert ("decided for 2021-03-13" in line) == is_decided
     assert audited()[-1]["kind"] != "blocked", "it is told once"
 
@@ -91,10 +91,10 @@ def test_an_extension_that_was_taken_back_is_named_from_its_announcement_on(coho
     write(home, ENTRY_12, ENTRY_13)
     assert told("calendar_mismatch", datetime(2021, 3, 11, 7, tzinfo=WIB)) == []
     (line,) = told("calendar_mismatch", datetime(2021, 3, 12, 7, tzinfo=WIB))
-    assert line.endswith(f"put back {extension}")
+    assert line.endswith(f"restore {extension}")
 
 
-def test_late_evidence_of_a_cohort_that_was_taken_out_is_noticed_all_the_same(cohort: Cohort, home: Path) -> None:
+def test_late_evidence_of_a_cohort_that_was_taken_out_is_still_recorded(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     write(home, ENTRY_13)
     with warehouse.transaction() as connection:
@@ -128,7 +128,7 @@ def test_from_its_announcement_on_a_cohort_needs_a_roster(cohort: Cohort, now: d
     assert told("no_roster", now) == expected
 
 
-def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(cohort: Cohort) -> None:
+def test_a_missing_roster_is_urgent_when_the_first_reminder_is_due(cohort: Cohort) -> None:
     def urgent(day: int) -> list[bool]:
         needs = overview.page(datetime(2021, 3, day, 9, tzinfo=WIB))["needs"]
         return [need.is_urgent for need in needs if "has no roster" in need.what]
@@ -136,12 +136,12 @@ def test_a_roster_that_lacks_is_urgent_when_the_first_reminder_is_due(cohort: Co
     assert (urgent(8), urgent(9)) == ([False], [True])
 
 
-def test_a_rejected_roster_is_told_with_its_reason_and_nothing_personal(cohort: Cohort, home: Path) -> None:
+def test_a_rejected_roster_is_reported_with_its_reason_and_nothing_personal(cohort: Cohort, home: Path) -> None:
     line = roster_line(99)
     deliver_roster(home / "landing", 13, [line, line], "2021-03-08", "2021-03-16")
     take_in_rosters(date(2021, 3, 14))
     (found,) = told("no_roster")
-    assert "is in 1 day: it was rejected, recipient_twice: the same card number stands in lines 2, 3" in found
+    assert "is in 1 day: it was rejected, recipient_twice: the same card number appears in lines 2, 3" in found
     assert not [secret for secret in line.split(",") if len(secret) > 4 and secret in found]
     deliver_roster(home / "landing", 13, [line], "2021-03-08", "2021-03-16")
     take_in_rosters(date(2021, 3, 14))
@@ -194,7 +194,7 @@ def test_a_roster_is_loaded_once_the_calendar_is_put_right(home: Path, wrong: st
     assert take_in_rosters(DECIDED_ON).rejected == []
 
 
-def test_a_decided_cohort_whose_entry_cannot_be_read_is_told_as_that_alone(cohort: Cohort, home: Path) -> None:
+def test_a_decided_cohort_whose_entry_cannot_be_read_is_reported_only_as_that(cohort: Cohort, home: Path) -> None:
     carry_out(cohort)
     write(home, ENTRY_12.replace("2021-03-13", "2021-03-32"), ENTRY_13)
     assert len(told("entry_unreadable")) == 1
@@ -215,4 +215,4 @@ def test_the_command_line_names_them(cohort: Cohort, home: Path, monkeypatch: py
     assert [row["cohort"] for row in json.loads(result.stdout)] == [12]
     assert 'entry 2 (cohort 13): `deadline_on` is "2021-02-30"' in result.stderr
     write(home, ENTRY_13)
-    assert "gelombang-12 has a roster and is not in the calendar" in CliRunner().invoke(app, ["cohorts"]).stderr
+    assert "gelombang-12 has a roster but is not in the calendar" in CliRunner().invoke(app, ["cohorts"]).stderr

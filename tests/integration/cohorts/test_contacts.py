@@ -77,13 +77,15 @@ def test_what_the_key_before_has_sealed_meanwhile_is_opened(people: Path) -> Non
     assert Contacts.configured().open(7, before.key.seal(7, SITI)) == SITI
 
 
-def test_one_who_cannot_be_read_keeps_nobody_waiting(people: Path) -> None:
+def test_an_unreadable_contact_does_not_hold_up_others(people: Path) -> None:
     found = Contacts.configured()
     row = {"reminder_id": 1, "state": "sending", "card_number": 8, "contact": found.key.seal(7, SITI)}
     assert found.opened(row, "sms")["address"] == ""  # type: ignore[arg-type]
 
 
-def test_keys_that_are_given_are_replaced_by_who_gives_them(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_keys_are_replaced_by_the_person_who_configures_them(
+    people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = (people / "own" / "keys" / "contact_key.b64").read_text().strip()
     monkeypatch.setenv("PRAKERJA_CONTACT_KEY", "bmV3" * 10)
     with pytest.raises(PrakerjaError, match="set it to a new one, PRAKERJA_CONTACT_KEY_PREVIOUS to the present one"):

@@ -89,15 +89,15 @@ def test_a_file_is_read_too(people: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bent", "told"),
     [
-        ({"card_number": "1"}, "entry 2: card_number is no card number of 16 digits"),
+        ({"card_number": "1"}, "entry 2: card_number is not a card number of 16 digits"),
         ({"card_number": "9" * 16}, "entry 2: no roster has this card"),
-        ({"card_number": card(1)}, "entry 1: the same card stands in another entry"),
-        ({"nik": "31000000000000O1"}, "entry 2: nik is no NIK of 16 digits"),
+        ({"card_number": card(1)}, "entry 1: the same card appears in another entry"),
+        ({"nik": "31000000000000O1"}, "entry 2: nik is not a NIK of 16 digits"),
         ({"nik": 31}, "entry 2: nik is not a text"),
         ({"nik": f"{NIK + 3}"}, "entry 2: somebody else has this NIK"),
-        ({"region_code": "3"}, "entry 2: region_code is no region code of 2 digits"),
-        ({"phone": "12"}, "entry 2: phone is no number that begins with 08 or [+]62"),
-        ({"email": "nobody"}, "entry 2: email is no address"),
+        ({"region_code": "3"}, "entry 2: region_code is not a region code of 2 digits"),
+        ({"phone": "12"}, "entry 2: phone is not a number that begins with 08 or [+]62"),
+        ({"email": "nobody"}, "entry 2: email is not an address"),
         ({"full_name": "a\x1b[2J"}, "entry 2: full_name is longer than"),
         ({"full_name": ""}, "entry 2: full_name is empty"),
         ({"deadline_on": "2021-03-13"}, "entry 2: has a field that cannot be corrected"),
@@ -118,7 +118,7 @@ def test_a_file_is_taken_whole_or_not_at_all_and_entries_are_named_by_their_posi
 
 
 def test_two_entries_of_one_nik_are_refused(people: Path) -> None:
-    with pytest.raises(AssertionError, match="entry 1: the same NIK stands in another entry, too"):
+    with pytest.raises(AssertionError, match="entry 1: the same NIK appears in another entry"):
         correct({"card_number": card(1), "nik": f"{NIK + 77}"}, {"card_number": card(2), "nik": f"{NIK + 77}"})
 
 
@@ -138,7 +138,7 @@ def test_the_database_takes_no_approval_of_a_request_that(people: Path, what: st
 
 
 @pytest.mark.parametrize("given", ["", "[]", "{", '{"card_number": "1", "card_number": "2"}', "[" * 100_000, "[1]"])
-def test_what_is_no_json_is_one_clear_line(people: Path, given: str) -> None:
+def test_malformed_json_is_refused_in_one_line(people: Path, given: str) -> None:
     told = refused("-", "--because", WHY, "--as", "ani", given=given)
     assert "object" in told
 
@@ -157,7 +157,7 @@ def test_a_nik_waits_for_another_person(people: Path) -> None:
     assert "1 requests of corrected NIKs wait for another person: see `prakerja correct`" in needs
     assert WHY in shown
     (request,) = corrections.waiting()
-    assert "ani has corrected this" in refused("--digest", request.request[:16], "--as", "ani")
+    assert "ani corrected this NIK" in refused("--digest", request.request[:16], "--as", "ani")
     assert "no correction" in refused("--digest", request.request[:11], "--as", "siti")
     with pytest.raises(warehouse.RefusedError), warehouse.transaction("decide") as connection:
         connection.exec_driver_sql(
@@ -202,7 +202,7 @@ def test_a_nik_that_somebody_got_meanwhile_is_refused_when_it_is_approved(people
     deliver_roster(home / "landing", 13, [roster_line(60, nik=f"{NIK + 60}")], "2021-03-08", "2021-03-16")
     assert take_in_rosters(day("2021-03-15")).rejected == []
     (request,) = corrections.waiting()
-    assert "maybe somebody has one of these NIKs" in refused("--digest", request.request[:16], "--as", "siti")
+    assert "somebody else may have one of these NIKs" in refused("--digest", request.request[:16], "--as", "siti")
     assert nik_of(1) == NIK + 1
 
 
@@ -268,7 +268,7 @@ def test_a_correction_voids_the_approvals_that_came_before_it_and_no_other_diges
     assert len(pick("select digest from batches")) == 2
 
 
-def test_sealed_anew_corrections_are_opened_by_the_new_key_and_messages_go_by_what_they_were_sent_to(
+def test_resealed_corrections_open_with_the_new_key_and_messages_keep_their_address(
     people: Path,
 ) -> None:
     correct({"card_number": card(1), "phone": "08999000001"})

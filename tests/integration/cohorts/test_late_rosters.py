@@ -53,17 +53,17 @@ def test_nothing_is_looked_for_where_every_cohort_has_its_roster(home: Path, mon
     assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {}
 
 
-def test_a_roster_that_is_rejected_is_told_once_and_without_anything_personal(home: Path) -> None:
+def test_a_rejected_roster_is_reported_once_and_without_anything_personal(home: Path) -> None:
     line = roster_line(99)
     arrives(home, line, line)
     told = tasks.summaries.summarize_arrivals([], tasks.arrivals.take_in_late_rosters(TEN))
-    assert told == "rejected: roster of gelombang-12: recipient_twice: the same card number stands in lines 2, 3"
+    assert told == "rejected: roster of gelombang-12: recipient_twice: the same card number appears in lines 2, 3"
     assert tasks.arrivals.take_in_late_rosters(TEN).rejected == []
     arrives(home, line)
     assert tasks.arrivals.take_in_late_rosters(TEN).accepted == {12: 1}
 
 
-def test_a_landing_zone_that_has_gone_is_looked_at_again(home: Path) -> None:
+def test_a_landing_zone_that_is_gone_is_read_again(home: Path) -> None:
     arrives(home)
     (home / "landing").rename(home / "gone")
     with pytest.raises(StorageError):

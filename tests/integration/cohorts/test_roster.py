@@ -101,6 +101,6 @@ def test_in_a_replay_a_roster_arrives_when_it_is_announced(home: Path) -> None:
     assert take_in_rosters(date(2021, 3, 8), is_replay=True).accepted == {13: 1}
 
 
-def test_what_is_no_roster_folder_is_told(home: Path) -> None:
+def test_a_folder_that_is_not_a_roster_is_reported(home: Path) -> None:
     (home / "landing" / "rosters" / "gelombang-dua").mkdir(parents=True)
     assert "rosters/gelombang-dua" in take_in_rosters(CLOCK).rejected[0]

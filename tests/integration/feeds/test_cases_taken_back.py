@@ -20,6 +20,7 @@ from tests.support.planted import Bug, planted
 from tests.support.small_cohort import DECIDED_ON
 
 FORMS = "prakerja/feeds/forms.py"
+JSON_READER = "prakerja/feeds/json_reader.py"
 WORKBOOK = "prakerja/feeds/workbook.py"
 QUARANTINE = "prakerja/feeds/quarantine.py"
 CSV = "prakerja/strict_csv.py"
@@ -42,7 +43,11 @@ HELD: dict[str, tuple[Bug, ...]] = {
     "09": (Bug("prakerja/landing.py", r"(?::?[0-5]\d)?)", r"(?::?\d\d)?)"),),
     # Of a key that is there twice the last one counts.
     "10": (
-        Bug("prakerja/feeds/readers.py", "if raw.count('\"') == 2 * _texts_in(document) else None", "if raw else None"),
+        Bug(
+            "prakerja/feeds/json_reader.py",
+            "if raw.count('\"') == 2 * _texts_in(document) else None",
+            "if raw else None",
+        ),
     ),
     # An invisible character makes a rounded number some digits.
     "13": (
@@ -142,7 +147,9 @@ def test_each_case_is_taken_back_or_is_said_not_to_be() -> None:
 
 
 @pytest.mark.parametrize("number", HELD)
-def test_whoever_paid_is_held(lay_down: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+def test_a_recipient_who_paid_is_held(
+    lay_down: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
     paid = lay_down(number, *people_of(number))
     with planted(*HELD[number]):
         take_in()
@@ -182,7 +189,7 @@ def test_what_is_kept_out_is_missed(lay_down: Callable[..., list[int]], number: 
 
 
 @pytest.mark.parametrize("number", NOT_TAKEN_BACK)
-def test_a_case_with_its_mend_is_decided_as_the_contract_says(lay_down: Callable[..., list[int]], number: str) -> None:
+def test_a_case_with_its_fix_is_decided_as_the_contract_says(lay_down: Callable[..., list[int]], number: str) -> None:
     paid = lay_down(number, *people_of(number))
     take_in()
     if any(expected.reason for expected in CASES_EXPECTED[number].deliveries.values()):

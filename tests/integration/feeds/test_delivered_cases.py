@@ -110,7 +110,7 @@ CASES_EXPECTED = {
 
 
 @pytest.mark.parametrize("number", CASES_EXPECTED)
-def test_a_delivered_case_comes_to_what_is_right(home: Path, number: str) -> None:
+def test_a_delivered_case_has_the_right_outcome(home: Path, number: str) -> None:
     case = CASES_EXPECTED[number]
     (folder,) = CASES.glob(f"{number}-*")
     shutil.copytree(folder / "landing", home / "landing", dirs_exist_ok=True)
@@ -162,7 +162,7 @@ def test_a_long_id_is_undone_by_itself_and_by_no_other(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mutant_comes_to_what_its_generator_says(home: Path, name: str) -> None:
+def test_a_mutant_has_the_outcome_its_generator_expects(home: Path, name: str) -> None:
     mutant = mutant_of(name)
     take_in(home, mutant)
     assert found_deliveries() == {DAY: str(mutant.expected)}

@@ -70,7 +70,7 @@ def rejection(home: Path, platform: str, **bent: object) -> str:
         ({"name": "other"}, "file_missing: other is not there"),
     ],
 )
-def test_what_the_manifest_declares_must_be_so(home: Path, platform: str, file: dict[str, object], told: str) -> None:
+def test_the_manifest_must_be_true(home: Path, platform: str, file: dict[str, object], told: str) -> None:
     import hashlib
 
     data = writers.write(platform, GOOD)
@@ -131,7 +131,7 @@ def test_more_than_one_in_twenty_in_quarantine_is_rejected(home: Path, platform:
         (b"T|40|\r\n", "trailer_mismatch"),
     ],
 )
-def test_the_trailer_must_be_there_and_agree(home: Path, trailer: bytes, told: str) -> None:
+def test_the_trailer_must_exist_and_agree(home: Path, trailer: bytes, told: str) -> None:
     data = writers.write("sisnaker", GOOD).rpartition(b"T|")[0] + trailer
     assert told in rejection(home, "sisnaker", data=data)
 

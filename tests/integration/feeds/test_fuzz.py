@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from prakerja import landing, strict_csv, warehouse
-from prakerja.feeds import canonical, expectations, forms, intake, readers
-from prakerja.feeds.readers import Batch, Number
+from prakerja.feeds import canonical, expectations, forms, intake, json_reader, readers
+from prakerja.feeds.rows import Batch, Number
 from prakerja.landing import File, RejectedError
 from prakerja.platforms import Platform, platforms
 from prakerja.programme import programme
@@ -109,9 +109,9 @@ def test_whatever_the_bytes_a_delivery_is_accepted_quarantined_or_rejected(platf
     with canonical.Rows() as rows:
         for table in taken:
             rows.add(table)
-        judge, judged, quarantined = expectations.Judge(known, DAY), 0, 0
-        for table in rows.judgeable():
-            judged, quarantined = judged + len(table), quarantined + len(judge.judge(table))
+        judge, judged, quarantined = expectations.DeliveryValidator(known, DAY), 0, 0
+        for table in rows.distinct():
+            judged, quarantined = judged + len(table), quarantined + len(judge.validate_rows(table))
     # Neither all of them good nor all of them bad: the wounds went where they hurt. A workbook rarely survives one.
     assert quarantined < judged or known.layout == "xlsx"
     assert quarantined or known.layout == "xlsx"
@@ -188,7 +188,7 @@ def test_plain_records_read_as_the_standard_library_reads_them(splinters: list[b
     text = wounded(writers.write("pintaria", GOOD), splinters, chance).decode(errors="replace").replace("\0", " ")
     plainly = rows_of(text, known)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "_plain_record", lambda *_: None)
+        patch.setattr(json_reader, "_plain_record", lambda *_: None)
         exactly = rows_of(text, known)
     if isinstance(plainly, str):
         assert plainly == exactly

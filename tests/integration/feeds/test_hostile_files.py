@@ -153,11 +153,11 @@ def test_links_out_of_the_zone_are_not_followed(home: Path) -> None:
     (inside.parent / "r2").symlink_to(outside)
     taken = intake.take_in("tokopedia", CLOCK)
     assert taken.accepted == []
-    assert "feeds/tokopedia/2021-03-10/r2 leads out of the landing zone" in taken.rejected[0]
-    assert "file_missing: transactions.csv leads out of its folder" in taken.rejected[1]
+    assert "feeds/tokopedia/2021-03-10/r2 leads outside the landing zone" in taken.rejected[0]
+    assert "file_missing: transactions.csv leads outside its folder" in taken.rejected[1]
 
 
-def test_what_nobody_reads_is_told_and_the_rest_is_taken_in(home: Path) -> None:
+def test_unread_files_are_reported_and_the_rest_is_taken_in(home: Path) -> None:
     folder = deliver(home / "landing", "tokopedia", DAY, [ROW])
     (folder / "transactions (copy).csv").write_text("x")
     (home / "landing" / "fedes").mkdir()

@@ -93,7 +93,7 @@ def test_a_delivery_that_breaks_a_rule_is_rejected_whole(home: Path, reason: str
     assert not [line for line in again if line.startswith("tokopedia ")], "the same breach is told once"
 
 
-def test_a_manifest_that_is_no_json_is_rejected(home: Path) -> None:
+def test_a_manifest_that_is_not_json_is_rejected(home: Path) -> None:
     folder = deliver(home / "landing", "tokopedia", "2021-03-10", rows(1))
     (folder / "manifest.json").write_text("{" * 100_000)
     intake.take_in("tokopedia", CLOCK)
@@ -117,7 +117,7 @@ def test_a_date_after_today_is_rejected_and_an_unknown_or_inactive_platform(home
     assert "deliver it as sekolahmu" in lines[1]
 
 
-def test_what_is_not_understood_in_the_landing_zone_is_told(home: Path) -> None:
+def test_unexpected_names_in_the_landing_zone_are_reported(home: Path) -> None:
     (home / "landing" / "feeds" / "tokopedia" / "kemarin").mkdir(parents=True)
     (home / "landing" / "feeds" / "tokopedia" / "2021-03-10" / "r0").mkdir(parents=True)
     told = intake.take_in("tokopedia", CLOCK).rejected
@@ -132,7 +132,7 @@ def test_five_in_a_hundred_may_be_quarantined(home: Path, bad: int, status: str)
     assert only_delivery()["status"] == status
 
 
-def test_quarantine_keeps_line_reasons_and_whom_it_might_be_about(home: Path) -> None:
+def test_quarantine_keeps_line_reasons_and_possible_cards(home: Path) -> None:
     bent = Row("id-x", "PAID", NOON, "7.77024E+14", "gratis")
     deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(39), bent])
     intake.take_in("tokopedia", CLOCK)
@@ -158,7 +158,7 @@ def test_repeats_are_dropped_good_or_bad_and_conflicts_quarantined(home: Path) -
     assert found["quarantined"] == {"event_unknown": 1, "transaction_conflict": 2}
 
 
-def test_a_higher_revision_supersedes_the_day_and_a_repeat_is_no_news(home: Path) -> None:
+def test_a_higher_revision_supersedes_the_day_and_a_repeat_changes_nothing(home: Path) -> None:
     landing = home / "landing"
     deliver(landing, "tokopedia", "2021-03-10", rows(3))
     assert len(intake.take_in("tokopedia", CLOCK).accepted) == 1
@@ -190,7 +190,7 @@ def still_rejected() -> list[str]:
     return [row["told"].split(": ")[1] for row in told]
 
 
-def test_what_was_mended_or_answered_for_is_no_longer_told_as_rejected(home: Path) -> None:
+def test_a_repaired_or_accepted_delivery_is_no_longer_reported_as_rejected(home: Path) -> None:
     landing = home / "landing"
     folder = deliver(landing, "bukalapak", "2021-03-10", rows(2))
     whole = (folder / "transactions.csv").read_bytes()
@@ -227,7 +227,7 @@ def test_in_a_replay_a_delivery_arrives_on_the_day_that_it_was_generated(home: P
     assert only_delivery()["arrived_on"] == "2021-03-16"
 
 
-def test_a_restated_day_is_told_with_what_it_changed(home: Path) -> None:
+def test_a_restated_day_is_reported_with_its_changes(home: Path) -> None:
     landing = home / "landing"
     deliver(landing, "tokopedia", "2021-03-10", rows(5))
     deliver(landing, "tokopedia", "2021-03-10", [*rows(3), *rows(1, transaction_id="new"), rows(5)[4]], revision=3)
@@ -253,7 +253,7 @@ def test_a_restated_day_is_told_with_what_it_changed(home: Path) -> None:
     assert len(overview.list_differences("tokopedia", date(2021, 3, 10), 2)) == 2
 
 
-def test_a_changed_row_shows_nobodys_number_wherever_it_stands(home: Path) -> None:
+def test_a_changed_row_shows_no_personal_number_in_any_field(home: Path) -> None:
     landing = home / "landing"
     before = rows(2, course="08123456789")
     deliver(landing, "tokopedia", "2021-03-10", before)
@@ -276,7 +276,7 @@ def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Pa
     intake.take_in("tokopedia", CLOCK)
     waiver = Waiver("Siti", "the platform cannot mend it")
     for slug, day in (("tokopedia", date(2021, 3, 9)), ("bukalapak", date(2021, 3, 10))):
-        with pytest.raises(PrakerjaError, match="no delivery waits for it"):
+        with pytest.raises(PrakerjaError, match="no delivery was rejected for its quarantine bound"):
             intake.accept(slug, day, waiver, CLOCK)
     accepted = intake.accept("tokopedia", date(2021, 3, 10), waiver, CLOCK)
     assert (accepted.loaded, accepted.quarantined) == (9, 1)
@@ -285,15 +285,15 @@ def test_a_person_may_accept_a_delivery_over_its_bound_and_nothing_else(home: Pa
     assert (rejected["status"], found["status"]) == ("rejected", "accepted")
     assert found["waiver"] == {"accepted_by": "Siti", "because": "the platform cannot mend it"}
     assert intake.take_in("tokopedia", CLOCK) == intake.Intake()
-    with pytest.raises(PrakerjaError, match="no delivery waits for it"):
+    with pytest.raises(PrakerjaError, match="no delivery was rejected for its quarantine bound"):
         intake.accept("tokopedia", date(2021, 3, 10), waiver, CLOCK)
 
 
-def test_what_was_rejected_must_still_be_what_lies_there(home: Path) -> None:
+def test_only_the_rejected_files_can_be_accepted(home: Path) -> None:
     deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(9), *rows(1, transaction_id="x", event="?")])
     intake.take_in("tokopedia", CLOCK)
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(9, event="?"))
-    with pytest.raises(PrakerjaError, match="no longer lies there"):
+    with pytest.raises(PrakerjaError, match="the rejected files have changed"):
         intake.accept("tokopedia", date(2021, 3, 10), Waiver("Siti", "x"), CLOCK)
     assert ledger() == []
 
@@ -417,7 +417,7 @@ def test_texts_of_a_mebibyte_load_and_a_longer_one_makes_its_row_unreadable(home
     assert held == ["{[2,3)}", "{[3,4)}", "{[4,5)}"]
 
 
-def test_what_the_warehouse_cannot_hold_is_not_told_as_passing(home: Path) -> None:
+def test_a_value_the_warehouse_cannot_hold_is_not_a_temporary_failure(home: Path) -> None:
     long_text = "insert into texts select string_agg(md5(n::text), '') from generate_series(1, 1000) as n"
     with (
         pytest.raises(warehouse.RefusedError, match="ProgramLimitExceeded"),
@@ -437,7 +437,7 @@ def test_extra_columns_are_warned_of(home: Path, caplog: pytest.LogCaptureFixtur
     assert "hadiah" in caplog.text
 
 
-def test_no_personal_data_in_what_is_logged_or_told(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_and_reports_have_no_personal_data(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     card = "0234567890123456"
     caplog.set_level("DEBUG")
     deliver(home / "landing", "tokopedia", "2021-03-10", [*rows(1, card=card), Row("id-x", "?", NOON, card, 1)])
@@ -448,7 +448,7 @@ def test_no_personal_data_in_what_is_logged_or_told(home: Path, caplog: pytest.L
     assert card.lstrip("0") not in told
 
 
-def test_a_storage_that_gives_way_is_no_verdict_and_keeps_no_other_out(home: Path) -> None:
+def test_a_storage_failure_rejects_nothing_and_does_not_stop_other_deliveries(home: Path) -> None:
     from upath import UPath
 
     from prakerja.landing import StorageError
@@ -490,7 +490,7 @@ def test_what_was_hashed_is_what_was_read(home: Path, monkeypatch: pytest.Monkey
     assert ledger() == []
 
 
-def test_a_home_without_room_is_no_verdict(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_home_rejects_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from prakerja.feeds import canonical
     from prakerja.landing import StorageError
 
@@ -500,6 +500,6 @@ def test_a_home_without_room_is_no_verdict(home: Path, monkeypatch: pytest.Monke
 
     deliver(home / "landing", "tokopedia", "2021-03-10", rows(2))
     monkeypatch.setattr(canonical.tempfile, "TemporaryFile", lambda **_: Full())
-    with pytest.raises(StorageError, match=r"the home cannot take a delivery's rows \(OSError\): make room"):
+    with pytest.raises(StorageError, match=r"the home cannot store a delivery's rows \(OSError\): free some space"):
         intake.take_in("tokopedia", CLOCK)
     assert overview.list_deliveries() == []

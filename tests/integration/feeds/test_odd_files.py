@@ -71,7 +71,7 @@ def test_a_cell_of_a_type_with_an_empty_value_is_an_empty_cell(kind: str, empty:
     assert [row["voucher_code"] for row in found] == ["", ""]
 
 
-def test_styles_that_say_nothing_are_as_none() -> None:
+def test_empty_styles_are_ignored() -> None:
     rows = [purchase(n, occurred_at=text("2021-03-10 12:00:00")) for n in (1, 2)]
     parts = build_parts(rows)
     without = answer_of(XLSX, pack(parts))

@@ -26,7 +26,7 @@ from hypothesis import settings
 from upath import UPath
 
 from prakerja import landing, strict_csv
-from prakerja.feeds import canonical, expectations, forms, intake, ledger, readers, workbook
+from prakerja.feeds import canonical, expectations, forms, intake, json_reader, ledger, readers, rows, workbook
 from prakerja.landing import File, RejectedError
 from prakerja.platforms import FIELDS, platforms
 from tests.support.odd_deliveries import build_odd_file
@@ -124,7 +124,8 @@ def read(example: Example, folder: Path) -> tuple[str | None, pa.Table]:
     tables = Tables()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strict_csv, "CHUNK_BYTES", example.chunk_bytes)
-        patch.setattr(readers, "CHUNK_BYTES", example.chunk_bytes)
+        patch.setattr(rows, "CHUNK_BYTES", example.chunk_bytes)
+        patch.setattr(json_reader, "CHUNK_BYTES", example.chunk_bytes)
         patch.setattr(readers, "ThreadPoolExecutor", Executor)
         try:
             with landing.opened(UPath(folder), file, known.compression) as opened:
@@ -142,7 +143,7 @@ def exact_way() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strict_csv, "plain_header", lambda *_: None)
         patch.setattr(strict_csv, "plain_columns", lambda *_: None)
-        patch.setattr(readers, "_plain_record", lambda *_: None)
+        patch.setattr(json_reader, "_plain_record", lambda *_: None)
         patch.setattr(workbook, "PLAIN_WHOLE_MAX", 0)
         patch.setattr(forms, "_matching", lambda texts, _: pa.nulls(len(texts), pa.string()))
         yield
@@ -210,14 +211,14 @@ def judged(accepted: list[tuple[Example, pa.Table]]) -> Iterator[list[PlainRow]]
     for _, part in accepted:
         with canonical.Rows() as rows:
             rows.add(part)
-            parts.append(pa.concat_tables(rows.judgeable()))
+            parts.append(pa.concat_tables(rows.distinct()))
     table = pa.concat_tables(parts).combine_chunks()
-    reasons = expectations.Judge(known, business_date).judge(table)
+    reasons = expectations.DeliveryValidator(known, business_date).validate_rows(table)
     bad = sorted(reasons)
     good = [position for position in range(len(table)) if position not in reasons]
     good_rows, bad_rows = (table.take(pa.array(positions, pa.int64())) for positions in (good, bad))
     is_json = known.layout in ("json", "jsonl")
-    quarantined = ledger._quarantine(ledger.Judged(good_rows, bad_rows, [reasons[at] for at in bad], is_json), 1)
+    quarantined = ledger._quarantine(ledger.ValidatedRows(good_rows, bad_rows, [reasons[at] for at in bad], is_json), 1)
     found: dict[int, PlainRow] = {}
     for position, row in zip(bad, quarantined.to_pylist(), strict=True):
         delivered = json.loads(row["delivered"])

@@ -12,10 +12,12 @@ import pytest
 from prakerja import warehouse
 from prakerja.calendar import Cohort
 from prakerja.monitor import story
+from prakerja.platforms import EVENTS
 from prakerja.revocations import explanation
 from prakerja.settings import INCLUDE
 from tests.support.landing_zone import roster_line
 from tests.support.monitor_viewer import Client
+from tests.support.recorded_facts import FINDINGS
 from tests.support.small_cohort import PEOPLE, bought, card, restate
 
 # -- pages -------------------------------------------------------------------------------------------------------------
@@ -152,8 +154,8 @@ def test_a_run_leads_to_what_it_is_about(client: Client, dag_id: str, place: str
 def test_every_event_and_state_has_words_in_both_languages(shown: Cohort) -> None:
     words = story._words()
     told = (INCLUDE / "sql" / "revocations" / "list_events.sql").read_text()
-    kinds = {"reinstatement_proposed", "hold_resolvable", "purchase_gone", "damaged_row", "spared", "late_purchase"}
-    kinds |= {"paid", "cancelled", "refunded", "listed", "withdrawn_from_list", "appeal_upheld", "appeal_dismissed"}
+    kinds = {*FINDINGS, *map(str.lower, EVENTS)}
+    kinds |= {"listed", "withdrawn_from_list", "appeal_upheld", "appeal_dismissed"}
     kinds |= {
         name
         for name in ("selected", "doubtful_row", "reminded", "suspended", "suspension_lifted", "withdrawn", "decided",

@@ -69,10 +69,10 @@ def test_a_card_comes_by_standard_input_where_no_list_of_processes_has_it(cohort
 
 def test_suspending_lifting_withdrawing(cohort: Cohort) -> None:
     assert said("suspend", "start", card(1), "--on", "2021-03-10", *WHO) == "suspended from 2021-03-10 on\n"
-    assert "suspended already" in refused("suspend", "start", card(1), "--on", "2021-03-11", *WHO)
+    assert "already suspended" in refused("suspend", "start", card(1), "--on", "2021-03-11", *WHO)
     assert said("suspend", "lift", card(1), "--on", "2021-03-12", *WHO) == "the suspension ends on 2021-03-12\n"
     assert said("withdraw", card(1), "--on", "2021-03-12", *WHO) == "withdrawn from 2021-03-12 on\n"
-    assert "withdrawn already" in refused("withdraw", card(1), *WHO)
+    assert "already withdrawn" in refused("withdraw", card(1), *WHO)
     assert decision.decide(cohort, DECIDED_ON).excluded == 1
 
 

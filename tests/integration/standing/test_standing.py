@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from prakerja.platforms import EVENTS
 from tests.support.standing_world import END, INSIDE, MICROSECOND, START, World
 
 
@@ -42,7 +43,16 @@ def test_undone_before_the_end_whatever_card_or_order(
     assert world.outcome(undone_before="infinity") == "overdue"
 
 
-def test_another_platforms_cancellation_is_no_matter(world: World) -> None:
+def test_each_event_of_a_platform_has_one_effect(world: World) -> None:
+    effects = world.connection.exec_driver_sql(
+        "select event::text, is_purchase(event), is_undoing(event)"
+        " from unnest(enum_range(null::transaction_event)) as events (event)"
+    ).all()
+    assert {event for event, _, _ in effects} == set(EVENTS)
+    assert [event for event, is_purchase, is_undoing in effects if is_purchase == is_undoing] == []
+
+
+def test_another_platforms_cancellation_undoes_nothing(world: World) -> None:
     world.row(world.delivery("2021-03-10"))
     world.row(world.delivery("2021-03-10", "bukalapak"), event="CANCELLED")
     assert world.outcome() == "purchased"
@@ -149,3 +159,13 @@ def test_other_cohorts_recipients_are_no_matter(world: World) -> None:
     world.recipient(card=2, cohort=13)
     world.damaged(world.delivery("2021-03-10"), "2")
     assert world.outcome() == "overdue"
+
+
+def test_each_kind_of_finding_has_an_effect(world: World) -> None:
+    kinds = world.connection.exec_driver_sql(
+        "select distinct kinds.found[1], finding_effect(kinds.found[1])"
+        " from pg_constraint, regexp_matches(pg_get_constraintdef(oid), '''(\\w+)''', 'g') as kinds (found)"
+        " where conrelid = 'late_findings'::regclass and contype = 'c'"
+    ).all()
+    assert len(kinds) == 7
+    assert [kind for kind, effect in kinds if effect is None] == []

@@ -51,8 +51,8 @@ def test_what_is_read_of_each_kind_is_known() -> None:
 
 
 @pytest.mark.parametrize(("fact", "other"), [(DELIVERY, {"sha256": "1" * 64}), (DECISION, {"as_of": "2021-03-15"})])
-def test_one_fact_twice_is_no_fact(fact: dict[str, Any], other: dict[str, Any]) -> None:
-    with pytest.raises(EvidenceError, match=r"line 3 of the facts: this is no prakerja\.facts/1"):
+def test_a_repeated_fact_is_refused(fact: dict[str, Any], other: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceError, match=r"line 3 of the facts: this is not an export of prakerja\.facts/1"):
         read_export(export_of(fact, fact | other))
     read_export(export_of(fact, fact | other | {"cohort": 13}))
 
@@ -79,7 +79,9 @@ def test_one_fact_twice_is_no_fact(fact: dict[str, Any], other: dict[str, Any]) 
     ],
 )
 def test_fact_that_is_not_of_the_contract_is_one_line(fact: Any) -> None:
-    with pytest.raises(EvidenceError, match=r"^line 2 of the facts: this is no prakerja\.facts/1; export them anew$"):
+    with pytest.raises(
+        EvidenceError, match=r"^line 2 of the facts: this is not an export of prakerja\.facts/1; export them again$"
+    ):
         read_export(export_of(fact))
 
 

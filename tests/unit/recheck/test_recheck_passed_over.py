@@ -1,4 +1,4 @@
-"""A revision that lies there, has arrived and fits the contract is the one in force, or the decision stops."""
+"""A revision that has arrived and keeps the contract is the one in force, or the decision stops."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_lower_revision_counts_for_nothing(zone: LandingZone) -> None:
 @pytest.mark.parametrize("revision", [2, 10])
 def test_a_higher_one_that_nobody_took_in_stops(zone: LandingZone, revision: int) -> None:
     zone.deliver(build_row())
-    with pytest.raises(EvidenceError, match=f"{FOLDER}/r{revision}: it lies there, fits the contract, and does not"):
+    with pytest.raises(EvidenceError, match=f"{FOLDER}/r{revision}: it has arrived, keeps the contract, and does not"):
         look(zone, zone.deliver(build_row(BUDI), revision=revision))
 
 
@@ -73,7 +73,7 @@ def test_the_only_one_that_nobody_took_in_stops(zone: LandingZone) -> None:
         lambda zone: manifest(zone, 2, files={"0": {}}),
     ],
 )
-def test_one_that_is_rejected_or_has_not_come_is_no_evidence(
+def test_a_rejected_or_later_delivery_is_not_passed_over(
     zone: LandingZone, spoil: Callable[[LandingZone], Any]
 ) -> None:
     zone.deliver(build_row())
@@ -85,7 +85,7 @@ def test_one_that_is_rejected_or_has_not_come_is_no_evidence(
 def test_on_its_last_day_it_has_come(zone: LandingZone) -> None:
     unknown = zone.deliver(build_row())
     manifest(zone, 1, generated_at=f"{AS_OF}T23:59:59+07:00")
-    with pytest.raises(EvidenceError, match="it lies there"):
+    with pytest.raises(EvidenceError, match="it has arrived"):
         look(zone, unknown)
 
 
@@ -94,7 +94,7 @@ def test_more_than_one_in_twenty_quarantined_is_rejected(zone: LandingZone, dama
     rows = [build_row("1" if n < damaged else SITI, of=f"INV/{n}") for n in range(100)]
     unknown = zone.deliver(*rows)
     if is_accepted:
-        with pytest.raises(EvidenceError, match="it lies there"):
+        with pytest.raises(EvidenceError, match="it has arrived"):
             look(zone, unknown)
     else:
         look(zone, unknown)
@@ -103,7 +103,7 @@ def test_more_than_one_in_twenty_quarantined_is_rejected(zone: LandingZone, dama
 def test_repeats_are_dropped_and_conflicts_quarantined(zone: LandingZone) -> None:
     """One damaged row three times is one of a hundred; three rows of one id are three."""
     good = [build_row(of=f"INV/{n}") for n in range(94)]
-    with pytest.raises(EvidenceError, match="it lies there"):
+    with pytest.raises(EvidenceError, match="it has arrived"):
         look(zone, zone.deliver(*good, *[build_row("1", of="x")] * 6))
     conflict = [build_row(at=f"2021-03-11T12:00:0{n}+07:00", of="x") for n in range(6)]
     look(zone, zone.deliver(*good, *conflict, revision=1))
@@ -111,7 +111,7 @@ def test_repeats_are_dropped_and_conflicts_quarantined(zone: LandingZone) -> Non
 
 @pytest.mark.parametrize("error", [TimeoutError, OSError, RuntimeError])
 @pytest.mark.parametrize(("method", "reads"), [("iterdir", look), ("read_bytes", LandingZone.read)])
-def test_a_storage_that_gives_way_is_no_evidence_that_is_gone(
+def test_a_storage_failure_is_not_missing_evidence(
     zone: LandingZone,
     monkeypatch: pytest.MonkeyPatch,
     method: str,
@@ -123,7 +123,7 @@ def test_a_storage_that_gives_way_is_no_evidence_that_is_gone(
 
     zone.deliver(build_row())
     monkeypatch.setattr(type(UPath(zone.root)), method, give_way)
-    with pytest.raises(TransientError, match=rf"the landing zone gives way \({error.__name__}\); it is read anew"):
+    with pytest.raises(TransientError, match=rf"the landing zone failed temporarily \({error.__name__}\): retry"):
         reads(zone)
 
 

@@ -88,7 +88,7 @@ def test_list_that_is_right_has_no_difference(zone: LandingZone) -> None:
     assert check(zone, ENTRY) == (COUNTED, [])
 
 
-def test_entry_that_is_there_twice_is_told(zone: LandingZone) -> None:
+def test_repeated_entry_is_reported(zone: LandingZone) -> None:
     assert check(zone, ENTRY, ENTRY) == (COUNTED, [("listed twice", 3)])
 
 
@@ -120,7 +120,7 @@ def test_hold_is_not_resolved_while_a_suspension_lasts(
 
 
 @pytest.mark.parametrize("row", [build_row(), build_row(at="soon")])
-def test_purchase_and_hold_are_told(zone: LandingZone, row: str) -> None:
+def test_purchase_and_hold_are_reported(zone: LandingZone, row: str) -> None:
     zone.deliver(row)
     outcome = "held" if "soon" in row else "purchased"
     assert check(zone, ENTRY)[1] == [(f"{outcome} by the second reading", 2)]
@@ -147,18 +147,18 @@ def test_purchase_and_hold_are_told(zone: LandingZone, row: str) -> None:
     ],
 )
 def test_list_that_is_not_of_the_contract_is_one_line(tmp_path: Path, lie: dict[str, Any]) -> None:
-    with pytest.raises(EvidenceError, match=r"no list can be read there; run `prakerja blacklist verify`$"):
+    with pytest.raises(EvidenceError, match=r"no list can be read here; run `prakerja blacklist verify`$"):
         read_list(write_list(tmp_path, ENTRY, **lie))
 
 
 @pytest.mark.parametrize("lie", [{"file": {"sha256": "0" * 64}}, {"pointer": {"sha256": 5}}])
 def test_list_with_another_hash_is_one_line(tmp_path: Path, lie: dict[str, Any]) -> None:
-    with pytest.raises(EvidenceError, match="another SHA-256 than is said of it"):
+    with pytest.raises(EvidenceError, match="another SHA-256 than expected"):
         read_list(write_list(tmp_path, ENTRY, **lie))
 
 
 def test_deep_pointer_is_one_line(tmp_path: Path) -> None:
     folder = write_list(tmp_path, ENTRY)
     (folder / "latest.json").write_text("[" * 100_000)
-    with pytest.raises(EvidenceError, match="no list can be read there"):
+    with pytest.raises(EvidenceError, match="no list can be read here"):
         read_list(folder)

@@ -159,7 +159,7 @@ def test_broken_json_line_is_unreadable(line: str) -> None:
     assert (row.is_readable, row.raw) == (False, line)
 
 
-def test_line_of_spaces_is_no_row() -> None:
+def test_line_of_spaces_is_not_a_row() -> None:
     assert [row.line for row in read("pintaria", f" \t\r\n{json.dumps(ROW)}\n \n\n")] == [2]
     assert read("pintaria", "\n \t") == read("pintaria", " \t") == read("pintaria", " \n") == []
 
@@ -184,7 +184,7 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
     assert read("pintaria", json.dumps({"x": [[]] * 500}))[0].is_readable
 
 
-def test_amount_of_an_unreadable_row_is_told_where_it_can_be() -> None:
+def test_amount_of_an_unreadable_row_is_kept_if_legible() -> None:
     [row] = read("pintaria", '{"id":"a","id":"b","payment":{"amount":5}}')
     assert row.cells[5] == "5"
     [row] = read("pintaria", '{"id":"a","payment":{"amount":5,"amount":5}}')

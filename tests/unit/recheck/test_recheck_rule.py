@@ -8,9 +8,10 @@ from datetime import date, timedelta
 import pytest
 from upath import UPath
 
+from prakerja.platforms import EVENTS
 from prakerja.recheck.facts import Suspension, Withdrawal
 from prakerja.recheck.files import EvidenceError
-from prakerja.recheck.rule import DamagedRow, Reading, find_damaged_rows, read_again
+from prakerja.recheck.rule import EFFECTS, DamagedRow, Reading, find_damaged_rows, read_again
 from tests.unit.recheck.conftest import (
     ANNOUNCED_ON,
     AS_OF,
@@ -25,6 +26,10 @@ from tests.unit.recheck.conftest import (
 
 THE_DAY = date(2021, 3, 11)
 PAID = '{"id":"p-1","type":"paid","ts":1615438800000,"payment":{"card":"1000000000000001","amount":5000}}'
+
+
+def test_every_event_of_a_platform_has_an_effect() -> None:
+    assert set(EFFECTS) == set(EVENTS)
 
 
 def test_everyone_without_a_row_is_overdue(zone: LandingZone) -> None:
@@ -180,7 +185,7 @@ def test_first_damaged_row_is_shown(zone: LandingZone) -> None:
         ("2.000.000.000.001.000", [RATNA]),
     ],
 )
-def test_damaged_card_holds_whoever_it_might_be(zone: LandingZone, card: str, held: list[str]) -> None:
+def test_damaged_card_holds_every_possible_recipient(zone: LandingZone, card: str, held: list[str]) -> None:
     zone.deliver(build_row(card))
     assert [card for card, reading in zone.read().by_card.items() if reading.outcome == "held"] == held
 
@@ -237,12 +242,12 @@ def test_conflict_with_an_id_that_came_as_a_number_holds(zone: LandingZone) -> N
     assert [found.by_card[card].because for card in (SITI, BUDI)] == ["damaged_row", "damaged_row"]
 
 
-def test_repeat_of_the_same_content_is_no_conflict(zone: LandingZone) -> None:
+def test_repeat_of_the_same_content_is_not_a_conflict(zone: LandingZone) -> None:
     zone.deliver(build_row(), build_row(at="2021-03-11T05:00:00.000000000Z"))
     assert zone.siti() == Reading("purchased", "purchase", "tokopedia", THE_DAY, 1, 2)
 
 
-def test_same_row_in_two_deliveries_is_no_conflict(zone: LandingZone) -> None:
+def test_same_row_in_two_deliveries_is_not_a_conflict(zone: LandingZone) -> None:
     zone.deliver(build_row())
     zone.deliver(build_row(BUDI), on=DEADLINE_ON)
     assert zone.read().totals["purchased"] == 2
@@ -302,7 +307,7 @@ def test_missing_delivery_is_named(zone: LandingZone) -> None:
     zone.read(missing_overridden=everything - outside)
 
 
-def test_progress_is_told_after_each_delivery(zone: LandingZone) -> None:
+def test_progress_is_reported_after_each_delivery(zone: LandingZone) -> None:
     zone.deliver(PAID, platform="pintaria")
     zone.deliver(build_row(), on=DEADLINE_ON)
     zone.deliver(build_row())

@@ -145,7 +145,7 @@ def test_date_cell_that_tells_no_time(serial: str) -> None:
         "2021-03-10T12:00:00",
     ],
 )
-def test_cell_of_another_kind_is_no_date(cell: str) -> None:
+def test_cell_of_another_kind_is_not_a_date(cell: str) -> None:
     assert not isinstance(read_cell(2, cell), datetime)
 
 

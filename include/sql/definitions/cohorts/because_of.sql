@@ -1,4 +1,5 @@
--- Why a recipient stands where they stand: the order in which facts about one person count. `outcome_of` says where.
+-- Return the reason for a recipient's outcome: the order in which the facts about one person count. `outcome_of`
+-- returns the outcome.
 create or replace function because_of(
     is_withdrawn boolean, is_purchased boolean, is_suspended boolean, is_doubtful boolean
 )

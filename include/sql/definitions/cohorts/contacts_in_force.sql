@@ -1,4 +1,4 @@
--- Grain: one row per recipient whose name, addresses or region were corrected, as they are by the last correction.
+-- Grain: one row per recipient with a corrected name, address or region: the values of the last correction.
 create or replace view contacts_in_force as
 select distinct on (v.recipient_id)
     v.recipient_id,

@@ -1,6 +1,6 @@
--- The decision's rule, for some recipients, by the deliveries of `in_force`: the first purchase in the window that was
--- not undone before `undone_before`, and the first damaged row that might be theirs. No row for whoever has neither.
--- `because_of` and `outcome_of` turn it into an outcome; `standing` and `standing_of` add who withdrew or is suspended.
+-- The decision's rule for the given recipients and the deliveries `in_force`: the first purchase in the window that was
+-- not undone before `undone_before`, and the first damaged row that might be about them. A recipient with neither has
+-- no row. `because_of` and `outcome_of` derive the outcome; `standing` and `standing_of` add people's own facts.
 create or replace function evidence_of(
     of_recipients bigint[],
     in_force bigint[],
@@ -19,7 +19,7 @@ returns table (
 )
 language sql stable
 set work_mem = '128MB'
--- A ledger of a year lies in memory; and no walk along the whole index of cards where some are asked for.
+-- The ledger of a year fits in memory; and a few recipients must not cause a scan of the whole index of cards.
 set random_page_cost = 1.1
 set enable_mergejoin = off
 set plan_cache_mode = 'force_custom_plan'
@@ -51,14 +51,14 @@ begin atomic
         inner join transactions as t on a.card_number = t.card_number
         inner join known as k on t.delivery_id = k.delivery_id
         where
-            t.event = 'PAID'
+            is_purchase(t.event)
             and is_in_window(t.occurred_at, evidence_of.announced_on, evidence_of.deadline_on)
             and not exists (
                 select
                 from transactions as u
                 inner join known as n on u.delivery_id = n.delivery_id
                 where
-                    u.event <> 'PAID'
+                    is_undoing(u.event)
                     and u.transaction_id = t.transaction_id
                     and n.platform = k.platform
                     and u.occurred_at < evidence_of.undone_before
@@ -74,7 +74,7 @@ begin atomic
         from quarantine as q
         inner join known as k on q.delivery_id = k.delivery_id
         cross join lateral unnest(q.might_be) as cards
-        -- By the cards' index: a range that is compared with a million cards takes a second.
+        -- Uses the index of cards: comparing one range with a million cards takes a second.
         cross join
             lateral (
                 select r.recipient_id

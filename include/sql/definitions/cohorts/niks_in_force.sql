@@ -1,4 +1,4 @@
--- Grain: one row per recipient whose NIK was corrected, with the correction that counts: the last that was approved.
+-- Grain: one row per recipient with an approved correction of their NIK: the last one.
 create or replace view niks_in_force as
 select distinct on (v.recipient_id)
     v.recipient_id,

@@ -1,4 +1,5 @@
--- `overdue` here means: no purchase, no doubt (before the deadline: at risk).
+-- Return the outcome of a reason (`because_of`). A reason that is not listed holds.
+-- Before the deadline, `overdue` means at risk.
 create or replace function outcome_of(because text) returns outcome
 language sql immutable parallel safe
 return case because

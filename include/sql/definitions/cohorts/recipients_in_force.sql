@@ -1,4 +1,4 @@
--- Grain: one row per recipient, as the roster has them but for what was corrected since.
+-- Grain: one row per recipient of a roster, with corrected values in place of the delivered ones.
 create or replace view recipients_in_force as
 select
     r.recipient_id,

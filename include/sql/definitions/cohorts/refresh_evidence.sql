@@ -1,6 +1,7 @@
--- Brings a cohort's evidence to the deliveries known by `as_of` with a business date up to `last_business_date`: who
--- could be touched by one that came or went is judged anew, and marked with the generation, which it gives.
--- Forwards, backwards, and from nothing alike. The owner's rights: nobody else writes evidence.
+-- Bring a cohort's evidence up to date with the deliveries known on `as_of` of business dates up to
+-- `last_business_date`, and return its generation. Each recipient whom a delivery that came or went could affect is
+-- evaluated again by `evidence_of` and marked with the new generation. Which rows count is decided there alone.
+-- Works from an empty, an earlier or a later state. Runs with the owner's rights: no other role writes evidence.
 create or replace function refresh_evidence(
     of_cohort integer,
     announced_on date,
@@ -74,8 +75,9 @@ begin
         select e.recipient_id
         from transactions as t
         inner join evidence as e on t.card_number = e.card_number
-        where t.delivery_id = any(entering || leaving) and t.event = 'PAID'
-            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on) and e.cohort = of_cohort
+        where t.delivery_id = any(entering || leaving) and is_purchase(t.event)
+            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on)
+            and e.cohort = of_cohort
         union
         -- damaged rows that came or went
         select r.recipient_id
@@ -92,34 +94,34 @@ begin
             and d.business_date between refresh_evidence.announced_on
             and refresh_evidence.deadline_on + refresh_evidence.settlement_days
         union
-        -- purchases that count, and were undone
+        -- purchases that count, and that a row of another event names
         select e.recipient_id
         from evidence as e
         where e.cohort = of_cohort and e.purchase_key in (
             select purchase_key(d.platform, u.transaction_id)
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
-            where u.event <> 'PAID' and u.occurred_at < refresh_evidence.undone_before and (
+            where not is_purchase(u.event) and u.occurred_at < refresh_evidence.undone_before and (
                 u.delivery_id = any(entering)
                 or (u.delivery_id = any(in_force) and u.occurred_at >= base.undone_before)
             )
         )
     );
-    -- Purchases whose undoing is gone. Rarely any: they are looked for by a scan of the window's deliveries.
+    -- Purchases named by a row that is gone. There are rarely any, so a scan of the window's deliveries finds them.
     touched := touched || array(
         with gone as materialized (
-            select distinct d.platform, u.transaction_id
+            select distinct d.platform, u.transaction_id, u.event
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
-            where u.event <> 'PAID' and u.occurred_at < base.undone_before and (
+            where not is_purchase(u.event) and u.occurred_at < base.undone_before and (
                 u.delivery_id = any(leaving)
                 or (u.delivery_id = any(in_force) and u.occurred_at >= refresh_evidence.undone_before)
             )
             except
-            select d.platform, u.transaction_id
+            select d.platform, u.transaction_id, u.event
             from transactions as u
             inner join deliveries as d on u.delivery_id = d.delivery_id
-            where cardinality(leaving) > 0 and u.event <> 'PAID' and u.delivery_id = any(in_force)
+            where cardinality(leaving) > 0 and not is_purchase(u.event) and u.delivery_id = any(in_force)
                 and u.occurred_at < refresh_evidence.undone_before
         )
 
@@ -128,8 +130,9 @@ begin
         inner join deliveries as d on t.delivery_id = d.delivery_id
         inner join gone as g on d.platform = g.platform and t.transaction_id = g.transaction_id
         inner join evidence as e on t.card_number = e.card_number
-        where (select true from gone limit 1) and t.event = 'PAID' and t.delivery_id = any(in_force)
-            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on) and e.cohort = of_cohort
+        where (select true from gone limit 1) and is_purchase(t.event) and t.delivery_id = any(in_force)
+            and is_in_window(t.occurred_at, refresh_evidence.announced_on, refresh_evidence.deadline_on)
+            and e.cohort = of_cohort
     );
 
     update evidence as e

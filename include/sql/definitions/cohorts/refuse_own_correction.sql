@@ -1,5 +1,5 @@
--- Refuses that a person approves a NIK that they corrected themselves, a request that nobody made, one whose NIKs were
--- forgotten, and one that a later correction of the same person's NIK has taken the place of.
+-- Refuse an approval of one's own correction, of an unknown request, of a request whose NIKs were deleted, and of one
+-- that a later correction of the same NIK replaced.
 create or replace function refuse_own_correction() returns trigger
 language plpgsql
 set search_path = public, pg_temp

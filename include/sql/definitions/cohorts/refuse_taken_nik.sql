@@ -1,5 +1,5 @@
--- Refuses a roster, or an approval, by which two people would have one NIK. What is unique is what is in force, which
--- no index has: whoever adds to it waits for the other.
+-- Refuse a roster or an approval that gives two people the same NIK. NIKs in force are unique, which no index can
+-- enforce: a lock makes concurrent additions wait for each other.
 create or replace function refuse_taken_nik() returns trigger
 language plpgsql security definer
 set search_path = public, pg_temp

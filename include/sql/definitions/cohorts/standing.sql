@@ -1,4 +1,4 @@
--- Where each recipient of a cohort stands, by the evidence as it was last refreshed.
+-- Return the outcome of each recipient of a cohort by the evidence as last refreshed.
 create or replace function standing(of_cohort integer, deadline_on date, as_of date)
 returns table (recipient_id bigint, outcome outcome, because text, delivery_id bigint, line bigint)
 language sql stable parallel safe
@@ -14,7 +14,7 @@ begin atomic
                 inner join decisions as d on v.decision_id = d.decision_id
                 where d.cohort = of_cohort and d.deadline_on < standing.deadline_on
             ) then 'revoked_earlier' else because_of(
-                -- Few have withdrawn or are suspended: a look-up for each, not a join of the million.
+                -- Few have withdrawn or are suspended: look each up instead of joining a million rows.
                 e.recipient_id in (
                     select w.recipient_id
                     from withdrawals as w

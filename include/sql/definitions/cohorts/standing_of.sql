@@ -1,4 +1,4 @@
--- Where some recipients stand by every delivery known at `as_of`, by the rule that the deadline decision applies.
+-- Return the outcome of the given recipients by every delivery known on `as_of`, by the rule of the deadline decision.
 create or replace function standing_of(
     of_recipients bigint[], announced_on date, deadline_on date, settlement_days integer, as_of date
 )
@@ -21,7 +21,7 @@ begin atomic
             wib_midnight(standing_of.deadline_on + 1)
         ) as e on a.recipient_id = e.recipient_id
         left join suspended_at(standing_of.deadline_on, standing_of.as_of) as s on a.recipient_id = s.recipient_id
-        -- Who was revoked and leaves then has not lost the proof of a purchase.
+        -- A recipient who withdraws after the revocation keeps the proof of a purchase.
         left join withdrawals as w
             on
                 a.recipient_id = w.recipient_id

@@ -1,4 +1,5 @@
--- Who is suspended for fraud on a deadline day (R27), as known by a day: held, and never revoked while it lasts.
+-- Return the recipients suspended for fraud on a deadline day (R27), as known on a day. They are held, and not revoked
+-- while the suspension lasts.
 create or replace function suspended_at(deadline_on date, as_of date) returns table (recipient_id bigint)
 language sql stable parallel safe
 begin atomic

@@ -1,4 +1,4 @@
--- The deliveries in force as known by a day: of each platform and business date the highest accepted revision.
+-- Return the deliveries in force as known on a day: the highest accepted revision of each platform and business date.
 create or replace function deliveries_in_force(as_of date)
 returns table (delivery_id bigint, platform text, business_date date, revision bigint, arrived_on date)
 language sql stable parallel safe

@@ -1,5 +1,5 @@
--- The rows in which a revision differs from the one that it supersedes: their lines alone, for the voucher, which is
--- compared as well, is not for all who ask. Each duty that needs it is granted it (duties.sql).
+-- Return the lines in which a revision differs from the one that it supersedes. Only lines, because the voucher, which
+-- is compared too, is not visible to every caller. Each duty that needs it has the right to execute it (duties.sql).
 create or replace function differences(revision_id bigint, superseded_id bigint)
 returns table (change text, line bigint, line_before bigint, is_other_voucher boolean)
 language sql stable security definer

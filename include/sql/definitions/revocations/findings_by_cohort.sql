@@ -34,20 +34,20 @@ begin atomic
     select
         p.cohort,
         count(distinct f.recipient_id) filter (
-            where f.kind in ('reinstatement_proposed', 'deadline_extended')
+            where finding_effect(f.kind) = 'reinstatement'
             and not exists (select from reinstatements as e where e.recipient_id = f.recipient_id)
             and not exists (select from dropped as d where d.recipient_id = f.recipient_id)
         ) as reinstatements_proposed,
-        count(*) filter (where f.kind in ('purchase_gone', 'damaged_row', 'spared')) as cases,
+        count(*) filter (where finding_effect(f.kind) = 'case') as cases,
         count(*) filter (
-            where f.kind = 'hold_resolvable'
+            where finding_effect(f.kind) = 'hold'
             -- not of a deadline that was extended since: the decision for the new one has seen these deliveries
             and not exists (
                 select from outcomes as o
                 where o.recipient_id = f.recipient_id and o.deadline_on > f.deadline_on
             )
         ) as holds_resolvable,
-        count(*) filter (where f.kind = 'late_purchase') as late_purchases
+        count(*) filter (where finding_effect(f.kind) = 'payment') as late_purchases
     from late_findings as f
     inner join recipients as p on f.recipient_id = p.recipient_id
     group by p.cohort;

@@ -1,4 +1,4 @@
--- Grain: one row per delivery that was judged, the latest business date first.
+-- Grain: one row per validated delivery, the latest business date first.
 -- Parameters: none.
 select
     d.delivery_id,
