@@ -1,4 +1,4 @@
-"""The messages' providers as Airflow connections: `prakerja_sms`, `prakerja_sms_fallback`, `prakerja_smtp`.
+"""The message gateways as Airflow connections, `prakerja_<gateway>`: `prakerja_sms`, `prakerja_smtp` and so on.
 
 Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow.
 """
@@ -10,7 +10,8 @@ from urllib.parse import quote
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-NAMES = ("sms", "sms_fallback", "smtp")
+from prakerja.programme import programme
+
 PROTOCOLS = ("http", "https")
 
 
@@ -19,14 +20,19 @@ def message_connections() -> dict[str, str]:
 
     An HTTP connection's password is the bearer token.
     """
-    found = {}
-    for name in NAMES:
+    urls = {}
+    for gateway in gateways():
         try:
-            connection = Connection.get(f"prakerja_{name}")
+            connection = Connection.get(f"prakerja_{gateway}")
         except AirflowNotFoundException:
             continue
-        found[name] = url_of(connection, is_mail=name == "smtp")
-    return found
+        urls[gateway] = url_of(connection, is_mail=gateway in programme().reminders.list_gateways("smtp"))
+    return urls
+
+
+def gateways() -> tuple[str, ...]:
+    """Return the names of the gateways in `program.yaml`, in the order in which they are tried."""
+    return tuple(programme().reminders.list_gateways())
 
 
 def url_of(connection: Connection, *, is_mail: bool) -> str:

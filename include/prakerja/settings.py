@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,8 +21,6 @@ PROJECT = INCLUDE.parent
 #: Western Indonesian time. Business dates, announcements and deadlines are dates of this zone.
 WIB = ZoneInfo("Asia/Jakarta")
 
-#: The gateways that SMS go by, in the order in which they are tried.
-GATEWAYS = ("sms", "sms_fallback")
 RECEIPTS_SECRET = "PRAKERJA_RECEIPTS_SECRET"  # noqa: S105 - the beginning of settings' names
 
 #: Who acts, for the audit log: a run and its task, or a command and its user.
@@ -41,13 +39,6 @@ class Settings:
     calendar: Path
     people: Path | None
     database_url: str | None
-    sms_url: str | None
-    sms_fallback_url: str | None
-    sms_provider: str
-    sms_fallback_provider: str
-    sms_from: str | None
-    sms_fallback_from: str | None
-    smtp_url: str | None
     message_hosts: str | None
     mail_from: str
     receipts_url: str | None
@@ -66,13 +57,6 @@ class Settings:
             calendar=Path(_env("PRAKERJA_CALENDAR") or INCLUDE / "cohorts.yaml").expanduser().absolute(),
             people=_people(home),
             database_url=_env("PRAKERJA_DATABASE_URL"),
-            sms_url=_env("PRAKERJA_SMS_URL"),
-            sms_fallback_url=_env("PRAKERJA_SMS_FALLBACK_URL"),
-            sms_provider=_env("PRAKERJA_SMS_PROVIDER") or "gateway",
-            sms_fallback_provider=_env("PRAKERJA_SMS_FALLBACK_PROVIDER") or "gateway",
-            sms_from=_env("PRAKERJA_SMS_FROM"),
-            sms_fallback_from=_env("PRAKERJA_SMS_FALLBACK_FROM"),
-            smtp_url=_env("PRAKERJA_SMTP_URL"),
             message_hosts=_env("PRAKERJA_MESSAGE_HOSTS"),
             mail_from=_env("PRAKERJA_MAIL_FROM") or "Kartu Prakerja <pengingat@prakerja.go.id>",
             receipts_url=_env("PRAKERJA_RECEIPTS_URL"),
@@ -80,6 +64,18 @@ class Settings:
             port=_whole_number(_env("PRAKERJA_PORT") or "8080", "PRAKERJA_PORT"),
             workers=_whole_number(_env("PRAKERJA_WORKERS") or "2", "PRAKERJA_WORKERS"),
         )
+
+    def gateway_url(self, gateway: str) -> str | None:
+        """Return a message gateway's URL from `PRAKERJA_<GATEWAY>_URL`, or None if it is not set."""
+        return _env(f"PRAKERJA_{gateway.upper()}_URL")
+
+    def gateway_provider(self, gateway: str) -> str:
+        """Return the provider whose file a gateway speaks, from `PRAKERJA_<GATEWAY>_PROVIDER`."""
+        return _env(f"PRAKERJA_{gateway.upper()}_PROVIDER") or "gateway"
+
+    def gateway_sender(self, gateway: str) -> str | None:
+        """Return the sender of a gateway's messages from `PRAKERJA_<GATEWAY>_FROM`, or None if it is not set."""
+        return _env(f"PRAKERJA_{gateway.upper()}_FROM")
 
     def make_home(self) -> Path:
         """Create the home, and its folder of logs for its owner alone.
@@ -198,15 +194,15 @@ class Settings:
             raise PrakerjaError("the key is PRAKERJA_SIGNING_KEY_NEXT's: take it out there first, then revoke it")
         self.drop_key("signing_key_next.pem")
 
-    def receipts_secrets(self, *, as_text: Collection[str] = ()) -> dict[str, bytes]:
+    def receipts_secrets(self, gateways: Sequence[str], *, as_text: Collection[str] = ()) -> dict[str, bytes]:
         """Return the key that each provider signs its receipts with, by the provider's name.
 
         `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>` (base64, `whsec_...`; of those in `as_text` as it stands) adds a provider;
-        an SMS gateway without one gets a key that is generated once. Raises `PrakerjaError` for a bad key, and for one
-        that two providers share.
+        one of `gateways` without one gets a key that is generated once. Raises `PrakerjaError` for a bad key, and for
+        one that two providers share.
         """
         if _env(RECEIPTS_SECRET):
-            each = " and ".join(f"{RECEIPTS_SECRET}_{gateway.upper()}" for gateway in GATEWAYS)
+            each = " and ".join(f"{RECEIPTS_SECRET}_{gateway.upper()}" for gateway in gateways)
             raise PrakerjaError(
                 f"{RECEIPTS_SECRET} was one secret for all providers: unset it, and give each its own ({each})"
             )
@@ -216,7 +212,7 @@ class Settings:
             for name, value in os.environ.items()
             if name.startswith(prefix) and value
         }
-        for gateway in GATEWAYS:
+        for gateway in gateways:
             if gateway not in encoded and gateway in as_text:
                 variable = f"{prefix}{gateway.upper()}"
                 raise PrakerjaError(f"{variable} is not set: give the secret that the provider signs receipts with")

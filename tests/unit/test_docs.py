@@ -48,6 +48,10 @@ def test_places_in_the_readme_are_there() -> None:
 def test_settings_in_the_readme_are_the_ones_that_are_read() -> None:
     code = "".join(path.read_text() for path in (PROJECT / "include" / "prakerja").rglob("*.py"))
     read = set(re.findall(r"_(?:env|names)\(\"(PRAKERJA_[A-Z_]+)\"\)", code))
+    rules = programme().reminders
+    read |= {f"PRAKERJA_{gateway.upper()}_URL" for gateway in rules.list_gateways()}
+    for gateway in rules.list_gateways("http"):
+        read |= {f"PRAKERJA_{gateway.upper()}_PROVIDER", f"PRAKERJA_{gateway.upper()}_FROM"}
     assert read == set(re.findall(r"`(PRAKERJA_[A-Z_]+)`", README))
 
 

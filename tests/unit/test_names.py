@@ -18,8 +18,8 @@ TEXTS = texts.Texts(programme().reminders.texts)
 
 def called(full_name: str) -> tuple[str, str]:
     """Return the name in the SMS and in the e-mail to somebody, as they read it."""
-    sms = TEXTS.sms("early", "nothing", full_name, DEADLINE)
-    email = TEXTS.email("early", "nothing", full_name, DEADLINE)
+    sms = TEXTS.render("sms", "early", "nothing", full_name, DEADLINE)
+    email = TEXTS.render("email", "early", "nothing", full_name, DEADLINE)
     assert sms.segments == texts.segments(sms.body) <= 2
     assert set(sms.body) <= texts.GSM_7 | texts.GSM_7_EXTENDED, "one character beside it makes it twice as dear"
     in_email = email.body.partition("Halo ")[2].partition(",\n")[0]
@@ -132,8 +132,8 @@ def test_a_version_that_was_sent_with_calls_nobody_otherwise() -> None:
     v1, v2 = texts.Texts("v1"), texts.Texts("v2")
     assert v1.sha256.startswith("31255f5b")
     assert v2.sha256.startswith("31255f5b")
-    assert " ukasz," in v1.sms("early", "nothing", "Łukasz", DEADLINE).body
-    assert "Halo M,\n" in v1.email("early", "nothing", "M. Rizki", DEADLINE).body
+    assert " ukasz," in v1.render("sms", "early", "nothing", "Łukasz", DEADLINE).body
+    assert "Halo M,\n" in v1.render("email", "early", "nothing", "M. Rizki", DEADLINE).body
     blocks = ("\u00c0-\u024f", "\u0370-\u03ff", "\u0400-\u04ff", "\u1e00-\u1eff")
     letters = (chr(n) for block in blocks for n in range(ord(block[0]), ord(block[2]) + 1) if chr(n).isalpha())
     plain = "\n".join(names.transliterate(f"Aa{letter}") or "" for letter in letters)

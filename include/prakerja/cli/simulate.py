@@ -88,13 +88,14 @@ def sandbox(
     """Run an SMS gateway and a mail server that deliver to nobody; their inbox is a page."""
     from prakerja.reminders.sms_providers import load_receipt_secrets
     from prakerja.sandbox import running
+    from prakerja.sandbox.addresses import Addresses
 
     settings = Settings.from_environment()
-    at = running.Addresses.from_ports("127.0.0.1" if host == "0.0.0.0" else host, port, smtp_port)  # noqa: S104
+    at = Addresses.from_ports("127.0.0.1" if host == "0.0.0.0" else host, port, smtp_port)  # noqa: S104
     say(f"the sandbox's inbox: {at.page}   (Ctrl-C stops it)")
     say("for whoever sends:")
-    for name, url in (("SMS_URL", at.sms), ("SMS_FALLBACK_URL", at.sms_fallback), ("SMTP_URL", at.smtp)):
-        say(f"  export PRAKERJA_{name}={url}")
+    for name, url in at.variables.items():
+        say(f"  export {name}={url}")
     inbox, secrets = settings.make_home() / "inbox.sqlite", load_receipt_secrets()
     running.serve(inbox, secrets, host, port, smtp_port, settings.receipts_url)
 

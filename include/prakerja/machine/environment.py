@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prakerja import airflow_home, warehouse
 from prakerja.errors import PrakerjaError
+from prakerja.sandbox.addresses import Addresses
 from prakerja.settings import Settings, new_random_key
 
 #: Who may log in, each with a role of Airflow's simple auth manager: all, running things, looking.
@@ -95,9 +96,7 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "PRAKERJA_PEOPLE": str(_people_file()),
         # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
-        "PRAKERJA_SMS_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/first",
-        "PRAKERJA_SMS_FALLBACK_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/second",
-        "PRAKERJA_SMTP_URL": f"smtp://{HOST}:{ports.smtp}",
+        **Addresses.from_ports(HOST, ports.sandbox, ports.smtp).variables,
         "PRAKERJA_RECEIPTS_URL": f"http://{HOST}:{ports.receipts}",
     }
     alerts = {"disable_ssl": True, "disable_tls": True, "to": OPERATORS, "from_email": "airflow@sandbox.invalid"}

@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.programme import programme
 from prakerja.reminders import destinations
 from prakerja.reminders.retry_after import pause_of
 from prakerja.reminders.sms_providers import failure_of, load_provider, word_of
@@ -65,7 +66,7 @@ class Answer:
     pause: float = 0.0
 
 
-class Channel(Protocol):
+class Gateway(Protocol):
     """A provider that takes messages. Each is a context that holds its connections."""
 
     name: str
@@ -80,42 +81,47 @@ class Channel(Protocol):
 
 @dataclass(frozen=True)
 class Accounts:
-    """Where the providers are, with their secrets: URLs as `https://:TOKEN@sms.example/v1`, `smtp://user:pass@host:587`."""
+    """The gateways' URLs with their secrets, by the gateway's name.
 
-    sms: str | None = None
-    sms_fallback: str | None = None
-    smtp: str | None = None
+    Such as `https://:TOKEN@sms.example/v1` and `smtp://user:pass@host:587`.
+    """
+
+    urls: Mapping[str, str]
 
     @classmethod
     def from_environment(cls) -> Accounts:
-        """`PRAKERJA_SMS_URL`, `PRAKERJA_SMS_FALLBACK_URL`, `PRAKERJA_SMTP_URL`."""
-        settings = Settings.from_environment()
-        return cls(settings.sms_url, settings.sms_fallback_url, settings.smtp_url)
+        """Return the gateways whose `PRAKERJA_<GATEWAY>_URL` is set."""
+        settings, gateways = Settings.from_environment(), programme().reminders.list_gateways()
+        return cls({gateway: url for gateway in gateways if (url := settings.gateway_url(gateway))})
 
     @classmethod
     def from_connections(cls, connections: Mapping[str, str]) -> Accounts:
-        """Of `sms`, `sms_fallback` and `smtp` where given; of the others those of the environment."""
-        return replace(cls.from_environment(), **connections)
+        """Return the gateways of `connections`, and those of the environment that it does not name."""
+        return cls({**cls.from_environment().urls, **connections})
 
     @property
     def channels(self) -> list[str]:
-        """Those that have a provider, in the order in which they are tried."""
-        return [name for name, is_set in (("sms", self.sms or self.sms_fallback), ("email", self.smtp)) if is_set]
+        """The channels that have a gateway, in the order in which they are tried."""
+        channels = programme().reminders.channels
+        return [name for name, channel in channels.items() if any(self.urls.get(each) for each in channel.gateways)]
 
     @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[dict[str, list[Channel]]]:
-        """The channels by name, each with its providers in the order of preference."""
+    async def open_gateways(self) -> AsyncIterator[dict[str, list[Gateway]]]:
+        """Yield the gateways of each channel, in the order in which they are tried."""
+        channels = programme().reminders.channels
         async with contextlib.AsyncExitStack() as stack:
-            found: dict[str, list[Channel]] = {}
-            for name, url in (("sms", self.sms), ("sms_fallback", self.sms_fallback)):
-                if url:
-                    found.setdefault("sms", []).append(await stack.enter_async_context(SmsGateway(name, url)))
-            if self.smtp:
-                found["email"] = [await stack.enter_async_context(MailServer(self.smtp))]
-            yield found
+            opened: dict[str, list[Gateway]] = {}
+            for channel in self.channels:
+                opened[channel] = []
+                for name in channels[channel].gateways:
+                    if url := self.urls.get(name):
+                        is_mail = channels[channel].protocol == "smtp"
+                        gateway: MailServer | HttpGateway = MailServer(url) if is_mail else HttpGateway(name, url)
+                        opened[channel].append(await stack.enter_async_context(gateway))
+            yield opened
 
 
-class SmsGateway:
+class HttpGateway:
     """By HTTP, as the provider's file says; where it knows a reference again, the same one twice is one message."""
 
     in_flight_max = 192
@@ -124,12 +130,15 @@ class SmsGateway:
         self.name = name
         self._provider = load_provider(name)
         self.knows_repeats = self._provider.submit.same_twice == "one_message"
-        self._base, user, password = _without_secret(name, url)
+        self._label = next(
+            (channel.label for channel in programme().reminders.channels.values() if name in channel.gateways), "HTTP"
+        )
+        self._base, user, password = _without_secret(name, url, self._label)
         self._host = urlsplit(self._base).hostname
         self.speaks = f"{self._provider.provider} at {self._host}{urlsplit(self._base).path}"
         self._authorization = self._provider.authorization(user, password) if user or password else None
         settings = Settings.from_environment()
-        self._sender = settings.sms_from if name == "sms" else settings.sms_fallback_from
+        self._sender = settings.gateway_sender(name)
         if self._provider.needs_sender and not self._sender:
             raise PrakerjaError(
                 f"{self._provider.name} needs a sender: set PRAKERJA_{name.upper()}_FROM to your number or name there"
@@ -139,7 +148,7 @@ class SmsGateway:
         self._receipts_to = f"{settings.receipts_url.rstrip('/')}/v1/receipts/{name}" if settings.receipts_url else None
         self._session: aiohttp.ClientSession
 
-    async def __aenter__(self) -> SmsGateway:
+    async def __aenter__(self) -> HttpGateway:
         import aiohttp
 
         # It asks no proxy of the environment, which must not hear of phones and names.
@@ -189,7 +198,7 @@ class SmsGateway:
         if meaning.refuses_us:
             why = f"{status} ({code})" if code else str(status)
             raise ProviderRefusesError(
-                f"the SMS gateway {self._host} ({self.name}) answers {why}: check its address and token"
+                f"the {self._label} gateway {self._host} ({self.name}) answers {why}: check its address and token"
             )
         if meaning.state == "accepted":
             given = told.get(self._provider.answers.id)
@@ -364,11 +373,11 @@ def _parsed(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
     raise PrakerjaError(f"{what} is no {' or '.join(f'{scheme}://' for scheme in schemes)} URL with a host")
 
 
-def _without_secret(name: str, url: str) -> tuple[str, str, str]:
-    parts = _parsed(url, ("http", "https"), f"the address of the SMS gateway {name}")
+def _without_secret(name: str, url: str, label: str) -> tuple[str, str, str]:
+    parts = _parsed(url, ("http", "https"), f"the address of the {label} gateway {name}")
     at = destinations.require_allowed(parts, name)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not re.fullmatch(r"[!-~]*", user + password):
-        raise PrakerjaError(f"the token of the SMS gateway {name} has characters that no header can carry")
+        raise PrakerjaError(f"the token of the {label} gateway {name} has characters that no header can carry")
     # Of what was checked: no other parser of the URL may read another host in it.
     return f"{at.scheme}://{destinations.place(at.host, at.port)}{parts.path.rstrip('/')}/", user, password

@@ -1,9 +1,9 @@
 """The hosts that messages may go to, set outside Airflow: whoever may edit a connection there chooses among these.
 
 `PRAKERJA_MESSAGE_HOSTS` lists them as `host` (any port) or `host:port`, with commas between; the hosts and ports of the
-environment's own `PRAKERJA_SMS_URL`, `PRAKERJA_SMS_FALLBACK_URL` and `PRAKERJA_SMTP_URL` may be used without being
-listed. Names and numbers travel by TLS, except to this machine and to entries written `http://host` or `smtp://host`.
-What a name resolves to is the resolver's word: TLS is what proves the host.
+environment's own `PRAKERJA_<GATEWAY>_URL` may be used without being listed. Names and numbers travel by TLS, except to
+this machine and to entries written `http://host` or `smtp://host`. What a name resolves to is the resolver's word: TLS
+is what proves the host.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.settings import Settings
 
 SETTING = "PRAKERJA_MESSAGE_HOSTS"
@@ -79,8 +80,8 @@ def allowed_hosts() -> list[Allowed]:
     found = [_entry(entry.strip()) for entry in (settings.message_hosts or "").split(",") if entry.strip()]
     if settings.message_hosts and not found:
         raise PrakerjaError(f"{SETTING} names no host: give host or host:port, with commas between, or unset it")
-    for url in (settings.sms_url, settings.sms_fallback_url, settings.smtp_url):
-        parts = _split(url or "")
+    for gateway in programme().reminders.list_gateways():
+        parts = _split(settings.gateway_url(gateway) or "")
         if parts and parts.scheme in PORTS and (host := _host(parts)):
             found.append(Allowed(host, parts.port or PORTS[parts.scheme]))
     return list(dict.fromkeys(found))

@@ -194,7 +194,7 @@ def exchange(
         )
         contacts = Contacts.configured() if rows else None
         claimed = [Claimed(**contacts.opened(row, channel)) for row in rows] if contacts else []
-        seconds = sum(each.state == "sending" for each in claimed) / rules.per_second(channel)
+        seconds = sum(each.state == "sending" for each in claimed) / rules.channels[channel].per_second
         return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
 
 
@@ -262,6 +262,7 @@ def waiting(run: Run, at: datetime, channels: Sequence[str], asks_again: Mapping
                 **run.key,
                 at=at,
                 attempts_max=rules.attempts_max,
+                receipt_channels=rules.list_channels("http"),
                 receipts_since=at - timedelta(minutes=rules.receipts_within_minutes if receipts else 0),
                 channels=list(channels),
                 asks_again=json.dumps(dict(asks_again)),

@@ -11,22 +11,33 @@ from prakerja.programme import programme
 
 #: How it ended for a person, in the order in which it is told; `unsettled` is what is owed.
 ENDS = ("targeted", "delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
+CLOSED_LATER = "(never sent again on a guess; closed after the date)"
 
 
 def list_runs(cohort: int | None = None, remind_on: date | None = None) -> list[dict[str, Any]]:
-    """Every run: its counts of people, what is owed by kind, and what it cost (IDR)."""
-    rules = programme().reminders
+    """Return every run: its counts of people, its messages by channel, and what it cost (IDR).
+
+    Of each channel: how many messages a provider took or may have taken, under its name, and how many people may have
+    been reached, under `unknown_<channel>`.
+    """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "reminders/list_runs", cohort=cohort, remind_on=remind_on)
-    return [
-        {
-            **row,
-            "remind_on": row["remind_on"].isoformat(),
-            "status": "partial" if row["unsettled"] else "complete",
-            "cost_idr": row["segments"] * rules.sms.segment_idr + row["email"] * rules.email.message_idr,
-        }
-        for row in rows
-    ]
+    return [_run(dict(row)) for row in rows]
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    channels = programme().reminders.channels
+    billed, unknown = row.pop("billed"), row.pop("unknown")
+    run = row | {f"unknown_{channel}": unknown.get(channel, 0) for channel in channels}
+    cost_idr = 0
+    for name, channel in channels.items():
+        messages, units = billed.get(name, (0, 0))
+        run[name] = messages if channel.segments_max else units
+        if channel.segments_max:
+            run["segments"] = run.get("segments", 0) + units
+        cost_idr += units * channel.price_idr
+    run["remind_on"] = row["remind_on"].isoformat()
+    return run | {"status": "partial" if row["unsettled"] else "complete", "cost_idr": cost_idr}
 
 
 def list_impossible_contacts(cohort: int | None = None, *, is_masked: bool = True) -> list[dict[str, Any]]:
@@ -44,20 +55,25 @@ def owed(run: dict[str, Any]) -> str:
     """What a run still owes, and what may be done about it, in a line; nothing where everybody is accounted for."""
     if not run["unsettled"]:
         return ""
+    rules = programme().reminders
+    never_again = sum(run[f"unknown_{channel}"] for channel in rules.list_channels("smtp"))
     told = [
         f"{run[name]:,} {what}"
         for name, what in (
             ("queued", "have not left yet"),
             ("temporarily_failed", "have failed for now"),
-            ("unknown_sms", "may have arrived or not"),
-            ("unknown_email", "may have arrived or not by e-mail (never sent again on a guess; closed after the date)"),
+            *((f"unknown_{channel}", "may have arrived or not") for channel in rules.list_channels("http")),
+            *(
+                (f"unknown_{channel}", f"may have arrived or not by {rules.channels[channel].label} {CLOSED_LATER}")
+                for channel in rules.list_channels("smtp")
+            ),
         )
         if run[name]
     ]
     again = f": clear send_reminders, or `prakerja reminders retry {run['cohort']} --on {run['remind_on']}`"
     return (
         f"gelombang-{run['cohort']} H-{run['days_before']} owes {run['unsettled']:,} of {run['targeted']:,}: "
-        f"{', '.join(told)}{again if run['unsettled'] > run['unknown_email'] else ''}"
+        f"{', '.join(told)}{again if run['unsettled'] > never_again else ''}"
     )
 
 

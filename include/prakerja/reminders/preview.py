@@ -76,12 +76,10 @@ def preview(cohort: Cohort, remind_on: date, as_of: date) -> Preview:
     for each in found:
         cost, segments = 0, None
         if each["refused"] is None:
-            render = texts.sms if each["channel"] == "sms" else texts.email
             template = template_for(each["template"], days_left)
-            text = render(template, each["lacks"], SOMEBODY, cohort.deadline_on)
+            text = texts.render(each["channel"], template, each["lacks"], SOMEBODY, cohort.deadline_on)
             segments = text.segments
-            price = segments * rules.sms.segment_idr if segments else rules.email.message_idr
-            cost = each["people"] * price
+            cost = each["people"] * (segments or 1) * rules.channels[each["channel"]].price_idr
             title = f"{each['channel']}, {each['template'].replace('_', ' ')}, lacks {each['lacks']}"
             shown[title] = text.body if text.subject is None else f"{text.subject}\n\n{text.body}"
         rows.append(Row(**each, segments=segments, cost_idr=cost))

@@ -33,7 +33,7 @@ from prakerja.reminders.sms_providers import (
     load_receipt_secrets,
     word_of,
 )
-from prakerja.settings import GATEWAYS, WIB, Settings, acting
+from prakerja.settings import WIB, Settings, acting
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def public_address() -> str | None:
 
 def require_address() -> None:
     """Raise `PrakerjaError` where a provider signs the address that it posts to, and nobody has said what it is."""
-    for name in GATEWAYS:
+    for name in programme().reminders.list_gateways("http"):
         provider = load_provider(name)
         if "url" in provider.receipts.signature.signs and not public_address():
             raise PrakerjaError(f"{provider.name} ({name}) signs our address: set PRAKERJA_RECEIPTS_URL to it")

@@ -25,7 +25,7 @@ from prakerja.reminders.channels import (
     EMAIL,
     Accounts,
     Answer,
-    Channel,
+    Gateway,
     Message,
     ProviderRefusesError,
     UnreachableError,
@@ -70,9 +70,11 @@ def send_reminders(
     failed for now, `UnreachableError` where no provider answers, `PrakerjaError` where none is set.
     """
     if not accounts.channels:
+        gateways = [channel.gateways[0] for channel in programme().reminders.channels.values()]
+        variables = " and ".join(f"PRAKERJA_{gateway.upper()}_URL" for gateway in gateways)
         raise PrakerjaError(
-            "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL here; for a DAG the Airflow "
-            "connections prakerja_sms and prakerja_smtp do as well (then clear its task)"
+            f"no provider is set for reminders: set {variables} here; for a DAG the Airflow connections "
+            f"{' and '.join(f'prakerja_{gateway}' for gateway in gateways)} do as well (then clear its task)"
         )
     with warehouse.exclusive(f"reminders {cohort.number} {remind_on}"):
         run = outbox.begin(cohort, remind_on, now())
@@ -93,9 +95,8 @@ def send_reminders(
     later = "; ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
     log.info("%s: %s%s", run.name, told or "nobody to remind", f"; {later}" if later else "")
     if progress.is_done and progress.counts["unsettled"]:
-        unset = "; ".join(
-            f"no provider is set for {name}" for name in ("sms", "email") if name not in accounts.channels
-        )
+        channels = programme().reminders.channels
+        unset = "; ".join(f"no provider is set for {name}" for name in channels if name not in accounts.channels)
         told = overview.owed(overview.run_of(run.cohort.number, remind_on))
         raise PartialError(f"{told}; {unset}" if unset else told)
     return progress
@@ -121,7 +122,7 @@ class _Sender:
     async def send_all(self, accounts: Accounts) -> None:
         """SMS, then e-mail, also to whoever an SMS has just turned out not to reach; one's outage stops no other."""
         outage: PrakerjaError | None = None
-        async with accounts.opened() as channels:
+        async with accounts.open_gateways() as channels:
             for each in chain.from_iterable(channels.values()):
                 since = await asyncio.to_thread(outbox.note_gateway, each.name, each.speaks, self._now())
                 if each.knows_repeats:  # else to ask again might send it twice
@@ -141,7 +142,7 @@ class _Sender:
         if outage:
             raise outage
 
-    async def _pass(self, channel: str, providers: Sequence[Channel], traffic: Traffic) -> _PassResult:
+    async def _pass(self, channel: str, providers: Sequence[Gateway], traffic: Traffic) -> _PassResult:
         """Everything that is due, once and in order."""
         came = _PassResult()
         try:
@@ -155,7 +156,7 @@ class _Sender:
         return came
 
     async def _claim_and_submit(
-        self, channel: str, providers: Sequence[Channel], traffic: Traffic, came: _PassResult, group: asyncio.TaskGroup
+        self, channel: str, providers: Sequence[Gateway], traffic: Traffic, came: _PassResult, group: asyncio.TaskGroup
     ) -> None:
         by_name = {provider.name: provider for provider in providers}
         in_flight_max = max(provider.in_flight_max for provider in providers)
@@ -204,7 +205,7 @@ class _Sender:
             log.info("%s: %s submitted so far", self._run.name, f"{self._sent:,}")
 
     async def _submit(
-        self, claimed: Claimed, channel: str, by_name: dict[str, Channel], traffic: Traffic, came: _PassResult
+        self, claimed: Claimed, channel: str, by_name: dict[str, Gateway], traffic: Traffic, came: _PassResult
     ) -> None:
         text: Text | None = None
         provider = by_name[claimed.provider or ""]
@@ -231,8 +232,8 @@ class _Sender:
 
     def _text(self, channel: str, claimed: Claimed) -> Text:
         template = template_for(claimed.template, self._run.days_left)
-        render = self._run.texts.sms if channel == "sms" else self._run.texts.email
-        return render(template, claimed.lacks, claimed.full_name, self._run.cohort.deadline_on)
+        deadline_on = self._run.cohort.deadline_on
+        return self._run.texts.render(channel, template, claimed.lacks, claimed.full_name, deadline_on)
 
 
 class _PassResult:
@@ -282,7 +283,7 @@ class _PassResult:
 
 def _address(channel: str, given: str) -> str | None:
     """The address as its provider takes it, a number in E.164; nothing where it cannot be one."""
-    if channel == "email":
+    if programme().reminders.channels[channel].reaches == "email":
         return given if re.fullmatch(EMAIL, given) else None
     import phonenumbers
 

@@ -18,9 +18,10 @@ from urllib.parse import urlencode
 from pydantic import Field, model_validator
 
 from prakerja.errors import PrakerjaError
+from prakerja.programme import programme
 from prakerja.reminders.http_answers import meaning_of
 from prakerja.reminders.smtp_replies import Meaning
-from prakerja.settings import GATEWAYS, INCLUDE, Settings
+from prakerja.settings import INCLUDE, Settings
 from prakerja.typed_yaml import FrozenModel, load_typed, require_stem
 
 FOLDER = INCLUDE / "sms_providers"
@@ -181,8 +182,8 @@ def load_provider(gateway: str) -> SmsProvider:
 
     Raises `PrakerjaError` where no file has the name.
     """
-    settings = Settings.from_environment()
-    name = {"sms": settings.sms_provider, "sms_fallback": settings.sms_fallback_provider}.get(gateway, "gateway")
+    is_ours = gateway in programme().reminders.list_gateways("http")
+    name = Settings.from_environment().gateway_provider(gateway) if is_ours else "gateway"
     known = list_providers()
     if name not in known:
         raise PrakerjaError(
@@ -199,8 +200,9 @@ def list_providers() -> list[str]:
 
 def load_receipt_secrets() -> dict[str, bytes]:
     """Return the key that each gateway signs its receipts with, by the gateway's name. Raises `PrakerjaError`."""
-    as_text = {name for name in GATEWAYS if load_provider(name).receipts.signature.key_is == "text"}
-    return Settings.from_environment().receipts_secrets(as_text=as_text)
+    gateways = programme().reminders.list_gateways("http")
+    as_text = {name for name in gateways if load_provider(name).receipts.signature.key_is == "text"}
+    return Settings.from_environment().receipts_secrets(gateways, as_text=as_text)
 
 
 def word_of(value: Any) -> str | None:

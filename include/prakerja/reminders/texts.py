@@ -1,7 +1,8 @@
 """The texts of reminders, in Indonesian: Jinja templates in versions, bounded to what an SMS can carry.
 
-A version is a folder below `include/messages`; a run keeps the one that it was begun with. Nothing in a text depends on
-the hour at which it leaves, so that what is submitted again under the same key is the same text.
+A version is a folder `v<number>` below `include/messages`, with the files that differ from the version before; a run
+keeps the version that it was begun with. Nothing in a text depends on the hour at which it leaves, so that what is
+submitted again under the same key is the same text.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
+from itertools import product
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from babel.dates import format_date
@@ -20,6 +23,7 @@ from prakerja.programme import programme
 from prakerja.reminders import names
 from prakerja.settings import INCLUDE
 
+FOLDER = INCLUDE / "messages"
 #: GSM 03.38, the alphabet of plain SMS; a character of the second needs two places.
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -48,33 +52,30 @@ class Texts:
 
     @property
     def sha256(self) -> str:
-        """Over every file of the version, by name."""
-        folder = INCLUDE / "messages" / self.version
-        found = hashlib.sha256()
-        for path in sorted(folder.rglob("*.j2")):
-            found.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
-        return found.hexdigest()
+        """The digest of every file that the version uses, by name; a later version's files do not change it."""
+        used: dict[Path, Path] = {}
+        for folder in reversed(_folders(self.version)):
+            used |= {path.relative_to(folder): path for path in folder.rglob("*.j2")}
+        digest = hashlib.sha256()
+        for name, path in sorted(used.items()):
+            digest.update(f"{name}\n".encode() + path.read_bytes())
+        return digest.hexdigest()
 
-    def sms(self, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
-        """An SMS, in whose alphabet a name is written: one other letter would make it twice as long.
+    def render(self, channel: str, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
+        """Return what a recipient reads on a channel.
 
-        Raises `PrakerjaError` where the template is longer than the bound, whoever it is for.
+        An SMS has the name in its own alphabet: one other letter would make it twice as long. An e-mail's subject is
+        the template's first line. Raises `PrakerjaError` if an SMS is longer than the bound with any name.
         """
         name = self._first_name(full_name)
-        if name and not set(name) <= GSM_7:
+        if name and programme().reminders.channels[channel].segments_max and not set(name) <= GSM_7:
             name = names.transliterate(name)
-        return _sms(self.version, template, lacks, name or PARTICIPANT, deadline_on)
-
-    def email(self, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
-        """An e-mail, which carries any letters: the template's first line is the subject."""
-        return _email(self.version, template, lacks, self._first_name(full_name) or PARTICIPANT, deadline_on)
+        return _text(self.version, channel, template, lacks, name or PARTICIPANT, deadline_on)
 
     def require_whole(self, deadline_on: date) -> None:
-        """Raise `PrakerjaError` where a text cannot be rendered or is too long: before anybody is written to."""
-        for template in TEMPLATES:
-            for lacks in LACKS:
-                self.sms(template, lacks, "", deadline_on)
-                self.email(template, lacks, "", deadline_on)
+        """Raise `PrakerjaError` if a text cannot be rendered or is too long: before anybody is written to."""
+        for channel, template, lacks in product(programme().reminders.channels, TEMPLATES, LACKS):
+            self.render(channel, template, lacks, "", deadline_on)
 
     def _first_name(self, full_name: str) -> str | None:
         """As the version writes names: what is submitted again under a message's key is the same text (ADR 12)."""
@@ -99,20 +100,25 @@ def segments(text: str) -> int:
 
 
 # A million recipients have some thousand first names.
-@lru_cache(maxsize=10_000)
-def _sms(version: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
-    most = programme().reminders.sms.segments_max
-    for name in (first, PARTICIPANT):
-        body = _render(version, f"sms/{template}", lacks, name, deadline_on)
-        if (needed := segments(body)) <= most:
-            return Text(body, segments=needed)
-    raise PrakerjaError(f"the text {version}/sms/{template} takes {needed} segments: shorten it to {most}")
-
-
-@lru_cache(maxsize=10_000)
-def _email(version: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
-    subject, _, body = _render(version, f"email/{template}", lacks, first, deadline_on).partition("\n")
+@lru_cache(maxsize=20_000)
+def _text(version: str, channel: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
+    rules, file = programme().reminders.channels[channel], f"{channel}/{template}"
+    if rules.segments_max:
+        return _sms(version, file, lacks, first, deadline_on, rules.segments_max)
+    rendered = _render(version, file, lacks, first, deadline_on)
+    if rules.protocol == "http":
+        return Text(rendered)
+    subject, _, body = rendered.partition("\n")
     return Text(body.strip() + "\n", subject=subject.strip())
+
+
+def _sms(version: str, file: str, lacks: str, first: str, deadline_on: date, segments_max: int) -> Text:
+    for name in (first, PARTICIPANT):
+        body = _render(version, file, lacks, name, deadline_on)
+        needed = segments(body)
+        if needed <= segments_max:
+            return Text(body, segments=needed)
+    raise PrakerjaError(f"the text {version}/{file} takes {needed} segments: shorten it to {segments_max}")
 
 
 def _render(version: str, name: str, lacks: str, first: str, deadline_on: date) -> str:
@@ -125,8 +131,14 @@ def _render(version: str, name: str, lacks: str, first: str, deadline_on: date) 
 def _environment(version: str) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = INCLUDE / "messages" / version
-    if not folder.is_dir():
-        raise PrakerjaError(f"there are no texts {version}: put them into include/messages/{version}")
+    loader = FileSystemLoader(_folders(version))
     # Plain text: there is no HTML to escape.
-    return Environment(undefined=StrictUndefined, autoescape=False, loader=FileSystemLoader(folder))  # noqa: S701
+    return Environment(undefined=StrictUndefined, autoescape=False, loader=loader)  # noqa: S701
+
+
+def _folders(version: str) -> list[Path]:
+    """Return the folders in which a version's files are looked for: its own, then those of the versions before."""
+    if not (FOLDER / version).is_dir():
+        raise PrakerjaError(f"there are no texts {version}: put them into include/messages/{version}")
+    number = int(version[1:])
+    return [folder for n in range(number, 0, -1) if (folder := FOLDER / f"v{n}").is_dir()]

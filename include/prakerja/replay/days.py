@@ -86,12 +86,7 @@ def _messages_go_nowhere(home: Path) -> Iterator[None]:
         serving.in_thread(receipts.application()) as receipts_url,
         running.running(home / "inbox.sqlite", secrets, receipts_url) as box,
     ):
-        ours = {
-            "PRAKERJA_SMS_URL": box.sms,
-            "PRAKERJA_SMS_FALLBACK_URL": box.sms_fallback,
-            "PRAKERJA_SMTP_URL": box.smtp,
-            "PRAKERJA_RECEIPTS_URL": receipts_url,
-        }
+        ours = {**box.variables, "PRAKERJA_RECEIPTS_URL": receipts_url}
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         try:

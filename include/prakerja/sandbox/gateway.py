@@ -1,4 +1,4 @@
-"""The SMS gateway: two providers behind one address, `/sms/first` and `/sms/second`, and a page with the inbox.
+"""The HTTP gateway: every provider behind one address, such as `/sms/first`, and a page with the inbox.
 
 Each plays every provider of `shapes`, told apart by what is posted to below it.
 """
@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -18,12 +18,10 @@ from pydantic import BaseModel, Field
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from prakerja.sandbox import receipt_webhooks, test_numbers
+from prakerja.sandbox.addresses import list_providers
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
 from prakerja.sandbox.shapes import PATHS, SHAPES, RefusedError, Reply
 
-Provider = Literal["first", "second"]
-#: Which of the sender's gateways each provider is: it signs its receipts with the secret of that one.
-GATEWAYS = {"first": "sms", "second": "sms_fallback"}
 PAGE = Path(__file__).with_name("page.html")
 BODY_MAX = 100_000  # bytes
 
@@ -58,12 +56,15 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
     `secrets` are the keys of receipts, by the sender's names of its gateways; `receipts_url` is where a provider posts
     that is told so in its dashboard, and not with each message.
     """
-    box = Sandbox(inbox, {"first": Mood(), "second": Mood()})
+    providers = list_providers()
+    by_path = {provider.path: provider for provider in providers}
+    labels = {provider.name: provider.label for provider in providers}
+    box = Sandbox(inbox, {provider.name: Mood() for provider in providers})
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         delivering = asyncio.create_task(
-            receipt_webhooks.deliver(inbox, {each: secrets[name] for each, name in GATEWAYS.items()})
+            receipt_webhooks.deliver(inbox, {provider.name: secrets[provider.gateway] for provider in providers})
         )
         yield
         delivering.cancel()
@@ -71,10 +72,12 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
     app = FastAPI(title="SMS gateway sandbox", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.box = box
 
-    @app.post("/sms/{provider}/{path}")
-    async def submit(provider: Provider, path: str, request: Request) -> Response:
-        if path not in PATHS:
+    @app.post("/{channel}/{ordinal}/{path}")
+    async def submit(channel: str, ordinal: str, path: str, request: Request) -> Response:
+        played = by_path.get(f"{channel}/{ordinal}")
+        if played is None or path not in PATHS:
             raise HTTPException(404)
+        provider = played.name
         shape = SHAPES[PATHS[path]]
         body = await request.body()
         if len(body) > BODY_MAX:
@@ -100,7 +103,7 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
         if shape.tells_every_step and receipts:
             receipts = (test_numbers.Receipt("accepted"), *receipts)
         if shape.has_fixed_address and receipts_url:
-            asked = replace(asked, receipts_to=f"{receipts_url.rstrip('/')}/v1/receipts/{GATEWAYS[provider]}")
+            asked = replace(asked, receipts_to=f"{receipts_url.rstrip('/')}/v1/receipts/{played.gateway}")
         try:
             is_new = not inbox.has(provider, asked.key) if does.ends != "answer" else True
             number = inbox.take(provider, asked, receipts, shape=PATHS[path])
@@ -115,7 +118,9 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
         return _response(shape.accept(number, provider, asked))
 
     @app.put("/providers/{provider}")
-    async def set_mood(provider: Provider, mood: Mood) -> Mood:
+    async def set_mood(provider: str, mood: Mood) -> Mood:
+        if provider not in box.moods:
+            raise HTTPException(404)
         box.moods[provider] = mood
         return mood
 
@@ -125,7 +130,8 @@ def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | 
 
     @app.get("/messages")
     async def latest(most: int = 100) -> list[dict[str, Any]]:
-        return inbox.latest(min(max(most, 1), 1000))
+        messages = inbox.latest(min(max(most, 1), 1000))
+        return [message | {"by": labels.get(message["provider"], "e-mail")} for message in messages]
 
     @app.get("/")
     async def page() -> HTMLResponse:

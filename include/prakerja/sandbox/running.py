@@ -5,35 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from prakerja import serving
 from prakerja.errors import PrakerjaError
 from prakerja.sandbox import mail
-from prakerja.sandbox.gateway import GATEWAYS, DroppingProtocol, application
+from prakerja.sandbox.addresses import Addresses, list_providers
+from prakerja.sandbox.gateway import DroppingProtocol, application
 from prakerja.sandbox.inbox import Inbox
-from prakerja.sandbox.shapes import TOKEN
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where it listens, with the token, as senders take it."""
-
-    page: str
-    sms: str
-    sms_fallback: str
-    smtp: str
-
-    @classmethod
-    def from_ports(cls, host: str, port: int, smtp_port: int) -> Addresses:
-        """Those of a host and its two ports."""
-        return cls(
-            page=f"http://{host}:{port}/",
-            sms=f"http://:{TOKEN}@{host}:{port}/sms/first",
-            sms_fallback=f"http://:{TOKEN}@{host}:{port}/sms/second",
-            smtp=f"smtp://{host}:{smtp_port}",
-        )
 
 
 def serve(
@@ -53,8 +32,8 @@ def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None =
     """A sandbox on free ports of this machine; receipts that an earlier one still owes go to `receipts_url`."""
     inbox = Inbox(path)
     if receipts_url:
-        for provider, gateway in GATEWAYS.items():
-            inbox.redirect(provider, f"{receipts_url}/v1/receipts/{gateway}")
+        for provider in list_providers():
+            inbox.redirect(provider.name, f"{receipts_url}/v1/receipts/{provider.gateway}")
     smtp_port = _free_port()
     with (
         _mail(inbox, "127.0.0.1", smtp_port),

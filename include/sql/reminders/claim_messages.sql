@@ -26,10 +26,13 @@ judged as materialized (
             when opted_out(d.recipient_id, :channel) then 'opted_out'
             when
                 (
-                    select count(*)
+                    -- The limit is of an address, and counts people: an address is a phone or a mailbox, whichever
+                    -- channels reach it, and a recipient who is tried there on a second channel is still one.
+                    select count(distinct n.recipient_id)
                     from reminders as n
                     where
                         n.address = d.address and n.remind_on = :remind_on and n.reminder_id < d.reminder_id
+                        and n.recipient_id <> d.recipient_id
                         and (n.submitted_at is not null or n.state = 'queued')
                 ) >= :per_number_max
                 then 'number_limit'

@@ -8,4 +8,4 @@ select
     count(*) as people
 from reminder_targets(:cohort, :deadline_on, :as_of, :audience)
 group by channel, template, lacks, refused
-order by channel desc, template desc, lacks, refused nulls first
+order by array_position(reminder_channels(), channel), template desc, lacks, refused nulls first

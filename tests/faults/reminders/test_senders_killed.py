@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from prakerja.settings import PROJECT
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, person, phone
 
 SENDER = """
+import json
 import sys
 from datetime import date, datetime
 from threading import Thread
@@ -24,7 +26,7 @@ from prakerja.reminders.channels import Accounts
 from prakerja.reminders.traffic import Traffic
 def send():
     at = datetime.fromisoformat("2021-03-06T09:00:00+07:00")
-    sending.send_reminders(find_cohort(12), date(2021, 3, 6), Accounts(*sys.argv[2:]), lambda: at)
+    sending.send_reminders(find_cohort(12), date(2021, 3, 6), Accounts(json.loads(sys.argv[2])), lambda: at)
 threads = [Thread(target=send) for _ in range(int(sys.argv[1]))]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -35,7 +37,7 @@ def sender(desk: Desk, tasks: int = 1) -> subprocess.Popen[bytes]:
     """Start so many tasks of a worker in one process, by the login that workers have."""
     url = warehouse.url(login="warehouse_worker").render_as_string(hide_password=False)
     return subprocess.Popen(
-        [sys.executable, "-c", SENDER, str(tasks), desk.at.sms, desk.at.sms_fallback, desk.at.smtp], cwd=PROJECT,
+        [sys.executable, "-c", SENDER, str(tasks), json.dumps(desk.at.urls)], cwd=PROJECT,
         env=os.environ | {"PRAKERJA_DATABASE_URL": url}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -43,8 +43,8 @@ def test_a_host_that_is_not_allowed_hears_nothing_and_everything_stays_queued(
 ) -> None:
     """As an operator would: by the Airflow connections, over the environment's own providers."""
     monkeypatch.setenv(SETTING, "allowed.example:443, 127.0.0.1")
-    for name, url in (("SMS_URL", many.at.sms), ("SMS_FALLBACK_URL", many.at.sms_fallback), ("SMTP_URL", many.at.smtp)):
-        monkeypatch.setenv(f"PRAKERJA_{name}", url)
+    for name, url in many.at.variables.items():
+        monkeypatch.setenv(name, url)
     reached: list[Any] = []
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: (reached.append(host), real(host, *a, **k))[1])
@@ -67,13 +67,13 @@ def test_the_environments_own_hosts_are_allowed_and_another_port_is_not(
     monkeypatch.delenv(SETTING)
     with pytest.raises(destinations.ForbiddenHostError, match="allow no host"):
         many.send()
-    monkeypatch.setenv("PRAKERJA_SMS_URL", many.at.sms)
-    monkeypatch.setenv("PRAKERJA_SMTP_URL", many.at.smtp)
-    port = urlsplit(many.at.sms).port
+    monkeypatch.setenv("PRAKERJA_SMS_URL", many.at.urls["sms"])
+    monkeypatch.setenv("PRAKERJA_SMTP_URL", many.at.urls["smtp"])
+    port = urlsplit(many.at.urls["sms"]).port
     with pytest.raises(
         destinations.ForbiddenHostError, match=rf"may not go to 127.0.0.1:{port + 1}: .*127.0.0.1:{port}"
     ):
-        many.send(sms=many.at.sms.replace(f":{port}/", f":{port + 1}/"))
+        many.send(sms=many.at.urls["sms"].replace(f":{port}/", f":{port + 1}/"))
     assert many.until_done() == {"targeted": MANY, "delivered": MANY}
 
 
@@ -103,7 +103,7 @@ def test_a_list_that_is_none_is_refused(many: Desk, monkeypatch: pytest.MonkeyPa
 def test_a_redirect_leads_nowhere(many: Desk) -> None:
     with (
         _answers(
-            b"HTTP/1.1 307 Go\r\nLocation: %s/messages\r\nContent-Length: 0\r\n\r\n" % many.at.sms.encode()
+            b"HTTP/1.1 307 Go\r\nLocation: %s/messages\r\nContent-Length: 0\r\n\r\n" % many.at.urls["sms"].encode()
         ) as port,
         pytest.raises(channels.ProviderRefusesError, match=r"127.0.0.1 \(sms\) answers 307"),
     ):

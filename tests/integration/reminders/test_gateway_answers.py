@@ -24,7 +24,7 @@ def ask(status: str, body: bytes = b"{}", *headers: str) -> Answer:
 
     async def run() -> Answer:
         answer = f"{head}\r\n\r\n".encode() + body
-        async with scripted_gateway(answer) as url, channels.SmsGateway("sms", url) as gateway:
+        async with scripted_gateway(answer) as url, channels.HttpGateway("sms", url) as gateway:
             return await gateway.submit(Message("+6281234500001", "Halo", "key.1"))
 
     return asyncio.run(run())

@@ -76,7 +76,7 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
     assert tasks.deadline.recheck(repaired) == {}
     assert tasks.deadline.choose(repaired) == "send_reminders"
     for _ in range(2):
-        tasks.deadline.send_reminders(repaired, vars(desk.accounts))
+        tasks.deadline.send_reminders(repaired, desk.at.urls)
         assert len({to for _, to, _ in desk.messages()}) == len(desk.messages()) == MANY
         assert repairs(TEN) == []
     assert found(NEXT_MORNING) == []

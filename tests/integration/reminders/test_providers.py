@@ -112,7 +112,7 @@ def test_a_gateway_that_does_not_answer_is_tried_again_later(many: Desk) -> None
 )
 def test_a_gateway_that_refuses_us_fails_nobodys_reminder(many: Desk, changed: Callable[[str], str], told: str) -> None:
     with pytest.raises(channels.ProviderRefusesError, match=told):
-        many.send(sms=changed(many.at.sms), sms_fallback=None)
+        many.send(sms=changed(many.at.urls["sms"]), sms_fallback=None)
     # Of a request whose connection broke off nothing is known: it is asked again, with the same key.
     assert {row[1] for row in many.rows()} <= {"queued", "unknown"}
     assert many.until_done() == {"targeted": MANY, "delivered": MANY}
@@ -168,15 +168,15 @@ def test_an_odd_address_reaches_nobody_else_and_stops_no_other(desk: Desk, addre
 def test_a_gateway_that_asks_for_a_rest_gets_one_and_nobodys_attempts_are_used_up(
     many: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, asked = channels.SmsGateway.submit, []
+    real, asked = channels.HttpGateway.submit, []
 
-    async def busy(self: channels.SmsGateway, message: channels.Message) -> channels.Answer:
+    async def busy(self: channels.HttpGateway, message: channels.Message) -> channels.Answer:
         asked.append(message.key)
         if len(asked) <= 10:
             return channels.Answer("queued", failure="http_429", pause=0.2)
         return await real(self, message)
 
-    monkeypatch.setattr(channels.SmsGateway, "submit", busy)
+    monkeypatch.setattr(channels.HttpGateway, "submit", busy)
     assert many.send(sms_fallback=None).counts["unsettled"] == 0
     assert set(many.rows("attempts")) == {(1,)}
     assert len(many.messages()) == MANY

@@ -73,7 +73,7 @@ def test_a_number_gets_so_many_a_day_and_the_rest_by_e_mail(desk: Desk) -> None:
 
 def test_all_senders_together_keep_a_providers_pace(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 200)])
-    monkeypatch.setattr(programme().reminders.sms, "per_second", 100)
+    monkeypatch.setattr(programme().reminders.channels["sms"], "per_second", 100)
     for _ in range(90):
         outbox.pause("another", 600)  # as a provider's answers may ask for, each of them
     assert 300 < outbox.free_after("another") <= 600

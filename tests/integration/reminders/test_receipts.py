@@ -13,6 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.reminders import receipts
+from prakerja.reminders.sms_providers import load_receipt_secrets
 from prakerja.settings import Settings
 from tests.support.reminder_desk import NINE, Desk, magic, person, phone
 
@@ -21,7 +22,7 @@ def post(
     provider: str, body: str, at: datetime, signature: str | None = None, *, signed_by: str | None = None
 ) -> httpx.Response:
     """Post to a provider's address, signed with its secret, or another's, or with this signature."""
-    signed = Webhook(Settings.from_environment().receipts_secrets()[signed_by or provider])
+    signed = Webhook(load_receipt_secrets()[signed_by or provider])
     headers = {
         "webhook-id": "1", "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": signature or signed.sign("1", at, body),
@@ -33,7 +34,7 @@ def post(
 
 def test_a_receipt_that_is_not_signed_or_is_rubbish_moves_nothing(desk: Desk) -> None:
     url = Settings.from_environment().receipts_url
-    signed = Webhook(Settings.from_environment().receipts_secrets()["sms"])
+    signed = Webhook(load_receipt_secrets()["sms"])
     body = '{"receipts": []}'
 
     def status(body: str, at: datetime, signature: str | None = None) -> int:
@@ -103,12 +104,12 @@ def test_whoever_watches_it_may_ask_for_the_head_alone(desk: Desk) -> None:
 
 def test_each_provider_has_a_secret_of_its_own(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Generated once for the gateways; another provider is a setting, and no code."""
-    generated = Settings.from_environment().receipts_secrets()
+    generated = load_receipt_secrets()
     assert [*generated] == ["sms", "sms_fallback"]
-    assert generated == Settings.from_environment().receipts_secrets()
+    assert generated == load_receipt_secrets()
     assert len(set(generated.values())) == 2
     monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_EMAIL", "whsec_c2l4dGVlbiByYW5kb20gYnl0ZXM=")
-    assert Settings.from_environment().receipts_secrets() == generated | {"email": b"sixteen random bytes"}
+    assert load_receipt_secrets() == generated | {"email": b"sixteen random bytes"}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_secret_that_is_none_or_is_shared_is_refused(
     monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_EMAIL", "c2l4dGVlbiByYW5kb20gYnl0ZXM=")
     monkeypatch.setenv(name, value)
     with pytest.raises(PrakerjaError, match=told):
-        Settings.from_environment().receipts_secrets()
+        load_receipt_secrets()
 
 
 def test_every_order_of_receipts_ends_alike(many: Desk) -> None:

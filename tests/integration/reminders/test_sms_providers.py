@@ -130,7 +130,7 @@ def test_what_one_provider_may_have_taken_another_is_not_asked_for(desk: Desk, m
     monkeypatch.setattr("prakerja.sandbox.receipt_webhooks.DUE_MAX", 0)
     desk.send(sms_fallback=None)
     assert desk.rows("state, provider") == [("unknown", "sms")]
-    other = desk.at.sms.replace("/first", "/second")
+    other = desk.at.urls["sms"].replace("/first", "/second")
     for hours in range(1, 8):
         with contextlib.suppress(PartialError):
             desk.send(NINE + timedelta(hours=hours), sms=other, sms_fallback=None)

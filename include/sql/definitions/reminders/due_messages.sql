@@ -30,28 +30,24 @@ begin atomic
         m.recipient_id,
         m.state,
         case when m.state = 'unknown' then m.address else coalesce(
-            case m.channel
-                when 'sms' then coalesce(c.phone_token, r.phone_token)
-                else coalesce(c.email_token, r.email_token)
-            end,
+            token_of(m.channel, coalesce(c.phone_token, r.phone_token), coalesce(c.email_token, r.email_token)),
             m.address
         ) end,
         r.card_number,
         case
             when
                 m.state <> 'unknown'
-                or m.address = case m.channel
-                    when 'sms' then coalesce(c.phone_token, r.phone_token)
-                    else coalesce(c.email_token, r.email_token)
-                end
+                or m.address = token_of(
+                    m.channel, coalesce(c.phone_token, r.phone_token), coalesce(c.email_token, r.email_token)
+                )
                 then coalesce(c.contact, r.contact)
-            when m.address = case m.channel when 'sms' then r.phone_token else r.email_token end then r.contact
+            when m.address = token_of(m.channel, r.phone_token, r.email_token) then r.contact
             else (
                 select v.contact
                 from correction_values as v
                 where
                     v.recipient_id = m.recipient_id
-                    and m.address = case m.channel when 'sms' then v.phone_token else v.email_token end
+                    and m.address = token_of(m.channel, v.phone_token, v.email_token)
                 order by v.correction_id desc
                 limit 1
             )

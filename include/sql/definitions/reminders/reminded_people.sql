@@ -9,5 +9,9 @@ begin atomic
         m.state
     from reminders as m
     where m.cohort = of_cohort and m.remind_on = of_date
-    order by m.recipient_id, (m.state = 'delivered') desc, (m.state = 'accepted') desc, (m.channel = 'email') desc;
+    order by
+        m.recipient_id,
+        (m.state = 'delivered') desc,
+        (m.state = 'accepted') desc,
+        array_position(reminder_channels(), m.channel) desc;
 end;

@@ -15,8 +15,6 @@ begin atomic
             -- What stands for them: whether it can be a number is asked before it is used.
             nullif(r.phone_token, '') as phone,
             nullif(r.email_token, '') as email,
-            opted_out(s.recipient_id, 'sms') as has_no_sms,
-            opted_out(s.recipient_id, 'email') as has_no_email,
             coalesce((
                 select h.lacks from hindrances as h
                 where h.recipient_id = s.recipient_id
@@ -33,17 +31,29 @@ begin atomic
     chosen as (
         select
             m.*,
-            case
-                when m.phone is not null and not m.has_no_sms then 'sms'
-                when m.email is not null and not m.has_no_email then 'email'
-            end as by_channel
+            n.channel as by_channel,
+            n.address
         from meant as m
+        left join
+            lateral (
+                select
+                    o.channel,
+                    token_of(o.channel, m.phone, m.email) as address
+                from unnest(reminder_channels()) with ordinality as o (channel, place)
+                where
+                    token_of(o.channel, m.phone, m.email) is not null
+                    and not opted_out(m.recipient_id, o.channel)
+                order by o.place
+                limit 1
+            ) as n
+            on true
     )
 
     select
         c.recipient_id,
-        coalesce(c.by_channel, 'sms'),
-        case c.by_channel when 'sms' then c.phone when 'email' then c.email end,
+        -- who cannot be written to stands with the first
+        coalesce(c.by_channel, (reminder_channels())[1]),
+        c.address,
         c.template,
         c.lacks,
         case
