@@ -1,4 +1,4 @@
-"""Running the sandbox: as a process, or in threads of this one."""
+"""Running the sandbox: in the foreground, or in threads of this process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from prakerja.sandbox.inbox import Inbox
 def serve(
     path: Path, secrets: Mapping[str, bytes], host: str, port: int, smtp_port: int, receipts_url: str | None
 ) -> None:
-    """Serve until stopped. Raises `PrakerjaError` where an address is taken.
+    """Serve until stopped. Raises `PrakerjaError` if a port is taken.
 
-    `receipts_url` is where a provider posts its receipts that takes no address with a message.
+    `receipts_url` is where a provider posts its receipts that takes no URL with a message.
     """
     inbox = Inbox(path)
     with _mail(inbox, host, smtp_port):
@@ -29,7 +29,7 @@ def serve(
 
 @contextlib.contextmanager
 def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None = None) -> Iterator[Addresses]:
-    """A sandbox on free ports of this machine; receipts that an earlier one still owes go to `receipts_url`."""
+    """Run a sandbox on free ports of this machine. Receipts that an earlier one left are posted to `receipts_url`."""
     inbox = Inbox(path)
     if receipts_url:
         for provider in list_providers():
@@ -44,7 +44,7 @@ def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None =
 
 @contextlib.contextmanager
 def _mail(inbox: Inbox, host: str, port: int) -> Iterator[None]:
-    controller = mail.controller(inbox, host, port)
+    controller = mail.build_controller(inbox, host, port)
     try:
         controller.start()
     except OSError as error:
