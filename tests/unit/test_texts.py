@@ -61,6 +61,10 @@ def test_a_version_takes_what_it_does_not_have_from_the_version_before(
 
     assert [read(version, "held") for version in ("v1", "v2", "v10")] == ["one", "two", "two"]
     assert [read(version, "early") for version in ("v1", "v2", "v10")] == ["one", "one", "ten"]
+    (tmp_path / "v10" / "email").mkdir()
+    (tmp_path / "v10" / "email" / "held.txt.j2").write_text("A subject\nten", encoding="utf-8")
+    mail = texts.Texts("v1").render("email", "held", "nothing", "Siti", date(2021, 9, 30))
+    assert mail.body == "ten\n", "a channel that was added since has the texts of the version that added it"
     before = [texts.Texts(version).sha256 for version in ("v1", "v2", "v10")]
     (tmp_path / "v10" / "sms" / "held.txt.j2").write_text("ten", encoding="utf-8")
     after = [texts.Texts(version).sha256 for version in ("v1", "v2", "v10")]

@@ -44,7 +44,7 @@ def list_(
         counts = (f"{run[name]:,}" for name in columns)
         table.add_row(str(run["cohort"]), f"H-{run['days_before']}  {run['remind_on']}", run["status"], *counts)
     print_table(table)
-    for line in filter(None, map(overview.owed, runs)):
+    for line in filter(None, map(overview.describe_unsettled, runs)):
         say(line)
 
 

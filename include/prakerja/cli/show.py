@@ -28,7 +28,7 @@ def cohorts(as_json: AsJson = False) -> None:
     else:
         print_cohorts(table)
     told = [problem.text for problem in problems]
-    for line in told if as_json else [*told, *waiting(table), *filter(None, map(reminded.owed, runs))]:
+    for line in told if as_json else [*told, *waiting(table), *filter(None, map(reminded.describe_unsettled, runs))]:
         say(line)
     if any(problem.kind == "entry_unreadable" for problem in problems):
         raise typer.Exit(1)  # the table lacks a cohort

@@ -267,7 +267,7 @@ def _needs_of_receipts(now: datetime) -> Iterator[ActionItem]:
         "code": "with the code {word}: say in {file} what it means",
     }
     try:
-        odd = receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR)
+        odd = receipts.list_odd_receipts(now - ODD_RECEIPTS_SHOWN_FOR)
     except PrakerjaError as error:  # a provider's file that does not fit
         yield ActionItem(str(error), "", True)
         return

@@ -1,8 +1,8 @@
-"""The texts of reminders, in Indonesian: Jinja templates in versions, bounded to what an SMS can carry.
+"""The texts of reminders, in Indonesian: versions of Jinja templates, bounded to what an SMS can carry.
 
-A version is a folder `v<number>` below `include/messages`, with the files that differ from the version before; a run
-keeps the version that it was begun with. Nothing in a text depends on the hour at which it leaves, so that what is
-submitted again under the same key is the same text.
+A version is a folder `v<number>` of `include/messages` with the files that differ from the previous version. A run
+keeps the version that it began with. A text does not depend on the hour at which it is sent, so a message that is
+submitted again under its key is the same text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prakerja.reminders import names
 from prakerja.settings import INCLUDE
 
 FOLDER = INCLUDE / "messages"
-#: GSM 03.38, the alphabet of plain SMS; a character of the second needs two places.
+#: GSM 03.38, the alphabet of plain SMS; a character of its extension takes two places.
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -32,12 +32,12 @@ GSM_7 = frozenset(
 GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
 TEMPLATES = ("early", "last_day", "held", "purchased")
 LACKS = ("nothing", "videos", "password", "steps")
-PARTICIPANT = "Peserta"  # whoever has no name that can be told
+PARTICIPANT = "Peserta"  # for a recipient without a name that can be written
 
 
 @dataclass(frozen=True)
 class Text:
-    """What a recipient reads. `segments` is what an SMS costs; an e-mail has a subject and none."""
+    """What a recipient reads. Only an SMS has `segments`, which it is billed by, and only an e-mail a subject."""
 
     body: str
     subject: str | None = None
@@ -52,7 +52,7 @@ class Texts:
 
     @property
     def sha256(self) -> str:
-        """The digest of every file that the version uses, by name; a later version's files do not change it."""
+        """The digest of the files that the version uses. Files of later versions do not change it."""
         used: dict[Path, Path] = {}
         for folder in reversed(_folders(self.version)):
             used |= {path.relative_to(folder): path for path in folder.rglob("*.j2")}
@@ -78,22 +78,25 @@ class Texts:
             self.render(channel, template, lacks, "", deadline_on)
 
     def _first_name(self, full_name: str) -> str | None:
-        """As the version writes names: what is submitted again under a message's key is the same text (ADR 12)."""
+        """Return the name as the version writes it: a message that is submitted again is the same text (ADR 12)."""
         return names.first_name_in_v1(full_name) if self.version == "v1" else names.first_name(full_name)
 
 
 def template_for(outcome: str, days_left: int) -> str:
-    """The template for whoever stands so (`not_purchased`, `held`, `purchased`), so many days before the deadline."""
+    """Return the template for an outcome (`not_purchased`, `held`, `purchased`), so many days before the deadline."""
     if outcome == "not_purchased":
         return "last_day" if days_left <= 1 else "early"
     return outcome
 
 
 def segments(text: str) -> int:
-    """How many SMS a text takes: 160 places alone and 153 each where it is split (GSM-7); else 70 and 67 (UCS-2)."""
-    found = set(text)
-    if found <= GSM_7 | GSM_7_EXTENDED:
-        places, alone, split = len(text) + sum(text.count(c) for c in found & GSM_7_EXTENDED), 160, 153
+    """Return how many SMS a text takes.
+
+    One carries 160 places of GSM-7 or 70 of UCS-2; each part of a split text carries 153 or 67.
+    """
+    characters = set(text)
+    if characters <= GSM_7 | GSM_7_EXTENDED:
+        places, alone, split = len(text) + sum(text.count(c) for c in characters & GSM_7_EXTENDED), 160, 153
     else:
         places, alone, split = len(text.encode("utf-16-be")) // 2, 70, 67
     return 1 if places <= alone else ceil(places / split)
@@ -122,23 +125,30 @@ def _sms(version: str, file: str, lacks: str, first: str, deadline_on: date, seg
 
 
 def _render(version: str, name: str, lacks: str, first: str, deadline_on: date) -> str:
-    # No NIK, no card: nothing but these can be told.
-    told = {"first_name": first, "deadline": format_date(deadline_on, "d MMMM y", locale="id"), "lacks": lacks}
-    return str(_environment(version).get_template(f"{name}.txt.j2").render(told)).strip()
+    # A template can name nothing else: neither a NIK nor a card.
+    values = {"first_name": first, "deadline": format_date(deadline_on, "d MMMM y", locale="id"), "lacks": lacks}
+    return str(_environment(version).get_template(f"{name}.txt.j2").render(values)).strip()
 
 
 @cache
 def _environment(version: str) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    loader = FileSystemLoader(_folders(version))
+    folders = _folders(version)
+    # A channel that was added since a run began has no texts in its version: the first later version provides them.
+    loader = FileSystemLoader([*folders, *(folder for folder in _list_versions() if folder not in folders)])
     # Plain text: there is no HTML to escape.
     return Environment(undefined=StrictUndefined, autoescape=False, loader=loader)  # noqa: S701
 
 
 def _folders(version: str) -> list[Path]:
-    """Return the folders in which a version's files are looked for: its own, then those of the versions before."""
-    if not (FOLDER / version).is_dir():
-        raise PrakerjaError(f"there are no texts {version}: put them into include/messages/{version}")
-    number = int(version[1:])
-    return [folder for n in range(number, 0, -1) if (folder := FOLDER / f"v{n}").is_dir()]
+    """Return the folders that a version's files are looked for in: its own, then those of earlier versions."""
+    versions = _list_versions()
+    if FOLDER / version not in versions:
+        raise PrakerjaError(f"texts {version} do not exist: put them into include/messages/{version}")
+    return versions[versions.index(FOLDER / version) :: -1]
+
+
+def _list_versions() -> list[Path]:
+    """Return the folders of all versions, the oldest first."""
+    return sorted(FOLDER.glob("v[1-9]*"), key=lambda folder: int(folder.name[1:]))

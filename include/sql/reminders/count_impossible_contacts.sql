@@ -1,4 +1,5 @@
--- Grain: one row per cohort of whose latest reminder run some phone or e-mail is none, and was not corrected since.
+-- Grain: one row per cohort with impossible phones or e-mail addresses in its latest reminder run that have not been
+-- corrected since.
 -- Parameters: cohorts: an array.
 -- Role: ingest.
 with latest as (

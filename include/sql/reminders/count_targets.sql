@@ -1,4 +1,4 @@
--- Grain: one row per channel, wording, what recipients lack, and why nothing is sent: how many would be reminded.
+-- Grain: one row per channel, template, missing step and reason to send nothing: how many recipients it is about.
 -- Parameters: cohort, deadline_on, as_of, audience.
 select
     channel,

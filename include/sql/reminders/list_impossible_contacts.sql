@@ -1,5 +1,6 @@
--- Grain: one row per phone or e-mail of a cohort's latest reminder run that is none, and was not corrected since.
--- Parameters: cohort (null: of all).
+-- Grain: one row per impossible phone or e-mail address in a cohort's latest reminder run that has not been corrected
+-- since.
+-- Parameters: cohort (null: every cohort).
 -- Role: remind.
 with latest as (
     select

@@ -1,7 +1,7 @@
--- Grain: one message that failed temporarily, which is tried from the first attempt again; and one that failed for good
--- at an address that was corrected since, once per correction, if nothing else reached the recipient or may have.
--- Of the channels that reach the corrected phone or mailbox only the first is renewed: the next one is its escalation,
--- and both would reach the recipient twice.
+-- Grain: one message that failed temporarily, which is tried from the first attempt again; and one that failed
+-- permanently at an address that was corrected since, once per correction, if nothing else reached the recipient or may
+-- have. Of the channels that reach the corrected phone or mailbox only the first is renewed: the next one is its
+-- escalation, and both would reach the recipient twice.
 -- Parameters: cohort, remind_on, at.
 -- Role: remind.
 with corrected as (

@@ -58,7 +58,7 @@ def test_killed_at_any_moment_nobody_gets_two(desk: Desk) -> None:
     try:
         ended = desk.until_done()
     except sending.PartialError:  # an e-mail in flight at a kill: nobody knows, and it is not sent again
-        ended = overview.counts_of(12, H7)
+        ended = overview.count_ends(12, H7)
     assert max(Counter(to for _, to, _ in desk.messages()).values()) == 1
     unknown = [row for row in desk.rows() if row[1] == "unknown"]
     assert ended["targeted"] == crowd
@@ -67,9 +67,9 @@ def test_killed_at_any_moment_nobody_gets_two(desk: Desk) -> None:
     assert {row[1] for row in desk.rows()} <= {"delivered", "accepted", "unknown"}
     assert len(desk.messages()) + len(unknown) >= crowd
     # Nobody will ever know, once its time is over: that counts as not reached.
-    outbox.close(NINE + timedelta(days=3))
-    assert overview.counts_of(12, H7)["unsettled"] == 0
-    assert overview.counts_of(12, H7).get("permanently_failed", 0) == len(unknown)
+    outbox.close_overdue_and_forget(NINE + timedelta(days=3))
+    assert overview.count_ends(12, H7)["unsettled"] == 0
+    assert overview.count_ends(12, H7).get("permanently_failed", 0) == len(unknown)
 
 
 def test_fifty_at_once_send_once(many: Desk) -> None:

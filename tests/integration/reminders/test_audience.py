@@ -107,6 +107,6 @@ def test_held_recipients_and_those_who_lack_something_get_their_own_words(desk: 
 def test_a_report_with_a_bad_line_is_refused_whole_and_names_no_card(desk: Desk, line: str) -> None:
     desk.roster([person(1, phone(1))])
     (desk.folder / "lacks.csv").write_text(f"card_number,lacks\n1000000000000001,videos\n{line}\n")
-    with pytest.raises(PrakerjaError, match=r"lacks.csv, line [34]: .*nothing was taken in") as refused:
+    with pytest.raises(PrakerjaError, match=r"lacks.csv, line [34]: .*nothing was loaded") as refused:
         preferences.load_missing_steps(desk.folder / "lacks.csv", H7)
     assert "1000000000000001" not in str(refused.value)

@@ -49,7 +49,7 @@ def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: p
         (("reminders", "opt-out", "1234", "--as", "Ani"), "no roster has this card"),
         (("reminders", "opt-out", card, "--channel", "pigeon", "--as", "Ani"), "sms, email or both"),
         (("reminders", "opt-out", card, "--as", " "), "who you are"),
-        (("reminders", "lacks", str(many.folder)), "is no CSV that can be read"),
+        (("reminders", "lacks", str(many.folder)), "is not readable as CSV"),
     ):
         code, told = run(*wrong)
         assert code != 0

@@ -48,7 +48,7 @@ def test_whatever_a_provider_does_everybody_is_accounted_for(desk: Desk) -> None
     given = [(phone, email.replace("@", f".{n}@")) for n, (phone, email, *_) in enumerate(FATES.values(), 1)]
     desk.roster([person(n, phone, email) for n, (phone, email) in enumerate(given, 1)])
     with pytest.raises(
-        sending.PartialError, match=r"H-7 owes 2 of 22: 2 may have arrived or not by e-mail \(never [^:]*\)$"
+        sending.PartialError, match=r"H-7: 2 of 22 unsettled: 2 may have arrived by e-mail \(not [^:]*\)$"
     ):
         desk.until_done()
     with warehouse.transaction(as_owner=True) as connection:
@@ -59,7 +59,7 @@ def test_whatever_a_provider_does_everybody_is_accounted_for(desk: Desk) -> None
         assert as_told.get(ended[n], ended[n]) == end, name
         here = {p: count for (to, p), count in sent.items() if to in (email, number.replace("08", "+628", 1))}
         assert here == taken, name
-    counts = overview.counts_of(12, H7)
+    counts = overview.count_ends(12, H7)
     assert counts["targeted"] == len(FATES) == sum(counts.values()) - counts["targeted"]
     # Cleared, it changes nothing and sends nothing: what may have arrived is not sent again on a guess.
     before = len(desk.messages())
@@ -75,7 +75,7 @@ def test_what_has_failed_for_now_can_be_tried_again_and_nothing_else(desk: Desk)
     at = NINE + timedelta(hours=5)
     for hours in range(4):
         assert desk.send(NINE + timedelta(hours=hours)).waiting["to_be_tried_again"] == 5
-    with pytest.raises(sending.PartialError, match=r"owes 5 of 10: 5 have failed for now: clear .*retry 12 --on"):
+    with pytest.raises(sending.PartialError, match=r"5 of 10 unsettled: 5 failed temporarily: clear .*retry 12 --on"):
         desk.send(at)
     assert len(desk.messages()) == 5
     with sqlite3.connect(desk.folder / "inbox.sqlite") as inbox:
@@ -123,7 +123,7 @@ def test_a_gateway_that_refuses_us_fails_nobodys_reminder(many: Desk, changed: C
 )
 def test_an_address_that_is_none_is_refused_before_anything(many: Desk, url: str) -> None:
     for name in ("sms", "smtp"):
-        with pytest.raises(PrakerjaError, match=r"is no .* URL with a host") as refused:
+        with pytest.raises(PrakerjaError, match=r"is not an .* URL with a host") as refused:
             many.send(**{name: url})
         assert "cret" not in str(refused.value)
     assert many.messages() == []
@@ -148,7 +148,7 @@ def test_an_sms_does_not_wait_for_a_channel_that_is_not_set_and_that_is_told(
     monkeypatch.delenv("PRAKERJA_RECEIPTS_URL")  # then no receipt is waited for
     desk.roster([person(1, phone(1)), person(2, email="a@x.example")])
     with pytest.raises(
-        sending.PartialError, match=r"owes 1 of 2: 1 have not left yet: .*; no provider is set for email"
+        sending.PartialError, match=r"1 of 2 unsettled: 1 not sent yet: .*; no provider is configured for email"
     ):
         desk.send(smtp=None)
     assert [to for _, to, _ in desk.messages()] == ["+6281234500001"]
@@ -187,7 +187,7 @@ def test_a_permanent_failure_by_receipt_is_escalated_whatever_its_code(desk: Des
     desk.roster([person(1, magic("10"), "a@x.example")])
     desk.send()
     (key,) = desk.rows("idempotency_key")[0]
-    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="permanent_failure", code=code)])
+    receipts.apply_receipts("sms", [receipts.Receipt(reference=f"{key}.0", status="permanent_failure", code=code)])
     assert desk.send(NINE + timedelta(minutes=5)).counts["accepted"] == 1
     assert [row[:2] for row in desk.rows()] == [("sms", "permanent_failure"), ("email", "accepted")]
 
@@ -196,10 +196,10 @@ def test_a_receipt_of_an_earlier_round_hides_none_of_this_one(desk: Desk) -> Non
     desk.roster([person(1, magic("10"))])
     desk.send()
     (key,) = desk.rows("idempotency_key")[0]
-    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
+    receipts.apply_receipts("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
     desk.send(NINE + timedelta(hours=1))
     old = receipts.Receipt(reference=f"{key}.0", status="permanent_failure")
-    receipts.apply("sms", [old, receipts.Receipt(reference=f"{key}.1", status="temporary_failure")])
+    receipts.apply_receipts("sms", [old, receipts.Receipt(reference=f"{key}.1", status="temporary_failure")])
     assert desk.rows("state, round") == [("temporary_failure", 2)]
 
 
@@ -223,7 +223,7 @@ def test_whoever_buys_between_two_attempts_reads_no_threat(desk: Desk) -> None:
 
 def test_answers_that_came_are_written_down_whatever_fails_after(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.roster([person(n, email=f"a{n}@x.example") for n in range(1, 21)])
-    real, calls = outbox.exchange, []
+    real, calls = outbox.settle_and_claim, []
 
     def breaks(*given: Any, **named: Any) -> Any:
         calls.append(1)
@@ -231,10 +231,10 @@ def test_answers_that_came_are_written_down_whatever_fails_after(desk: Desk, mon
             raise warehouse.UnavailableError("the warehouse broke off")
         return real(*given, **named)
 
-    monkeypatch.setattr(outbox, "exchange", breaks)
+    monkeypatch.setattr(outbox, "settle_and_claim", breaks)
     with pytest.raises(warehouse.UnavailableError):
         desk.send()
-    monkeypatch.setattr(outbox, "exchange", real)
+    monkeypatch.setattr(outbox, "settle_and_claim", real)
     with contextlib.suppress(sending.PartialError):
         desk.send(NINE + timedelta(minutes=5))
     assert len([row for row in desk.rows() if row[1] == "unknown"]) <= channels.MailServer.in_flight_max // 2

@@ -57,8 +57,8 @@ def test_what_the_night_holds_back_leaves_in_the_morning(desk: Desk) -> None:
 def test_what_is_too_late_expires(desk: Desk) -> None:
     desk.roster([person(1, phone(1))])
     desk.send(NINE.replace(hour=21))
-    assert outbox.close(datetime(2021, 3, 8, tzinfo=WIB) - timedelta(microseconds=1))[0] == 0
-    assert outbox.close(datetime(2021, 3, 8, tzinfo=WIB))[0] == 1
+    assert outbox.close_overdue_and_forget(datetime(2021, 3, 8, tzinfo=WIB) - timedelta(microseconds=1))[0] == 0
+    assert outbox.close_overdue_and_forget(datetime(2021, 3, 8, tzinfo=WIB))[0] == 1
     assert desk.until_done(datetime(2021, 3, 8, 9, tzinfo=WIB)) == {"targeted": 1, "expired": 1}
     assert desk.messages() == []
 
@@ -75,9 +75,9 @@ def test_all_senders_together_keep_a_providers_pace(desk: Desk, monkeypatch: pyt
     desk.roster([person(n, phone(n)) for n in range(1, 200)])
     monkeypatch.setattr(programme().reminders.channels["sms"], "per_second", 100)
     for _ in range(90):
-        outbox.pause("another", 600)  # as a provider's answers may ask for, each of them
-    assert 300 < outbox.free_after("another") <= 600
-    outbox.pause("sms", 0.5)
+        outbox.pause_provider("another", 600)  # as a provider's answers may ask for, each of them
+    assert 300 < outbox.seconds_until_free("another") <= 600
+    outbox.pause_provider("sms", 0.5)
     began = time.monotonic()
     desk.send()
     assert time.monotonic() - began > 0.5 + 0.96 * 2, "a batch waited for those before it"

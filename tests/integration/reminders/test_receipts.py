@@ -75,7 +75,7 @@ def test_a_message_that_another_gateway_has_by_now_is_not_the_first_ones(desk: D
     desk.roster([person(1, magic("10"))])
     desk.send()
     ((key,),) = desk.rows("idempotency_key")
-    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
+    receipts.apply_receipts("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
     desk.send(NINE + timedelta(hours=1), sms=None)
     assert desk.rows("provider, state, round") == [("sms_fallback", "accepted", 1)]
     told = [
@@ -83,8 +83,8 @@ def test_a_message_that_another_gateway_has_by_now_is_not_the_first_ones(desk: D
         for n in (0, 1)
         for what in ("delivered", "permanent_failure")
     ]
-    assert receipts.apply("sms", told).moved == 0
-    assert receipts.apply("sms_fallback", told).moved == 1
+    assert receipts.apply_receipts("sms", told).moved == 0
+    assert receipts.apply_receipts("sms_fallback", told).moved == 1
 
 
 def test_the_address_that_names_no_provider_says_what_to_do(desk: Desk) -> None:
@@ -136,7 +136,7 @@ def test_every_order_of_receipts_ends_alike(many: Desk) -> None:
     told = ["accepted", "temporary_failure", "permanent_failure", "delivered", "delivered"]
     for key, order in zip(keys, list(permutations(told))[::4], strict=False):
         for status in order:
-            receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status=status)])
+            receipts.apply_receipts("sms", [receipts.Receipt(reference=f"{key}.0", status=status)])
     assert {row[1] for row in many.rows()} == {"delivered"}
 
 

@@ -46,7 +46,7 @@ KNOWN, WITHOUT_KEYS = list_providers(), ["sinch", "twilio"]
 @pytest.mark.parametrize("provider", KNOWN, indirect=True)
 def test_every_way_to_fail_ends_as_it_should(provider: str, desk: Desk) -> None:
     desk.roster([person(n, magic(kind)) for n, kind in enumerate(FATES, 1)])
-    with contextlib.nullcontext() if provider == "gateway" else pytest.raises(PartialError, match="owes 1 of 15"):
+    with contextlib.nullcontext() if provider == "gateway" else pytest.raises(PartialError, match="1 of 15 unsettled"):
         desk.until_done()
     states = dict(zip(FATES, [state for (state,) in desk.rows("state")], strict=True))
     sent = Counter(to for _, to, _ in desk.messages())
@@ -145,9 +145,9 @@ def odd(what: str = "what, word, receipts") -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.exec_driver_sql(f"select {what} from odd_receipts order by 1, 2")]
 
 
-def take_in(provider: str, *entries: object, query: dict[str, str] | None = None) -> receipts.Taken:
-    judged = receipts.judge(load_provider(provider), entries, query or {})
-    return receipts.take_in(provider, *judged)
+def take_in(provider: str, *entries: object, query: dict[str, str] | None = None) -> receipts.ReceiptCounts:
+    judged = receipts.read_receipts(load_provider(provider), entries, query or {})
+    return receipts.record_receipts(provider, *judged)
 
 
 def test_an_odd_entry_refuses_no_other(desk: Desk) -> None:
@@ -244,7 +244,7 @@ def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
         ("by_status: {}", 'by_status: {"600": unknown}', "`answers.by_status.600`: String should match"),
         ("provider: gateway", "provider: other", "is named gateway, but says provider: other"),
         ("provider: gateway", "provider: [", "is not YAML"),
-        ('text: "{text}"', 'text: "{txt}"', "`submit`: {txt} is no placeholder: known are {to}"),
+        ('text: "{text}"', 'text: "{txt}"', "`submit`: {txt} is not a placeholder: known are {to}"),
         ('to: "{to}"', 'to: "+62811"', "`submit`: fields must have {to} and {text}"),
         (
             "form: standard_webhooks",
@@ -272,7 +272,7 @@ def test_a_provider_without_a_file_or_a_sender_is_refused(desk: Desk, monkeypatc
     with pytest.raises(PrakerjaError, match=r"Twilio .* needs a sender: set PRAKERJA_SMS_FROM"):
         desk.send()
     monkeypatch.setenv("PRAKERJA_SMS_PROVIDER", "../gateway")
-    with pytest.raises(PrakerjaError, match="names something, of which there is no file: known are gateway, sinch"):
+    with pytest.raises(PrakerjaError, match="names a provider without a file: known are gateway, sinch"):
         desk.send()
     assert desk.rows("state") == [("queued",)]
 

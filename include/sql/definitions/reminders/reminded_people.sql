@@ -1,4 +1,5 @@
--- What a person of the run was told, or was not: of their messages the one that counts.
+-- The recipients of a run, each with the one of their messages that counts: a delivered one, else an accepted one, else
+-- that of the last channel.
 create or replace function reminded_people(of_cohort integer, of_date date)
 returns table (recipient_id bigint, channel text, state text)
 language sql stable

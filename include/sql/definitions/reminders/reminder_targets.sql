@@ -1,5 +1,5 @@
--- Whom a reminder is for, on which channel, with which words. `refused` says why nothing is sent to somebody who is
--- meant. By the evidence as it was last refreshed.
+-- The recipients of a reminder, each with the first channel that reaches them and the template. `refused` says why
+-- nothing is sent, or is null. By the evidence of its last refresh.
 create or replace function reminder_targets(of_cohort integer, deadline_on date, as_of date, audience text)
 returns table (recipient_id bigint, channel text, address text, template text, lacks text, refused text)
 language sql stable
@@ -12,7 +12,7 @@ begin atomic
             s.recipient_id in (
                 select x.recipient_id from suspended_at(reminder_targets.deadline_on, reminder_targets.as_of) as x
             ) as is_suspended,
-            -- What stands for them: whether it can be a number is asked before it is used.
+            -- tokens: whether the phone is possible is checked before the submission
             nullif(r.phone_token, '') as phone,
             nullif(r.email_token, '') as email,
             coalesce((
@@ -51,7 +51,7 @@ begin atomic
 
     select
         c.recipient_id,
-        -- who cannot be written to stands with the first
+        -- a recipient whom no channel reaches is counted under the first
         coalesce(c.by_channel, (reminder_channels())[1]),
         c.address,
         c.template,
