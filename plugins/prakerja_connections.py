@@ -1,6 +1,6 @@
 """The message gateways as Airflow connections, `prakerja_<gateway>`: `prakerja_sms`, `prakerja_smtp` and so on.
 
-Whoever may edit connections chooses among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, outside Airflow.
+A connection can lead only to a host that `PRAKERJA_MESSAGE_HOSTS` allows, which is set outside Airflow.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ PROTOCOLS = ("http", "https")
 
 
 def message_connections() -> dict[str, str]:
-    """The URLs of those that are defined, by name; where none is, the environment's are meant.
+    """Return the URLs of the connections that are defined, by the gateway's name.
 
-    An HTTP connection's password is the bearer token.
+    A gateway without a connection has the URL of the environment. The password of an HTTP connection is the token.
     """
     urls = {}
     for gateway in gateways():
@@ -31,20 +31,20 @@ def message_connections() -> dict[str, str]:
 
 
 def gateways() -> tuple[str, ...]:
-    """Return the names of the gateways in `program.yaml`, in the order in which they are tried."""
+    """Return the gateways of `program.yaml`, in the order in which they are tried."""
     return tuple(programme().reminders.list_gateways())
 
 
 def url_of(connection: Connection, *, is_mail: bool) -> str:
-    """Return a connection as a URL, with its secret."""
+    """Return a connection as a URL with its secret."""
     protocol, _, place = (connection.host or "").rpartition("://")
     place, _, path = place.partition("/")
     if is_mail:
-        # As the SMTP provider reads it: TLS from the start, unless it is switched off (then by STARTTLS where offered).
+        # As the SMTP provider reads it: implicit TLS, or with `disable_ssl` STARTTLS if the server offers it.
         is_plain = str(connection.extra_dejson.get("disable_ssl", False)).lower() == "true"
         protocol = protocol or ("smtp" if is_plain else "smtps")
     else:
-        # Of a connection written as a URI, Airflow keeps the protocol as its type, and the path as its schema.
+        # Airflow stores the protocol of a URI as the connection's type, and its path as the schema.
         schema = connection.schema or ""
         path = path or (schema if schema not in PROTOCOLS else "")
         protocol = protocol or next((name for name in (schema, connection.conn_type) if name in PROTOCOLS), "https")

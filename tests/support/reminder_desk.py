@@ -1,4 +1,4 @@
-"""A cohort of one's own people, a sandbox with both providers and mail, and our receiver of receipts."""
+"""A cohort of a test's own people, a sandbox with both providers and mail, and the receipts service."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def magic(kind: str, number: int = 0) -> str:
 
 @dataclass
 class Desk:
-    """A wave of one's own people, a sandbox with both providers and mail, and our receiver of receipts."""
+    """A cohort of a test's own people, a sandbox with both providers and mail, and the receipts service."""
 
     folder: Path
     at: Addresses
@@ -56,7 +56,7 @@ class Desk:
         return sending.send_reminders(find_cohort(12), on, ways, lambda: at, is_retry=is_retry)
 
     def until_done(self, at: datetime = NINE) -> dict[str, int]:
-        """Come back until nothing moves, as the task does; no time passes while receipts are on their way."""
+        """Send until nothing changes, as the task does; no time passes while receipts are awaited."""
         while at < NINE + timedelta(days=7):
             progress = self.send(at)
             if progress.is_done:

@@ -48,7 +48,7 @@ def test_no_letter_of_a_name_is_lost(full_name: str, in_sms: str, in_email: str)
 
 
 @pytest.mark.parametrize("full_name", ["ꦧꦪꦸ", "ᬩᬬᬸ", "محمد", "علی\u200cرضا", "李明", "陈", "สมชาย", "たろう"])
-def test_where_letters_do_not_say_how_a_name_is_read_the_sms_says_participant(full_name: str) -> None:
+def test_an_sms_says_participant_if_the_letters_do_not_determine_the_name(full_name: str) -> None:
     assert called(full_name) == (texts.PARTICIPANT, full_name.replace("\u200c", ""))
 
 
@@ -116,18 +116,18 @@ def test_nobody_is_called_by_an_initial_or_a_title(full_name: str, name: str) ->
         ("Ł" * 31, "Peserta"),
     ],
 )
-def test_whatever_stands_around_a_name_is_not_told(full_name: str, name: str) -> None:
+def test_characters_around_a_name_are_left_out(full_name: str, name: str) -> None:
     assert called(full_name) == (name, name)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
-def test_of_any_text_no_message_carries_more_than_letters(full_name: str) -> None:
+def test_no_message_carries_more_than_letters_of_a_name(full_name: str) -> None:
     in_sms, in_email = called(full_name)
     assert in_sms == texts.PARTICIPANT or all(c.isalpha() or c in "'-" for c in in_sms)
     assert in_email == texts.PARTICIPANT or not set(in_email) & set(".:/@0123456789 \n\u200b\u202e")
 
 
-def test_a_version_that_was_sent_with_calls_nobody_otherwise() -> None:
+def test_a_version_that_was_used_keeps_its_names() -> None:
     """What is submitted again under a message's key is the same text. If this differs, write another version."""
     v1, v2 = texts.Texts("v1"), texts.Texts("v2")
     assert v1.sha256.startswith("31255f5b")

@@ -12,7 +12,7 @@ from prakerja.programme import programme
 from prakerja.reminders import texts
 
 
-def test_every_text_fits_and_carries_no_number_of_a_person_and_no_short_link() -> None:
+def test_every_text_fits_and_has_neither_a_number_nor_a_link() -> None:
     version = texts.Texts(programme().reminders.texts)
     version.require_whole(date(2021, 9, 30))
     for template in texts.TEMPLATES:
@@ -21,8 +21,8 @@ def test_every_text_fits_and_carries_no_number_of_a_person_and_no_short_link() -
             assert sms.segments == texts.segments(sms.body) <= 2
             assert set(sms.body) <= texts.GSM_7 | texts.GSM_7_EXTENDED
             email = version.render("email", template, lacks, "Putri", date(2021, 9, 30))
-            for told in (sms.body, email.body, str(email.subject)):
-                assert not re.search(r"\d{5}|https?:|bit\.ly|s\.id", told)
+            for text in (sms.body, email.body, str(email.subject)):
+                assert not re.search(r"\d{5}|https?:|bit\.ly|s\.id", text)
     assert len({version.render("sms", "early", lacks, "A", date(2021, 9, 30)).body for lacks in texts.LACKS}) == 4
 
 
@@ -36,13 +36,11 @@ def test_segments_are_those_of_the_standard(text: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_the_digests_of_versions_that_runs_were_begun_with_stay(version: str) -> None:
+def test_digests_of_used_versions_do_not_change(version: str) -> None:
     assert texts.Texts(version).sha256 == "31255f5b80ea8444ec6617961c6f97e842d5df5355cc2d563c4595c111501461"
 
 
-def test_a_version_takes_what_it_does_not_have_from_the_version_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_version_takes_missing_files_from_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "FOLDER", tmp_path)
     monkeypatch.setattr(texts, "_environment", texts._environment.__wrapped__)
     monkeypatch.setattr(texts, "_text", texts._text.__wrapped__)

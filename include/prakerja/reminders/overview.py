@@ -23,19 +23,19 @@ def list_runs(cohort: int | None = None, remind_on: date | None = None) -> list[
     """
     with warehouse.transaction() as connection:
         rows = warehouse.rows(connection, "reminders/list_runs", cohort=cohort, remind_on=remind_on)
-    return [_run(dict(row)) for row in rows]
+    return [_summarize_run(dict(row)) for row in rows]
 
 
-def _run(row: dict[str, Any]) -> dict[str, Any]:
+def _summarize_run(row: dict[str, Any]) -> dict[str, Any]:
     channels = programme().reminders.channels
     billed, unknown = row.pop("billed"), row.pop("unknown")
     run = row | {f"unknown_{channel}": unknown.get(channel, 0) for channel in channels}
-    cost_idr = 0
+    run["segments"] = cost_idr = 0
     for name, channel in channels.items():
         messages, units = billed.get(name, (0, 0))
         run[name] = messages if channel.segments_max else units
         if channel.segments_max:
-            run["segments"] = run.get("segments", 0) + units
+            run["segments"] += units
         cost_idr += units * channel.price_idr
     run["remind_on"] = row["remind_on"].isoformat()
     return run | {"status": "partial" if row["unsettled"] else "complete", "cost_idr": cost_idr}

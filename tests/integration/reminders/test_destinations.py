@@ -38,7 +38,7 @@ SETTING = "PRAKERJA_MESSAGE_HOSTS"
         ({"sms": "https://аllowed.example/"}, "xn--llowed-2nf.example:443"),
     ],
 )
-def test_a_host_that_is_not_allowed_hears_nothing_and_everything_stays_queued(
+def test_a_host_that_is_not_allowed_gets_nothing_and_messages_stay_queued(
     many: Desk, monkeypatch: pytest.MonkeyPatch, connection: dict[str, str], place: str
 ) -> None:
     """As an operator would: by the Airflow connections, over the environment's own providers."""
@@ -78,7 +78,7 @@ def test_the_environments_own_hosts_are_allowed_and_another_port_is_not(
 
 
 @pytest.mark.parametrize("url", ["http://:t@allowed.example/v1", "http://allowed.example:8080/v1"])
-def test_plain_http_to_another_machine_is_refused_unless_it_is_meant(
+def test_plain_http_to_another_machine_is_refused_unless_it_is_listed(
     many: Desk, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv(SETTING, "allowed.example,127.0.0.1")
@@ -93,14 +93,14 @@ def test_plain_http_to_another_machine_is_refused_unless_it_is_meant(
 @pytest.mark.parametrize(
     "given", [",", "a b", "https://", "x@evil.example", "host/path", "host:99999", "host:0", "ftp://h", "ä" * 70]
 )
-def test_a_list_that_is_none_is_refused(many: Desk, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_a_malformed_list_is_refused(many: Desk, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv(SETTING, given)
     with pytest.raises(PrakerjaError, match=f"{SETTING} (names no host|has an entry that is not a host)"):
         many.send()
     assert many.messages() == []
 
 
-def test_a_redirect_leads_nowhere(many: Desk) -> None:
+def test_a_redirect_is_not_followed(many: Desk) -> None:
     with (
         _answers(
             b"HTTP/1.1 307 Go\r\nLocation: %s/messages\r\nContent-Length: 0\r\n\r\n" % many.at.urls["sms"].encode()

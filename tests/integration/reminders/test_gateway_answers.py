@@ -84,13 +84,13 @@ def test_a_pause_is_seconds_or_a_date_and_bounded(asked: str, seconds: float) ->
     assert parse_retry_after(asked, DATED) == seconds
 
 
-def test_without_a_date_of_its_own_the_clock_here_counts() -> None:
+def test_a_pause_without_a_date_header_is_measured_by_our_clock() -> None:
     at = datetime.now(UTC) + timedelta(seconds=100)
     assert parse_retry_after(format_datetime(at, usegmt=True)) == pytest.approx(100, abs=2)
 
 
 @pytest.mark.parametrize(("status", "state"), [("429 Slowly", "queued"), ("503 Not now", "temporary_failure")])
-def test_a_date_is_kept_as_seconds_are(status: str, state: str) -> None:
+def test_a_pause_until_a_date_is_kept(status: str, state: str) -> None:
     by_date = ask(status, b"{}", f"Date: {DATED}", "Retry-After: Thu, 01 Apr 2021 09:00:20 GMT")
     assert by_date == ask(status, b"{}", "Retry-After: 20")
     assert (by_date.state, by_date.pause) == (state, 20)
@@ -119,5 +119,5 @@ def test_a_date_is_kept_as_seconds_are(status: str, state: str) -> None:
         ("halo", None),
     ],
 )
-def test_a_number_with_anything_else_in_it_is_none(given: str, number: str | None) -> None:
+def test_a_number_with_other_characters_is_not_a_number(given: str, number: str | None) -> None:
     assert sending._normalize_address("sms", given) == number

@@ -43,7 +43,7 @@ FATES = {
 }  # fmt: skip
 
 
-def test_whatever_a_provider_does_everybody_is_accounted_for(desk: Desk) -> None:
+def test_every_recipient_is_accounted_for_whatever_a_provider_does(desk: Desk) -> None:
     """One run with all of them: how each ends, and how often the sandbox took a message for it."""
     given = [(phone, email.replace("@", f".{n}@")) for n, (phone, email, *_) in enumerate(FATES.values(), 1)]
     desk.roster([person(n, phone, email) for n, (phone, email) in enumerate(given, 1)])
@@ -53,10 +53,10 @@ def test_whatever_a_provider_does_everybody_is_accounted_for(desk: Desk) -> None
         desk.until_done()
     with warehouse.transaction(as_owner=True) as connection:
         ended = dict(connection.exec_driver_sql("select recipient_id, state from reminded_people(12, %s)", (H7,)).all())
-    as_told = {"permanent_failure": "permanently_failed", "unknown": "unsettled"}
+    ends = {"permanent_failure": "permanently_failed", "unknown": "unsettled"}
     sent = Counter((to, provider) for provider, to, _ in desk.messages())
     for n, ((name, (_, _, end, taken)), (number, email)) in enumerate(zip(FATES.items(), given, strict=True), 1):
-        assert as_told.get(ended[n], ended[n]) == end, name
+        assert ends.get(ended[n], ended[n]) == end, name
         here = {p: count for (to, p), count in sent.items() if to in (email, number.replace("08", "+628", 1))}
         assert here == taken, name
     counts = overview.count_ends(12, H7)
@@ -68,7 +68,7 @@ def test_whatever_a_provider_does_everybody_is_accounted_for(desk: Desk) -> None
     assert len(desk.messages()) == before
 
 
-def test_what_has_failed_for_now_can_be_tried_again_and_nothing_else(desk: Desk) -> None:
+def test_only_messages_that_failed_temporarily_can_be_retried(desk: Desk) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 6)] + [person(n, magic("04", n)) for n in range(6, 11)])
     with sqlite3.connect(desk.folder / "inbox.sqlite") as inbox:  # these five have a long way to go
         inbox.execute("create trigger late after insert on refusals begin update refusals set times = -3; end")
@@ -104,14 +104,14 @@ def test_a_gateway_that_does_not_answer_is_tried_again_later(many: Desk) -> None
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         (lambda url: url.replace("/sms/first", "/elsewhere"), r"127.0.0.1 \(sms\) answers 404"),
         (lambda url: url.replace(":sandbox@", ":wrong@"), r"127.0.0.1 \(sms\) answers 401"),
     ],
 )
-def test_a_gateway_that_refuses_us_fails_nobodys_reminder(many: Desk, changed: Callable[[str], str], told: str) -> None:
-    with pytest.raises(channels.ProviderRefusesError, match=told):
+def test_a_gateway_that_refuses_us_fails_no_message(many: Desk, changed: Callable[[str], str], message: str) -> None:
+    with pytest.raises(channels.ProviderRefusesError, match=message):
         many.send(sms=changed(many.at.urls["sms"]), sms_fallback=None)
     # Of a request whose connection broke off nothing is known: it is asked again, with the same key.
     assert {row[1] for row in many.rows()} <= {"queued", "unknown"}
@@ -121,7 +121,7 @@ def test_a_gateway_that_refuses_us_fails_nobodys_reminder(many: Desk, changed: C
 @pytest.mark.parametrize(
     "url", ["nonsense", "ftp://x", "http://", "smtp://u:se/cret@h:587", "http://h:99999", "http://[::1"]
 )
-def test_an_address_that_is_none_is_refused_before_anything(many: Desk, url: str) -> None:
+def test_a_malformed_url_is_refused_before_anything_is_sent(many: Desk, url: str) -> None:
     for name in ("sms", "smtp"):
         with pytest.raises(PrakerjaError, match=r"is not an .* URL with a host") as refused:
             many.send(**{name: url})
@@ -129,7 +129,7 @@ def test_an_address_that_is_none_is_refused_before_anything(many: Desk, url: str
     assert many.messages() == []
 
 
-def test_a_proxy_of_the_environment_hears_nothing(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_not_used(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     many.send()
@@ -142,7 +142,7 @@ def test_without_a_provider_nothing_is_queued(many: Desk) -> None:
     assert many.rows() == []
 
 
-def test_an_sms_does_not_wait_for_a_channel_that_is_not_set_and_that_is_told(
+def test_a_channel_without_a_provider_is_reported_and_delays_no_sms(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PRAKERJA_RECEIPTS_URL")  # then no receipt is waited for
@@ -158,16 +158,14 @@ def test_an_sms_does_not_wait_for_a_channel_that_is_not_set_and_that_is_told(
     "address",
     ["a:b;@x.example", "a<boss@x.example", "root;b@x.example", "siti;@gmail.com", '"a"@x.example', "a,b@x.example"],
 )
-def test_an_odd_address_reaches_nobody_else_and_stops_no_other(desk: Desk, address: str) -> None:
+def test_an_odd_address_reaches_nobody_else_and_stops_no_other_message(desk: Desk, address: str) -> None:
     quoted = '"' + address.replace('"', '""') + '"'
     desk.roster([person(1, email="a1@x.example"), person(2, email=quoted), person(3, email="a3@x.example")])
     assert desk.send().counts["permanently_failed"] == 1
     assert sorted(to for _, to, _ in desk.messages()) == ["a1@x.example", "a3@x.example"]
 
 
-def test_a_gateway_that_asks_for_a_rest_gets_one_and_nobodys_attempts_are_used_up(
-    many: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pause_that_a_gateway_asks_for_uses_up_no_attempts(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     real, asked = channels.HttpGateway.submit, []
 
     async def busy(self: channels.HttpGateway, message: channels.Message) -> channels.Answer:
@@ -192,7 +190,7 @@ def test_a_permanent_failure_by_receipt_is_escalated_whatever_its_code(desk: Des
     assert [row[:2] for row in desk.rows()] == [("sms", "permanent_failure"), ("email", "accepted")]
 
 
-def test_a_receipt_of_an_earlier_round_hides_none_of_this_one(desk: Desk) -> None:
+def test_a_receipt_of_an_earlier_round_does_not_hide_one_of_this_round(desk: Desk) -> None:
     desk.roster([person(1, magic("10"))])
     desk.send()
     (key,) = desk.rows("idempotency_key")[0]
@@ -203,7 +201,7 @@ def test_a_receipt_of_an_earlier_round_hides_none_of_this_one(desk: Desk) -> Non
     assert desk.rows("state, round") == [("temporary_failure", 2)]
 
 
-def test_whoever_buys_between_two_attempts_reads_no_threat(desk: Desk) -> None:
+def test_a_purchase_between_two_attempts_changes_the_text(desk: Desk) -> None:
     """Audience all, and the first submission was refused: other words go under another key."""
     (desk.folder / "calendar.yaml").write_text(
         "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short, audience: all}\n"
@@ -221,7 +219,7 @@ def test_whoever_buys_between_two_attempts_reads_no_threat(desk: Desk) -> None:
     assert desk.rows("round") == [(1,)]
 
 
-def test_answers_that_came_are_written_down_whatever_fails_after(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_recorded_whatever_fails_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.roster([person(n, email=f"a{n}@x.example") for n in range(1, 21)])
     real, calls = outbox.settle_and_claim, []
 
@@ -247,17 +245,17 @@ def test_nothing_is_sent_before_its_day(many: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("PRAKERJA_RECEIPTS_URL", "receipts.example", "PRAKERJA_RECEIPTS_URL is no http:// or https:// URL"),
         ("PRAKERJA_MAIL_FROM", "nonsense", "PRAKERJA_MAIL_FROM is no sender"),
         ("PRAKERJA_MAIL_FROM", "A <a@b>\nBcc: c@d", "PRAKERJA_MAIL_FROM is no sender"),
     ],
 )
-def test_a_setting_that_would_fail_everybody_fails_nobody(
-    many: Desk, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+def test_a_setting_that_would_fail_every_message_fails_none(
+    many: Desk, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(PrakerjaError, match=told):
+    with pytest.raises(PrakerjaError, match=message):
         many.send()
     assert {row[1] for row in many.rows()} == {"queued"}
