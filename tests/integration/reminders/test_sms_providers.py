@@ -226,7 +226,7 @@ def test_every_file_is_valid_and_says_what_it_was_tried_against() -> None:
         provider = SmsProvider.from_file(sms_providers.FOLDER / f"{name}.yaml")
         assert provider.tried == (
             "against the sandbox" if name == "gateway" else
-            f"from its public documentation, against a double of ours; never against {name.title()} itself"
+            f"against the sandbox, which follows its public documentation; never against {name.title()} itself"
         )  # fmt: skip
 
 
