@@ -1,4 +1,4 @@
-"""The providers of messages as Airflow connections: `prakerja_sms`, `prakerja_sms_fallback`, `prakerja_smtp`.
+"""The message gateways as Airflow connections, `prakerja_<gateway>`: `prakerja_sms`, `prakerja_smtp` and so on.
 
 A user who may edit connections can only choose among the hosts that `PRAKERJA_MESSAGE_HOSTS` allows, which is set
 outside Airflow.
@@ -11,23 +11,29 @@ from urllib.parse import quote
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-NAMES = ("sms", "sms_fallback", "smtp")
+from prakerja.programme import programme
+
 PROTOCOLS = ("http", "https")
 
 
 def message_connections() -> dict[str, str]:
-    """Return the URLs of the defined connections, by name. Without any, the settings of the environment apply.
+    """Return the URLs of the connections that are defined, by the gateway's name.
 
-    The password of an HTTP connection is the bearer token.
+    A gateway without a connection has the URL of the environment. The password of an HTTP connection is the token.
     """
     urls = {}
-    for name in NAMES:
+    for gateway in gateways():
         try:
-            connection = Connection.get(f"prakerja_{name}")
+            connection = Connection.get(f"prakerja_{gateway}")
         except AirflowNotFoundException:
             continue
-        urls[name] = url_of(connection, is_mail=name == "smtp")
+        urls[gateway] = url_of(connection, is_mail=gateway in programme().reminders.list_gateways("smtp"))
     return urls
+
+
+def gateways() -> tuple[str, ...]:
+    """Return the gateways of `program.yaml`, in the order in which they are tried."""
+    return tuple(programme().reminders.list_gateways())
 
 
 def url_of(connection: Connection, *, is_mail: bool) -> str:

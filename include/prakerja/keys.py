@@ -11,12 +11,12 @@ import binascii
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prakerja.errors import PrakerjaError
-from prakerja.settings import GATEWAYS, RECEIPTS_SECRET, Settings
+from prakerja.settings import RECEIPTS_SECRET, Settings
 
 BYTES_LEAST = 16
 
@@ -115,19 +115,20 @@ class KeyStore:
         os.link(self.folder / "contact_key.b64", self.folder / "contact_key_previous.b64")
         (self.folder / "contact_key_next.b64").replace(self.folder / "contact_key.b64")
 
-    def load_receipts_secrets(self, *, as_text: Collection[str] = ()) -> dict[str, bytes]:
+    def load_receipts_secrets(self, gateways: Sequence[str], *, as_text: Collection[str] = ()) -> dict[str, bytes]:
         """Return the key that each provider signs its receipts with, by the provider's name.
 
-        A secret is base64, perhaps after `whsec_`; of the providers in `as_text` it is used as it is written. A gateway
-        without one gets a key that is generated once. Raises `PrakerjaError` for a key that two providers share.
+        A secret is base64, perhaps after `whsec_`; of the providers in `as_text` it is used as it is written. One of
+        `gateways` without one gets a key that is generated once. Raises `PrakerjaError` for a key that two providers
+        share.
         """
         if os.environ.get("PRAKERJA_RECEIPTS_SECRET"):
-            each = " and ".join(f"{RECEIPTS_SECRET}{gateway.upper()}" for gateway in GATEWAYS)
+            each = " and ".join(f"{RECEIPTS_SECRET}{gateway.upper()}" for gateway in gateways)
             raise PrakerjaError(
                 f"PRAKERJA_RECEIPTS_SECRET was one secret for all providers: unset it, and give each its own ({each})"
             )
         encoded = {provider: secret.encode() for provider, secret in self.settings.receipts_secrets.items()}
-        for gateway in GATEWAYS:
+        for gateway in gateways:
             if gateway not in encoded and gateway in as_text:
                 variable = f"{RECEIPTS_SECRET}{gateway.upper()}"
                 raise PrakerjaError(f"{variable} is not set: give the secret that the provider signs receipts with")

@@ -81,19 +81,34 @@ class Approvals(ApprovalRule):
         return next((rule for rule in self.earlier if day <= rule.until), self)
 
 
-class Sms(StrictModel):
-    """Pace, length and price (IDR) of SMS."""
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,19}$")]
 
+
+class Channel(StrictModel):
+    """A way to reach recipients: at which address, through which gateways, at what pace and price.
+
+    The gateways stand in the order in which they are tried. A channel with `segments_max` is billed by the segment of
+    an SMS, any other by the message. Environment variables, Airflow connections and the sandbox's addresses are named
+    after the gateways.
+    """
+
+    label: Annotated[str, Field(min_length=1, max_length=20)]
+    reaches: Literal["phone", "email"]
+    gateways: Annotated[list[Name], Field(min_length=1, max_length=4)]
     per_second: Positive
-    segments_max: Positive
-    segment_idr: Count
+    segments_max: Positive | None = None
+    price_idr: Count
 
+    @model_validator(mode="after")
+    def _require_one_mail_server(self) -> Self:
+        if self.protocol == "smtp" and len(self.gateways) > 1:
+            raise ValueError("gateways names more than one mail server")
+        return self
 
-class Email(StrictModel):
-    """Pace and price (IDR) of e-mails."""
-
-    per_second: Positive
-    message_idr: Count
+    @property
+    def protocol(self) -> Literal["http", "smtp"]:
+        """Phones are reached through HTTP gateways, mailboxes through a mail server."""
+        return "smtp" if self.reaches == "email" else "http"
 
 
 class Reminders(StrictModel):
@@ -102,7 +117,7 @@ class Reminders(StrictModel):
     days: Annotated[list[Annotated[int, Field(ge=0, le=60)]], Field(min_length=1)]
     at_hour: Annotated[int, Field(ge=0, le=23)]
     audience: Literal["not_purchased", "all"]
-    texts: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
+    texts: Annotated[str, Field(pattern=r"^v[1-9][0-9]{0,3}$")]
     leave_from_hour: Hour
     leave_until_hour: Hour
     per_number_a_day: Positive
@@ -111,8 +126,7 @@ class Reminders(StrictModel):
     receipts_within_minutes: Count
     slow_seconds: Annotated[float, Field(gt=0, strict=False)]
     keep_addresses_days: Positive
-    sms: Sms
-    email: Email
+    channels: Annotated[dict[Name, Channel], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _require_hours(self) -> Self:
@@ -122,11 +136,23 @@ class Reminders(StrictModel):
             raise ValueError(f"at_hour is {self.at_hour}, not before leave_until_hour")
         if len({*self.days}) < len(self.days):
             raise ValueError("days has a day twice")
+        gateways = [gateway for channel in self.channels.values() for gateway in channel.gateways]
+        if len({*gateways}) < len(gateways):
+            raise ValueError("channels names a gateway twice")
         return self
 
-    def per_second(self, channel: str) -> int:
-        """Return how many messages a channel's provider takes in a second."""
-        return self.sms.per_second if channel == "sms" else self.email.per_second
+    def list_channels(self, protocol: Literal["http", "smtp"]) -> list[str]:
+        """Return the channels whose gateways speak a protocol, in the order in which they are tried."""
+        return [name for name, channel in self.channels.items() if channel.protocol == protocol]
+
+    def list_gateways(self, protocol: Literal["http", "smtp"] | None = None) -> list[str]:
+        """Return the gateways that speak a protocol (None: every gateway), in the order in which they are tried."""
+        return [
+            gateway
+            for channel in self.channels.values()
+            for gateway in channel.gateways
+            if protocol in (None, channel.protocol)
+        ]
 
 
 class Blacklist(StrictModel):

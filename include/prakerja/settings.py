@@ -24,8 +24,6 @@ PROJECT = INCLUDE.parent
 #: Western Indonesian time. Business dates, announcements and deadlines are dates of this zone.
 WIB = ZoneInfo("Asia/Jakarta")
 
-#: The gateways that SMS go by, in the order in which they are tried.
-GATEWAYS = ("sms", "sms_fallback")
 #: `prakerja up` listens on so many ports in a row.
 PORTS_IN_A_ROW = 5
 PREFIX = "PRAKERJA_"
@@ -286,6 +284,18 @@ class Settings:
     def from_environment(cls) -> Settings:
         """Return the settings of this process."""
         return cls(os.environ)
+
+    def gateway_url(self, gateway: str) -> str | None:
+        """Return a message gateway's URL from `PRAKERJA_<GATEWAY>_URL`, or None if it is not set."""
+        return self.environment.get(f"{PREFIX}{gateway.upper()}_URL")
+
+    def gateway_provider(self, gateway: str) -> str:
+        """Return the provider whose file a gateway speaks, from `PRAKERJA_<GATEWAY>_PROVIDER`."""
+        return self.environment.get(f"{PREFIX}{gateway.upper()}_PROVIDER", "gateway")
+
+    def gateway_sender(self, gateway: str) -> str | None:
+        """Return the sender of a gateway's messages from `PRAKERJA_<GATEWAY>_FROM`, or None if it is not set."""
+        return self.environment.get(f"{PREFIX}{gateway.upper()}_FROM")
 
     @property
     def receipts_secrets(self) -> dict[str, str]:

@@ -129,21 +129,21 @@ def _free_port() -> int:
 
 async def _bare(sms: str, people: int) -> float:
     """As many posts as the sender has in flight, of bodies that are ready."""
-    from prakerja.reminders.channels import SmsGateway
+    from prakerja.reminders.channels import HttpGateway
     from prakerja.reminders.texts import Texts
 
     texts = Texts("v2")
     bodies = [
         {
             "to": f"+62812{n:08}",
-            "text": texts.sms("early", "nothing", f"Siti{n}", date(2021, 4, 8)).body,
+            "text": texts.render("sms", "early", "nothing", f"Siti{n}", date(2021, 4, 8)).body,
             "reference": f"{n}",
         }
         for n in range(people)
     ]
     left = iter(enumerate(bodies))
     address = urlsplit(sms)
-    url, many = f"http://{address.hostname}:{address.port}{address.path}/messages", SmsGateway.in_flight_max
+    url, many = f"http://{address.hostname}:{address.port}{address.path}/messages", HttpGateway.in_flight_max
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=many)) as client:
 
         async def post() -> None:
@@ -163,12 +163,12 @@ def _ours(sms: str, people: int) -> dict[str, float]:
     from prakerja.reminders import sending
     from prakerja.reminders.channels import Accounts
 
-    programme().reminders.sms.per_second = 100_000
+    programme().reminders.channels["sms"].per_second = 100_000
     start = time.perf_counter()
-    progress = sending.send_reminders(cohort(), H7, Accounts(sms=sms), lambda: AT)
+    progress = sending.send_reminders(cohort(), H7, Accounts({"sms": sms}), lambda: AT)
     seconds = time.perf_counter() - start
     while progress.counts["delivered"] < people and Settings.from_environment().receipts_url:
-        progress = sending.send_reminders(cohort(), H7, Accounts(sms=sms), lambda: AT)
+        progress = sending.send_reminders(cohort(), H7, Accounts({"sms": sms}), lambda: AT)
         time.sleep(0.2)
     assert progress.counts["delivered"] + progress.counts["accepted"] == people, progress
     return {"seconds": seconds, "settled": time.perf_counter() - start}

@@ -1,4 +1,4 @@
-"""A cohort of one's own people, a sandbox with both providers and mail, and our receiver of receipts."""
+"""A cohort of a test's own people, a sandbox with both providers and mail, and the receipts service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prakerja.cohorts.roster import take_in_rosters
 from prakerja.feeds import intake
 from prakerja.reminders import sending
 from prakerja.reminders.channels import Accounts
-from prakerja.sandbox import running
+from prakerja.sandbox.addresses import Addresses
 from prakerja.settings import WIB
 from tests.support.landing_zone import Row, deliver, deliver_roster
 
@@ -40,15 +40,11 @@ def magic(kind: str, number: int = 0) -> str:
 
 @dataclass
 class Desk:
-    """A wave of one's own people, a sandbox with both providers and mail, and our receiver of receipts."""
+    """A cohort of a test's own people, a sandbox with both providers and mail, and the receipts service."""
 
     folder: Path
-    at: running.Addresses
+    at: Addresses
     people: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def accounts(self) -> Accounts:
-        return Accounts(self.at.sms, self.at.sms_fallback, self.at.smtp)
 
     def roster(self, lines: list[str]) -> Cohort:
         deliver_roster(self.folder / "landing", 12, lines, "2021-03-05", "2021-03-13")
@@ -56,11 +52,11 @@ class Desk:
         return find_cohort(12)
 
     def send(self, at: datetime = NINE, on: date = H7, *, is_retry: bool = False, **accounts: Any) -> sending.Progress:
-        ways = Accounts(**(vars(self.accounts) | accounts))
+        ways = Accounts({gateway: url for gateway, url in {**self.at.urls, **accounts}.items() if url})
         return sending.send_reminders(find_cohort(12), on, ways, lambda: at, is_retry=is_retry)
 
     def until_done(self, at: datetime = NINE) -> dict[str, int]:
-        """Come back until nothing moves, as the task does; no time passes while receipts are on their way."""
+        """Send until nothing changes, as the task does; no time passes while receipts are awaited."""
         while at < NINE + timedelta(days=7):
             progress = self.send(at)
             if progress.is_done:

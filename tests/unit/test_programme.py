@@ -45,7 +45,7 @@ def load(tmp_path: Path, text: str) -> str:
         ("days: [7, 3, 1]", "days: []", "`reminders.days`: List should have at least 1 item"),
         ("leave_from_hour: 8 ", "leave_from_hour: 20 ", "`reminders`: leave_from_hour is 20, not before"),
         ("audience: not_purchased", "audience: nobody", "`reminders.audience`: Input should be"),
-        ("segment_idr: 300", "segment_idr: -1", "`reminders.sms.segment_idr`: Input should be greater"),
+        ("price_idr: 300", "price_idr: -1", "`reminders.channels.sms.price_idr`: Input should be greater"),
         ("  texts: v2", "  texts: ../v2", "`reminders.texts`: String should match pattern"),
     ],
 )  # fmt: skip

@@ -81,6 +81,6 @@ def test_sinchs_own_example_is_signed() -> None:
         assert not check(now=SIGNED_AT + away * (1 + 1e-9))
 
 
-def test_a_signature_that_is_no_ascii_is_none() -> None:
+def test_a_signature_that_is_not_ascii_is_invalid() -> None:
     headers = SINCH_HEADERS | {PREFIX: "ZoHei66PPN/kZjw7hFVfGhJOnml3iGNCMWoyQVcE5oé="}
     assert not is_signed(Posted("https://r.example", headers, SINCH_BODY), SINCH, SINCH_SECRET, SIGNED_AT)

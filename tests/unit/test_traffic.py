@@ -16,7 +16,7 @@ class Minute:
         self.traffic, self.now = Traffic(["one", "two"], slow_seconds=5), 1000.0
 
     def passes(self, seconds: int, **behave: tuple[float, float]) -> list[str]:
-        """So many seconds of ten batches; a provider behaves as (share of faults, seconds). Gives who took them."""
+        """Run ten batches a second; a provider behaves as (share of faults, seconds). Return who took each batch."""
         took = []
         for _ in range(seconds * 10):
             provider, batch = self.traffic.choose(self.now, 32)
@@ -29,7 +29,7 @@ class Minute:
 
 
 @pytest.mark.parametrize("ill", [(0.5, 0.1), (1.0, 0.1), (0.0, 6.0)])
-def test_traffic_leaves_who_is_ill_and_comes_back_once_they_do_well(ill: tuple[float, float]) -> None:
+def test_traffic_leaves_a_failing_provider_and_returns_once_it_does_well(ill: tuple[float, float]) -> None:
     minute = Minute()
     assert set(minute.passes(60)) == {"one"}
     away = minute.passes(120, one=ill)
@@ -41,18 +41,18 @@ def test_traffic_leaves_who_is_ill_and_comes_back_once_they_do_well(ill: tuple[f
 
 
 @pytest.mark.parametrize("ill", [(0.5, 0.1), (0.0, 6.0)])
-def test_where_all_are_ill_nothing_moves(ill: tuple[float, float]) -> None:
+def test_traffic_stays_if_every_provider_fails(ill: tuple[float, float]) -> None:
     minute = Minute()
     minute.passes(60)
     assert minute.passes(300, one=ill, two=ill).count("two") <= 0.01 * 3000, "but for a few that try it"
 
 
-def test_a_little_worse_is_no_reason_to_move() -> None:
+def test_traffic_stays_with_a_slightly_worse_provider() -> None:
     minute = Minute()
     assert set(minute.passes(300, one=(0.25, 4.9))) == {"one"}
 
 
-def test_who_is_left_does_not_get_the_traffic_back_for_doing_a_little_better() -> None:
+def test_a_provider_that_is_only_a_little_better_does_not_get_the_traffic_back() -> None:
     minute = Minute()
     minute.passes(120, one=(0.5, 0.1))
     assert minute.passes(300, one=(0.15, 0.1)).count("two") >= 0.94 * 3000

@@ -60,4 +60,4 @@ def states() -> None:
     from prakerja.revocations import states as recipients
 
     schema.require_schema()
-    typer.echo(f"{recipients.diagram()}\n\n{overview.diagram()}")
+    typer.echo(f"{recipients.diagram()}\n\n{overview.draw_transitions()}")

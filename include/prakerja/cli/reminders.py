@@ -27,6 +27,7 @@ def list_(
     from rich.table import Table
 
     from prakerja import schema
+    from prakerja.programme import programme
     from prakerja.reminders import overview
 
     schema.require_schema()
@@ -35,14 +36,15 @@ def list_(
         typer.echo(json.dumps(runs, indent=2))
         return
     table = Table("gelombang", "date", "status")
-    columns = ("targeted", "delivered", "accepted", "suppressed", "permanently_failed", "expired", "unsettled")
-    for name in (*columns, "sms", "email", "cost_idr"):
+    columns: tuple[str, ...] = overview.ENDS
+    columns = (*columns, *programme().reminders.channels, "cost_idr")
+    for name in columns:
         table.add_column(name.replace("_", " ").replace("idr", "(Rp)"), justify="right")
     for run in runs:
-        counts = (f"{run[name]:,}" for name in (*columns, "sms", "email", "cost_idr"))
+        counts = (f"{run[name]:,}" for name in columns)
         table.add_row(str(run["cohort"]), f"H-{run['days_before']}  {run['remind_on']}", run["status"], *counts)
     print_table(table)
-    for line in filter(None, map(overview.owed, runs)):
+    for line in filter(None, map(overview.describe_unsettled, runs)):
         say(line)
 
 
@@ -132,18 +134,20 @@ def answers() -> None:
 def opt_out(
     card: Card,
     name: Name,
-    channel: Annotated[str, typer.Option(help="The channel: sms, email or both.")] = "both",
+    channel: Annotated[str, typer.Option(help="The channel: sms, email, or both: every channel.")] = "both",
     undo: Annotated[bool, typer.Option("--undo", help="Send reminders again.")] = False,
 ) -> None:
     """Record that a recipient wants no reminders, or wants them again. The deadline does not change."""
     from prakerja import schema
+    from prakerja.programme import programme
     from prakerja.reminders import preferences
 
-    if channel not in ("sms", "email", "both"):
-        raise typer.BadParameter("sms, email or both", param_hint="--channel")
+    channels = list(programme().reminders.channels)
+    if channel not in (*channels, "both"):
+        raise typer.BadParameter(f"{', '.join(channels)} or both", param_hint="--channel")
     _, name = reason_and_person("asked", name, "appeals")
     schema.require_schema()
-    chosen = ("sms", "email") if channel == "both" else (channel,)
+    chosen = channels if channel == "both" else [channel]
     preferences.record_opt_out(card, chosen, is_opted_out=not undo, on=today(), recorded_by=name)
     typer.echo("reminders again" if undo else f"no more reminders by {' and '.join(chosen)}")
 

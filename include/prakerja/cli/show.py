@@ -29,7 +29,7 @@ def cohorts(as_json: AsJson = False) -> None:
         print_cohorts(table)
     lines = [problem.text for problem in problems]
     if not as_json:
-        lines += [*waiting(table), *filter(None, map(reminded.owed, runs))]
+        lines += [*waiting(table), *filter(None, map(reminded.describe_unsettled, runs))]
     for line in lines:
         say(line)
     if any(problem.kind == "entry_unreadable" for problem in problems):

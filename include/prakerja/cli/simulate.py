@@ -89,15 +89,15 @@ def sandbox(
     """Run an SMS gateway and a mail server that deliver nothing, and show their inbox as a page."""
     from prakerja.reminders.sms_providers import load_receipt_secrets
     from prakerja.sandbox import running
+    from prakerja.sandbox.addresses import Addresses
 
     settings = Settings.from_environment()
     local_host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
-    addresses = running.Addresses.from_ports(local_host, port, smtp_port)
+    addresses = Addresses.from_ports(local_host, port, smtp_port)
     say(f"the sandbox's inbox: {addresses.page}   (Ctrl-C stops it)")
     say("to send to it:")
-    variables = {"SMS_URL": addresses.sms, "SMS_FALLBACK_URL": addresses.sms_fallback, "SMTP_URL": addresses.smtp}
-    for name, url in variables.items():
-        say(f"  export PRAKERJA_{name}={url}")
+    for name, url in addresses.variables.items():
+        say(f"  export {name}={url}")
     inbox, secrets = settings.make_home() / "inbox.sqlite", load_receipt_secrets()
     running.serve(inbox, secrets, host, port, smtp_port, settings.receipts_url)
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
+from prakerja.programme import programme
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,10 @@ class Contact:
     def number(self) -> str:
         """The phone in international form (+62...), or an empty string."""
         return COUNTRY.sub("+62", self.phone) if self.phone else ""
+
+    def address_on(self, channel: str) -> str:
+        """Return the phone or the e-mail address that a channel reaches; empty where the roster has none."""
+        return self.number if programme().reminders.channels[channel].reaches == "phone" else self.email
 
 
 NO_CONTACT = Contact("", "", "")
@@ -139,9 +144,7 @@ class Contacts:
             except DamagedError as damaged:  # one damaged contact must not hold up the other messages
                 log.error("message %d cannot be sent: %s", row["reminder_id"], damaged)
         kept = {name: value for name, value in row.items() if name not in ("card_number", "contact")}
-        return {
-            **kept, "full_name": contact.full_name, "address": contact.number if channel == "sms" else contact.email
-        }  # fmt: skip
+        return {**kept, "full_name": contact.full_name, "address": contact.address_on(channel)}
 
     def columns(self, people: Iterable[tuple[int, Contact]]) -> dict[str, list[Any]]:
         """Return the columns that the warehouse keeps: sealed contacts, and the tokens of phones and e-mails."""

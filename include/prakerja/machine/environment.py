@@ -12,6 +12,7 @@ from pathlib import Path
 from prakerja import airflow_home, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_random_key
+from prakerja.sandbox.addresses import Addresses
 from prakerja.settings import PORTS_IN_A_ROW, Settings
 
 #: The users of Airflow's simple auth manager, each with a role: may do everything, may run DAGs, may only look.
@@ -95,10 +96,8 @@ def configure(ports: Ports) -> None:
         # A new scheduler adopts the tasks of one that died within a minute, not five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "PRAKERJA_PEOPLE": str(_people_file()),
-        # Messages go to the sandbox, which delivers none of them, until real providers are configured.
-        "PRAKERJA_SMS_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/first",
-        "PRAKERJA_SMS_FALLBACK_URL": f"http://:sandbox@{HOST}:{ports.sandbox}/sms/second",
-        "PRAKERJA_SMTP_URL": f"smtp://{HOST}:{ports.smtp}",
+        # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
+        **Addresses.from_ports(HOST, ports.sandbox, ports.smtp).variables,
         "PRAKERJA_RECEIPTS_URL": f"http://{HOST}:{ports.receipts}",
     }
     alerts = {"disable_ssl": True, "disable_tls": True, "to": OPERATORS, "from_email": "airflow@sandbox.invalid"}

@@ -280,7 +280,7 @@ def _needs_of_receipts(now: datetime) -> Iterator[ActionItem]:
         "code": "with the code {word}: define it in {file}",
     }
     try:
-        odd = receipts.list_odd(now - ODD_RECEIPTS_SHOWN_FOR)
+        odd = receipts.list_odd_receipts(now - ODD_RECEIPTS_SHOWN_FOR)
     except PrakerjaError as error:  # the file of a provider is invalid
         yield ActionItem(str(error), "", True)
         return

@@ -1,4 +1,4 @@
-"""What providers' answers and receipts mean, as tables for people: `docs/answers.md` has them."""
+"""The tables of `docs/answers.md`: what providers' answers and receipts mean."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from prakerja.reminders import http_answers, smtp_replies
 from prakerja.reminders.sms_providers import SmsProvider, list_providers, providers_folder
 
 STATES = {
-    "accepted": "taken",
+    "accepted": "accepted",
     "delivered": "delivered",
-    "temporary_failure": "failed temporarily: tried again",
-    "permanent_failure": "failed for good: by e-mail where there is one",
-    "queued": "not taken: stays queued",
-    "unknown": "may have been taken: asked again only where the provider knows a key again",
-    "refuses_us": "about us, not the message: stays queued, the run fails and says what to check",
-    "by_status": "as the status says",
+    "temporary_failure": "failed temporarily: sent again later",
+    "permanent_failure": "failed permanently: sent on the next channel that reaches the recipient",
+    "queued": "not accepted: stays queued",
+    "unknown": "may have been accepted: sent again only if the provider recognizes a repeated key",
+    "refuses_us": "refused because of us, not the message: stays queued, and the run fails and says what to check",
+    "by_status": "decided by the status",
 }
 
 
 def smtp_table() -> list[str]:
-    """Return a mail server's replies by command and code, in Markdown."""
+    """Return the table of SMTP replies by command and code, as lines of Markdown."""
     lines = ["| command | reply | the message | the session |", "|---|---|---|---|"]
     for command, replies in smtp_replies.REPLIES.items():
         for code, meaning in replies.items():
             state = STATES["refuses_us" if meaning.refuses_us else meaning.state]
-            session = "closed" if meaning.must_close else "goes on, after RSET"
+            session = "closed" if meaning.must_close else "continues after RSET"
             lines.append(f"| {command} | {_class_of(code, replies)} | {state} | {session} |")
     return lines
 
 
 def http_table() -> list[str]:
-    """Return an SMS gateway's answers by status, in Markdown."""
+    """Return the table of HTTP gateways' answers by status, as lines of Markdown."""
     answers = http_answers.ANSWERS
     rows = [f"| {_class_of(status, answers)} | {STATES[word]} |" for status, word in answers.items()]
     return ["| status | the message |", "|---|---|", *rows]
 
 
 def provider_table(provider: SmsProvider) -> list[str]:
-    """Return what a provider's own statuses and codes mean, in Markdown."""
+    """Return the table of a provider's own statuses and codes, as lines of Markdown."""
     rows = [
         *[("answer", f"status {status}", word) for status, word in provider.answers.by_status.items()],
         *[("answer", f"code {code}", word) for code, word in provider.answers.by_code.items()],
@@ -46,12 +46,12 @@ def provider_table(provider: SmsProvider) -> list[str]:
         *[("receipt", f"code {code}", word) for code, word in provider.receipts.codes.items()],
     ]
     lines = ["| in | word | the message |", "|---|---|---|"]
-    return lines + [f"| {where} | {word} | {STATES[means]} |" for where, word, means in rows]
+    return lines + [f"| {where} | {word} | {STATES[meaning]} |" for where, word, meaning in rows]
 
 
 def page() -> str:
-    """Return every table under its title, in Markdown."""
-    parts = ["## Mail servers (SMTP)", "", *smtp_table(), "", "## SMS gateways (HTTP)", "", *http_table()]
+    """Return every table under its heading, as Markdown."""
+    parts = ["## Mail servers (SMTP)", "", *smtp_table(), "", "## Gateways (HTTP)", "", *http_table()]
     for name in list_providers():
         provider = SmsProvider.from_file(providers_folder() / f"{name}.yaml")
         parts += ["", f"## `{name}`: {provider.name}", ""]

@@ -1,7 +1,7 @@
-"""Channels: how a message leaves, and what its provider's answer means.
+"""Gateways: how a message is submitted, and what the provider's answer means.
 
-Every answer is one of: `accepted`, `temporary_failure`, `permanent_failure`, `unknown` (it may have been taken: never
-to be sent again on a guess) and `queued` (it never left).
+An answer is one of `accepted`, `temporary_failure`, `permanent_failure`, `unknown` (the provider may have taken the
+message, so sending it again could deliver it twice) and `queued` (the provider did not get it).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja.programme import programme
 from prakerja.reminders import destinations
-from prakerja.reminders.retry_after import pause_of
+from prakerja.reminders.retry_after import parse_retry_after
 from prakerja.reminders.sms_providers import failure_of, load_provider, word_of
 from prakerja.reminders.smtp_replies import meaning_of
 from prakerja.settings import Settings
@@ -28,23 +29,23 @@ if TYPE_CHECKING:
     import aiohttp
     import aiosmtplib
 
-TIMEOUT = 10.0  # seconds that a provider has to answer
-ANSWER_MAX = 65_536  # bytes of an answer that are read
-#: What an e-mail says at its end, with the address.
+TIMEOUT = 10.0  # seconds for an answer
+ANSWER_MAX = 65_536  # bytes of an answer
+#: The last paragraph of an e-mail; the link follows.
 UNSUBSCRIBE = "Tidak ingin menerima pengingat lewat e-mail lagi? Buka:"
 
 
 class UnreachableError(TransientError):
-    """No provider gives an answer: what has not left stays queued, and the run may be tried again."""
+    """No provider answers. Messages that were not submitted stay queued, and the run can be retried."""
 
 
 class ProviderRefusesError(PrakerjaError):
-    """The provider refuses us rather than a message: an address, a login or our own form is wrong."""
+    """A provider refuses every message of ours: a URL, a login or our format is wrong."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One submission. `key` is the same whenever the same submission is repeated, and unlike any other."""
+    """One submission. Its `key` is unique, and the same whenever the submission is repeated."""
 
     to: str
     body: str
@@ -55,7 +56,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a submission. `pause` are the seconds that the provider asks for before the next one."""
+    """The answer to a submission. `pause` is the seconds that the provider asks us to wait before the next one."""
 
     state: str
     provider_id: str | None = None
@@ -64,71 +65,79 @@ class Answer:
     pause: float = 0.0
 
 
-class Channel(Protocol):
-    """A provider that takes messages. Each is a context that holds its connections."""
+class Gateway(Protocol):
+    """A connection to a provider that takes messages: an async context manager."""
 
     name: str
     in_flight_max: int
-    knows_repeats: bool  # whether a submission that is repeated under its key is one message
-    speaks: str  # what tells it from another provider at the same setting
+    recognizes_keys: bool  # whether a submission that is repeated under its key is one message
+    identity: str  # distinguishes it from the provider that the same setting led to earlier
 
     async def submit(self, message: Message) -> Answer:
-        """Hand over one message. Raises `ProviderRefusesError` where no message would be taken."""
+        """Submit a message. Raises `ProviderRefusesError` if the provider would take no message of ours."""
         ...
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Where the providers are, with their secrets: URLs as `https://:TOKEN@sms.example/v1`, `smtp://user:pass@host:587`."""
+    """The gateways' URLs with their secrets, by the gateway's name.
 
-    sms: str | None = None
-    sms_fallback: str | None = None
-    smtp: str | None = None
+    For example `https://:TOKEN@sms.example/v1` or `smtp://user:pass@host:587`.
+    """
+
+    urls: Mapping[str, str]
 
     @classmethod
     def from_environment(cls) -> Accounts:
-        """`PRAKERJA_SMS_URL`, `PRAKERJA_SMS_FALLBACK_URL`, `PRAKERJA_SMTP_URL`."""
-        settings = Settings.from_environment()
-        return cls(settings.sms_url, settings.sms_fallback_url, settings.smtp_url)
+        """Return the gateways whose `PRAKERJA_<GATEWAY>_URL` is set."""
+        settings, gateways = Settings.from_environment(), programme().reminders.list_gateways()
+        return cls({gateway: url for gateway in gateways if (url := settings.gateway_url(gateway))})
 
     @classmethod
     def from_connections(cls, connections: Mapping[str, str]) -> Accounts:
-        """Of `sms`, `sms_fallback` and `smtp` where given; of the others those of the environment."""
-        return replace(cls.from_environment(), **connections)
+        """Return the gateways of `connections`, and those of the environment that it does not name."""
+        return cls({**cls.from_environment().urls, **connections})
 
     @property
     def channels(self) -> list[str]:
-        """Those that have a provider, in the order in which they are tried."""
-        return [name for name, is_set in (("sms", self.sms or self.sms_fallback), ("email", self.smtp)) if is_set]
+        """The channels that have a gateway, in the order in which they are tried."""
+        channels = programme().reminders.channels
+        return [name for name, channel in channels.items() if any(self.urls.get(each) for each in channel.gateways)]
 
     @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[dict[str, list[Channel]]]:
-        """The channels by name, each with its providers in the order of preference."""
+    async def open_gateways(self) -> AsyncIterator[dict[str, list[Gateway]]]:
+        """Yield the gateways of each channel, in the order in which they are tried."""
+        channels = programme().reminders.channels
         async with contextlib.AsyncExitStack() as stack:
-            found: dict[str, list[Channel]] = {}
-            for name, url in (("sms", self.sms), ("sms_fallback", self.sms_fallback)):
-                if url:
-                    found.setdefault("sms", []).append(await stack.enter_async_context(SmsGateway(name, url)))
-            if self.smtp:
-                found["email"] = [await stack.enter_async_context(MailServer(self.smtp))]
-            yield found
+            opened: dict[str, list[Gateway]] = {}
+            for channel in self.channels:
+                opened[channel] = []
+                for name in channels[channel].gateways:
+                    if url := self.urls.get(name):
+                        is_mail = channels[channel].protocol == "smtp"
+                        gateway: MailServer | HttpGateway = MailServer(url) if is_mail else HttpGateway(name, url)
+                        opened[channel].append(await stack.enter_async_context(gateway))
+            yield opened
 
 
-class SmsGateway:
-    """By HTTP, as the provider's file says; where it knows a reference again, the same one twice is one message."""
+class HttpGateway:
+    """A gateway over HTTP, which is spoken to as its provider's file says."""
 
     in_flight_max = 192
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         self._provider = load_provider(name)
-        self.knows_repeats = self._provider.submit.same_twice == "one_message"
-        self._base, user, password = _without_secret(name, url)
+        self.recognizes_keys = self._provider.submit.same_twice == "one_message"
+        self._label = next(
+            (channel.label for channel in programme().reminders.channels.values() if name in channel.gateways), "HTTP"
+        )
+        self._base, user, password = _split_secret(name, url, self._label)
         self._host = urlsplit(self._base).hostname
-        self.speaks = f"{self._provider.provider} at {self._host}{urlsplit(self._base).path}"
+        self.identity = f"{self._provider.provider} at {self._host}{urlsplit(self._base).path}"
         self._authorization = self._provider.authorization(user, password) if user or password else None
         settings = Settings.from_environment()
-        self._sender = settings.sms_from if name == "sms" else settings.sms_fallback_from
+        self._sender = settings.gateway_sender(name)
         if self._provider.needs_sender and not self._sender:
             raise PrakerjaError(
                 f"{self._provider.name} needs a sender: set PRAKERJA_{name.upper()}_FROM to your number or name there"
@@ -136,10 +145,10 @@ class SmsGateway:
         self._receipts_to = f"{settings.receipts_url}/v1/receipts/{name}" if settings.receipts_url else None
         self._session: aiohttp.ClientSession
 
-    async def __aenter__(self) -> SmsGateway:
+    async def __aenter__(self) -> HttpGateway:
         import aiohttp
 
-        # It asks no proxy of the environment, which must not hear of phones and names.
+        # A proxy of the environment would see phones and names.
         self._session = aiohttp.ClientSession(
             headers={"Authorization": self._authorization} if self._authorization else {},
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=5.0),
@@ -167,48 +176,48 @@ class SmsGateway:
             async with self._session.post(
                 f"{self._base}{path}", data=body, headers=headers, allow_redirects=False
             ) as answer:
-                pause = pause_of(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
+                pause = parse_retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
                 return self._read_answer(answer.status, pause, await _read(answer.content))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Answer("queued", failure=_kind(error), is_providers_fault=True)
-        except (aiohttp.ClientError, TimeoutError) as error:  # it broke off after something had been sent
-            return Answer("unknown", failure=_kind(error), is_providers_fault=True)
+            return Answer("queued", failure=_failure_of(error), is_providers_fault=True)
+        except (aiohttp.ClientError, TimeoutError) as error:  # the connection broke after something had been sent
+            return Answer("unknown", failure=_failure_of(error), is_providers_fault=True)
 
     def _read_answer(self, status: int, pause: float, content: bytes) -> Answer:
-        """Return what an answer says. Raises `ProviderRefusesError` where it is about us."""
+        """Return what an answer means. Raises `ProviderRefusesError` if it refuses us."""
         try:
-            body = json.loads(content) if content else {}
+            document = json.loads(content) if content else {}
         except (ValueError, RecursionError):
-            body = {}
-        told = body if isinstance(body, dict) else {}
-        code = word_of(told.get(self._provider.answers.code))  # its own words could quote the number
+            document = {}
+        fields = document if isinstance(document, dict) else {}
+        code = word_of(fields.get(self._provider.answers.code))  # a sentence may quote the number
         meaning = self._provider.meaning_of(status, code)
         if meaning.refuses_us:
-            why = f"{status} ({code})" if code else str(status)
+            reason = f"{status} ({code})" if code else str(status)
             raise ProviderRefusesError(
-                f"the SMS gateway {self._host} ({self.name}) answers {why}: check its address and token"
+                f"the {self._label} gateway {self._host} ({self.name}) answers {reason}: check its URL and token"
             )
         if meaning.state == "accepted":
-            given = told.get(self._provider.answers.id)
-            if isinstance(given, str) and re.fullmatch(r"[!-~]{1,100}", given):
-                return Answer("accepted", provider_id=given)
+            provider_id = fields.get(self._provider.answers.id)
+            if isinstance(provider_id, str) and re.fullmatch(r"[!-~]{1,100}", provider_id):
+                return Answer("accepted", provider_id=provider_id)
             return Answer("unknown", failure="answer_without_id", is_providers_fault=True)
         failure = failure_of(code) if code and meaning.state == "permanent_failure" else f"http_{status}"
-        least = 1.0 if meaning.state == "queued" else 0.0
-        return Answer(meaning.state, None, failure, meaning.is_servers, max(pause, least))
+        pause_min = 1.0 if meaning.state == "queued" else 0.0
+        return Answer(meaning.state, None, failure, meaning.is_servers, max(pause, pause_min))
 
 
 class MailServer:
-    """E-mail by SMTP, a few connections at once; each recipient's answer told apart."""
+    """A mail server over SMTP with a few connections. Each transaction has one recipient, and so one answer."""
 
     name = "email"
     in_flight_max = 8
-    knows_repeats = False
-    speaks = "smtp"
+    recognizes_keys = False
+    identity = "smtp"
 
     def __init__(self, url: str) -> None:
-        self._url = _parsed(url, ("smtp", "smtps"), "the mail server's address")
-        self._at = destinations.require_allowed(self._url, "smtp")
+        self._url = _parse_url(url, ("smtp", "smtps"), "the mail server's URL")
+        self._destination = destinations.require_allowed(self._url, "smtp")
         self._sender = Settings.from_environment().mail_from
         self._idle: list[aiosmtplib.SMTP] = []
 
@@ -226,46 +235,51 @@ class MailServer:
         import aiosmtplib
 
         try:
-            client = self._idle.pop() if self._idle else await self._connected()
+            client = self._idle.pop() if self._idle else await self._connect()
         except aiosmtplib.SMTPResponseException as error:
             kinds = (("auth", aiosmtplib.SMTPAuthenticationError), ("ehlo", aiosmtplib.SMTPHeloError),
                      ("connect", aiosmtplib.SMTPConnectResponseError))  # fmt: skip
             command = next((name for name, kind in kinds if isinstance(error, kind)), "starttls")
             what, check = ("the login", "PRAKERJA_SMTP_URL") if command == "auth" else ("us", "its address, and ours")
-            return self._refused(command, error.code, what, check)
+            return self._answer_to_refusal(command, error.code, what, check)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return Answer("queued", failure=_kind(error), is_providers_fault=True)
-        answer = await self._handed_over(client, message)
+            return Answer("queued", failure=_failure_of(error), is_providers_fault=True)
+        answer = await self._submit_over(client, message)
         if client.is_connected and answer.state != "unknown":
             self._idle.append(client)
         else:
             client.close()
         return answer
 
-    async def _handed_over(self, client: aiosmtplib.SMTP, message: Message) -> Answer:
+    async def _submit_over(self, client: aiosmtplib.SMTP, message: Message) -> Answer:
         import aiosmtplib
 
         command = "mail"
         try:
-            await client.mail(_address(self._sender))
+            await client.mail(_mailbox_of(self._sender))
             command = "rcpt"
             await client.rcpt(message.to)
             command = "data"
-            answered = await client.data(self._written(message))
-        except aiosmtplib.SMTPResponseException as refused:
-            answer = self._refused(command, refused.code, "our sender", "PRAKERJA_MAIL_FROM", client)
+            reply = await client.data(self._build_mail(message))
+        except aiosmtplib.SMTPResponseException as refusal:
+            answer = self._answer_to_refusal(command, refusal.code, "our sender", "PRAKERJA_MAIL_FROM", client)
             if client.is_connected:
-                await _forget(client)  # the transaction that was begun: else the next MAIL is out of step
+                await _reset(client)  # otherwise the next MAIL would be out of step
             return answer
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
-            state = "unknown" if command == "data" else "temporary_failure"  # the text was on its way
-            return Answer(state, failure=_kind(error), is_providers_fault=True)
-        queue_id = re.search(r"[A-Za-z0-9.-]{6,60}$", answered.message.strip())
+            state = "unknown" if command == "data" else "temporary_failure"  # DATA may have arrived
+            return Answer(state, failure=_failure_of(error), is_providers_fault=True)
+        queue_id = re.search(r"[A-Za-z0-9.-]{6,60}$", reply.message.strip())
         return Answer("accepted", provider_id=queue_id[0] if queue_id else None)
 
-    def _refused(self, command: str, code: int, what: str, check: str, client: aiosmtplib.SMTP | None = None) -> Answer:
-        """What a refusal means. Raises `ProviderRefusesError` where it is about us."""
+    def _answer_to_refusal(
+        self, command: str, code: int, what: str, check: str, client: aiosmtplib.SMTP | None = None
+    ) -> Answer:
+        """Return what a refusal means, and close a session that must end.
+
+        Raises `ProviderRefusesError` with what to check if the server refuses us.
+        """
         meaning = meaning_of(command, code)
         if meaning.must_close and client is not None:
             client.close()
@@ -273,15 +287,15 @@ class MailServer:
             raise ProviderRefusesError(f"the mail server {self._url.hostname} refuses {what} ({code}): check {check}")
         return Answer(meaning.state, failure=f"smtp_{code}", is_providers_fault=meaning.is_servers)
 
-    async def _connected(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> aiosmtplib.SMTP:
         import aiosmtplib
 
-        must_start_tls = self._at.scheme == "smtp" and self._at.needs_tls
+        must_start_tls = self._destination.scheme == "smtp" and self._destination.needs_tls
         client = aiosmtplib.SMTP(
-            hostname=self._at.host,
-            port=self._at.port,
-            use_tls=self._at.scheme == "smtps",
-            start_tls=True if must_start_tls else None,  # None: where the server offers it
+            hostname=self._destination.host,
+            port=self._destination.port,
+            use_tls=self._destination.scheme == "smtps",
+            start_tls=True if must_start_tls else None,  # None: if the server offers it
             username=unquote(self._url.username) if self._url.username else None,
             password=unquote(self._url.password) if self._url.password else None,
             timeout=TIMEOUT,
@@ -289,40 +303,40 @@ class MailServer:
         try:
             await client.connect()
         except aiosmtplib.SMTPException as error:
-            if must_start_tls and type(error) is aiosmtplib.SMTPException:  # every other failure has a type of its own
+            if must_start_tls and type(error) is aiosmtplib.SMTPException:  # a missing STARTTLS has no type of its own
                 raise ProviderRefusesError(
-                    f"the mail server {self._at.host} offers no STARTTLS, and messages go there encrypted or not at all"
+                    f"the mail server {self._destination.host} offers no STARTTLS, and messages go there only encrypted"
                 ) from None
             raise
         return client
 
-    def _written(self, message: Message) -> bytes:
+    def _build_mail(self, message: Message) -> bytes:
         from email.policy import SMTP
 
-        # In seven bits: whatever the server and those after it take. By lines of 76, encoded words have 75 at most
-        # (RFC 2047); by those of 78 Python gives some of them 77.
-        written = EmailMessage(policy=SMTP.clone(cte_type="7bit", max_line_length=76))
+        # Seven bits pass every server. With lines of 76, encoded words have at most 75 characters (RFC 2047); with 78
+        # Python writes some with 77.
+        mail = EmailMessage(policy=SMTP.clone(cte_type="7bit", max_line_length=76))
         name, address = parseaddr(self._sender)
-        written["From"] = Address(name, addr_spec=address)
-        written["To"] = message.to
-        written["Subject"] = message.subject or ""
-        written["Date"] = formatdate()
-        written["Message-ID"] = f"<{message.key}@{_address(self._sender).partition('@')[2]}>"
-        written["Auto-Submitted"] = "auto-generated"
+        mail["From"] = Address(name, addr_spec=address)
+        mail["To"] = message.to
+        mail["Subject"] = message.subject or ""
+        mail["Date"] = formatdate()
+        mail["Message-ID"] = f"<{message.key}@{address.partition('@')[2]}>"
+        mail["Auto-Submitted"] = "auto-generated"
         body = message.body
         if message.unsubscribe_url:
             body = f"{body.rstrip()}\n\n{UNSUBSCRIBE}\n{message.unsubscribe_url}\n"
-        written.set_content(body)
+        mail.set_content(body)
         if not message.unsubscribe_url:
-            return bytes(written)
-        # RFC 2369 and 8058. By hand: a header that is too long for a line is folded into words that no reader of
-        # these takes for an address.
-        listed = f"List-Unsubscribe: <{message.unsubscribe_url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"
-        return f"{listed}\r\n".encode("ascii") + bytes(written)
+            return bytes(mail)
+        # RFC 2369 and 8058. Written by hand: the library folds a long header into encoded words, in which mail
+        # programs find no URL.
+        headers = f"List-Unsubscribe: <{message.unsubscribe_url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"
+        return f"{headers}\r\n".encode("ascii") + bytes(mail)
 
 
-async def _forget(client: aiosmtplib.SMTP) -> None:
-    """Take a transaction back, or the session."""
+async def _reset(client: aiosmtplib.SMTP) -> None:
+    """Abort the transaction; close the session if that fails."""
     import aiosmtplib
 
     try:
@@ -332,23 +346,24 @@ async def _forget(client: aiosmtplib.SMTP) -> None:
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
-    """As much of an answer as any gateway says; of one that says more, nothing."""
-    found = b""
-    while len(found) <= ANSWER_MAX and (chunk := await content.read(ANSWER_MAX)):
-        found += chunk
-    return found if len(found) <= ANSWER_MAX else b""
+    """Read an answer; return nothing of one that is larger than `ANSWER_MAX`."""
+    answer = b""
+    while len(answer) <= ANSWER_MAX and (chunk := await content.read(ANSWER_MAX)):
+        answer += chunk
+    return answer if len(answer) <= ANSWER_MAX else b""
 
 
-def _kind(error: BaseException) -> str:
+def _failure_of(error: BaseException) -> str:
+    """Return an error's type as the failure of a message, e.g. `server_disconnected_error`."""
     return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(error).__name__).lower()
 
 
-def _address(sender: str) -> str:
+def _mailbox_of(sender: str) -> str:
     return parseaddr(sender)[1]
 
 
-def _parsed(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
-    """A URL in its parts. Its own error would quote it, and with it the secret."""
+def _parse_url(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
+    """Return the parts of a URL. Raises `PrakerjaError` without quoting it, since it has a secret."""
     try:
         parts = urlsplit(url)
         if parts.scheme in schemes and parts.hostname and parts.port != 0:
@@ -356,14 +371,16 @@ def _parsed(url: str, schemes: tuple[str, ...], what: str) -> SplitResult:
             return parts
     except ValueError:
         pass
-    raise PrakerjaError(f"{what} is no {' or '.join(f'{scheme}://' for scheme in schemes)} URL with a host")
+    raise PrakerjaError(f"{what} is not an {' or '.join(f'{scheme}://' for scheme in schemes)} URL with a host")
 
 
-def _without_secret(name: str, url: str) -> tuple[str, str, str]:
-    parts = _parsed(url, ("http", "https"), f"the address of the SMS gateway {name}")
-    at = destinations.require_allowed(parts, name)
+def _split_secret(name: str, url: str, label: str) -> tuple[str, str, str]:
+    """Return a gateway's URL without its login, and the user and the password."""
+    parts = _parse_url(url, ("http", "https"), f"the URL of the {label} gateway {name}")
+    destination = destinations.require_allowed(parts, name)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not re.fullmatch(r"[!-~]*", user + password):
-        raise PrakerjaError(f"the token of the SMS gateway {name} has characters that no header can carry")
-    # Of what was checked: no other parser of the URL may read another host in it.
-    return f"{at.scheme}://{destinations.place(at.host, at.port)}{parts.path.rstrip('/')}/", user, password
+        raise PrakerjaError(f"the token of the {label} gateway {name} has characters that a header cannot carry")
+    # Built from the destination that was checked: another parser may read another host in the URL.
+    place = destinations.place(destination.host, destination.port)
+    return f"{destination.scheme}://{place}{parts.path.rstrip('/')}/", user, password

@@ -1,7 +1,7 @@
-"""What an SMS gateway's answer means, by its HTTP status: one table.
+"""The table of HTTP gateways' answers: what each status means.
 
-Source: RFC 9110 (section 15), RFC 6585 (429), RFC 8470 (425). A provider's file may say otherwise of its own statuses
-and codes (`include/sms_providers`). A gateway's own words are not read: they could quote the number.
+Sources: RFC 9110 (section 15), RFC 6585 (429), RFC 8470 (425). A provider's file (`include/sms_providers`) overrides
+single statuses and codes. The text of an answer is not read, because it may quote the number.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ MEANINGS = {
     "refuses_us": Meaning("queued", is_servers=True, refuses_us=True),
 }
 
-#: By status; `2` to `5` stand for every other status of that class.
+#: By status; `2` to `5` match every other status of their class.
 ANSWERS = {
-    "2": "accepted",  # where the answer has an id of the message; else unknown
-    "3": "refuses_us",  # it has moved: to follow would take numbers to where nobody has allowed them to go
-    "400": "permanent_failure",  # this message is not taken, whoever asks
-    "408": "temporary_failure",  # it has not waited for the request to end
+    "2": "accepted",  # if the answer has the message's id; otherwise unknown
+    "3": "refuses_us",  # a redirect is not followed: it may lead to a host that nobody has allowed
+    "400": "permanent_failure",  # this message is refused from any sender
+    "408": "temporary_failure",  # the gateway did not wait for the end of the request
     "422": "permanent_failure",
     "425": "temporary_failure",
-    "429": "queued",  # nobody's fault: a pace to keep
-    "4": "refuses_us",  # the address or the token is wrong, or our form
+    "429": "queued",  # too fast: neither the message nor the gateway is at fault
+    "4": "refuses_us",  # our URL, token or format is wrong
     "503": "temporary_failure",  # "currently unable to handle the request"
-    "5": "unknown",  # it broke down, perhaps after it had taken the message
+    "5": "unknown",  # the gateway failed, perhaps after it had taken the message
 }
 
 
-def meaning_of(status: int, *, otherwise: str | None = None) -> Meaning:
-    """Return what an answer means; `otherwise` is what a provider's file says of it."""
-    word = otherwise or ANSWERS.get(str(status)) or ANSWERS.get(str(status)[:1], "unknown")
+def meaning_of(status: int, *, override: str | None = None) -> Meaning:
+    """Return what an answer means. `override` is the provider's own word for it, or None."""
+    word = override or ANSWERS.get(str(status)) or ANSWERS.get(str(status)[:1], "unknown")
     return MEANINGS[word]

@@ -1,4 +1,4 @@
-"""The outbox: what is to be sent is written first, unique in the database, and moves by its statements alone."""
+"""The outbox: a message is written before it is sent, unique in the database, and only its statements change it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prakerja.settings import WIB, Settings
 
 @dataclass(frozen=True)
 class Run:
-    """A reminder run: one cohort, one date, and what it was begun with."""
+    """A reminder run: a cohort, a date, and the audience and the texts that it began with."""
 
     cohort: Cohort
     remind_on: date
@@ -32,23 +32,23 @@ class Run:
 
     @property
     def name(self) -> str:
-        """For people: `gelombang-13 H-7`."""
+        """The name for people, e.g. `gelombang-13 H-7`."""
         return f"gelombang-{self.cohort.number} H-{self.days_left}"
 
     @property
     def days_left(self) -> int:
-        """From the reminder date to the deadline."""
+        """The days from the reminder date to the deadline."""
         return (self.cohort.deadline_on - self.remind_on).days
 
     @property
     def key(self) -> dict[str, Any]:
-        """What its statements take."""
+        """The parameters by which statements find the run."""
         return {"cohort": self.cohort.number, "remind_on": self.remind_on}
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A message that was due. Only one that is `sending` is to be submitted."""
+    """A message that was due. It is to be submitted only if its state is `sending`."""
 
     reminder_id: int
     state: str
@@ -65,24 +65,24 @@ class Claimed:
 
     @property
     def key(self) -> str:
-        """The same for the same submission: of a message that failed at the provider the next has another."""
+        """The key of the submission. After a failure at the provider, the next submission has another key."""
         return f"{self.idempotency_key}.{self.round}"
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What a submission came to. `segments` of what the provider took, or may have taken; an e-mail is one."""
+    """The answer to a submission. `segments` counts what the provider took or may have taken; an e-mail counts one."""
 
     message: Claimed
     answer: Answer
     segments: int | None
 
 
-def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
-    """Queue everybody whom the run is for, once: who is meant is settled when it begins.
+def begin_run(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
+    """Begin a run unless it has begun: its recipients are chosen and their messages queued once.
 
-    Return the run, or None if it never began: its date has passed, or its cohort has no roster. Raises `PrakerjaError`
-    where its texts changed.
+    Return the run, or None if it never began because its date has passed or its cohort has no roster. Raises
+    `PrakerjaError` before the date, and if the deadline or the texts have changed since it began.
     """
     rules = programme().reminders
     today = at.astimezone(WIB).date()
@@ -116,44 +116,44 @@ def begin(cohort: Cohort, remind_on: date, at: datetime) -> Run | None:
                     remind_on=remind_on,
                     at=at,
                 )
-        found = warehouse.rows(connection, "reminders/find_run", cohort=cohort.number, remind_on=remind_on)
-    if not found:
+        runs = warehouse.rows(connection, "reminders/find_run", cohort=cohort.number, remind_on=remind_on)
+    if not runs:
         return None
-    begun = found[0]
+    begun = runs[0]
     if begun["deadline_on"] != cohort.deadline_on:
         raise PrakerjaError(
             f"gelombang-{cohort.number} on {remind_on}: its deadline moved to {cohort.deadline_on} since it began; "
             "its texts name the old one, and nothing more is sent"
         )
     texts = Texts(begun["texts"])
-    if begun["texts_sha256"] not in ("", texts.sha256):  # of runs from before versions nothing is known
+    if begun["texts_sha256"] not in ("", texts.sha256):  # runs of before versions recorded no digest
         raise PrakerjaError(
             f"the texts {texts.version} were changed since gelombang-{cohort.number} on {remind_on} began: "
-            "put them back, and write the new ones into a version of their own"
+            "restore them, and write the new ones into a version of their own"
         )
     return Run(cohort, remind_on, begun["audience"], texts)
 
 
 def recover_orphans(run: Run, at: datetime) -> None:
-    """Before anything leaves: what a dead sender left is unknown, and what is too late closed."""
+    """Mark messages whose sender died as unknown, and close those that are too late."""
     with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/mark_orphans", **run.key, at=at)
         warehouse.execute(connection, "reminders/close_overdue", **run.key, at=at)
 
 
 def escalate(run: Run, at: datetime) -> None:
-    """Queue an e-mail for whoever an SMS cannot reach, while there is time."""
+    """Queue a message on the next channel for each recipient whom a channel cannot reach."""
     with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/queue_escalations", **run.key, at=at)
 
 
 def settle(settled: Sequence[Settled], at: datetime) -> None:
-    """Write down what submissions came to."""
+    """Record the answers to submissions."""
     with warehouse.transaction("remind") as connection:
         _settle(connection, settled, at)
 
 
-def exchange(
+def settle_and_claim(
     run: Run,
     channel: str,
     settled: Sequence[Settled],
@@ -162,16 +162,16 @@ def exchange(
     provider: str,
     after: int,
     batch: int,
-    asks_again: Mapping[str, str],
+    repeatable_since: Mapping[str, str],
 ) -> tuple[list[Claimed], float]:
-    """Write down what submissions came to, and claim the next messages that are due, after the one of this id.
+    """Record the answers to submissions, and claim the next due messages after the id `after`.
 
-    `asks_again` has, of each provider that knows a key again, the instant since which it is the one that it is. Return
-    the messages, and the seconds after which the provider is free for more, by its pace and for all senders.
+    `repeatable_since` has the gateways that recognize a repeated key, each with the instant since which it is the same
+    provider. Return the messages, and the seconds until the provider is free for more at the pace of all senders.
     """
     rules = programme().reminders
     window = window_of(run.cohort)
-    if settled:  # by itself: what is known of these does not depend on the next
+    if settled:  # in a transaction of its own, so that a failure to claim loses no answer
         settle(settled, at)
     with warehouse.transaction("remind") as connection:
         rows = warehouse.rows(
@@ -183,7 +183,7 @@ def exchange(
             after=after,
             batch=batch,
             at=at,
-            asks_again=json.dumps(dict(asks_again)),
+            repeatable_since=json.dumps(dict(repeatable_since)),
             as_of=at.astimezone(WIB).date(),
             audience=run.audience,
             opens=rules.leave_from_hour,
@@ -194,26 +194,26 @@ def exchange(
         )
         contacts = Contacts.configured() if rows else None
         claimed = [Claimed(**contacts.opened(row, channel)) for row in rows] if contacts else []
-        seconds = sum(each.state == "sending" for each in claimed) / rules.per_second(channel)
+        seconds = sum(message.state == "sending" for message in claimed) / rules.channels[channel].per_second
         return claimed, _reserve(connection, provider, seconds) if seconds else 0.0
 
 
-def note_gateway(provider: str, speaks: str, at: datetime) -> str:
-    """Write down what a gateway's address speaks; return since when, as PostgreSQL writes an instant."""
+def record_gateway(provider: str, identity: str, at: datetime) -> str:
+    """Record which provider a gateway leads to; return since when, as PostgreSQL writes an instant."""
     with warehouse.transaction("remind") as connection:
-        found = warehouse.execute(connection, "reminders/note_gateway", provider=provider, speaks=speaks, at=at)
-        since: datetime | None = found.scalar_one()
+        recorded = warehouse.execute(connection, "reminders/note_gateway", provider=provider, speaks=identity, at=at)
+        since: datetime | None = recorded.scalar_one()
     return since.isoformat() if since else "-infinity"
 
 
-def free_after(provider: str) -> float:
-    """The seconds until a provider is free, by what all senders have claimed for it, and by what it asked for."""
+def seconds_until_free(provider: str) -> float:
+    """Return the seconds until a provider is free: after what all senders claimed for it, and its own pauses."""
     with warehouse.transaction("remind") as connection:
         return _reserve(connection, provider, 0.0)
 
 
-def pause(provider: str, seconds: float) -> None:
-    """Give a provider the rest that it asks for, from all senders."""
+def pause_provider(provider: str, seconds: float) -> None:
+    """Stop all senders from submitting to a provider for the seconds that it asks for."""
     with warehouse.transaction("remind") as connection:
         warehouse.execute(
             connection, "reminders/pause_provider", provider=provider, now=datetime.now(UTC), seconds=seconds
@@ -221,9 +221,9 @@ def pause(provider: str, seconds: float) -> None:
 
 
 def _reserve(connection: warehouse.Connection, provider: str, seconds: float) -> float:
-    now = datetime.now(UTC)  # the provider's own time, whatever day is being replayed
-    free = warehouse.execute(connection, "reminders/reserve_pace", provider=provider, now=now, seconds=seconds)
-    return max(float(free.scalar_one()), 0.0)
+    now = datetime.now(UTC)  # real time, also in a replay: the provider keeps no other
+    free_after = warehouse.execute(connection, "reminders/reserve_pace", provider=provider, now=now, seconds=seconds)
+    return max(float(free_after.scalar_one()), 0.0)
 
 
 def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: datetime) -> None:
@@ -245,13 +245,18 @@ def _settle(connection: warehouse.Connection, settled: Sequence[Settled], at: da
 
 
 def renew_attempts(run: Run, at: datetime) -> None:
-    """What failed for now may be tried again, from the start."""
+    """Let messages that failed temporarily, or at an address that was corrected since, be sent again."""
     with warehouse.transaction("remind") as connection:
         warehouse.execute(connection, "reminders/renew_attempts", **run.key, at=at)
 
 
-def waiting(run: Run, at: datetime, channels: Sequence[str], asks_again: Mapping[str, str]) -> dict[str, int]:
-    """How many messages move by themselves, by what they wait for, where these channels have a provider."""
+def count_waiting(
+    run: Run, at: datetime, channels: Sequence[str], repeatable_since: Mapping[str, str]
+) -> dict[str, int]:
+    """Count the messages that will change without an operator, by what they wait for.
+
+    `channels` are those that have a provider; messages of other channels do not move.
+    """
     receipts = Settings.from_environment().receipts_url is not None
     rules = programme().reminders
     with warehouse.transaction("remind") as connection:
@@ -262,15 +267,19 @@ def waiting(run: Run, at: datetime, channels: Sequence[str], asks_again: Mapping
                 **run.key,
                 at=at,
                 attempts_max=rules.attempts_max,
+                receipt_channels=rules.list_channels("http"),
                 receipts_since=at - timedelta(minutes=rules.receipts_within_minutes if receipts else 0),
                 channels=list(channels),
-                asks_again=json.dumps(dict(asks_again)),
+                repeatable_since=json.dumps(dict(repeatable_since)),
             )[0]
         )
 
 
-def close(at: datetime) -> tuple[int, int]:
-    """Close what is too late, forget addresses that are too old; gives how many of each. For every run, daily."""
+def close_overdue_and_forget(at: datetime) -> tuple[int, int]:
+    """Close the messages of every run that are too late, and forget addresses after the retention period.
+
+    Return how many messages were closed, and of how many the address was forgotten.
+    """
     keep = timedelta(days=programme().reminders.keep_addresses_days)
     with warehouse.transaction("remind") as connection:
         closed = warehouse.execute(connection, "reminders/close_overdue", cohort=None, remind_on=None, at=at).rowcount

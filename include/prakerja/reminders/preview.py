@@ -1,4 +1,4 @@
-"""A look at a reminder before it is sent: whom it would reach, what they would read, what it would cost."""
+"""The preview of a reminder: whom it would reach, what they would read, and what it would cost."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.reminders.texts import Texts, template_for
 
-SOMEBODY = "Siti Aminah"
+EXAMPLE_NAME = "Siti Aminah"
 
 
 @dataclass(frozen=True)
-class Row:
-    """People who would read the same; `refused` says why some would read nothing."""
+class PreviewRow:
+    """Recipients of the same text. `refused` says why they would get none, or is None."""
 
     channel: str
     template: str
@@ -31,30 +31,33 @@ class Row:
 
 @dataclass(frozen=True)
 class Preview:
-    """The rows, and each text once, as it would be read by somebody."""
+    """The rows of a preview, and each text once, with an example's name."""
 
     texts: str
-    rows: list[Row]
+    rows: list[PreviewRow]
     texts_shown: dict[str, str]
 
     @property
     def people(self) -> int:
-        """Everybody who is meant."""
+        """How many recipients the reminder is for."""
         return sum(row.people for row in self.rows)
 
     @property
     def messages(self) -> int:
-        """What would be sent."""
+        """How many messages would be sent."""
         return sum(row.people for row in self.rows if row.refused is None)
 
     @property
     def cost_idr(self) -> int:
-        """By the prices in `program.yaml`."""
+        """The cost at the prices of `program.yaml`."""
         return sum(row.cost_idr for row in self.rows)
 
 
 def preview(cohort: Cohort, remind_on: date, as_of: date) -> Preview:
-    """By what is known on a day. Raises `PrakerjaError` for a date that is none of the cohort's reminder dates."""
+    """Preview a reminder by what is known on a day.
+
+    Raises `PrakerjaError` if the date is not one of the cohort's reminder dates.
+    """
     dates = {event.on: event.kind for event in cohort.events() if event.kind != "deadline"}
     if remind_on not in dates:
         known = ", ".join(f"{kind} on {on}" for on, kind in dates.items())
@@ -64,7 +67,7 @@ def preview(cohort: Cohort, remind_on: date, as_of: date) -> Preview:
     days_left = (cohort.deadline_on - remind_on).days
     with warehouse.transaction("remind") as connection:
         evidence.refresh(connection, window_of(cohort), as_of, is_decided=False)
-        found = warehouse.rows(
+        targets = warehouse.rows(
             connection,
             "reminders/count_targets",
             cohort=cohort.number,
@@ -72,17 +75,15 @@ def preview(cohort: Cohort, remind_on: date, as_of: date) -> Preview:
             as_of=as_of,
             audience=cohort.reminded_audience,
         )
-    rows, shown = [], {}
-    for each in found:
+    rows, texts_shown = [], {}
+    for target in targets:
         cost, segments = 0, None
-        if each["refused"] is None:
-            render = texts.sms if each["channel"] == "sms" else texts.email
-            template = template_for(each["template"], days_left)
-            text = render(template, each["lacks"], SOMEBODY, cohort.deadline_on)
+        if target["refused"] is None:
+            template = template_for(target["template"], days_left)
+            text = texts.render(target["channel"], template, target["lacks"], EXAMPLE_NAME, cohort.deadline_on)
             segments = text.segments
-            price = segments * rules.sms.segment_idr if segments else rules.email.message_idr
-            cost = each["people"] * price
-            title = f"{each['channel']}, {each['template'].replace('_', ' ')}, lacks {each['lacks']}"
-            shown[title] = text.body if text.subject is None else f"{text.subject}\n\n{text.body}"
-        rows.append(Row(**each, segments=segments, cost_idr=cost))
-    return Preview(texts.version, rows, shown)
+            cost = target["people"] * (segments or 1) * rules.channels[target["channel"]].price_idr
+            title = f"{target['channel']}, {target['template'].replace('_', ' ')}, lacks {target['lacks']}"
+            texts_shown[title] = text.body if text.subject is None else f"{text.subject}\n\n{text.body}"
+        rows.append(PreviewRow(**target, segments=segments, cost_idr=cost))
+    return Preview(texts.version, rows, texts_shown)

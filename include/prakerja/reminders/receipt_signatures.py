@@ -1,4 +1,4 @@
-"""Who sent a receipt: a signature over what was posted, as the provider's file describes it."""
+"""Verification of receipts' signatures, as the provider's file describes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Posted:
-    """What was posted: the address as its sender knows it, the headers (names in lower case) and the body."""
+    """A request: the URL as its sender knows it, the headers (names in lower case) and the body."""
 
     url: str
     headers: Mapping[str, str]
@@ -24,7 +24,7 @@ class Posted:
 
 
 def is_signed(posted: Posted, signature: Signature, secret: bytes, now: datetime) -> bool:
-    """Whether it was signed with this secret, and not too long ago where the provider says when."""
+    """Return whether a request is signed with a secret and, if the provider sends a timestamp, recent enough."""
     if signature.form == "standard_webhooks":
         from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -33,7 +33,7 @@ def is_signed(posted: Posted, signature: Signature, secret: bytes, now: datetime
         except (WebhookVerificationError, ValueError):
             return False
         return True
-    given = posted.headers.get(signature.header, "").encode()
+    sent = posted.headers.get(signature.header, "").encode()
     if signature.timestamp is not None:
         signed_at = posted.headers.get(signature.timestamp, "")
         if not (signed_at.isascii() and signed_at.isdigit() and len(signed_at) < 15):
@@ -41,13 +41,13 @@ def is_signed(posted: Posted, signature: Signature, secret: bytes, now: datetime
         if abs(now.timestamp() - int(signed_at)) > signature.within_seconds:
             return False
     return any(
-        hmac.compare_digest(b64encode(hmac.digest(secret, signed, signature.hash)), given)
+        hmac.compare_digest(b64encode(hmac.digest(secret, signed, signature.hash)), sent)
         for signed in _signed_texts(posted, signature)
     )
 
 
 def _signed_texts(posted: Posted, signature: Signature) -> Iterator[bytes]:
-    """Yield what may have been signed: the address may or may not have had its port."""
+    """Yield the texts that may have been signed: providers sign the URL with or without its port."""
     for url in _spellings(posted.url) if "url" in signature.signs else [posted.url]:
         parts = [_part(part, posted, url) for part in signature.signs]
         yield signature.between.encode().join(parts)
@@ -59,14 +59,14 @@ def _part(part: str, posted: Posted, url: str) -> bytes:
     if part == "url":
         return url.encode()
     if part == "form":
-        # Each field's name and value, sorted, one that is repeated once. An empty value is signed, too.
+        # Each field's name and value, sorted and without repetitions. Empty values are signed as well.
         fields = parse_qsl(posted.body.decode("utf-8", "replace"), keep_blank_values=True)
         return "".join(name + value for name, value in sorted(set(fields))).encode()
     return posted.headers.get(part.removeprefix("header "), "").encode()
 
 
 def _spellings(url: str) -> list[str]:
-    """Return an address with the port that its scheme has anyway, and without one."""
+    """Return a URL with its port written out, and without a port."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     port = parts.port or PORTS[parts.scheme]

@@ -1,8 +1,9 @@
-"""What comes back: providers' receipts, signed, and recipients who want no more e-mail.
+"""The service that takes providers' signed receipts, and recipients' requests for no more e-mail.
 
-`POST /v1/receipts/{provider}` takes receipts as the provider's file describes them (`include/sms_providers`), signed
-with the provider's own secret, about the messages that were given to that provider. Twice is once, in any order. Each
-entry is judged by itself: one that is odd is counted and told, and refuses no other, or all would come again for ever.
+`POST /v1/receipts/{provider}` takes receipts in the form of the provider's file (`include/sms_providers`), signed with
+the provider's own secret, about messages that were submitted to that provider. Receipts may be repeated and come in any
+order. Each entry is read by itself: an odd one is counted and logged, and the others count, since a provider repeats a
+request that is refused for ever.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ from prakerja.reminders.sms_providers import (
     load_receipt_secrets,
     word_of,
 )
-from prakerja.settings import GATEWAYS, WIB, Settings
+from prakerja.settings import WIB, Settings
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000  # bytes
-TOLD_MAX = 10
-WORDS_MAX = 100  # that are kept of the odd receipts of one posting
+LOGGED_MAX = 10  # kinds of odd receipts in a log line
+WORDS_MAX = 100  # words that are stored of one request's odd receipts
 REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>\d{1,4})")
 
 
 class Receipt(NamedTuple):
-    """What became of one submission: `delivered`, `temporary_failure` or `permanent_failure`, and of a failure why.
+    """The status of one submission, and the code of a failure.
 
-    A temporary failure says that the provider has given up for now.
+    A `temporary_failure` means that the provider has given up: another submission may succeed.
     """
 
     reference: str
@@ -56,18 +57,18 @@ class Receipt(NamedTuple):
 
 
 class Odd(NamedTuple):
-    """Why a receipt, or a part of one, could not be judged, and the word that stands there, where it may be kept.
+    """Why a receipt is odd, and its unknown word if that may be stored.
 
-    `what` is `entry` (it is no receipt), `reference` (of no message in our form), `status` or `code` (the provider's
-    file does not have it; an odd code leaves the status, which counts).
+    `what` is `entry` (not a receipt), `reference` (not in our form), `status` or `code` (not in the provider's file).
+    The status of a receipt with an odd code counts.
     """
 
     what: str
     word: str
 
 
-class Taken(BaseModel):
-    """How many messages the receipts moved, how many they did not (seen before, or not ours), how many were odd."""
+class ReceiptCounts(BaseModel):
+    """Receipts by their effect: those that moved a message, those that did not (repeated or not ours), odd ones."""
 
     moved: int
     unmoved: int
@@ -89,7 +90,7 @@ def application() -> FastAPI:
         raise HTTPException(410, "post to /v1/receipts/{provider}, signed with the secret of that provider")
 
     @app.post("/v1/receipts/{provider}")
-    async def take_receipts(provider: str, request: Request) -> Taken:
+    async def take_receipts(provider: str, request: Request) -> ReceiptCounts:
         from anyio.to_thread import run_sync
 
         if provider not in secrets:
@@ -101,21 +102,21 @@ def application() -> FastAPI:
                 if len(body) > BODY_MAX:
                     raise HTTPException(413, f"at most {BODY_MAX} bytes")
         except ClientDisconnect:
-            raise HTTPException(400, "the body has not come") from None
-        speaks = providers[provider]
+            raise HTTPException(400, "the body is incomplete") from None
+        described = providers[provider]
         posted = Posted(_public_url(request), request.headers, body)
-        if not is_signed(posted, speaks.receipts.signature, secrets[provider], datetime.now(UTC)):
-            raise HTTPException(401, "not signed with the key that we agreed on, or too long ago")
+        if not is_signed(posted, described.receipts.signature, secrets[provider], datetime.now(UTC)):
+            raise HTTPException(401, "not signed with the agreed key, or signed too long ago")
         try:
-            entries = read_entries(speaks, body)
+            entries = parse_entries(described, body)
         except (ValueError, RecursionError):
-            raise HTTPException(422, f"no receipts as {speaks.provider} sends them") from None
-        receipts, odd = judge(speaks, entries, request.query_params)
-        return await run_sync(take_in, provider, receipts, odd)
+            raise HTTPException(422, f"not receipts of {described.provider}") from None
+        receipts, odd = read_receipts(described, entries, request.query_params)
+        return await run_sync(record_receipts, provider, receipts, odd)
 
     @app.get("/v1/unsubscribe/{key}")
-    def ask(key: Annotated[UUID, Path()]) -> HTMLResponse:  # noqa: ARG001 - it must be one
-        # Asking changes nothing: mail scanners open every link.
+    def ask(key: Annotated[UUID, Path()]) -> HTMLResponse:  # noqa: ARG001 - the route checks it
+        # A GET changes nothing, because mail scanners open every link.
         button = "<button>Berhenti berlangganan</button>"
         return HTMLResponse(_page("Tidak ingin menerima pengingat lewat e-mail?", button))
 
@@ -134,15 +135,15 @@ def application() -> FastAPI:
 
 
 def require_address() -> None:
-    """Raise `PrakerjaError` where a provider signs the address that it posts to, and nobody has said what it is."""
-    for name in GATEWAYS:
+    """Raise `PrakerjaError` if a provider signs the URL that it posts to, and `PRAKERJA_RECEIPTS_URL` is not set."""
+    for name in programme().reminders.list_gateways("http"):
         provider = load_provider(name)
         if "url" in provider.receipts.signature.signs and not Settings.from_environment().receipts_url:
-            raise PrakerjaError(f"{provider.name} ({name}) signs our address: set PRAKERJA_RECEIPTS_URL to it")
+            raise PrakerjaError(f"{provider.name} ({name}) signs our URL: set PRAKERJA_RECEIPTS_URL to it")
 
 
-def read_entries(provider: SmsProvider, body: bytes) -> list[Any]:
-    """Return the entries of what a provider has posted. Raises `ValueError`, `RecursionError` where it is no such."""
+def parse_entries(provider: SmsProvider, body: bytes) -> list[Any]:
+    """Return the entries of a provider's request. Raises `ValueError` or `RecursionError` if the body has none."""
     if provider.receipts.body == "form":
         return [dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True))]
     document = json.loads(body)
@@ -154,10 +155,10 @@ def read_entries(provider: SmsProvider, body: bytes) -> list[Any]:
     return entries
 
 
-def judge(
+def read_receipts(
     provider: SmsProvider, entries: Iterable[Any], query: Mapping[str, str]
 ) -> tuple[list[Receipt], Counter[Odd]]:
-    """Return what the entries say, and what is odd about them. `query` is of the address that was posted to."""
+    """Return the receipts in a request's entries, and the odd ones counted. `query` is the query of the URL."""
     form = provider.receipts
     receipts: list[Receipt] = []
     odd: Counter[Odd] = Counter()
@@ -166,98 +167,98 @@ def judge(
             odd[Odd("entry", "")] += 1
             continue
         reference = (query if form.reference.where == "query" else entry).get(form.reference.name)
-        given, given_code = entry.get(form.status), entry.get(form.code)
-        code = word_of(given_code)
-        status = form.statuses.get(given) if isinstance(given, str) else None
+        their_status, their_code = entry.get(form.status), entry.get(form.code)
+        code = word_of(their_code)
+        status = form.statuses.get(their_status) if isinstance(their_status, str) else None
         if status is None:
-            odd[Odd("status", word_of(given) or "")] += 1
+            odd[Odd("status", word_of(their_status) or "")] += 1
         elif not isinstance(reference, str) or not REFERENCE.fullmatch(reference):
             odd[Odd("reference", "")] += 1
         elif status in ("accepted", "delivered"):
             receipts.append(Receipt(reference, status))
         else:
-            decides = form.codes.get(code or "")
-            if (form.codes and code and decides is None) or (code is None and given_code not in (None, "")):
+            override = form.codes.get(code or "")
+            if (form.codes and code and override is None) or (code is None and their_code not in (None, "")):
                 odd[Odd("code", code or "")] += 1
-            failed = status if decides in (None, "by_status") else str(decides)
-            receipts.append(Receipt(reference, failed, failure_of(code) if code else None))
+            state = status if override in (None, "by_status") else str(override)
+            receipts.append(Receipt(reference, state, failure_of(code) if code else None))
     return receipts, odd
 
 
-def take_in(provider: str, receipts: list[Receipt], odd: Counter[Odd]) -> Taken:
-    """Apply a provider's receipts, and count the odd ones."""
-    taken = apply(provider, receipts)
+def record_receipts(provider: str, receipts: list[Receipt], odd: Counter[Odd]) -> ReceiptCounts:
+    """Apply a provider's receipts; record and log the odd ones."""
+    counts = apply_receipts(provider, receipts)
     if odd:
-        count_odd(provider, odd, datetime.now(UTC))
-        told = ", ".join(f"{count} of {each.what} {each.word}".rstrip() for each, count in odd.most_common(TOLD_MAX))
-        more = f", and {len(odd) - TOLD_MAX:,} other words" if len(odd) > TOLD_MAX else ""
-        log.warning("the provider %s has sent odd receipts: %s%s", provider, told, more)
-    # An odd code is of a receipt that counts.
-    aside = sum(count for each, count in odd.items() if each.what != "code")
-    return Taken(moved=taken.moved, unmoved=taken.unmoved, odd=aside)
+        record_odd_receipts(provider, odd, datetime.now(UTC))
+        kinds = [f"{count} of {kind.what} {kind.word}".rstrip() for kind, count in odd.most_common(LOGGED_MAX)]
+        more = f", and {len(odd) - LOGGED_MAX:,} other words" if len(odd) > LOGGED_MAX else ""
+        log.warning("the provider %s has sent odd receipts: %s%s", provider, ", ".join(kinds), more)
+    # A receipt with an odd code counts by its status.
+    ignored = sum(count for kind, count in odd.items() if kind.what != "code")
+    return ReceiptCounts(moved=counts.moved, unmoved=counts.unmoved, odd=ignored)
 
 
-def count_odd(provider: str, odd: Counter[Odd], at: datetime) -> None:
-    """Write down how many receipts were odd, in which way; never what else they said."""
-    told: Counter[Odd] = Counter()
-    for number, (each, count) in enumerate(odd.most_common()):
-        told[each if number < WORDS_MAX else Odd(each.what, "")] += count
+def record_odd_receipts(provider: str, odd: Counter[Odd], at: datetime) -> None:
+    """Record how many receipts were odd and why; nothing else of them is stored."""
+    counted: Counter[Odd] = Counter()
+    for number, (kind, count) in enumerate(odd.most_common()):
+        counted[kind if number < WORDS_MAX else Odd(kind.what, "")] += count
     with warehouse.transaction("receive") as connection:
         warehouse.execute(
             connection,
             "reminders/count_odd_receipts",
             provider=provider,
-            whats=[each.what for each in told],
-            words=[each.word for each in told],
-            counts=list(told.values()),
+            whats=[kind.what for kind in counted],
+            words=[kind.word for kind in counted],
+            counts=list(counted.values()),
             at=at,
         )
 
 
-def list_odd(since: datetime) -> list[dict[str, Any]]:
-    """Return the odd receipts since then: `provider`, `what`, `word`, `receipts`, and the `file` that should have it.
+def list_odd_receipts(since: datetime) -> list[dict[str, Any]]:
+    """Return the odd receipts since an instant: `provider`, `what`, `word`, `receipts`, and the `file` to extend.
 
-    What that file has by now is left out.
+    A word that has been added to the file since is left out.
     """
     with warehouse.transaction("show") as connection:
         rows = [dict(row) for row in warehouse.rows(connection, "reminders/list_odd_receipts", since=since)]
-    found = []
+    unknown = []
     for row in rows:
-        speaks = load_provider(row["provider"])
-        known: dict[str, set[str]] = {"status": {*speaks.receipts.statuses}, "code": {*speaks.receipts.codes}}
+        described = load_provider(row["provider"])
+        known: dict[str, set[str]] = {"status": {*described.receipts.statuses}, "code": {*described.receipts.codes}}
         if row["word"] not in known.get(row["what"], ()):
-            found.append(row | {"file": f"include/sms_providers/{speaks.provider}.yaml"})
-    return found
+            unknown.append(row | {"file": f"include/sms_providers/{described.provider}.yaml"})
+    return unknown
 
 
-def apply(provider: str, receipts: list[Receipt]) -> Taken:
-    """Write down what a provider's receipts say about the messages that were given to it."""
+def apply_receipts(provider: str, receipts: list[Receipt]) -> ReceiptCounts:
+    """Apply a provider's receipts to the messages that were submitted to it."""
     at = datetime.now(UTC)
-    # `accepted` says what the answer to the submission said; where that was lost, it is not told from a later failure.
-    found = [
-        (named, receipt) for receipt in receipts
-        if receipt.status != "accepted" and (named := REFERENCE.fullmatch(receipt.reference))
+    # `accepted` repeats the answer to the submission. If that was lost, it may come after the receipt of a failure.
+    final = [
+        (reference, receipt) for receipt in receipts
+        if receipt.status != "accepted" and (reference := REFERENCE.fullmatch(receipt.reference))
     ]  # fmt: skip
     moved = 0
-    if found:
+    if final:
         acting.set(f"receipts of the provider {provider}")
         with warehouse.transaction("receive") as connection:
             moved = warehouse.execute(
                 connection,
                 "reminders/apply_receipts",
                 provider=provider,
-                keys=[named["key"] for named, _ in found],
-                rounds=[int(named["round"]) for named, _ in found],
-                states=[receipt.status for _, receipt in found],
-                failures=[None if receipt.status == "delivered" else receipt.code for _, receipt in found],
+                keys=[reference["key"] for reference, _ in final],
+                rounds=[int(reference["round"]) for reference, _ in final],
+                states=[receipt.status for _, receipt in final],
+                failures=[None if receipt.status == "delivered" else receipt.code for _, receipt in final],
                 at=at,
                 wait=programme().reminders.try_again_after_seconds,
             ).rowcount
-    return Taken(moved=moved, unmoved=len(receipts) - moved, odd=0)
+    return ReceiptCounts(moved=moved, unmoved=len(receipts) - moved, odd=0)
 
 
 def opt_out_by_key(key: UUID, at: datetime) -> bool:
-    """Send no more e-mail to whoever the e-mail with this key was for; return whether the key is (still) known."""
+    """Record the opt-out of the recipient of an e-mail, by the key in its link; return whether the key is known."""
     acting.set("the link in an e-mail")
     with warehouse.transaction("receive") as connection:
         recipient = warehouse.execute(connection, "reminders/recipient_of_key", key=key).scalar()
@@ -275,15 +276,15 @@ def opt_out_by_key(key: UUID, at: datetime) -> bool:
 
 
 def _public_url(request: Request) -> str:
-    """Return the address that was posted to, as its sender knows it: a proxy may stand between."""
+    """Return the URL that was posted to as its sender knows it, in front of any proxy."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     address = Settings.from_environment().receipts_url
     return f"{address}{path}" if address else str(request.url)
 
 
-def _page(said: str, asked: str) -> str:
+def _page(text: str, form: str) -> str:
     return (
         '<!doctype html><html lang="id"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>Kartu Prakerja</title><body style='font: 1.1rem sans-serif; max-width: 34rem; margin: 3rem auto'>"
-        f"<h1>Kartu Prakerja</h1><p>{said}</p><form method='post'>{asked}</form></body></html>"
+        f"<h1>Kartu Prakerja</h1><p>{text}</p><form method='post'>{form}</form></body></html>"
     )

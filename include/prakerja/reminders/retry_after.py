@@ -1,4 +1,4 @@
-"""`Retry-After`, as RFC 9110 (10.2.3) has it: seconds, or a date."""
+"""`Retry-After` headers: seconds or a date (RFC 9110, 10.2.3)."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-MOST = 300.0  # seconds: who asks for more is asked again sooner, since the deadline does not wait
+PAUSE_MAX = 300.0  # seconds: the deadline does not wait for a server that asks for more
 
 
-def pause_of(asked: str, dated: str = "") -> float:
-    """Return for how many seconds a server asks to be left alone; 0 for what is past, or says nothing.
+def parse_retry_after(value: str, date: str = "") -> float:
+    """Return the seconds that a server asks to wait, at most `PAUSE_MAX`; 0 for a past or unreadable value.
 
-    `dated` is the answer's own `Date`: by the server's clock a date tells how long, whatever ours says.
+    `date` is the answer's `Date` header. The wait is measured by the server's clock, which may differ from ours.
     """
-    asked = asked.strip()
-    if re.fullmatch(r"[0-9]+", asked):
-        return min(float(asked.lstrip("0")[:6] or 0), MOST)
-    until = _date(asked)
+    value = value.strip()
+    if re.fullmatch(r"[0-9]+", value):
+        return min(float(value.lstrip("0")[:6] or 0), PAUSE_MAX)
+    until = _parse_date(value)
     if until is None:
         return 0.0
-    since = _date(dated.strip()) or datetime.now(UTC)
-    return min(max((until - since).total_seconds(), 0.0), MOST)
+    since = _parse_date(date.strip()) or datetime.now(UTC)
+    return min(max((until - since).total_seconds(), 0.0), PAUSE_MAX)
 
 
-def _date(text: str) -> datetime | None:
-    # "HTTP-date = IMF-fixdate / obs-date": all three begin with the day's name, and are in GMT.
+def _parse_date(text: str) -> datetime | None:
+    # "HTTP-date = IMF-fixdate / obs-date": all three forms begin with the day's name and are in GMT.
     if not re.match(r"[A-Z][a-z]{2,8},? ", text):
         return None
     try:
-        found = parsedate_to_datetime(text)
+        parsed = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

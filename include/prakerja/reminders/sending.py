@@ -1,7 +1,7 @@
-"""Sending a run: claim a few messages, submit them at once, write down what came of it, until nothing is due.
+"""Sending a run: claim some messages, submit them concurrently, record the answers, and repeat until nothing is due.
 
-A message is `sending` in the database before its provider hears of it, so whatever is killed here is known afterwards
-as one whose fate is unknown. No transaction is open while a provider takes its time.
+A message is `sending` in the database before it is submitted, so a sender that is killed leaves messages whose fate is
+known to be unknown. No transaction is open while a provider answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prakerja.reminders import outbox, overview
 from prakerja.reminders.channels import (
     Accounts,
     Answer,
-    Channel,
+    Gateway,
     Message,
     ProviderRefusesError,
     UnreachableError,
@@ -36,66 +36,67 @@ from prakerja.settings import EMAIL, Settings
 
 log = logging.getLogger(__name__)
 
-SAY_EVERY = 30.0  # seconds
+LOG_EVERY = 30.0  # seconds
 NUMBER = re.compile(r"\+?[0-9(][0-9 ().\-]*")
-PAUSE_LEAST = 0.002  # seconds: less is not worth going to sleep for
+PAUSE_MIN = 0.002  # seconds: a shorter sleep costs more than it waits
 
 
 class PartialError(PrakerjaError):
-    """Some of a run's messages have failed for now, and will not be tried again by themselves."""
+    """Some of a run's messages failed temporarily, and are sent again only if an operator retries the run."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: its counts (people, by how it ended), and what moves by itself later."""
+    """A run's recipients by how their reminder ended, and its messages by what they wait for."""
 
     counts: dict[str, int]
     waiting: dict[str, int]
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is to be waited for."""
+        """Whether no message waits for anything."""
         return not any(self.waiting.values())
 
 
 def send_reminders(
     cohort: Cohort, remind_on: date, accounts: Accounts, now: Callable[[], datetime], *, is_retry: bool = False
 ) -> Progress:
-    """Remind whoever the run is for, as far as may leave now; gives how far it came.
+    """Send the messages of a run that may leave now; return its progress.
 
-    Twice is once, two at once take turns, and a killed one is taken up where it stopped. Nothing begins on a date that
-    is over, or for a cohort without a roster. Raises `PartialError` where nothing moves any more and messages have
-    failed for now, `UnreachableError` where no provider answers, `PrakerjaError` where none is set.
+    It may be repeated and interrupted at any point: no message is sent twice, and two senders take turns. A run does
+    not begin after its date, or for a cohort without a roster. Raises `PartialError` if messages failed temporarily and
+    nothing is left to wait for, `UnreachableError` if no provider answers, `PrakerjaError` if none is configured.
     """
     if not accounts.channels:
+        gateways = [channel.gateways[0] for channel in programme().reminders.channels.values()]
+        variables = " and ".join(f"PRAKERJA_{gateway.upper()}_URL" for gateway in gateways)
         raise PrakerjaError(
-            "no provider is set for reminders: set PRAKERJA_SMS_URL and PRAKERJA_SMTP_URL here; for a DAG the Airflow "
-            "connections prakerja_sms and prakerja_smtp do as well (then clear its task)"
+            f"no provider is configured for reminders: set {variables} here, or for a DAG the Airflow connections "
+            f"{' and '.join(f'prakerja_{gateway}' for gateway in gateways)} (then clear its task)"
         )
     with warehouse.exclusive(f"reminders {cohort.number} {remind_on}"):
-        run = outbox.begin(cohort, remind_on, now())
+        run = outbox.begin_run(cohort, remind_on, now())
         if run is None:
-            log.info("gelombang-%d: no run began on %s, nothing is sent", cohort.number, remind_on)
+            log.info("gelombang-%d: no run began on %s; nothing is sent", cohort.number, remind_on)
             return Progress({}, {})
         if is_retry:
             outbox.renew_attempts(run, now())
         outbox.recover_orphans(run, now())
         sender = _Sender(run, now)
         asyncio.run(sender.send_all(accounts))
-        # In this order: a receipt that comes in between is counted, where nothing is said to wait for it.
-        waits = outbox.waiting(run, now(), accounts.channels, sender.asks_again)
-        progress = Progress(overview.counts_of(run.cohort.number, remind_on), waits)
+        # In this order, so that a receipt between the two is counted and not waited for.
+        waiting = outbox.count_waiting(run, now(), accounts.channels, sender.repeatable_since)
+        progress = Progress(overview.count_ends(run.cohort.number, remind_on), waiting)
         if progress.is_done and progress.counts["unsettled"]:
-            outbox.renew_attempts(run, now())  # whoever clears the task, or retries, begins anew
-    told = ", ".join(f"{count:,} {what}" for what, count in progress.counts.items() if count)
+            outbox.renew_attempts(run, now())  # for the operator who clears the task or retries the run
+    ends = ", ".join(f"{count:,} {end}" for end, count in progress.counts.items() if count)
     later = "; ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in progress.waiting.items() if count)
-    log.info("%s: %s%s", run.name, told or "nobody to remind", f"; {later}" if later else "")
+    log.info("%s: %s%s", run.name, ends or "nobody to remind", f"; {later}" if later else "")
     if progress.is_done and progress.counts["unsettled"]:
-        unset = "; ".join(
-            f"no provider is set for {name}" for name in ("sms", "email") if name not in accounts.channels
-        )
-        told = overview.owed(overview.run_of(run.cohort.number, remind_on))
-        raise PartialError(f"{told}; {unset}" if unset else told)
+        channels = programme().reminders.channels
+        missing = [f"no provider is configured for {name}" for name in channels if name not in accounts.channels]
+        unsettled = overview.describe_unsettled(overview.find_run(run.cohort.number, remind_on))
+        raise PartialError("; ".join([unsettled, *missing]))
     return progress
 
 
@@ -105,68 +106,76 @@ class _Sender:
     def __init__(self, run: Run, now: Callable[[], datetime]) -> None:
         self._run = run
         self._now = now
-        self._said_at = time.monotonic()
+        self._logged_at = time.monotonic()
         self._sent = 0
-        #: The providers that know a key again, and since when each is the one that it is.
-        self.asks_again: dict[str, str] = {}
+        #: The gateways that recognize a repeated key, and since when each is the same provider.
+        self.repeatable_since: dict[str, str] = {}
         receipts_url = Settings.from_environment().receipts_url
         self._unsubscribe = f"{receipts_url}/v1/unsubscribe/" if receipts_url else None
 
     async def send_all(self, accounts: Accounts) -> None:
-        """SMS, then e-mail, also to whoever an SMS has just turned out not to reach; one's outage stops no other."""
+        """Send on each channel in order, also to recipients whom an earlier channel has just failed to reach.
+
+        The outage of a channel does not stop the next one, and is raised at the end.
+        """
         outage: PrakerjaError | None = None
-        async with accounts.opened() as channels:
-            for each in chain.from_iterable(channels.values()):
-                since = await asyncio.to_thread(outbox.note_gateway, each.name, each.speaks, self._now())
-                if each.knows_repeats:  # else to ask again might send it twice
-                    self.asks_again[each.name] = since
+        async with accounts.open_gateways() as channels:
+            for gateway in chain.from_iterable(channels.values()):
+                since = await asyncio.to_thread(outbox.record_gateway, gateway.name, gateway.identity, self._now())
+                if gateway.recognizes_keys:  # a repeated submission could otherwise send the message twice
+                    self.repeatable_since[gateway.name] = since
             for channel, providers in channels.items():
                 await asyncio.to_thread(outbox.escalate, self._run, self._now())
                 traffic = Traffic([p.name for p in providers], programme().reminders.slow_seconds)
-                is_through = False
-                while not is_through:
-                    came = await self._pass(channel, providers, traffic)
-                    is_stuck = came.has_returned and not came.went
+                is_complete = False
+                while not is_complete:
+                    result = await self._pass(channel, providers, traffic)
+                    is_stuck = result.has_returned and not result.answered
                     if traffic.is_down or (is_stuck and not traffic.turn_away(time.monotonic())):
-                        silence = f"{channel} gets no answer ({came.fault}); nothing is lost, try again"
-                        outage = outage or came.refusal() or UnreachableError(f"{self._run.name}: {silence}")
+                        silence = f"{channel} gets no answer ({result.fault}); nothing is lost, try again"
+                        outage = outage or result.refusal() or UnreachableError(f"{self._run.name}: {silence}")
                         break
-                    is_through = not came.has_returned
+                    is_complete = not result.has_returned
         if outage:
             raise outage
 
-    async def _pass(self, channel: str, providers: Sequence[Channel], traffic: Traffic) -> _PassResult:
-        """Everything that is due, once and in order."""
-        came = _PassResult()
+    async def _pass(self, channel: str, providers: Sequence[Gateway], traffic: Traffic) -> _PassResult:
+        """Submit every message of a channel that is due, once and in order."""
+        result = _PassResult()
         try:
             async with asyncio.TaskGroup() as group:
-                await self._claim_and_submit(channel, providers, traffic, came, group)
+                await self._claim_and_submit(channel, providers, traffic, result, group)
         except* PrakerjaError as errors:
             raise errors.exceptions[0] from None
         finally:
-            if came.settled:
-                await asyncio.to_thread(outbox.settle, came.settled, self._now())
-        return came
+            if result.settled:
+                await asyncio.to_thread(outbox.settle, result.settled, self._now())
+        return result
 
     async def _claim_and_submit(
-        self, channel: str, providers: Sequence[Channel], traffic: Traffic, came: _PassResult, group: asyncio.TaskGroup
+        self,
+        channel: str,
+        providers: Sequence[Gateway],
+        traffic: Traffic,
+        result: _PassResult,
+        group: asyncio.TaskGroup,
     ) -> None:
         by_name = {provider.name: provider for provider in providers}
         in_flight_max = max(provider.in_flight_max for provider in providers)
         after = 0
-        await asyncio.sleep(await asyncio.to_thread(outbox.free_after, providers[0].name))
+        await asyncio.sleep(await asyncio.to_thread(outbox.seconds_until_free, providers[0].name))
         while not traffic.is_down:
             before = traffic.current
             provider, batch = traffic.choose(time.monotonic(), in_flight_max // 2)
             if traffic.current != before:
                 log.warning("%s: the traffic moves from %s to %s", self._run.name, before, traffic.current)
-            while came.in_flight > in_flight_max - batch:
-                await came.wait()
-            settled = came.take_settled()
+            while result.in_flight > in_flight_max - batch:
+                await result.wait()
+            settled = result.take_settled()
             try:
                 claimed, pause = await asyncio.to_thread(
                     partial(
-                        outbox.exchange,
+                        outbox.settle_and_claim,
                         self._run,
                         channel,
                         settled,
@@ -174,122 +183,124 @@ class _Sender:
                         provider=provider,
                         after=after,
                         batch=batch,
-                        asks_again=self.asks_again,
+                        repeatable_since=self.repeatable_since,
                     )
                 )
             except BaseException:
-                came.settled[:0] = settled  # what is known is written down, whatever failed here
+                result.settled[:0] = settled  # answers are recorded whatever failed here
                 raise
-            self._say(len(settled))
+            self._log_progress(len(settled))
             if not claimed:
                 return
             after = claimed[-1].reminder_id
             for message in claimed:
                 if message.state == "sending":
-                    came.in_flight += 1
-                    group.create_task(self._submit(message, channel, by_name, traffic, came))
-            if pause > PAUSE_LEAST:
+                    result.in_flight += 1
+                    group.create_task(self._submit(message, channel, by_name, traffic, result))
+            if pause > PAUSE_MIN:
                 await asyncio.sleep(pause)
 
-    def _say(self, submitted: int) -> None:
+    def _log_progress(self, submitted: int) -> None:
         self._sent += submitted
-        if time.monotonic() > self._said_at + SAY_EVERY:
-            self._said_at = time.monotonic()
+        if time.monotonic() > self._logged_at + LOG_EVERY:
+            self._logged_at = time.monotonic()
             log.info("%s: %s submitted so far", self._run.name, f"{self._sent:,}")
 
     async def _submit(
-        self, claimed: Claimed, channel: str, by_name: dict[str, Channel], traffic: Traffic, came: _PassResult
+        self, claimed: Claimed, channel: str, by_name: dict[str, Gateway], traffic: Traffic, result: _PassResult
     ) -> None:
         text: Text | None = None
         provider = by_name[claimed.provider or ""]
-        if (address := _address(channel, claimed.address)) is None:
+        address = _normalize_address(channel, claimed.address)
+        if address is None:
             answer = Answer("permanent_failure", failure="address_impossible")
         else:
             text = self._text(channel, claimed)
             key = claimed.unsubscribe_key
             unsubscribe = f"{self._unsubscribe}{key}" if self._unsubscribe and key else None
-            began = time.monotonic()
+            submitted_at = time.monotonic()
             try:
                 answer = await provider.submit(Message(address, text.body, claimed.key, text.subject, unsubscribe))
             except ProviderRefusesError as refusal:
-                came.refuse(provider.name, refusal)
+                result.refuse(provider.name, refusal)
                 answer = Answer("queued", failure="provider_refuses", is_providers_fault=True)
             now = time.monotonic()
-            traffic.record(provider.name, is_fault=answer.is_providers_fault, seconds=now - began, now=now)
+            traffic.record(provider.name, is_fault=answer.is_providers_fault, seconds=now - submitted_at, now=now)
             if answer.pause:
-                await asyncio.to_thread(outbox.pause, provider.name, answer.pause)
+                await asyncio.to_thread(outbox.pause_provider, provider.name, answer.pause)
         if claimed.was_unknown and answer.state in ("queued", "temporary_failure"):
-            answer = replace(answer, state="unknown")  # this time it did not arrive: of the first nothing is known
+            answer = replace(answer, state="unknown")  # this submission failed; the earlier one may have arrived
         is_taken = answer.state in ("accepted", "unknown") and text is not None
-        came.through(Settled(claimed, answer, (text.segments or 1) if text and is_taken else None))
+        result.finish(Settled(claimed, answer, (text.segments or 1) if text and is_taken else None))
 
     def _text(self, channel: str, claimed: Claimed) -> Text:
         template = template_for(claimed.template, self._run.days_left)
-        render = self._run.texts.sms if channel == "sms" else self._run.texts.email
-        return render(template, claimed.lacks, claimed.full_name, self._run.cohort.deadline_on)
+        deadline_on = self._run.cohort.deadline_on
+        return self._run.texts.render(channel, template, claimed.lacks, claimed.full_name, deadline_on)
 
 
 class _PassResult:
-    """What a pass has come to so far."""
+    """The results of a pass so far, and the submissions that are in flight."""
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.settled: list[Settled] = []
-        self.went = 0  # messages that a provider said something about
-        self.fault: str | None = None  # the last of a provider's own
-        self.has_returned = False  # whether some never left
+        self.answered = 0  # submissions whose answer is about the message
+        self.fault: str | None = None  # the last fault of a provider's own
+        self.has_returned = False  # whether a message went back into the queue
         self._refusals: dict[str, ProviderRefusesError] = {}
         self._moved = asyncio.Event()
 
-    def through(self, settled: Settled) -> None:
-        """A submission has ended."""
+    def finish(self, settled: Settled) -> None:
+        """Record the end of a submission."""
         self.in_flight -= 1
         self.settled.append(settled)
         self.has_returned = self.has_returned or settled.answer.state == "queued"
         if settled.answer.is_providers_fault or settled.answer.state == "queued":
             self.fault = settled.answer.failure
         else:
-            self.went += 1
+            self.answered += 1
         self._moved.set()
 
     def refuse(self, provider: str, refusal: ProviderRefusesError) -> None:
-        """A provider takes nothing from us: told, though another may take it all."""
+        """Record that a provider refuses us; log it once, since another provider may take every message."""
         if provider not in self._refusals:
             log.warning("%s", refusal)
         self._refusals[provider] = refusal
 
     def refusal(self) -> ProviderRefusesError | None:
-        """What all of them say who take nothing from us."""
+        """Return one error for all providers that refuse us, or None."""
         return ProviderRefusesError("; ".join(map(str, self._refusals.values()))) if self._refusals else None
 
     def take_settled(self) -> list[Settled]:
-        """What has ended since the last time."""
+        """Return the submissions that ended since the last call, and forget them."""
         taken, self.settled = self.settled, []
         return taken
 
     async def wait(self) -> None:
-        """Until a submission has ended, and whatever ends with it."""
+        """Wait until a submission has ended, and briefly for others that end at the same time."""
         self._moved.clear()
         await self._moved.wait()
         await asyncio.sleep(0.002)
 
 
-def _address(channel: str, given: str) -> str | None:
-    """The address as its provider takes it, a number in E.164; nothing where it cannot be one."""
-    if channel == "email":
-        return given if re.fullmatch(EMAIL, given) else None
+def _normalize_address(channel: str, address: str) -> str | None:
+    """Return an address in the form that providers take, a number in E.164; None if it cannot be an address."""
+    if programme().reminders.channels[channel].reaches == "email":
+        return address if re.fullmatch(EMAIL, address) else None
     import phonenumbers
 
-    if written := re.fullmatch(r"\+62([1-9][0-9]{4,13})", given):  # as nearly all are, and parsing takes its time
-        number = phonenumbers.PhoneNumber(country_code=62, national_number=int(written[1]))
+    # The common form, without the parser, which is slow.
+    if national := re.fullmatch(r"\+62([1-9][0-9]{4,13})", address):
+        number = phonenumbers.PhoneNumber(country_code=62, national_number=int(national[1]))
     else:
-        if not NUMBER.fullmatch(given):  # the parser takes letters for the keys of a phone, or leaves them out
+        if not NUMBER.fullmatch(address):  # the parser reads letters as the keys of a phone, or omits them
             return None
         try:
-            number = phonenumbers.parse(given, "ID")
+            number = phonenumbers.parse(address, "ID")
         except phonenumbers.NumberParseException:
             return None
-    # Whether it is in use is for the provider to say: the plan of numbers changes faster than anybody's copy of it.
+    # The provider knows whether it is in use: the numbering plan changes faster than a copy of it.
     if not phonenumbers.is_possible_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

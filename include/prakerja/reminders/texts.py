@@ -1,7 +1,8 @@
-"""The texts of reminders, in Indonesian: Jinja templates in versions, bounded to what an SMS can carry.
+"""The texts of reminders, in Indonesian: versions of Jinja templates, bounded to what an SMS can carry.
 
-A version is a folder of the programme's `messages`; a run keeps the one that it was begun with. Nothing in a text
-depends on the hour at which it leaves, so that what is submitted again under the same key is the same text.
+A version is a folder `v<number>` of the programme's `messages` with the files that differ from the previous version. A
+run keeps the version that it began with. A text does not depend on the hour at which it is sent, so a message that is
+submitted again under its key is the same text.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
+from itertools import product
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from babel.dates import format_date
@@ -20,7 +23,7 @@ from prakerja.programme import programme
 from prakerja.reminders import names
 from prakerja.settings import programme_path
 
-#: GSM 03.38, the alphabet of plain SMS; a character of the second needs two places.
+#: GSM 03.38, the alphabet of plain SMS; a character of its extension takes two places.
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -28,12 +31,12 @@ GSM_7 = frozenset(
 GSM_7_EXTENDED = frozenset("\f^{}\\[~]|€")
 TEMPLATES = ("early", "last_day", "held", "purchased")
 LACKS = ("nothing", "videos", "password", "steps")
-PARTICIPANT = "Peserta"  # whoever has no name that can be told
+PARTICIPANT = "Peserta"  # for a recipient without a name that can be written
 
 
 @dataclass(frozen=True)
 class Text:
-    """What a recipient reads. `segments` is what an SMS costs; an e-mail has a subject and none."""
+    """What a recipient reads. Only an SMS has `segments`, which it is billed by, and only an e-mail a subject."""
 
     body: str
     subject: str | None = None
@@ -48,85 +51,108 @@ class Texts:
 
     @property
     def sha256(self) -> str:
-        """Over every file of the version, by name."""
-        folder = programme_path("messages") / self.version
-        found = hashlib.sha256()
-        for path in sorted(folder.rglob("*.j2")):
-            found.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
-        return found.hexdigest()
+        """The digest of the files that the version uses. Files of later versions do not change it."""
+        used: dict[Path, Path] = {}
+        for folder in reversed(_folders(self.version)):
+            used |= {path.relative_to(folder): path for path in folder.rglob("*.j2")}
+        digest = hashlib.sha256()
+        for name, path in sorted(used.items()):
+            digest.update(f"{name}\n".encode() + path.read_bytes())
+        return digest.hexdigest()
 
-    def sms(self, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
-        """An SMS, in whose alphabet a name is written: one other letter would make it twice as long.
+    def render(self, channel: str, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
+        """Return what a recipient reads on a channel.
 
-        Raises `PrakerjaError` where the template is longer than the bound, whoever it is for.
+        An SMS has the name in its own alphabet: one other letter would make it twice as long. An e-mail's subject is
+        the template's first line. Raises `PrakerjaError` if an SMS is longer than the bound with any name.
         """
         name = self._first_name(full_name)
-        if name and not set(name) <= GSM_7:
+        if name and programme().reminders.channels[channel].segments_max and not set(name) <= GSM_7:
             name = names.transliterate(name)
-        return _sms(self.version, template, lacks, name or PARTICIPANT, deadline_on)
-
-    def email(self, template: str, lacks: str, full_name: str, deadline_on: date) -> Text:
-        """An e-mail, which carries any letters: the template's first line is the subject."""
-        return _email(self.version, template, lacks, self._first_name(full_name) or PARTICIPANT, deadline_on)
+        return _text(self.version, channel, template, lacks, name or PARTICIPANT, deadline_on)
 
     def require_whole(self, deadline_on: date) -> None:
-        """Raise `PrakerjaError` where a text cannot be rendered or is too long: before anybody is written to."""
-        for template in TEMPLATES:
-            for lacks in LACKS:
-                self.sms(template, lacks, "", deadline_on)
-                self.email(template, lacks, "", deadline_on)
+        """Raise `PrakerjaError` if a text cannot be rendered or is too long: before anybody is written to."""
+        for channel, template, lacks in product(programme().reminders.channels, TEMPLATES, LACKS):
+            self.render(channel, template, lacks, "", deadline_on)
 
     def _first_name(self, full_name: str) -> str | None:
-        """As the version writes names: what is submitted again under a message's key is the same text (ADR 12)."""
+        """Return the name as the version writes it: a message that is submitted again is the same text (ADR 12)."""
         return names.first_name_in_v1(full_name) if self.version == "v1" else names.first_name(full_name)
 
 
 def template_for(outcome: str, days_left: int) -> str:
-    """The template for whoever stands so (`not_purchased`, `held`, `purchased`), so many days before the deadline."""
+    """Return the template for an outcome (`not_purchased`, `held`, `purchased`), so many days before the deadline."""
     if outcome == "not_purchased":
         return "last_day" if days_left <= 1 else "early"
     return outcome
 
 
 def segments(text: str) -> int:
-    """How many SMS a text takes: 160 places alone and 153 each where it is split (GSM-7); else 70 and 67 (UCS-2)."""
-    found = set(text)
-    if found <= GSM_7 | GSM_7_EXTENDED:
-        places, alone, split = len(text) + sum(text.count(c) for c in found & GSM_7_EXTENDED), 160, 153
+    """Return how many SMS a text takes.
+
+    One carries 160 places of GSM-7 or 70 of UCS-2; each part of a split text carries 153 or 67.
+    """
+    characters = set(text)
+    if characters <= GSM_7 | GSM_7_EXTENDED:
+        places, alone, split = len(text) + sum(text.count(c) for c in characters & GSM_7_EXTENDED), 160, 153
     else:
         places, alone, split = len(text.encode("utf-16-be")) // 2, 70, 67
     return 1 if places <= alone else ceil(places / split)
 
 
 # A million recipients have some thousand first names.
-@lru_cache(maxsize=10_000)
-def _sms(version: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
-    most = programme().reminders.sms.segments_max
-    for name in (first, PARTICIPANT):
-        body = _render(version, f"sms/{template}", lacks, name, deadline_on)
-        if (needed := segments(body)) <= most:
-            return Text(body, segments=needed)
-    raise PrakerjaError(f"the text {version}/sms/{template} takes {needed} segments: shorten it to {most}")
-
-
-@lru_cache(maxsize=10_000)
-def _email(version: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
-    subject, _, body = _render(version, f"email/{template}", lacks, first, deadline_on).partition("\n")
+@lru_cache(maxsize=20_000)
+def _text(version: str, channel: str, template: str, lacks: str, first: str, deadline_on: date) -> Text:
+    rules, file = programme().reminders.channels[channel], f"{channel}/{template}"
+    if rules.segments_max:
+        return _sms(version, file, lacks, first, deadline_on, rules.segments_max)
+    rendered = _render(version, file, lacks, first, deadline_on)
+    if rules.protocol == "http":
+        return Text(rendered)
+    subject, _, body = rendered.partition("\n")
     return Text(body.strip() + "\n", subject=subject.strip())
 
 
+def _sms(version: str, file: str, lacks: str, first: str, deadline_on: date, segments_max: int) -> Text:
+    for name in (first, PARTICIPANT):
+        body = _render(version, file, lacks, name, deadline_on)
+        needed = segments(body)
+        if needed <= segments_max:
+            return Text(body, segments=needed)
+    raise PrakerjaError(f"the text {version}/{file} takes {needed} segments: shorten it to {segments_max}")
+
+
 def _render(version: str, name: str, lacks: str, first: str, deadline_on: date) -> str:
-    # No NIK, no card: nothing but these can be told.
-    told = {"first_name": first, "deadline": format_date(deadline_on, "d MMMM y", locale="id"), "lacks": lacks}
-    return str(_environment(version).get_template(f"{name}.txt.j2").render(told)).strip()
+    # A template can name nothing else: neither a NIK nor a card.
+    values = {"first_name": first, "deadline": format_date(deadline_on, "d MMMM y", locale="id"), "lacks": lacks}
+    return str(_environment(version).get_template(f"{name}.txt.j2").render(values)).strip()
 
 
 @cache
 def _environment(version: str) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = programme_path("messages") / version
-    if not folder.is_dir():
-        raise PrakerjaError(f"there are no texts {version}: put them into {folder}")
+    folders = _folders(version)
+    # A channel that was added since a run began has no texts in its version: the first later version provides them.
+    loader = FileSystemLoader([*folders, *(folder for folder in _list_versions() if folder not in folders)])
     # Plain text: there is no HTML to escape.
-    return Environment(undefined=StrictUndefined, autoescape=False, loader=FileSystemLoader(folder))  # noqa: S701
+    return Environment(undefined=StrictUndefined, autoescape=False, loader=loader)  # noqa: S701
+
+
+def _folders(version: str) -> list[Path]:
+    """Return the folders that a version's files are looked for in: its own, then those of earlier versions."""
+    versions, folder = _list_versions(), texts_folder() / version
+    if folder not in versions:
+        raise PrakerjaError(f"texts {version} do not exist: put them into {folder}")
+    return versions[versions.index(folder) :: -1]
+
+
+def _list_versions() -> list[Path]:
+    """Return the folders of all versions, the oldest first."""
+    return sorted(texts_folder().glob("v[1-9]*"), key=lambda folder: int(folder.name[1:]))
+
+
+def texts_folder() -> Path:
+    """Return the folder of the programme's texts."""
+    return programme_path("messages")

@@ -1,7 +1,7 @@
-"""Which provider gets the next messages: the preferred one, unless it fails or is slow and another is not.
+"""The choice of the gateway for the next messages: the preferred one, unless it fails or is slow and another is not.
 
-With hysteresis: it takes more to be left than to be kept, nobody gets the traffic who has not done well with a few
-messages first, and nothing moves twice in a row. Where all are slow, nothing moves.
+The choice has hysteresis: leaving a gateway takes more faults than staying, a gateway gets all messages only after it
+has done well with a few, and two moves are at least `HOLD` apart. If every gateway is slow, nothing moves.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from dataclasses import dataclass, field
 from statistics import median
 
 WINDOW = 60.0  # seconds that an answer counts for
-LEAST = 20  # answers without which nothing is said of a provider
-LEAVE_FAULTS, RETURN_FAULTS = 0.3, 0.05  # shares of the provider's own faults
-HOLD = 30.0  # seconds for which nothing moves again
-TRY_EVERY = 20  # of so many batches one tries the preferred provider, when it was left; every other, when in need
-TRY_SIZE = 20  # messages in such a batch
+ANSWERS_MIN = 20  # a gateway is judged by no fewer answers
+LEAVE_FAULTS, RETURN_FAULTS = 0.3, 0.05  # shares of answers that are the provider's own fault
+HOLD = 30.0  # seconds between two moves
+TRY_EVERY = 20  # one batch in so many tries the preferred gateway after it was left
+TRY_SIZE = 20  # messages in a batch that tries a gateway
 
 
 @dataclass
-class _Seen:
+class _History:
     answers: deque[tuple[float, bool, float]] = field(default_factory=lambda: deque(maxlen=200))
     faults_in_a_row: int = 0
 
 
 class Traffic:
-    """What the providers of one channel have answered of late. Times are monotonic seconds."""
+    """The recent answers of one channel's providers, and the one that is in use. Times are monotonic seconds."""
 
     def __init__(self, providers: Sequence[str], slow_seconds: float) -> None:
-        self._seen = {name: _Seen() for name in providers}
+        self._histories = {name: _History() for name in providers}
         self._slow = slow_seconds
         self.current = self._preferred = providers[0]
         self._held_until = 0.0
@@ -37,20 +37,20 @@ class Traffic:
         self._turned_away: set[str] = set()
 
     def record(self, provider: str, *, is_fault: bool, seconds: float, now: float) -> None:
-        """What a submission came to."""
-        seen = self._seen[provider]
-        seen.answers.append((now, is_fault, seconds))
-        seen.faults_in_a_row = seen.faults_in_a_row + 1 if is_fault else 0
+        """Record the answer to a submission."""
+        history = self._histories[provider]
+        history.answers.append((now, is_fault, seconds))
+        history.faults_in_a_row = history.faults_in_a_row + 1 if is_fault else 0
 
     def choose(self, now: float, batch: int) -> tuple[str, int]:
-        """The provider of the next messages, and how many of them."""
+        """Choose the provider of the next messages; return it, and how many messages it gets."""
         self._batches += 1
         if self._is_bad(self.current, now):
-            others = [name for name in self._seen if name != self.current and not self._is_bad(name, now)]
-            known = [name for name in others if len(self._of_late(name, now)) >= LEAST]
+            others = [name for name in self._histories if name != self.current and not self._is_bad(name, now)]
+            known = [name for name in others if len(self._recent_answers(name, now)) >= ANSWERS_MIN]
             if known and now >= self._held_until:
                 self._move_to(known[0], now)
-            elif others and not known:  # until one is known, neither gets many
+            elif others and not known:  # small batches alternate until one of the others is known
                 return others[0] if self._batches % 2 else self.current, min(batch, TRY_SIZE)
         elif self.current != self._preferred:
             if now >= self._held_until and self._is_good(self._preferred):
@@ -61,13 +61,13 @@ class Traffic:
 
     @property
     def is_down(self) -> bool:
-        """Whether no provider has answered for a while: to go on would only burn through the queue."""
-        return all(seen.faults_in_a_row >= LEAST for seen in self._seen.values())
+        """Whether every provider fails: further submissions would only use up the messages' attempts."""
+        return all(history.faults_in_a_row >= ANSWERS_MIN for history in self._histories.values())
 
     def turn_away(self, now: float) -> bool:
-        """Leave a provider of whom nobody got anything, however few they were; gives whether there is another."""
+        """Leave a provider that answered no message of a pass; return whether another one is left to try."""
         self._turned_away.add(self.current)
-        others = [name for name in self._seen if name not in self._turned_away]
+        others = [name for name in self._histories if name not in self._turned_away]
         if others:
             self._move_to(others[0], now)
         return bool(others)
@@ -75,22 +75,22 @@ class Traffic:
     def _move_to(self, provider: str, now: float) -> None:
         self.current, self._held_until = provider, now + HOLD
 
-    def _of_late(self, provider: str, now: float) -> list[tuple[float, bool, float]]:
-        return [answer for answer in self._seen[provider].answers if answer[0] > now - WINDOW]
+    def _recent_answers(self, provider: str, now: float) -> list[tuple[float, bool, float]]:
+        return [answer for answer in self._histories[provider].answers if answer[0] > now - WINDOW]
 
     def _is_bad(self, provider: str, now: float) -> bool:
-        answers = self._of_late(provider, now)
-        if len(answers) < LEAST:
+        answers = self._recent_answers(provider, now)
+        if len(answers) < ANSWERS_MIN:
             return False
         faults = sum(is_fault for _, is_fault, _ in answers) / len(answers)
         return faults > LEAVE_FAULTS or median(seconds for *_, seconds in answers) > self._slow
 
     def _is_good(self, provider: str) -> bool:
-        answers = list(self._seen[provider].answers)[-LEAST:]
+        answers = list(self._histories[provider].answers)[-ANSWERS_MIN:]
         faults = sum(is_fault for _, is_fault, _ in answers) / max(len(answers), 1)
         return (
-            len(answers) >= LEAST
-            and answers[0][0] > self._held_until - HOLD  # all of them since it was left
+            len(answers) >= ANSWERS_MIN
+            and answers[0][0] > self._held_until - HOLD  # every one since the move away from it
             and faults <= RETURN_FAULTS
             and median(seconds for *_, seconds in answers) < self._slow / 2
         )

@@ -86,12 +86,7 @@ def _sandboxed_messages(home: Path) -> Iterator[None]:
         serving.in_thread(receipts.application()) as receipts_url,
         running.running(home / "inbox.sqlite", secrets, receipts_url) as sandbox,
     ):
-        urls = {
-            "PRAKERJA_SMS_URL": sandbox.sms,
-            "PRAKERJA_SMS_FALLBACK_URL": sandbox.sms_fallback,
-            "PRAKERJA_SMTP_URL": sandbox.smtp,
-            "PRAKERJA_RECEIPTS_URL": receipts_url,
-        }
+        urls = {**sandbox.variables, "PRAKERJA_RECEIPTS_URL": receipts_url}
         before = {name: os.environ.get(name) for name in urls}
         os.environ.update(urls)
         try:

@@ -1,4 +1,4 @@
-"""What the sandbox has taken, in one SQLite file: it holds phone numbers, and only its owner may read it."""
+"""The inbox: a SQLite file with the messages. It holds phone numbers, so only its owner may read it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prakerja.sandbox.shapes import Asked
+from prakerja.sandbox.shapes import Submission
 from prakerja.sandbox.test_numbers import Receipt
 
 SCHEMA = """
@@ -42,11 +42,11 @@ create index if not exists receipts_due on receipts (due_at) where not is_posted
 
 
 class KeyReusedError(Exception):
-    """The same key came with another message."""
+    """A key was used again for another message."""
 
 
 class Inbox:
-    """The messages, each key once, and the receipts that are due."""
+    """The messages, one per provider and key, and their receipts."""
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
@@ -57,51 +57,73 @@ class Inbox:
         self._database.execute("pragma synchronous = normal")
         self._database.executescript(SCHEMA)
         columns = {row["name"] for row in self._all("pragma table_info (messages)")}
-        if "shape" not in columns:  # an inbox of before there was more than one
+        if "shape" not in columns:  # an inbox of an earlier version
             self._database.execute("alter table messages add column reference text")
             self._database.execute("alter table messages add column shape text not null default 'gateway'")
 
     def has(self, provider: str, key: str) -> bool:
-        """Whether this submission was taken before."""
+        """Return whether a submission with this key was stored before."""
         return bool(self._all("select 1 from messages where provider = ? and key = ?", provider, key))
 
-    def refuse(self, provider: str, key: str, times: int) -> bool:
-        """Whether to refuse a submission that is refused so many times; counts it."""
+    def count_refusal(self, provider: str, key: str) -> int:
+        """Count a submission that may be refused; return how many times it came."""
         (row,) = self._all(
             "insert into refusals values (?, ?, 1) on conflict do update set times = times + 1 returning times",
             provider, key,
         )  # fmt: skip
-        return int(row["times"]) <= times
+        return int(row["times"])
 
-    def take(
-        self, provider: str, asked: Asked, receipts: Sequence[Receipt] = (), *, subject: str | None = None, shape: str
+    def store(
+        self,
+        provider: str,
+        submission: Submission,
+        receipts: Sequence[Receipt] = (),
+        *,
+        subject: str | None = None,
+        shape: str,
     ) -> int:
-        """Keep a message and the receipts that it will have; return its id, the same for the same key."""
+        """Store a message and its future receipts; return its id, which is the same for the same key.
+
+        Raises `KeyReusedError` if the key came with another message.
+        """
         now = time.time()
-        digest = hashlib.sha256(f"{asked.to}\n{asked.text}".encode()).digest()
+        digest = hashlib.sha256(f"{submission.to}\n{submission.text}".encode()).digest()
         with self._lock:
-            # An id only where it is new: a message of another key must never share one.
+            # `returning` gives an id only to a new message, so two keys never share one.
             row = self._database.execute(
                 "insert into messages (provider, key, recipient, subject, text, digest, taken_at, reference, shape)"
                 " values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning id",
-                (provider, asked.key, asked.to, subject, asked.text, digest, now, asked.reference, shape),
+                (
+                    provider,
+                    submission.key,
+                    submission.to,
+                    subject,
+                    submission.text,
+                    digest,
+                    now,
+                    submission.reference,
+                    shape,
+                ),
             ).fetchone()
             if row is None:
                 known = self._database.execute(
-                    "select id, digest from messages where provider = ? and key = ?", (provider, asked.key)
+                    "select id, digest from messages where provider = ? and key = ?", (provider, submission.key)
                 ).fetchone()
                 if known["digest"] != digest:
                     raise KeyReusedError
                 return int(known["id"])
-            if asked.receipts_to:
+            if submission.receipts_to:
                 self._database.executemany(
                     "insert into receipts (message_id, status, code, receipts_to, due_at) values (?, ?, ?, ?, ?)",
-                    [(row["id"], each.status, each.code, asked.receipts_to, now + each.after) for each in receipts],
+                    [
+                        (row["id"], receipt.status, receipt.code, submission.receipts_to, now + receipt.after)
+                        for receipt in receipts
+                    ],
                 )
         return int(row["id"])
 
     def due(self, most: int) -> list[dict[str, Any]]:
-        """The receipts to post now, the oldest first."""
+        """Return the receipts to post now, the oldest first."""
         return [
             dict(row)
             for row in self._all(
@@ -113,13 +135,14 @@ class Inbox:
             )
         ]  # fmt: skip
 
-    def posted(self, ids: Sequence[int]) -> None:
-        """These receipts have arrived."""
+    def mark_posted(self, ids: Sequence[int]) -> None:
         with self._lock:
-            self._database.executemany("update receipts set is_posted = 1 where id = ?", [(each,) for each in ids])
+            self._database.executemany(
+                "update receipts set is_posted = 1 where id = ?", [(receipt_id,) for receipt_id in ids]
+            )
 
     def redirect(self, provider: str, receipts_to: str) -> None:
-        """Send a provider's receipts that are still due here: whoever was to have them is gone."""
+        """Change where a provider's remaining receipts are posted: their receiver no longer runs."""
         with self._lock:
             self._database.execute(
                 "update receipts set receipts_to = ? where not is_posted"
@@ -127,19 +150,19 @@ class Inbox:
                 (receipts_to, provider),
             )
 
-    def put_off(self, ids: Sequence[int], seconds: float) -> None:
-        """These have not arrived: others go first."""
+    def postpone(self, ids: Sequence[int], seconds: float) -> None:
+        """Make receipts that did not arrive due later, so that others are posted first."""
         with self._lock:
             self._database.executemany(
-                "update receipts set due_at = ? where id = ?", [(time.time() + seconds, each) for each in ids]
+                "update receipts set due_at = ? where id = ?",
+                [(time.time() + seconds, receipt_id) for receipt_id in ids],
             )
 
     def count(self) -> int:
-        """How many messages were taken."""
         return int(self._all("select count(*) from messages")[0][0])
 
     def latest(self, most: int) -> list[dict[str, Any]]:
-        """The newest messages with what their receipts said, for the page."""
+        """Return the newest messages with their receipts, for the page."""
         return [
             dict(row)
             for row in self._all(

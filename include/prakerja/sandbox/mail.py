@@ -1,4 +1,4 @@
-"""The mail server: SMTP as aiosmtpd speaks it; a mail's `Message-ID` is what makes it the same mail."""
+"""The mail server, on aiosmtpd. Two mails with one `Message-ID` are the same mail."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from prakerja.sandbox import test_numbers
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
-from prakerja.sandbox.shapes import Asked
+from prakerja.sandbox.shapes import Submission
 
 PROVIDER = "email"
 
 
 class Handler:
-    """Takes mail into the inbox, and misbehaves for the addresses that ask for it."""
+    """Stores mail in the inbox, and fails for the addresses of `test_numbers`."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -27,37 +27,37 @@ class Handler:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's interface
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        does = test_numbers.of_address(address)
-        if does.refuses is not None and self._inbox.refuse(PROVIDER, address, does.times):
-            return f"{does.refuses} not now, or not here"
+        behaviour = test_numbers.behaviour_of_address(address)
+        if behaviour.refuses is not None and self._inbox.count_refusal(PROVIDER, address) <= behaviour.times:
+            return f"{behaviour.refuses} not now, or not here"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        written = email.message_from_bytes(envelope.original_content or b"", _class=EmailMessage, policy=default)
-        body: Any = written.get_body(("plain",))
-        ended = test_numbers.of_address(envelope.rcpt_tos[0])
-        if ended.ends.isdecimal():
-            return f"{ended.ends} no room"
+        mail = email.message_from_bytes(envelope.original_content or b"", _class=EmailMessage, policy=default)
+        body: Any = mail.get_body(("plain",))
+        behaviour = test_numbers.behaviour_of_address(envelope.rcpt_tos[0])
+        if behaviour.ends.isdecimal():
+            return f"{behaviour.ends} no room"
         try:
-            key, text = str(written["Message-ID"]), body.get_content() if body else ""
-            number = self._inbox.take(
+            key, text = str(mail["Message-ID"]), body.get_content() if body else ""
+            number = self._inbox.store(
                 PROVIDER,
-                Asked(", ".join(envelope.rcpt_tos), text, key, key, None),
-                subject=str(written["Subject"] or ""),
+                Submission(", ".join(envelope.rcpt_tos), text, key, key, None),
+                subject=str(mail["Subject"] or ""),
                 shape=PROVIDER,
             )
         except KeyReusedError:
             return "550 the same Message-ID with another text"
-        if ended.ends == "hang":
+        if behaviour.ends == "hang":
             await asyncio.sleep(120)
-        if ended.ends == "drop":
+        if behaviour.ends == "drop":
             transport: Any = server.transport
             transport.abort()
         return f"250 queued as sandbox-{number}"
 
 
-def controller(inbox: Inbox, host: str, port: int) -> Controller:
-    """The server, in a thread of its own between `start` and `stop`."""
+def build_controller(inbox: Inbox, host: str, port: int) -> Controller:
+    """Return the server, which runs in a thread of its own between `start` and `stop`."""
     return Controller(Handler(inbox), hostname=host, port=port)

@@ -1,4 +1,4 @@
-"""Receipts on their way: posted and signed as each provider does, until they arrive."""
+"""Receipts: posted and signed as each provider does, until they arrive."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import httpx
 from prakerja.sandbox.inbox import Inbox
 from prakerja.sandbox.shapes import SHAPES, Post
 
-DUE_MAX = 200  # receipts that are under way at once
+DUE_MAX = 200  # receipts that are posted at once
 
 
 async def deliver(inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
-    """Post what is due, for ever, each provider's receipts signed with its own secret.
+    """Post due receipts for ever, each provider's signed with its own secret.
 
-    A receiver that does not answer is tried again after five seconds.
+    If the receiver does not answer, the receipts are due again after five seconds.
     """
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         while True:
@@ -27,19 +27,19 @@ async def deliver(inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
             await asyncio.sleep(0 if due else 0.05)
             posts = []
             for (provider, shape, to), group in groupby(due, key=itemgetter("provider", "shape", "receipts_to")):
-                speaks, receipts = SHAPES[shape], list(group)
-                for start in range(0, len(receipts), speaks.batch):
-                    batch = receipts[start : start + speaks.batch]
-                    posts.append(_post(client, inbox, speaks.post(to, secrets[provider], batch), batch))
+                played, receipts = SHAPES[shape], list(group)
+                for start in range(0, len(receipts), played.batch):
+                    batch = receipts[start : start + played.batch]
+                    posts.append(_post(client, inbox, played.post(to, secrets[provider], batch), batch))
             await asyncio.gather(*posts)
 
 
 async def _post(client: httpx.AsyncClient, inbox: Inbox, post: Post, receipts: list[dict[str, Any]]) -> None:
-    ids = [each["id"] for each in receipts]
+    ids = [receipt["id"] for receipt in receipts]
     try:
         answer = await client.post(post.url, content=post.body, headers=post.headers)
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL):
-        inbox.put_off(ids, 5.0)
+        inbox.postpone(ids, 5.0)
     else:
-        inbox.posted(ids)
+        inbox.mark_posted(ids)

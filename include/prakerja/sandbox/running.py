@@ -1,47 +1,26 @@
-"""Running the sandbox: as a process, or in threads of this one."""
+"""Running the sandbox: in the foreground, or in threads of this process."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from prakerja import serving
 from prakerja.errors import PrakerjaError
 from prakerja.sandbox import mail
-from prakerja.sandbox.gateway import GATEWAYS, DroppingProtocol, application
+from prakerja.sandbox.addresses import Addresses, list_providers
+from prakerja.sandbox.gateway import DroppingProtocol, application
 from prakerja.sandbox.inbox import Inbox
-from prakerja.sandbox.shapes import TOKEN
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where it listens, with the token, as senders take it."""
-
-    page: str
-    sms: str
-    sms_fallback: str
-    smtp: str
-
-    @classmethod
-    def from_ports(cls, host: str, port: int, smtp_port: int) -> Addresses:
-        """Those of a host and its two ports."""
-        return cls(
-            page=f"http://{host}:{port}/",
-            sms=f"http://:{TOKEN}@{host}:{port}/sms/first",
-            sms_fallback=f"http://:{TOKEN}@{host}:{port}/sms/second",
-            smtp=f"smtp://{host}:{smtp_port}",
-        )
 
 
 def serve(
     path: Path, secrets: Mapping[str, bytes], host: str, port: int, smtp_port: int, receipts_url: str | None
 ) -> None:
-    """Serve until stopped. Raises `PrakerjaError` where an address is taken.
+    """Serve until stopped. Raises `PrakerjaError` if a port is taken.
 
-    `receipts_url` is where a provider posts its receipts that takes no address with a message.
+    `receipts_url` is where a provider posts its receipts that takes no URL with a message.
     """
     inbox = Inbox(path)
     with _mail(inbox, host, smtp_port):
@@ -50,11 +29,11 @@ def serve(
 
 @contextlib.contextmanager
 def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None = None) -> Iterator[Addresses]:
-    """A sandbox on free ports of this machine; receipts that an earlier one still owes go to `receipts_url`."""
+    """Run a sandbox on free ports of this machine. Receipts that an earlier one left are posted to `receipts_url`."""
     inbox = Inbox(path)
     if receipts_url:
-        for provider, gateway in GATEWAYS.items():
-            inbox.redirect(provider, f"{receipts_url}/v1/receipts/{gateway}")
+        for provider in list_providers():
+            inbox.redirect(provider.name, f"{receipts_url}/v1/receipts/{provider.gateway}")
     smtp_port = _free_port()
     with (
         _mail(inbox, "127.0.0.1", smtp_port),
@@ -65,7 +44,7 @@ def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None =
 
 @contextlib.contextmanager
 def _mail(inbox: Inbox, host: str, port: int) -> Iterator[None]:
-    controller = mail.controller(inbox, host, port)
+    controller = mail.build_controller(inbox, host, port)
     try:
         controller.start()
     except OSError as error:

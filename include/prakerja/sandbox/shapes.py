@@ -1,7 +1,7 @@
-"""How each provider that the sandbox plays is spoken to, answers, and posts its receipts.
+"""The providers that the sandbox plays: how each is spoken to, answers, and posts its receipts.
 
-Written from the providers' public documentation, and from nothing of ours that speaks to them: what these two agree on
-is what the documentation says. Sinch: https://developers.sinch.com/docs/sms/api-reference. Twilio:
+Written from the providers' public documentation and without our clients' code, so that an agreement of the two is
+evidence of the documented behaviour. Sinch: https://developers.sinch.com/docs/sms/api-reference. Twilio:
 https://www.twilio.com/docs/messaging/api/message-resource and .../docs/usage/security#validating-requests.
 """
 
@@ -20,12 +20,12 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field, ValidationError
 
-TOKEN = "sandbox"  # noqa: S105 - it guards nothing
+TOKEN = "sandbox"  # noqa: S105 - it protects nothing
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A message that a sender submits. `key` tells whether it is the same as another; `reference` is the sender's."""
+class Submission:
+    """A message that a sender submits. Two with one `key` are the same message; `reference` is the sender's."""
 
     to: str
     text: str
@@ -36,14 +36,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a provider answers."""
+    """A provider's answer."""
 
     status: int
     content: Any = None
 
 
 class RefusedError(Exception):
-    """The provider takes no such submission."""
+    """The provider refuses a submission."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
@@ -52,7 +52,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Post:
-    """A request that brings one or more receipts."""
+    """A request with one or more receipts."""
 
     url: str
     headers: dict[str, str]
@@ -60,22 +60,22 @@ class Post:
 
 
 class Shape(Protocol):
-    """One provider's way to speak."""
+    """The form of one provider's requests and answers."""
 
     batch: int  # receipts in one request
-    tells_every_step: bool  # a receipt for each, not for the end alone
-    has_fixed_address: bool  # receipts go where its dashboard says, whatever a submission asks for
+    reports_every_step: bool  # a receipt for each step, not only for the end
+    has_fixed_receipts_url: bool  # receipts go to the URL of its dashboard, not to that of a submission
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Asked:
-        """Return what is asked. Raises `RefusedError`."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> Submission:
+        """Return the submission in a request. Raises `RefusedError`."""
         ...
 
-    def accept(self, number: int, provider: str, asked: Asked) -> Reply:
-        """Answer a message that was taken."""
+    def accept(self, number: int, provider: str, submission: Submission) -> Reply:
+        """Return the answer to a message that was taken."""
         ...
 
     def refuse(self, status: int, code: str) -> Reply:
-        """Answer one that is not; `code` as `test_numbers` has it."""
+        """Return the answer to a message that was not taken; `code` is one of `test_numbers`."""
         ...
 
     def post(self, to: str, secret: bytes, receipts: list[dict[str, Any]]) -> Post:
@@ -91,12 +91,12 @@ class _GatewaySubmission(BaseModel):
 
 
 class Gateway:
-    """A gateway with keys and Standard Webhooks."""
+    """A gateway with idempotency keys and Standard Webhooks."""
 
     batch = 200
-    tells_every_step = has_fixed_address = False
+    reports_every_step = has_fixed_receipts_url = False
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Asked:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Submission:
         _require_login(headers, f"Bearer {TOKEN}", self)
         key = headers.get("idempotency-key", "")
         try:
@@ -105,9 +105,9 @@ class Gateway:
             raise RefusedError(self.refuse(422, "form_unknown")) from None
         if not 1 <= len(key) <= 200:
             raise RefusedError(self.refuse(422, "key_missing"))
-        return Asked(given.to, given.text, key, given.reference, given.receipts_to)
+        return Submission(given.to, given.text, key, given.reference, given.receipts_to)
 
-    def accept(self, number: int, provider: str, asked: Asked) -> Reply:  # noqa: ARG002 - as others answer
+    def accept(self, number: int, provider: str, submission: Submission) -> Reply:  # noqa: ARG002 - as others answer
         return Reply(202, {"id": f"{provider}-{number}"})
 
     def refuse(self, status: int, code: str) -> Reply:
@@ -116,22 +116,22 @@ class Gateway:
     def post(self, to: str, secret: bytes, receipts: list[dict[str, Any]]) -> Post:
         from standardwebhooks.webhooks import Webhook
 
-        told = [{name: each[name] for name in ("reference", "status", "code")} for each in receipts]
-        body, now, named = json.dumps({"receipts": told}), datetime.now(UTC), f"receipts_{uuid4()}"
+        entries = [{name: receipt[name] for name in ("reference", "status", "code")} for receipt in receipts]
+        body, now, webhook_id = json.dumps({"receipts": entries}), datetime.now(UTC), f"receipts_{uuid4()}"
         headers = {
             "content-type": "application/json",
-            "webhook-id": named,
+            "webhook-id": webhook_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(secret).sign(named, now, body),
+            "webhook-signature": Webhook(secret).sign(webhook_id, now, body),
         }
         return Post(to, headers, body.encode())
 
 
 class Sinch:
-    """Sinch SMS: batches of one; a receipt for each change of a recipient's status, signed by HMAC-SHA256."""
+    """Sinch SMS: batches of one; a receipt for each change of a recipient's status, signed with HMAC-SHA256."""
 
     batch = 1
-    tells_every_step = has_fixed_address = True
+    reports_every_step = has_fixed_receipts_url = True
     statuses: ClassVar = {
         ("accepted", None): ("Dispatched", 401),
         ("delivered", None): ("Delivered", 0),
@@ -141,7 +141,7 @@ class Sinch:
         ("undelivered", None): ("Superseded", 0),
     }
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Asked:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Submission:
         _require_login(headers, f"Bearer {TOKEN}", self)
         if headers.get("content-type", "").partition(";")[0] != "application/json":
             raise RefusedError(Reply(415))
@@ -155,11 +155,11 @@ class Sinch:
         reference = str(given.get("client_reference", ""))
         if not sender or not text or len(text) > 2000 or len(reference) > 128:
             raise RefusedError(self._error("syntax_constraint_violation"))
-        # Where receipts are signed, only the address that was set in the dashboard counts.
-        return Asked(to, text, str(uuid4()), reference, None)
+        # Where receipts are signed, only the URL that was set in the dashboard counts.
+        return Submission(to, text, str(uuid4()), reference, None)
 
-    def accept(self, number: int, provider: str, asked: Asked) -> Reply:
-        return Reply(201, {"id": f"01{provider}{number:020}", "to": [asked.to.lstrip("+")], "canceled": False})
+    def accept(self, number: int, provider: str, submission: Submission) -> Reply:
+        return Reply(201, {"id": f"01{provider}{number:020}", "to": [submission.to.lstrip("+")], "canceled": False})
 
     def refuse(self, status: int, code: str) -> Reply:  # noqa: ARG002 - its codes are its own
         return self._error("syntax_invalid_parameter_format") if status == 422 else Reply(status)
@@ -194,10 +194,10 @@ class Sinch:
 
 
 class Twilio:
-    """Twilio: forms; a callback for each change of a message's status, signed over its address and fields."""
+    """Twilio: forms; a callback for each change of a message's status, signed over its URL and fields."""
 
     batch = 1
-    tells_every_step, has_fixed_address = True, False
+    reports_every_step, has_fixed_receipts_url = True, False
     statuses: ClassVar = {
         ("accepted", None): ("sent", None),
         ("delivered", None): ("delivered", None),
@@ -207,7 +207,7 @@ class Twilio:
         ("undelivered", None): ("partially_delivered", None),
     }
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Asked:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Submission:
         kind, _, login = headers.get("authorization", "").partition(" ")
         if kind != "Basic" or not b64decode(login).endswith(f":{TOKEN}".encode()):
             raise RefusedError(self.refuse(401, ""))
@@ -219,11 +219,11 @@ class Twilio:
             raise RefusedError(self._error(400, 21211))
         callback = given.get("StatusCallback")
         reference = dict(parse_qsl(callback.partition("#")[0].partition("?")[2])) if callback else {}
-        # It knows nothing of references: this one only counts how often the same message is refused.
-        return Asked(given["To"], given["Body"], str(uuid4()), reference.get("reference", ""), callback)
+        # Twilio has no references: this one only counts how often the same message is refused.
+        return Submission(given["To"], given["Body"], str(uuid4()), reference.get("reference", ""), callback)
 
-    def accept(self, number: int, provider: str, asked: Asked) -> Reply:  # noqa: ARG002 - as others answer
-        return Reply(201, {"sid": f"SM{number:032x}", "status": "queued", "error_code": None, "to": asked.to})
+    def accept(self, number: int, provider: str, submission: Submission) -> Reply:  # noqa: ARG002 - as others answer
+        return Reply(201, {"sid": f"SM{number:032x}", "status": "queued", "error_code": None, "to": submission.to})
 
     def refuse(self, status: int, code: str) -> Reply:  # noqa: ARG002 - its codes are its own
         if status == 422:
@@ -249,7 +249,7 @@ class Twilio:
         return Reply(status, {"code": code, "message": "as the code says", "more_info": more, "status": status})
 
 
-#: By the provider's name, and by where it takes submissions below a gateway's address.
+#: The forms by the provider's name, and the names by the path of submissions below a gateway's URL.
 SHAPES: dict[str, Shape] = {"gateway": Gateway(), "sinch": Sinch(), "twilio": Twilio()}
 PATHS = {"messages": "gateway", "batches": "sinch", "Messages.json": "twilio"}
 

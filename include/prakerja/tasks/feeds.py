@@ -134,5 +134,5 @@ def close_reminders(run: RunContext) -> dict[str, int]:
     """Close reminders that are too late to send, and delete addresses that are too old to keep."""
     from prakerja.reminders import outbox
 
-    closed, forgotten = outbox.close(run.now)
+    closed, forgotten = outbox.close_overdue_and_forget(run.now)
     return {"closed": closed, "forgotten": forgotten}

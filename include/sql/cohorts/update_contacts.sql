@@ -14,13 +14,13 @@ with sealed as (
 
 moved as (
     update reminders as m
-    set address = case m.channel when 'sms' then s.phone_token else s.email_token end
+    set address = token_of(m.channel, s.phone_token, s.email_token)
     from sealed as s
     inner join recipients as r on s.recipient_id = r.recipient_id
     where
         m.recipient_id = s.recipient_id
         -- not the messages sent to an address that was corrected since
-        and m.address = case m.channel when 'sms' then r.phone_token else r.email_token end
+        and m.address = token_of(m.channel, r.phone_token, r.email_token)
 )
 
 update recipients as r

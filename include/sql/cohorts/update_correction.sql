@@ -3,12 +3,12 @@
 -- Role: owner.
 with moved as (
     update reminders as m
-    set address = case m.channel when 'sms' then :phone_token else :email_token end
+    set address = token_of(m.channel, :phone_token, :email_token)
     from correction_values as v
     where
         v.correction_id = :correction_id
         and m.recipient_id = v.recipient_id
-        and m.address = case m.channel when 'sms' then v.phone_token else v.email_token end
+        and m.address = token_of(m.channel, v.phone_token, v.email_token)
         and v.contact is not null
 )
 

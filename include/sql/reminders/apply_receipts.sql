@@ -1,9 +1,9 @@
--- Grain: one row per message that a receipt moved. Twice is once, and the order does not matter: delivered counts
--- whenever it comes, a failure only for the round that it is about. Locked in the order of ids, as senders lock theirs.
--- A provider moves only the messages that were last given to it: not those that another has by now.
+-- Grain: one row per message that a receipt moved. Receipts may be repeated and come in any order: `delivered` always
+-- counts, a failure only in the round that it is about. Messages are locked in the order of ids, as senders lock them.
+-- A provider moves only messages that were last submitted to it.
 -- Parameters: provider, keys, rounds, states, failures (arrays), at, wait (seconds).
 -- Role: receive.
-with told as materialized (
+with receipts as materialized (
     select distinct on (t.key)
         t.key,
         t.round,
@@ -26,7 +26,7 @@ locked as materialized (
         t.round,
         t.state,
         t.failure
-    from told as t
+    from receipts as t
     inner join reminders as m on t.key = m.idempotency_key
     order by m.reminder_id
     for update of m
@@ -37,7 +37,7 @@ set
     state = t.state,
     failure = t.failure,
     settled_at = :at,
-    -- What the provider took and could not deliver is another submission when it is tried again, with another key.
+    -- After a failure at the provider, the next submission has another key.
     round = m.round + case t.state when 'temporary_failure' then 1 else 0 end,
     try_after = case t.state
         when 'temporary_failure' then m.submitted_at + make_interval(secs => :wait)

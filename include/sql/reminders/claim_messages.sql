@@ -1,16 +1,16 @@
--- Grain: one row per message that was due: it is `sending` before its provider hears of it, or it is not sent, and why.
--- Purchase, suspension and opt-out are read here, right before the submission, from the ledger itself.
--- One whose fate is unknown goes to the provider that may have it, under the same key, with the same words.
+-- Grain: one row per message that was due: it is now `sending`, before it is submitted, or it is not sent and says why.
+-- Purchase, suspension and opt-out are read from the ledger in this statement, right before the submission.
+-- A message whose fate is unknown goes to the provider that may have it, under the same key and with the same words.
 -- Parameters: cohort, remind_on, channel, provider, after, batch, at, as_of, announced_on, deadline_on,
--- settlement_days, audience, opens, closes, attempts_max, per_number_max, asks_again (by provider that knows a key
--- again: since when it is the one that it is).
+-- settlement_days, audience, opens, closes, attempts_max, per_number_max, repeatable_since (the gateways that recognize
+-- a repeated key, each with the instant since which it is the same provider).
 -- Role: remind.
 with due as materialized (
     select *
     from
         due_messages(
             :cohort, :remind_on, :channel, :after, :batch, :at, :deadline_on, :opens, :closes, :attempts_max,
-            cast(:asks_again as jsonb)
+            cast(:repeatable_since as jsonb)
         )
 ),
 
@@ -26,10 +26,13 @@ judged as materialized (
             when opted_out(d.recipient_id, :channel) then 'opted_out'
             when
                 (
-                    select count(*)
+                    -- The limit is of an address, and counts people: an address is a phone or a mailbox, whichever
+                    -- channels reach it, and a recipient who is tried there on a second channel is still one.
+                    select count(distinct n.recipient_id)
                     from reminders as n
                     where
                         n.address = d.address and n.remind_on = :remind_on and n.reminder_id < d.reminder_id
+                        and n.recipient_id <> d.recipient_id
                         and (n.submitted_at is not null or n.state = 'queued')
                 ) >= :per_number_max
                 then 'number_limit'
@@ -56,8 +59,8 @@ claimed as (
         settled_at = case when j.refused is not null then cast(:at as timestamptz) end,
         submitted_at = case when j.refused is null then cast(:at as timestamptz) else m.submitted_at end,
         attempts = m.attempts + case when j.refused is null then 1 else 0 end,
-        -- What a gateway may have keeps its words. Other words, or another address, are another submission, with
-        -- another key.
+        -- A message that a provider may have keeps its words. Other words or another address make another submission,
+        -- with another key.
         template = case when j.state = 'unknown' or j.refused is not null then m.template else j.fresh_template end,
         round = m.round + case
             when

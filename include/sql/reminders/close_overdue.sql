@@ -1,5 +1,5 @@
--- Grain: one message whose time is over: it was not sent, or nobody will ever know.
--- Parameters: at, cohort, remind_on (nulls: of all runs).
+-- Grain: one message whose time is over: it was not sent, or its fate stays unknown.
+-- Parameters: at, cohort, remind_on (nulls: every run).
 -- Role: remind.
 with late as materialized (
     select reminder_id
@@ -22,6 +22,6 @@ where
     and (cast(:cohort as integer) is null or (cohort = :cohort and remind_on = :remind_on))
     and (
         state in ('queued', 'temporary_failure', 'unknown')
-        -- a sender may be at it, for as long as a submission may take
+        -- a sender may still be submitting it
         or (state = 'sending' and send_before <= cast(:at as timestamptz) - interval '1 hour')
     )

@@ -1,4 +1,4 @@
--- Grain: one row: how many of these cards stand in a roster.
+-- Grain: one row: how many of these cards are in a roster.
 -- Parameters: card_numbers.
 select count(*) as known
 from recipients

@@ -1,8 +1,8 @@
--- Grain: one row per provider, kind and word of receipts that could not be judged: how many there were, and since when.
--- Of a provider that sends ever other words, those beyond a hundred or two are counted without the word.
+-- Grain: one row per provider, kind and word of odd receipts: how many came, and since when. If a provider sends ever
+-- new words, those beyond about a hundred are counted without the word.
 -- Parameters: provider, whats, words, counts (arrays), at.
 -- Role: receive.
-with told as (
+with counted as (
     select
         t.what,
         case
@@ -25,7 +25,7 @@ select
     sum(t.receipts),
     cast(:at as timestamptz),
     cast(:at as timestamptz)
-from told as t
+from counted as t
 group by t.what, t.word
 order by t.what, t.word
 on conflict (provider, what, word) do update

@@ -1,4 +1,4 @@
--- Grain: one row per channel, wording, what recipients lack, and why nothing is sent: how many would be reminded.
+-- Grain: one row per channel, template, missing step and reason to send nothing: how many recipients it is about.
 -- Parameters: cohort, deadline_on, as_of, audience.
 select
     channel,
@@ -8,4 +8,4 @@ select
     count(*) as people
 from reminder_targets(:cohort, :deadline_on, :as_of, :audience)
 group by channel, template, lacks, refused
-order by channel desc, template desc, lacks, refused nulls first
+order by array_position(reminder_channels(), channel), template desc, lacks, refused nulls first

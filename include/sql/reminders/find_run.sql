@@ -1,4 +1,4 @@
--- Grain: the reminder run of a cohort and date, if it was begun.
+-- Grain: the reminder run of a cohort and date, if it has begun.
 -- Parameters: cohort, remind_on.
 select
     deadline_on,

@@ -1,4 +1,4 @@
--- Grain: one message that is older than the retention period: that it was sent stays, to which address goes.
+-- Grain: one message that is older than the retention period: its address and keys are erased, and the message stays.
 -- Parameters: before.
 -- Role: remind.
 update reminders

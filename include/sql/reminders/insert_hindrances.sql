@@ -1,4 +1,5 @@
--- Grain: one report of what a recipient lacks; none that says again what counts already.
+-- Grain: one report of the step that a recipient has not taken. A report that repeats the latest one adds no row, so
+-- the statement may run twice.
 -- Parameters: card_numbers, lacks (arrays), reported_on.
 -- Role: remind.
 insert into hindrances (recipient_id, lacks, reported_on)

@@ -1,5 +1,5 @@
--- Grain: one reminder run of a cohort and date, with what it is begun with; the first that begins it counts.
--- Without a roster none begins: whom it is for is settled when it does, and would stay nobody.
+-- Grain: one reminder run of a cohort and date, with its audience and texts; the first insert wins. Without a roster no
+-- run begins: its recipients are chosen when it begins, and there would be none.
 -- Parameters: cohort, remind_on, deadline_on, audience, texts, texts_sha256, at.
 -- Role: remind.
 insert into reminder_runs (cohort, remind_on, deadline_on, audience, texts, texts_sha256, begun_at)

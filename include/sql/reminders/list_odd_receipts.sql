@@ -1,4 +1,4 @@
--- Grain: one row per provider, kind and word of receipts that could not be judged, of late.
+-- Grain: one row per provider, kind and word of recent odd receipts.
 -- Parameters: since.
 select
     provider,

@@ -1,4 +1,4 @@
--- Grain: one thing that may become of a message.
+-- Grain: one transition between two states of a message.
 select
     from_state,
     to_state

@@ -1,4 +1,4 @@
--- Grain: one message whose sender died, or lost the warehouse: nobody knows whether it left.
+-- Grain: one message whose sender died or lost the warehouse: it may have been submitted.
 -- Parameters: cohort, remind_on, at.
 -- Role: remind.
 update reminders

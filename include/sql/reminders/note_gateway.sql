@@ -1,4 +1,4 @@
--- Grain: one gateway: what its address speaks by now, and since when it has been another than before (null: never).
+-- Grain: one gateway: the provider that it leads to, and since when this is another one than before (null: never).
 -- Parameters: provider, speaks, at.
 -- Role: remind.
 insert into provider_pace (provider, free_at, speaks)

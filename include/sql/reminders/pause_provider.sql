@@ -1,4 +1,4 @@
--- Grain: one provider that asks for a rest: however many of its answers say so, it is one rest.
+-- Grain: one provider that asks for a pause. Several answers that ask for it make one pause.
 -- Parameters: provider, now, seconds.
 -- Role: remind.
 insert into provider_pace (provider, free_at)

@@ -1,4 +1,5 @@
--- Grain: one e-mail per recipient whose SMS cannot arrive, while there is time. May run twice.
+-- Grain: one message per recipient whom a channel cannot reach, on the next channel that may, while there is time.
+-- May run twice: the database keeps one message per channel.
 -- Parameters: cohort, remind_on, at.
 -- Role: remind.
 insert into reminders (
@@ -8,21 +9,31 @@ select
     m.recipient_id,
     m.cohort,
     m.remind_on,
-    'email',
-    r.email_token,
+    n.channel,
+    n.address,
     m.template,
     m.lacks,
     m.send_before,
-    gen_random_uuid()
+    case when n.channel = 'email' then gen_random_uuid() end
 from reminders as m
 inner join recipients_in_force as r on m.recipient_id = r.recipient_id
+cross join
+    lateral (
+        select
+            o.channel,
+            token_of(o.channel, r.phone_token, r.email_token) as address
+        from unnest(reminder_channels()) with ordinality as o (channel, place)
+        where
+            o.place > array_position(reminder_channels(), m.channel)
+            and token_of(o.channel, r.phone_token, r.email_token) <> ''
+            and not opted_out(m.recipient_id, o.channel)
+        order by o.place
+        limit 1
+    ) as n
 where
     m.cohort = :cohort
     and m.remind_on = :remind_on
-    and m.channel = 'sms'
     and m.state = 'permanent_failure'
     and m.failure is distinct from 'fate_unknown'
     and m.send_before > :at
-    and r.email_token <> ''
-    and not opted_out(m.recipient_id, 'email')
 on conflict (recipient_id, cohort, remind_on, channel) do nothing

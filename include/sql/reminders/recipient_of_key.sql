@@ -1,4 +1,4 @@
--- Grain: whom the e-mail with this key in its link was for.
+-- Grain: the recipient of the e-mail with this key in its link.
 -- Parameters: key.
 select recipient_id
 from reminders

@@ -1,11 +1,13 @@
--- Grain: one message that failed for now: whoever tries again begins anew. And one that failed for good at an address
--- that was corrected since, once, where nothing else reached the person, or may have.
+-- Grain: one message that failed temporarily, which is tried from the first attempt again; and one that failed
+-- permanently at an address that was corrected since, once per correction, if nothing else reached the recipient or may
+-- have. Of the channels that reach the corrected phone or mailbox only the first is renewed: the next one is its
+-- escalation, and both would reach the recipient twice.
 -- Parameters: cohort, remind_on, at.
 -- Role: remind.
 with corrected as (
-    select
+    select distinct on (m.recipient_id, address_kind(m.channel))
         m.reminder_id,
-        case m.channel when 'sms' then c.phone_token else c.email_token end as token
+        token_of(m.channel, c.phone_token, c.email_token) as token
     from reminders as m
     inner join contacts_in_force as c on m.recipient_id = c.recipient_id
     where
@@ -14,12 +16,14 @@ with corrected as (
         and m.state = 'permanent_failure'
         and m.failure is distinct from 'fate_unknown'
         and m.send_before > :at
+        and token_of(m.channel, c.phone_token, c.email_token) is distinct from m.address
         and not exists (
             select from reminders as o
             where
                 o.recipient_id = m.recipient_id and o.cohort = m.cohort and o.remind_on = m.remind_on
                 and o.reminder_id <> m.reminder_id and o.state not in ('permanent_failure', 'expired')
         )
+    order by m.recipient_id, address_kind(m.channel), array_position(reminder_channels(), m.channel)
 ),
 
 due as materialized (
@@ -33,7 +37,7 @@ due as materialized (
         and m.remind_on = :remind_on
         and (
             m.state in ('temporary_failure', 'unknown')
-            or (m.state = 'permanent_failure' and c.token <> '' and c.token is distinct from m.address)
+            or (m.state = 'permanent_failure' and c.token <> '')
         )
     order by m.reminder_id
     for update of m

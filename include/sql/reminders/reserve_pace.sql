@@ -1,5 +1,5 @@
--- Grain: one provider's next free instant, moved on by what has just been claimed for it; gives the seconds until then.
--- All senders of all runs share it; of no seconds it only tells.
+-- Grain: one provider's next free instant, advanced by the seconds that have just been claimed; returns the seconds
+-- until then. All senders of all runs share it. Zero seconds only read it.
 -- Parameters: provider, now, seconds.
 -- Role: remind.
 insert into provider_pace (provider, free_at)

@@ -1,5 +1,5 @@
--- Grain: one row per submission, what its provider answered. Of a receipt that was quicker only the state stays.
--- Locked in the order of ids, as receipts lock theirs: in any other order the two would wait for each other.
+-- Grain: one row per submission and its answer. If a receipt was faster than the answer, its state stays.
+-- Messages are locked in the order of ids, as receipts lock them: another order could deadlock.
 -- Parameters: reminder_ids, attempts, rounds, states, provider_ids, failures, segments, were_unknown,
 -- try_afters (arrays), at.
 -- Role: remind.
@@ -28,7 +28,7 @@ update reminders as m
 set
     state = case when m.state = 'sending' then s.state else m.state end,
     failure = case when m.state = 'sending' then s.failure else m.failure end,
-    -- what never left was no attempt
+    -- a message that was not submitted has used no attempt
     attempts = m.attempts - case when m.state = 'sending' and s.state = 'queued' then 1 else 0 end,
     submitted_at = case
         when m.state = 'sending' and s.state = 'queued' and m.attempts = 1 and m.round = 0 then null

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from prakerja.settings import PROJECT
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, person, phone
 
 SENDER = """
+import json
 import sys
 from datetime import date, datetime
 from threading import Thread
@@ -24,7 +26,7 @@ from prakerja.reminders.channels import Accounts
 from prakerja.reminders.traffic import Traffic
 def send():
     at = datetime.fromisoformat("2021-03-06T09:00:00+07:00")
-    sending.send_reminders(find_cohort(12), date(2021, 3, 6), Accounts(*sys.argv[2:]), lambda: at)
+    sending.send_reminders(find_cohort(12), date(2021, 3, 6), Accounts(json.loads(sys.argv[2])), lambda: at)
 threads = [Thread(target=send) for _ in range(int(sys.argv[1]))]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -35,7 +37,7 @@ def sender(desk: Desk, tasks: int = 1) -> subprocess.Popen[bytes]:
     """Start several tasks of a worker in one process, with the login of workers."""
     url = warehouse.url(login="warehouse_worker").render_as_string(hide_password=False)
     return subprocess.Popen(
-        [sys.executable, "-c", SENDER, str(tasks), desk.at.sms, desk.at.sms_fallback, desk.at.smtp], cwd=PROJECT,
+        [sys.executable, "-c", SENDER, str(tasks), json.dumps(desk.at.urls)], cwd=PROJECT,
         env=os.environ | {"PRAKERJA_DATABASE_URL": url}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -56,7 +58,7 @@ def test_senders_killed_at_any_moment_send_nobody_two_messages(desk: Desk) -> No
     try:
         ended = desk.until_done()
     except sending.PartialError:  # an e-mail in flight at a kill: nobody knows, and it is not sent again
-        ended = overview.counts_of(12, H7)
+        ended = overview.count_ends(12, H7)
     assert max(Counter(to for _, to, _ in desk.messages()).values()) == 1
     unknown = [row for row in desk.rows() if row[1] == "unknown"]
     assert ended["targeted"] == crowd
@@ -65,9 +67,9 @@ def test_senders_killed_at_any_moment_send_nobody_two_messages(desk: Desk) -> No
     assert {row[1] for row in desk.rows()} <= {"delivered", "accepted", "unknown"}
     assert len(desk.messages()) + len(unknown) >= crowd
     # Nobody will ever know, once its time is over: that counts as not reached.
-    outbox.close(NINE + timedelta(days=3))
-    assert overview.counts_of(12, H7)["unsettled"] == 0
-    assert overview.counts_of(12, H7).get("permanently_failed", 0) == len(unknown)
+    outbox.close_overdue_and_forget(NINE + timedelta(days=3))
+    assert overview.count_ends(12, H7)["unsettled"] == 0
+    assert overview.count_ends(12, H7).get("permanently_failed", 0) == len(unknown)
 
 
 def test_fifty_at_once_send_once(many: Desk) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prakerja.keys import KeyStore
+from prakerja.reminders.sms_providers import load_receipt_secrets
 from prakerja.sandbox import running
 
 TOLD = {"dag_run": {"dag_id": "batch_approval", "run_id": "a run"}}
@@ -77,10 +77,10 @@ def test_a_mail_goes_to_no_host_that_airflow_alone_names(
 def test_a_mail_is_sent_to_an_allowed_host(
     connections: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with running.running(tmp_path / "inbox.sqlite", KeyStore.from_environment().load_receipts_secrets()) as at:
+    with running.running(tmp_path / "inbox.sqlite", load_receipt_secrets()) as at:
         monkeypatch.setenv("PRAKERJA_MESSAGE_HOSTS", "127.0.0.1")
         connections["prakerja_alerts"] = {
-            "conn_type": "smtp", "host": "127.0.0.1", "port": int(at.smtp.rpartition(":")[2]),
+            "conn_type": "smtp", "host": "127.0.0.1", "port": int(at.urls["smtp"].rpartition(":")[2]),
             "extra": '{"disable_ssl": true, "to": "ops@example.id, two@example.id", "from_email": "airflow@x.id"}',
         }  # fmt: skip
         tell()

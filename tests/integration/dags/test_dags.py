@@ -243,10 +243,10 @@ def test_connections_become_the_urls_that_channels_take(
 ) -> None:
     from airflow.sdk import Connection
 
-    from prakerja_connections import NAMES, url_of
+    from prakerja_connections import gateways, url_of
 
     connection = (
         Connection.from_json(uri, "prakerja_x") if uri.startswith("{") else Connection.from_uri(uri, "prakerja_x")
     )
     assert url_of(connection, is_mail=is_mail) == url
-    assert NAMES == ("sms", "sms_fallback", "smtp")
+    assert gateways() == ("sms", "sms_fallback", "smtp")

@@ -17,7 +17,7 @@ from tests.support.landing_zone import Row, deliver
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, buys, person, phone
 
 
-def test_everyone_who_has_not_bought_gets_one_message_however_often_it_runs(many: Desk) -> None:
+def test_everyone_who_has_not_bought_gets_one_message_in_repeated_runs(many: Desk) -> None:
     assert many.until_done() == {"targeted": MANY, "delivered": MANY}
     assert many.until_done() == {"targeted": MANY, "delivered": MANY}
     found = many.messages()
@@ -27,7 +27,7 @@ def test_everyone_who_has_not_bought_gets_one_message_however_often_it_runs(many
     assert not any(re.search(r"\d{12}", text) for *_, text in found), "no card, no NIK"
 
 
-def test_a_date_that_is_over_begins_nothing(many: Desk) -> None:
+def test_no_run_begins_after_its_date(many: Desk) -> None:
     assert many.send(NINE + timedelta(days=1)).counts == {}
     assert many.messages() == []
 
@@ -39,13 +39,13 @@ def test_a_run_does_not_begin_before_its_roster_is_there(desk: Desk) -> None:
     assert desk.until_done(NINE) == {"targeted": 1, "delivered": 1}
 
 
-def test_who_bought_or_was_suspended_or_opted_out_a_second_ago_gets_nothing(
+def test_a_recipient_who_has_just_bought_opted_out_or_been_suspended_gets_nothing(
     many: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = outbox.recover_orphans
 
     def meanwhile(run: outbox.Run, at: datetime) -> None:
-        real(run, at)  # everybody is queued by now
+        real(run, at)  # every message is queued here
         buys(many, 1)
         people.suspend(str(10**15 + 2), H7, is_permanent=False, because="x", suspended_by="siti")
         people.withdraw(str(10**15 + 3), H7, because="x", recorded_by="siti")
@@ -59,7 +59,7 @@ def test_who_bought_or_was_suspended_or_opted_out_a_second_ago_gets_nothing(
     assert {row[1] for row in many.rows()[:4]} == {"suppressed"}
 
 
-def test_an_audience_of_all_tells_the_purchased_so(many: Desk) -> None:
+def test_an_audience_of_all_includes_those_who_have_bought(many: Desk) -> None:
     buys(many, 1)
     (many.folder / "calendar.yaml").write_text(
         "cohorts:\n- {cohort: 12, announced_on: 2021-03-05, deadline_on: 2021-03-13, note: short,"
@@ -75,7 +75,7 @@ def test_an_audience_of_all_tells_the_purchased_so(many: Desk) -> None:
     assert len(many.messages()) == MANY
 
 
-def test_held_recipients_and_those_who_lack_something_get_their_own_words(desk: Desk) -> None:
+def test_held_recipients_and_those_with_a_missing_step_get_their_own_text(desk: Desk) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 6)])
     noon = datetime(2021, 3, 5, 12, tzinfo=WIB)
     damaged = Row(transaction_id="x", event="PAID", occurred_at=noon, card=f"{10**15 + 5}.0", amount=5000)
@@ -92,12 +92,12 @@ def test_held_recipients_and_those_who_lack_something_get_their_own_words(desk: 
     )
     assert preferences.load_missing_steps(desk.folder / "lacks.csv", H7) == preferences.StepsIntake(4, 3, 1)
     desk.send()
-    told = {to[-1]: text for _, to, text in desk.messages()}
+    texts = {to[-1]: text for _, to, text in desk.messages()}
     for number, words in zip(
         "12345", ("video", "kata sandi", "Caranya", "Masuk ke", "sedang kami periksa"), strict=True
     ):
-        assert words in told[number]
-    assert len(set(told.values())) == 5
+        assert words in texts[number]
+    assert len(set(texts.values())) == 5
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,6 @@ def test_held_recipients_and_those_who_lack_something_get_their_own_words(desk: 
 def test_a_report_with_a_bad_line_is_refused_whole_and_names_no_card(desk: Desk, line: str) -> None:
     desk.roster([person(1, phone(1))])
     (desk.folder / "lacks.csv").write_text(f"card_number,lacks\n1000000000000001,videos\n{line}\n")
-    with pytest.raises(PrakerjaError, match=r"lacks.csv, line [34]: .*nothing was taken in") as refused:
+    with pytest.raises(PrakerjaError, match=r"lacks.csv, line [34]: .*nothing was loaded") as refused:
         preferences.load_missing_steps(desk.folder / "lacks.csv", H7)
     assert "1000000000000001" not in str(refused.value)

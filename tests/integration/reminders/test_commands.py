@@ -10,7 +10,7 @@ from prakerja.errors import PrakerjaError
 from tests.support.reminder_desk import MANY, Desk
 
 
-def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_count_and_show_without_a_number(many: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     import json
 
     from typer.testing import CliRunner
@@ -19,10 +19,10 @@ def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: p
 
     def run(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(app, list(arguments))
-        told = done.output + (str(done.exception) if isinstance(done.exception, PrakerjaError) else "")
+        output = done.output + (str(done.exception) if isinstance(done.exception, PrakerjaError) else "")
         assert isinstance(done.exception, PrakerjaError | SystemExit | None), done.exception
-        assert not re.search(r"\d{10}", told)
-        return done.exit_code, told
+        assert not re.search(r"\d{10}", output)
+        return done.exit_code, output
 
     card = str(10**15 + 1)
     assert run("reminders", "opt-out", card, "--channel", "sms", "--as", "Ani") == (0, "no more reminders by sms\n")
@@ -40,8 +40,8 @@ def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: p
     assert row["reminder_runs"] == [shown]
     assert "state suppressed, why opted_out" in run("explain", card)[1]
     assert run("reminders", "opt-out", card, "--undo", "--as", "Ani") == (0, "reminders again\n")
-    code, told = run("reminders", "preview", "12", "--on", "2021-03-06")
-    assert (code, "30 people, 30 messages, Rp 18,000; texts v2" in told) == (0, True)
+    code, output = run("reminders", "preview", "12", "--on", "2021-03-06")
+    assert (code, "30 people, 30 messages, Rp 18,000; texts v2" in output) == (0, True)
     for wrong, why in (
         (("reminders", "retry", "12", "--on", "2021-03-10"), "no reminder run on 2021-03-10"),
         (("reminders", "retry", "99", "--on", "2021-03-06"), "cohort 99 is not in the calendar"),
@@ -49,8 +49,8 @@ def test_the_commands_count_show_and_repeat_no_number(many: Desk, monkeypatch: p
         (("reminders", "opt-out", "1234", "--as", "Ani"), "no roster has this card"),
         (("reminders", "opt-out", card, "--channel", "pigeon", "--as", "Ani"), "sms, email or both"),
         (("reminders", "opt-out", card, "--as", " "), "give a reason and a person"),
-        (("reminders", "lacks", str(many.folder)), "is no CSV that can be read"),
+        (("reminders", "lacks", str(many.folder)), "is not readable as CSV"),
     ):
-        code, told = run(*wrong)
+        code, output = run(*wrong)
         assert code != 0
-        assert why in told
+        assert why in output

@@ -24,7 +24,7 @@ def retried(desk: Desk) -> None:
     desk.send(NINE + timedelta(minutes=35))
 
 
-def test_what_failed_for_good_at_a_wrong_number_goes_once_to_the_right_one(desk: Desk) -> None:
+def test_a_message_that_failed_permanently_is_sent_once_to_the_corrected_number(desk: Desk) -> None:
     desk.roster([person(1, WRONG), person(2, magic("03", 2))])
     desk.until_done()
     assert {state for _, state, _ in desk.rows()} == {"permanent_failure"}
@@ -40,7 +40,7 @@ def test_what_failed_for_good_at_a_wrong_number_goes_once_to_the_right_one(desk:
     assert len(recipients(desk)) == sent
 
 
-def test_once_for_each_correction(desk: Desk) -> None:
+def test_it_is_sent_once_per_correction(desk: Desk) -> None:
     desk.roster([person(1, WRONG)])
     desk.until_done()
     correct({"card_number": CARD, "phone": magic("03", 1)})
@@ -54,7 +54,7 @@ def test_once_for_each_correction(desk: Desk) -> None:
     assert desk.rows("state") == [("delivered",)]
 
 
-def test_not_when_its_time_is_over(desk: Desk) -> None:
+def test_it_is_not_sent_after_its_time(desk: Desk) -> None:
     desk.roster([person(1, WRONG)])
     desk.until_done()
     correct({"card_number": CARD, "phone": RIGHT})
@@ -63,7 +63,7 @@ def test_not_when_its_time_is_over(desk: Desk) -> None:
     assert len(recipients(desk)) == sent
 
 
-def test_not_where_an_e_mail_has_reached_the_person(desk: Desk) -> None:
+def test_it_is_not_sent_if_an_e_mail_reached_the_recipient(desk: Desk) -> None:
     desk.roster([person(1, WRONG, "putri1@example.id")])
     desk.until_done()
     desk.send(NINE + timedelta(minutes=5))
@@ -74,7 +74,7 @@ def test_not_where_an_e_mail_has_reached_the_person(desk: Desk) -> None:
     assert len(recipients(desk)) == sent
 
 
-def test_who_had_no_address_is_written_to_at_the_corrected_one(desk: Desk) -> None:
+def test_a_recipient_without_an_address_is_reminded_at_the_corrected_one(desk: Desk) -> None:
     desk.roster([person(1)])
     desk.until_done()
     assert desk.rows() == [("sms", "permanent_failure", "no_address")]
@@ -84,7 +84,7 @@ def test_who_had_no_address_is_written_to_at_the_corrected_one(desk: Desk) -> No
 
 
 @pytest.mark.parametrize("state", ["queued", "temporary_failure"])
-def test_what_has_not_left_goes_to_the_corrected_number(desk: Desk, state: str) -> None:
+def test_an_unsent_message_goes_to_the_corrected_number(desk: Desk, state: str) -> None:
     desk.roster([person(1, phone(1))])
     desk.send(NINE.replace(hour=3))  # nobody is written to at night
     assert desk.rows("state") == [("queued",)]
@@ -106,7 +106,7 @@ def test_what_has_not_left_goes_to_the_corrected_number(desk: Desk, state: str) 
     assert sent_round == (state != "queued"), "another address is another submission, with another key"
 
 
-def test_what_a_gateway_may_have_is_asked_for_again_with_the_number_that_it_has(desk: Desk) -> None:
+def test_a_message_that_a_gateway_may_have_is_repeated_at_its_old_number(desk: Desk) -> None:
     desk.roster([person(1, phone(1))])
     desk.send(NINE.replace(hour=3))
     with warehouse.transaction(as_owner=True) as connection:

@@ -24,7 +24,7 @@ def test_the_database_keeps_one_per_recipient_date_and_channel(many: Desk) -> No
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "accepted", "suppressed"])
-def test_the_database_lets_no_delivered_message_begin_anew(many: Desk, state: str) -> None:
+def test_the_database_never_reopens_a_delivered_message(many: Desk, state: str) -> None:
     many.until_done()
     with (
         pytest.raises(warehouse.RefusedError, match="message_transitions"),
@@ -33,14 +33,16 @@ def test_the_database_lets_no_delivered_message_begin_anew(many: Desk, state: st
         connection.exec_driver_sql("update reminders set state = %s where reminder_id = 1", (state,))
 
 
-def test_two_senders_that_both_believe_to_be_alone_claim_no_message_twice(many: Desk) -> None:
+def test_two_senders_without_the_lock_claim_no_message_twice(many: Desk) -> None:
     """What is left where a connection that held the lock was lost: the claims alone."""
-    run = outbox.begin(find_cohort(12), H7, NINE)
+    run = outbox.begin_run(find_cohort(12), H7, NINE)
     assert run
     claimed: list[int] = []
 
     def claim() -> None:
-        while got := outbox.exchange(run, "sms", [], NINE, provider="sms", after=0, batch=4, asks_again={})[0]:
+        while got := outbox.settle_and_claim(
+            run, "sms", [], NINE, provider="sms", after=0, batch=4, repeatable_since={}
+        )[0]:
             claimed.extend(each.reminder_id for each in got)
 
     threads = [threading.Thread(target=claim) for _ in range(8)]

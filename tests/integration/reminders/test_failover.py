@@ -14,7 +14,7 @@ def test_few_messages_find_the_other_provider_as_well(desk: Desk) -> None:
     assert Counter(provider for provider, *_ in desk.messages()) == {"second": 5}
 
 
-def test_a_provider_that_is_down_loses_the_traffic_and_nothing_else(desk: Desk) -> None:
+def test_a_provider_that_is_down_loses_the_traffic_and_no_message(desk: Desk) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 301)])
     progress = desk.send(sms="http://:x@127.0.0.1:9/sms/first")
     assert Counter(provider for provider, *_ in desk.messages()) == {"second": 300}

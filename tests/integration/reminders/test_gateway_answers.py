@@ -11,7 +11,7 @@ import pytest
 
 from prakerja.reminders import channels, sending
 from prakerja.reminders.channels import Answer, Message
-from prakerja.reminders.retry_after import MOST, pause_of
+from prakerja.reminders.retry_after import PAUSE_MAX, parse_retry_after
 from tests.support.scripted_servers import scripted_gateway
 
 pytestmark = pytest.mark.usefixtures("messages_stay_here")
@@ -24,7 +24,7 @@ def ask(status: str, body: bytes = b"{}", *headers: str) -> Answer:
 
     async def run() -> Answer:
         answer = f"{head}\r\n\r\n".encode() + body
-        async with scripted_gateway(answer) as url, channels.SmsGateway("sms", url) as gateway:
+        async with scripted_gateway(answer) as url, channels.HttpGateway("sms", url) as gateway:
             return await gateway.submit(Message("+6281234500001", "Halo", "key.1"))
 
     return asyncio.run(run())
@@ -68,29 +68,29 @@ def test_an_answer_that_unpacks_to_a_gigabyte_is_not_unpacked() -> None:
 @pytest.mark.parametrize(
     ("asked", "seconds"),
     [
-        ("0", 0), ("1", 1), (" 20 ", 20), ("300", 300), ("301", MOST), ("9" * 400, MOST),
+        ("0", 0), ("1", 1), (" 20 ", 20), ("300", 300), ("301", PAUSE_MAX), ("9" * 400, PAUSE_MAX),
         ("Thu, 01 Apr 2021 09:00:20 GMT", 20),
         ("Thursday, 01-Apr-21 09:00:20 GMT", 20),
         ("Thu Apr  1 09:00:20 2021", 20),
         ("Thu, 01 Apr 2021 08:59:59 GMT", 0),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", MOST),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", PAUSE_MAX),
         ("", 0), ("-1", 0), ("1.5", 0), ("1e3", 0), ("soon", 0), ("٢٠", 0), ("20, 30", 0), ("NaN", 0),
         ("Thu, 32 Apr 2021 09:00:20 GMT", 0), ("Thu, 01 Apr 2021", 0), ("2021-04-01T09:00:20Z", 0),
         ("Thu, 01 Apr 2021 09:00:20 +9999999999", 0), ("x" * 10_000, 0),
     ],
 )  # fmt: skip
 def test_a_pause_is_seconds_or_a_date_and_bounded(asked: str, seconds: float) -> None:
-    assert pause_of(asked, DATED) == seconds
+    assert parse_retry_after(asked, DATED) == seconds
 
 
-def test_without_a_date_of_its_own_the_clock_here_counts() -> None:
+def test_a_pause_without_a_date_header_is_measured_by_our_clock() -> None:
     at = datetime.now(UTC) + timedelta(seconds=100)
-    assert pause_of(format_datetime(at, usegmt=True)) == pytest.approx(100, abs=2)
+    assert parse_retry_after(format_datetime(at, usegmt=True)) == pytest.approx(100, abs=2)
 
 
 @pytest.mark.parametrize(("status", "state"), [("429 Slowly", "queued"), ("503 Not now", "temporary_failure")])
-def test_a_date_is_kept_as_seconds_are(status: str, state: str) -> None:
+def test_a_pause_until_a_date_is_kept(status: str, state: str) -> None:
     by_date = ask(status, b"{}", f"Date: {DATED}", "Retry-After: Thu, 01 Apr 2021 09:00:20 GMT")
     assert by_date == ask(status, b"{}", "Retry-After: 20")
     assert (by_date.state, by_date.pause) == (state, 20)
@@ -119,5 +119,5 @@ def test_a_date_is_kept_as_seconds_are(status: str, state: str) -> None:
         ("halo", None),
     ],
 )
-def test_a_number_with_anything_else_in_it_is_none(given: str, number: str | None) -> None:
-    assert sending._address("sms", given) == number
+def test_a_number_with_other_characters_is_not_a_number(given: str, number: str | None) -> None:
+    assert sending._normalize_address("sms", given) == number

@@ -49,7 +49,7 @@ def send(desk: Desk) -> None:
     desk.until_done()
 
 
-def test_they_are_counted_until_they_are_corrected_or_the_deadline_is_over(desk: Desk) -> None:
+def test_they_are_counted_until_they_are_corrected_or_the_deadline_has_passed(desk: Desk) -> None:
     send(desk)
     assert [(need.what, need.path, need.is_urgent) for need in needs()] == [(TOLD, "cohorts/12", True)]
     correct({"card_number": CARD, "phone": phone(9)})
@@ -63,7 +63,7 @@ def test_they_are_counted_until_they_are_corrected_or_the_deadline_is_over(desk:
     assert not needs(last + timedelta(minutes=1))
 
 
-def test_they_are_listed_for_whoever_corrects_them(desk: Desk) -> None:
+def test_they_are_listed_for_correction(desk: Desk) -> None:
     send(desk)
     shown = asked("12")
     assert "3 contacts are invalid" in shown
@@ -79,7 +79,7 @@ def test_they_are_listed_for_whoever_corrects_them(desk: Desk) -> None:
     assert [row["what"] for row in json.loads(asked("--json"))] == ["email"]
 
 
-def test_nothing_tells_the_number(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_shows_the_number(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     from prakerja import tasks
     from prakerja.run_context import RunContext
 

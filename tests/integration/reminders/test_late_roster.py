@@ -76,7 +76,7 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
     assert tasks.deadline.recheck(repaired) == {}
     assert tasks.deadline.choose(repaired) == "send_reminders"
     for _ in range(2):
-        tasks.deadline.send_reminders(repaired, vars(desk.accounts))
+        tasks.deadline.send_reminders(repaired, desk.at.urls)
         assert len({to for _, to, _ in desk.messages()}) == len(desk.messages()) == MANY
         assert repairs(TEN) == []
     assert found(NEXT_MORNING) == []
@@ -86,7 +86,7 @@ def test_the_recipients_of_a_roster_that_comes_after_the_run_are_reminded_the_sa
 @pytest.mark.parametrize(
     ("runs", "kind"), [(NONE, "no_run"), (EMPTY, "run_without_tasks"), (ENDED, "not_reminded"), (ACTIVE, None)]
 )
-def test_a_date_without_a_reminder_is_repaired_whatever_its_run_came_to(
+def test_a_date_without_a_reminder_is_repaired_after_any_end_of_its_run(
     many: Desk, runs: RunCounts, kind: str | None
 ) -> None:
     audited = found(TEN, runs)
@@ -101,7 +101,7 @@ def test_a_run_that_has_not_begun_has_an_hour_and_one_that_has_ended_has_none(ma
         assert len(repairs(since, runs)) == 1
 
 
-def test_until_eight_in_the_evening_a_run_repairs_it_and_then_it_is_said(many: Desk) -> None:
+def test_it_is_repaired_until_eight_in_the_evening_and_then_reported(many: Desk) -> None:
     last = EIGHT_IN_THE_EVENING - BY_A_MICROSECOND
     assert len(repairs(last)) == 1
     assert [is_repaired for *_, is_repaired in found(last)] == [True]
@@ -111,7 +111,7 @@ def test_until_eight_in_the_evening_a_run_repairs_it_and_then_it_is_said(many: D
     assert needs(EIGHT_IN_THE_EVENING) == [NOT_REMINDED]
 
 
-def test_nobody_is_due_where_all_have_bought_or_are_suspended(desk: Desk) -> None:
+def test_nobody_is_due_if_all_have_bought_or_are_suspended(desk: Desk) -> None:
     desk.roster([person(n, phone(n)) for n in (1, 2)])
     buys(desk, 1)
     people.suspend(str(10**15 + 2), H7, is_permanent=False, because="x", suspended_by="siti")
@@ -121,7 +121,7 @@ def test_nobody_is_due_where_all_have_bought_or_are_suspended(desk: Desk) -> Non
 # -- what could not be made up for -------------------------------------------------------------------------------------
 
 
-def test_the_audit_of_the_next_morning_says_who_was_not_reminded(many: Desk) -> None:
+def test_the_audit_of_the_next_morning_reports_who_was_not_reminded(many: Desk) -> None:
     for runs in (NONE, EMPTY, ENDED, ACTIVE):
         assert found(NEXT_MORNING, runs) == [("not_reminded", NOT_REMINDED, False)]
     assert repairs(NEXT_MORNING) == []
@@ -134,21 +134,21 @@ def test_the_audit_of_the_next_morning_says_who_was_not_reminded(many: Desk) -> 
     assert not [secret for secret in secrets if secret in json.dumps(audited)]
 
 
-def test_it_is_over_once_a_later_reminder_has_begun(many: Desk) -> None:
+def test_it_ends_when_a_later_reminder_has_begun(many: Desk) -> None:
     nine = datetime(2021, 3, 10, 9, tzinfo=WIB)
     assert len(found(nine - BY_A_MICROSECOND)) == len(needs(nine - BY_A_MICROSECOND)) == 1
     many.send(nine, H3)
     assert found(nine) == needs(nine) == []
 
 
-def test_dates_that_are_missed_one_after_the_other_are_each_said(many: Desk) -> None:
+def test_consecutive_missed_dates_are_each_reported(many: Desk) -> None:
     after = datetime(2021, 3, 13, 7, tzinfo=WIB)
     assert [told.partition("(")[2].partition(")")[0] for _, told, _ in found(after)] == ["H-7", "H-3", "H-1"]
     assert {told.rpartition("; ")[2] for _, told, _ in found(after)} == {"no other is left"}
     assert len(needs(after)) == 3
 
 
-def test_it_is_over_when_the_deadline_is(many: Desk) -> None:
+def test_it_ends_with_the_deadline(many: Desk) -> None:
     midnight = datetime(2021, 3, 14, tzinfo=WIB)
     assert len(found(midnight - BY_A_MICROSECOND)) == len(needs(midnight - BY_A_MICROSECOND)) == 3
     assert found(midnight) == needs(midnight) == []
@@ -183,7 +183,7 @@ def test_a_date_of_the_earlier_deadline_is_past_once_the_later_one_is_announced(
     assert found(announced_at) == needs(announced_at) == []
 
 
-def test_a_date_that_began_for_the_earlier_deadline_is_said_and_not_repeated(many: Desk) -> None:
+def test_a_date_that_began_for_the_earlier_deadline_is_reported_and_not_repeated(many: Desk) -> None:
     """One message a recipient and date: the one that left names the earlier deadline, and a run of it would be red."""
     many.send()
     change_calendar(many, EXTENDED)

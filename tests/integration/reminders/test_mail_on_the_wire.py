@@ -68,7 +68,7 @@ def words(value: str) -> str:
 
 
 @pytest.mark.parametrize("length", [10, 23, 24, 25, 60, 77, 78, 79, 120, 300, 600, 900])
-def test_whoever_gets_it_can_opt_out_however_long_the_address_is(length: int) -> None:
+def test_every_recipient_can_opt_out_at_a_url_of_any_length(length: int) -> None:
     url = (f"https://r{'a' * length}")[: length - 1] + "z"
     server = ScriptedMailServer({})
     send(server, message(url=url))
@@ -78,7 +78,7 @@ def test_whoever_gets_it_can_opt_out_however_long_the_address_is(length: int) ->
     assert body.rstrip().split("\n")[-2:] == [channels.UNSUBSCRIBE, url]
 
 
-def test_without_an_address_nothing_is_offered() -> None:
+def test_without_a_receipts_url_no_link_is_offered() -> None:
     server = ScriptedMailServer({})
     send(server, message())
     headers, body = parsed(server.mails[0])
@@ -98,21 +98,21 @@ def test_without_an_address_nothing_is_offered() -> None:
         "カルトゥ" * 12,
     ],
 )
-def test_the_sender_is_one_whatever_their_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sender_stays_one_address_with_any_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRAKERJA_MAIL_FROM", f"{name} <pengingat@prakerja.example>")
     server = ScriptedMailServer({})
     send(server, message())
     headers, _ = parsed(server.mails[0])
-    told, _, address = headers["from"].rpartition(" ")
+    displayed, _, address = headers["from"].rpartition(" ")
     assert address == "<pengingat@prakerja.example>"
-    assert re.sub(r'^"(.*)"$', r"\1", words(told)).replace("\\", "") == name
+    assert re.sub(r'^"(.*)"$', r"\1", words(displayed)).replace("\\", "") == name
     assert headers["to"] == "siti1@x.example"
 
 
 @pytest.mark.parametrize(
     "subject", ["Pengingat", "Batas waktu: 3 April – besok", "é" * 200, "“Siti” & Łukasz", "a" * 500, "="]
 )
-def test_a_subject_and_a_text_come_as_they_were_written(subject: str) -> None:
+def test_a_subject_and_a_text_arrive_unchanged(subject: str) -> None:
     server = ScriptedMailServer({})
     text = f"Yth. Łukasz,\n\n{subject}\n.\n..\nFrom here\n{'é' * 700}\n"
     send(server, message(subject=subject, body=text))
@@ -156,7 +156,7 @@ def test_seven_bits_reach_every_server(extensions: tuple[str, ...]) -> None:
         ("text", "421 going", "temporary_failure"),
     ],
 )
-def test_a_refusal_is_one_messages_and_the_next_is_taken(command: str, reply: str, state: str) -> None:
+def test_a_refusal_is_about_one_message_and_the_next_is_taken(command: str, reply: str, state: str) -> None:
     server = ScriptedMailServer({command: [reply, ""]})
     first, second = send(server, message(1), message(2))
     assert (first.state, first.failure) == (state, f"smtp_{reply[:3]}")
@@ -165,7 +165,7 @@ def test_a_refusal_is_one_messages_and_the_next_is_taken(command: str, reply: st
     assert server.sessions == (2 if reply.startswith("421") else 1)
 
 
-def test_a_server_that_takes_nothing_back_gets_another_session() -> None:
+def test_a_server_that_cannot_reset_gets_another_session() -> None:
     server = ScriptedMailServer({"data": ["452 no room", ""], "rset": ["500 what"]})
     first, second = send(server, message(1), message(2))
     assert (first.state, second.state, server.sessions) == ("temporary_failure", "accepted", 2)
@@ -179,7 +179,7 @@ def test_a_server_that_is_out_of_step_gets_another_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "reply", "told"),
+    ("command", "reply", "expected"),
     [
         ("mail", "550 not you", r"refuses our sender \(550\): check PRAKERJA_MAIL_FROM"),
         ("mail", "530 who are you", r"refuses our sender \(530\)"),
@@ -188,9 +188,9 @@ def test_a_server_that_is_out_of_step_gets_another_session() -> None:
         ("ehlo", "550 not you", "refuses us"),
     ],
 )
-def test_what_is_about_us_is_told_as_that(command: str, reply: str, told: str) -> None:
+def test_a_refusal_of_ours_says_what_to_check(command: str, reply: str, expected: str) -> None:
     server = ScriptedMailServer({command: [reply], "helo": [reply]}, ("AUTH PLAIN LOGIN",))
-    with pytest.raises(ProviderRefusesError, match=told):
+    with pytest.raises(ProviderRefusesError, match=expected):
         send(server, message(), login="siti:rahasia")
 
 
@@ -208,6 +208,6 @@ def test_a_server_that_is_busy_is_tried_again(reply: str) -> None:
     assert (first.state, second.state) == ("queued", "accepted")
 
 
-def test_every_command_says_what_every_code_means() -> None:
+def test_every_command_has_a_meaning_for_every_code() -> None:
     for command, replies in REPLIES.items():
         assert {"4", "5"} <= replies.keys(), command

@@ -35,7 +35,7 @@ def test_a_name_arrives_whole_or_as_participant(desk: Desk) -> None:
     assert {segments for (segments,) in desk.rows("segments")} == {1, 2}, "an e-mail, an SMS"
 
 
-def test_what_a_gateway_may_have_keeps_its_name_where_the_texts_changed_meanwhile(
+def test_a_message_that_a_gateway_may_have_keeps_its_name_when_texts_change(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gateway refuses another text under a key that it has."""

@@ -24,7 +24,7 @@ def test_a_preview_counts_and_shows_and_sends_nothing(desk: Desk) -> None:
     desk.roster([person(1, phone(1)), person(2, phone(2)), person(3, email="a@x.example"), person(4)])
     found = preview.preview(find_cohort(12), H7, H7)
     assert (found.people, found.messages) == (4, 3)
-    assert found.cost_idr == 2 * 2 * programme().reminders.sms.segment_idr + 10
+    assert found.cost_idr == 2 * 2 * programme().reminders.channels["sms"].price_idr + 10
     assert "Siti" in found.texts_shown["sms, not purchased, lacks nothing"]
     assert desk.rows() == []
     with pytest.raises(PrakerjaError, match="no reminder on 2021-03-07: it has H-7 on 2021-03-06, H-3"):

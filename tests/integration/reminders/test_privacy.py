@@ -13,13 +13,13 @@ from prakerja.reminders import channels, outbox, overview
 from tests.support.reminder_desk import H7, MANY, NINE, Desk, person
 
 
-def test_addresses_are_forgotten_and_the_fact_stays(many: Desk) -> None:
+def test_addresses_are_forgotten_and_messages_stay(many: Desk) -> None:
     many.until_done()
     keep = timedelta(days=programme().reminders.keep_addresses_days)
-    assert outbox.close(NINE + keep) == (0, 0)
-    assert outbox.close(NINE + keep + timedelta(days=1)) == (0, MANY)
+    assert outbox.close_overdue_and_forget(NINE + keep) == (0, 0)
+    assert outbox.close_overdue_and_forget(NINE + keep + timedelta(days=1)) == (0, MANY)
     assert set(many.rows("address, idempotency_key, provider_id")) == {(None, None, None)}
-    assert overview.counts_of(12, H7)["delivered"] == MANY
+    assert overview.count_ends(12, H7)["delivered"] == MANY
 
 
 def test_the_sandbox_takes_a_key_once_and_its_inbox_is_private(desk: Desk) -> None:
@@ -37,17 +37,17 @@ def test_the_sandbox_takes_a_key_once_and_its_inbox_is_private(desk: Desk) -> No
     assert (desk.folder / "inbox.sqlite").stat().st_mode & 0o077 == 0
 
 
-def test_an_e_mail_is_one_that_mail_servers_like(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_e_mail_has_the_headers_that_mail_servers_expect(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from email import message_from_bytes
 
     written: list[bytes] = []
-    real = channels.MailServer._written
+    real = channels.MailServer._build_mail
 
     def keep(self: channels.MailServer, message: channels.Message) -> bytes:
         written.append(real(self, message))
         return written[-1]
 
-    monkeypatch.setattr(channels.MailServer, "_written", keep)
+    monkeypatch.setattr(channels.MailServer, "_build_mail", keep)
     desk.roster([person(1, email="a@x.example")])
     desk.send()
     mail = message_from_bytes(written[0])

@@ -31,7 +31,7 @@ AT_NIGHT = [  # instants in WIB; who may be written to: Jakarta, Denpasar, Jayap
 
 
 @pytest.mark.parametrize(("at", "awake"), AT_NIGHT)
-def test_nobody_is_written_to_at_night_but_before_it_is_too_late(
+def test_nothing_is_sent_at_night_unless_the_morning_is_too_late(
     connection: warehouse.Connection, at: str, awake: str
 ) -> None:
     found = connection.exec_driver_sql(
@@ -42,7 +42,7 @@ def test_nobody_is_written_to_at_night_but_before_it_is_too_late(
     assert (found or "") == awake
 
 
-def test_what_the_night_holds_back_leaves_in_the_morning(desk: Desk) -> None:
+def test_messages_held_back_at_night_leave_in_the_morning(desk: Desk) -> None:
     desk.roster([person(1, phone(1), region="31"), person(2, phone(2), region="94")])
     evening = NINE.replace(hour=18, minute=30)
     progress = desk.send(evening)
@@ -54,16 +54,16 @@ def test_what_the_night_holds_back_leaves_in_the_morning(desk: Desk) -> None:
     assert desk.until_done(evening + timedelta(hours=12)) == {"targeted": 2, "delivered": 2}
 
 
-def test_what_is_too_late_expires(desk: Desk) -> None:
+def test_a_message_that_is_too_late_expires(desk: Desk) -> None:
     desk.roster([person(1, phone(1))])
     desk.send(NINE.replace(hour=21))
-    assert outbox.close(datetime(2021, 3, 8, tzinfo=WIB) - timedelta(microseconds=1))[0] == 0
-    assert outbox.close(datetime(2021, 3, 8, tzinfo=WIB))[0] == 1
+    assert outbox.close_overdue_and_forget(datetime(2021, 3, 8, tzinfo=WIB) - timedelta(microseconds=1))[0] == 0
+    assert outbox.close_overdue_and_forget(datetime(2021, 3, 8, tzinfo=WIB))[0] == 1
     assert desk.until_done(datetime(2021, 3, 8, 9, tzinfo=WIB)) == {"targeted": 1, "expired": 1}
     assert desk.messages() == []
 
 
-def test_a_number_gets_so_many_a_day_and_the_rest_by_e_mail(desk: Desk) -> None:
+def test_a_number_over_its_daily_limit_is_reached_by_e_mail(desk: Desk) -> None:
     most = programme().reminders.per_number_a_day
     shared = [person(n, "08123450000" if n % 2 else "+628123450000", f"a{n}@x.example") for n in range(1, most + 3)]
     desk.roster(shared)
@@ -73,11 +73,11 @@ def test_a_number_gets_so_many_a_day_and_the_rest_by_e_mail(desk: Desk) -> None:
 
 def test_all_senders_together_keep_a_providers_pace(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.roster([person(n, phone(n)) for n in range(1, 200)])
-    monkeypatch.setattr(programme().reminders.sms, "per_second", 100)
+    monkeypatch.setattr(programme().reminders.channels["sms"], "per_second", 100)
     for _ in range(90):
-        outbox.pause("another", 600)  # as a provider's answers may ask for, each of them
-    assert 300 < outbox.free_after("another") <= 600
-    outbox.pause("sms", 0.5)
+        outbox.pause_provider("another", 600)  # as a provider's answers may ask for, each of them
+    assert 300 < outbox.seconds_until_free("another") <= 600
+    outbox.pause_provider("sms", 0.5)
     began = time.monotonic()
     desk.send()
     assert time.monotonic() - began > 0.5 + 0.96 * 2, "a batch waited for those before it"

@@ -12,8 +12,8 @@ from standardwebhooks.webhooks import Webhook
 
 from prakerja import warehouse
 from prakerja.errors import PrakerjaError
-from prakerja.keys import KeyStore
 from prakerja.reminders import receipts
+from prakerja.reminders.sms_providers import load_receipt_secrets
 from prakerja.settings import Settings
 from tests.support.reminder_desk import NINE, Desk, magic, person, phone
 
@@ -22,7 +22,7 @@ def post(
     provider: str, body: str, at: datetime, signature: str | None = None, *, signed_by: str | None = None
 ) -> httpx.Response:
     """Post to a provider's address, signed with its secret, or another's, or with this signature."""
-    signed = Webhook(KeyStore.from_environment().load_receipts_secrets()[signed_by or provider])
+    signed = Webhook(load_receipt_secrets()[signed_by or provider])
     headers = {
         "webhook-id": "1", "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": signature or signed.sign("1", at, body),
@@ -34,7 +34,7 @@ def post(
 
 def test_a_receipt_that_is_not_signed_or_is_rubbish_moves_nothing(desk: Desk) -> None:
     url = Settings.from_environment().receipts_url
-    signed = Webhook(KeyStore.from_environment().load_receipts_secrets()["sms"])
+    signed = Webhook(load_receipt_secrets()["sms"])
     body = '{"receipts": []}'
 
     def status(body: str, at: datetime, signature: str | None = None) -> int:
@@ -55,7 +55,7 @@ def test_a_receipt_that_is_not_signed_or_is_rubbish_moves_nothing(desk: Desk) ->
 
 
 @pytest.mark.parametrize("status", ["delivered", "temporary_failure", "permanent_failure"])
-def test_a_provider_speaks_of_its_own_messages_alone(desk: Desk, status: str) -> None:
+def test_a_provider_moves_only_its_own_messages(desk: Desk, status: str) -> None:
     """The other gateway, with its own secret at its own address, at ours, and with ours at its own."""
     desk.roster([person(1, magic("10"))])
     desk.send()
@@ -71,23 +71,23 @@ def test_a_provider_speaks_of_its_own_messages_alone(desk: Desk, status: str) ->
     assert [row[1] for row in desk.rows()] == [status]
 
 
-def test_a_message_that_another_gateway_has_by_now_is_not_the_first_ones(desk: Desk) -> None:
+def test_a_message_that_moved_to_another_gateway_is_not_the_first_ones(desk: Desk) -> None:
     desk.roster([person(1, magic("10"))])
     desk.send()
     ((key,),) = desk.rows("idempotency_key")
-    receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
+    receipts.apply_receipts("sms", [receipts.Receipt(reference=f"{key}.0", status="temporary_failure")])
     desk.send(NINE + timedelta(hours=1), sms=None)
     assert desk.rows("provider, state, round") == [("sms_fallback", "accepted", 1)]
-    told = [
+    sent = [
         receipts.Receipt(reference=f"{key}.{n}", status=what)
         for n in (0, 1)
         for what in ("delivered", "permanent_failure")
     ]
-    assert receipts.apply("sms", told).moved == 0
-    assert receipts.apply("sms_fallback", told).moved == 1
+    assert receipts.apply_receipts("sms", sent).moved == 0
+    assert receipts.apply_receipts("sms_fallback", sent).moved == 1
 
 
-def test_the_address_that_names_no_provider_says_what_to_do(desk: Desk) -> None:
+def test_a_url_without_a_provider_says_what_to_do(desk: Desk) -> None:
     url = Settings.from_environment().receipts_url
     answer = httpx.post(f"{url}/v1/receipts", content='{"receipts": []}')
     assert (answer.status_code, answer.json()["detail"]) == (
@@ -97,23 +97,23 @@ def test_the_address_that_names_no_provider_says_what_to_do(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (404, "no provider of this name has a secret here")
 
 
-def test_whoever_watches_it_may_ask_for_the_head_alone(desk: Desk) -> None:
+def test_a_health_check_may_use_head(desk: Desk) -> None:
     answer = httpx.head(f"{Settings.from_environment().receipts_url}/healthz")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_each_provider_has_a_secret_of_its_own(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Generated once for the gateways; another provider is a setting, and no code."""
-    generated = KeyStore.from_environment().load_receipts_secrets()
+    generated = load_receipt_secrets()
     assert [*generated] == ["sms", "sms_fallback"]
-    assert generated == KeyStore.from_environment().load_receipts_secrets()
+    assert generated == load_receipt_secrets()
     assert len(set(generated.values())) == 2
     monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_EMAIL", "whsec_c2l4dGVlbiByYW5kb20gYnl0ZXM=")
-    assert KeyStore.from_environment().load_receipts_secrets() == generated | {"email": b"sixteen random bytes"}
+    assert load_receipt_secrets() == generated | {"email": b"sixteen random bytes"}
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("PRAKERJA_RECEIPTS_SECRET", "c2l4dGVlbiByYW5kb20gYnl0ZXM=", r"was one secret for all providers: unset it"),
         ("PRAKERJA_RECEIPTS_SECRET_SMS", "c2hvcnQ=", "PRAKERJA_RECEIPTS_SECRET_SMS is too short"),
@@ -121,26 +121,26 @@ def test_each_provider_has_a_secret_of_its_own(home: object, monkeypatch: pytest
         ("PRAKERJA_RECEIPTS_SECRET_OTHER", "c2l4dGVlbiByYW5kb20gYnl0ZXM=", "two providers share a secret"),
     ],
 )
-def test_a_secret_that_is_none_or_is_shared_is_refused(
-    home: object, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+def test_a_malformed_or_shared_secret_is_refused(
+    home: object, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_EMAIL", "c2l4dGVlbiByYW5kb20gYnl0ZXM=")
     monkeypatch.setenv(name, value)
-    with pytest.raises(PrakerjaError, match=told):
-        KeyStore.from_environment().load_receipts_secrets()
+    with pytest.raises(PrakerjaError, match=message):
+        load_receipt_secrets()
 
 
-def test_every_order_of_receipts_ends_alike(many: Desk) -> None:
+def test_every_order_of_receipts_has_the_same_end(many: Desk) -> None:
     many.send()
     keys = [row[0] for row in many.rows("idempotency_key") for _ in (0,)]
-    told = ["accepted", "temporary_failure", "permanent_failure", "delivered", "delivered"]
-    for key, order in zip(keys, list(permutations(told))[::4], strict=False):
+    sent = ["accepted", "temporary_failure", "permanent_failure", "delivered", "delivered"]
+    for key, order in zip(keys, list(permutations(sent))[::4], strict=False):
         for status in order:
-            receipts.apply("sms", [receipts.Receipt(reference=f"{key}.0", status=status)])
+            receipts.apply_receipts("sms", [receipts.Receipt(reference=f"{key}.0", status=status)])
     assert {row[1] for row in many.rows()} == {"delivered"}
 
 
-def test_a_link_in_an_e_mail_asks_before_it_unsubscribes(desk: Desk) -> None:
+def test_a_link_in_an_e_mail_asks_for_confirmation(desk: Desk) -> None:
     desk.roster([person(1, email="a@x.example")])
     desk.send()
     (key,) = desk.rows("unsubscribe_key")[0]
@@ -156,7 +156,7 @@ def test_a_link_in_an_e_mail_asks_before_it_unsubscribes(desk: Desk) -> None:
         assert connection.exec_driver_sql("select count(*) from opt_outs where is_opted_out").scalar_one() == 1
 
 
-def test_no_key_that_a_provider_is_given_unsubscribes(desk: Desk) -> None:
+def test_a_key_that_a_provider_gets_does_not_unsubscribe(desk: Desk) -> None:
     """Neither an SMS's, which its gateway has, nor an e-mail's own, which stands in its Message-ID."""
     desk.roster(
         [person(1, phone(1), "a@x.example"), person(2, email="b@x.example"), person(3, magic("02"), "c@x.example")]
@@ -170,7 +170,7 @@ def test_no_key_that_a_provider_is_given_unsubscribes(desk: Desk) -> None:
     assert all(receipts.opt_out_by_key(key, NINE) for *_, key in keys if key)
 
 
-def test_the_link_of_an_e_mail_that_was_sent_before_the_keys_were_parted_stays_good(desk: Desk) -> None:
+def test_links_of_e_mails_from_before_separate_keys_stay_valid(desk: Desk) -> None:
     """As the migration leaves it: the e-mail's own key. An SMS never gets one."""
     desk.roster([person(1, email="a@x.example"), person(2, phone(2))])
     desk.send()

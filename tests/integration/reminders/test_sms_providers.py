@@ -46,7 +46,7 @@ KNOWN, WITHOUT_KEYS = list_providers(), ["sinch", "twilio"]
 @pytest.mark.parametrize("provider", KNOWN, indirect=True)
 def test_every_way_to_fail_ends_as_it_should(provider: str, desk: Desk) -> None:
     desk.roster([person(n, magic(kind)) for n, kind in enumerate(FATES, 1)])
-    with contextlib.nullcontext() if provider == "gateway" else pytest.raises(PartialError, match="owes 1 of 15"):
+    with contextlib.nullcontext() if provider == "gateway" else pytest.raises(PartialError, match="1 of 15 unsettled"):
         desk.until_done()
     states = dict(zip(FATES, [state for (state,) in desk.rows("state")], strict=True))
     sent = Counter(to for _, to, _ in desk.messages())
@@ -56,7 +56,7 @@ def test_every_way_to_fail_ends_as_it_should(provider: str, desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("provider", WITHOUT_KEYS, indirect=True)
-def test_what_may_have_been_taken_is_not_sent_again_where_no_key_tells(
+def test_a_message_that_may_have_been_taken_is_not_repeated_without_keys(
     provider: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without receipts nobody ever learns what became of them: one message each, and no second on a guess."""
@@ -97,7 +97,7 @@ def test_a_provider_that_takes_nothing_loses_nothing(provider: str, desk: Desk, 
 
 
 @pytest.mark.parametrize("provider", KNOWN, indirect=True)
-def test_a_receipt_of_anybody_else_moves_nothing(provider: str, desk: Desk) -> None:
+def test_a_receipt_signed_by_another_moves_nothing(provider: str, desk: Desk) -> None:
     """What one provider signs is nothing at another gateway, and nothing once a byte of it is another."""
     from prakerja.sandbox.shapes import SHAPES
 
@@ -106,12 +106,12 @@ def test_a_receipt_of_anybody_else_moves_nothing(provider: str, desk: Desk) -> N
     ((key,),) = desk.rows("idempotency_key")
     url = Settings.from_environment().receipts_url
     secrets = sms_providers.load_receipt_secrets()
-    told = {"reference": f"{key}.0", "status": "delivered", "code": None, "recipient": "+62811", "number": 1}
+    receipt = {"reference": f"{key}.0", "status": "delivered", "code": None, "recipient": "+62811", "number": 1}
     query = f"?reference={key}.0" if provider == "twilio" else ""
 
     def post(gateway: str, signed_by: str, change: bytes = b"") -> int:
         given = SHAPES[provider].post(
-            f"{url}/v1/receipts/{gateway}{query}", secrets[signed_by], [told | {"provider": "first"}]
+            f"{url}/v1/receipts/{gateway}{query}", secrets[signed_by], [receipt | {"provider": "first"}]
         )
         return httpx.post(given.url, content=given.body + change, headers=given.headers).status_code
 
@@ -124,13 +124,13 @@ def test_a_receipt_of_anybody_else_moves_nothing(provider: str, desk: Desk) -> N
     assert desk.rows("state") == [("delivered",)]
 
 
-def test_what_one_provider_may_have_taken_another_is_not_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_a_provider_may_have_is_not_sent_to_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the same setting: the new one does not know the key of the old one's message."""
     desk.roster([person(1, magic("09"))])
     monkeypatch.setattr("prakerja.sandbox.receipt_webhooks.DUE_MAX", 0)
     desk.send(sms_fallback=None)
     assert desk.rows("state, provider") == [("unknown", "sms")]
-    other = desk.at.sms.replace("/first", "/second")
+    other = desk.at.urls["sms"].replace("/first", "/second")
     for hours in range(1, 8):
         with contextlib.suppress(PartialError):
             desk.send(NINE + timedelta(hours=hours), sms=other, sms_fallback=None)
@@ -145,12 +145,12 @@ def odd(what: str = "what, word, receipts") -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.exec_driver_sql(f"select {what} from odd_receipts order by 1, 2")]
 
 
-def take_in(provider: str, *entries: object, query: dict[str, str] | None = None) -> receipts.Taken:
-    judged = receipts.judge(load_provider(provider), entries, query or {})
-    return receipts.take_in(provider, *judged)
+def take_in(provider: str, *entries: object, query: dict[str, str] | None = None) -> receipts.ReceiptCounts:
+    judged = receipts.read_receipts(load_provider(provider), entries, query or {})
+    return receipts.record_receipts(provider, *judged)
 
 
-def test_an_odd_entry_refuses_no_other(desk: Desk) -> None:
+def test_an_odd_entry_does_not_refuse_the_others(desk: Desk) -> None:
     desk.roster([person(n, magic("10", n)) for n in range(1, 5)])
     desk.send()
     a, b, c, d = [str(key) for (key,) in desk.rows("idempotency_key")]
@@ -182,13 +182,13 @@ def test_an_odd_entry_refuses_no_other(desk: Desk) -> None:
     assert ("status", "undelivered", 2) in odd()
 
 
-def test_a_provider_that_sends_ever_other_words_fills_nothing(home: Path) -> None:
+def test_a_provider_with_ever_new_words_does_not_fill_the_table(home: Path) -> None:
     for start in (0, 5000):
         take_in("sms", *({"status": f"word{n}"} for n in range(start, start + 5000)))
     assert odd("count(*), sum(receipts)") in [[(n, 10_000)] for n in (100, 101)]
 
 
-def test_what_nobody_understands_needs_a_person_until_the_files_have_it(
+def test_unknown_words_need_a_person_until_the_file_has_them(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     take_in("sms", {"status": "undelivered"}, {"status": "undelivered"})
@@ -210,7 +210,7 @@ def test_what_nobody_understands_needs_a_person_until_the_files_have_it(
 
 
 @pytest.mark.parametrize("provider", ["sinch", "twilio"], indirect=True)
-def test_a_code_that_its_file_does_not_have_counts_by_its_status(provider: str, desk: Desk) -> None:
+def test_a_code_that_the_file_does_not_have_counts_by_its_status(provider: str, desk: Desk) -> None:
     desk.roster([person(1, magic("14")), person(2, magic("13"))])
     desk.until_done()
     code, status = {"sinch": ("399999", "Superseded"), "twilio": ("30999", "partially_delivered")}[provider]
@@ -220,18 +220,18 @@ def test_a_code_that_its_file_does_not_have_counts_by_its_status(provider: str, 
 # -- the files ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
+def test_every_file_is_valid_and_says_what_it_was_tried_against() -> None:
     assert KNOWN == ["gateway", "sinch", "twilio"]
     for name in KNOWN:
         provider = SmsProvider.from_file(sms_providers.providers_folder() / f"{name}.yaml")
         assert provider.tried == (
             "against the sandbox" if name == "gateway" else
-            f"from its public documentation, against a double of ours; never against {name.title()} itself"
+            f"against the sandbox, which follows its public documentation; never against {name.title()} itself"
         )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "told"),
+    ("was", "now", "message"),
     [
         ("login: bearer ", "login: digest ", "line 10: `submit.login`: Input should be 'bearer' or 'basic'"),
         ("accepted: accepted", "accepted: eaten", "line 33: `receipts.statuses.accepted`: Input should be"),
@@ -244,7 +244,7 @@ def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
         ("by_status: {}", 'by_status: {"600": unknown}', "`answers.by_status.600`: String should match"),
         ("provider: gateway", "provider: other", "is named gateway, but says provider: other"),
         ("provider: gateway", "provider: [", "is not YAML"),
-        ('text: "{text}"', 'text: "{txt}"', "`submit`: {txt} is no placeholder: known are {to}"),
+        ('text: "{text}"', 'text: "{txt}"', "`submit`: {txt} is not a placeholder: known are {to}"),
         ('to: "{to}"', 'to: "+62811"', "`submit`: fields must have {to} and {text}"),
         (
             "form: standard_webhooks",
@@ -255,14 +255,14 @@ def test_every_file_can_be_read_and_says_what_it_was_tried_against() -> None:
         ("key_is: base64", "key_is: hex", "line 38: `receipts.signature.key_is`: Input should be 'base64' or 'text'"),
     ],
 )
-def test_a_file_that_does_not_fit_is_told_by_its_field(tmp_path: Path, was: str, now: str, told: str) -> None:
+def test_an_invalid_file_is_refused_with_its_field(tmp_path: Path, was: str, now: str, message: str) -> None:
     text = (sms_providers.providers_folder() / "gateway.yaml").read_text(encoding="utf-8")
     assert was in text
     path = tmp_path / "gateway.yaml"
     path.write_text(text.replace(was, now), encoding="utf-8")
     with pytest.raises(PrakerjaError) as refused:
         SmsProvider.from_file(path)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -272,7 +272,7 @@ def test_a_provider_without_a_file_or_a_sender_is_refused(desk: Desk, monkeypatc
     with pytest.raises(PrakerjaError, match=r"Twilio .* needs a sender: set PRAKERJA_SMS_FROM"):
         desk.send()
     monkeypatch.setenv("PRAKERJA_SMS_PROVIDER", "../gateway")
-    with pytest.raises(PrakerjaError, match="names something, of which there is no file: known are gateway, sinch"):
+    with pytest.raises(PrakerjaError, match="names a provider without a file: known are gateway, sinch"):
         desk.send()
     assert desk.rows("state") == [("queued",)]
 
@@ -281,12 +281,12 @@ def test_a_provider_without_a_file_or_a_sender_is_refused(desk: Desk, monkeypatc
     "word",
     ["081-234-567-890", "62-812-3456", "0812_345", "abc081234x5", "a b", "é", "", "-x", "x" * 41, True, 10**6, -1, 1.5],
 )
-def test_no_word_is_kept_that_could_be_a_number(word: object) -> None:
+def test_no_word_is_stored_that_could_be_a_number(word: object) -> None:
     assert sms_providers.word_of(word) is None
 
 
 @pytest.mark.parametrize("word", ["EC_ABSENT", "30003", 0, 999_999, "undelivered", "http-5xx"])
-def test_a_code_is_kept(word: object) -> None:
+def test_a_code_is_stored(word: object) -> None:
     assert sms_providers.word_of(word) == str(word)
 
 
@@ -295,9 +295,7 @@ def test_a_code_is_kept(word: object) -> None:
     ["r.example", "ftp://r.example", "https://r.example:x", "https://[r.example", "https://r.example?a=b",
      "https://u:p@r.example", "https://R.example", "https://r.example#x"],
 )  # fmt: skip
-def test_an_address_that_is_none_is_refused_at_the_start(
-    home: Path, monkeypatch: pytest.MonkeyPatch, given: str
-) -> None:
+def test_a_malformed_url_is_refused_at_the_start(home: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("PRAKERJA_RECEIPTS_URL", given)
     with pytest.raises(PrakerjaError, match="PRAKERJA_RECEIPTS_URL is not an address"):
         receipts.application()
@@ -309,7 +307,7 @@ def test_a_secret_that_only_the_provider_knows_is_not_generated(home: Path, monk
         receipts.application()
 
 
-def test_a_value_is_filled_in_once() -> None:
+def test_placeholders_in_values_are_not_filled_in() -> None:
     """What stands in a text is never taken for a placeholder."""
     text = "{text} {reference}"
     provider = SmsProvider.from_file(sms_providers.providers_folder() / "gateway.yaml")

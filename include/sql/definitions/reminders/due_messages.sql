@@ -1,6 +1,6 @@
--- The next messages of a run that are due, locked. In the order of the index, whatever the statistics say: the table
--- fills and drains within minutes, and a sort of all that is left for each few would take longer than sending them.
--- A message goes to the address in force; what a gateway may have already is asked for again with the address it has.
+-- The next due messages of a run, locked. They are read in the order of the index, whatever the statistics say: the
+-- table fills and drains within minutes, and a sort of the rest for each batch would take longer than sending it.
+-- A message goes to the address in force, but one that a provider may have is submitted again to its old address.
 create or replace function due_messages(
     of_cohort integer,
     of_date date,
@@ -12,7 +12,7 @@ create or replace function due_messages(
     opens integer,
     closes integer,
     attempts_max integer,
-    asks_again jsonb
+    repeatable_since jsonb
 )
 returns table (
     reminder_id bigint, recipient_id bigint, state text, address text, card_number bigint, contact bytea
@@ -30,28 +30,24 @@ begin atomic
         m.recipient_id,
         m.state,
         case when m.state = 'unknown' then m.address else coalesce(
-            case m.channel
-                when 'sms' then coalesce(c.phone_token, r.phone_token)
-                else coalesce(c.email_token, r.email_token)
-            end,
+            token_of(m.channel, coalesce(c.phone_token, r.phone_token), coalesce(c.email_token, r.email_token)),
             m.address
         ) end,
         r.card_number,
         case
             when
                 m.state <> 'unknown'
-                or m.address = case m.channel
-                    when 'sms' then coalesce(c.phone_token, r.phone_token)
-                    else coalesce(c.email_token, r.email_token)
-                end
+                or m.address = token_of(
+                    m.channel, coalesce(c.phone_token, r.phone_token), coalesce(c.email_token, r.email_token)
+                )
                 then coalesce(c.contact, r.contact)
-            when m.address = case m.channel when 'sms' then r.phone_token else r.email_token end then r.contact
+            when m.address = token_of(m.channel, r.phone_token, r.email_token) then r.contact
             else (
                 select v.contact
                 from correction_values as v
                 where
                     v.recipient_id = m.recipient_id
-                    and m.address = case m.channel when 'sms' then v.phone_token else v.email_token end
+                    and m.address = token_of(m.channel, v.phone_token, v.email_token)
                 order by v.correction_id desc
                 limit 1
             )
@@ -82,8 +78,8 @@ begin atomic
             or (
                 (
                     m.state = 'temporary_failure'
-                    -- Where the provider that may have it knows its key again, and is still the same one.
-                    or (m.state = 'unknown' and m.submitted_at >= cast(asks_again ->> m.provider as timestamptz))
+                    -- If the gateway that may have it recognizes its key, and leads to the same provider as then.
+                    or (m.state = 'unknown' and m.submitted_at >= cast(repeatable_since ->> m.provider as timestamptz))
                 )
                 and m.attempts < due_messages.attempts_max
                 and m.try_after <= due_messages.at

@@ -1,5 +1,5 @@
--- Whether a message may leave at an instant: in the recipient's own day; at any hour where their next day would begin
--- after the deadline's end, since a message that comes too late is no reminder.
+-- Whether a message may leave at an instant: during the recipient's day, or at any hour if their next day would begin
+-- after the deadline.
 create or replace function may_leave(at timestamptz, region_code text, deadline_on date, opens integer, closes integer)
 returns boolean
 language sql stable parallel safe

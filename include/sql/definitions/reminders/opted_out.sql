@@ -1,4 +1,4 @@
--- Whether a recipient wants no messages on a channel: their last choice counts.
+-- Whether a recipient has opted out of a channel, by their latest choice.
 create or replace function opted_out(of_recipient bigint, of_channel text) returns boolean
 language sql stable parallel safe
 begin atomic

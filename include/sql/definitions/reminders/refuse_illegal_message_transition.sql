@@ -1,4 +1,4 @@
--- Refuses a change of a message's state that `message_transitions` does not have.
+-- Refuse a change of a message's state that is not one of `message_transitions`.
 create or replace function refuse_illegal_message_transition() returns trigger
 language plpgsql
 set search_path = public, pg_temp

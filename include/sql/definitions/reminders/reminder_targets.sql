@@ -1,5 +1,5 @@
--- Whom a reminder is for, on which channel, with which words. `refused` says why nothing is sent to somebody who is
--- meant. By the evidence as it was last refreshed.
+-- The recipients of a reminder, each with the first channel that reaches them and the template. `refused` says why
+-- nothing is sent, or is null. By the evidence of its last refresh.
 create or replace function reminder_targets(of_cohort integer, deadline_on date, as_of date, audience text)
 returns table (recipient_id bigint, channel text, address text, template text, lacks text, refused text)
 language sql stable
@@ -12,11 +12,9 @@ begin atomic
             s.recipient_id in (
                 select x.recipient_id from suspended_at(reminder_targets.deadline_on, reminder_targets.as_of) as x
             ) as is_suspended,
-            -- What stands for them: whether it can be a number is asked before it is used.
+            -- tokens: whether the phone is possible is checked before the submission
             nullif(r.phone_token, '') as phone,
             nullif(r.email_token, '') as email,
-            opted_out(s.recipient_id, 'sms') as has_no_sms,
-            opted_out(s.recipient_id, 'email') as has_no_email,
             coalesce((
                 select h.lacks from hindrances as h
                 where h.recipient_id = s.recipient_id
@@ -33,17 +31,29 @@ begin atomic
     chosen as (
         select
             m.*,
-            case
-                when m.phone is not null and not m.has_no_sms then 'sms'
-                when m.email is not null and not m.has_no_email then 'email'
-            end as by_channel
+            n.channel as by_channel,
+            n.address
         from meant as m
+        left join
+            lateral (
+                select
+                    o.channel,
+                    token_of(o.channel, m.phone, m.email) as address
+                from unnest(reminder_channels()) with ordinality as o (channel, place)
+                where
+                    token_of(o.channel, m.phone, m.email) is not null
+                    and not opted_out(m.recipient_id, o.channel)
+                order by o.place
+                limit 1
+            ) as n
+            on true
     )
 
     select
         c.recipient_id,
-        coalesce(c.by_channel, 'sms'),
-        case c.by_channel when 'sms' then c.phone when 'email' then c.email end,
+        -- a recipient whom no channel reaches is counted under the first
+        coalesce(c.by_channel, (reminder_channels())[1]),
+        c.address,
         c.template,
         c.lacks,
         case

@@ -1,4 +1,4 @@
--- The three time zones by the province's code.
+-- The time zone of a province, by its code.
 create or replace function zone_of(region_code text) returns text
 language sql immutable parallel safe
 return case
