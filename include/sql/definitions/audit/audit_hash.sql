@@ -1,5 +1,6 @@
--- The hash of an entry of the audit log: of all its parts and the previous hash. Each part is hashed by itself first,
--- so that one text cannot be taken for two parts. `prakerja.blacklist.publisher.audit` computes the same hash in Python.
+-- The hash of an entry of the audit log: of all its parts and the previous hash. Each part is hashed by itself
+-- first, so that one text cannot be taken for two parts. `prakerja.blacklist.publisher.audit` computes the same
+-- hash in Python.
 create or replace function audit_hash(
     of_position bigint,
     entry bigint,
