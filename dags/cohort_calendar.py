@@ -13,4 +13,4 @@ try:
 except PrakerjaError:  # the whole file is unreadable: `cohort_deadline` reports that
     unreadable = []
 if unreadable:
-    raise PrakerjaError("\n".join(entry.told for entry in unreadable))
+    raise PrakerjaError("\n".join(entry.text for entry in unreadable))

@@ -52,7 +52,7 @@ TIMETABLE = CohortTimetable.from_cohorts(calendar().values())
 TODAY = wib_today()
 COHORTS = {n: f"gelombang-{n}, until {cohort.as_known_on(TODAY).deadline_on}" for n, cohort in calendar().items()}
 #: Unreadable entries stop no other cohort: this page shows them, and so does the import error of `cohort_calendar.py`.
-UNREADABLE = "".join(f"\n**Nothing is decided for this cohort:** {markdown(e.told)}\n" for e in unreadable_entries())
+UNREADABLE = "".join(f"\n**Nothing is decided for this cohort:** {markdown(e.text)}\n" for e in unreadable_entries())
 DAY = timedelta(hours=24).total_seconds()
 KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kind == "deadline", kind))
 

@@ -153,14 +153,14 @@ class Cohort:
 
 
 class UnreadableEntry(NamedTuple):
-    """An entry of the calendar that cannot be read. `told` names the place, the field and the value, in one line.
+    """An entry of the calendar that cannot be read. `text` names the place, the field and the value, in one line.
 
     `position` counts from 1; `cohort` is None where its number cannot be read either.
     """
 
     position: int
     cohort: int | None
-    told: str
+    text: str
 
 
 def calendar() -> dict[int, Cohort]:
@@ -200,7 +200,7 @@ def find_cohort(number: int) -> Cohort:
     if number not in known:
         for entry in unreadable_entries():
             if entry.cohort == number:
-                raise PrakerjaError(entry.told)
+                raise PrakerjaError(entry.text)
         raise PrakerjaError(f"cohort {number} is not in the calendar: known are {', '.join(map(str, known))}")
     return known[number]
 
@@ -241,8 +241,8 @@ def _read(path: Path, changed_at: int) -> tuple[dict[int, Cohort], list[Unreadab
     for number, several in positions.items():
         if len(several) > 1:
             named = " and ".join(map(str, several))
-            told = f"{where}, entries {named} (cohort {number}): both have `cohort` {number}: take one away"
-            unreadable.append(UnreadableEntry(several[0], number, told))
+            text = f"{where}, entries {named} (cohort {number}): both have `cohort` {number}: take one away"
+            unreadable.append(UnreadableEntry(several[0], number, text))
     readable = sorted(cohort for cohort in found if len(positions[cohort.number]) == 1)
     return {cohort.number: cohort for cohort in readable}, sorted(unreadable)
 

@@ -34,7 +34,7 @@ def _require_inside_window(days: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(days))
 
 
-#: A field that the file must have; without it, it is read as None and told as "not there".
+#: A field that the file must have; without it, it is read as None and shown as "not there".
 REQUIRED: Any = Field(default=None, validate_default=True)
 Number = Annotated[int, Field(ge=1, le=9999), expects("not a number from 1 to 9999")]
 Day = Annotated[
@@ -146,7 +146,7 @@ class GivenEntry:
         except ValidationError as error:
             problem = Problem.from_error(error)
         raise PrakerjaError(
-            f"{self.where}: `{_name_field(problem.path)}` is {show_value(problem.value)}, {problem.told}"
+            f"{self.where}: `{_name_field(problem.path)}` is {show_value(problem.value)}, {problem.text}"
         )
 
     def unknown_keys(self) -> list[str]:

@@ -48,7 +48,7 @@ class Person:
 
 @dataclass(frozen=True)
 class People:
-    """The list of people, by id; `None` where there is no list, as in a demo: then every id may do everything."""
+    """The list of people, by id, or `None` if there is no list: then every id may do everything, as in a demo."""
 
     listed: dict[str, Person] | None = None
     source: str = ""
@@ -61,7 +61,7 @@ class People:
 
     @property
     def must_sign(self) -> bool:
-        """Whether approvals count only with a signature: where the list gives keys."""
+        """Whether approvals count only with a signature: they do if the list has keys."""
         return any(person.keys for person in (self.listed or {}).values())
 
     def name_of(self, person_id: str) -> str:
@@ -107,7 +107,7 @@ class People:
         return self.find(person.id, right)
 
     def airflow_logins(self, right: Right, without: frozenset[str] = frozenset()) -> list[str]:
-        """Return the Airflow users of those who have a right, but for some ids; none where there is no list."""
+        """Return the Airflow users of the people who have a right, without some ids; none if there is no list."""
         able = [each for each in (self.listed or {}).values() if right in each.may and each.id not in without]
         return sorted(login for person in able for login in person.airflow_logins)
 
@@ -253,8 +253,8 @@ class _PeopleFile(StrictModel):
                     owner = taken.setdefault((kind, value), person.id)
                     if owner != person.id:
                         what = "a key" if kind == "key" else f"the {kind} login {value}"
-                        told = f"{what} belongs to {owner} already: one person must not be two"
-                        raise misfit(told, "people", place)
+                        problem = f"{what} belongs to {owner} already: one person must not be two"
+                        raise misfit(problem, "people", place)
         return self
 
 

@@ -170,7 +170,7 @@ class Blacklist(StrictModel):
 
 
 class Statistics(StrictModel):
-    """The smallest count of people that is told to anybody."""
+    """The smallest count of people that is published."""
 
     least: Positive
 
@@ -195,8 +195,8 @@ class Programme(StrictModel):
     @model_validator(mode="after")
     def _require_reminders_inside_window(self) -> Self:
         if max(self.reminders.days) >= self.window_days:
-            told = f"has {max(self.reminders.days)}, which is not inside a window of {self.window_days} days"
-            raise misfit(told, "reminders", "days")
+            problem = f"has {max(self.reminders.days)}, which is not inside a window of {self.window_days} days"
+            raise misfit(problem, "reminders", "days")
         return self
 
 

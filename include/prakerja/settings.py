@@ -149,9 +149,9 @@ RECEIPTS_SECRET = "PRAKERJA_RECEIPTS_SECRET_"  # noqa: S105
 
 
 class Settings:
-    """What a process is told by its environment. Paths may be object-storage URLs where the attribute is a `str`.
+    """The settings that a process reads from its environment.
 
-    `keys` reads and generates key material.
+    Paths may be object-storage URLs where the attribute is a `str`. `keys` reads and generates key material.
     """
 
     home = Setting(

@@ -35,7 +35,7 @@ class Problem(NamedTuple):
 
     path: tuple[int | str, ...]
     value: Any
-    told: str
+    text: str
 
     @classmethod
     def from_error(cls, error: ValidationError) -> Self:
@@ -43,26 +43,26 @@ class Problem(NamedTuple):
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         context: Mapping[str, Any] = first.get("ctx", {})
         path = (*(step for step in first["loc"] if step != "[key]"), *context.get("path", ()))
-        told = one_line(first["msg"].removeprefix("Value error, "))
-        return cls(path, context.get("value", first["input"]), told)
+        text = one_line(first["msg"].removeprefix("Value error, "))
+        return cls(path, context.get("value", first["input"]), text)
 
 
-def misfit(told: str, *path: int | str, value: Any = None) -> PydanticCustomError:
+def misfit(text: str, *path: int | str, value: Any = None) -> PydanticCustomError:
     """Return an error for a validator to raise, about a field below the one that it validates if a path is given."""
-    context = {"told": told, "path": path} | ({"value": value} if path else {})
-    return PydanticCustomError("misfit", "{told}", context)
+    context = {"text": text, "path": path} | ({"value": value} if path else {})
+    return PydanticCustomError("misfit", "{text}", context)
 
 
-def expects(told: str, kind: type | None = None) -> WrapValidator:
+def expects(text: str, kind: type | None = None) -> WrapValidator:
     """Return what tells any error about a value, or one that is not exactly of a kind, in these words."""
 
     def validate(value: Any, validate_type: Any) -> Any:
         if kind is not None and type(value) is not kind:
-            raise misfit(told)
+            raise misfit(text)
         try:
             return validate_type(value)
         except ValidationError:
-            raise misfit(told) from None
+            raise misfit(text) from None
 
     return WrapValidator(validate)
 
@@ -77,10 +77,10 @@ def expects_list(entries: str) -> BeforeValidator:
     return _expects_kind(list, f"not a list of {entries}")
 
 
-def _expects_kind(kind: type, told: str) -> BeforeValidator:
+def _expects_kind(kind: type, text: str) -> BeforeValidator:
     def validate(value: Any) -> Any:
         if not isinstance(value, kind):
-            raise misfit(told)
+            raise misfit(text)
         return value
 
     return BeforeValidator(validate)
@@ -117,7 +117,7 @@ def load_typed(path: Path, kind: type[T], where: str, hint: str = COMPARE) -> T:
     except ValidationError as error:
         problem = Problem.from_error(error)
     field = f"`{_name_field(problem.path)}`: " if problem.path else ""
-    raise PrakerjaError(f"{where}, line {plain_yaml.line_of(text, problem.path)}: {field}{problem.told}")
+    raise PrakerjaError(f"{where}, line {plain_yaml.line_of(text, problem.path)}: {field}{problem.text}")
 
 
 def _name_field(path: tuple[int | str, ...]) -> str:

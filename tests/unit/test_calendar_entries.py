@@ -81,10 +81,10 @@ def test_an_entry_that_cannot_be_read_is_told_in_a_line_and_the_others_are_read(
     (unreadable,) = calendar.unreadable_entries()
     assert (unreadable.position, unreadable.cohort) == (1, cohort)
     named = f" (cohort {cohort})" if cohort else ""
-    assert unreadable.told.startswith(f"the calendar {calendar_file}, entry 1{named}: `{field}` ")
-    assert value in unreadable.told
-    assert unreadable.told.isprintable()
-    assert len(unreadable.told) < len(str(calendar_file)) + 220
+    assert unreadable.text.startswith(f"the calendar {calendar_file}, entry 1{named}: `{field}` ")
+    assert value in unreadable.text
+    assert unreadable.text.isprintable()
+    assert len(unreadable.text) < len(str(calendar_file)) + 220
     if cohort is not None:
         with pytest.raises(PrakerjaError, match="entry 1"):
             calendar.find_cohort(cohort)
@@ -95,15 +95,15 @@ def test_an_entry_that_is_no_mapping_is_told(calendar_file: Path, entry: str) ->
     calendar_file.write_text(f"cohorts:\n{GOOD}- {entry}\n")
     assert list(calendar.calendar()) == [13]
     (unreadable,) = calendar.unreadable_entries()
-    assert "entry 2: " in unreadable.told
-    assert "has no cohort, announced_on and deadline_on" in unreadable.told
+    assert "entry 2: " in unreadable.text
+    assert "has no cohort, announced_on and deadline_on" in unreadable.text
 
 
 def test_a_cohort_that_stands_there_twice_is_neither_of_them(calendar_file: Path) -> None:
     calendar_file.write_text(f"cohorts:\n- {{cohort: 12, {DATES}}}\n{GOOD}- {{cohort: 12, {DATES}}}\n")
     assert list(calendar.calendar()) == [13]
     (unreadable,) = calendar.unreadable_entries()
-    assert unreadable.told.endswith("entries 1 and 3 (cohort 12): both have `cohort` 12: take one away")
+    assert unreadable.text.endswith("entries 1 and 3 (cohort 12): both have `cohort` 12: take one away")
     calendar_file.write_text(f"cohorts:\n- {{cohort: 13, announced_on: 2021-03-10, deadline_on: 2021-02-30}}\n{GOOD}")
     assert list(calendar.calendar()) == [], "which of them is meant, nobody knows"
     assert len(calendar.unreadable_entries()) == 2
@@ -112,8 +112,8 @@ def test_a_cohort_that_stands_there_twice_is_neither_of_them(calendar_file: Path
 def test_a_value_is_told_in_one_line_whatever_it_is(calendar_file: Path) -> None:
     calendar_file.write_text('cohorts:\n- {cohort: 12, announced_on: "a\\nb\\e[2J", deadline_on: 2021-04-03}\n' + GOOD)
     (unreadable,) = calendar.unreadable_entries()
-    assert unreadable.told.isprintable()
-    assert r'"a\nb\x1b[2J"' in unreadable.told
+    assert unreadable.text.isprintable()
+    assert r'"a\nb\x1b[2J"' in unreadable.text
 
 
 @pytest.mark.parametrize(

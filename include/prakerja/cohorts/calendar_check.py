@@ -33,7 +33,7 @@ class CalendarProblem(NamedTuple):
 def list_problems(connection: warehouse.Connection, day: date) -> list[CalendarProblem]:
     """Return the problems with the calendar on a day."""
     return [
-        *(CalendarProblem("entry_unreadable", entry.cohort, entry.told) for entry in unreadable_entries()),
+        *(CalendarProblem("entry_unreadable", entry.cohort, entry.text) for entry in unreadable_entries()),
         *_mismatches(connection, day),
         *_without_roster(connection, day),
     ]

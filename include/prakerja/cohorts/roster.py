@@ -198,7 +198,7 @@ def _declared(delivered: Delivered) -> tuple[Cohort, File]:
         for entry in unreadable_entries():
             if entry.cohort == delivered.cohort:
                 raise PrakerjaError(
-                    entry.told
+                    entry.text
                 )  # the roster may be right: it is examined again once the entry is readable
         raise RejectedError("cohort_unknown", f"the calendar has no cohort {delivered.cohort}")
     for key, expected in (("announced_on", cohort.announced_on), ("deadline_on", cohort.first_deadline_on)):

@@ -123,9 +123,9 @@ def list_due_runs(day: date, cohorts: Collection[Cohort], approve_as: str | None
 def list_problems(result: ReplayResult, table: list[dict[str, Any]], last: date) -> list[str]:
     """Return what was rejected or left undecided, a line each. With any such line, every replay of these days fails."""
     with warehouse.transaction() as connection:
-        rejected = [row["told"] for row in warehouse.rows(connection, "feeds/list_rejected", as_of=last)]
+        rejected = [row["text"] for row in warehouse.rows(connection, "feeds/list_rejected", as_of=last)]
     problems = rejected + [line for line in result.errors if line not in rejected]
-    problems += [entry.told for entry in unreadable_entries()]
+    problems += [entry.text for entry in unreadable_entries()]
     for row in table:
         is_due = calendar()[row["cohort"]].as_known_on(last).decided_on <= last
         if row["status"] == "no_roster" and is_due:

@@ -1,7 +1,7 @@
 -- Grain: one row per rejected delivery or roster that was not repaired since, as one line of text, in order of arrival.
 -- Parameters: as_of.
 select
-    d.platform || ' ' || d.business_date || ' r' || d.revision || ': ' || d.reason || ': ' || d.detail as told,
+    d.platform || ' ' || d.business_date || ' r' || d.revision || ': ' || d.reason || ': ' || d.detail as text,
     d.arrived_on,
     d.delivery_id as position
 from deliveries as d

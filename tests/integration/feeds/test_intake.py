@@ -187,7 +187,7 @@ def test_a_rejected_revision_leaves_the_one_before_in_force_and_may_be_mended(ho
 def still_rejected() -> list[str]:
     with warehouse.transaction() as connection:
         told = warehouse.rows(connection, "feeds/list_rejected", as_of=CLOCK)
-    return [row["told"].split(": ")[1] for row in told]
+    return [row["text"].split(": ")[1] for row in told]
 
 
 def test_a_repaired_or_accepted_delivery_is_no_longer_reported_as_rejected(home: Path) -> None:
