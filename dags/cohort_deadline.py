@@ -13,8 +13,8 @@ Each reminder date and each deadline has one run, which its id names: `gelombang
 **Red** before `revoke` means that nobody was revoked. `await_feeds`: the log names the missing platforms and dates.
 `reconcile`: the result is implausible. `recheck`: the second reading differs. `ask_approval`: a person has rejected, or
 nobody has answered for 24 hours. `approve_revocation`: approvals are missing. `send_reminders`: no provider answers, or
-messages failed temporarily; cleared, it sends those and no others. Clear the task when the cause is removed; clear
-`choose` to ask again.
+messages failed temporarily; cleared, it sends those and no others. Missing deliveries are loaded as they arrive, and
+the cohort goes on by itself. Clear any other task when its cause is removed; clear `choose` to ask again.
 
 **To try a run**, trigger it with a cohort and `rehearsal`. `reconcile` decides by what is known today, and reports the
 counts and what would stop them. Nothing is stored; nobody is reminded, revoked or listed.
@@ -42,7 +42,7 @@ from prakerja_alerts import FAILURE, Alert
 from prakerja_approval_operator import ask_approval
 from prakerja_assets import PUBLISHES, announce_versions
 from prakerja_connections import message_connections
-from prakerja_run_notes import push_outcome
+from prakerja_run_notes import OUTCOME, pull_signed, push_outcome
 from prakerja_task_identity import assume_task_identity
 from prakerja_task_policy import DEFAULT_ARGS
 from prakerja_timetable import CohortTimetable
@@ -82,7 +82,7 @@ def is_approval_missing(digest: str) -> bool:
     return tasks.answers.is_approval_missing(this_run().cohort, digest)
 
 
-def note_outcome(ti: Any, run: RunContext, counts: dict[str, Any] | None = None) -> None:
+def refresh_monitor_and_note(ti: Any, run: RunContext, counts: dict[str, Any] | None = None) -> None:
     if not run.is_rehearsal:
         tasks.monitor.refresh_monitor(run.now, run.cohort)
     push_outcome(ti, tasks.summaries.summarize_cohort(run, counts))
@@ -121,7 +121,7 @@ def cohort_deadline():
             counts = tasks.deadline.reconcile(run)
             return counts
         finally:
-            note_outcome(ti, run, counts)
+            refresh_monitor_and_note(ti, run, counts)
 
     @task(task_display_name="Read a second time, and decide")
     def recheck(*, ti=None) -> dict[str, Any]:
@@ -131,8 +131,10 @@ def cohort_deadline():
             prakerja_telemetry.record_decision(run, counts)
             return counts
         finally:
-            if not run.is_rehearsal:
-                note_outcome(ti, run)
+            if run.is_rehearsal:  # all that it leaves is the report of `reconcile`
+                push_outcome(ti, pull_signed(ti, OUTCOME, "reconcile"))
+            else:
+                refresh_monitor_and_note(ti, run)
 
     @task.branch(task_display_name="Choose what comes next")
     def choose() -> str:
@@ -147,7 +149,7 @@ def cohort_deadline():
         connections = {} if run.is_replay else message_connections()  # a replay sends to its sandbox only
         is_done, counts = tasks.deadline.send_reminders(run, connections)
         if is_done:
-            note_outcome(ti, run)
+            refresh_monitor_and_note(ti, run)
         prakerja_telemetry.record_reminders(run, counts)
         return PokeReturnValue(is_done=is_done, xcom_value=counts)
 
@@ -160,7 +162,7 @@ def cohort_deadline():
         run = this_run()
         revoked = tasks.deadline.revoke(run)
         prakerja_telemetry.record_revocation(run, revoked)
-        note_outcome(ti, run)
+        refresh_monitor_and_note(ti, run)
         return revoked
 
     @task(task_display_name="Publish the blacklist", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, **PUBLISHES)
@@ -169,7 +171,7 @@ def cohort_deadline():
         version = tasks.deadline.publish_blacklist(run)
         prakerja_telemetry.record_list(tasks.reader.measure_list())
         announce_versions(inlet_events, outlet_events, tasks.reader.published_version())
-        note_outcome(ti, run)
+        refresh_monitor_and_note(ti, run)
         return version
 
     publish, approve = publish_blacklist(), approve_revocation()

@@ -1,6 +1,7 @@
 """Approvals: a person approves a batch, which is identified by the digest of its exact content.
 
-Two people are always involved: nobody approves a batch that they proposed or had another part in.
+Nobody approves a batch that they proposed, or had another part in. Revocations after a deadline are proposed by the
+run, a hold's by the person who resolved it.
 """
 
 from __future__ import annotations

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from prakerja.settings import WIB
 from tests.support.tried_run import SENTENCE, Tried
 
 
@@ -109,3 +111,19 @@ def test_counts_come_from_the_tasks_that_took_in(tried: Callable[..., Tried]) ->
     assert pull_signed(later, "counts", "take_in", 2) is None
     pushed["counts"]["value"]["rows"] = 6
     assert pull_signed(later, "counts", "take_in", 3) is None
+
+
+def test_a_rehearsal_reports_the_outcome_of_its_decision(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`recheck` decides nothing in a rehearsal. Its outcome is that of `reconcile`, so no task counts as silent."""
+    from prakerja import tasks
+    from prakerja.run_context import RunContext
+
+    recheck = dags["cohort_deadline"].get_task("recheck").python_callable
+    rehearsal = RunContext("deadline", date(2021, 3, 13), datetime(2021, 3, 15, 6, tzinfo=WIB), 12, is_rehearsal=True)
+    pushed: list[str] = []
+    monkeypatch.setattr(tasks.deadline, "recheck", lambda _: {})
+    monkeypatch.setitem(recheck.__globals__, "this_run", lambda: rehearsal)
+    monkeypatch.setitem(recheck.__globals__, "pull_signed", lambda _, key, task: f"{key} of {task}")
+    monkeypatch.setitem(recheck.__globals__, "push_outcome", lambda _, sentence: pushed.append(sentence))
+    assert recheck(ti=None) == {}
+    assert pushed == ["outcome of reconcile"]

@@ -1,6 +1,7 @@
 """Writing the versions that the warehouse has: an immutable folder per version, then one pointer, replaced atomically.
 
-A version's files follow from its row alone, byte for byte, so the next publisher finishes what a killed one began.
+A version's files follow, byte for byte, from what the warehouse has recorded of it and from the keys, so the next
+publisher finishes what a killed one began.
 Readers see the old list or the new one, never a mixture. Nothing is written before it is known that the list follows
 from the one that lies there.
 """
