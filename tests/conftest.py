@@ -27,6 +27,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from prakerja import calendar, embedded_postgres, schema, settings, warehouse  # noqa: E402
+from prakerja.warehouse import statements  # noqa: E402
 from tests.support import written_as  # noqa: E402
 
 # Nobody pulls a plug: what this process writes may stay in memory. Tests of when it is flushed put their own in place.
@@ -64,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Write down, for all workers in one file, as which role each statement that writes is executed."""
     if not hasattr(config, "workerinput"):
         os.environ["WRITTEN_AS"] = tempfile.mkstemp(prefix="written-as-")[1]
-    warehouse.execute = written_as.Recorder(Path(os.environ["WRITTEN_AS"]))
+    warehouse.execute = statements.execute = written_as.Recorder(Path(os.environ["WRITTEN_AS"]))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

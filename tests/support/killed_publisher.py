@@ -19,7 +19,7 @@ import pytest
 from prakerja import warehouse
 from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import storage
-from prakerja.warehouse import plain_sessions, transactions
+from prakerja.warehouse import statements, transactions
 from tests.support.publisher import published
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -117,7 +117,7 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name, with_steps in (
             (warehouse, "exclusive", exclusive_), (warehouse, "execute", execute_),
-            (plain_sessions, "execute", execute_), (transactions, "_seal", seal_),
+            (statements, "execute", execute_), (transactions, "_seal", seal_),
             (transactions, "_transaction", transaction_), (storage, "write_whole", write_whole_),
             (os, "replace", replace_),
         ):  # fmt: skip

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from prakerja import warehouse
 from prakerja.settings import INCLUDE
+from prakerja.warehouse import statements
 
 #: Caches of what another module's functions came to, by module.
 CACHES = {"prakerja.feeds.expectations": ("suite", "_content", "volume_suite"), "prakerja.calendar": ("_read",)}
@@ -75,12 +76,12 @@ def _define(text: str) -> None:
 
 @contextlib.contextmanager
 def _planted_in_statement(name: str, changed: str) -> Iterator[None]:
-    bad, find = sa.text(changed), warehouse.statement
-    warehouse.statement = lambda asked: bad if asked == name else find(asked)  # type: ignore[assignment]
+    bad, find = sa.text(changed), statements.statement
+    statements.statement = lambda asked: bad if asked == name else find(asked)  # type: ignore[assignment]
     try:
         yield
     finally:
-        warehouse.statement = find
+        statements.statement = find
 
 
 @contextlib.contextmanager

@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from prakerja.acting import acting
-from prakerja.warehouse import session_settings
+from prakerja.warehouse import session_settings, statements
 from prakerja.warehouse.connections import engine_of, url
 from prakerja.warehouse.errors import translate_database_errors
-from prakerja.warehouse.statements import execute
 from prakerja.warehouse.transactions import BEGIN
 
 
@@ -28,7 +27,7 @@ def seal_apart() -> None:
     ):
         connection.execute(BEGIN, {"actor": acting.get(), "is_replaying": "", "role": "prakerja_publish"})
         connection.exec_driver_sql(f"set local lock_timeout = '{session_settings.LOCK_SECONDS}s'")
-        execute(connection, "blacklist/seal_entries")
+        statements.execute(connection, "blacklist/seal_entries")
 
 
 @contextlib.contextmanager
@@ -40,7 +39,7 @@ def plain_session() -> Iterator[sa.Connection]:
     """
     with translate_database_errors(), _open_unpooled_session(session_settings.PLAIN_SESSION) as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        execute(connection, "audit/fix_settings")
+        statements.execute(connection, "audit/fix_settings")
         may_read = "select pg_catalog.pg_has_role(session_user, oid, 'member') from pg_catalog.pg_roles"
         if connection.exec_driver_sql(f"{may_read} where rolname = 'prakerja_read'::name").scalar():
             connection.exec_driver_sql("set role prakerja_read")

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from prakerja import embedded_postgres
 from prakerja.acting import acting, is_replaying
+from prakerja.warehouse import statements
 from prakerja.warehouse.connections import engine_of, url
 from prakerja.warehouse.errors import ConflictError, RefusedError, translate_database_errors
 from prakerja.warehouse.locks import watch_blockers
-from prakerja.warehouse.statements import execute
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _seal(engine: sa.Engine) -> None:
 
 def warehouse_id(connection: sa.Connection) -> str:
     """Return the id of this warehouse, which signed documents carry. Raise `RefusedError` unless it has exactly one."""
-    ids = execute(connection, "audit/find_warehouse_id").scalars().all()
+    ids = statements.execute(connection, "audit/find_warehouse_id").scalars().all()
     if len(ids) != 1:
         raise RefusedError(
             f"warehouse_identity has {len(ids) or 'no'} row{'s' * (len(ids) > 1)}: restore it from a backup"

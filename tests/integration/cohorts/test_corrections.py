@@ -23,6 +23,7 @@ from prakerja.monitor import overview
 from prakerja.people import os_login
 from prakerja.revocations import approval, decision, explanation, revocation
 from prakerja.settings import WIB
+from prakerja.warehouse import statements
 from tests.conftest import day
 from tests.support.corrections import WHY, approve, correct, correct_nik, nik_of, refused, run
 from tests.support.landing_zone import deliver_roster, roster_line
@@ -357,6 +358,7 @@ def test_killed_in_the_middle_nothing_was_corrected(people: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr(warehouse, "execute", dies)
+        patch.setattr(statements, "execute", dies)
         with pytest.raises(KeyboardInterrupt):
             corrections.correct(entries, because=WHY, corrected_by="ani", on=today(), show=print)
     assert pick("select count(*) from corrections") == [(0,)]

@@ -458,11 +458,11 @@ def fuse(statements: int) -> Iterator[None]:
             raise KilledError
         return real(connection, name, **parameters)
 
-    warehouse.execute = execute
+    warehouse.execute = statements.execute = execute
     try:
         yield
     finally:
-        warehouse.execute = real
+        warehouse.execute = statements.execute = real
 
 
 def test_whatever_happens_the_invariants_hold(
