@@ -28,6 +28,7 @@ from prakerja.recheck.rule import DamagedRow, Purchase, SecondReading, decide, f
 from prakerja.revocations import appeals, approval, decision, freezes, holds, overrides, revocation, second_reading
 from prakerja.run_context import RunContext
 from prakerja.settings import WIB
+from prakerja.warehouse import statements
 from tests.support.standing_world import World
 
 ANNOUNCED, FIRST_DEADLINE = date(2021, 3, 5), date(2021, 3, 13)
@@ -108,10 +109,10 @@ class Life(RuleBasedStateMachine):
             self._approve(approved_by)
             self._morning()
 
-    @rule(statements=st.integers(1, 40))
-    def a_day_passes_and_a_process_dies(self, statements: int) -> None:
+    @rule(count=st.integers(1, 40))
+    def a_day_passes_and_a_process_dies(self, count: int) -> None:
         self.clock += timedelta(days=1)
-        with contextlib.suppress(KilledError), fuse(statements):
+        with contextlib.suppress(KilledError), fuse(count):
             self._morning()
         self._morning()
 
@@ -448,9 +449,9 @@ class Life(RuleBasedStateMachine):
 
 
 @contextlib.contextmanager
-def fuse(statements: int) -> Iterator[None]:
+def fuse(count: int) -> Iterator[None]:
     """The process dies at its n-th statement."""
-    left, real = [statements], warehouse.execute
+    left, real = [count], warehouse.execute
 
     def execute(connection: Any, name: str, **parameters: Any) -> Any:
         left[0] -= 1
