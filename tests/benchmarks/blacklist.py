@@ -22,8 +22,8 @@ from rich.table import Table
 from upath import UPath
 
 from prakerja import schema, warehouse
-from prakerja.blacklist.publisher import configured_keys, publishing, verification
-from prakerja.blacklist.reader import sources, sync
+from prakerja.blacklist.publisher import configured_keys, publishing, storage, verification
+from prakerja.blacklist.reader import sync
 from prakerja.blacklist.service import access
 from prakerja.programme import programme
 from prakerja.settings import PROJECT, WIB
@@ -84,9 +84,9 @@ def _reader(table: Table, folder: Path, root: UPath) -> None:
     first = (root / "v000001" / "manifest.json").read_bytes()
     pointer = f'{{"version":1,"manifest":"v000001/manifest.json","sha256":"{hashlib.sha256(first).hexdigest()}"}}'
     (root / "latest.json").write_bytes(pointer.encode())
-    whole, _ = _timed(lambda: reader.sync(sources.Folder(root), AT))
+    whole, _ = _timed(lambda: reader.sync(storage.source_in(root), AT))
     (root / "latest.json").write_bytes(newest)
-    took, synced = _timed(lambda: reader.sync(sources.Folder(root), AT))
+    took, synced = _timed(lambda: reader.sync(storage.source_in(root), AT))
     assert synced.how == "delta", synced.how
     table.add_row(f"a reader's sync of one delta, {len(synced.changes):,} changes", "under 1 s", f"{took:.2f} s",
                   f"the whole list {whole:.1f} s")  # fmt: skip

@@ -46,8 +46,8 @@ class _Runs:
 def run(folder: Path, scale: float, runs: int) -> None:
     """Fill the warehouse, count what is shown, and print one table: each page's server time beside an empty route's."""
     os.environ["PRAKERJA_CALENDAR"] = str(folder / "calendar.yaml")
-    cohorts = [_wave(number) for number in range(1, COHORTS + 1)]
-    lines = [f"- {{cohort: {w.cohort}, announced_on: {w.announced_on}, deadline_on: {w.deadline_on}}}" for w in cohorts]
+    cohorts = [_cohort(number) for number in range(1, COHORTS + 1)]
+    lines = [f"- {{cohort: {w.number}, announced_on: {w.announced_on}, deadline_on: {w.deadline_on}}}" for w in cohorts]
     (folder / "calendar.yaml").write_text("\n".join(["cohorts:", *lines]) + "\n")
     schema.upgrade()
     let_facts_go_unproved()
@@ -97,7 +97,7 @@ def _median(client: TestClient, page: str, runs: int) -> float:
     return statistics.median(took[3:])
 
 
-def _wave(number: int) -> Cohort:
+def _cohort(number: int) -> Cohort:
     announced = FIRST + timedelta(days=EVERY * (number - 1))
     return Cohort(announced, number, announced + timedelta(days=29))
 
@@ -120,7 +120,7 @@ def _fill(cohorts: list[Cohort], people: int, rows: int) -> None:
              " order by 1",  # as they are loaded: a delivery's rows lie together
              days=days, first=FIRST, bought=len(cohorts) * people, rows=rows)  # fmt: skip
         for cohort in cohorts:
-            _fill_wave(connection, cohort, people, last, days)
+            _fill_cohort(connection, cohort, people, last, days)
             console.print(f"gelombang-{cohort.number}: {people:,} recipients")
         _restate(connection)
     with warehouse.transaction(as_owner=True) as connection:
@@ -146,7 +146,7 @@ def _restate(connection: warehouse.Connection) -> None:
     _say(connection, "insert into restatements select %(new)s, %(old)s, 0, 1, 1", old=old, new=new)
 
 
-def _fill_wave(connection: warehouse.Connection, cohort: Cohort, people: int, last: date, days: int) -> None:
+def _fill_cohort(connection: warehouse.Connection, cohort: Cohort, people: int, last: date, days: int) -> None:
     at = {
         "cohort": cohort.number, "announced": cohort.announced_on, "deadline": cohort.deadline_on, "people": people,
         "first_id": (cohort.number - 1) * people, "overdue": int(people * OVERDUE), "from": FIRST, "days": days,

@@ -29,8 +29,8 @@ from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
 from tests.support.landing_zone import deliver, deliver_roster, roster_line
 
-WAVE = Cohort(date(2021, 3, 10), 13, date(2021, 4, 8))
-DAYS = (WAVE.last_business_date - WAVE.announced_on).days + 1
+COHORT = Cohort(date(2021, 3, 10), 13, date(2021, 4, 8))
+DAYS = (COHORT.last_business_date - COHORT.announced_on).days + 1
 PEOPLE, ROWS = 600_000, 4_000_000
 SHARE_BOUGHT = 0.967
 console = Console(stderr=True)
@@ -94,15 +94,15 @@ def _read_bytes(folder: Path) -> float:
 def _facts(folder: Path) -> Facts:
     manifests = [json.loads(path.read_bytes()) for path in folder.glob("feeds/*/*/*/manifest.json")]
     return Facts(
-        cohort=WAVE.cohort,
-        announced_on=WAVE.announced_on,
-        deadline_on=WAVE.deadline_on,
-        settlement_days=WAVE.settlement_days,
-        as_of=WAVE.decided_on,
+        cohort=COHORT.number,
+        announced_on=COHORT.announced_on,
+        deadline_on=COHORT.deadline_on,
+        settlement_days=COHORT.settlement_days,
+        as_of=COHORT.decided_on,
         roster_sha256=hashlib.sha256((folder / "rosters" / "gelombang-13" / "roster.csv.gz").read_bytes()).hexdigest(),
         deliveries=tuple(
             Delivery(each["platform"], date.fromisoformat(each["business_date"]), each["revision"],
-                     each["files"][0]["sha256"], WAVE.decided_on)
+                     each["files"][0]["sha256"], COHORT.decided_on)
             for each in manifests
         ),
         suspensions=(),
@@ -114,9 +114,9 @@ def _facts(folder: Path) -> Facts:
 def _world(folder: Path, people: int, rows: int) -> None:
     """A roster, and of each platform and date as many rows: each buyer once, and others' purchases."""
     lines = [roster_line(number) for number in range(1, people + 1)]
-    deliver_roster(folder, WAVE.cohort, lines, WAVE.announced_on.isoformat(), WAVE.deadline_on.isoformat())
-    slots = [(platform, WAVE.announced_on + timedelta(days=day)) for day in range(DAYS) for platform in platforms()]
-    inside = [slot for slot in slots if slot[1] <= WAVE.deadline_on]
+    deliver_roster(folder, COHORT.number, lines, COHORT.announced_on.isoformat(), COHORT.deadline_on.isoformat())
+    slots = [(platform, COHORT.announced_on + timedelta(days=day)) for day in range(DAYS) for platform in platforms()]
+    inside = [slot for slot in slots if slot[1] <= COHORT.deadline_on]
     buyers = int(people * SHARE_BOUGHT)
     share = -(-buyers // len(inside))
     for number, (platform, day) in enumerate(slots):

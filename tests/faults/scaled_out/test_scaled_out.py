@@ -89,7 +89,7 @@ def sender(machine: Machine) -> int:
 
 def test_two_workers_are_there(machine: Machine) -> None:
     machine.await_health()
-    assert {*WORKERS} <= {each["process"] for each in machine.status()}
+    assert {*WORKERS} <= machine.is_well().keys()
 
 
 def test_killed_while_it_loads(machine: Machine, server: Postgres, plain: Path) -> None:
