@@ -148,6 +148,18 @@ def _own_people(settings: Settings) -> Path | None:
 RECEIPTS_SECRET = "PRAKERJA_RECEIPTS_SECRET_"  # noqa: S105
 
 
+def _url_of(gateway: str, meaning: str = "A gateway's URL.") -> Setting[str | None]:
+    return _optional(MESSAGES, f"{PREFIX}{gateway.upper()}_URL", URL, meaning, is_secret=True)
+
+
+def _provider_of(gateway: str, meaning: str = "A gateway's provider.") -> Setting[str]:
+    return Setting(MESSAGES, f"{PREFIX}{gateway.upper()}_PROVIDER", TEXT, meaning, lambda _: "gateway", "`gateway`")
+
+
+def _sender_of(gateway: str, meaning: str = "Our name at a gateway.") -> Setting[str | None]:
+    return _optional(MESSAGES, f"{PREFIX}{gateway.upper()}_FROM", TEXT, meaning)
+
+
 class Settings:
     """The settings that a process reads from its environment.
 
@@ -214,31 +226,13 @@ class Settings:
         "PRAKERJA_CONTACT_KEY_PREVIOUS", RANDOM_KEY, "The contact key before, while it is replaced.", "none",
     )  # fmt: skip
 
-    sms_url = _optional(
-        MESSAGES, "PRAKERJA_SMS_URL", URL, "The SMS gateway, as `https://:TOKEN@host/path`.", is_secret=True
-    )  # fmt: skip
-    sms_fallback_url = _optional(
-        MESSAGES, "PRAKERJA_SMS_FALLBACK_URL", URL, "The SMS gateway that is tried second, in the same form.",
-        is_secret=True,
-    )  # fmt: skip
-    sms_provider = Setting(
-        MESSAGES, "PRAKERJA_SMS_PROVIDER", TEXT, "The file of `sms_providers` that the gateway speaks.",
-        lambda _: "gateway", "`gateway`",
-    )  # fmt: skip
-    sms_fallback_provider = Setting(
-        MESSAGES, "PRAKERJA_SMS_FALLBACK_PROVIDER", TEXT,
-        "The file of `sms_providers` that the second gateway speaks.", lambda _: "gateway", "`gateway`",
-    )  # fmt: skip
-    sms_from = _optional(
-        MESSAGES, "PRAKERJA_SMS_FROM", TEXT, "Our number or name at the gateway, where the provider asks for one."
-    )
-    sms_fallback_from = _optional(
-        MESSAGES, "PRAKERJA_SMS_FALLBACK_FROM", TEXT, "Our number or name at the second gateway."
-    )
-    smtp_url = _optional(
-        MESSAGES, "PRAKERJA_SMTP_URL", URL, "The mail server, as `smtp://user:password@host:587` or `smtps://`.",
-        is_secret=True,
-    )  # fmt: skip
+    sms_url = _url_of("sms", "The SMS gateway, as `https://:TOKEN@host/path`.")
+    sms_fallback_url = _url_of("sms_fallback", "The SMS gateway that is tried second, in the same form.")
+    sms_provider = _provider_of("sms", "The file of `sms_providers` that the gateway speaks.")
+    sms_fallback_provider = _provider_of("sms_fallback", "The file of `sms_providers` that the second gateway speaks.")
+    sms_from = _sender_of("sms", "Our number or name at the gateway, where the provider asks for one.")
+    sms_fallback_from = _sender_of("sms_fallback", "Our number or name at the second gateway.")
+    smtp_url = _url_of("smtp", "The mail server, as `smtp://user:password@host:587` or `smtps://`.")
     mail_from = Setting(
         MESSAGES, "PRAKERJA_MAIL_FROM", SENDER, "The sender of e-mails.",
         lambda _: "Kartu Prakerja <pengingat@prakerja.go.id>", "`Kartu Prakerja <pengingat@prakerja.go.id>`",
@@ -286,16 +280,16 @@ class Settings:
         return cls(os.environ)
 
     def gateway_url(self, gateway: str) -> str | None:
-        """Return a message gateway's URL from `PRAKERJA_<GATEWAY>_URL`, or None if it is not set."""
-        return self.environment.get(f"{PREFIX}{gateway.upper()}_URL")
+        """Return a message gateway's URL, or None if it is not set."""
+        return _url_of(gateway).__get__(self, Settings)
 
     def gateway_provider(self, gateway: str) -> str:
-        """Return the provider whose file a gateway speaks, from `PRAKERJA_<GATEWAY>_PROVIDER`."""
-        return self.environment.get(f"{PREFIX}{gateway.upper()}_PROVIDER", "gateway")
+        """Return the provider whose file a gateway speaks."""
+        return _provider_of(gateway).__get__(self, Settings)
 
     def gateway_sender(self, gateway: str) -> str | None:
-        """Return the sender of a gateway's messages from `PRAKERJA_<GATEWAY>_FROM`, or None if it is not set."""
-        return self.environment.get(f"{PREFIX}{gateway.upper()}_FROM")
+        """Return the sender of a gateway's messages, or None if it is not set."""
+        return _sender_of(gateway).__get__(self, Settings)
 
     @property
     def receipts_secrets(self) -> dict[str, str]:

@@ -29,8 +29,8 @@ line, which names the variable and says what to write. `prakerja settings` print
 secrets as `set` or `unset`; `prakerja settings --markdown` prints this page.
 """
 NOTES = {
-    KEYS: "Every key is secret. Where Airflow has a secrets backend, a task takes the keys that its environment lacks "
-    "from the backend's variables, named as the settings in lower case (`prakerja_signing_key`).",
+    KEYS: "Every key is secret. If Airflow has a secrets backend, a task takes the keys that its environment does not "
+    "have from the backend's variables, named as the settings in lower case (`prakerja_signing_key`).",
     MESSAGES: "A gateway that `program.yaml` adds has `PRAKERJA_<GATEWAY>_URL` (secret), `_PROVIDER` and `_FROM`, like "
     "those below. In DAGs, the Airflow connections `prakerja_sms`, `prakerja_sms_fallback` and `prakerja_smtp` come "
     "before the URLs.",
