@@ -14,22 +14,10 @@ select
     m.template,
     m.lacks,
     m.send_before,
-    case when n.channel = 'email' then gen_random_uuid() end
+    case when address_kind(n.channel) = 'email' then gen_random_uuid() end
 from reminders as m
 inner join recipients_in_force as r on m.recipient_id = r.recipient_id
-cross join
-    lateral (
-        select
-            o.channel,
-            token_of(o.channel, r.phone_token, r.email_token) as address
-        from unnest(reminder_channels()) with ordinality as o (channel, place)
-        where
-            o.place > array_position(reminder_channels(), m.channel)
-            and token_of(o.channel, r.phone_token, r.email_token) <> ''
-            and not opted_out(m.recipient_id, o.channel)
-        order by o.place
-        limit 1
-    ) as n
+cross join lateral next_channel(m.recipient_id, r.phone_token, r.email_token, m.channel) as n
 where
     m.cohort = :cohort
     and m.remind_on = :remind_on

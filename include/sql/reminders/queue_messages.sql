@@ -22,7 +22,7 @@ select
     t.refused,
     least(wib_midnight(cast(:remind_on as date) + 2), wib_midnight(cast(:deadline_on as date) + 1)),
     case when t.refused is not null then cast(:at as timestamptz) end,
-    case when t.channel = 'email' then gen_random_uuid() end
+    case when address_kind(t.channel) = 'email' then gen_random_uuid() end
 from reminder_targets(:cohort, :deadline_on, :as_of, :audience) as t
 order by t.recipient_id
 on conflict (recipient_id, cohort, remind_on, channel) do nothing

@@ -34,19 +34,7 @@ begin atomic
             n.channel as by_channel,
             n.address
         from meant as m
-        left join
-            lateral (
-                select
-                    o.channel,
-                    token_of(o.channel, m.phone, m.email) as address
-                from unnest(reminder_channels()) with ordinality as o (channel, place)
-                where
-                    token_of(o.channel, m.phone, m.email) is not null
-                    and not opted_out(m.recipient_id, o.channel)
-                order by o.place
-                limit 1
-            ) as n
-            on true
+        left join lateral next_channel(m.recipient_id, m.phone, m.email, null) as n on true
     )
 
     select
