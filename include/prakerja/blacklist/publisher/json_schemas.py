@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.config import JsonDict
 
 from prakerja.blacklist.format.contract import CONTRACT, PUBLISHED, SCHEMAS, Latest, Manifest, SignedKeyring
 from prakerja.blacklist.format.documents import (
@@ -22,7 +23,7 @@ from prakerja.blacklist.format.documents import (
     split_hint,
 )
 
-MANIFEST_EXAMPLE: dict[str, Any] = {
+MANIFEST_EXAMPLE: JsonDict = {
     "contract": CONTRACT,
     "version": 17,
     "previous_version": 16,
@@ -41,7 +42,7 @@ MANIFEST_EXAMPLE: dict[str, Any] = {
         {"name": "delta.csv.gz", "bytes": 80, "sha256": "1c" * 32, "rows": 0},
     ],
 }
-EXAMPLES: dict[type[Document], dict[str, Any]] = {
+EXAMPLES: dict[type[Document], JsonDict] = {
     Latest: {"version": 17, "manifest": "v000017/manifest.json", "sha256": "0c" * 32},
     Manifest: MANIFEST_EXAMPLE,
     SignedKeyring: {"keyring": "eyJjb250cmFjdCI6...", "signatures": {"0c" * 8: "MEUCIQD..."}},
@@ -57,9 +58,9 @@ def model_of(kind: type[Document]) -> type[BaseModel]:
 
 
 def _build_model(kind: type[Document]) -> type[BaseModel]:
-    extra = {"json_schema_extra": {"example": EXAMPLES[kind]}} if kind in EXAMPLES else {}
+    example: JsonDict | None = {"example": EXAMPLES[kind]} if kind in EXAMPLES else None
     fields: dict[str, Any] = {name: (_translate(hint), ...) for name, hint in field_hints(kind).items()}
-    config = ConfigDict(extra="forbid", frozen=True, strict=True, **extra)  # type: ignore[typeddict-item]
+    config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra=example)
     return create_model(kind.__name__, __doc__=kind.__doc__, __config__=config, **fields)
 
 

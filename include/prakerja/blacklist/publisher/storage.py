@@ -9,7 +9,7 @@ from pathlib import Path
 from upath import UPath
 
 from prakerja.blacklist.format.contract import POINTER, earlier_list_folder
-from prakerja.blacklist.reader.durable_files import sync_folder
+from prakerja.blacklist.reader.durable_files import open_durable, sync_folder
 from prakerja.blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     Folder,
@@ -125,10 +125,8 @@ def write_whole(path: UPath, data: bytes) -> None:
         local = Path(path.path)  # of a file:// URL, too
         local.parent.mkdir(parents=True, exist_ok=True)
         aside = local.with_name(f".{local.name}.{os.getpid()}.tmp")
-        with aside.open("wb") as file:
+        with open_durable(aside) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(aside, local)  # noqa: PTH105 - the tests count these
         sync_folder(local.parent)
     except OSError as error:
