@@ -74,7 +74,7 @@ status: install ## show the state of each process
 logs: install ## follow the logs of the processes
 	@$(BIN)/prakerja logs
 
-test: install ## run the tests, with a real embedded PostgreSQL, the real DAGs and a running system (eleven minutes)
+test: install ## run the tests, with a real embedded PostgreSQL, the real DAGs and a running system (thirteen minutes)
 	$(BIN)/pytest --numprocesses 2 $(PYTEST)
 
 test-fast: install ## run the tests that need no database and no process (half a minute)

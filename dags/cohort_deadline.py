@@ -59,7 +59,7 @@ KINDS = sorted({event.kind for event in TIMETABLE.events}, key=lambda kind: (kin
 
 def this_run() -> RunContext:
     context = assume_task_identity()
-    event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill gives its runs other ids
+    event = TIMETABLE.event_at(context.get("logical_date"))  # a backfill chooses its own run ids
     name = event.name if event else context["run_id"]
     return RunContext.from_cohort_run(name, context["dag_run"].conf, datetime.now(WIB))
 

@@ -38,7 +38,7 @@ class AirflowRuns:
         from prakerja.calendar import calendar
         from prakerja.monitor.app import Run
 
-        dates = [event.logical_date for event in calendar()[cohort].events()]  # a backfill gives its runs other ids
+        dates = [event.logical_date for event in calendar()[cohort].events()]  # a backfill chooses its own run ids
         is_of_cohort = or_(
             DagRun.run_id.startswith(f"gelombang-{cohort}__", autoescape=True), DagRun.logical_date.in_(dates)
         )

@@ -56,7 +56,7 @@ class CohortTimetable(Timetable):
         )
 
     def event_at(self, logical_date: datetime | None) -> CohortEvent | None:
-        """Return the event of a logical date, or None. Run ids do not matter: a backfill gives its runs other ids."""
+        """Return the event of a logical date, or None. Run ids do not matter: a backfill chooses its own."""
         if logical_date is None:
             return None
         position = bisect_left(self._logical_dates, logical_date)

@@ -1,6 +1,6 @@
 """Errors that a person reads: one line that says what is wrong, where, and what to do. Never a NIK.
 
-`prakerja.errors` gives the rest of the package these same classes.
+`prakerja.errors` exports these classes to the rest of the package.
 """
 
 
