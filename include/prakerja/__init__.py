@@ -1,3 +1,3 @@
 """Kartu Prakerja's purchase deadlines: reminders, revocations and the published blacklist."""
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
