@@ -12,9 +12,9 @@ from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
 from prakerja.acting import acting
 from prakerja.errors import TransientError
-from prakerja.settings import key_variables
+from prakerja.settings import Settings, key_variables
 
-#: Settings that are keys. If a secrets backend is configured, a task takes those that are not in its environment from
+#: Settings that are keys. If a secrets backend is configured, a task takes those that it is not given from
 #: the backend: the variable `prakerja_signing_key`, and so on.
 KEYS = tuple(key_variables())
 
@@ -33,11 +33,12 @@ def _load_keys() -> None:
     backend = conf.get("workers", "secrets_backend", fallback="") or conf.get("secrets", "backend", fallback="")
     if not backend:
         return
+    settings = Settings.from_environment()
     for candidate in ensure_secrets_backend_loaded():
         if f"{type(candidate).__module__}.{type(candidate).__name__}" != backend:
             continue
         for name in KEYS:
-            if os.environ.get(name):
+            if settings.find(name):
                 continue
             try:
                 value = candidate.get_variable(key=name.lower())

@@ -54,7 +54,13 @@ def start(settings: Settings) -> Path:
     """Start the server of this home unless it is running, and return the folder of its socket.
 
     It keeps running after the command, so that the next command need not wait for it. `prakerja db stop` stops it.
+    Raise `PrakerjaError` if it does not start, or if this installation may have none.
     """
+    if not settings.is_self_contained:
+        raise PrakerjaError(
+            "PRAKERJA_DATABASE_URL is not set, and PRAKERJA_SELF_CONTAINED=no keeps the home from having a database of "
+            "its own: set the URL of the warehouse, or run the command in a container that has it"
+        )
     data = settings.home / "postgres"
     folder = running_socket(data)
     if folder is not None and _is_secured(settings, data):

@@ -41,7 +41,7 @@ class KeyStore:
         """Return the Ed25519 private key as PEM, generated once if none is given."""
         given = self.settings.signing_key
         if given is None:
-            return self.load_or_generate("signing_key.pem", new_signing_key)
+            return self._load_or_generate_for("PRAKERJA_SIGNING_KEY", "signing_key.pem", new_signing_key)
         return _read_pem(given, "PRAKERJA_SIGNING_KEY")
 
     def load_next_signing_key(self) -> bytes | None:
@@ -65,7 +65,10 @@ class KeyStore:
     def load_subject_key(self) -> bytes:
         """Return the key of the HMAC that turns a NIK into a published subject, generated once if none is given."""
         given = self.settings.subject_key
-        encoded = given.encode() if given else self.load_or_generate("subject_key.b64", new_random_key)
+        if given is None:
+            encoded = self._load_or_generate_for("PRAKERJA_SUBJECT_KEY", "subject_key.b64", new_random_key)
+        else:
+            encoded = given.encode()
         return _decode(encoded, "PRAKERJA_SUBJECT_KEY")
 
     def has_subject_key(self) -> bool:
@@ -92,7 +95,10 @@ class KeyStore:
                 "PRAKERJA_CONTACT_KEY is not set: give the key that seals names and addresses in the warehouse, the "
                 "same to all who use it (32 random bytes in base64)"
             )
-        keys = [given.encode() if given else self.load_or_generate("contact_key.b64", new_random_key)]
+        if given is None:
+            keys = [self._load_or_generate_for("PRAKERJA_CONTACT_KEY", "contact_key.b64", new_random_key)]
+        else:
+            keys = [given.encode()]
         if previous:
             keys.append(previous.encode())
         elif given is None:
@@ -133,7 +139,10 @@ class KeyStore:
                 variable = f"{RECEIPTS_SECRET}{gateway.upper()}"
                 raise PrakerjaError(f"{variable} is not set: give the secret that the provider signs receipts with")
             if gateway not in encoded:
-                encoded[gateway] = self.load_or_generate(f"receipts_secret_{gateway}.b64", new_random_key)
+                variable = f"{RECEIPTS_SECRET}{gateway.upper()}"
+                encoded[gateway] = self._load_or_generate_for(
+                    variable, f"receipts_secret_{gateway}.b64", new_random_key
+                )
         keys = {
             provider: _strip(key, f"{RECEIPTS_SECRET}{provider.upper()}")
             if provider in as_text
@@ -155,6 +164,15 @@ class KeyStore:
             finally:
                 aside.unlink()
         return path.read_bytes()
+
+    def _load_or_generate_for(self, variable: str, name: str, generate: Callable[[], bytes]) -> bytes:
+        """Return the home's key for a setting that is not given. Raise `PrakerjaError` if the home has none to give."""
+        if not self.settings.is_self_contained:
+            raise PrakerjaError(
+                f"{variable} is not set, and PRAKERJA_SELF_CONTAINED=no keeps the home from generating it: set it, or "
+                f"mount the secret {variable.lower()}"
+            )
+        return self.load_or_generate(name, generate)
 
     def replace(self, name: str, content: bytes, kept_as: str | None) -> None:
         """Replace a file in the folder of keys, and keep the one before under another name if one is given."""

@@ -118,6 +118,11 @@ def load_people() -> People:
     Raises `PrakerjaError` for a list that cannot be read or contradicts itself, and for settings of earlier versions
     without a list: what they restricted must not become open to everybody.
     """
+    if os.environ.get("PRAKERJA_PEOPLE_FILE"):
+        raise PrakerjaError(
+            "PRAKERJA_PEOPLE_FILE is not read any more: put the list of people into people.yaml of the folder "
+            "PRAKERJA_CONFIG_DIR (./config), and unset it"
+        )
     path = Settings.from_environment().people
     if path is None:
         for before in ("PRAKERJA_APPROVERS", "PRAKERJA_CASE_WORKERS"):

@@ -71,7 +71,7 @@ class Setting(Generic[T]):
     def __get__(self, instance: Settings | None, owner: type[Settings]) -> Self | T:
         if instance is None:
             return self
-        given = instance.environment.get(self.name)
+        given = instance.find(self.name) if self.is_secret else instance.environment.get(self.name)
         if given is None:
             return self.default(instance)
         try:
@@ -101,6 +101,12 @@ def _read_web_address(given: str) -> str:
     return given.rstrip("/")
 
 
+def _read_yes_or_no(given: str) -> bool:
+    if given not in ("yes", "no"):
+        raise ValueError("is neither yes nor no: give one of them, or unset it")
+    return given == "yes"
+
+
 def _whole_number(least: int, most: int, example: int) -> Kind[int]:
     def read(given: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", given):
@@ -118,6 +124,7 @@ PLACE = Kind("folder or object-storage URL", str)
 URL = Kind("URL", str)
 WEB_ADDRESS = Kind("http:// or https:// URL", _read_web_address)
 TEXT = Kind("text", str)
+YES_OR_NO = Kind("`yes` or `no`", _read_yes_or_no)
 SENDER = Kind("mail sender", _read_sender)
 PEM_KEY = Kind("Ed25519 private key as PEM, or the path of one", str)
 RANDOM_KEY = Kind("at least 16 random bytes in base64", str)
@@ -182,6 +189,23 @@ class Settings:
     database_url = _optional(
         PLACES, "PRAKERJA_DATABASE_URL", URL, "The warehouse, a PostgreSQL server.",
         "the embedded PostgreSQL of the home", is_secret=True,
+    )  # fmt: skip
+    database_password = _optional(
+        PLACES, "PRAKERJA_DATABASE_PASSWORD", TEXT, "The password for `PRAKERJA_DATABASE_URL`, if the URL has none.",
+        "libpq's: `PGPASSWORD`, `.pgpass`", is_secret=True,
+    )  # fmt: skip
+    secrets_folder = Setting[Path | None](
+        PLACES, "PRAKERJA_SECRETS", FOLDER,
+        "A folder in which each file has the value of a secret setting and the setting's name in lower case, e.g. "
+        "`prakerja_signing_key`, as Docker and Kubernetes mount secrets. A variable takes precedence; an empty file "
+        "counts as unset.",
+        lambda _: None, "none",
+    )  # fmt: skip
+    is_self_contained = Setting(
+        PLACES, "PRAKERJA_SELF_CONTAINED", YES_OR_NO,
+        "Whether the home may supply what is not set: an embedded PostgreSQL and generated keys. The container image "
+        "sets `no`: the home of a container is not shared, so a missing setting is an error there.",
+        lambda _: True, "`yes`",
     )  # fmt: skip
     programme = Setting(
         PLACES, "PRAKERJA_PROGRAMME", FOLDER,
@@ -279,6 +303,13 @@ class Settings:
         """Return the settings of this process."""
         return cls(os.environ)
 
+    def find(self, name: str) -> str | None:
+        """Return the text of a secret setting from the environment or the folder of secrets, or None.
+
+        Raise `PrakerjaError` if its file cannot be read.
+        """
+        return self.environment.get(name) or self._read_secret(name.lower())
+
     def gateway_url(self, gateway: str) -> str | None:
         """Return a message gateway's URL, or None if it is not set."""
         return _url_of(gateway).__get__(self, Settings)
@@ -294,16 +325,34 @@ class Settings:
     @property
     def receipts_secrets(self) -> dict[str, str]:
         """The secret of each provider for which one is given, by the provider's name in lower case."""
+        folder = self.secrets_folder
+        files = sorted(folder.glob(f"{RECEIPTS_SECRET.lower()}*")) if folder else []
+        found = {path.name.upper(): self._read_secret(path.name) for path in files} | self.environment
         return {
             name.removeprefix(RECEIPTS_SECRET).lower(): value
-            for name, value in self.environment.items()
-            if name.startswith(RECEIPTS_SECRET)
+            for name, value in found.items()
+            if name.startswith(RECEIPTS_SECRET) and value
         }
 
     def require_valid(self) -> None:
         """Read every setting. Raises `PrakerjaError` for the first that does not fit."""
         for attribute in list_settings():
             getattr(self, attribute)
+
+    def _read_secret(self, name: str) -> str | None:
+        folder = self.secrets_folder
+        if folder is None:
+            return None
+        try:
+            return (folder / name).read_text(encoding="utf-8").rstrip("\r\n") or None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or "not UTF-8"
+            raise PrakerjaError(
+                f"the secret {folder / name} cannot be read ({why}): let this process's user or group read it, or "
+                "correct it"
+            ) from None
 
     def make_home(self) -> Path:
         """Create the home, and its folder of logs for its owner alone.
@@ -332,22 +381,30 @@ class ForeignSetting(NamedTuple):
     is_secret: bool = False
 
 
-#: What Docker Compose and the images' entrypoint read besides, from their own environment.
+#: What Docker Compose reads besides, from its own environment.
 COMPOSE_SETTINGS = (
     ForeignSetting(
         COMPOSE, "PRAKERJA_IMAGE", TEXT, "The name of the image that is built and run.", "`prakerja-deadlines:local`"
     ),
     ForeignSetting(COMPOSE, "PRAKERJA_LANDING_DIR", FOLDER, "The landing zone on the host.", "`./landing`"),
-    ForeignSetting(COMPOSE, "PRAKERJA_PEOPLE_FILE", FILE, "The list of people on the host.", "`./docker/people.yaml`"),
+    ForeignSetting(
+        COMPOSE, "PRAKERJA_CONFIG_DIR", FOLDER,
+        "The folder on the host with `people.yaml` and the installation's own rules, which the containers have as "
+        "`PRAKERJA_PROGRAMME`.", "`./config`",
+    ),
     ForeignSetting(
         COMPOSE, "PRAKERJA_DATABASE_HOST", TEXT,
-        "The host and port of the PostgreSQL server that a container's login is for.", "`postgres:5432`",
+        "The host and port of the PostgreSQL server that the containers' logins are for.", "`postgres:5432`",
     ),
 )  # fmt: skip
 #: What earlier versions read. A command that needs the successor of one that is set says so and stops.
 REMOVED_SETTINGS = (
     ForeignSetting(REMOVED, "PRAKERJA_APPROVERS", TEXT, "Name a list of people in `PRAKERJA_PEOPLE`.", ""),
     ForeignSetting(REMOVED, "PRAKERJA_CASE_WORKERS", TEXT, "Name a list of people in `PRAKERJA_PEOPLE`.", ""),
+    ForeignSetting(
+        REMOVED, "PRAKERJA_PEOPLE_FILE", TEXT,
+        "Put the list of people into `people.yaml` of the folder `PRAKERJA_CONFIG_DIR` (Docker Compose).", "",
+    ),
     ForeignSetting(
         REMOVED, "PRAKERJA_RECEIPTS_SECRET", TEXT,
         "Give each provider its own: `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`.", "", is_secret=True,

@@ -24,9 +24,10 @@ from prakerja.settings import (
 HEAD = """\
 # Configuration
 
-Settings are environment variables. An empty variable counts as unset. A value that cannot be used is an error in one
-line, which names the variable and says what to write. `prakerja settings` prints the settings of a process, with
-secrets as `set` or `unset`; `prakerja settings --markdown` prints this page.
+Settings are environment variables; secret ones may be files of the folder `PRAKERJA_SECRETS` instead. An empty one
+counts as unset. A value that cannot be used is an error in one line, which names the variable and says what to write.
+`prakerja settings` prints the settings of a process, with secrets as `set` or `unset`; `prakerja settings --markdown`
+prints this page.
 """
 NOTES = {
     KEYS: "Every key is secret. If Airflow has a secrets backend, a task takes the keys that its environment does not "
@@ -35,13 +36,13 @@ NOTES = {
     "those below. In DAGs, the Airflow connections `prakerja_sms`, `prakerja_sms_fallback` and `prakerja_smtp` come "
     "before the URLs.",
     COMPOSE: "`docker-compose.yaml` sets most settings above for its containers. These are read from the environment "
-    "of `docker compose`, and by the images' entrypoint.",
+    "of `docker compose`, or from a file `.env` beside it.",
     REMOVED: "A command that needs the successor of one of these stops and names it.",
 }
 
 
 class PresentSetting(NamedTuple):
-    """A setting as it is in this process: `value` masks a secret, `source` is `environment` or `default`."""
+    """A setting as it is in this process: `value` masks a secret, `source` is `environment`, `secrets` or `default`."""
 
     name: str
     value: str
@@ -55,12 +56,17 @@ def list_present() -> list[PresentSetting]:
         value = getattr(settings, field)
         if field == "receipts_secret" and settings.receipts_secrets:
             given = [setting.name.replace("<PROVIDER>", name.upper()) for name in sorted(settings.receipts_secrets)]
-            found += [PresentSetting(name, "set", "environment") for name in given]
+            found += [PresentSetting(name, "set", _source(settings, name, True)) for name in given]
             continue
         shown = "unset" if value is None else "set" if setting.is_secret else str(value)
-        source = "environment" if setting.name in settings.environment else "default"
-        found.append(PresentSetting(setting.name, shown, source))
+        found.append(PresentSetting(setting.name, shown, _source(settings, setting.name, setting.is_secret)))
     return found
+
+
+def _source(settings: Settings, name: str, is_secret: bool) -> str:
+    if name in settings.environment:
+        return "environment"
+    return "secrets" if is_secret and settings.find(name) is not None else "default"
 
 
 def build_page() -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from prakerja import settings_tables
+from prakerja import embedded_postgres, settings_tables, warehouse
 from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore
 from prakerja.settings import (
     COMPOSE_SETTINGS,
     PROJECT,
@@ -135,3 +137,94 @@ def test_a_setting_that_does_not_fit_stops_nothing_else(monkeypatch: pytest.Monk
     assert settings.port == 8080
     with pytest.raises(PrakerjaError, match="PRAKERJA_MAIL_FROM is not a sender"):
         settings.mail_from.encode()
+
+
+@pytest.fixture
+def folder_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for setting in list_settings().values():
+        monkeypatch.delenv(setting.name, raising=False)
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("PRAKERJA_SECRETS", str(folder))
+    return folder
+
+
+def test_a_secret_may_be_a_file_and_a_variable_takes_precedence(
+    monkeypatch: pytest.MonkeyPatch, folder_of_secrets: Path
+) -> None:
+    (folder_of_secrets / "prakerja_subject_key").write_text("from the file\r\n")
+    (folder_of_secrets / "prakerja_sms_url").write_text("https://:token@sms.example/v1")
+    assert Settings.from_environment().subject_key == "from the file"
+    assert Settings.from_environment().gateway_url("sms") == "https://:token@sms.example/v1"
+    assert ("PRAKERJA_SUBJECT_KEY", "set", "secrets") in settings_tables.list_present()
+    monkeypatch.setenv("PRAKERJA_SUBJECT_KEY", "from the variable")
+    assert Settings.from_environment().subject_key == "from the variable"
+    assert ("PRAKERJA_SUBJECT_KEY", "set", "environment") in settings_tables.list_present()
+
+
+def test_an_empty_file_is_an_unset_secret_and_a_missing_one_too(folder_of_secrets: Path) -> None:
+    (folder_of_secrets / "prakerja_signing_key_next").write_text("\n")
+    settings = Settings.from_environment()
+    assert (settings.next_signing_key, settings.signing_key) == (None, None)
+    assert ("PRAKERJA_SIGNING_KEY_NEXT", "unset", "default") in settings_tables.list_present()
+
+
+def test_only_secrets_are_read_from_the_folder(folder_of_secrets: Path) -> None:
+    (folder_of_secrets / "prakerja_port").write_text("9090")
+    assert Settings.from_environment().port == 8080
+
+
+def test_each_providers_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, folder_of_secrets: Path) -> None:
+    (folder_of_secrets / "prakerja_receipts_secret_sms").write_text("one")
+    (folder_of_secrets / "prakerja_receipts_secret_sms_fallback").write_text("")
+    (folder_of_secrets / "prakerja_receipts_secret_other").write_text("in the folder")
+    monkeypatch.setenv("PRAKERJA_RECEIPTS_SECRET_OTHER", "in the environment")
+    assert Settings.from_environment().receipts_secrets == {"sms": "one", "other": "in the environment"}
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_secret_that_cannot_be_read_is_one_line(folder_of_secrets: Path, content: bytes | None) -> None:
+    path = folder_of_secrets / "prakerja_contact_key"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(PrakerjaError, match=r"the secret .*/prakerja_contact_key cannot be read") as raised:
+        Settings.from_environment().contact_key.__class__  # noqa: B018 - reading it is what fails
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("load", "named"),
+    [
+        (KeyStore.load_signing_key, "PRAKERJA_SIGNING_KEY is not set"),
+        (KeyStore.load_subject_key, "PRAKERJA_SUBJECT_KEY is not set"),
+        (KeyStore.load_contact_keys, "PRAKERJA_CONTACT_KEY is not set"),
+        (lambda keys: keys.load_receipts_secrets(["sms"]), "PRAKERJA_RECEIPTS_SECRET_SMS is not set"),
+        (lambda keys: embedded_postgres.start(keys.settings), "PRAKERJA_DATABASE_URL is not set"),
+    ],
+)
+def test_a_home_that_is_not_self_contained_supplies_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, load: Callable[[KeyStore], object], named: str
+) -> None:
+    for setting in list_settings().values():
+        monkeypatch.delenv(setting.name, raising=False)
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PRAKERJA_SELF_CONTAINED", "no")
+    with pytest.raises(PrakerjaError, match=named) as raised:
+        load(KeyStore.from_environment())
+    assert "\n" not in str(raised.value)
+    assert not list((tmp_path / "home").rglob("*.*"))
+
+
+def test_self_contained_is_yes_or_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRAKERJA_SELF_CONTAINED", "false")
+    with pytest.raises(PrakerjaError, match="PRAKERJA_SELF_CONTAINED is neither yes nor no"):
+        Settings.from_environment().require_valid()
+
+
+def test_the_password_of_a_url_may_be_a_secret(monkeypatch: pytest.MonkeyPatch, folder_of_secrets: Path) -> None:
+    (folder_of_secrets / "prakerja_database_password").write_text("p%ss w:rd")
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", "postgresql://siti@db.example:6432/warehouse?sslmode=require")
+    address = warehouse.url()
+    assert (address.username, address.password, address.port) == ("siti", "p%ss w:rd", 6432)
+    assert address.query["sslmode"] == "require"
+    monkeypatch.setenv("PRAKERJA_DATABASE_URL", "postgresql://siti:own@db.example/warehouse")
+    assert warehouse.url().password == "own"

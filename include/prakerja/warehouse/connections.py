@@ -32,6 +32,8 @@ def url(database: str = "warehouse", driver: str = "psycopg", login: str | None 
             raise PrakerjaError(
                 "PRAKERJA_DATABASE_URL is not a postgresql:// URL: give postgresql://user@host/database"
             )
+        if given.password is None and settings.database_password:
+            given = given.set(password=settings.database_password)
         return given.set(drivername=f"postgresql+{driver}")
     folder = embedded_postgres.start(settings)
     usual = embedded_postgres.OPERATOR if database == "warehouse" else embedded_postgres.METADATA

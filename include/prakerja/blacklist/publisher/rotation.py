@@ -6,7 +6,6 @@ This is for keys that the home has generated. Keys in the environment are rotate
 from __future__ import annotations
 
 import base64
-import os
 from datetime import datetime, timedelta
 
 from prakerja.blacklist.format.contract import parse_instant
@@ -83,7 +82,8 @@ def _generate_standby(store: KeyStore, *, because: str, answered_by: str) -> Sig
 
 def _require_generated(*variables: str) -> KeyStore:
     """Return the keys of the home. Raise `PrakerjaError` if the environment gives one of the keys."""
+    store = KeyStore.from_environment()
     for variable in variables:
-        if os.environ.get(variable):
+        if store.settings.find(variable):
             raise PrakerjaError(f"{variable} is set: rotate it where it is kept (docs/runbooks/blacklist.md)")
-    return KeyStore.from_environment()
+    return store
