@@ -1,44 +1,21 @@
 #!/bin/sh
-# Export the settings that the prakerja package reads from the environment from the secrets of this
-# container. A variable that is set already takes precedence; a secret that is not mounted is skipped.
+# Check that this user may write where the container writes, and run the command. Settings need no entrypoint:
+# `docker compose exec` starts a process with the same ones.
 set -eu
-umask 0027
-secrets="${SECRETS_DIR:-/run/secrets}"
-
-# A container has the password of one login: its own.
-for login in warehouse:warehouse_db_password warehouse_worker:worker_db_password \
-    warehouse_service:service_db_password warehouse_receipts:receipts_db_password \
-    warehouse_monitor:monitor_db_password; do
-    if [ -z "${PRAKERJA_DATABASE_URL:-}" ] && [ -f "$secrets/${login#*:}" ]; then
-        PRAKERJA_DATABASE_URL="$(sh /opt/prakerja/docker/secret-url.sh \
-            postgresql "${login%:*}" "${login#*:}" "${PRAKERJA_DATABASE_HOST:-postgres:5432}/warehouse")"
-        export PRAKERJA_DATABASE_URL
+umask 0007 # group 0 owns the volumes, whichever uid has written to them
+for folder in "$AIRFLOW_HOME" ${WRITES:-}; do
+    refused="$folder"
+    [ ! -d "$folder" ] || refused="$(find "$folder" -maxdepth 3 -type d ! \( -readable -writable -executable \) -print -prune -quit 2> /dev/null || true)"
+    if [ -n "$refused" ]; then
+        echo "uid $(id -u) with group $(id -g) may not write to $refused: run the container with group 0" \
+            "(user: \"$(id -u):0\"), or, if another uid has used the volume, hand it over once:" \
+            "docker compose run --rm --no-deps --user 0 --cap-add CHOWN --entrypoint chown SERVICE -R $(id -u):0 $folder" >&2
+        exit 1
     fi
 done
-if [ -z "${PRAKERJA_SIGNING_KEY:-}" ] && [ -f "$secrets/prakerja_signing_key" ]; then
-    PRAKERJA_SIGNING_KEY="$(cat "$secrets/prakerja_signing_key")"
-    export PRAKERJA_SIGNING_KEY
-fi
-if [ -z "${PRAKERJA_SUBJECT_KEY:-}" ] && [ -f "$secrets/prakerja_subject_key" ]; then
-    PRAKERJA_SUBJECT_KEY="$(cat "$secrets/prakerja_subject_key")"
-    export PRAKERJA_SUBJECT_KEY
-fi
-if [ -z "${PRAKERJA_CONTACT_KEY:-}" ] && [ -f "$secrets/prakerja_contact_key" ]; then
-    PRAKERJA_CONTACT_KEY="$(cat "$secrets/prakerja_contact_key")"
-    export PRAKERJA_CONTACT_KEY
-fi
-# The secret of each provider: prakerja_receipts_secret_sms becomes PRAKERJA_RECEIPTS_SECRET_SMS.
-for file in "$secrets"/prakerja_receipts_secret_*; do
-    name="$(basename "$file" | tr '[:lower:]' '[:upper:]')"
-    if [ -f "$file" ] && [ -z "$(printenv "$name" || true)" ]; then
-        export "$name=$(cat "$file")"
-    fi
-done
-# The simple auth manager opens its password file for writing, to lock it, which a mounted secret
-# does not allow: give it a private copy.
-if [ -f "$secrets/simple_auth_passwords" ]; then
-    umask 0077
-    cat "$secrets/simple_auth_passwords" > "$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
-    umask 0027
+# The simple auth manager opens its password file for writing, to lock it, which a mounted secret does not allow: it gets
+# a copy.
+if [ -f /run/secrets/simple_auth_passwords ]; then
+    (umask 0077 && cat /run/secrets/simple_auth_passwords > "$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE")
 fi
 exec "$@"

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Create the secrets that docker-compose.yaml needs. An existing file is never replaced.
+# Create the secrets and folders that docker-compose.yaml needs. An existing file is never replaced.
 # The directory is closed (0700) and the files in it are readable (0444): Compose bind-mounts them
 # with the host's owner and mode, and the containers run under other uids.
 set -eu
 dir="${1:-secrets}"
 mkdir -p "$dir"
 chmod 0700 "$dir"
-mkdir -p landing # platforms and the PMO deliver into it; workers read it
+mkdir -p landing config # the platforms and the PMO deliver into the first; the second has the installation's own rules
+[ -e config/people.yaml ] || { cp docker/people.yaml config/people.yaml; echo "made config/people.yaml"; }
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
     [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
 }
@@ -18,6 +19,9 @@ openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the black
 openssl pkey -in "$dir/prakerja_signing_key.txt" -pubout | keep prakerja_signing_public_key # readers pin it
 openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK into a subject
 openssl rand -base64 32 | keep prakerja_contact_key            # seals names, phones and addresses in the warehouse
+for key in signing_key_next subject_key_previous contact_key_previous; do # empty, except during a rotation
+    : | keep "prakerja_$key"
+done
 for gateway in sms sms_fallback; do # each provider signs its receipts with its own
     openssl rand -base64 32 | keep "prakerja_receipts_secret_$gateway"
 done
