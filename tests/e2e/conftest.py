@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import csv
 import gzip
 import hashlib
-import io
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -17,14 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import psycopg
 import pytest
 
-from prakerja import cli
 from prakerja.machine import supervision
 from tests.conftest import CALENDAR, copy_home, prepared
+from tests.support.command_line import run_here
 
 #: The replayed days, and the calendar of their world: from the first reminder to what came to light after a decision.
 FIRST, LAST = "2021-03-06", "2021-03-18"
@@ -150,24 +145,10 @@ class Instance:
 
 
 class InstanceInThisProcess(Instance):
-    """An instance that is asked without a process for each question: half a second and more goes into its start.
-
-    What a command that replays or serves leaves behind in a process, others must not find: it is run.
-    """
+    """An instance that is asked without a process for each question. What replays or serves is run."""
 
     def ask(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        handlers = logging.root.handlers
-        with (
-            mock.patch.dict(os.environ, self.environment, clear=True), mock.patch("sys.stdin", io.StringIO(given)),
-            mock.patch("sys.argv", ["prakerja", *arguments]), mock.patch.object(logging.root, "handlers", []),
-            contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended,
-        ):  # fmt: skip
-            contextvars.copy_context().run(cli.main)
-        assert logging.root.handlers is handlers
-        said, told = (each.buffer.getvalue().decode() for each in (out, err))  # type: ignore[attr-defined]
-        assert "Traceback" not in said + told
-        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), said, told)
+        return run_here(*arguments, environment=self.environment, given=given)
 
 
 @pytest.fixture(scope="session")
