@@ -77,7 +77,7 @@ def unreachable(
 
 @app.command("preview")
 def preview(number: Cohort, on: RemindOn) -> None:
-    """Preview a reminder: its texts, channels, number of messages and cost. Nothing is sent or written."""
+    """Preview a reminder: its texts, channels, number of messages and cost. No message is sent or recorded."""
     from rich.table import Table
 
     from prakerja import schema
