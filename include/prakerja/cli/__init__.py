@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from prakerja import __version__
-from prakerja.acting import acting
+from prakerja.acting import WarehouseLine, acting, warehouse_line
 from prakerja.cli import (
     appeals,
     approvals,
@@ -140,6 +140,7 @@ def _run() -> None:
     to_stderr = logging.StreamHandler()
     to_stderr.setFormatter(OneLineFormatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[to_stderr])
+    warehouse_line.set(WarehouseLine(say))  # said when a command opens or changes the warehouse
     try:
         app(standalone_mode=True)
     except PrakerjaError as error:

@@ -10,6 +10,7 @@ from prakerja import embedded_postgres
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 from prakerja.warehouse.errors import UnavailableError, refusal_error, translate_database_errors
+from prakerja.warehouse.naming import name_at_opening
 from prakerja.warehouse.session_settings import SESSION
 
 _engines: list[sa.Engine] = []
@@ -42,6 +43,13 @@ def url(database: str = "warehouse", driver: str = "psycopg", login: str | None 
     return address.set(username=name, password=embedded_postgres.password(name)) if name else address
 
 
+def open_warehouse(login: str | None = None) -> sa.Engine:
+    """Return this process's connection pool for the warehouse. A command says which warehouse it is."""
+    engine = engine_of(url(login=login))
+    name_at_opening(engine)
+    return engine
+
+
 @cache
 def engine_of(address: sa.URL) -> sa.Engine:
     """Return this process's connection pool for a URL. Raise `UnavailableError` or `RefusedError` if none connects."""
@@ -60,9 +68,11 @@ def engine_of(address: sa.URL) -> sa.Engine:
 
 def is_empty(database: str) -> bool:
     """Whether a database of the embedded server has no table yet: the warehouse, or Airflow's metadata."""
-    address = url(database, login=embedded_postgres.DATABASES[database])
-    with translate_database_errors(), engine_of(address).connect() as connection:
-        return not connection.scalar(sa.text("select exists (select from pg_tables where schemaname = 'public')"))
+    owner = embedded_postgres.DATABASES[database]
+    with translate_database_errors():
+        engine = open_warehouse(owner) if database == "warehouse" else engine_of(url(database, login=owner))
+        with engine.connect() as connection:
+            return not connection.scalar(sa.text("select exists (select from pg_tables where schemaname = 'public')"))
 
 
 def close_connections() -> None:

@@ -13,7 +13,7 @@ from datetime import UTC
 import sqlalchemy as sa
 
 from prakerja.acting import acting
-from prakerja.warehouse.connections import engine_of, url
+from prakerja.warehouse.connections import open_warehouse
 from prakerja.warehouse.errors import UnavailableError, translate_database_errors
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def exclusive(name: str, patience_seconds: int = EXCLUSIVE_SECONDS) -> Iterator[
     with contextlib.ExitStack() as held:
         with translate_database_errors():
             # AUTOCOMMIT: the session is idle, and not in a transaction.
-            engine = engine_of(url()).execution_options(isolation_level="AUTOCOMMIT")
+            engine = open_warehouse().execution_options(isolation_level="AUTOCOMMIT")
             session = held.enter_context(engine.connect())
             sign_of_life = _take_new_advisory_lock(session)
             held.callback(_unlock, session, sign_of_life)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from prakerja.acting import acting
 from prakerja.warehouse import session_settings, statements
-from prakerja.warehouse.connections import engine_of, url
+from prakerja.warehouse.connections import open_warehouse
 from prakerja.warehouse.errors import translate_database_errors
 from prakerja.warehouse.transactions import BEGIN
 
@@ -63,8 +63,7 @@ def plain_snapshot(session: sa.Connection, tables: Sequence[str]) -> Iterator[No
 
 @contextlib.contextmanager
 def _open_unpooled_session(arguments: Mapping[str, Any]) -> Iterator[sa.Connection]:
-    address = url()
-    engine_of(address)  # raises the plain error if the server refuses
+    address = open_warehouse().url  # raises the plain error if the server refuses
     engine = sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True, connect_args={**arguments})
     with engine.connect() as connection:
         yield connection

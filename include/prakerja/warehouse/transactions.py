@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from prakerja import embedded_postgres
 from prakerja.acting import acting, is_replaying
 from prakerja.warehouse import statements
-from prakerja.warehouse.connections import engine_of, url
+from prakerja.warehouse.connections import open_warehouse
 from prakerja.warehouse.errors import ConflictError, RefusedError, translate_database_errors
 from prakerja.warehouse.locks import watch_blockers
+from prakerja.warehouse.naming import name_before_commit
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,14 @@ BEGIN = sa.text(
     " (select pg_catalog.set_config('role', rolname, true) from pg_catalog.pg_roles"
     " where rolname = cast(:role as text) and pg_catalog.pg_has_role(session_user, oid, 'member'))"
 )
-#: Whether a transaction has written to a warehouse that keeps an audit log, by a login that may seal. Logins that are
-#: reached from outside may not.
-MAY_HAVE_FACTS = sa.text(
-    "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
+#: Whether a transaction has written; and whether it may have done so to a warehouse that keeps an audit log, by a login
+#: that may seal. Logins that are reached from outside may not.
+HAS_WRITTEN = sa.text(
+    "select has_written, has_written"
     " and pg_catalog.to_regprocedure('public.has_open_entry()') is not null"
     " and pg_catalog.has_function_privilege("
     "session_user, pg_catalog.to_regprocedure('public.seal_entries()'), 'execute')"
+    " from (select pg_catalog.pg_current_xact_id_if_assigned() is not null as has_written) as t"
 )
 #: The database role of a transaction, without its prefix `prakerja_`. It may add the facts of its area and of no other.
 DatabaseRole = Literal["ingest", "decide", "recheck", "remind", "receive", "publish", "serve", "show", "read"]
@@ -85,7 +87,7 @@ def _transaction(
     effective = "replay" if role in ("decide", "publish") and is_replaying.get() else role
     role_name = f"prakerja_{effective}" if role and not as_owner else None
     with translate_database_errors(blockers, has_snapshot=one_snapshot):
-        engine = engine_of(url(login=embedded_postgres.OWNER if as_owner else None))
+        engine = open_warehouse(embedded_postgres.OWNER if as_owner else None)
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, watch_blockers(engine, connection, blockers):
             connection.execute(
@@ -95,9 +97,10 @@ def _transaction(
             if is_read_only:
                 connection.execute(sa.text("set transaction read only"))
             yield connection
-            has_facts = connection.scalar(MAY_HAVE_FACTS) and connection.scalar(
-                sa.text("select public.has_open_entry()")
-            )
+            has_written, may_have_facts = connection.execute(HAS_WRITTEN).one()
+            if has_written:
+                name_before_commit()
+            has_facts = may_have_facts and connection.scalar(sa.text("select public.has_open_entry()"))
         if has_facts:
             _seal(engine)
 

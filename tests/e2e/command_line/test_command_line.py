@@ -14,9 +14,10 @@ from tests.e2e.conftest import Instance
 
 
 def one_line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
-    """What was said, which must be one line."""
+    """What was said, which must be one line, besides the one that names the warehouse."""
     assert done.returncode == code, (done.stdout, done.stderr)
     lines = [line for line in done.stderr.splitlines() if line.strip() and "replaying" not in line]
+    lines = [line for line in lines if not line.startswith("warehouse: ")]
     assert len(lines) == 1, done.stderr
     return lines[0]
 
