@@ -84,8 +84,9 @@ def _transaction(
     # A replay decides and publishes under a role of its own, by which the database tells history from live work.
     effective = "replay" if role in ("decide", "publish") and is_replaying.get() else role
     role_name = f"prakerja_{effective}" if role and not as_owner else None
-    with translate_database_errors(blockers, has_snapshot=one_snapshot):
-        engine = engine_of(url(login=embedded_postgres.OWNER if as_owner else None))
+    address = url(login=embedded_postgres.OWNER if as_owner else None)
+    with translate_database_errors(blockers, has_snapshot=one_snapshot, login=address.username, as_owner=as_owner):
+        engine = engine_of(address)
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, watch_blockers(engine, connection, blockers):
             connection.execute(
