@@ -121,7 +121,9 @@ def _landing(name: str) -> tuple[str, str]:
 
 def _table(name: str) -> tuple[str, str]:
     address = warehouse.url()
-    return f"postgres://{address.host or 'localhost'}:{address.port or 5432}", f"{address.database}.public.{name}"
+    host, port = warehouse.list_places(address)[0]
+    host = "localhost" if host.startswith("/") else host or "localhost"
+    return f"postgres://{host}:{port or 5432}", f"{address.database}.public.{name}"
 
 
 def _as_url(place: str) -> str:

@@ -13,6 +13,7 @@ from prakerja.settings import PROJECT, Settings
 
 #: The pool of the tasks that publish the list, with one slot. If it is missing, Airflow starts none of them.
 PUBLISHING = "publishing"
+METADATA = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 def configure() -> None:
@@ -31,9 +32,8 @@ def configure() -> None:
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
     }
-    if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
-        url = warehouse.url("airflow", "psycopg2")
-        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url.render_as_string(hide_password=False)
+    if has_embedded_metadata():
+        os.environ[METADATA] = warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False)
     if not {"OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_DISABLED"} & set(os.environ):
         defaults |= {
             "OPENLINEAGE__TRANSPORT__TYPE": "file",
@@ -43,6 +43,11 @@ def configure() -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     home.mkdir(mode=0o700, exist_ok=True)
+
+
+def has_embedded_metadata() -> bool:
+    """Whether Airflow's metadata are in the embedded server: unless a variable of Airflow's says where they are."""
+    return not any(f"{METADATA}{suffix}" in os.environ for suffix in ("", "_CMD", "_SECRET"))
 
 
 def upgrade_metadata() -> None:

@@ -91,6 +91,17 @@ def upgrade() -> str:
     return newest_revision()
 
 
+def upgrade_or_require() -> None:
+    """Upgrade the warehouse as its owner, whose passwords an embedded home has. For other logins, require the schema.
+
+    An upgrade also applies what `program.yaml` and the list of people say about approvals.
+    """
+    if Settings.from_environment().database_url is None or _may_upgrade():
+        upgrade()
+    else:
+        require_schema()
+
+
 def require_schema() -> None:
     """Upgrade an embedded warehouse to this version's schema, after checking that `program.yaml` is valid.
 
@@ -117,6 +128,13 @@ def revision() -> str:
 def newest_revision() -> str:
     """Return the revision to which this version upgrades."""
     return max(_revisions(VERSIONS))
+
+
+def _may_upgrade() -> bool:
+    """Whether this login owns the schema. If there is none yet, only an attempt says whether it may create it."""
+    is_owner = "select pg_has_role(session_user, relowner, 'usage') from pg_class"
+    with transaction(None) as connection:
+        return connection.scalar(sa.text(f"{is_owner} where oid = to_regclass('alembic_version')")) is not False
 
 
 def _revision(connection: Connection) -> str:

@@ -38,8 +38,8 @@ def up() -> None:
         signal.signal(number, _interrupt)
     try:
         with console(stderr=True).status("preparing the warehouse") as spinner:
-            has_own_server = Settings.from_environment().database_url is None
-            schema.upgrade()
+            has_own_server = Settings.from_environment().database_url is None or airflow_home.has_embedded_metadata()
+            schema.upgrade_or_require()
             environment.configure(ports)
             spinner.update("preparing Airflow's metadata")
             with _redirect_output(supervision.logs() / "migration.log"):

@@ -9,13 +9,12 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prakerja import embedded_postgres, schema, warehouse
+from prakerja import airflow_home, embedded_postgres, schema, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 
@@ -23,6 +22,8 @@ CONTRACT = "prakerja.backup/1"
 INDEX = "backup.json"
 #: Files among the keys that are not backed up: the passwords of the home's server. A new home generates its own.
 SERVER_PASSWORDS = "database_*.txt"
+#: In the home while a backup is restored: the hash of that backup's index.
+UNFINISHED = "restoring.txt"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,18 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
     """
     if folder.exists():
         raise PrakerjaError(f"{folder} already exists: name a new folder")
+    home = Settings.from_environment().home
+    databases = [each for each in _databases() if each == "warehouse" or (home / "postgres").exists()]
+    _require_readable()
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
         aside.mkdir(mode=0o700, parents=True)
-        for database in _databases():
+        for database in databases:
             # The system keeps no large objects; one that another login has created would fail the backup.
             exclusions = ("--no-owner", "--no-large-objects")
-            _run("pg_dump", database, "--format=custom", *exclusions, f"--file={aside / database}.dump")
-        keys = Settings.from_environment().home / "keys"
+            dump = f"--file={aside / database}.dump"
+            warehouse.run_program("pg_dump", _url(database), "--format=custom", *exclusions, dump)
+        keys = home / "keys"
         if with_keys and keys.is_dir():
             shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(SERVER_PASSWORDS))
         paths = [path for path in sorted(aside.rglob("*")) if path.is_file()]
@@ -94,47 +99,72 @@ def load_backup(folder: Path) -> Backup:
 
 
 def restore(folder: Path) -> Backup:
-    """Restore a backup into this home, and return it. Raise `PrakerjaError` if the home has databases or keys."""
+    """Restore a backup into this home, and return it. Raise `PrakerjaError` if the home has databases or keys.
+
+    Each database is restored whole or not at all. A restore that has failed is repeated from where it was.
+    """
     backup = load_backup(folder)
-    settings = Settings.from_environment()
+    if backup.revision > schema.newest_revision():
+        raise PrakerjaError(
+            f"the backup is of revision {backup.revision}, this version needs {schema.newest_revision()}: restore it "
+            "with the version that has written it, or a later one"
+        )
+    unfinished, index = Settings.from_environment().make_home() / UNFINISHED, _size_and_hash(folder / INDEX)["sha256"]
+    is_repeated = unfinished.is_file() and unfinished.read_text(encoding="utf-8") == index
+    _require_creatable()
     databases = [database for database in _databases() if f"{database}.dump" in backup.files]
-    for database in databases:
-        if not warehouse.is_empty(database):
-            raise PrakerjaError(f"the database {database} of {settings.home} is not empty: restore into an empty home")
-    keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
-    if has_keys and set(keys.glob("*")) - set(keys.glob(SERVER_PASSWORDS)):
-        raise PrakerjaError(f"{keys} already exists: restore into an empty home")
-    for database in databases:
-        dump = f"{folder / database}.dump"
-        _run("pg_restore", database, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", dump)
-    if has_keys:  # last, so that a failed restore can be repeated
+    empty = [database for database in databases if warehouse.is_empty(database)]
+    keys, has_keys = unfinished.parent / "keys", (folder / "keys").is_dir()
+    if not is_repeated:
+        for database in set(databases) - set(empty):
+            raise PrakerjaError(
+                f"the database {database} at {warehouse.describe_place(_url(database))} is not empty: restore into an "
+                "empty home or database"
+            )
+        if has_keys and set(keys.glob("*")) - set(keys.glob(SERVER_PASSWORDS)):
+            raise PrakerjaError(f"{keys} already exists: restore into an empty home")
+        unfinished.write_text(index, encoding="utf-8")
+    for database in empty:
+        how = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
+        warehouse.run_program("pg_restore", _url(database), *how, f"{folder / database}.dump")
+    if has_keys:
         ignored = shutil.ignore_patterns(SERVER_PASSWORDS)
         shutil.copytree(folder / "keys", keys, ignore=ignored, dirs_exist_ok=True)
     schema.upgrade()  # the backup may be of an earlier version
+    unfinished.unlink()
     return backup
 
 
 def _databases() -> list[str]:
-    """Return both databases of the embedded server; for your own server the warehouse only, without the metadata."""
-    return ["warehouse", "airflow"] if Settings.from_environment().database_url is None else ["warehouse"]
+    """Return the databases of this home: the warehouse, and Airflow's metadata if they are in the embedded server."""
+    is_embedded = Settings.from_environment().database_url is None or airflow_home.has_embedded_metadata()
+    return ["warehouse", "airflow"] if is_embedded else ["warehouse"]
 
 
-def _run(program: str, database: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs as the database's owner, with its output in the log.
+def _url(database: str) -> Any:
+    return warehouse.url(database, login=embedded_postgres.DATABASES[database])
 
-    The password is in the environment, not among the arguments, which other processes can read.
-    """
-    url = warehouse.url(database, login=embedded_postgres.DATABASES[database])
-    address = url._replace(drivername="postgresql", password=None).render_as_string()  # `set` would keep the password
-    environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
-    log = Settings.from_environment().make_home() / "logs" / "backup.log"
-    with log.open("a", encoding="utf-8") as out:
-        done = subprocess.run(  # noqa: S603 - PostgreSQL's own
-            [str(warehouse.program_of_server(program)), f"--dbname={address}", *arguments],
-            env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise PrakerjaError(f"{program} of {database} failed ({done.returncode}): see {log}")
+
+def _require_readable() -> None:
+    """Raise `PrakerjaError` if the login may not read all of the warehouse, which pg_dump reports at its end."""
+    with warehouse.transaction(None, as_owner=True) as connection:
+        found = warehouse.execute(connection, "backup/count_unreadable").mappings().one()
+    if found["unreadable"]:
+        raise PrakerjaError(
+            f"the login {_url('warehouse').username} may not back up the warehouse: it may not read "
+            f"{found['unreadable']} of the tables and sequences: use the login of their owner, {found['owner']}"
+        )
+
+
+def _require_creatable() -> None:
+    """Raise `PrakerjaError` if the login may not create the warehouse's tables."""
+    with warehouse.transaction(None, as_owner=True) as connection:
+        found = warehouse.execute(connection, "backup/may_create").mappings().one()
+    if not found["may_create"]:
+        raise PrakerjaError(
+            f"the login {_url('warehouse').username} may not restore the warehouse: it may not create tables: use the "
+            f"login of the database's owner, {found['owner']}"
+        )
 
 
 def _size_and_hash(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from prakerja.settings import PORTS_IN_A_ROW, Settings
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 HOST = "127.0.0.1"
 OPERATORS = "operators@sandbox.invalid"  # the recipient of alerts, in the sandbox's inbox
-WAREHOUSE, METADATA = "PRAKERJA_DATABASE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+WAREHOUSE = "PRAKERJA_DATABASE_URL"
 #: The login of the embedded warehouse of each process; other processes have none. Tasks are children of the scheduler,
 #: or of Celery's workers.
 LOGINS = {
@@ -108,8 +108,8 @@ def configure(ports: Ports) -> None:
         os.environ.setdefault(name, value)
 
 
-def database_environment(process: str, *, has_own_server: bool) -> dict[str, str]:
-    """Return the URLs of the embedded server's databases for a process, with the process's own login.
+def database_environment(process: str) -> dict[str, str]:
+    """Return the URLs of the databases that a process uses: of the embedded warehouse with the process's own login.
 
     A process that has a URL does not start the server itself: the supervisor does. A process that may not use the
     warehouse gets a URL without a login, which the server refuses.
@@ -117,7 +117,7 @@ def database_environment(process: str, *, has_own_server: bool) -> dict[str, str
     if process == "postgres":
         return {}
     variables = {}
-    if has_own_server:
+    if Settings.from_environment().database_url is None:
         tasks = workers() or ["scheduler"]
         login = TASKS_LOGIN if process in tasks else LOGINS.get(process, "")
         url = warehouse.url(login=login).set(drivername="postgresql")
@@ -129,10 +129,7 @@ def database_environment(process: str, *, has_own_server: bool) -> dict[str, str
 
 def withheld() -> set[str]:
     """Return the variables of this process that only some of its children get."""
-    given = os.environ.get(METADATA)
-    if given is None or given != warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False):
-        return set()
-    return {METADATA}
+    return {airflow_home.METADATA} & os.environ.keys()
 
 
 def workers() -> list[str]:

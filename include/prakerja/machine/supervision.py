@@ -81,7 +81,7 @@ def supervised(
 
     `report` gets a line about a stop that is slow. Raise `PrakerjaError` if a process does not stop.
     """
-    path = _write_configuration(commands(ports, has_own_server=has_own_server), has_own_server=has_own_server)
+    path = _write_configuration(commands(ports, has_own_server=has_own_server))
     withheld = environment.withheld()
     # The supervisor has a subreaper, too: if this process is killed, the supervisor and its processes stop.
     command = _with_subreaper(
@@ -208,7 +208,7 @@ def logs() -> Path:
     return Settings.from_environment().home / "logs" / "machine"
 
 
-def _write_configuration(commands: dict[str, list[str]], *, has_own_server: bool) -> Path:
+def _write_configuration(commands: dict[str, list[str]]) -> Path:
     home = Settings.from_environment().make_home()
     logs().mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = configparser.RawConfigParser()
@@ -230,7 +230,7 @@ def _write_configuration(commands: dict[str, list[str]], *, has_own_server: bool
         configuration[f"program:{name}"] = {
             "command": " ".join(part.replace("%", "%%") for part in arguments),
             "directory": str(PROJECT),
-            "environment": _quoted(environment.database_environment(name, has_own_server=has_own_server)),
+            "environment": _quoted(environment.database_environment(name)),
             "autorestart": "true",
             "startsecs": "10",  # longer than a failing start of Airflow takes
             "startretries": "10",
@@ -253,9 +253,10 @@ def _write_configuration(commands: dict[str, list[str]], *, has_own_server: bool
     return path
 
 
-def _quoted(variables: dict[str, str]) -> str:
-    """Return variables in supervisord's syntax: in quotes, which no value contains, and with percent signs doubled."""
-    return ",".join(f'{name}="{value}"'.replace("%", "%%") for name, value in variables.items())
+def _quoted(urls: dict[str, str]) -> str:
+    """Return variables in supervisord's syntax: in quotes, which a URL can encode, and with percent signs doubled."""
+    quoted = {name: url.replace('"', "%22").replace("%", "%%") for name, url in urls.items()}
+    return ",".join(f'{name}="{url}"' for name, url in quoted.items())
 
 
 def _with_subreaper(command: list[str], seconds: int) -> list[str]:

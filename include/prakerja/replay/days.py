@@ -41,7 +41,7 @@ def play(
     settings = Settings.from_environment()
     landing.landing_zone(settings.landing)
     home = settings.make_home()
-    schema.upgrade()  # first: the lock is a row of the schema
+    schema.upgrade_or_require()  # first: the lock is a row of the schema
     with warehouse.exclusive("replay"), _sandboxed_messages(home), replaying():
         from prakerja.replay.runs import Runner
         from prakerja.revocations import approval

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from prakerja.embedded_postgres import program_of_server as program_of_server
+from prakerja.warehouse.addresses import describe_place as describe_place
+from prakerja.warehouse.addresses import list_places as list_places
 from prakerja.warehouse.bulk import CopyData as CopyData
 from prakerja.warehouse.bulk import copy as copy
 from prakerja.warehouse.bulk import table as table
@@ -23,6 +25,7 @@ from prakerja.warehouse.locks import exclusive as exclusive
 from prakerja.warehouse.plain_sessions import plain_session as plain_session
 from prakerja.warehouse.plain_sessions import plain_snapshot as plain_snapshot
 from prakerja.warehouse.plain_sessions import seal_apart as seal_apart
+from prakerja.warehouse.programs import run_program as run_program
 from prakerja.warehouse.session_settings import SESSION as SESSION
 from prakerja.warehouse.statements import SQL as SQL
 from prakerja.warehouse.statements import execute as execute

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from prakerja import embedded_postgres
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
-from prakerja.warehouse.errors import UnavailableError, refusal_error, translate_database_errors
+from prakerja.warehouse import poolers, session_settings
+from prakerja.warehouse.addresses import describe_place, parse_url
+from prakerja.warehouse.errors import connection_error, translate_database_errors
 from prakerja.warehouse.naming import name_at_opening
-from prakerja.warehouse.session_settings import SESSION
+
+if TYPE_CHECKING:
+    import psycopg
 
 _engines: list[sa.Engine] = []
 
@@ -26,13 +32,9 @@ def url(database: str = "warehouse", driver: str = "psycopg", login: str | None 
     settings = Settings.from_environment()
     if settings.database_url and database == "warehouse":
         try:
-            given = sa.make_url(settings.database_url)
-        except (sa.exc.ArgumentError, ValueError):
-            given = None
-        if given is None or given.get_backend_name() not in {"postgresql", "postgres"}:
-            raise PrakerjaError(
-                "PRAKERJA_DATABASE_URL is not a postgresql:// URL: give postgresql://user@host/database"
-            )
+            given = parse_url(settings.database_url)
+        except ValueError as error:
+            raise PrakerjaError(f"PRAKERJA_DATABASE_URL {error}") from None
         if given.password is None and settings.database_password:
             given = given.set(password=settings.database_password)
         return given.set(drivername=f"postgresql+{driver}")
@@ -53,21 +55,42 @@ def open_warehouse(login: str | None = None) -> sa.Engine:
 @cache
 def engine_of(address: sa.URL) -> sa.Engine:
     """Return this process's connection pool for a URL. Raise `UnavailableError` or `RefusedError` if none connects."""
-    engine = sa.create_engine(address, pool_pre_ping=True, pool_size=2, hide_parameters=True, connect_args=SESSION)
+    engine = build_engine(address, session_settings.SESSION, pool_pre_ping=True, pool_size=2)
     try:
         with engine.connect():
             pass
     except sa.exc.OperationalError as error:
-        place = f"{address.host or address.query.get('host')}, database {address.database}"
-        raise refusal_error(str(error.orig), place, address.username) or UnavailableError(
-            f"the warehouse cannot be reached at {place}: start it, or correct PRAKERJA_DATABASE_URL"
-        ) from None
+        place = f"{describe_place(address)}{f', database {address.database}' if address.database else ''}"
+        raise connection_error(str(error.orig), place, address.username) from None
     _engines.append(engine)
     return engine
 
 
+def build_engine(address: sa.URL, settings: Mapping[str, str], **how: Any) -> sa.Engine:
+    """Return an engine whose sessions start with the given settings, directly or behind a connection pooler.
+
+    `options` of the URL come before ours. Connecting raises `RefusedError` behind a pooler that shares sessions.
+    """
+    own = str(address.query.get("options", ""))
+    parameters = {
+        **session_settings.DRIVER,
+        "application_name": address.query.get("application_name", session_settings.APPLICATION),
+        "options": f"{own} {session_settings.as_options(settings)}".strip(),
+    }
+    engine = sa.create_engine(address, hide_parameters=True, connect_args=parameters, **how)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, parameters: dict[str, Any]) -> psycopg.Connection[Any]:
+        connection, record.info["backend_pid"] = poolers.connect(
+            lambda **other: dialect.connect(*arguments, **parameters | other), settings, may_drop_options=not own
+        )
+        return connection
+
+    return engine
+
+
 def is_empty(database: str) -> bool:
-    """Whether a database of the embedded server has no table yet: the warehouse, or Airflow's metadata."""
+    """Whether a database has no table yet: the warehouse, or Airflow's metadata of the embedded server."""
     owner = embedded_postgres.DATABASES[database]
     with translate_database_errors():
         engine = open_warehouse(owner) if database == "warehouse" else engine_of(url(database, login=owner))

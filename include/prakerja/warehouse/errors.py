@@ -30,6 +30,15 @@ REFUSALS = (
     ("is not permitted to log in", False, "the role {login} is not a login: correct PRAKERJA_DATABASE_URL"),
     ('role "', False, "the server has no login {login}: correct PRAKERJA_DATABASE_URL"),
     ('database "', False, "the server has no such database: correct PRAKERJA_DATABASE_URL, or create the database"),
+    # A connection pooler's.
+    ("unsupported startup parameter", False, "its connection pooler takes no `options`: leave them out of the URL"),
+    ("SASL authentication failed", False, "the login {login} has another password: correct PRAKERJA_DATABASE_URL"),
+    ("no such user", False, "the connection pooler has no login {login}: add it to its users"),
+    ("no such database", False, "the connection pooler has no such database: add it to its databases"),
+    ("statement pooling", False, "its connection pooler pools statements: let it pool sessions"),
+    ("query_wait_timeout", True, "its connection pooler has no connection left: raise its pool size, or wait"),
+    ("no more connections allowed", True, "its connection pooler has no connection left: raise its limit, or wait"),
+    ("server login", True, "its connection pooler does not reach the server: see the pooler's log"),
 )
 
 
@@ -46,7 +55,9 @@ class RefusedError(PrakerjaError):
 
 
 @contextlib.contextmanager
-def translate_database_errors(blockers: Sequence[str] = (), *, has_snapshot: bool = False) -> Iterator[None]:
+def translate_database_errors(
+    blockers: Sequence[str] = (), *, has_snapshot: bool = False, login: str | None = None, as_owner: bool = False
+) -> Iterator[None]:
     """Raise `UnavailableError`, `ConflictError` or `RefusedError` for what the database or its driver raises."""
     import psycopg
 
@@ -72,6 +83,13 @@ def translate_database_errors(blockers: Sequence[str] = (), *, has_snapshot: boo
                 f"the warehouse refused a statement ({description}) because another transaction changed the same rows: "
                 "try again"
             ) from None
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            named = re.match(r"(?:permission denied|must be owner) .*", cause.diag.message_primary or "")  # no row
+            needed = "the login of its owner" if as_owner else "a login with this duty, e.g. warehouse_operator"
+            raise RefusedError(
+                f"the login {login or 'of this command'} may not do this in the warehouse"
+                f"{f' ({named[0]})' if named else ''}: use {needed} (docs/runbooks/machine.md)"
+            ) from None
         if isinstance(cause, psycopg.OperationalError):
             refusal = refusal_error(str(cause), "its server", None)
             if refusal:
@@ -81,6 +99,15 @@ def translate_database_errors(blockers: Sequence[str] = (), *, has_snapshot: boo
                     f"the warehouse failed ({kind}): check that its server is running, then try again"
                 ) from None
         raise RefusedError(f"the warehouse refused a statement ({description})") from None
+
+
+def connection_error(message: str, place: str, username: str | None) -> PrakerjaError:
+    """Return the error for a driver's message that a connection failed with."""
+    reason = message.strip().partition("\n")[0].rpartition(" failed: ")[2].removeprefix("connection is bad: ")
+    return refusal_error(message, place, username) or UnavailableError(
+        f"the warehouse cannot be reached at {place} ({reason.removeprefix('FATAL:').strip()}): start it, or correct "
+        "PRAKERJA_DATABASE_URL"
+    )
 
 
 def refusal_error(message: str, place: str, username: str | None) -> PrakerjaError | None:

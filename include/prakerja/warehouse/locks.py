@@ -13,7 +13,7 @@ from datetime import UTC
 import sqlalchemy as sa
 
 from prakerja.acting import acting
-from prakerja.warehouse.connections import open_warehouse
+from prakerja.warehouse.connections import open_warehouse, url
 from prakerja.warehouse.errors import UnavailableError, translate_database_errors
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ def exclusive(name: str, patience_seconds: int = EXCLUSIVE_SECONDS) -> Iterator[
     open, with a transaction id; VACUUM removes nothing that has died since the oldest of these began.
     """
     with contextlib.ExitStack() as held:
-        with translate_database_errors():
+        address = url()
+        with translate_database_errors(login=address.username):
             # AUTOCOMMIT: the session is idle, and not in a transaction.
             engine = open_warehouse().execution_options(isolation_level="AUTOCOMMIT")
             session = held.enter_context(engine.connect())
@@ -101,7 +102,7 @@ def watch_blockers(engine: sa.Engine, connection: sa.Connection, blockers: list[
 
     Another connection asks for them: this one waits. A transaction that ends within `NOTICE_SECONDS` is not watched.
     """
-    pid: int = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+    pid = connection.info["backend_pid"]
     is_over = threading.Event()
 
     def watch() -> None:

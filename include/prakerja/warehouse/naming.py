@@ -1,7 +1,7 @@
 """The name of the warehouse that a command works on, which the command says once.
 
-A command may have opened another warehouse than its user means: a shell without `PRAKERJA_DATABASE_URL`, or with another
-`PRAKERJA_HOME`, has one of its own. Whether a command writes is not declared: its transactions tell.
+A command may have opened another warehouse than its user means: a shell without `PRAKERJA_DATABASE_URL`, or with
+another `PRAKERJA_HOME`, has one of its own. Whether a command writes is not declared: its transactions tell.
 """
 
 from __future__ import annotations

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from prakerja.acting import acting
 from prakerja.warehouse import session_settings, statements
-from prakerja.warehouse.connections import open_warehouse
+from prakerja.warehouse.connections import build_engine, open_warehouse
 from prakerja.warehouse.errors import translate_database_errors
 from prakerja.warehouse.transactions import BEGIN
 
@@ -62,8 +61,7 @@ def plain_snapshot(session: sa.Connection, tables: Sequence[str]) -> Iterator[No
 
 
 @contextlib.contextmanager
-def _open_unpooled_session(arguments: Mapping[str, Any]) -> Iterator[sa.Connection]:
+def _open_unpooled_session(settings: Mapping[str, str]) -> Iterator[sa.Connection]:
     address = open_warehouse().url  # raises the plain error if the server refuses
-    engine = sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True, connect_args={**arguments})
-    with engine.connect() as connection:
+    with build_engine(address, settings, poolclass=sa.NullPool).connect() as connection:
         yield connection

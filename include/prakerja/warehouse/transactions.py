@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from prakerja import embedded_postgres
 from prakerja.acting import acting, is_replaying
 from prakerja.warehouse import statements
-from prakerja.warehouse.connections import open_warehouse
+from prakerja.warehouse.connections import open_warehouse, url
 from prakerja.warehouse.errors import ConflictError, RefusedError, translate_database_errors
 from prakerja.warehouse.locks import watch_blockers
 from prakerja.warehouse.naming import name_before_commit
@@ -86,8 +86,10 @@ def _transaction(
     # A replay decides and publishes under a role of its own, by which the database tells history from live work.
     effective = "replay" if role in ("decide", "publish") and is_replaying.get() else role
     role_name = f"prakerja_{effective}" if role and not as_owner else None
-    with translate_database_errors(blockers, has_snapshot=one_snapshot):
-        engine = open_warehouse(embedded_postgres.OWNER if as_owner else None)
+    login = embedded_postgres.OWNER if as_owner else None
+    name = url(login=login).username
+    with translate_database_errors(blockers, has_snapshot=one_snapshot, login=name, as_owner=as_owner):
+        engine = open_warehouse(login)
         chosen = engine.execution_options(isolation_level="REPEATABLE READ") if one_snapshot else engine
         with chosen.begin() as connection, watch_blockers(engine, connection, blockers):
             connection.execute(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.machine.environment import METADATA
+from prakerja.airflow_home import METADATA
 from prakerja.warehouse import locks, session_settings, transactions
 
 

@@ -89,7 +89,7 @@ def test_a_refused_login_gets_a_reason(home: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(full, UnavailableError), "it is tried again"
     assert "the login warehouse_reader has all its connections in use" in str(full)
     nobody = told(monkeypatch, right.set(host="127.0.0.1", port=1, query={}))
-    assert "cannot be reached at 127.0.0.1, database warehouse: start it" in str(nobody)
+    assert "cannot be reached at 127.0.0.1:1, database warehouse (Connection refused): start it" in str(nobody)
     monkeypatch.delenv("PRAKERJA_DATABASE_URL")
     warehouse.close_connections()
 

@@ -242,7 +242,7 @@ def test_sealing_that_must_wait_is_left_to_the_next_process(home: Path, impatien
 def test_an_upgrade_names_the_sessions_that_block_it(new_database: Any, impatient: None, monkeypatch: Any) -> None:
     new_database("in_the_way")
     schema.upgrade()
-    monkeypatch.setitem(warehouse.SESSION, "options", f"{warehouse.SESSION['options']} -c lock_timeout=1s")
+    monkeypatch.setitem(warehouse.SESSION, "lock_timeout", "1s")
     warehouse.close_connections()
     with as_superuser(database="in_the_way") as reader, reader.transaction():
         reader.execute("lock table alembic_version in access share mode")

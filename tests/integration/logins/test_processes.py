@@ -13,8 +13,9 @@ import pytest
 from tests.conftest import as_superuser
 
 from prakerja import embedded_postgres, warehouse
+from prakerja.airflow_home import METADATA
 from prakerja.machine import environment, supervision
-from prakerja.machine.environment import METADATA, WAREHOUSE, Ports
+from prakerja.machine.environment import WAREHOUSE, Ports
 
 PROCESSES = (
     "postgres", "api-server", "scheduler", "dag-processor", "triggerer", "sandbox", "receipts", "blacklist",
@@ -53,7 +54,7 @@ REFUSED = (
 
 
 def handed_out(process: str) -> dict[str, str]:
-    return environment.database_environment(process, has_own_server=True)
+    return environment.database_environment(process)
 
 
 def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -119,7 +120,7 @@ def test_airflows_login_cannot_read_the_warehouse(embedded: None) -> None:
 def test_passwords_are_in_no_command_line_and_in_no_file_for_others(embedded: None) -> None:
     """supervisord reads them from a file that only its user can read, and gives each process its own."""
     commands = supervision.commands(Ports(*range(5)), has_own_server=True)
-    path = supervision._write_configuration(commands, has_own_server=True)
+    path = supervision._write_configuration(commands)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     configuration = RawConfigParser()
     configuration.read(path)
