@@ -7,12 +7,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 COPY requirements-runtime.txt /tmp/requirements-runtime.txt
 RUN /opt/venv/bin/pip install --only-binary=:all: --require-hashes -r /tmp/requirements-runtime.txt
-# The package is installed in place, because its SQL, platforms and messages are beside it in include/. An empty package
-# takes its place here, so that a change of code does not rebuild the layer of the dependencies.
+# The package is installed in place, because its SQL, platforms and messages are beside it in include/. Of it, the file
+# with its version takes its place here, so that a change of code does not rebuild the layer of the dependencies.
 WORKDIR /opt/prakerja
 COPY pyproject.toml ./
-RUN mkdir -p include/prakerja && touch include/prakerja/__init__.py \
- && /opt/venv/bin/pip install --no-deps --no-build-isolation --editable .
+COPY include/prakerja/__init__.py include/prakerja/
+RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --editable .
 # What no process imports: the packages' own tests, C headers, and pip.
 RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -path '*/site-packages/*' -prune -exec rm -r {} + \
  && rm -r /opt/venv/lib/python*/site-packages/pyarrow/include /opt/venv/lib/python*/site-packages/pip \
@@ -40,7 +40,8 @@ ENV PATH=/opt/venv/bin:${PATH} \
     PRAKERJA_SELF_CONTAINED=no \
     PRAKERJA_SECRETS=/run/secrets \
     PRAKERJA_HOME=/srv/home \
-    PRAKERJA_PROGRAMME=/etc/prakerja \
+    PRAKERJA_PEOPLE=/etc/prakerja/people.yaml \
+    PRAKERJA_CALENDAR=/etc/prakerja/cohorts.yaml \
     PRAKERJA_LANDING=/srv/landing \
     PRAKERJA_PUBLISH=/srv/publish \
     PRAKERJA_DATA_DOCS=/srv/data-docs

@@ -6,8 +6,11 @@ set -eu
 dir="${1:-secrets}"
 mkdir -p "$dir"
 chmod 0700 "$dir"
-mkdir -p landing config # the platforms and the PMO deliver into the first; the second has the installation's own rules
-[ -e config/people.yaml ] || { cp docker/people.yaml config/people.yaml; echo "made config/people.yaml"; }
+mkdir -p landing config # the platforms and the PMO deliver into the first; the second has the people and the calendar
+for file in docker/people.yaml include/cohorts.yaml; do
+    own="config/$(basename "$file")"
+    [ -e "$own" ] || { cp "$file" "$own"; echo "made $own"; }
+done
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
     [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
 }

@@ -389,8 +389,8 @@ COMPOSE_SETTINGS = (
     ForeignSetting(COMPOSE, "PRAKERJA_LANDING_DIR", FOLDER, "The landing zone on the host.", "`./landing`"),
     ForeignSetting(
         COMPOSE, "PRAKERJA_CONFIG_DIR", FOLDER,
-        "The folder on the host with `people.yaml` and the installation's own rules, which the containers have as "
-        "`PRAKERJA_PROGRAMME`.", "`./config`",
+        "The folder on the host with `people.yaml` and `cohorts.yaml`, which the containers have at `/etc/prakerja`.",
+        "`./config`",
     ),
     ForeignSetting(
         COMPOSE, "PRAKERJA_DATABASE_HOST", TEXT,

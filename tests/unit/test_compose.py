@@ -13,7 +13,6 @@ from prakerja.settings import COMPOSE_SETTINGS, PROJECT, key_variables, list_set
 
 #: Settings that containers do not need, each with the reason.
 NOT_PASSED = {
-    "PRAKERJA_CALENDAR": "cohorts.yaml of the folder of configuration, which is PRAKERJA_PROGRAMME",
     "PRAKERJA_PORT": "of `prakerja up`: Compose maps ports itself",
     "PRAKERJA_WORKERS": "of `prakerja up`: Compose scales airflow-worker",
     "PRAKERJA_API_KEY": "of readers elsewhere",
@@ -152,12 +151,14 @@ def test_only_workers_write_what_others_read() -> None:
         assert set(service.get("environment", {}).get("WRITES", "").split()) == writable, name
 
 
-def test_the_containers_read_the_configuration_where_it_is_mounted() -> None:
+def test_the_containers_read_people_and_calendar_where_they_are_mounted() -> None:
     for name, service in ours().items():
         assert mounts_of(service)["/etc/prakerja"], name
-        assert service.get("environment", {}).get("PRAKERJA_PEOPLE", "/etc/prakerja/people.yaml") == (
-            "/etc/prakerja/people.yaml"
-        )
+        assert not {"PRAKERJA_PEOPLE", "PRAKERJA_CALENDAR"} & set(service.get("environment", {})), name
+        assert "PRAKERJA_PROGRAMME" in service["environment"], name
+    image = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
+    assert "PRAKERJA_PEOPLE=/etc/prakerja/people.yaml" in image
+    assert "PRAKERJA_CALENDAR=/etc/prakerja/cohorts.yaml" in image
 
 
 def test_health_checks_name_what_the_image_has() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def test_every_secret_is_made_by_make_secrets(checkout: Path) -> None:
     empty = {path.stem for path in (checkout / "secrets").iterdir() if not path.stat().st_size}
     assert empty == {"prakerja_signing_key_next", "prakerja_subject_key_previous", "prakerja_contact_key_previous"}
     assert (checkout / "config" / "people.yaml").read_bytes() == (PROJECT / "docker" / "people.yaml").read_bytes()
+    assert (checkout / "config" / "cohorts.yaml").read_bytes() == (PROJECT / "include" / "cohorts.yaml").read_bytes()
     assert "config/people.yaml" in made.stdout
     (checkout / "config" / "people.yaml").write_text("people: []\n")
     before = {path: path.read_bytes() for path in (checkout / "secrets").iterdir()}
@@ -101,7 +103,8 @@ def test_health_of_a_worker_is_the_age_of_its_heartbeat(tmp_path: Path) -> None:
     assert health("worker", AIRFLOW_HOME=str(tmp_path)).returncode == 0
     os.utime(beat, (beat.stat().st_mtime - 90,) * 2)
     ill = health("worker", AIRFLOW_HOME=str(tmp_path))
-    assert (ill.returncode, ill.stderr) == (1, "the worker sent its last heartbeat 90 s ago\n")
+    assert ill.returncode == 1
+    assert re.fullmatch(r"the worker sent its last heartbeat 9\d s ago\n", ill.stderr)
 
 
 def test_health_of_a_job_is_the_age_of_its_heartbeat_in_airflows_database(new_database: Callable[[str], None]) -> None:
@@ -135,7 +138,8 @@ def test_health_of_a_job_is_the_age_of_its_heartbeat_in_airflows_database(new_da
     assert check().returncode == 1
     beat(90, host)
     ill = check()
-    assert (ill.returncode, ill.stderr) == (1, f"TriggererJob of {host} sent its last heartbeat 90 s ago\n")
+    assert ill.returncode == 1
+    assert re.fullmatch(rf"TriggererJob of {host} sent its last heartbeat 9\d s ago\n", ill.stderr)
     beat(5, f"{host}.prakerja_warehouse")
     assert (check().returncode, check().stderr) == (0, "")
     engine.dispose()

@@ -1,0 +1,1 @@
+"""The system of `docker-compose.yaml` under podman, without Docker and without a registry, for tests."""
