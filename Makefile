@@ -14,7 +14,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u PRAKERJA_MESSAGE_HOSTS -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help python install demo up down status logs test test-fast soak bench check lint audit clean requirements schemas docs bundle screenshots secrets
+.PHONY: help python install demo up down status logs test test-fast soak soak-containers bench check lint audit clean requirements schemas docs bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -95,6 +95,9 @@ PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/feeds/test_
 soak: install ## run the long tests: a month of feeds, many examples, two years of cohorts, killed workers, machine faults (two hours)
 	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak $(PROPERTIES) tests/integration/worlds
 	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/calendar tests/e2e/programme tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
+
+soak-containers: install ## build the image, start docker-compose.yaml under podman, and break it (an hour; needs root)
+	$(BIN)/pytest -m soak -p no:cacheprovider tests/containers
 
 bench: install ## measure intake and decision, as ratios to references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks

@@ -5,7 +5,7 @@ set -eu
 umask 0007 # group 0 owns the volumes, whichever uid has written to them
 for folder in "$AIRFLOW_HOME" ${WRITES:-}; do
     refused="$folder"
-    [ ! -d "$folder" ] || refused="$(find "$folder" -maxdepth 3 -type d ! \( -readable -writable -executable \) -print -prune -quit 2> /dev/null || true)"
+    [ ! -d "$folder" ] || refused="$(find "$folder" -maxdepth 3 -type d ! -name lost+found ! \( -readable -writable -executable \) -print -prune -quit 2> /dev/null || true)"
     if [ -n "$refused" ]; then
         echo "uid $(id -u) with group $(id -g) may not write to $refused: run the container with group 0" \
             "(user: \"$(id -u):0\"), or, if another uid has used the volume, hand it over once:" \

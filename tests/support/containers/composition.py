@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,6 +37,7 @@ class Composition:
     podman: Podman
     project: Path
     settings: dict[str, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=lambda: ["docker-compose.yaml"])
 
     @property
     def services(self) -> dict[str, dict[str, Any]]:
@@ -78,7 +79,7 @@ class Composition:
     def compose(self, *arguments: str, timeout: float = PATIENCE) -> str:
         """Run a command of podman-compose, and return what it wrote. Raises ContainerError if it fails."""
         command = [sys.executable, "-m", "podman_compose", "--podman-path", str(self._shim()), "--in-pod", "false",
-                   *arguments]  # fmt: skip
+                   *(option for name in self.files for option in ("--file", name)), *arguments]  # fmt: skip
         trouble = self.podman.cache / "trouble"
         trouble.write_text("")
         done = subprocess.run(
@@ -112,6 +113,11 @@ class Composition:
         return self.podman.run(
             "exec", *options, self.container(service), *command, check=False, stdin=stdin, timeout=timeout
         )
+
+    def run_once(self, service: str, *command: str, mounts: list[str]) -> str:
+        """Run a command in a new container of a service, as `docker compose run --rm` does. Return its output."""
+        options = [option for mount in mounts for option in ("--volume", mount)]
+        return self.compose("run", "--rm", "--no-deps", "-T", *options, service, *command)
 
     def inspect(self, service: str) -> dict[str, Any]:
         (found,) = self.podman.read("inspect", self.container(service))
@@ -154,6 +160,14 @@ class Composition:
             if found["State"]["Running"]:
                 os.kill(found["State"]["Pid"], how)
 
+    def signal_all(self, service: str, number: signal.Signals) -> None:
+        """Send a signal to every process of a service's containers."""
+        for name in self.containers(service):
+            (found,) = self.podman.read("inspect", name)
+            for process in _processes(found["State"]["CgroupPath"]):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, number)
+
     def memory(self) -> dict[str, Memory]:
         """Return the memory of each running container, by name."""
         found = {}
@@ -188,6 +202,12 @@ class Composition:
         shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{SHIM}" "$@"\n')
         shim.chmod(0o755)
         return shim
+
+
+def _processes(cgroup: str) -> list[int]:
+    first, second = Path("/sys/fs/cgroup/memory") / cgroup.lstrip("/"), Path("/sys/fs/cgroup") / cgroup.lstrip("/")
+    folder = first if first.is_dir() else second
+    return [int(line) for path in folder.rglob("cgroup.procs") for line in path.read_text().split()]
 
 
 def _memory(cgroup: str) -> Memory:
