@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from prakerja import warehouse
+from prakerja import atomic_files, warehouse
 from prakerja.settings import INCLUDE, Settings
 
 # The parts of a rule that a page may show. Nothing else of a validation result reaches a page.
@@ -45,9 +45,8 @@ def page_of(delivery: Any) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with atomic_files.open_replacement(path) as file:
+        file.write(text.encode())
 
 
 def _page(delivery: Any, verdict: dict[str, Any]) -> str:

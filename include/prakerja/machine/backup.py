@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prakerja import embedded_postgres, schema, warehouse
+from prakerja import atomic_files, embedded_postgres, schema, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 
@@ -23,6 +23,8 @@ CONTRACT = "prakerja.backup/1"
 INDEX = "backup.json"
 #: Files among the keys that are not backed up: the passwords of the home's server. A new home generates its own.
 SERVER_PASSWORDS = "database_*.txt"
+#: Not backed up either: what a killed writer of a key has left.
+NOT_BACKED_UP = shutil.ignore_patterns(SERVER_PASSWORDS, ".*")
 
 
 @dataclass(frozen=True)
@@ -48,31 +50,28 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
     """
     if folder.exists():
         raise PrakerjaError(f"{folder} already exists: name a new folder")
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
-        aside.mkdir(mode=0o700, parents=True)
-        for database in _databases():
-            # The system keeps no large objects; one that another login has created would fail the backup.
-            exclusions = ("--no-owner", "--no-large-objects")
-            _run("pg_dump", database, "--format=custom", *exclusions, f"--file={aside / database}.dump")
-        keys = Settings.from_environment().home / "keys"
-        if with_keys and keys.is_dir():
-            shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(SERVER_PASSWORDS))
-        paths = [path for path in sorted(aside.rglob("*")) if path.is_file()]
-        files = {str(path.relative_to(aside)): _size_and_hash(path) for path in paths}
-        index = {
-            "contract": CONTRACT,
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "revision": schema.revision(),
-            "files": files,
-        }
-        (aside / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-        aside.rename(folder)
+        with atomic_files.make_folder_beside(folder) as aside:
+            for database in _databases():
+                # The system keeps no large objects; one that another login has created would fail the backup.
+                exclusions = ("--no-owner", "--no-large-objects")
+                _run("pg_dump", database, "--format=custom", *exclusions, f"--file={aside / database}.dump")
+            keys = Settings.from_environment().home / "keys"
+            if with_keys and keys.is_dir():
+                shutil.copytree(keys, aside / "keys", ignore=NOT_BACKED_UP)
+            paths = [path for path in sorted(aside.rglob("*")) if path.is_file()]
+            files = {str(path.relative_to(aside)): _size_and_hash(path) for path in paths}
+            index = {
+                "contract": CONTRACT,
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "revision": schema.revision(),
+                "files": files,
+            }
+            (aside / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+            aside.rename(folder)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise PrakerjaError(f"{folder} cannot be written ({why}): nothing was backed up") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return load_backup(folder)
 
 
@@ -102,14 +101,13 @@ def restore(folder: Path) -> Backup:
         if not warehouse.is_empty(database):
             raise PrakerjaError(f"the database {database} of {settings.home} is not empty: restore into an empty home")
     keys, has_keys = settings.make_home() / "keys", (folder / "keys").is_dir()
-    if has_keys and set(keys.glob("*")) - set(keys.glob(SERVER_PASSWORDS)):
+    if has_keys and set(keys.glob("[!.]*")) - set(keys.glob(SERVER_PASSWORDS)):
         raise PrakerjaError(f"{keys} already exists: restore into an empty home")
     for database in databases:
         dump = f"{folder / database}.dump"
         _run("pg_restore", database, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", dump)
     if has_keys:  # last, so that a failed restore can be repeated
-        ignored = shutil.ignore_patterns(SERVER_PASSWORDS)
-        shutil.copytree(folder / "keys", keys, ignore=ignored, dirs_exist_ok=True)
+        shutil.copytree(folder / "keys", keys, ignore=NOT_BACKED_UP, dirs_exist_ok=True)
     schema.upgrade()  # the backup may be of an earlier version
     return backup
 
