@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from prakerja.errors import PrakerjaError
 from prakerja.feeds import data_docs, intake, overview
 from prakerja.settings import WIB
 from prakerja.simulation.writers import Row
@@ -145,3 +148,30 @@ def test_an_emptied_volume_is_filled_again(home: Path, site: Path) -> None:
     shutil.rmtree(site)
     data_docs.build()
     assert all("13 of 13 expectations met" in page.read_text() for page in pages)
+
+
+def test_another_user_of_the_group_reads_the_site(home: Path, volume: Path) -> None:
+    """Containers write with this umask (docker/entrypoint.sh); the API server may run as another user of the group."""
+    (page,) = take_in(home, 10)
+    before = os.umask(0o027)
+    try:
+        data_docs.build()
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (volume, *volume.rglob("*"))}
+    assert modes == {0o750, 0o640}
+    if os.geteuid() == 0:
+        another = {"user": 65534, "group": os.getegid(), "extra_groups": []}
+        read = subprocess.run(["cat", page], capture_output=True, text=True, check=True, cwd="/", **another)
+        assert "13 of 13 expectations met" in read.stdout
+
+
+def test_a_site_that_cannot_be_written_is_one_line(home: Path, site: Path) -> None:
+    take_in(home, 10)
+    site.write_text("a file where the folder should be")
+    with pytest.raises(PrakerjaError) as raised:
+        data_docs.build()
+    assert re.fullmatch(
+        rf"{site}/tokopedia/\S+\.html cannot be written \(.*\): set PRAKERJA_DATA_DOCS to a folder you may write to",
+        str(raised.value),
+    )
