@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from prakerja import atomic_files
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.keys import KeyStore
 from prakerja.settings import INCLUDE, Settings
@@ -269,12 +270,7 @@ def _write_configuration(data: Path) -> None:
 
 def _write(data: Path, name: str, text: str) -> None:
     """Replace a file of the server's as a whole. Its owner is the owner of the server's folder."""
-    path, aside = data / name, data / f".{name}.new"
     owner = data.stat()
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chown(aside, owner.st_uid, owner.st_gid)
-    aside.replace(path)
+    with atomic_files.open_replacement(data / name, mode=0o600) as file:
+        os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        file.write(text.encode())

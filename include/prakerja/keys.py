@@ -1,20 +1,20 @@
 """Key material: read from the settings, else generated once in the home's folder `keys`.
 
-A key that the environment gives is never copied to the home. What is generated is written aside and linked into place,
-so that of two processes at once one wins and the other reads a whole key.
+A key that the environment gives is never copied to the home. Of two processes that generate a key at once, one writes
+it and the other reads it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import os
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prakerja import atomic_files
 from prakerja.errors import PrakerjaError
 from prakerja.settings import RECEIPTS_SECRET, Settings
 
@@ -117,8 +117,7 @@ class KeyStore:
 
     def promote_contact_key(self) -> None:
         """Replace the contact key by the next one, and keep the one before for what it may still have sealed."""
-        (self.folder / "contact_key_previous.b64").unlink(missing_ok=True)
-        os.link(self.folder / "contact_key.b64", self.folder / "contact_key_previous.b64")
+        self.replace("contact_key_previous.b64", (self.folder / "contact_key.b64").read_bytes(), None)
         (self.folder / "contact_key_next.b64").replace(self.folder / "contact_key.b64")
 
     def load_receipts_secrets(self, gateways: Sequence[str], *, as_text: Collection[str] = ()) -> dict[str, bytes]:
@@ -157,12 +156,7 @@ class KeyStore:
         """Return the contents of a file in the folder of keys; the first process that asks generates it."""
         path = self._make_folder() / name
         if not path.exists():
-            aside = self._write_aside(name, generate())
-            try:
-                with contextlib.suppress(FileExistsError):
-                    os.link(aside, path)
-            finally:
-                aside.unlink()
+            atomic_files.create(path, generate(), mode=0o600)
         return path.read_bytes()
 
     def _load_or_generate_for(self, variable: str, name: str, generate: Callable[[], bytes]) -> bytes:
@@ -176,13 +170,11 @@ class KeyStore:
 
     def replace(self, name: str, content: bytes, kept_as: str | None) -> None:
         """Replace a file in the folder of keys, and keep the one before under another name if one is given."""
-        folder = self._make_folder()
-        aside = self._write_aside(name, content)
-        if kept_as and (folder / name).exists():
-            kept = folder / f".{kept_as}.{secrets.token_hex(4)}"
-            os.link(folder / name, kept)
-            kept.replace(folder / kept_as)
-        aside.replace(folder / name)
+        path = self._make_folder() / name
+        if kept_as and path.exists():
+            self.replace(kept_as, path.read_bytes(), None)
+        with atomic_files.open_replacement(path, mode=0o600) as file:
+            file.write(content)
 
     def drop(self, name: str) -> None:
         """Remove a file from the folder of keys, if it is there."""
@@ -192,14 +184,6 @@ class KeyStore:
         self.settings.make_home()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         return self.folder
-
-    def _write_aside(self, name: str, content: bytes) -> Path:
-        path = self.folder / f".{name}.{secrets.token_hex(4)}"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return path
 
 
 def new_random_key() -> bytes:

@@ -186,6 +186,12 @@ class Settings:
         PLACES, "PRAKERJA_PUBLISH", PLACE, "Where the list is published, and where readers look for it.",
         lambda settings: str(settings.home / "publish"), "`publish` of the home",
     )  # fmt: skip
+    data_docs = Setting(
+        PLACES, "PRAKERJA_DATA_DOCS", FOLDER,
+        "The validation results as pages, which tasks write and the monitor shows. On several machines: a folder that "
+        "all workers share and the API server can read ([runbook](runbooks/monitor.md)).",
+        lambda settings: settings.home / "data-docs", "`data-docs` of the home",
+    )  # fmt: skip
     database_url = _optional(
         PLACES, "PRAKERJA_DATABASE_URL", URL, "The warehouse, a PostgreSQL server.",
         "the embedded PostgreSQL of the home", is_secret=True,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prakerja import atomic_files
 from prakerja.cli.common import AsJson, print_table, say, say_progress, today
 from prakerja.errors import PrakerjaError
 
@@ -93,10 +94,8 @@ def _export(file: str, cohorts: list[int]) -> None:
             typer.echo(line, nl=False)
         return
     target = Path(file)
-    beside = target.with_name(f"{target.name}.part")
-    with beside.open("w", encoding="utf-8") as written:
-        written.writelines(lines)
-    beside.replace(target)
+    with atomic_files.open_replacement(target) as written:
+        written.writelines(line.encode() for line in lines)
     say(f"the facts of {len(cohorts)} cohorts are in {target}: docs/checking-the-list.md lists what else is needed")
 
 

@@ -1,4 +1,4 @@
-"""Great Expectations' Data Docs: a static site in the home with a page for each validated delivery, and an index.
+"""Great Expectations' Data Docs: a static site with a page for each validated delivery, and an index.
 
 Great Expectations' renderers and templates write each rule's sentence and table from the stored validation result:
 bounds and counts, no value of any row. Its page frame loads scripts and styles from many hosts; a frame of our own
@@ -8,12 +8,14 @@ bounds and counts, no value of any row. Its page frame loads scripts and styles 
 from __future__ import annotations
 
 import html
+import os
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from prakerja import warehouse
+from prakerja import atomic_files, warehouse
+from prakerja.errors import PrakerjaError
 from prakerja.settings import INCLUDE, Settings
 
 # The parts of a rule that a page may show. Nothing else of a validation result reaches a page.
@@ -21,11 +23,14 @@ RULE = ("column", "value_set", "min_value", "max_value", "strict_min", "strict_m
 
 
 def build() -> Path:
-    """Write the missing pages and the index; return the index's path. Safe to repeat, and to run twice at once."""
+    """Write the missing pages and the index; return the index's path. Safe to repeat, and to run twice at once.
+
+    Raise `PrakerjaError` if the site cannot be written.
+    """
     site = folder()
     with warehouse.transaction() as connection:
         deliveries = warehouse.rows(connection, "feeds/list_validated")
-        new = {row["delivery_id"]: row for row in deliveries if not (site / page_of(row)).is_file()}
+        new = {row["delivery_id"]: row for row in deliveries if not is_readable(site / page_of(row))}
         verdicts = warehouse.rows(connection, "feeds/list_verdicts", delivery_ids=list(new))
     for row in verdicts:
         _write(site / page_of(new[row["delivery_id"]]), _page(new[row["delivery_id"]], row["verdict"]))
@@ -35,7 +40,7 @@ def build() -> Path:
 
 def folder() -> Path:
     """Return the site's folder."""
-    return Settings.from_environment().home / "data-docs"
+    return Settings.from_environment().data_docs
 
 
 def page_of(delivery: Any) -> str:
@@ -43,11 +48,21 @@ def page_of(delivery: Any) -> str:
     return "{platform}/{business_date}-r{revision}-{delivery_id}.html".format(**delivery)
 
 
+def is_readable(page: Path) -> bool:
+    """Whether a page is there, and this process may read it: the site may be another user's, on a shared volume."""
+    return os.access(page, os.R_OK)
+
+
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_files.open_replacement(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise PrakerjaError(
+            f"{path} cannot be written ({why}): set PRAKERJA_DATA_DOCS to a folder you may write to"
+        ) from None
 
 
 def _page(delivery: Any, verdict: dict[str, Any]) -> str:

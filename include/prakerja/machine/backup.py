@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prakerja import airflow_home, embedded_postgres, schema, warehouse
+from prakerja import airflow_home, atomic_files, embedded_postgres, schema, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 
@@ -22,6 +21,8 @@ CONTRACT = "prakerja.backup/1"
 INDEX = "backup.json"
 #: Files among the keys that are not backed up: the passwords of the home's server. A new home generates its own.
 SERVER_PASSWORDS = "database_*.txt"
+#: Not backed up either: what a killed writer of a key has left.
+NOT_BACKED_UP = shutil.ignore_patterns(SERVER_PASSWORDS, ".*")
 #: In the home while a backup is restored: the hash of that backup's index.
 UNFINISHED = "restoring.txt"
 
@@ -52,32 +53,29 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
     home = Settings.from_environment().home
     databases = [each for each in _databases() if each == "warehouse" or (home / "postgres").exists()]
     _require_readable()
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
-        aside.mkdir(mode=0o700, parents=True)
-        for database in databases:
-            # The system keeps no large objects; one that another login has created would fail the backup.
-            exclusions = ("--no-owner", "--no-large-objects")
-            dump = f"--file={aside / database}.dump"
-            warehouse.run_program("pg_dump", _url(database), "--format=custom", *exclusions, dump)
-        keys = home / "keys"
-        if with_keys and keys.is_dir():
-            shutil.copytree(keys, aside / "keys", ignore=shutil.ignore_patterns(SERVER_PASSWORDS))
-        paths = [path for path in sorted(aside.rglob("*")) if path.is_file()]
-        files = {str(path.relative_to(aside)): _size_and_hash(path) for path in paths}
-        index = {
-            "contract": CONTRACT,
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "revision": schema.revision(),
-            "files": files,
-        }
-        (aside / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-        aside.rename(folder)
+        with atomic_files.make_folder_beside(folder) as aside:
+            for database in databases:
+                # The system keeps no large objects; one that another login has created would fail the backup.
+                exclusions = ("--no-owner", "--no-large-objects")
+                dump = f"--file={aside / database}.dump"
+                warehouse.run_program("pg_dump", _url(database), "--format=custom", *exclusions, dump)
+            keys = home / "keys"
+            if with_keys and keys.is_dir():
+                shutil.copytree(keys, aside / "keys", ignore=NOT_BACKED_UP)
+            paths = [path for path in sorted(aside.rglob("*")) if path.is_file()]
+            files = {str(path.relative_to(aside)): _size_and_hash(path) for path in paths}
+            index = {
+                "contract": CONTRACT,
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "revision": schema.revision(),
+                "files": files,
+            }
+            (aside / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+            aside.rename(folder)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise PrakerjaError(f"{folder} cannot be written ({why}): nothing was backed up") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return load_backup(folder)
 
 
@@ -121,15 +119,14 @@ def restore(folder: Path) -> Backup:
                 f"the database {database} at {warehouse.describe_place(_url(database))} is not empty: restore into an "
                 "empty home or database"
             )
-        if has_keys and set(keys.glob("*")) - set(keys.glob(SERVER_PASSWORDS)):
+        if has_keys and set(keys.glob("[!.]*")) - set(keys.glob(SERVER_PASSWORDS)):
             raise PrakerjaError(f"{keys} already exists: restore into an empty home")
         unfinished.write_text(index, encoding="utf-8")
     for database in empty:
         how = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
         warehouse.run_program("pg_restore", _url(database), *how, f"{folder / database}.dump")
     if has_keys:
-        ignored = shutil.ignore_patterns(SERVER_PASSWORDS)
-        shutil.copytree(folder / "keys", keys, ignore=ignored, dirs_exist_ok=True)
+        shutil.copytree(folder / "keys", keys, ignore=NOT_BACKED_UP, dirs_exist_ok=True)
     schema.upgrade()  # the backup may be of an earlier version
     unfinished.unlink()
     return backup

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from prakerja import airflow_home, warehouse
+from prakerja import airflow_home, atomic_files, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_random_key
 from prakerja.sandbox.addresses import Addresses
@@ -171,9 +171,8 @@ def _people_file() -> Path:
             "{id: viewer, name: Viewer, logins: {airflow: [viewer]}, may: []}",
         )
         head = "# The people of this home, with logins and rights. Written by `prakerja up`; change it as you need.\n"
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        aside.write_text(head + "people:\n" + "".join(f"- {each}\n" for each in people), encoding="utf-8")
-        aside.replace(path)
+        listed = head + "people:\n" + "".join(f"- {each}\n" for each in people)
+        atomic_files.create(path, listed.encode())
     load_people()
     return Settings.from_environment().people or path
 

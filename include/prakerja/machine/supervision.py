@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import hashlib
+import io
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from typing import Any
 
 import psutil
 
+from prakerja import atomic_files
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.machine import environment, subreaper
 from prakerja.machine.environment import HOST, Ports
@@ -246,10 +248,11 @@ def _write_configuration(commands: dict[str, list[str]]) -> Path:
     if "postgres" in commands:
         configuration["program:postgres"]["priority"] = "1"  # started first, stopped last
     path = home / "supervisord.conf"
-    path.unlink(missing_ok=True)  # other users may be able to read the file of an earlier version
+    text = io.StringIO()
+    configuration.write(text)
     # It contains passwords, so that no command line does and each process gets only its own.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        configuration.write(file)
+    with atomic_files.open_replacement(path, mode=0o600) as file:
+        file.write(text.getvalue().encode())
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -273,9 +274,12 @@ def _version() -> str:
 
 
 def _file(folder: Path, path: str) -> Response:
-    """Return a file of a folder. Raise 404 for a path that leaves the folder."""
-    file = (folder / path).resolve()
-    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+    """Return a file of a folder. Raise 404 for a path that leaves the folder, and for a file that may not be read."""
+    try:
+        file = (folder / path).resolve()
+    except ValueError:  # a NUL, which no path has
+        file = Path()
+    if not file.is_relative_to(folder.resolve()) or not os.access(file, os.R_OK) or not file.is_file():
         raise HTTPException(404, "this page does not exist")
     return FileResponse(file)
 

@@ -70,7 +70,7 @@ def delivery_page(platform: str, on: date, *, with_rows: bool) -> dict[str, Any]
     for delivery in deliveries:
         if delivery["data_docs"]:
             site, page = data_docs.folder(), Path(delivery["data_docs"])
-            delivery["data_docs"] = str(page.relative_to(site)) if page.is_file() else None
+            delivery["data_docs"] = str(page.relative_to(site)) if data_docs.is_readable(page) else None
     is_missing = (platform, on) in figures.missing_deliveries()
     return {
         "platform": platform,

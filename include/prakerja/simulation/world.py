@@ -8,8 +8,6 @@ import hashlib
 import io
 import itertools
 import json
-import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from prakerja import atomic_files
 from prakerja.calendar import Cohort, find_cohort
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
@@ -67,24 +66,20 @@ def write(
     progress("making the people")
     world.populate()
     progress("writing the landing zone")
-    # Written to another folder and then moved: a killed simulation leaves no partial world.
-    aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        aside.mkdir(parents=True)
-        expected = world.write(aside)
-        written = WorldSize(len(world.truths), world.deliveries, world.rows)
-        (aside / "calendar.yaml").write_text(_calendar(cohorts), "utf-8")
-        (aside / "expected.json").write_text(
-            json.dumps({"made_by": made_by, "written": vars(written), **expected}, indent=1) + "\n", "utf-8"
-        )
-        out.mkdir(parents=True, exist_ok=True)
-        for name in ("landing", "calendar.yaml", "expected.json"):
-            (aside / name).rename(out / name)
+        # Written to another folder and then moved: a killed simulation leaves no partial world.
+        with atomic_files.make_folder_beside(out) as aside:
+            expected = world.write(aside)
+            written = WorldSize(len(world.truths), world.deliveries, world.rows)
+            (aside / "calendar.yaml").write_text(_calendar(cohorts), "utf-8")
+            (aside / "expected.json").write_text(
+                json.dumps({"made_by": made_by, "written": vars(written), **expected}, indent=1) + "\n", "utf-8"
+            )
+            out.mkdir(parents=True, exist_ok=True)
+            for name in ("landing", "calendar.yaml", "expected.json"):
+                (aside / name).rename(out / name)
     except OSError as error:
         raise PrakerjaError(f"{out} cannot be written ({error.strerror}): choose another folder with --out") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return written
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import resource
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from prakerja.cohorts.roster import take_in_rosters
-from prakerja.feeds import data_docs, intake
+from prakerja.feeds import intake
 from prakerja.programme import programme
 from tests.support.landing_zone import deliver_roster, roster_line
 from tests.support.small_cohort import DECIDED_ON, empty_days
@@ -22,8 +23,18 @@ BUYERS = range(10**15 + 1, 10**15 + 41)
 
 @pytest.fixture
 def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(data_docs, "folder", lambda: home / "data-docs")
+    """The folder of the Data Docs."""
+    monkeypatch.setenv("PRAKERJA_DATA_DOCS", str(home / "data-docs"))
     return home / "data-docs"
+
+
+@pytest.fixture
+def volume(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same on a volume that another user of the group can enter, which a test's own folder does not allow."""
+    with tempfile.TemporaryDirectory(prefix="prakerja-volume-") as folder:
+        Path(folder).chmod(0o750)
+        monkeypatch.setenv("PRAKERJA_DATA_DOCS", f"{folder}/data-docs")
+        yield Path(folder) / "data-docs"
 
 
 @pytest.fixture

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prakerja import warehouse
 from prakerja.calendar import Cohort
+from prakerja.feeds import data_docs
 from prakerja.monitor import story
 from prakerja.platforms import EVENTS
 from prakerja.revocations import explanation
@@ -41,6 +44,42 @@ def test_who_may_see_what(client: Client) -> None:
         assert who.post("/person", data={"number": card(1)}).status_code == 403
         assert ">Person<" not in who.get("/").text
     assert client(rows=True, people=True).get("/person").status_code == 200
+
+
+def test_the_validation_result_is_linked_where_it_can_be_read(
+    client: Client, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers of another machine have written it to the folder that they share with the API server."""
+    monkeypatch.setenv("PRAKERJA_DATA_DOCS", str(home / "volume"))
+    operator, delivery = client(rows=True), "/feeds/tokopedia/2021-03-08"
+    assert "Validation result" not in operator.get(delivery).text, "it is not written yet"
+    data_docs.build()
+    (address,) = re.findall(
+        r'href="/prakerja(/data-docs/[^"]+)" target="_blank">Validation result', operator.get(delivery).text
+    )
+    assert "expectations met" in operator.get(address).text
+    assert "Validation result" not in client().get(delivery).text, "for operators only"
+    assert client().get(address).status_code == 403
+    refuse_to_read(home / "volume", monkeypatch)
+    page = operator.get(delivery)
+    assert (page.status_code, "Validation result" in page.text) == (200, False)
+    assert operator.get(address).status_code == 404
+
+
+def refuse_to_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder be another user's, which tests that run as root cannot try."""
+    stat, access = os.stat, os.access
+
+    def is_inside(path: Any) -> bool:
+        return isinstance(path, str | os.PathLike) and Path(path).is_relative_to(folder) and Path(path) != folder
+
+    def refuse(path: Any, *more: Any, **named: Any) -> Any:
+        if is_inside(path):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, *more, **named)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: not is_inside(path) and access(path, mode))
 
 
 def test_a_person_is_found_by_a_number_that_no_address_has(client: Client) -> None:
@@ -130,6 +169,7 @@ def test_every_chart_has_a_table_and_a_csv(client: Client) -> None:
         ("/cohorts/99", 404), ("/cohorts/13", 404), ("/cohorts/x", 422), ("/cohorts/12?with=77", 404),
         ("/feeds/nobody/2021-03-08", 404), ("/feeds/tokopedia/yesterday", 422), ("/feeds?to=x", 422), ("/nothing", 404),
         ("/static/x/../../app.py", 404), ("/data-docs/%2e%2e/keys/contact_key.b64", 404),
+        ("/data-docs/%00", 404),
     ],
 )  # fmt: skip
 def test_an_invalid_request_gets_a_line(client: Client, path: str, status: int) -> None:
