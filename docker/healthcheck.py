@@ -4,7 +4,7 @@
     healthcheck.py job TYPE     the Airflow job of this container has written its heartbeat to Airflow's database
     healthcheck.py worker       the Celery worker of this container has sent its heartbeat to the broker
 
-It runs every half minute in each container, so it imports neither Airflow nor Celery, which takes seconds. Run it with
+It runs once or twice a minute in each container, so it imports neither Airflow nor Celery, which takes seconds. Run it with
 `python -I -S`: the site module would read the virtual environment's path files.
 """
 

@@ -128,3 +128,14 @@ def unlisted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home without a list of people."""
     monkeypatch.delenv("PRAKERJA_PEOPLE", raising=False)
     monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def folder_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for setting in list_settings().values():
+        monkeypatch.delenv(setting.name, raising=False)
+    """A folder of secrets, empty, in an environment without settings."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("PRAKERJA_SECRETS", str(folder))
+    return folder

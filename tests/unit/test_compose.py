@@ -169,4 +169,4 @@ def test_health_checks_name_what_the_image_has() -> None:
             continue
         assert command[1:4] == ["python", "-IS", "docker/healthcheck.py"], name
         assert command[4] in {"http", "job", "worker"}
-        assert service["healthcheck"]["interval"] == "30s"
+        assert service["healthcheck"]["interval"] == ("60s" if command[4] == "job" else "30s")

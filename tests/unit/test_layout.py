@@ -18,7 +18,7 @@ import sqlalchemy
 
 TESTS = Path(__file__).parents[1]
 LINES_MAX = 600
-FOLDERS = {"unit", "integration", "faults", "e2e", "benchmarks", "support"}
+FOLDERS = {"unit", "integration", "faults", "e2e", "benchmarks", "containers", "support"}
 
 FILES = {str(path.relative_to(TESTS)): path for path in TESTS.rglob("*") if path.suffix in (".py", ".c")}
 MODULES = {name: ast.parse(path.read_text()) for name, path in FILES.items() if path.suffix == ".py"}

@@ -139,16 +139,6 @@ def test_a_setting_that_does_not_fit_stops_nothing_else(monkeypatch: pytest.Monk
         settings.mail_from.encode()
 
 
-@pytest.fixture
-def folder_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for setting in list_settings().values():
-        monkeypatch.delenv(setting.name, raising=False)
-    folder = tmp_path / "secrets"
-    folder.mkdir()
-    monkeypatch.setenv("PRAKERJA_SECRETS", str(folder))
-    return folder
-
-
 def test_a_secret_may_be_a_file_and_a_variable_takes_precedence(
     monkeypatch: pytest.MonkeyPatch, folder_of_secrets: Path
 ) -> None:

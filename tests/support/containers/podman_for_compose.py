@@ -3,6 +3,7 @@
 - It calls itself 4.9.3: podman-compose ignores the conditions of `depends_on` below 4.6.
 - `wait --condition=healthy` runs the health check itself, where no systemd does. A service that cannot become healthy,
   or that ended with an error, ends podman-compose, which would wait for it for ever; Docker Compose stops there, too.
+- `network create` keeps networks apart, as Docker does: podman lets one reach another through the host.
 - `create` drops `--requires`, with which podman starts what a service depends on without its conditions, and
   `--health-startup-interval`, which 4.3 does not know.
 - `create` sets what Docker does: a read-only container has no `/run`, `/tmp`, `/var/tmp` in memory unless it asks for
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
         case ["--version", *_]:
             print("podman version 4.9.3")  # noqa: T201
             return 0
+        case ["network", "create", *options]:
+            return podman("network", "create", "--opt", "isolate=true", *options, is_shown=True).returncode
         case ["create", *options]:
             return podman("create", *translate(options), is_shown=True).returncode
         case ["wait", condition, *names]:
