@@ -14,6 +14,7 @@ import sqlalchemy
 
 from prakerja import calendar, people
 from prakerja.calendar import Cohort
+from prakerja.settings import list_settings
 from tests.support.people_list import LIST
 
 STARTS_A_PROCESS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
@@ -132,9 +133,9 @@ def unlisted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of secrets, empty, in an environment without settings."""
     for setting in list_settings().values():
         monkeypatch.delenv(setting.name, raising=False)
-    """A folder of secrets, empty, in an environment without settings."""
     folder = tmp_path / "secrets"
     folder.mkdir()
     monkeypatch.setenv("PRAKERJA_SECRETS", str(folder))
