@@ -93,7 +93,8 @@ def test_a_container_without_its_secret_says_which(decided: Composition) -> None
         recreate(decided, "blacklist")
 
 
-def test_a_backup_is_restored_into_an_empty_database(decided: Composition, tmp_path: Path) -> None:
+def test_a_backup_is_restored_into_an_empty_database(decided: Composition, airflow: Airflow, tmp_path: Path) -> None:
+    """Airflow's own database is new then: its DAGs are paused, as at first."""
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents:
         if folder.stat().st_uid == 0 and folder != Path("/"):
@@ -110,3 +111,6 @@ def test_a_backup_is_restored_into_an_empty_database(decided: Composition, tmp_p
     assert decided.exec("console", "prakerja", "cohorts", "--json").stdout == before
     done = decided.exec("console", "prakerja", "audit", "verify")
     assert done.returncode == 0, done.stdout + done.stderr
+    for dag_id in ("platform_feeds", "cohort_deadline"):
+        airflow.await_dag(dag_id)
+        airflow.unpause(dag_id)

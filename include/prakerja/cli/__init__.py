@@ -73,6 +73,9 @@ def _prepare(
 ) -> None:  # fmt: skip
     if programme is not None:  # processes that the command starts must read the same rules
         os.environ[Settings.programme.name] = str(programme.absolute())
+    if not Settings.from_environment().is_self_contained:
+        # Several users of one group share the volumes, and a command by `docker compose exec` has no entrypoint.
+        os.umask(0o007)
     from prakerja.people import os_login
 
     user = os_login() if Settings.from_environment().people else f"{os_login()}, without a list of people"
