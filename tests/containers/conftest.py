@@ -152,13 +152,7 @@ def decided(fed: Composition, airflow: Airflow) -> Composition:
     airflow.await_dag("cohort_deadline")
     begin_backfill(fed, "cohort_deadline", f"{TODAY - timedelta(days=2)}", f"{TODAY - timedelta(days=1)}T23:59")
     airflow.unpause("cohort_deadline")
-    airflow.composition.until(
-        lambda: any("gelombang-12__deadline" in run["dag_run_id"] for run in airflow.runs("cohort_deadline")),
-        "the deadline of gelombang 12",
-    )
-    deadline = next(
-        run["dag_run_id"] for run in airflow.runs("cohort_deadline") if "gelombang-12__deadline" in run["dag_run_id"]
-    )
+    deadline = await_asking(airflow)
     airflow.await_question("cohort_deadline", deadline)
     airflow.login("operator")
     airflow.answer("cohort_deadline", deadline, "Approve")
@@ -183,3 +177,18 @@ def await_backfilled(airflow: Airflow, dag_id: str, count: int) -> list[str]:
 
     airflow.composition.until(lambda: len(found()) >= count, f"{count} backfilled runs of {dag_id}")
     return found()
+
+
+def await_asking(airflow: Airflow) -> str:
+    """Wait until a run of `cohort_deadline` asks for an approval, and return its id: a backfilled run has Airflow's."""
+    found: list[str] = []
+
+    def is_found() -> bool:
+        runs = [run["dag_run_id"] for run in airflow.runs("cohort_deadline") if run["state"] == "running"]
+        found[:] = [
+            run for run in runs if airflow.tasks("cohort_deadline", run).get("ask_approval") == "awaiting_input"
+        ]
+        return bool(found)
+
+    airflow.composition.until(is_found, "a run that asks for an approval")
+    return found[0]
