@@ -12,10 +12,10 @@ from prakerja.blacklist.format.snapshot import Subjects
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service import app, list_routes
 from prakerja.blacklist.service.list_store import ListStore
-from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
 from prakerja.blacklist.service.state import Service
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 from prakerja.settings import PROJECT
 from tests.support.simulated_publisher import Repository, signing_key
 

@@ -19,6 +19,8 @@ from prakerja.calendar import Cohort
 from prakerja.cohorts.contacts import Contact, Contacts
 from prakerja.programme import programme
 from prakerja.revocations import decision, reinstatement, revocation
+from prakerja.serving import protocol
+from prakerja.serving import running as server
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
 from tests.support.published_list import AT, reinstate, revoke, write_people
@@ -109,6 +111,22 @@ def api(listed: Path, own_home: Path) -> Iterator[Api]:
     """A service over one version of five people, of today."""
     with of_today(own_home) as running_api:
         yield running_api
+
+
+@pytest.fixture
+def narrow_api(listed: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """As `api`, with room for four connections."""
+    monkeypatch.setattr(server, "CONNECTIONS_LEAST", 4)
+    monkeypatch.setattr(server, "CONNECTIONS_AT_ONCE", 4)
+    with of_today(own_home) as running_api:
+        yield running_api
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let go for being slow."""
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 3_600.0)
+    monkeypatch.setattr(protocol, "SEND_SECONDS", 3_600.0)
 
 
 @pytest.fixture(scope="module")

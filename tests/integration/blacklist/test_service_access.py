@@ -9,8 +9,8 @@ import pytest
 
 from prakerja import warehouse
 from prakerja.blacklist.service import access
-from prakerja.blacklist.service.problems import ProblemError
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 from tests.support.running_service import TODAY, Api, nik, problem
 
 OPERATIONS = {

@@ -20,8 +20,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from prakerja import warehouse
-from prakerja.blacklist.service.problems import ProblemError
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 from prakerja.settings import WIB
 
 SCOPES = ("check", "list", "range")

@@ -12,6 +12,7 @@ from prakerja.blacklist.service.bounds import ConcurrencyLimit
 from prakerja.blacklist.service.openapi import build_openapi
 from prakerja.blacklist.service.problems import install
 from prakerja.blacklist.service.state import Service
+from prakerja.serving.protocol import Bounds
 
 
 def build_application(service: Service) -> FastAPI:
@@ -26,6 +27,7 @@ def build_application(service: Service) -> FastAPI:
         lifespan=lambda _: keep_up_to_date(service),
     )
     app.state.service = service
+    app.state.bounds = Bounds(files=2)  # the connection, and the file of a version that is sent
     install(app)
     app.add_middleware(ConcurrencyLimit)
     for routes in (check_routes, operation_routes, list_routes, range_routes):

@@ -11,8 +11,9 @@ from prakerja.blacklist.service.answers import Answers, Question
 from prakerja.blacklist.service.bounds import read_bounded_body
 from prakerja.blacklist.service.lookup_answers import answer_about, record_lookup
 from prakerja.blacklist.service.openapi import KEY_NEEDED
-from prakerja.blacklist.service.problems import ProblemError, documented, place_of
+from prakerja.blacklist.service.problems import documented, place_of
 from prakerja.blacklist.service.state import service_of
+from prakerja.serving.problems import ProblemError
 
 router = APIRouter()
 _question = TypeAdapter(Question)

@@ -26,9 +26,10 @@ from prakerja.blacklist.service.openapi import (
     KeyId,
     conditional,
 )
-from prakerja.blacklist.service.problems import ProblemError, documented
+from prakerja.blacklist.service.problems import documented
 from prakerja.blacklist.service.state import Service, service_of
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 
 log = logging.getLogger(__name__)
 

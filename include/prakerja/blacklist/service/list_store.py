@@ -17,9 +17,9 @@ from prakerja.blacklist.reader.freshness import Freshness
 from prakerja.blacklist.reader.sources import Source
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.reader.trusted_list import TrustedList
-from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.ranges import Ranges
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 
 log = logging.getLogger(__name__)
 

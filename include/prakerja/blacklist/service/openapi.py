@@ -8,7 +8,8 @@ from fastapi import FastAPI, Header, Query
 
 from prakerja.blacklist.format.contract import Manifest, SignedKeyring
 from prakerja.blacklist.publisher.json_schemas import model_of
-from prakerja.blacklist.service.problems import ProblemDocument, documented_headers
+from prakerja.blacklist.service.problems import documented_headers
+from prakerja.serving.problems import ProblemDocument
 
 FOR_EVER = "private, max-age=31536000, immutable"
 #: Only tells the OpenAPI that a key is needed: operations ask `Access`, which knows the scope.

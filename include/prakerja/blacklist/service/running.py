@@ -11,7 +11,6 @@ from prakerja.blacklist.publisher.storage import open_source
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service.access import Access
 from prakerja.blacklist.service.app import build_application
-from prakerja.blacklist.service.bounds import TimeLimitedProtocol
 from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
@@ -36,4 +35,4 @@ def serve(service: Service, host: str, port: int) -> None:
     """Serve until stopped. Raise `PrakerjaError` if the address is taken."""
     # What goes on behind the requests must give way to them: by default a thread keeps the interpreter for 5 ms.
     sys.setswitchinterval(0.0005)
-    serving.serve(build_application(service), host, port, http=TimeLimitedProtocol, timeout_graceful_shutdown=30)
+    serving.serve(build_application(service), host, port, timeout_graceful_shutdown=30)
