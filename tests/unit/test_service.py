@@ -58,7 +58,7 @@ def test_keyrings_from_before_the_pinned_key_lead_others_to_it(tmp_path: Path) -
         lambda: repository.source,
     )
     lists.refresh()
-    service = Service(lists, None, list, None)  # type: ignore[arg-type]
+    service = Service(lists, None, None)  # type: ignore[arg-type]
     last = lists.trust.number
     for number in range(1, last + 1):
         name = file_name(number).removeprefix("keys/")

@@ -14,7 +14,6 @@ from prakerja.blacklist.publisher import configured_keys, publishing
 from prakerja.blacklist.reader import sources
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service import files, list_routes
-from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
@@ -150,15 +149,6 @@ def test_a_list_that_is_refused_leaves_the_one_before_in_service(api: Api, liste
     api.service.lists.refresh()
     assert api.service.lists.problem
     assert api.check(nik(1)).json()["version"] == 1
-
-
-def test_statistics_need_no_key_and_tell_no_person(api: Api) -> None:
-    answer = api.ask("GET", "/v1/statistics")
-    assert answer.status_code == 200
-    names = ("cohort", "selected", "purchased", "held", "revoked", "reinstated")
-    told = [{name: row[name] for name in names} for row in cohort_table() if row["cohort"] == 12]
-    assert answer.json()["cohorts"] == told
-    assert told[0]["revoked"] == 5
 
 
 def test_no_request_is_dropped_while_versions_are_exchanged(api: Api) -> None:

@@ -38,4 +38,4 @@ def build_application(service: Service) -> FastAPI:
 
 def describe_service() -> dict[str, Any]:
     """Return the OpenAPI (docs/openapi.json), without a service."""
-    return build_application(Service(None, None, list, None)).openapi()  # type: ignore[arg-type]
+    return build_application(Service(None, None, None)).openapi()  # type: ignore[arg-type]

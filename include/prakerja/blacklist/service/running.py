@@ -15,7 +15,6 @@ from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.state import Service
-from prakerja.cohorts.overview import cohort_table
 from prakerja.settings import Settings
 
 
@@ -26,9 +25,7 @@ def build_service(place: str | None, pin: bytes | None) -> Service:
     pins = [PublicKey.from_pem(pin)] if pin else [load_signing_key().public]
     client = Client(folder / "list", pins, load_subject_keys(), takes_expired=True)
     lists = ListStore(client, lambda: open_source(place or settings.publish, settings.api_key))
-    return Service(
-        lists, Lookups(folder / "lookups"), cohort_table, VerifiedFiles(folder / "files"), Access(folder / "keys.json")
-    )
+    return Service(lists, Lookups(folder / "lookups"), VerifiedFiles(folder / "files"), Access(folder / "keys.json"))
 
 
 def serve(service: Service, host: str, port: int) -> None:
