@@ -16,7 +16,7 @@ import pytest
 
 from prakerja import serving
 from prakerja.blacklist.format.contract import PublishedFile
-from prakerja.blacklist.service import app, background, bounds, list_routes, running
+from prakerja.blacklist.service import app, background, list_routes, places, running
 from prakerja.serving import protocol
 from tests.support.running_service import PATIENCE, Api, nik, problem
 
@@ -97,6 +97,7 @@ def test_who_does_not_take_many_short_answers_is_let_go_and_keeps_nobody_waiting
     monkeypatch.setattr(logger, "handlers", [caplog.handler])
     monkeypatch.setattr(protocol, "SEND_SECONDS", 2.0)
     monkeypatch.setattr(protocol, "AHEAD_MAX", 400)
+    monkeypatch.setattr(places, "REQUESTS_AT_ONCE", 3)
     with contextlib.ExitStack() as held:
         greedy = [held.enter_context(connected(api)) for _ in range(9)]
         for connection in greedy:
@@ -236,8 +237,54 @@ def test_a_path_is_not_repeated_in_a_redirection(api: Api) -> None:
 
 
 def test_more_requests_at_once_than_there_are_places_are_told_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "REQUESTS_AT_ONCE", 0)
+    monkeypatch.setattr(places, "REQUESTS_AT_ONCE", 0)
     assert "at once" in problem(api.check(nik(1)), 503)
+    assert "at once" in problem(api.ask("GET", "/v1/blacklist/latest", "list"), 503)
+    assert api.ask("GET", "/healthz").status_code == 200
+
+
+def test_bodies_that_never_come_take_the_places_of_their_own_key_alone(api: Api) -> None:
+    head = (
+        f"POST /v1/blacklist/check HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api.tokens['check']}\r\n"
+        "content-length: 29\r\n\r\n"
+    ).encode()
+    with contextlib.ExitStack() as held:
+        slow = [held.enter_context(connected(api)) for _ in range(places.REQUESTS_OF_ONE_KEY)]
+        for connection in slow:
+            connection.sendall(head)
+        await_places(api, places.REQUESTS_OF_ONE_KEY)
+        assert "with this key" in problem(api.check(nik(1)), 429)
+        assert api.service.places.taken == 0
+        for path, scope in (("/v1/blacklist/range/0a1b2", "range"), ("/v1/blacklist/latest", "list")):
+            assert api.ask("GET", path, scope).status_code == 200
+        slow[0].sendall(b'{"niks":["3100000000000001"]}')
+        assert b'"listed":[true]' in slow[0].recv(65536)
+    await_places(api, 0)
+    assert api.check(nik(1)).status_code == 200
+
+
+def await_places(api: Api, taken: int) -> None:
+    """Wait until the key for checks holds so many places."""
+    consumer = api.service.access.identify(f"Bearer {api.tokens['check']}")
+    for _ in range(int(20 * PATIENCE)):
+        if consumer.places.taken == taken:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{consumer.places.taken} places are taken, and not {taken}")
+
+
+def test_a_place_is_given_back_however_a_request_ends(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.check(nik(1))
+    api.check("no nik")
+    api.ask("POST", "/v1/blacklist/check", "check", content=b" " * 70_000)
+    api.ask("GET", "/v1/blacklist/latest", "check")
+    api.ask("HEAD", "/v1/blacklist/versions/1/snapshot.parquet", "list")
+    api.ask("GET", "/v1/blacklist/versions/1/snapshot.parquet", "list")
+    with monkeypatch.context() as patch:
+        patch.setattr(list_routes, "find_file", lambda *_: 1 // 0)
+        assert api.ask("GET", "/v1/blacklist/versions/1/snapshot.parquet", "list").status_code == 500
+    assert api.service.places.taken == 0
+    await_places(api, 0)
 
 
 def test_a_warehouse_that_hangs_keeps_no_service_from_ending(

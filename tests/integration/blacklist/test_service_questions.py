@@ -31,6 +31,9 @@ def test_a_thousand_are_answered_and_one_more_is_not(asked_api: Api) -> None:
         b'{"niks":["310000000000000"]}', b'{"niks":["31000000000000012"]}', b'{"niks":["3100000000000001\\n"]}',
         b'{"niks":["310000000000000\xd9\xa1"]}', b'{"niks":["3100000000000001"],"more":1}',
         b'{"niks":["3171000000000009"],"3100000000000001":1}',
+        b'{"niks":["3171000000000009"],"niks":["3100000000000001"]}',
+        b'{"niks":["3100000000000001"],"\\u006eiks":["3100000000000001"]}',
+        b'{"niks":{"a":1},"niks":["3100000000000001"]}',
         b"[" * 60_000, b'{"niks":["3100000000000001"]',
     ],
 )  # fmt: skip
@@ -69,7 +72,7 @@ def test_a_range_says_the_same_twice_and_its_filling_is_nobody(asked_api: Api) -
 
 @pytest.mark.parametrize("prefix", ["", "0a1b", "0a1b2c", "0A1B2", "0a1bg", "../.."])
 def test_what_is_no_prefix_is_a_problem(asked_api: Api, prefix: str) -> None:
-    assert asked_api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").status_code in (404, 422)
+    assert asked_api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").status_code == 404
 
 
 # -- the contract as OpenAPI -------------------------------------------------------------------------------------------

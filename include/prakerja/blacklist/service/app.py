@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from prakerja.blacklist.service import check_routes, list_routes, operation_routes, range_routes
 from prakerja.blacklist.service.background import keep_up_to_date
-from prakerja.blacklist.service.bounds import ConcurrencyLimit
 from prakerja.blacklist.service.openapi import build_openapi
+from prakerja.blacklist.service.places import PlacesMiddleware
 from prakerja.blacklist.service.problems import install
 from prakerja.blacklist.service.state import Service
 from prakerja.serving.protocol import Bounds
@@ -29,7 +29,7 @@ def build_application(service: Service) -> FastAPI:
     app.state.service = service
     app.state.bounds = Bounds(files=2)  # the connection, and the file of a version that is sent
     install(app)
-    app.add_middleware(ConcurrencyLimit)
+    app.add_middleware(PlacesMiddleware)
     for routes in (check_routes, operation_routes, list_routes, range_routes):
         app.include_router(routes.router)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]

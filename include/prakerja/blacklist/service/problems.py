@@ -20,21 +20,21 @@ def install(app: FastAPI) -> None:
 
     async def of_problem(_: Request, problem: Exception) -> Response:
         assert isinstance(problem, ProblemError)  # noqa: S101 - as it was registered
-        return respond(problem)
+        return _respond(problem)
 
     async def of_framework(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
         headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow",)}
-        return respond(
+        return _respond(
             ProblemError(error.status_code, HTTPStatus(error.status_code).description or "no", headers=headers)
         )
 
     async def of_validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as it was registered
-        return respond(ProblemError(422, place_of(error.errors())))
+        return _respond(ProblemError(422, place_of(error.errors())))
 
     async def of_defect(_: Request, error: Exception) -> Response:
-        return respond(ProblemError(500, f"a defect of ours ({type(error).__name__})"))
+        return _respond(ProblemError(500, f"a defect of ours ({type(error).__name__})"))
 
     app.add_exception_handler(ProblemError, of_problem)
     app.add_exception_handler(HTTPException, of_framework)
@@ -42,8 +42,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, of_defect)
 
 
-def respond(problem: ProblemError) -> Response:
-    """Return a problem as an answer."""
+def _respond(problem: ProblemError) -> Response:
     return Response(problem.content(), problem.status, problem.headers, MEDIA_TYPE)
 
 

@@ -13,6 +13,7 @@ from prakerja.blacklist.service.answers import CohortStatistics, Statistics
 from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
+from prakerja.blacklist.service.places import Places
 from prakerja.cohorts.public_statistics import NoStatisticsError, load_public_statistics
 
 
@@ -25,6 +26,7 @@ class Service:
     files: VerifiedFiles
     access: Access = field(default_factory=Access)
     statistics: Statistics | None = None
+    places: Places = field(default_factory=Places)
 
     def refresh_keys(self) -> None:
         """Load API keys and statistics anew. Raise `PrakerjaError` if the warehouse is away."""
