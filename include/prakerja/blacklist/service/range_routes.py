@@ -37,11 +37,14 @@ async def range_(
         raise ProblemError(404, "a range is named by five hex digits in lower case")
     service = service_of(request)
     loaded = service.lists.current()
-    suffixes, found = loaded.ranges.answer(prefix)
+    ranges = loaded.ranges
+    if ranges is None:
+        raise ProblemError(503, "the list is being fetched again", kind="no-list", headers={"retry-after": "5"})
+    suffixes, found = ranges.answer(prefix)
     record_lookup(service, consumer.key.api_key_id, "range", 1, found, loaded)
     about = {
         "suffixes": suffixes,
-        "smallest_range": loaded.ranges.smallest,
-        "largest_range": loaded.ranges.largest,
+        "smallest_range": ranges.smallest,
+        "largest_range": ranges.largest,
     }
     return answer_about(loaded, json.dumps(about, separators=(",", ":")).encode()[1:-1])
