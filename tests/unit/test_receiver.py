@@ -143,6 +143,40 @@ def test_who_unsubscribes_takes_no_receipts_place(receiver: str, monkeypatch: py
         assert all(b" 200 " in connection.recv(65536) for connection in crowd[:wait])
 
 
+# -- what is said twice ------------------------------------------------------------------------------------------------
+
+
+REFERENCE = "00000000-0000-0000-0000-000000000000.0"
+ONCE = f'{{"reference": "{REFERENCE}", "status": "delivered"}}'
+TWICE = f'{{"reference": "{REFERENCE}", "status": "delivered", "status": "delivered"}}'
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "found", "odd"),
+    [
+        ("gateway", f'{{"receipts": [{ONCE}, {ONCE}]}}', 2, 0),
+        ("gateway", f'{{"receipts": [{TWICE}, {ONCE}]}}', 1, 1),
+        ("gateway", f'{{"receipts": [{ONCE[:-1]}, "\\u0073tatus": "delivered"}}]}}', 0, 1),
+        ("sinch", f'{{"type": "x", "client_reference": "{REFERENCE}", "status": "Delivered"}}', 1, 0),
+        ("sinch", f'{{"type": "x", "type": "x", "client_reference": "{REFERENCE}", "status": "Delivered"}}', 0, 1),
+        ("twilio", "MessageStatus=delivered&To=1&To=1", 1, 0),
+        ("twilio", "MessageStatus=delivered&MessageStatus=failed", 0, 1),
+        ("twilio", "MessageStatus=failed&ErrorCode=30003&ErrorCode=30005", 0, 1),
+    ],
+)
+def test_an_entry_with_a_name_twice_is_no_receipt(provider: str, body: str, found: int, odd: int) -> None:
+    described = SmsProvider.from_file(providers_folder() / f"{provider}.yaml")
+    entries = receipts.parse_entries(described, body.encode())
+    counted, kinds = receipts.read_receipts(described, entries, {"reference": REFERENCE})
+    assert (len(counted), kinds.total()) == (found, odd)
+
+
+def test_a_document_with_a_name_twice_is_refused() -> None:
+    described = SmsProvider.from_file(providers_folder() / "gateway.yaml")
+    with pytest.raises(ValueError, match="no list of entries"):
+        receipts.parse_entries(described, f'{{"receipts": [], "receipts": [{ONCE}]}}'.encode())
+
+
 def test_a_form_of_very_many_fields_is_not_sorted_for_nothing() -> None:
     """By whoever has no secret: it is refused before it is compared with the signature."""
     described = SmsProvider.from_file(providers_folder() / "twilio.yaml")

@@ -46,9 +46,11 @@ UNSUBSCRIBING_MAX = 4  # at once: whoever has no key takes no more of the thread
 UNSUBSCRIBING_WAITING_MAX = 16  # ... and no more of the connections, however slow the warehouse is
 LOGGED_MAX = 10  # kinds of odd receipts in a log line
 WORDS_MAX = 100  # words that are stored of one request's odd receipts
-REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>\d{1,4})")
+REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>0|[1-9][0-9]{0,3})")
 #: The key in an e-mail's link, in the spelling that we send.
 UNSUBSCRIBE_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: Stands for an object that has a name twice: readers differ in which of the values they take.
+AMBIGUOUS = object()
 
 
 class Receipt(NamedTuple):
@@ -114,7 +116,8 @@ def application() -> FastAPI:
             entries = parse_entries(described, body)
         except (ValueError, RecursionError):
             raise HTTPException(422, f"not receipts of {described.provider}") from None
-        receipts, odd = read_receipts(described, entries, request.query_params)
+        query = _without_repetition(request.query_params.multi_items())
+        receipts, odd = read_receipts(described, entries, query if isinstance(query, dict) else {})
         return await run_sync(record_receipts, provider, receipts, odd)
 
     @app.get("/v1/unsubscribe/{key}")
@@ -151,11 +154,14 @@ def require_address() -> None:
 
 
 def parse_entries(provider: SmsProvider, body: bytes) -> list[Any]:
-    """Return the entries of a provider's request. Raises `ValueError` or `RecursionError` if the body has none."""
+    """Return the entries of a provider's request. Raises `ValueError` or `RecursionError` if the body has none.
+
+    An entry that has a name twice is `AMBIGUOUS`. A field of a form may be repeated with the same value.
+    """
     if provider.receipts.body == "form":
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=FIELDS_MAX)
-        return [dict(fields)]
-    document = json.loads(body)
+        return [_without_repetition([*dict.fromkeys(fields)])]
+    document = json.loads(body, object_pairs_hook=_without_repetition)
     if provider.receipts.entries is None:
         return [document]
     entries = document.get(provider.receipts.entries) if isinstance(document, dict) else None
@@ -294,6 +300,12 @@ async def _read_body(request: Request) -> bytes:
     except ClientDisconnect:
         raise HTTPException(400, "the body is incomplete") from None
     return bytes(body)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> Any:
+    """Return an object's pairs as a mapping, or `AMBIGUOUS` if a name occurs twice."""
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else AMBIGUOUS
 
 
 def _public_url(request: Request) -> str:
