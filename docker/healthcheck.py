@@ -4,8 +4,8 @@
     healthcheck.py job TYPE     the Airflow job of this container has written its heartbeat to Airflow's database
     healthcheck.py worker       the Celery worker of this container has sent its heartbeat to the broker
 
-It runs once or twice a minute in each container, so it imports neither Airflow nor Celery, which takes seconds. Run it with
-`python -I -S`: the site module would read the virtual environment's path files.
+It runs once or twice a minute in each container, so it imports neither Airflow nor Celery, which takes seconds. Run it
+with `python -I -S`: the site module would read the virtual environment's path files.
 """
 
 import os

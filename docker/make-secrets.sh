@@ -21,6 +21,7 @@ done
 openssl genpkey -algorithm ed25519 | keep prakerja_signing_key # signs the blacklist's manifests
 openssl pkey -in "$dir/prakerja_signing_key.txt" -pubout | keep prakerja_signing_public_key # readers pin it
 openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK into a subject
+openssl rand -base64 32 | keep prakerja_padding_key            # fills up the answers of the list's service
 openssl rand -base64 32 | keep prakerja_contact_key            # seals names, phones and addresses in the warehouse
 for key in signing_key_next subject_key_previous contact_key_previous; do # empty, except during a rotation
     : | keep "prakerja_$key"

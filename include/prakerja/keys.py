@@ -83,6 +83,15 @@ class KeyStore:
         keys = [_decode(key, "PRAKERJA_SUBJECT_KEY_PREVIOUS") for key in [*given, *kept] if key.strip()]
         return list(dict.fromkeys(keys))
 
+    def load_padding_key(self) -> bytes:
+        """Return the key of the padding in the service's range answers, generated once if none is given."""
+        given = self.settings.padding_key
+        if given is None:
+            encoded = self._load_or_generate_for("PRAKERJA_PADDING_KEY", "padding_key.b64", new_random_key)
+        else:
+            encoded = given.encode()
+        return _decode(encoded, "PRAKERJA_PADDING_KEY")
+
     def load_contact_keys(self) -> list[bytes]:
         """Return the keys of names and addresses in the warehouse, the present one first.
 

@@ -247,6 +247,12 @@ class Settings:
         "PRAKERJA_SUBJECT_KEY_PREVIOUS", Kind(f"{RANDOM_KEY.name}; several with commas between", str),
         "Earlier subject keys, newest first, while readers still use them.", "those that the home has retired",
     )  # fmt: skip
+    padding_key = _key(
+        "PRAKERJA_PADDING_KEY", RANDOM_KEY,
+        "The key of what fills up the service's `range` answers, which no reader may have. Services of one list must "
+        "have the same: whoever compares answers with different padding sees what is real.",
+        "generated once in the home",
+    )  # fmt: skip
     contact_key = _key(
         "PRAKERJA_CONTACT_KEY", RANDOM_KEY,
         "The key that seals names, phones and addresses in the warehouse. Required with `PRAKERJA_DATABASE_URL`, the "

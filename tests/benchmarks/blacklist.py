@@ -127,8 +127,8 @@ def _bare(unsorted: Path, folder: Path) -> None:
 
 EMPTY = """
 import sys
+import uvicorn
 from fastapi import FastAPI
-from prakerja import serving
 app = FastAPI()
 @app.post("/v1/blacklist/check")
 async def empty():
@@ -136,7 +136,7 @@ async def empty():
 @app.get("/readyz")
 async def readyz():
     return {}
-serving.serve(app, "127.0.0.1", int(sys.argv[1]))
+uvicorn.run(app, port=int(sys.argv[1]), http="httptools", log_level="error", access_log=False)
 """
 
 

@@ -16,7 +16,7 @@ import os, signal, sys
 from pathlib import Path
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
-from prakerja.blacklist.service.problems import ProblemError
+from prakerja.serving.problems import ProblemError
 spool = Lookups(Path(sys.argv[1]))
 for number in range(5):
     spool.record("key", "check", number, 0, 1)

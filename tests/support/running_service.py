@@ -14,7 +14,6 @@ import httpx
 
 from prakerja import serving, warehouse
 from prakerja.blacklist.service import access, app, running
-from prakerja.blacklist.service.bounds import TimeLimitedProtocol
 from prakerja.blacklist.service.state import Service
 from prakerja.settings import WIB
 
@@ -49,7 +48,7 @@ class Api:
 @contextlib.contextmanager
 def served(home: Path) -> Iterator[Api]:
     service = running.build_service(None, None)
-    with serving.in_thread(app.build_application(service), http=TimeLimitedProtocol) as url:
+    with serving.in_thread(app.build_application(service)) as url:
         yield Api(url, service, home)
 
 

@@ -12,8 +12,11 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from prakerja import calendar, people
+from prakerja import calendar, people, serving
 from prakerja.calendar import Cohort
+from prakerja.reminders import receipts
+from prakerja.serving import protocol
+from prakerja.serving import running as server
 from prakerja.settings import list_settings
 from tests.support.people_list import LIST
 
@@ -140,3 +143,24 @@ def folder_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PRAKERJA_SECRETS", str(folder))
     return folder
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The receiver of receipts in this process, with room for sixty connections, which applies nothing; its URL."""
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(server, "CONNECTIONS_AT_ONCE", 60)
+    monkeypatch.setattr(
+        receipts,
+        "record_receipts",
+        lambda _, found, odd: receipts.ReceiptCounts(moved=len(found), unmoved=0, odd=odd.total()),
+    )
+    with serving.in_thread(receipts.application()) as url:
+        yield url
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let go for being slow."""
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 3_600.0)
+    monkeypatch.setattr(protocol, "SEND_SECONDS", 3_600.0)

@@ -10,8 +10,9 @@ import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prakerja.cohorts import public_statistics as statistics
 from prakerja.feeds.overview import mask
-from prakerja.monitor import app, charts, curves, drawing, statistics
+from prakerja.monitor import app, charts, curves, drawing
 from tests.support.small_cohort import card
 
 # -- curves ------------------------------------------------------------------------------------------------------------

@@ -177,14 +177,16 @@ def test_the_replay_makes_runs_and_records_assets_as_the_scheduler_does() -> Non
 
 
 def test_uvicorn_calls_the_protocol_that_bounds_its_clients() -> None:
-    look = "look at prakerja.blacklist.service.bounds: each override must still be called, each attribute still be set"
+    look = "look at prakerja.serving.protocol: each override must still be called, each attribute still be set"
     http = source("uvicorn/protocols/http/httptools_impl.py")
     called = {"connection_made", "data_received", "on_message_begin", "on_header", "on_headers_complete", "on_body",
               "on_message_complete", "on_response_complete", "pause_writing", "resume_writing", "connection_lost",
-              "send_400_response"}  # fmt: skip
-    read = {"loop", "connections", "transport", "headers", "parser", "cycle", "pipeline", "flow"}
+              "send_400_response", "_start_asgi_task"}  # fmt: skip
+    read = {"loop", "connections", "transport", "headers", "parser", "cycle", "pipeline", "flow", "client", "scope"}
     assert called | read <= http.members("HttpToolsProtocol"), look
-    assert {"response_started", "response_complete"} <= http.members("RequestResponseCycle"), look
+    assert {"response_started", "response_complete", "disconnected", "message_event"} <= http.members(
+        "RequestResponseCycle"
+    ), look
     assert "read_paused" in source("uvicorn/protocols/http/flow_control.py").members("FlowControl"), look
 
 

@@ -1,4 +1,4 @@
-"""The service without a warehouse: its ranges, its copy of the list, its OpenAPI."""
+"""The service without a warehouse: its copy of the list, its OpenAPI."""
 
 from __future__ import annotations
 
@@ -8,38 +8,21 @@ from pathlib import Path
 import pytest
 
 from prakerja.blacklist.format.keyring import file_name
-from prakerja.blacklist.format.snapshot import Subjects
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service import app, list_routes
 from prakerja.blacklist.service.list_store import ListStore
-from prakerja.blacklist.service.problems import ProblemError
-from prakerja.blacklist.service.ranges import Ranges
 from prakerja.blacklist.service.state import Service
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 from prakerja.settings import PROJECT
 from tests.support.simulated_publisher import Repository, signing_key
+
+PADDING_KEY = b"of the service alone"
 
 
 def test_the_openapi_in_the_docs_is_the_services() -> None:
     described = json.loads((PROJECT / "docs" / "openapi.json").read_text())
     assert described == app.describe_service()
-
-
-# -- lookups -----------------------------------------------------------------------------------------------------------
-
-
-def test_ranges_are_as_wide_as_the_fullest_needs() -> None:
-    subjects = sorted(bytes.fromhex(f"00000{number:059x}") for number in range(40))
-    ranges = Ranges(Subjects(b"".join([*subjects, b"\xff" * 32])), b"key")
-    assert (ranges.smallest, ranges.largest, ranges.suffixes) == (0, 40, 64)
-    suffixes, found = ranges.answer("00000")
-    assert (len(suffixes), found) == (64, 40)
-    assert {subject.hex()[5:] for subject in subjects} <= set(suffixes)
-    assert ranges.answer("fffff")[1] == 1
-    fewer = Ranges(Subjects(b"".join(subjects[:-1])), b"key")
-    assert len(set(suffixes) - set(fewer.answer("00000")[0])) == 1, "of who comes, and of nobody else, is anything new"
-    assert ranges.answer("00001")[1] == 0
-    assert Ranges(Subjects(b""), b"key").answer("00000")[1] == 0
 
 
 # -- the list ----------------------------------------------------------------------------------------------------------
@@ -56,9 +39,10 @@ def test_keyrings_from_before_the_pinned_key_lead_others_to_it(tmp_path: Path) -
     lists = ListStore(
         Client(tmp_path / "list", [second.public], repository.subject_keys, takes_expired=True),
         lambda: repository.source,
+        PADDING_KEY,
     )
     lists.refresh()
-    service = Service(lists, None, list, None)  # type: ignore[arg-type]
+    service = Service(lists, None, None)  # type: ignore[arg-type]
     last = lists.trust.number
     for number in range(1, last + 1):
         name = file_name(number).removeprefix("keys/")
@@ -78,7 +62,7 @@ def test_nobody_is_answered_by_a_list_whose_signer_was_revoked_since(tmp_path: P
     repository = Repository(tmp_path / "published")
     repository.publish([1, 2])
     reader = Client(tmp_path / "list", [first.public], repository.subject_keys, takes_expired=True)
-    lists = ListStore(reader, lambda: repository.source)
+    lists = ListStore(reader, lambda: repository.source, PADDING_KEY)
     lists.refresh()
     assert lists.current().version == 1
     repository.announce(second)

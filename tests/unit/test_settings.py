@@ -126,6 +126,7 @@ def test_keys_are_the_secrets_that_a_backend_may_hold() -> None:
         "PRAKERJA_SIGNING_KEY_NEXT",
         "PRAKERJA_SUBJECT_KEY",
         "PRAKERJA_SUBJECT_KEY_PREVIOUS",
+        "PRAKERJA_PADDING_KEY",
         "PRAKERJA_CONTACT_KEY",
         "PRAKERJA_CONTACT_KEY_PREVIOUS",
     ]

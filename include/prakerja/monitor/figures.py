@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -109,12 +109,6 @@ def _current(connection: warehouse.Connection) -> Iterator[dict[str, Any]]:
             known = cohort.as_known_on(row["refreshed_at"].astimezone(WIB).date())
             counts = overview.with_gaps(connection, known, counts, as_of)
         yield {**row, "figures": counts}
-
-
-def counted_at(known: Mapping[int, CohortFigures]) -> datetime | None:
-    """Return the oldest refresh of the undecided cohorts; the latest refresh if all are decided."""
-    undecided = [figures.refreshed_at for figures in known.values() if figures.counts["status"] != "decided"]
-    return min(undecided) if undecided else max((figures.refreshed_at for figures in known.values()), default=None)
 
 
 def missing_deliveries() -> set[tuple[str, date]]:

@@ -16,6 +16,7 @@ from prakerja.blacklist.publisher.freshness import load_freshness
 from prakerja.blacklist.reader.freshness import Freshness
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import calendar_check, missed_reminders
+from prakerja.cohorts.public_statistics import counted_at
 from prakerja.errors import PrakerjaError
 from prakerja.feeds.overview import mask
 from prakerja.monitor import curves, figures
@@ -74,7 +75,7 @@ def page(now: datetime) -> dict[str, Any]:
         "cohorts": rows,
         "to_come": [cohort for number, cohort in calendar().items() if number not in known],
         "published": published,
-        "refreshed_at": figures.counted_at(known),
+        "refreshed_at": counted_at([(each.refreshed_at, each.counts["status"]) for each in known.values()]),
         "charts": charts,
     }
 

@@ -14,11 +14,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -27,7 +27,7 @@ from prakerja import warehouse
 from prakerja.acting import acting
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
-from prakerja.reminders.receipt_signatures import Posted, is_signed
+from prakerja.reminders.receipt_signatures import FIELDS_MAX, Posted, is_signed
 from prakerja.reminders.sms_providers import (
     SmsProvider,
     failure_of,
@@ -35,14 +35,22 @@ from prakerja.reminders.sms_providers import (
     load_receipt_secrets,
     word_of,
 )
+from prakerja.serving.protocol import Bounds, recognize_peer
 from prakerja.settings import WIB, Settings
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000  # bytes
+HEAD_MAX = 64 * 1024
+UNSUBSCRIBING_MAX = 4  # at once: whoever has no key takes no more of the threads that apply receipts ...
+UNSUBSCRIBING_WAITING_MAX = 16  # ... and no more of the connections, however slow the warehouse is
 LOGGED_MAX = 10  # kinds of odd receipts in a log line
 WORDS_MAX = 100  # words that are stored of one request's odd receipts
-REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>\d{1,4})")
+REFERENCE = re.compile(r"(?P<key>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<round>0|[1-9][0-9]{0,3})")
+#: The key in an e-mail's link, in the spelling that we send.
+UNSUBSCRIBE_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: Stands for an object that has a name twice: readers differ in which of the values they take.
+AMBIGUOUS = object()
 
 
 class Receipt(NamedTuple):
@@ -81,54 +89,57 @@ def application() -> FastAPI:
     The process needs the warehouse and `PRAKERJA_RECEIPTS_SECRET_<PROVIDER>`.
     """
     Settings.from_environment().require_valid()
+    from anyio import CapacityLimiter
+    from anyio.to_thread import run_sync
+
     app = FastAPI(title="Prakerja Deadlines: receipts", docs_url=None, redoc_url=None)
+    app.state.bounds = Bounds(request_bytes=HEAD_MAX + BODY_MAX)
+    unsubscribing = CapacityLimiter(UNSUBSCRIBING_MAX)
     secrets = load_receipt_secrets()
     providers = {name: load_provider(name) for name in secrets}
 
     @app.post("/v1/receipts")
-    def name_the_provider() -> None:
+    async def name_the_provider() -> None:
         raise HTTPException(410, "post to /v1/receipts/{provider}, signed with the secret of that provider")
 
     @app.post("/v1/receipts/{provider}")
     async def take_receipts(provider: str, request: Request) -> ReceiptCounts:
-        from anyio.to_thread import run_sync
-
         if provider not in secrets:
             raise HTTPException(404, "no provider of this name has a secret here")
-        body = b""
-        try:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > BODY_MAX:
-                    raise HTTPException(413, f"at most {BODY_MAX} bytes")
-        except ClientDisconnect:
-            raise HTTPException(400, "the body is incomplete") from None
+        body = await _read_body(request)
         described = providers[provider]
         posted = Posted(_public_url(request), request.headers, body)
         if not is_signed(posted, described.receipts.signature, secrets[provider], datetime.now(UTC)):
             raise HTTPException(401, "not signed with the agreed key, or signed too long ago")
+        recognize_peer(request, f"provider {provider}")
         try:
             entries = parse_entries(described, body)
         except (ValueError, RecursionError):
             raise HTTPException(422, f"not receipts of {described.provider}") from None
-        receipts, odd = read_receipts(described, entries, request.query_params)
+        query = _without_repetition(request.query_params.multi_items())
+        receipts, odd = read_receipts(described, entries, query if isinstance(query, dict) else {})
         return await run_sync(record_receipts, provider, receipts, odd)
 
     @app.get("/v1/unsubscribe/{key}")
-    def ask(key: Annotated[UUID, Path()]) -> HTMLResponse:  # noqa: ARG001 - the route checks it
+    async def ask(key: str) -> HTMLResponse:
+        if not UNSUBSCRIBE_KEY.fullmatch(key):
+            return _no_such_link()
         # A GET changes nothing, because mail scanners open every link.
         button = "<button>Berhenti berlangganan</button>"
         return HTMLResponse(_page("Tidak ingin menerima pengingat lewat e-mail?", button))
 
     @app.post("/v1/unsubscribe/{key}")
-    def unsubscribe(key: Annotated[UUID, Path()]) -> HTMLResponse:
-        if not opt_out_by_key(key, datetime.now(UTC)):
-            gone = "Tautan ini tidak berlaku lagi. Hubungi layanan pengaduan di prakerja.go.id."
-            return HTMLResponse(_page(gone, ""), status_code=404)
+    async def unsubscribe(key: str) -> HTMLResponse:
+        if not UNSUBSCRIBE_KEY.fullmatch(key):
+            return _no_such_link()
+        if unsubscribing.statistics().tasks_waiting >= UNSUBSCRIBING_WAITING_MAX:
+            raise HTTPException(503, "too many requests at once", {"retry-after": "5"})
+        if not await run_sync(opt_out_by_key, UUID(key), datetime.now(UTC), limiter=unsubscribing):
+            return _no_such_link()
         return HTMLResponse(_page("Anda tidak akan menerima pengingat lewat e-mail lagi.", ""))
 
     @app.api_route("/healthz", methods=["GET", "HEAD"])
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
     return app
@@ -143,10 +154,14 @@ def require_address() -> None:
 
 
 def parse_entries(provider: SmsProvider, body: bytes) -> list[Any]:
-    """Return the entries of a provider's request. Raises `ValueError` or `RecursionError` if the body has none."""
+    """Return the entries of a provider's request. Raises `ValueError` or `RecursionError` if the body has none.
+
+    An entry that has a name twice is `AMBIGUOUS`. A field of a form may be repeated with the same value.
+    """
     if provider.receipts.body == "form":
-        return [dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True))]
-    document = json.loads(body)
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=FIELDS_MAX)
+        return [_without_repetition([*dict.fromkeys(fields)])]
+    document = json.loads(body, object_pairs_hook=_without_repetition)
     if provider.receipts.entries is None:
         return [document]
     entries = document.get(provider.receipts.entries) if isinstance(document, dict) else None
@@ -275,11 +290,34 @@ def opt_out_by_key(key: UUID, at: datetime) -> bool:
     return recipient is not None
 
 
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_MAX:
+                raise HTTPException(413, f"at most {BODY_MAX} bytes", {"connection": "close"})
+    except ClientDisconnect:
+        raise HTTPException(400, "the body is incomplete") from None
+    return bytes(body)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> Any:
+    """Return an object's pairs as a mapping, or `AMBIGUOUS` if a name occurs twice."""
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else AMBIGUOUS
+
+
 def _public_url(request: Request) -> str:
     """Return the URL that was posted to as its sender knows it, in front of any proxy."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     address = Settings.from_environment().receipts_url
     return f"{address}{path}" if address else str(request.url)
+
+
+def _no_such_link() -> HTMLResponse:
+    text = "Tautan ini tidak berlaku lagi. Hubungi layanan pengaduan di prakerja.go.id."
+    return HTMLResponse(_page(text, ""), status_code=404)
 
 
 def _page(text: str, form: str) -> str:

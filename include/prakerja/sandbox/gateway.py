@@ -15,12 +15,12 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from prakerja.sandbox import receipt_webhooks, test_numbers
 from prakerja.sandbox.addresses import list_providers
 from prakerja.sandbox.inbox import Inbox, KeyReusedError
 from prakerja.sandbox.shapes import PATHS, SHAPES, RefusedError, Reply
+from prakerja.serving.protocol import BoundedProtocol
 
 PAGE = Path(__file__).with_name("page.html")
 BODY_MAX = 100_000  # bytes
@@ -33,8 +33,8 @@ class Mood(BaseModel):
     status: int | None = Field(default=None, ge=400, le=599)
 
 
-class DroppingProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with `break_off`, which aborts the connection without an answer."""
+class DroppingProtocol(BoundedProtocol):
+    """The protocol of our services, with `break_off`, which aborts the connection without an answer."""
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -51,7 +51,7 @@ class Sandbox:
 
 
 def application(inbox: Inbox, secrets: Mapping[str, bytes], receipts_url: str | None = None) -> FastAPI:
-    """Return the application over an inbox. It needs `http=DroppingProtocol` to break off connections.
+    """Return the application over an inbox. It needs `protocol=DroppingProtocol` to break off connections.
 
     `secrets` has the key that signs each gateway's receipts. `receipts_url` is for providers that take the URL of
     receipts in their dashboard and not with a message.

@@ -24,7 +24,7 @@ def serve(
     """
     inbox = Inbox(path)
     with _mail(inbox, host, smtp_port):
-        serving.serve(application(inbox, secrets, receipts_url), host, port, http=DroppingProtocol)
+        serving.serve(application(inbox, secrets, receipts_url), host, port, protocol=DroppingProtocol)
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def running(path: Path, secrets: Mapping[str, bytes], receipts_url: str | None =
     smtp_port = _free_port()
     with (
         _mail(inbox, "127.0.0.1", smtp_port),
-        serving.in_thread(application(inbox, secrets, receipts_url), http=DroppingProtocol) as url,
+        serving.in_thread(application(inbox, secrets, receipts_url), protocol=DroppingProtocol) as url,
     ):
         yield Addresses.from_ports("127.0.0.1", int(url.rpartition(":")[2]), smtp_port)
 

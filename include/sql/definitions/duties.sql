@@ -62,10 +62,10 @@ begin
     grant select (recipient_id, decision_id, revoked_on) on revocations to prakerja_recheck;
     grant select (recipient_id, because, reinstated_on) on reinstatements to prakerja_recheck;
     -- It determines the deliveries in force by itself. The other functions read tables that it must not read.
-    revoke execute on function deliveries_in_force(date) from public;
+    revoke execute on function deliveries_in_force(date) from public, prakerja_serve;
     grant execute on function deliveries_in_force(date)
-    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_serve,
-        prakerja_show, prakerja_read, prakerja_look;
+    to prakerja_ingest, prakerja_decide, prakerja_remind, prakerja_receive, prakerja_publish, prakerja_show,
+        prakerja_read, prakerja_look;
     -- A replay decides and publishes, and may approve in advance as long as the warehouse has never been live.
     grant prakerja_decide, prakerja_publish to prakerja_replay;
 
@@ -117,11 +117,10 @@ begin
     grant select, insert, update on odd_receipts to prakerja_receive;
     grant usage on all sequences in schema public to prakerja_receive;
 
-    -- The service answers from files. It needs the warehouse for API keys, counts, and to record lookups.
-    grant select on alembic_version, api_keys, api_key_revocations, lookups, standings, decisions, rosters, audited,
-        deliveries, waivers, carried_out, revocations, reinstatements
-    to prakerja_serve;
-    grant select (recipient_id, cohort, remind_on, state) on reminders to prakerja_serve;
+    -- The service answers from files. It needs the warehouse for API keys, the public statistics, and to record
+    -- lookups. Earlier versions let it count cohorts by itself.
+    revoke all on all tables in schema public from prakerja_serve;
+    grant select on alembic_version, api_keys, api_key_revocations, lookups, audited, cohort_figures to prakerja_serve;
     grant insert on lookups to prakerja_serve;
     grant usage on all sequences in schema public to prakerja_serve;
 

@@ -16,12 +16,16 @@ from prakerja.blacklist.publisher import configured_keys, publishing, rotation
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.blacklist.service import running
 from prakerja.calendar import Cohort
+from prakerja.cohorts import standing
 from prakerja.cohorts.contacts import Contact, Contacts
+from prakerja.monitor import figures
 from prakerja.programme import programme
 from prakerja.revocations import decision, reinstatement, revocation
+from prakerja.serving import protocol
+from prakerja.serving import running as server
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
-from tests.support.published_list import AT, reinstate, revoke, write_people
+from tests.support.published_list import AT, DAY, reinstate, revoke, write_people
 from tests.support.publisher import WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
 from tests.support.signed_batch import digest_of, sign
@@ -111,6 +115,22 @@ def api(listed: Path, own_home: Path) -> Iterator[Api]:
         yield running_api
 
 
+@pytest.fixture
+def narrow_api(listed: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """As `api`, with room for four connections."""
+    monkeypatch.setattr(server, "CONNECTIONS_LEAST", 4)
+    monkeypatch.setattr(server, "CONNECTIONS_AT_ONCE", 4)
+    with of_today(own_home) as running_api:
+        yield running_api
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let go for being slow."""
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 3_600.0)
+    monkeypatch.setattr(protocol, "SEND_SECONDS", 3_600.0)
+
+
 @pytest.fixture(scope="module")
 def asked_api(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """As `api`, for all tests of a file that only ask and that use no other home."""
@@ -125,6 +145,8 @@ def asked_api(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @contextmanager
 def of_today(folder: Path) -> Iterator[Api]:
     publishing.publish("first", NOW, TODAY)
+    standing.refresh_standings(DAY)
+    figures.refresh(NOW)
     with served(folder) as running_api:
         await_version(running_api, 1)
         yield running_api

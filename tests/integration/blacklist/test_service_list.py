@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,7 +15,6 @@ from prakerja.blacklist.publisher import configured_keys, publishing
 from prakerja.blacklist.reader import sources
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service import files, list_routes
-from prakerja.cohorts.overview import cohort_table
 from prakerja.errors import PrakerjaError
 from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
@@ -96,8 +96,25 @@ def test_files_that_were_asked_for_last_stay_up_to_a_bound(
 )  # fmt: skip
 def test_what_is_not_published_is_not_there(api: Api, path: str) -> None:
     response = api.ask("GET", f"/v1/blacklist/{path}", "list")
-    assert response.status_code in (404, 422)
-    problem(response, response.status_code)
+    problem(response, 400 if path == "latest?key_id=no" else 404)
+
+
+@pytest.mark.parametrize(
+    "version", ["+1", "01", "1.0", "1_0", " 1", "1 ", "-1", "%31", "\u0661", "\uff11", "1e0", "0x1"]
+)
+def test_a_version_has_one_spelling(api: Api, version: str) -> None:
+    path = "/v1/blacklist/versions/{}/manifest.json"
+    assert api.ask("GET", path.format("1"), "list").status_code == 200
+    for method in ("GET", "HEAD"):
+        assert api.ask(method, path.format(quote(version)), "list").status_code == 404
+
+
+@pytest.mark.parametrize("query", ["key_id=", "key_id=NO", "key_id=0123456789ABCDEF", "key_id={id}&key_id={id}"])
+def test_a_key_id_has_one_spelling_and_is_given_once(api: Api, query: str) -> None:
+    key_id = configured_keys.load_subject_key().key_id
+    for path in ("/v1/blacklist/latest", "/v1/blacklist/versions/1/manifest.json"):
+        assert api.ask("GET", f"{path}?key_id={key_id}", "list").status_code == 200
+        problem(api.ask("GET", f"{path}?{query.format(id=key_id)}", "list"), 400)
 
 
 def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
@@ -150,15 +167,6 @@ def test_a_list_that_is_refused_leaves_the_one_before_in_service(api: Api, liste
     api.service.lists.refresh()
     assert api.service.lists.problem
     assert api.check(nik(1)).json()["version"] == 1
-
-
-def test_statistics_need_no_key_and_tell_no_person(api: Api) -> None:
-    answer = api.ask("GET", "/v1/statistics")
-    assert answer.status_code == 200
-    names = ("cohort", "selected", "purchased", "held", "revoked", "reinstated")
-    told = [{name: row[name] for name in names} for row in cohort_table() if row["cohort"] == 12]
-    assert answer.json()["cohorts"] == told
-    assert told[0]["revoked"] == 5
 
 
 def test_no_request_is_dropped_while_versions_are_exchanged(api: Api) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 import pytest
 
 from prakerja.blacklist.publisher import configured_keys
+from prakerja.blacklist.service import running
+from prakerja.errors import PrakerjaError
 from tests.support.running_service import Api, nik, problem
 
 # -- lookups -----------------------------------------------------------------------------------------------------------
@@ -31,6 +36,9 @@ def test_a_thousand_are_answered_and_one_more_is_not(asked_api: Api) -> None:
         b'{"niks":["310000000000000"]}', b'{"niks":["31000000000000012"]}', b'{"niks":["3100000000000001\\n"]}',
         b'{"niks":["310000000000000\xd9\xa1"]}', b'{"niks":["3100000000000001"],"more":1}',
         b'{"niks":["3171000000000009"],"3100000000000001":1}',
+        b'{"niks":["3171000000000009"],"niks":["3100000000000001"]}',
+        b'{"niks":["3100000000000001"],"\\u006eiks":["3100000000000001"]}',
+        b'{"niks":{"a":1},"niks":["3100000000000001"]}',
         b"[" * 60_000, b'{"niks":["3100000000000001"]',
     ],
 )  # fmt: skip
@@ -67,9 +75,34 @@ def test_a_range_says_the_same_twice_and_its_filling_is_nobody(asked_api: Api) -
     assert not {bytes.fromhex("0a1b2" + suffix) for suffix in once["suffixes"]} & listed_
 
 
+def test_the_padding_is_of_a_key_that_readers_do_not_have(
+    asked_api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services with the same key fill up alike; the key of the subjects is refused."""
+    shared = base64.b64encode(b"of these services alone").decode()
+    monkeypatch.setenv("PRAKERJA_PADDING_KEY", shared)
+    answers = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.setattr(running.Settings, "make_home", lambda _, folder=folder: folder)
+        service = running.build_service(None, None)
+        service.lists.refresh()
+        ranges = service.lists.current().ranges
+        assert ranges is not None
+        answers.append(ranges.answer("0a1b2"))
+    assert answers[0] == answers[1]
+    told = asked_api.ask("GET", "/v1/blacklist/range/0a1b2", "range").json()["suffixes"]
+    assert len(told) == len(answers[0][0])
+    assert not set(told) & set(answers[0][0]), "of another key"
+    monkeypatch.setenv("PRAKERJA_PADDING_KEY", base64.b64encode(configured_keys.load_subject_key().key).decode())
+    with pytest.raises(PrakerjaError, match="PRAKERJA_PADDING_KEY is a key of the subjects"):
+        running.build_service(None, None)
+
+
 @pytest.mark.parametrize("prefix", ["", "0a1b", "0a1b2c", "0A1B2", "0a1bg", "../.."])
 def test_what_is_no_prefix_is_a_problem(asked_api: Api, prefix: str) -> None:
-    assert asked_api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").status_code in (404, 422)
+    assert asked_api.ask("GET", f"/v1/blacklist/range/{prefix}", "range").status_code == 404
 
 
 # -- the contract as OpenAPI -------------------------------------------------------------------------------------------

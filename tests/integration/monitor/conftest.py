@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from prakerja.blacklist.service import running
+from prakerja.blacklist.service.state import Service
 from prakerja.calendar import Cohort
 from prakerja.monitor import app, figures
 from tests.support.monitor_viewer import NOW, Client, Runs
@@ -28,3 +32,9 @@ def client(shown: Cohort) -> Client:
         return TestClient(outer, base_url="http://airflow/prakerja", follow_redirects=False)
 
     return looking
+
+
+@pytest.fixture
+def service(home: Path) -> Service:
+    """A service of the published list, which knows nothing yet."""
+    return running.build_service(None, None)

@@ -7,13 +7,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from prakerja import warehouse
+from prakerja.blacklist.service.app import build_application
+from prakerja.blacklist.service.state import Service
 from prakerja.calendar import Cohort
 from prakerja.cohorts import standing
 from prakerja.errors import PrakerjaError
 from prakerja.monitor import drawing, figures, report, statistics
-from tests.support.monitor_viewer import NOW
+from tests.support.monitor_viewer import NOW, Client
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, reinstate, restate
 
 
@@ -25,6 +28,33 @@ def test_statistics_are_published_for_anybody(home: Path, shown: Cohort) -> None
     (row,) = told["cohorts"]
     assert (row["selected"], row["revoked"], told["total"]["revoked"]) == (PEOPLE, None, None), "two are too few"
     assert f"<td>{PEOPLE}</td>" in (folder / "index.html").read_text()
+
+
+def test_the_file_the_service_and_the_monitor_show_the_same_counts(
+    home: Path, shown: Cohort, client: Client, service: Service
+) -> None:
+    """Also once a reinstatement is there: it shows nowhere before a run has counted, and small counts never do."""
+    for _ in range(2):
+        statistics.publish()
+        service.refresh_keys()
+        told = json.loads((home / "publish" / "statistics" / "statistics.json").read_text())
+        served = TestClient(build_application(service)).get("/v1/statistics").json()
+        assert [*served["cohorts"][0]] == ["cohort", "selected", "purchased", "held", "revoked", "reinstated"]
+        assert served["cohorts"] == [{name: row[name] for name in served["cohorts"][0]} for row in told["cohorts"]]
+        assert served["cohorts"][0]["revoked"] is None, "two are too few"
+        assert client().get("/statistics.json").json() == told
+        restate(home, [bought(n) for n in range(2, PEOPLE + 1)])
+        reinstate(DECIDED_ON + timedelta(days=2))
+        before = service.statistics
+        service.refresh_keys()
+        assert service.statistics == before
+        figures.refresh(NOW + timedelta(days=2))
+
+
+def test_a_service_shows_no_statistics_before_a_run_has_counted(home: Path, service: Service) -> None:
+    service.refresh_keys()
+    answer = TestClient(build_application(service)).get("/v1/statistics")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:prakerja:problem:no-statistics")
 
 
 def test_an_extension_that_is_not_announced_yet_is_not_published(home: Path, shown: Cohort) -> None:

@@ -54,6 +54,29 @@ def test_a_receipt_that_is_not_signed_or_is_rubbish_moves_nothing(desk: Desk) ->
     assert status(" " * (receipts.BODY_MAX + 1), now) == 413
 
 
+def test_a_receipt_that_says_two_things_moves_nothing(desk: Desk) -> None:
+    """A key twice, in the entry or around it: the other entries of a request count."""
+    desk.roster([person(1, magic("10")), person(2, magic("10", 1))])
+    desk.send()
+    (first,), (second,) = desk.rows("idempotency_key")
+    now = datetime.now(UTC)
+    for twice in (
+        '"status": "delivered", "status": "permanent_failure"',
+        '"status": "delivered", "status": "delivered"',
+    ):
+        entry = f'{{"reference": "{first}.0", {twice}}}'
+        body = f'{{"receipts": [{entry}, {{"reference": "{second}.0", "status": "delivered"}}]}}'
+        counts = post("sms", body, now).json()
+        assert (counts["moved"] + counts["unmoved"], counts["odd"]) == (1, 1)
+    assert [row[1] for row in desk.rows()] == ["accepted", "delivered"]
+    for other in ("00", "\u0660"):
+        body = f'{{"receipts": [{{"reference": "{first}.{other}", "status": "delivered"}}]}}'
+        assert post("sms", body, now).json()["odd"] == 1
+    entry = f'{{"reference": "{first}.0", "status": "delivered"}}'
+    assert post("sms", f'{{"receipts": [{entry}], "receipts": [{entry}]}}', now).status_code == 422
+    assert desk.rows("state") == [("accepted",), ("delivered",)]
+
+
 @pytest.mark.parametrize("status", ["delivered", "temporary_failure", "permanent_failure"])
 def test_a_provider_moves_only_its_own_messages(desk: Desk, status: str) -> None:
     """The other gateway, with its own secret at its own address, at ours, and with ours at its own."""
@@ -146,7 +169,8 @@ def test_a_link_in_an_e_mail_asks_for_confirmation(desk: Desk) -> None:
     (key,) = desk.rows("unsubscribe_key")[0]
     url = f"{Settings.from_environment().receipts_url}/v1/unsubscribe/{key}"
     assert "Berhenti" in httpx.get(url).text
-    assert httpx.get(url + "x").status_code == 422
+    for other in (f"{url}x", url.replace(str(key), str(key).upper()), url.replace(str(key), key.hex)):
+        assert httpx.get(other).status_code == httpx.post(other).status_code == 404
     with warehouse.transaction("remind") as connection:
         assert not connection.exec_driver_sql("select opted_out(1, 'email')").scalar_one()
     for _ in range(2):

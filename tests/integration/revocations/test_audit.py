@@ -165,6 +165,8 @@ def test_each_duty_adds_its_own_facts_and_no_other(home: Path, duty: warehouse.D
     assert compares == (duty in ("ingest", "show", "read"))
     if duty in ("serve", "receive"):  # the processes that others reach know of no person
         assert not seen & {"recipients", "transactions", "quarantine", "outcomes", "evidence", "appeals"}
+    if duty == "serve":  # the public statistics are counted for it
+        assert seen == {"alembic_version", "api_keys", "api_key_revocations", "lookups", "audited", "cohort_figures"}
 
 
 def test_the_next_process_seals_after_one_was_killed(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:

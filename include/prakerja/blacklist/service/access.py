@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from prakerja import warehouse
-from prakerja.blacklist.service.problems import ProblemError
+from prakerja.blacklist.service.places import Places
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 from prakerja.settings import WIB
 
 SCOPES = ("check", "list", "range")
 REFRESH_SECONDS = 15.0
 NOT_LOADED = "the API keys are not loaded yet: is the warehouse there?"
 BURST_SECONDS = 10.0  # a consumer may use its rate of so many seconds at once
+SECRET_CHARS_MAX = 100  # of a key that is shown; a secret has 43
 
 
 def create(consumer: str, scopes: list[str], per_minute: int, expires_on: date | None, *, created_by: str) -> str:
@@ -84,7 +86,7 @@ def state_of(key: Any) -> str:
 
 
 class ValidKey(BaseModel):
-    """A key that is not revoked. `per_minute` counts each NIK, each range and each file that is asked for."""
+    """A key that is not revoked. `per_minute` counts each NIK and range, and each other request, also refused ones."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,10 +106,11 @@ class ValidKeys(BaseModel):
 
 @dataclass
 class Consumer:
-    """A key in use, and how much of its rate is used (GCRA: at `free_at` all of it is free again)."""
+    """A key in use, how much of its rate is used (GCRA: at `free_at` all of it is free again), and its requests."""
 
     key: ValidKey
     free_at: float = 0.0
+    places: Places = field(default_factory=Places)
 
 
 class Access:
@@ -116,7 +119,6 @@ class Access:
     def __init__(self, kept: Path | None = None) -> None:
         self._kept = kept
         self._consumers: dict[str, Consumer] = {}
-        self._seen: dict[str, Consumer] = {}  # by the header, once its secret was verified
         self.loaded_at: datetime | None = None
 
     def refresh(self) -> None:
@@ -149,39 +151,41 @@ class Access:
         consumers = {key.api_key_id: self._consumers.get(key.api_key_id) or Consumer(key) for key in valid.keys}
         for key in valid.keys:
             consumers[key.api_key_id].key = key
-        self._consumers, self._seen, self.loaded_at = consumers, {}, valid.loaded_at
+        self._consumers, self.loaded_at = consumers, valid.loaded_at
 
-    def require(self, authorization: str | None, scope: str, cost: int = 1) -> Consumer:
-        """Return the consumer of an `Authorization: Bearer` header, and consume its quota. Raise `ProblemError`."""
-        consumer = self.identify(authorization, scope)
-        consume_quota(consumer, cost)
-        return consumer
+    def identify(self, authorization: str | None) -> Consumer:
+        """Return the consumer of an `Authorization: Bearer` header. Raise `ProblemError`.
 
-    def identify(self, authorization: str | None, scope: str) -> Consumer:
-        """Return the consumer of an `Authorization: Bearer` header, if its key has the scope. Raise `ProblemError`."""
+        Each request hashes its secret: what was verified is not kept, since one key can be written in many ways.
+        """
         if self.loaded_at is None:
             raise ProblemError(503, NOT_LOADED, kind="no-keys", headers={"retry-after": "5"})
-        consumer = self._seen.get(authorization or "")
-        if consumer is None:
-            kind, _, token = (authorization or "").partition(" ")
-            api_key_id, _, secret = token.strip().partition(".")
-            consumer = self._consumers.get(api_key_id) if kind.lower() == "bearer" else None
-            if consumer is None or not hmac.compare_digest(_hash(secret), consumer.key.secret_sha256):
-                wanted = {"www-authenticate": "Bearer"}
-                raise ProblemError(401, "an API key is needed, and this is none", headers=wanted)
-            self._seen[str(authorization)] = consumer
+        kind, _, token = (authorization or "").partition(" ")
+        api_key_id, _, secret = token.strip().partition(".")
+        consumer = self._consumers.get(api_key_id) if kind.lower() == "bearer" else None
+        is_known = consumer is not None and len(secret) <= SECRET_CHARS_MAX
+        if consumer is None or not is_known or not hmac.compare_digest(_hash(secret), consumer.key.secret_sha256):
+            raise ProblemError(401, "an API key is needed, and this is none", headers={"www-authenticate": "Bearer"})
         last_day = consumer.key.expires_on
         if last_day and datetime.now(WIB).date() > last_day:
             raise ProblemError(401, f"this API key has expired on {last_day}", headers={"www-authenticate": "Bearer"})
-        if scope not in consumer.key.scopes:
-            raise ProblemError(403, f"this key has not the scope {scope}")
         return consumer
 
 
-def consume_quota(consumer: Consumer, cost: int) -> None:
-    """Take from a consumer's rate. Raise `ProblemError` if it is used up."""
+def require_scope(consumer: Consumer, scope: str) -> None:
+    """Raise `ProblemError` if a consumer's key has not the scope."""
+    if scope not in consumer.key.scopes:
+        raise ProblemError(403, f"this key has not the scope {scope}")
+
+
+def consume_quota(consumer: Consumer, cost: int, *, paid: int = 0) -> None:
+    """Take from a consumer's rate what a request costs, besides what was `paid` of it.
+
+    Raise `ProblemError` if the rate is used up. The request then costs nothing: what was paid is given back.
+    """
     now = time.monotonic()
     each = 60.0 / consumer.key.per_minute
+    consumer.free_at -= each * paid
     free_at = max(consumer.free_at, now) + each * cost
     if (late := free_at - now - max(BURST_SECONDS, each * cost)) > 0:
         wait = int(late) + 1

@@ -65,18 +65,18 @@ class RangeAnswer(About):
 
 
 class CohortStatistics(BaseModel):
-    """A cohort in numbers."""
+    """A cohort in numbers. A count is null where it is small, or would reveal one that is."""
 
     cohort: int
-    selected: int
-    purchased: int
-    held: int
-    revoked: int
-    reinstated: int
+    selected: int | None
+    purchased: int | None
+    held: int | None
+    revoked: int | None
+    reinstated: int | None
 
 
 class Statistics(BaseModel):
-    """Every cohort that was selected, and when it was counted."""
+    """Every cohort that was selected, and when it was counted: the counts of the published statistics."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -89,7 +89,7 @@ class Statistics(BaseModel):
                         "purchased": 107100,
                         "held": 38,
                         "revoked": 9123,
-                        "reinstated": 4,
+                        "reinstated": None,
                     }
                 ],
             }

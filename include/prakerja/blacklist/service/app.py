@@ -8,10 +8,11 @@ from fastapi import FastAPI
 
 from prakerja.blacklist.service import check_routes, list_routes, operation_routes, range_routes
 from prakerja.blacklist.service.background import keep_up_to_date
-from prakerja.blacklist.service.bounds import ConcurrencyLimit
 from prakerja.blacklist.service.openapi import build_openapi
+from prakerja.blacklist.service.places import PlacesMiddleware
 from prakerja.blacklist.service.problems import install
 from prakerja.blacklist.service.state import Service
+from prakerja.serving.protocol import Bounds
 
 
 def build_application(service: Service) -> FastAPI:
@@ -26,8 +27,9 @@ def build_application(service: Service) -> FastAPI:
         lifespan=lambda _: keep_up_to_date(service),
     )
     app.state.service = service
+    app.state.bounds = Bounds(files=2)  # the connection, and the file of a version that is sent
     install(app)
-    app.add_middleware(ConcurrencyLimit)
+    app.add_middleware(PlacesMiddleware)
     for routes in (check_routes, operation_routes, list_routes, range_routes):
         app.include_router(routes.router)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
@@ -36,4 +38,4 @@ def build_application(service: Service) -> FastAPI:
 
 def describe_service() -> dict[str, Any]:
     """Return the OpenAPI (docs/openapi.json), without a service."""
-    return build_application(Service(None, None, list, None)).openapi()  # type: ignore[arg-type]
+    return build_application(Service(None, None, None)).openapi()  # type: ignore[arg-type]

@@ -7,12 +7,13 @@ from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 
 from prakerja.blacklist.service.access import consume_quota
+from prakerja.blacklist.service.admission import admit, read_body
 from prakerja.blacklist.service.answers import Answers, Question
-from prakerja.blacklist.service.bounds import read_bounded_body
 from prakerja.blacklist.service.lookup_answers import answer_about, record_lookup
 from prakerja.blacklist.service.openapi import KEY_NEEDED
-from prakerja.blacklist.service.problems import ProblemError, documented, place_of
+from prakerja.blacklist.service.problems import documented, place_of
 from prakerja.blacklist.service.state import service_of
+from prakerja.serving.problems import ProblemError
 
 router = APIRouter()
 _question = TypeAdapter(Question)
@@ -27,10 +28,10 @@ _question = TypeAdapter(Question)
 async def check(request: Request) -> Response:
     """Whether people are listed, in order. Scope `check`. NIKs are neither kept nor logged."""
     service = service_of(request)
-    consumer = service.access.identify(_authorization(request), "check")  # before the body: it may not be wanted
+    consumer = admit(request, "check", awaits_body=True)  # before the body: it may not be wanted
     loaded = service.lists.current()
-    niks = _parse_question(await read_bounded_body(request))
-    consume_quota(consumer, len(niks))
+    niks = _parse_question(await read_body(request))
+    consume_quota(consumer, len(niks), paid=1)
     digests = loaded.key.digests([nik.encode() for nik in niks])
     listed = [digest in loaded.listed.subjects for digest in digests]
     record_lookup(service, consumer.key.api_key_id, "check", len(listed), sum(listed), loaded)
@@ -39,13 +40,11 @@ async def check(request: Request) -> Response:
 
 def _parse_question(body: bytes) -> list[str]:
     try:
-        return _question.validate_json(body, strict=True).niks
+        niks = _question.validate_json(body, strict=True).niks
     except ValidationError as error:
         raise ProblemError(422, place_of(error.errors(include_url=False, include_input=False))) from None
-
-
-def _authorization(request: Request) -> str | None:
-    for name, value in request.scope["headers"]:
-        if name == b"authorization":
-            return str(value, "latin-1")
-    return None
+    # The parser takes the last of several members of one name. A question has one member and its NIKs no colon, so a
+    # second colon is a second member.
+    if body.count(b":") > 1:
+        raise ProblemError(422, "niks: given twice")
+    return niks

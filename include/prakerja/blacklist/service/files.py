@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prakerja.blacklist.format.contract import PublishedFile, version_folder
-from prakerja.blacklist.reader.sources import CHUNK_BYTES, Source
+from prakerja.blacklist.reader.sources import Source
 from prakerja.errors import PrakerjaError
 
 KEPT_BYTES_MAX = 2 << 30
+SENT_BYTES = 1 << 18  # at a time: each client that reads slowly makes the service hold so many
 
 
 class VerifiedFiles:
@@ -43,6 +44,7 @@ class VerifiedFiles:
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
+                self._fetching.pop(file.sha256, None)  # who comes from now on finds the file
             return _open_chunks(path)
 
     def _make_room(self, wanted: int) -> None:
@@ -77,7 +79,7 @@ def _open_chunks(path: Path) -> Iterator[bytes]:
 
     def chunks() -> Iterator[bytes]:
         with file:
-            while chunk := file.read(CHUNK_BYTES):
+            while chunk := file.read(SENT_BYTES):
                 yield chunk
 
     return chunks()

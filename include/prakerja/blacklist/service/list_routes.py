@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response, StreamingResponse
@@ -18,23 +19,21 @@ from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
 from prakerja.blacklist.reader.verification import fetch_manifest
-from prakerja.blacklist.service.openapi import (
-    FOR_EVER,
-    KEY_NEEDED,
-    Authorization,
-    IfNoneMatch,
-    KeyId,
-    conditional,
-)
-from prakerja.blacklist.service.problems import ProblemError, documented
+from prakerja.blacklist.service.admission import admit
+from prakerja.blacklist.service.openapi import FOR_EVER, KEY_NEEDED, IfNoneMatch, KeyId, conditional
+from prakerja.blacklist.service.problems import documented
 from prakerja.blacklist.service.state import Service, service_of
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
+KEY_ID = re.compile(r"[0-9a-f]{16}")
+VERSION = re.compile(r"[1-9][0-9]{0,8}")  # one spelling of each number: every answer may be cached by its address
 FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
                "parquet": "application/vnd.apache.parquet"}  # fmt: skip
@@ -51,14 +50,13 @@ router = APIRouter()
 @router.get(
     "/v1/blacklist/latest", operation_id="latest", tags=["list"], openapi_extra=KEY_NEEDED,
     response_model=model_of(Latest),
-    responses=documented(401, 403, 404, 422, 429, 503) | conditional("private, no-cache"),
+    responses=documented(401, 403, 404, 429, 503) | conditional("private, no-cache"),
 )  # fmt: skip
-async def latest(
-    request: Request, key_id: KeyId = None, if_none_match: IfNoneMatch = None, authorization: Authorization = None
-) -> Response:
+async def latest(request: Request, key_id: KeyId = None, if_none_match: IfNoneMatch = None) -> Response:
     """The pointer to the newest version. Scope `list`."""
+    admit(request, "list")
+    _require_key_id(request, key_id)
     service = service_of(request)
-    service.access.require(authorization, "list")
     loaded = service.lists.current()
     data = loaded.pointer
     if key_id and key_id != loaded.listed.trusted.key_id:
@@ -70,7 +68,7 @@ async def latest(
 @router.get(
     "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], openapi_extra=KEY_NEEDED,
     response_class=Response,
-    responses=documented(401, 403, 404, 422, 429, 503)
+    responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="a keyring, or a key as PEM", content={
         "application/json": {"schema": {"$ref": "#/components/schemas/SignedKeyring"}},
         "application/x-pem-file": {"schema": {"type": "string"}, "example": PEM_EXAMPLE},
@@ -79,14 +77,16 @@ async def latest(
 async def keys(
     request: Request,
     name: Annotated[
-        str, Path(pattern=r"^(keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem)$", examples=["keyring-000001.json"])
+        str,
+        Path(json_schema_extra={"pattern": f"^({KEY_FILE.pattern})$"}, examples=["keyring-000001.json"]),
     ],
     if_none_match: IfNoneMatch = None,
-    authorization: Authorization = None,
 ) -> Response:
     """Which keys sign the list. Scope `list`. Whom to believe at first, a reader is told by a person."""
+    admit(request, "list")
+    if not KEY_FILE.fullmatch(name):
+        raise ProblemError(404, "there is no such file of the list here")
     service = service_of(request)
-    service.access.require(authorization, "list")
     source = await _open_source(service, None)
     data = await run_in_threadpool(translate_errors(read_key_file), service, source, name)
     kind = "application/json" if name.endswith(".json") else "application/x-pem-file"
@@ -96,7 +96,7 @@ async def keys(
 @router.get(
     "/v1/blacklist/versions/{version}/{file}", operation_id="file", tags=["list"], openapi_extra=KEY_NEEDED,
     response_class=Response,
-    responses=documented(401, 403, 404, 422, 429, 503)
+    responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="the file", content={
         "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
         **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
@@ -105,30 +105,34 @@ async def keys(
 )  # fmt: skip
 async def file(
     request: Request,
-    version: Annotated[int, Path(ge=1, le=999_999_999, examples=[17])],
-    file: Annotated[Literal[FILES], Path(examples=["manifest.json"])],  # type: ignore[valid-type]
+    version: Annotated[
+        str, Path(json_schema_extra={"type": "integer", "minimum": 1, "maximum": 999_999_999}, examples=[17])
+    ],
+    file: Annotated[str, Path(json_schema_extra={"enum": [*FILES]}, examples=["manifest.json"])],
     key_id: KeyId = None,
     if_none_match: IfNoneMatch = None,
-    authorization: Authorization = None,
 ) -> Response:
     """A file of a version: it never changes. Scope `list`."""
+    admit(request, "list")
+    _require_key_id(request, key_id)
     service = service_of(request)
-    service.access.require(authorization, "list")
-    if version > service.lists.current().version:
+    if not VERSION.fullmatch(version) or (number := int(version)) > service.lists.current().version:
         raise ProblemError(404, "there is no such version here")
+    if file not in FILES:
+        raise ProblemError(404, "there is no such file of a version")
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
     if file.startswith("manifest.json"):
-        signed = await run_in_threadpool(translate_errors(fetch_manifest), source, service.lists.trust, version)
+        signed = await run_in_threadpool(translate_errors(fetch_manifest), source, service.lists.trust, number)
         data = signed.data if file == "manifest.json" else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
-    named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, version, file)
+    named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, number, file)
     headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}
     if _is_known(named.sha256, if_none_match):
         return Response(status_code=304, headers=headers)
     headers["content-length"] = str(named.bytes)
     if request.scope.get("is_head"):
         return Response(headers=headers, media_type=media_type)
-    chunks = await run_in_threadpool(translate_errors(service.files.chunks), source, version, named)
+    chunks = await run_in_threadpool(translate_errors(service.files.chunks), source, number, named)
     return StreamingResponse(iterate_in_threadpool(chunks), headers=headers, media_type=media_type)
 
 
@@ -177,6 +181,11 @@ def translate_errors(work: Callable[P, T]) -> Callable[P, T]:
             raise ProblemError(503, "the published list cannot be read now", headers={"retry-after": "5"}) from None
 
     return translated
+
+
+def _require_key_id(request: Request, key_id: str | None) -> None:
+    if key_id is not None and (len(request.query_params.getlist("key_id")) > 1 or not KEY_ID.fullmatch(key_id)):
+        raise ProblemError(400, "a key_id is sixteen hex digits in lower case, and is given once")
 
 
 async def _open_source(service: Service, key_id: str | None) -> Source:

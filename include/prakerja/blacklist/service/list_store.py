@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -11,15 +12,17 @@ from datetime import UTC, datetime
 from prakerja.blacklist.format.contract import Latest, manifest_name, parse_instant
 from prakerja.blacklist.format.documents import canonical_json
 from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.snapshot import sha256
 from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher.freshness import programme_schedule
+from prakerja.blacklist.reader.durable_files import map_file
 from prakerja.blacklist.reader.freshness import Freshness
 from prakerja.blacklist.reader.sources import Source
-from prakerja.blacklist.reader.sync import Client
+from prakerja.blacklist.reader.sync import LINES, Client
 from prakerja.blacklist.reader.trusted_list import TrustedList
-from prakerja.blacklist.service.problems import ProblemError
-from prakerja.blacklist.service.ranges import Ranges
+from prakerja.blacklist.service.ranges import Ranges, derive_padding_key, read_cohorts
 from prakerja.errors import PrakerjaError
+from prakerja.serving.problems import ProblemError
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +33,13 @@ class LoadedList:
 
     listed: TrustedList
     key: SubjectKey
-    ranges: Ranges
+    ranges: Ranges | None  # None while the list's lines are damaged: they are fetched again
     pointer: bytes  # byte for byte the published one
     about: bytes  # the JSON members that every answer has: version, data as of
     expires_at: float  # seconds since 1970
 
     @classmethod
-    def build(cls, listed: TrustedList, key: SubjectKey) -> LoadedList:
+    def build(cls, listed: TrustedList, key: SubjectKey, ranges: Ranges | None) -> LoadedList:
         """Return an opened list with what its answers need."""
         trusted = listed.trusted
         pointer = Latest(
@@ -51,7 +54,7 @@ class LoadedList:
         return cls(
             listed,
             key,
-            Ranges(listed.subjects, key.digest("padding of ranges")),
+            ranges,
             canonical_json(pointer),
             json.dumps(about, separators=(",", ":")).encode()[1:-1],
             parse_instant(trusted.expires_at).timestamp(),
@@ -70,8 +73,9 @@ class LoadedList:
 class ListStore:
     """Keeps the loaded list up to date. One thread at a time calls `refresh`; requests call `current`."""
 
-    def __init__(self, client: Client, open_source: Callable[[], Source]) -> None:
+    def __init__(self, client: Client, open_source: Callable[[], Source], padding_key: bytes) -> None:
         self.client, self._open_source = client, open_source  # a function: nothing may be published yet
+        self._padding_key = padding_key
         self._loaded: LoadedList | None = None
         self.problem = "nothing was synced yet"
         self.trust = Trust({})  # of the loaded list: no later keyring is passed on beside its pointer
@@ -104,15 +108,34 @@ class ListStore:
         trusted = self.client.trusted()
         if trusted is None:
             return
-        now_loaded = self._loaded.listed.trusted if self._loaded else None
+        before = self._loaded
+        is_same = before is not None and before.listed.trusted.manifest_sha256 == trusted.manifest_sha256
         if trusted.is_revoked:
             self._loaded = None  # a thief may have written it
-        elif now_loaded and now_loaded.manifest_sha256 == trusted.manifest_sha256:
+        elif before and is_same and before.ranges:
             if not self.problem:  # a newer keyring beside the same list
                 self.trust = trusted.trust
             return
         listed = self.client.open_list()
-        loaded = LoadedList.build(listed, self.client.key_of(listed.trusted))
+        loaded = LoadedList.build(listed, self.client.key_of(listed.trusted), self._load_ranges(listed))
         self.trust = listed.trusted.trust
         self._loaded = loaded
-        log.info("serving version %d: %d entries", loaded.version, listed.trusted.entries)
+        if not is_same:
+            log.info("serving version %d: %d entries", loaded.version, listed.trusted.entries)
+
+    def _load_ranges(self, listed: TrustedList) -> Ranges | None:
+        """Return the ranges of a list, or None if its lines are not as they were signed.
+
+        No other answer needs the lines, and a power cut may take them (`Client`). The next sync fetches the list anew
+        once they are removed.
+        """
+        trusted = listed.trusted
+        path = self.client.folder / trusted.folder / LINES
+        with contextlib.suppress(OSError):  # another service of this home has synced meanwhile: the next load reads it
+            lines = map_file(path)
+            if sha256(lines) == trusted.result_sha256:
+                padding_key = derive_padding_key(self._padding_key, trusted.key_id)
+                return Ranges(listed.subjects, read_cohorts(lines), padding_key, trusted.version)
+            log.warning("%s is damaged: the list is fetched again", path)
+            path.unlink()
+        return None

@@ -7,8 +7,8 @@ import time
 from starlette.responses import Response
 
 from prakerja.blacklist.service.list_store import LoadedList
-from prakerja.blacklist.service.problems import ProblemError
 from prakerja.blacklist.service.state import Service
+from prakerja.serving.problems import ProblemError
 
 
 class _Answer(Response):

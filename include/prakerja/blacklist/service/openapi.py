@@ -8,21 +8,22 @@ from fastapi import FastAPI, Header, Query
 
 from prakerja.blacklist.format.contract import Manifest, SignedKeyring
 from prakerja.blacklist.publisher.json_schemas import model_of
-from prakerja.blacklist.service.problems import ProblemDocument, documented_headers
+from prakerja.blacklist.service.problems import documented_headers
+from prakerja.serving.problems import ProblemDocument
 
 FOR_EVER = "private, max-age=31536000, immutable"
-#: Only tells the OpenAPI that a key is needed: operations ask `Access`, which knows the scope.
+#: Only tells the OpenAPI that a key is needed: operations call `admit`, which knows the scope.
 KEY_NEEDED: dict[str, Any] = {"security": [{"api_key": []}]}
+#: Patterns of parameters only tell the OpenAPI, too: the framework would check them before it is known who asks.
 KeyId = Annotated[
     str | None,
     Query(
-        pattern=r"^[0-9a-f]{16}$",
+        json_schema_extra={"pattern": r"^[0-9a-f]{16}$"},
         description="an earlier key of the subjects, while that overlaps",
         examples=["0123456789abcdef"],
     ),
 ]
 IfNoneMatch = Annotated[str | None, Header(description="an ETag that is known already", examples=[f'"{"0c" * 32}"'])]
-Authorization = Annotated[str | None, Header(include_in_schema=False)]
 
 
 def conditional(cache: str, **of_200: Any) -> dict[int | str, dict[str, Any]]:
@@ -37,7 +38,11 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         from fastapi.openapi.utils import get_openapi
 
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        for operation in (each["get"] for each in schema["paths"].values() if "get" in each):
+            operation["responses"].pop("422", None)  # the framework's, which checks no parameter here
         components = schema.setdefault("components", {}).setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            components.pop(unused, None)
         schema["components"]["securitySchemes"] = {
             "api_key": {"type": "http", "scheme": "bearer", "description": "a key of `prakerja keys create`"}
         }

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents. They repeat nothing of what was asked."""
+"""Every error of the service as a problem document, and what the OpenAPI tells about them."""
 
 from __future__ import annotations
 
@@ -10,60 +10,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-MEDIA_TYPE = "application/problem+json"
-#: Statuses that Python 3.13 calls otherwise than before. A kind of problem keeps the name that it was published under.
-PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
-
-
-def phrase_of(status: int) -> str:
-    """Return the name of a status. It is the same by every Python."""
-    return PHRASES.get(status) or HTTPStatus(status).phrase
-
-
-class ProblemDocument(BaseModel):
-    """RFC 9457. A kind may have members of its own."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field(description="names the kind of problem", examples=["urn:prakerja:problem:unauthorized"])
-    title: str
-    status: int
-    detail: str
-
-
-class ProblemError(Exception):
-    """An answer that is a problem document, of its status' kind or another, and possibly with further members."""
-
-    def __init__(
-        self,
-        status: int,
-        detail: str,
-        *,
-        kind: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        members: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(detail)
-        phrase = phrase_of(status)
-        self.status, self.headers = status, dict(headers or {})
-        self.document = ProblemDocument(
-            type=f"urn:prakerja:problem:{kind or phrase.lower().replace(' ', '-')}",
-            title=phrase,
-            status=status,
-            detail=detail,
-            **(members or {}),
-        )
-
-    def content(self) -> bytes:
-        """Return the document as JSON."""
-        return self.document.model_dump_json().encode()
-
-    def response(self) -> Response:
-        """Return the document as an answer."""
-        return Response(self.content(), self.status, self.headers, MEDIA_TYPE)
+from prakerja.serving.problems import MEDIA_TYPE, ProblemError, phrase_of
 
 
 def install(app: FastAPI) -> None:
@@ -71,26 +20,30 @@ def install(app: FastAPI) -> None:
 
     async def of_problem(_: Request, problem: Exception) -> Response:
         assert isinstance(problem, ProblemError)  # noqa: S101 - as it was registered
-        return problem.response()
+        return _respond(problem)
 
     async def of_framework(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
         headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow",)}
-        return ProblemError(
-            error.status_code, HTTPStatus(error.status_code).description or "no", headers=headers
-        ).response()
+        return _respond(
+            ProblemError(error.status_code, HTTPStatus(error.status_code).description or "no", headers=headers)
+        )
 
     async def of_validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as it was registered
-        return ProblemError(422, place_of(error.errors())).response()
+        return _respond(ProblemError(422, place_of(error.errors())))
 
     async def of_defect(_: Request, error: Exception) -> Response:
-        return ProblemError(500, f"a defect of ours ({type(error).__name__})").response()
+        return _respond(ProblemError(500, f"a defect of ours ({type(error).__name__})"))
 
     app.add_exception_handler(ProblemError, of_problem)
     app.add_exception_handler(HTTPException, of_framework)
     app.add_exception_handler(RequestValidationError, of_validation)
     app.add_exception_handler(Exception, of_defect)
+
+
+def _respond(problem: ProblemError) -> Response:
+    return Response(problem.content(), problem.status, problem.headers, MEDIA_TYPE)
 
 
 def place_of(errors: Any) -> str:

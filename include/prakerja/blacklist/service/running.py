@@ -11,29 +11,33 @@ from prakerja.blacklist.publisher.storage import open_source
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service.access import Access
 from prakerja.blacklist.service.app import build_application
-from prakerja.blacklist.service.bounds import TimeLimitedProtocol
 from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.state import Service
-from prakerja.cohorts.overview import cohort_table
+from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore
 from prakerja.settings import Settings
 
 
 def build_service(place: str | None, pin: bytes | None) -> Service:
-    """Return a service over a published folder or another service. It believes a pinned key, or this home's own."""
+    """Return a service over a published folder or another service. It believes a pinned key, or this home's own.
+
+    Raise `PrakerjaError` for a key or a folder that cannot be used.
+    """
     settings = Settings.from_environment()
     folder = settings.make_home() / "service"
     pins = [PublicKey.from_pem(pin)] if pin else [load_signing_key().public]
-    client = Client(folder / "list", pins, load_subject_keys(), takes_expired=True)
-    lists = ListStore(client, lambda: open_source(place or settings.publish, settings.api_key))
-    return Service(
-        lists, Lookups(folder / "lookups"), cohort_table, VerifiedFiles(folder / "files"), Access(folder / "keys.json")
-    )
+    subject_keys, padding_key = load_subject_keys(), KeyStore.from_environment().load_padding_key()
+    if padding_key in {key.key for key in subject_keys}:
+        raise PrakerjaError("PRAKERJA_PADDING_KEY is a key of the subjects, which readers have: give another one")
+    client = Client(folder / "list", pins, subject_keys, takes_expired=True)
+    lists = ListStore(client, lambda: open_source(place or settings.publish, settings.api_key), padding_key)
+    return Service(lists, Lookups(folder / "lookups"), VerifiedFiles(folder / "files"), Access(folder / "keys.json"))
 
 
 def serve(service: Service, host: str, port: int) -> None:
     """Serve until stopped. Raise `PrakerjaError` if the address is taken."""
     # What goes on behind the requests must give way to them: by default a thread keeps the interpreter for 5 ms.
     sys.setswitchinterval(0.0005)
-    serving.serve(build_application(service), host, port, http=TimeLimitedProtocol, timeout_graceful_shutdown=30)
+    serving.serve(build_application(service), host, port, timeout_graceful_shutdown=30)

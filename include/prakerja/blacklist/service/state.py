@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 from starlette.requests import Request
 
@@ -15,6 +13,8 @@ from prakerja.blacklist.service.answers import CohortStatistics, Statistics
 from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
+from prakerja.blacklist.service.places import Places
+from prakerja.cohorts.public_statistics import NoStatisticsError, load_public_statistics
 
 
 @dataclass
@@ -23,19 +23,23 @@ class Service:
 
     lists: ListStore
     lookups: Lookups
-    count_cohorts: Callable[[], list[dict[str, Any]]]
     files: VerifiedFiles
     access: Access = field(default_factory=Access)
     statistics: Statistics | None = None
+    places: Places = field(default_factory=Places)
 
     def refresh_keys(self) -> None:
         """Load API keys and statistics anew. Raise `PrakerjaError` if the warehouse is away."""
         self.access.refresh()
-        rows = [row for row in self.count_cohorts() if row["status"] != "no_roster"]
-        self.statistics = Statistics(
-            counted_at=format_instant(datetime.now(UTC)),
-            cohorts=[CohortStatistics(**{name: row[name] for name in CohortStatistics.model_fields}) for row in rows],
-        )
+        with contextlib.suppress(NoStatisticsError):
+            known = load_public_statistics("serve")
+            self.statistics = Statistics(
+                counted_at=format_instant(known.counted_at),
+                cohorts=[
+                    CohortStatistics(**{name: row[name] for name in CohortStatistics.model_fields})
+                    for row in known.cohorts
+                ],
+            )
 
 
 def service_of(request: Request) -> Service:

@@ -2,96 +2,104 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from prakerja.blacklist.service.problems import MEDIA_TYPE, ProblemError
+from prakerja.serving.problems import MEDIA_TYPE, ProblemError
 
 REQUEST_SECONDS = 15.0  # for a request, from its first byte to its last; and for an idle connection
 SEND_SECONDS = 30.0  # for each part of an answer that the client reads
-BODY_BYTES_MAX = 64 * 1024  # a thousand NIKs are twenty thousand bytes
-REQUEST_BYTES_MAX = 256 * 1024  # head, body and trailers
 HEADERS_MAX = 100
+AHEAD_MAX = 8  # requests that a client may send before the first one is answered: each is kept until it is its turn
+#: Bytes of all requests that are not whole. Each connection may have `COUNTED_BYTES` that are not counted.
+HELD_BYTES_MAX = 32 << 20
+COUNTED_BYTES = 1 << 16
 HAS_BODY = (b"content-length", b"transfer-encoding")
-REQUESTS_AT_ONCE = 512
-CONNECTIONS_AT_ONCE = 800  # below the thousand files that a process may usually have open
-ALWAYS_ANSWERED = ("/healthz", "/readyz")  # a full service lives, and must not be restarted
 
 
-async def read_bounded_body(request: Request) -> bytes:
-    """Return the body. Raise `ProblemError` if it is too large or breaks off."""
-    body, is_whole = b"", False
-    while not is_whole:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ProblemError(400, "the connection ended before the body did")
-        body += message.get("body", b"")
-        is_whole = not message.get("more_body", False)
-        if len(body) > BODY_BYTES_MAX:
-            detail = f"a body has at most {BODY_BYTES_MAX:,} bytes"
-            raise ProblemError(413, detail, headers={"connection": "close"})
-    return body
+@dataclass(frozen=True)
+class Bounds:
+    """What an application allows a client: `request_bytes` of head, body and trailers, and `files` at once.
+
+    `files` counts the connection itself, and what is open for its answer.
+    """
+
+    request_bytes: int = 256 * 1024
+    files: int = 1
 
 
-class ConcurrencyLimit:
-    """ASGI middleware that bounds the requests at once. It serves a HEAD as a GET, whose body uvicorn does not send."""
+@dataclass
+class Peer:
+    """Whom a connection is counted to: its address or, once it has shown one, the name of its key."""
 
-    def __init__(self, app: Any) -> None:
-        self.app, self._running = app, 0
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request unless too many are running."""
-        if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET", "is_head": True}
-        if scope.get("path") in ALWAYS_ANSWERED:
-            await self.app(scope, receive, send)
-            return
-        if self._running >= REQUESTS_AT_ONCE:
-            full = ProblemError(503, "too many requests at once", kind="full", headers={"retry-after": "1"})
-            await full.response()(scope, receive, send)
-            return
-        self._running += 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self._running -= 1
+    name: str
 
 
-class TimeLimitedProtocol(HttpToolsProtocol):
+def recognize_peer(request: Request, name: str) -> None:
+    """Count a request's connection to the holder of a key from now on."""
+    peer = request.scope.get("state", {}).get("peer")
+    if peer is not None:  # served by this protocol
+        peer.name = name
+
+
+class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP with limits. uvicorn itself waits without end for a request, for its head, and for a slow client.
 
     Each connection checks now and then whether it is kept waiting: a timer for each request would cost more than most
     of a lookup does.
     """
 
+    peer: Peer
     _waits_since: float | None  # for a request to begin, or to be whole
     _is_stuck_since: float | None = None  # with an answer that the client does not read
-    _is_in_head, _is_whole, _bytes = False, True, 0
+    _is_in_head, _is_whole, _is_aborted = False, True, False
+    _bytes = 0  # of the request, without the piece in which it began
+    _held = 0  # of the request if it is not whole, with that piece
+    _answering: Any = None  # the cycle that answers: `cycle` is that of the newest request
+
+    def __init__(self, *, connections_at_once: int, bounds: Bounds, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._connections_at_once, self._bounds = connections_at_once, bounds
 
     def connection_made(self, transport: Any) -> None:
-        """Accept a connection. If there are too many, abort the one that has been waited for longest."""
+        """Accept a connection. If there are too many, abort one that keeps the server waiting."""
         super().connection_made(transport)
+        self.peer = Peer(self.client[0] if self.client else "")
         self._waits_since = self.loop.time()
         self._watch_again()
-        open_ones: list[Any] = [each for each in self.connections if not each.transport.is_closing()]
-        if len(open_ones) > CONNECTIONS_AT_ONCE:
-            waiting = [each for each in open_ones if each._waits_since is not None]
-            min(waiting, key=lambda each: each._waits_since).transport.abort()
+        if len(self.connections) > self._connections_at_once:
+            open_ones = [each for each in list[Any](self.connections) if not each._is_aborted]
+            if len(open_ones) > self._connections_at_once:
+                _abort_one(open_ones)
+
+    def waiting_since(self) -> float | None:
+        """Return since when the client keeps the server waiting, to begin or end a request or to take its answer."""
+        if self._is_stuck_since is None and self._waits_since is None and self.transport.is_closing():
+            return self.loop.time()  # the client has not taken all that was written
+        return self._waits_since if self._is_stuck_since is None else self._is_stuck_since
 
     def data_received(self, data: bytes) -> None:
         """Bound the bytes of a request. The piece in which it began is bounded already, and may end another one."""
         if not self._is_whole:
             self._bytes += len(data)
-            if self._bytes > REQUEST_BYTES_MAX:
-                self._refuse(ProblemError(413, f"a request has at most {REQUEST_BYTES_MAX:,} bytes"))
+            if self._bytes > self._bounds.request_bytes:
+                self._refuse(ProblemError(413, f"a request has at most {self._bounds.request_bytes:,} bytes"))
         if not self.transport.is_closing():
             super().data_received(data)
+        before, self._held = self._held, 0 if self._is_whole else self._held + len(data)
+        if self._held // COUNTED_BYTES > before // COUNTED_BYTES:
+            _bound_held_bytes(self.connections)
 
     def on_message_begin(self) -> None:
-        """Note that a request has begun."""
+        """Note that a request has begun. Bound those that wait for an earlier one."""
+        if len(self.pipeline) >= AHEAD_MAX:
+            raise ValueError("more requests than may be sent ahead")  # the parser makes a 400 of it
         super().on_message_begin()
+        self.scope["state"]["peer"] = self.peer
         self._waits_since, self._bytes = self.loop.time(), 0
         self._is_in_head, self._is_whole = True, False
 
@@ -128,6 +136,10 @@ class TimeLimitedProtocol(HttpToolsProtocol):
         if self._is_whole and self.cycle.response_complete:
             self._waits_since = self.loop.time()
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def pause_writing(self) -> None:
         """Note since when the client does not read its answer."""
         super().pause_writing()
@@ -139,9 +151,22 @@ class TimeLimitedProtocol(HttpToolsProtocol):
         self._is_stuck_since = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching the connection."""
+        """Stop watching the connection, and answering."""
         self._watch.cancel()
+        self._stop_answering()
         super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Close the connection at once, and leave what was not sent."""
+        self._is_aborted, self._held = True, 0
+        self._stop_answering()
+        self.transport.abort()
+
+    def _stop_answering(self) -> None:
+        # uvicorn does so for the newest request only. One before it would go on, and log an error as it writes.
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def _watch_again(self) -> None:
         self._watch = self.loop.call_later(min(REQUEST_SECONDS, SEND_SECONDS) / 15, self._check_time)
@@ -152,7 +177,7 @@ class TimeLimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() and self._is_stuck_since is None:
             self._is_stuck_since = now  # closed, but for bytes that the client has not read yet
         if self._is_stuck_since is not None and now - self._is_stuck_since > SEND_SECONDS:
-            self.transport.abort()
+            self.abort()
         elif self.flow.read_paused:
             self._waits_since = now if self._waits_since is not None else None  # the server itself has paused reading
         elif self._waits_since is not None and now - self._waits_since > REQUEST_SECONDS:
@@ -178,3 +203,20 @@ class TimeLimitedProtocol(HttpToolsProtocol):
             )
             self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _bound_held_bytes(connections: Any) -> None:
+    while sum(each._held for each in connections) > HELD_BYTES_MAX:
+        _abort_one([each for each in connections if each._held])
+
+
+def _abort_one(connections: list[Any]) -> None:
+    """Abort, of the peer that has most of some connections, the one that has kept the server waiting longest.
+
+    So whoever holds many connections loses their own, and nobody else's.
+    """
+    counts = Counter(each.peer.name for each in connections)
+    most = max(counts.values())
+    crowd = [each for each in connections if counts[each.peer.name] == most]
+    waiting = [each for each in crowd if each.waiting_since() is not None]
+    min(waiting or crowd[:1], key=lambda each: each.waiting_since() or 0.0).abort()
