@@ -126,6 +126,17 @@ def test_one_person_is_exchanged_with_a_decoy_and_nobody_else_changes(number: in
     assert decoy not in later, "it came back, so that the other one must be a person"
 
 
+def test_a_block_that_grows_brings_no_decoy_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    people, late = cohort_of(12), {subject(1, "0004d"): 12}
+    before, exchanged = answers(build(people)), answers(build(people | late))
+    monkeypatch.setattr(service_ranges, "_block_size", lambda *_: 8)
+    after = answers(build(people | late))
+    assert not (before["0004d"] - exchanged["0004d"]) & after["0004d"]
+    assert {
+        (len(exchanged[prefix] - after[prefix]), len(after[prefix] - exchanged[prefix])) for prefix in PREFIXES
+    } == {(0, 4)}
+
+
 def test_decoys_are_exchanged_in_every_version_and_never_come_back() -> None:
     """Each once in so many versions, in one of its own: a single exchange says nothing."""
     people = cohort_of(12)

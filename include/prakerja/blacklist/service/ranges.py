@@ -64,7 +64,7 @@ class Ranges:
         padding: list[str] = []
         for label, size in self._blocks.items():
             decoys = list(self._decoys(prefix, label, size))  # all of them, so that the time tells nothing
-            padding += decoys[: size - of_cohort[label]]
+            padding += decoys[of_cohort[label] :]  # the first make room: none comes back once the block grows
         return sorted([*found, *padding]), len(found)
 
     def _decoys(self, prefix: str, label: int, size: int) -> Iterator[str]:
