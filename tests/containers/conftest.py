@@ -192,3 +192,9 @@ def await_asking(airflow: Airflow) -> str:
 
     airflow.composition.until(is_found, "a run that asks for an approval")
     return found[0]
+
+
+def publish_anew(airflow: Airflow) -> str:
+    """Decide gelombang 12 again, which publishes a version though nothing has changed. Return how the run ended."""
+    run = airflow.trigger("cohort_deadline", cohort=12, kind="deadline")
+    return airflow.await_run("cohort_deadline", run)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import BACKFILLED, CALENDAR, TODAY
+from tests.containers.conftest import BACKFILLED, CALENDAR, TODAY, publish_anew
 from tests.support.containers.airflow import Airflow
 from tests.support.containers.composition import Composition
 
@@ -45,8 +45,7 @@ def test_a_signing_key_is_announced(decided: Composition, airflow: Airflow) -> N
     made = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True, capture_output=True, text=True)
     replace_secret(decided, "prakerja_signing_key_next", made.stdout.rstrip("\n"))
     recreate(decided, "airflow-worker", "console")
-    run = airflow.trigger("platform_feeds", on=f"{BACKFILLED}")
-    assert airflow.await_run("platform_feeds", run) == "success"
+    assert publish_anew(airflow) == "success"
     listed = decided.exec("console", "sh", "-c", "ls /srv/publish/blacklist/keys")
     assert len([name for name in listed.stdout.split() if name.endswith(".pem")]) == 2, listed.stdout
     verified = decided.exec("console", "prakerja", "blacklist", "verify")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.containers.conftest import BACKFILLED
+from tests.containers.conftest import BACKFILLED, publish_anew
 from tests.support.containers.airflow import Airflow
 from tests.support.containers.composition import Composition
 
@@ -70,16 +70,16 @@ def test_a_full_volume_is_reported_and_loses_nothing(decided: Composition, airfl
     before = decided.exec("console", *pointer).stdout
     decided.exec("airflow-worker", "sh", "-c", "cat /dev/zero > /srv/publish/.filled 2> /dev/null")
     try:
-        # The next version: the day's, at least once.
-        made = decided.exec("airflow-worker", "sh", "-c", "echo x > /srv/publish/.another")
-        assert "No space left on device" in made.stderr
-        run = airflow.trigger("platform_feeds", on=f"{BACKFILLED}")
-        airflow.await_run("platform_feeds", run)
+        run = airflow.trigger("cohort_deadline", cohort=12, kind="deadline")
+        decided.until(
+            lambda: airflow.tasks("cohort_deadline", run).get("publish_blacklist") in ("up_for_retry", "failed"),
+            "a run that cannot publish",
+        )
         assert decided.exec("console", *pointer).stdout == before
     finally:
-        decided.exec("airflow-worker", "sh", "-c", "rm -f /srv/publish/.filled /srv/publish/.another")
-    run = airflow.trigger("platform_feeds", on=f"{BACKFILLED}")
-    assert airflow.await_run("platform_feeds", run) == "success", airflow.tasks("platform_feeds", run)
+        decided.exec("airflow-worker", "sh", "-c", "rm -f /srv/publish/.filled")
+    assert publish_anew(airflow) == "success"
+    assert decided.exec("console", *pointer).stdout != before
     verified = decided.exec("console", "prakerja", "blacklist", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
