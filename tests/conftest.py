@@ -39,6 +39,7 @@ GROUPS = {
     "tests/e2e/machine/": "the running system",
     "tests/e2e/test_replay.py": "the replayed world",
     "tests/e2e/service/": "the replayed world",
+    "tests/e2e/own_server/": "a server of one's own",
 }
 
 #: How many examples a property is tried with: `make soak` takes the second profile. What is costly takes a part of it.

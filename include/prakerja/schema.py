@@ -166,9 +166,9 @@ def _config(revisions: Path) -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", str(revisions))
+    for name, path in (("script_location", MIGRATIONS), ("version_locations", revisions)):
+        config.set_main_option(name, str(path).replace("%", "%%"))  # it interpolates
     return config
 
 

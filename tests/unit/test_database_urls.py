@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -150,6 +152,10 @@ def test_a_connection_that_fails_says_why(said: str, kind: type[Exception], why:
          "could not execute query: ERROR:  could not create unique index"),
         ("pg_dump: warning: there are circular foreign-key constraints\npg_dump: error: first\npg_dump: error: last\n",
          "last"),
+        ("psql:<stdin>:12: ERROR:  permission denied for schema public\n", "permission denied for schema public"),
+        ('psql:<stdin>:99: ERROR:  invalid input syntax for type bigint: "3171"\n', "invalid input syntax"),
+        ("psql: error: connection to server failed: FATAL:  the database system is shutting down\n",
+         "connection to server failed: FATAL:  the database system is shutting down"),
         ("Segmentation fault\n", ""),
     ],
 )  # fmt: skip
@@ -160,5 +166,5 @@ def test_the_reason_of_a_program_is_its_last_error_without_rows(said: str, reaso
 def test_a_secret_that_has_no_variable_is_not_put_among_the_arguments() -> None:
     address = addresses.parse_url("postgresql://u:p@h/db?sslpassword=hush")
     with pytest.raises(PrakerjaError, match="would show PRAKERJA_DATABASE_URL's sslpassword") as raised:
-        programs.run_program("pg_dump", address)
+        programs.dump_database(address, Path("/nowhere"))
     assert "hush" not in str(raised.value)

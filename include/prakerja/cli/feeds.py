@@ -127,7 +127,7 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
 
     from prakerja.feeds.overview import count_unmatched, day_status
 
-    missing_cells = set(missing)
+    missing_cells, unmatched = set(missing), count_unmatched()  # before anything is printed: it may be refused
     by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for delivery in deliveries:
         by_cell.setdefault((delivery["platform"], delivery["business_date"]), []).append(delivery)
@@ -150,7 +150,7 @@ def _print_feeds(deliveries: list[dict[str, Any]], missing: list[tuple[str, str]
             cells.append(Text.assemble(counts, (" !", "yellow") if in_force["warnings"] else ""))
         grid.add_row(day, *cells)
     print_table(grid)
-    typer.echo(f"{count_unmatched():,} cards are in no loaded roster")
+    typer.echo(f"{unmatched:,} cards are in no loaded roster")
     for delivery in deliveries:
         delivery_name = f"{delivery['platform']} {delivery['business_date']} r{delivery['revision']}"
         late_purchases = delivery["late_purchases"]

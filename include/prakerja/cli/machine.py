@@ -11,21 +11,28 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prakerja.cli.common import AsJson, console, print_table, say
 from prakerja.errors import NotReadyError, PrakerjaError
 
+if TYPE_CHECKING:
+    from prakerja.warehouse import DatabaseRole
+
 HEALTHY_SECONDS = 300.0
+#: What the processes do in the warehouse.
+DUTIES: tuple[DatabaseRole, ...] = (
+    "ingest", "decide", "recheck", "remind", "receive", "publish", "serve", "show", "read",
+)  # fmt: skip
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 CHECK_SECONDS = 5  # between two health checks
 
 
 def up() -> None:
     """Start the whole system on this machine, and supervise it until Ctrl-C stops it."""
-    from prakerja import airflow_home, schema
+    from prakerja import airflow_home, schema, warehouse
     from prakerja.machine import environment, health, supervision
     from prakerja.settings import Settings
 
@@ -40,6 +47,7 @@ def up() -> None:
         with console(stderr=True).status("preparing the warehouse") as spinner:
             has_own_server = Settings.from_environment().database_url is None or airflow_home.has_embedded_metadata()
             schema.upgrade_or_require()
+            warehouse.require_duties(*DUTIES)
             environment.configure(ports)
             spinner.update("preparing Airflow's metadata")
             with _redirect_output(supervision.logs() / "migration.log"):

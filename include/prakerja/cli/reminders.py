@@ -176,11 +176,12 @@ def receipts(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8096,
 ) -> None:
     """Receive the providers' signed receipts and recipients' unsubscriptions at PRAKERJA_RECEIPTS_URL."""
-    from prakerja import schema, serving
+    from prakerja import schema, serving, warehouse
     from prakerja.reminders import receipts as service
 
     service.require_address()
     schema.require_schema()
+    warehouse.require_duties("receive")
     say(f"receiving receipts: http://{host}:{port}/v1/receipts/PROVIDER   (Ctrl-C stops it)")
     serving.serve(service.application(), host, port)
 

@@ -25,12 +25,13 @@ def serve(
     pin: Annotated[Path | None, typer.Option(help="The publisher's public key, PEM; default this home's own.")] = None,
 ) -> None:
     """Serve the published list over HTTP: versions, lookups, statistics. /openapi.json describes the service."""
-    from prakerja import schema
+    from prakerja import schema, warehouse
     from prakerja.blacklist.service import running
 
     logging.getLogger("prakerja").setLevel(logging.INFO)
     try:
         schema.require_schema()
+        warehouse.require_duties("serve")
     except TransientError as error:  # the service answers from its copy until the warehouse is back
         say(str(error))
     try:

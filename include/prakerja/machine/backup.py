@@ -56,10 +56,7 @@ def back_up(folder: Path, *, with_keys: bool) -> Backup:
     try:
         with atomic_files.make_folder_beside(folder) as aside:
             for database in databases:
-                # The system keeps no large objects; one that another login has created would fail the backup.
-                exclusions = ("--no-owner", "--no-large-objects")
-                dump = f"--file={aside / database}.dump"
-                warehouse.run_program("pg_dump", _url(database), "--format=custom", *exclusions, dump)
+                warehouse.dump_database(_url(database), aside / f"{database}.dump")
             keys = home / "keys"
             if with_keys and keys.is_dir():
                 shutil.copytree(keys, aside / "keys", ignore=NOT_BACKED_UP)
@@ -123,8 +120,7 @@ def restore(folder: Path) -> Backup:
             raise PrakerjaError(f"{keys} already exists: restore into an empty home")
         unfinished.write_text(index, encoding="utf-8")
     for database in empty:
-        how = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
-        warehouse.run_program("pg_restore", _url(database), *how, f"{folder / database}.dump")
+        warehouse.restore_database(_url(database), folder / f"{database}.dump")
     if has_keys:
         shutil.copytree(folder / "keys", keys, ignore=NOT_BACKED_UP, dirs_exist_ok=True)
     schema.upgrade()  # the backup may be of an earlier version

@@ -25,7 +25,8 @@ from prakerja.warehouse.locks import exclusive as exclusive
 from prakerja.warehouse.plain_sessions import plain_session as plain_session
 from prakerja.warehouse.plain_sessions import plain_snapshot as plain_snapshot
 from prakerja.warehouse.plain_sessions import seal_apart as seal_apart
-from prakerja.warehouse.programs import run_program as run_program
+from prakerja.warehouse.programs import dump_database as dump_database
+from prakerja.warehouse.programs import restore_database as restore_database
 from prakerja.warehouse.session_settings import SESSION as SESSION
 from prakerja.warehouse.statements import SQL as SQL
 from prakerja.warehouse.statements import execute as execute
@@ -33,6 +34,7 @@ from prakerja.warehouse.statements import rows as rows
 from prakerja.warehouse.statements import statement as statement
 from prakerja.warehouse.transactions import SNAPSHOT_ATTEMPTS as SNAPSHOT_ATTEMPTS
 from prakerja.warehouse.transactions import DatabaseRole as DatabaseRole
+from prakerja.warehouse.transactions import require_duties as require_duties
 from prakerja.warehouse.transactions import transaction as transaction
 from prakerja.warehouse.transactions import warehouse_id as warehouse_id
 from prakerja.warehouse.transactions import write_in_one_snapshot as write_in_one_snapshot

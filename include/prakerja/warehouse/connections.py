@@ -56,12 +56,8 @@ def open_warehouse(login: str | None = None) -> sa.Engine:
 def engine_of(address: sa.URL) -> sa.Engine:
     """Return this process's connection pool for a URL. Raise `UnavailableError` or `RefusedError` if none connects."""
     engine = build_engine(address, session_settings.SESSION, pool_pre_ping=True, pool_size=2)
-    try:
-        with engine.connect():
-            pass
-    except sa.exc.OperationalError as error:
-        place = f"{describe_place(address)}{f', database {address.database}' if address.database else ''}"
-        raise connection_error(str(error.orig), place, address.username) from None
+    with translate_database_errors(), engine.connect():
+        pass
     _engines.append(engine)
     return engine
 
@@ -69,8 +65,11 @@ def engine_of(address: sa.URL) -> sa.Engine:
 def build_engine(address: sa.URL, settings: Mapping[str, str], **how: Any) -> sa.Engine:
     """Return an engine whose sessions start with the given settings, directly or behind a connection pooler.
 
-    `options` of the URL come before ours. Connecting raises `RefusedError` behind a pooler that shares sessions.
+    `options` of the URL come before ours. Connecting raises `UnavailableError` or `RefusedError` with the reason; it is
+    refused behind a pooler that shares sessions.
     """
+    import psycopg
+
     own = str(address.query.get("options", ""))
     parameters = {
         **session_settings.DRIVER,
@@ -81,9 +80,16 @@ def build_engine(address: sa.URL, settings: Mapping[str, str], **how: Any) -> sa
 
     @sa.event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, arguments: Any, parameters: dict[str, Any]) -> psycopg.Connection[Any]:
-        connection, record.info["backend_pid"] = poolers.connect(
-            lambda **other: dialect.connect(*arguments, **parameters | other), settings, may_drop_options=not own
-        )
+        def open_connection(**other: Any) -> psycopg.Connection[Any]:
+            opened: psycopg.Connection[Any] = dialect.connect(*arguments, **parameters | other)
+            return opened
+
+        try:
+            connection, pid = poolers.connect(open_connection, settings, may_drop_options=not own)
+        except psycopg.OperationalError as error:
+            place = f"{describe_place(address)}{f', database {address.database}' if address.database else ''}"
+            raise connection_error(str(error), place, address.username) from None
+        record.info["backend_pid"] = pid
         return connection
 
     return engine

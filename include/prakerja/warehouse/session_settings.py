@@ -16,13 +16,13 @@ SESSION = {
     "work_mem": "256MB", "random_page_cost": "1.1", "jit": "off", "lock_timeout": f"{LOCK_SECONDS}s",
     "search_path": "public,pg_temp",
 }  # fmt: skip
-#: A read-only session in which an unqualified name is one of PostgreSQL's own. What a client sets takes precedence over
-#: what the owner of the database has set for the database or its logins.
+#: A session in which an unqualified name is one of PostgreSQL's own. What a client sets takes precedence over what the
+#: owner of the database has set for the database or its logins. (`audit/fix_settings` makes it read-only: one that
+#: starts so is refused where the URL asks for a server that can be written to.)
 PLAIN_SESSION = SESSION | {
     "search_path": "pg_catalog,pg_temp", "row_security": "off", "timezone": "UTC", "datestyle": "ISO",
     "intervalstyle": "postgres", "bytea_output": "hex", "extra_float_digits": "1", "quote_all_identifiers": "off",
     "standard_conforming_strings": "on", "transform_null_equals": "off", "array_nulls": "on", "statement_timeout": "0",
-    "default_transaction_read_only": "on",
 }  # fmt: skip
 
 

@@ -63,6 +63,24 @@ def transaction(
         yield connection
 
 
+def require_duties(*duties: DatabaseRole) -> None:
+    """Raise `RefusedError` if the login of this process lacks one of these roles, where the schema has created them.
+
+    For processes that run on: without their duty they would start, and then refuse what they are asked for.
+    """
+    lacking = sa.text(
+        "select pg_catalog.substr(rolname, 10) from pg_catalog.pg_roles where rolname = any(:names)"
+        " and not pg_catalog.pg_has_role(session_user, oid, 'member') order by 1"
+    )
+    with transaction(None) as connection:
+        found = connection.execute(lacking, {"names": [f"prakerja_{duty}" for duty in duties]}).scalars().all()
+    if found:
+        raise RefusedError(
+            f"the login {url().username} may not do this in the warehouse (it lacks the duty {', '.join(found)}): use "
+            "a login with this duty (docs/runbooks/machine.md)"
+        )
+
+
 def write_in_one_snapshot(role: DatabaseRole, work: Callable[[sa.Connection], Result]) -> Result:
     """Run `work`, which writes what it derives from one snapshot, in a transaction; return its result.
 
