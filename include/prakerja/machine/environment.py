@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from prakerja import airflow_home, atomic_files, warehouse
+from prakerja import airflow_home, atomic_files, embedded_postgres, warehouse
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_random_key
 from prakerja.sandbox.addresses import Addresses
@@ -89,12 +89,6 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__API__SECRET_KEY": _generated("airflow_api_secret.txt"),
         "AIRFLOW__API_AUTH__JWT_SECRET": _generated("airflow_jwt_secret.txt"),
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        # A task survives a restart of the API server or of the database.
-        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "15",
-        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "2",
-        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
-        # A new scheduler adopts the tasks of one that died within a minute, not five.
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "PRAKERJA_PEOPLE": str(_people_file()),
         # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
         **Addresses.from_ports(HOST, ports.sandbox, ports.smtp).variables,
@@ -129,10 +123,11 @@ def database_environment(process: str, *, has_own_server: bool) -> dict[str, str
 
 def withheld() -> set[str]:
     """Return the variables of this process that only some of its children get."""
-    given = os.environ.get(METADATA)
-    if given is None or given != warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False):
+    given, data = os.environ.get(METADATA), Settings.from_environment().home / "postgres"
+    if given is None or embedded_postgres.running_socket(data) is None:  # the URL of one that is not would start it
         return set()
-    return {METADATA}
+    is_embedded = given == warehouse.url("airflow", "psycopg2").render_as_string(hide_password=False)
+    return {METADATA} if is_embedded else set()
 
 
 def workers() -> list[str]:
@@ -143,7 +138,7 @@ def workers() -> list[str]:
 
 
 def hanging_seconds() -> float:
-    """Return how long a process may be unwell before it is restarted: four times Airflow's own threshold."""
+    """Return how long a process that was well may be unwell before it is restarted: four times Airflow's threshold."""
     return 4 * float(os.environ.get("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "30"))
 
 
