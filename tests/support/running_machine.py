@@ -261,9 +261,10 @@ class Machine:
 
 @contextlib.contextmanager
 def running(instance: Instance, **more: str) -> Iterator[Machine]:
-    """The system over an instance's home, until left; then nothing of it may be left."""
+    """The system over an instance's home, until left; then nothing of it may be left. An empty setting is not set."""
     port = free_ports()
-    instance.more = PROMPT | {"PRAKERJA_PORT": str(port)} | more
+    given = PROMPT | {"PRAKERJA_PORT": str(port)} | more
+    instance.more = {name: value for name, value in given.items() if value}
     process = instance.start("up")
     machine = Machine(instance, port, process)
     try:

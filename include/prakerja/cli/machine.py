@@ -193,7 +193,7 @@ def _watch(ports: Any, supervisor: Any) -> None:
     from prakerja.machine import environment, health, supervision
 
     before: dict[str, supervision.Process] = {}
-    detector = health.HangDetector(environment.hanging_seconds())
+    detector = health.HangDetector(environment.hanging_seconds(), HEALTHY_SECONDS)
     for second in itertools.count():
         _require_supervisor(supervisor)
         try:
@@ -206,7 +206,8 @@ def _watch(ports: Any, supervisor: Any) -> None:
                 say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: {process.state.lower()} {process.message}".rstrip())
         before = now
         if second % CHECK_SECONDS == 0:
-            for name in detector.observe(health.check(ports), time.monotonic()):
+            pids = {name: process.pid for name, process in now.items()}
+            for name in detector.observe(health.check(ports), pids, time.monotonic()):
                 say(f"{datetime.now(UTC):%H:%M:%S}Z {name}: hangs, restarting it")
                 with contextlib.suppress(NotReadyError):
                     supervision.restart(name)

@@ -89,12 +89,6 @@ def configure(ports: Ports) -> None:
         "AIRFLOW__API__SECRET_KEY": _generated("airflow_api_secret.txt"),
         "AIRFLOW__API_AUTH__JWT_SECRET": _generated("airflow_jwt_secret.txt"),
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        # A task survives a restart of the API server or of the database.
-        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "15",
-        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "2",
-        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
-        # A new scheduler adopts the tasks of one that died within a minute, not five.
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "PRAKERJA_PEOPLE": str(_people_file()),
         # Messages go to the sandbox, which delivers to nobody, until real providers are configured.
         **Addresses.from_ports(HOST, ports.sandbox, ports.smtp).variables,
@@ -140,7 +134,7 @@ def workers() -> list[str]:
 
 
 def hanging_seconds() -> float:
-    """Return how long a process may be unwell before it is restarted: four times Airflow's own threshold."""
+    """Return how long a process that was well may be unwell before it is restarted: four times Airflow's threshold."""
     return 4 * float(os.environ.get("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "30"))
 
 

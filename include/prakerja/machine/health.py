@@ -38,19 +38,27 @@ def check(ports: Ports) -> dict[str, bool | None]:
 class HangDetector:
     """Detects processes that run but have not been well for some seconds, e.g. a scheduler whose clock was set back.
 
+    A process that was started again has `starting_seconds` to be well for the first time: on a busy machine Airflow
+    takes minutes to start, and would never end starting if it were restarted meanwhile.
+
     The API server reports on Airflow's other processes, and all of them need the database: while the API server is
     unwell, only it is reported; while the database is unwell, nothing is. The database is never reported.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, starting_seconds: float) -> None:
+        self._seconds, self._starting_seconds = seconds, starting_seconds
         self._since: dict[str, float] = {}
+        self._pids: Mapping[str, int] = {}
+        self._starting: set[str] = set()
 
-    def observe(self, is_well: Mapping[str, bool | None], now: float) -> list[str]:
+    def observe(self, is_well: Mapping[str, bool | None], pids: Mapping[str, int], now: float) -> list[str]:
         """Record the health found at `now` (seconds of a monotonic clock), and return the processes that hang.
 
         A process that was returned starts from zero.
         """
+        started = {name for name, pid in pids.items() if pid != self._pids.get(name, pid)}
+        self._pids = pids
+        self._starting = {name for name in self._starting | started if not is_well.get(name)}
         unwell = [name for name, well in is_well.items() if well is False]
         if "api-server" in unwell:
             suspects = {"api-server"}
@@ -58,11 +66,15 @@ class HangDetector:
             suspects = set()
         else:
             suspects = set(unwell)
-        self._since = {name: self._since.get(name, now) for name in unwell if name in suspects}
-        hanging = [name for name, since in self._since.items() if now - since >= self._seconds]
+        before = {name: since for name, since in self._since.items() if name not in started}
+        self._since = {name: before.get(name, now) for name in unwell if name in suspects}
+        hanging = [name for name, since in self._since.items() if now - since >= self._patience(name)]
         for name in hanging:
             del self._since[name]
         return hanging
+
+    def _patience(self, name: str) -> float:
+        return self._starting_seconds if name in self._starting else self._seconds
 
 
 def addresses(ports: Ports) -> dict[str, str]:

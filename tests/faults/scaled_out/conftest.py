@@ -55,6 +55,7 @@ def machine(
     plain: Path,
     clock: machine_faults.Clock,
     server: Postgres,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("scaled-out")
     instance = Instance(folder / "home", plain, plain_world / "calendar.yaml")
@@ -74,6 +75,7 @@ def machine(
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.url("airflow", "airflow", "psycopg2"),
             "PRAKERJA_DATABASE_URL": server.url("warehouse", "warehouse"),
         }
+        settings |= getattr(request.module, "SETTINGS", {})
         with running(instance, **settings) as started:
             yield started
     assert processes_of(instance) == [], "something is left behind"

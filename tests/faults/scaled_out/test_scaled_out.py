@@ -8,12 +8,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +23,7 @@ from tests.faults.scaled_out.conftest import CONTACT_KEY
 from tests.support import machine_faults
 from tests.support.postgres_and_redis import Postgres
 from tests.support.running_machine import BIN, Machine, operators_are_told
+from tests.support.workers import WORKERS, kill_worker_of, locked, waiting
 
 pytestmark = [
     pytest.mark.soak,
@@ -36,45 +34,6 @@ pytestmark = [
 
 DEADLINE, LAST_CALL = "gelombang-12__deadline__2021-03-13", "gelombang-13__H-1__2021-03-15"
 REPAIR = f"{DEADLINE}__audit-2021-03-15"
-WORKERS = ("worker-1", "worker-2")
-
-
-@contextlib.contextmanager
-def locked(server: Postgres, table: str) -> Iterator[None]:
-    """Let every insert into a table wait in the middle, until the context ends."""
-    with server.connect() as connection, connection.transaction():
-        connection.execute(f"lock table {table} in share row exclusive mode")
-        yield
-
-
-def who_waits_for(server: Postgres, table: str) -> int | None:
-    """Return the process of this product that waits for a table."""
-    with server.connect() as connection:
-        waiting = connection.execute(
-            "select a.client_port from pg_locks l join pg_stat_activity a using (pid)"
-            " where not l.granted and l.relation = %s::regclass", (table,),
-        ).fetchall()  # fmt: skip
-    ports = {port for (port,) in waiting}
-    for each in psutil.net_connections("tcp4"):
-        if each.laddr and each.laddr.port in ports and each.pid not in (None, server.process and server.process.pid):
-            return each.pid
-    return None
-
-
-def kill_worker_of(machine: Machine, pid: int) -> None:
-    """Kill the worker of a task and all its processes at once, as if the machine failed."""
-    above = {each.pid for each in psutil.Process(pid).parents()}
-    worker = next(worker for name in WORKERS if (worker := psutil.Process(machine.pid(name))).pid in above)
-    for each in [worker, *worker.children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            os.kill(each.pid, signal.SIGKILL)
-
-
-def waiting(machine: Machine, server: Postgres, table: str) -> int:
-    """Return the process that waits for a table, and wait until there is one."""
-    found: list[int] = []
-    machine.until(lambda: bool(found.extend(filter(None, [who_waits_for(server, table)])) or found), f"at {table}", 90)
-    return found[0]
 
 
 def sender(machine: Machine) -> int:

@@ -7,6 +7,7 @@ import shlex
 import stat
 import time
 from configparser import RawConfigParser
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -130,6 +131,15 @@ def test_passwords_are_in_no_command_line_and_in_no_file_for_others(embedded: No
         assert {name: value.replace("%%", "%") for name, value in given.items()} == handed_out(process)
         assert not [each for each in embedded_postgres.LOGINS if embedded_postgres.password(each) in section["command"]]
     assert environment.withheld() == {METADATA}, "what only some are told is not in the supervisor's environment"
+
+
+def test_servers_of_ones_own_need_no_embedded_one(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "other"))
+    monkeypatch.setenv(WAREHOUSE, "postgresql://warehouse@db.example/warehouse")
+    monkeypatch.setenv(METADATA, "postgresql+psycopg2://airflow@db.example/airflow")
+    given = environment.database_environment("scheduler", has_own_server=False)
+    assert (given, environment.withheld()) == ({}, set())
+    assert not (tmp_path / "other" / "postgres").exists(), "a server was started that nobody uses"
 
 
 def test_no_login_may_have_all_connections(embedded: None) -> None:
