@@ -33,17 +33,18 @@ SETTINGS = {
 SILENT_SECONDS, LATE_SECONDS = 180, 90
 
 
-def tries(machine: Machine, dag_id: str) -> dict[tuple[str, int], tuple[str, int]]:
-    """Return the state and the number of the try of each task of a DAG with one run."""
-    query = "select task_id, map_index, state, try_number from task_instance where dag_id = %s"
-    return {(task, index): (state, number) for task, index, state, number in machine.metadata(query, dag_id)}
+def task_of(machine: Machine, pid: int) -> tuple[str, str, int]:
+    """Return the task instance that a process runs: its run, its task and its map index."""
+    query = "select run_id, task_id, map_index from task_instance where pid = %s and state = 'running'"
+    ((run_id, task_id, map_index),) = machine.metadata(query, pid)
+    return run_id, task_id, map_index
 
 
-def task_of(machine: Machine, pid: int) -> tuple[str, int]:
-    """Return the task that a process runs, and its map index."""
-    query = "select task_id, map_index from task_instance where pid = %s and state = 'running'"
-    ((task, index),) = machine.metadata(query, pid)
-    return task, index
+def state_of(machine: Machine, task: tuple[str, str, int]) -> tuple[str, int]:
+    """Return the state of a task instance, and the number of its try."""
+    query = "select state, try_number from task_instance where (run_id, task_id, map_index) = (%s, %s, %s)"
+    ((state, number),) = machine.metadata(query, *task)
+    return state, number
 
 
 def test_a_task_is_retried_within_the_bound_and_one_that_lives_on_is_ended(machine: Machine, server: Postgres) -> None:
@@ -69,20 +70,21 @@ def test_a_task_is_retried_within_the_bound_and_one_that_lives_on_is_ended(machi
         ((silent_since,),) = machine.metadata("select now()")
         kill_worker_of(machine, killed.pid)
     machine.until(
-        lambda: all(tries(machine, "platform_feeds")[task][0] != "running" for task in (lost, alive)),
+        lambda: all(state_of(machine, task)[0] != "running" for task in (lost, alive)),
         "that both are taken for dead",
     )
     assert cut_off.is_running()
     supervisor.resume()
     machine.until(lambda: not cut_off.is_running(), "the end of the process that lived on")
-    query = "select max(dttm) from log where event = 'heartbeat timeout' and task_id = %s and map_index = %s"
+    query = (
+        "select max(dttm) from log where event = 'heartbeat timeout' and (run_id, task_id, map_index) = (%s, %s, %s)"
+    )
     for task in (lost, alive):
         ((noticed_at,),) = machine.metadata(query, *task)
         assert -10 < (noticed_at - silent_since).total_seconds() - SILENT_SECONDS < LATE_SECONDS
     (run,) = machine.await_runs("platform_feeds", 1)
     assert run["state"] == "success"
-    ended = tries(machine, "platform_feeds")
-    assert ended[lost] == ended[alive] == ("success", 2)
+    assert state_of(machine, lost) == state_of(machine, alive) == ("success", 2)
     with server.connect() as connection:
         query = "select sum(loaded), (select count(*) from transactions) from deliveries"
         ((loaded, there),) = connection.execute(query).fetchall()
@@ -94,7 +96,7 @@ def test_a_task_outlives_a_restart_of_the_api_server(machine: Machine, server: P
         machine.unpause("cohort_deadline")
         task = psutil.Process(waiting(machine, server, "outcomes"))
         task.suspend()  # it would wait for the lock for two minutes only
-    name, index = task_of(machine, task.pid)
+    decision = task_of(machine, task.pid)
     api_server = machine.pid("api-server")
     os.kill(api_server, signal.SIGKILL)
     machine.until(lambda: machine.pid("api-server") not in (0, api_server), "another API server")
@@ -102,4 +104,4 @@ def test_a_task_outlives_a_restart_of_the_api_server(machine: Machine, server: P
     assert task.is_running(), "the task was ended"
     task.resume()
     machine.await_question(DEADLINE)
-    assert tries(machine, "cohort_deadline")[name, index] == ("success", 1)
+    assert state_of(machine, decision) == ("success", 1)
