@@ -245,7 +245,8 @@ def test_a_backup_restored_into_an_empty_home_is_the_same_state_and_vouches_for_
 
     full = restored.ask("restore", str(tmp_path / "backup"))
     assert (full.returncode, full.stderr.splitlines()[1:]) == (
-        1, [f"the database warehouse of {restored.home} is not empty: restore into an empty home"],
+        1,
+        [f"the database warehouse at {restored.home}/postgres is not empty: restore into an empty home or database"],
     )  # fmt: skip
 
 

@@ -60,7 +60,8 @@ def test_a_taken_port_and_a_missing_key_are_one_line(replayed: tuple[Instance, A
     assert done.returncode == 1
     assert "cannot listen on" in done.stderr
     done = instance.ask("serve", "--pin", "/nowhere.pem")
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 2)
+    assert done.stderr.startswith("warehouse: ")
     done = instance.ask("blacklist", "sync", "/tmp/nowhere", "--from", "http://127.0.0.1:9")  # noqa: S108
     assert "PRAKERJA_API_KEY" in done.stderr
     done = instance.ask("keys", "revoke", "nothing", "--because", "x", "--as", "Siti")
