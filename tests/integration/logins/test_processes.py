@@ -137,8 +137,9 @@ def test_servers_of_ones_own_need_no_embedded_one(home: Path, tmp_path: Path, mo
     monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "other"))
     monkeypatch.setenv(WAREHOUSE, "postgresql://warehouse@db.example/warehouse")
     monkeypatch.setenv(METADATA, "postgresql+psycopg2://airflow@db.example/airflow")
-    given = environment.database_environment("scheduler", has_own_server=False)
-    assert (given, environment.withheld()) == ({}, set())
+    given = environment.database_environment("scheduler")
+    assert given == {METADATA: "postgresql+psycopg2://airflow@db.example/airflow"}
+    assert environment.withheld() == {METADATA}
     assert not (tmp_path / "other" / "postgres").exists(), "a server was started that nobody uses"
 
 
