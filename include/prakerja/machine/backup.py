@@ -111,7 +111,7 @@ def restore(folder: Path) -> Backup:
     empty = [database for database in databases if warehouse.is_empty(database)]
     keys, has_keys = unfinished.parent / "keys", (folder / "keys").is_dir()
     if not is_repeated:
-        for database in set(databases) - set(empty):
+        for database in (each for each in databases if each not in empty):
             raise PrakerjaError(
                 f"the database {database} at {warehouse.describe_place(_url(database))} is not empty: restore into an "
                 "empty home or database"
