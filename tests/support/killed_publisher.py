@@ -18,7 +18,8 @@ import pytest
 
 from prakerja import warehouse
 from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.publisher import storage
+from prakerja.blacklist.publisher import local_files, storage
+from prakerja.blacklist.publisher.storage import read_document
 from prakerja.warehouse import statements, transactions
 from tests.support.publisher import published
 
@@ -60,7 +61,7 @@ def steps(case: str, *, halves: bool = True) -> list[str]:
     for file in WRITES[case]:
         if file == ANCHOR[0]:
             found.append("before seal_entries")
-        if file.endswith(POINTER):
+        if file.endswith("manifest.json"):
             found.append("before insert_published_list")
         found += [f"before {file}", *([f"in the middle of {file}"] if halves else [])]
         found += [f"after {file}"] if file.endswith(POINTER) else []
@@ -73,7 +74,7 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
     exclusive, execute, transaction, seal = (
         warehouse.exclusive, warehouse.execute, transactions._transaction, transactions._seal,
     )  # fmt: skip
-    write_whole, replace = storage.write_whole, os.replace
+    create, replace, put_in_place = storage.create, storage.replace, local_files.put_in_place
     root, stated = os.environ["PRAKERJA_PUBLISH"].rstrip("/") + "/", list[str]()
 
     def named(path: Any) -> str:
@@ -95,7 +96,7 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
 
     def execute_(connection: Any, name: str, **parameters: Any) -> Any:
         stated.append(name.removeprefix("blacklist/"))
-        if stated[-1].startswith(("insert", "seal")):
+        if stated[-1].startswith(("insert", "seal")) and stated[-1] != "insert_documents":
             reached(f"before {stated[-1]}")
         return execute(connection, name, **parameters)
 
@@ -104,22 +105,26 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
         seal(engine)
         reached("after the seal")
 
-    def write_whole_(path: Any, data: bytes) -> None:
-        reached(f"before {named(path)}")
-        write_whole(path, data)
-        if named(path).endswith(POINTER):
-            reached(f"after {named(path)}")
+    def create_(place: Any, name: str, data: bytes) -> Any:
+        if read_document(place, name) is None:
+            reached(f"before {named(place / name)}")
+        return create(place, name, data)
 
-    def replace_(aside: Any, path: Any) -> None:
-        reached(f"in the middle of {named(path)}")
-        replace(aside, path)
+    def replace_(place: Any, name: str, data: bytes) -> None:
+        reached(f"before {named(place / name)}")
+        replace(place, name, data)
+        reached(f"after {named(place / name)}")
+
+    def put_in_place_(place: Any, name: str, *opened: Any, **how: Any) -> None:
+        reached(f"in the middle of {named(place / name)}")
+        put_in_place(place, name, *opened, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         for owner, name, with_steps in (
             (warehouse, "exclusive", exclusive_), (warehouse, "execute", execute_),
             (statements, "execute", execute_), (transactions, "_seal", seal_),
-            (transactions, "_transaction", transaction_), (storage, "write_whole", write_whole_),
-            (os, "replace", replace_),
+            (transactions, "_transaction", transaction_), (storage, "create", create_),
+            (storage, "replace", replace_), (local_files, "put_in_place", put_in_place_),
         ):  # fmt: skip
             patch.setattr(owner, name, with_steps)
         yield

@@ -52,7 +52,7 @@ def versions() -> list[Any]:
 
 
 def verified(root: Any, main: Any = None) -> list[int]:
-    return [each.manifest.version for each in verification.verify_versions(UPath(root), main and UPath(main))]
+    return [manifest.version for manifest in verification.verify_versions(UPath(root), main and UPath(main))]
 
 
 def manifest(root: Any, version: int) -> Manifest:

@@ -64,7 +64,7 @@ class Reader:
         trusted = self.client.trusted()
         if trusted is None:
             return {}
-        state = replace(trusted, folder="", keyring=0, keys=[], revoked=[])
+        state = replace(trusted, folder=f"v000000-{0:016x}", keyring=0, keys=[], revoked=[], keyrings=[])
         files = {path.name: path.read_bytes() for path in (self.folder / trusted.folder).iterdir()}
         return {"trusted.json": canonical_json(state), **files}
 

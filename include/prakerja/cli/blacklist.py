@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +36,10 @@ From = Annotated[
         help="A folder, an object-storage URL, or the service's URL; default PRAKERJA_PUBLISH.",
     ),
 ]
+Pin = Annotated[
+    Path | None,
+    typer.Option(help="The publisher's public key, PEM: a copy that does not follow from it answers nobody."),
+]
 AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
 
@@ -50,11 +56,11 @@ def verify(
     from prakerja.blacklist.publisher import configured_keys, storage, verification
 
     main = storage.find_list(folder or Settings.from_environment().publish)
-    earlier = sorted(path for path in main.parent.glob(f"{main.name}-*") if (path / contract.POINTER).is_file())
+    earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
     for root in (main, *earlier):
         table = Table("version", "created", "entries", "added", "withdrawn", "key", "result_sha256")
-        for verified in verification.verify_versions(root, None if root == main else main):
-            manifest, counts = verified.manifest, verified.manifest.counts
+        for manifest in verification.verify_versions(root, None if root == main else main):
+            counts = manifest.counts
             table.add_row(
                 str(manifest.version),
                 manifest.created_at,
@@ -72,9 +78,9 @@ def verify(
 
 
 @app.command("check")
-def check(folder: Synced = None) -> None:
+def check(folder: Synced = None, pin: Pin = None) -> None:
     """Check NIKs from standard input, one a line: print `listed` or `not listed` for each, in order."""
-    subjects, key, freshness = _open_list(folder)
+    subjects, key, freshness = _open_list(folder, pin)
     malformed = []
     for position, nik in enumerate(lines_of_stdin(), 1):
         is_nik = len(nik) == 16 and nik.isascii() and nik.isdecimal()
@@ -106,14 +112,14 @@ def sync(
     from prakerja.blacklist.publisher.freshness import programme_schedule
 
     settings = Settings.from_environment()
-    client = _client(folder, pin)
+    client = _client(folder, [_read_pin(pin)] if pin else _own_pins())
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
         synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
     except PrakerjaError:
-        kept = client.trusted()
-        if kept:
-            say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
+        with contextlib.suppress(PrakerjaError):  # what was refused may be the copy itself
+            if kept := client.trusted():
+                say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
         raise
     trusted = synced.trusted
     how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
@@ -128,6 +134,7 @@ def sync(
 @app.command("status")
 def status(
     folder: Synced = None,
+    pin: Pin = None,
     as_json: AsJson = False,
     wait: Annotated[
         int, typer.Option(metavar="SECONDS", help="The longest wait for a list that is not stale; then exit with 1.")
@@ -140,7 +147,7 @@ def status(
 
     patience = time.monotonic() + wait
     while True:
-        freshness = _freshness(folder)
+        freshness = _freshness(folder, pin)
         if not freshness.is_stale or time.monotonic() >= patience:
             break
         time.sleep(min(2, wait))
@@ -223,29 +230,80 @@ def revoke_key(
     typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
 
 
-def _client(folder: Path, pin: Path | None = None) -> Client:
-    from prakerja.blacklist.format.signatures import PublicKey
+@app.command("restore")
+def restore() -> None:
+    """Restore the published folder: write what the warehouse has recorded, move aside what lies in its place.
+
+    Publishing refuses to write over a file that is not what was published, and names this command.
+    """
+    from prakerja import schema
+    from prakerja.blacklist.publisher import restoring
+
+    schema.require_schema()
+    restored = restoring.restore()
+    for name in restored.displaced:
+        typer.echo(f"{name}: moved into {restored.aside}")
+    for name in restored.written:
+        typer.echo(f"{name}: written again")
+    for problem in restored.problems:
+        say(problem)
+    if restored.problems:
+        raise typer.Exit(1)
+    typer.echo(
+        f"the folder has what was published, up to version {restored.version}"
+        if restored.version
+        else "nothing was published yet"
+    )
+
+
+@app.command("republish")
+def republish(because: Because, name: Name) -> None:
+    """Publish every version anew, in an empty folder, after the signing key was lost: readers must pin another key.
+
+    Set PRAKERJA_PUBLISH to the empty folder first, of every process.
+    """
+    from prakerja import schema
+    from prakerja.blacklist.publisher import configured_keys, restoring
+
+    because, name = reason_and_person(because, name, "publish")
+    schema.require_schema()
+    version = restoring.republish(because=because, answered_by=name)
+    typer.echo(
+        f"published up to version {version}, signed by {configured_keys.load_signing_key().public.key_id}: "
+        "let each reader pin that key, and read here"
+    )
+
+
+def _client(folder: Path, pins: Sequence[PublicKey]) -> Client:
     from prakerja.blacklist.publisher import configured_keys
     from prakerja.blacklist.reader.sync import Client
 
-    keys = KeyStore.from_environment()
-    pins: list[PublicKey] = []
-    if pin:
-        try:
-            pins = [PublicKey.from_pem(pin.read_bytes())]
-        except OSError as error:
-            raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
-    elif keys.has_signing_key():
-        pins = [configured_keys.load_signing_key().public]
-    return Client(folder, pins, configured_keys.load_subject_keys() if keys.has_subject_key() else [])
+    has_key = KeyStore.from_environment().has_subject_key()
+    return Client(folder, pins, configured_keys.load_subject_keys() if has_key else [])
 
 
-def _open_list(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
+def _read_pin(pin: Path) -> PublicKey:
+    from prakerja.blacklist.format.signatures import PublicKey
+
+    try:
+        return PublicKey.from_pem(pin.read_bytes())
+    except OSError as error:
+        raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
+
+
+def _own_pins() -> list[PublicKey]:
+    from prakerja.blacklist.publisher import configured_keys
+
+    return [configured_keys.load_signing_key().public] if KeyStore.from_environment().has_signing_key() else []
+
+
+def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, Freshness]:
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
     if folder:
-        client = _client(folder)
+        # A home's own key is not pinned by itself: the copy may be of another publisher's list.
+        client = _client(folder, [_read_pin(pin)] if pin else [])
         opened = client.open_list()
         return (
             opened.subjects,
@@ -262,14 +320,14 @@ def _open_list(folder: Path | None) -> tuple[Any, SubjectKey, Freshness]:
     return version.subjects, key, freshness_of(version.manifest, datetime.now(UTC))
 
 
-def _freshness(folder: Path | None) -> Freshness:
+def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import load_freshness, programme_schedule
 
     now = datetime.now(UTC)
     if folder is None:
         return load_freshness(storage.find_list(Settings.from_environment().publish), now)
-    trusted = _client(folder).trusted()
+    trusted = _client(folder, [_read_pin(pin)] if pin else []).trusted()
     if trusted is None:
         raise NotReadyError(f"{folder} has no list yet: sync it first")
     return trusted.freshness(now, programme_schedule())

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from prakerja.blacklist.publisher.storage import parse_place, write_whole
+from prakerja.blacklist.publisher.storage import parse_place, replace
 from prakerja.cohorts.public_statistics import NoStatisticsError, load_public_statistics
 from prakerja.monitor.charts import Chart
 from prakerja.settings import WIB, Settings
@@ -48,8 +48,8 @@ def publish() -> None:
         values = page()
     except NoStatisticsError:
         return
-    root = parse_place(Settings.from_environment().publish) / "statistics"
-    write_whole(root / "statistics.json", json.dumps(without_charts(values), indent=2).encode())
+    place = parse_place(Settings.from_environment().publish)
+    replace(place, "statistics/statistics.json", json.dumps(without_charts(values), indent=2).encode())
     template = (Path(__file__).parent / "templates" / "public.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    write_whole(root / "index.html", environment.from_string(template).render(values).encode())
+    replace(place, "statistics/index.html", environment.from_string(template).render(values).encode())

@@ -106,15 +106,15 @@ def open_roster(landing: UPath, facts: Facts) -> Evidence:
     return evidence._replace(content=open_gzip(evidence.where, evidence.content))
 
 
-def open_gzip(where: str, content: bytes, to_do: str = COMPARE) -> bytes:
+def open_gzip(where: str, content: bytes) -> bytes:
     """Return the content of a gzip file. Raise `EvidenceError` if it is damaged or too large."""
     try:
         with gzip.open(BytesIO(content)) as opened:
             content = opened.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error):
-        raise EvidenceError(where, "the file is not gzip, or is cut off", to_do) from None
+        raise EvidenceError(where, "the file is not gzip, or is cut off") from None
     if len(content) > MOST_BYTES:
-        raise EvidenceError(where, f"the file opens to more than {MOST_BYTES:,} bytes", to_do)
+        raise EvidenceError(where, f"the file opens to more than {MOST_BYTES:,} bytes")
     return content
 
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import csv
+import gzip
 import hashlib
 import json
+import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from upath import UPath
 
 from prakerja.recheck.facts import Delivery, Facts
-from prakerja.recheck.files import EvidenceError, open_gzip, start_of
+from prakerja.recheck.files import EvidenceError, start_of
 from prakerja.recheck.known import Rows, facts_at, subject_of
 from prakerja.recheck.roster import read_roster
 from prakerja.recheck.rule import Reading, read_again
 
 Progress = Callable[[int, int, str], None]
-HEADER = ["subject", "cohort", "reason", "effective_at", "decision_id"]
+HEADER = b"subject,cohort,reason,effective_at,decision_id\n"
+LINE = re.compile(r"([0-9a-f]{64}),([0-9]{1,4}),([^,\n]*),([^,\n]*),([^,\n]*)\n")
+MOST_DOCUMENT_BYTES, MOST_LINE_BYTES, MOST_ROWS = 1_000_000, 200, 50_000_000
+SUBJECT_BYTES = 32  # "`subject` is lower-case hex HMAC-SHA256(key, NIK)", which nothing packs into fewer
 VERIFY = "run `prakerja blacklist verify`"
 
 
@@ -61,29 +66,56 @@ def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
     a `key_id` and an instant as its `created_at`. Raise `EvidenceError` if the list cannot be read.
     """
     try:
-        pointer = json.loads((folder / "latest.json").read_bytes())
-        manifest = json.loads(_read(folder / pointer["manifest"], pointer["sha256"]))
+        pointer = json.loads(_read(folder, "latest.json", MOST_DOCUMENT_BYTES))
+        name = f"v{pointer['version']:06d}"
+        manifest = json.loads(_read(folder, f"{name}/manifest.json", MOST_DOCUMENT_BYTES, pointer["sha256"]))
         created_at = datetime.fromisoformat(manifest["created_at"])
         is_wrong = manifest["version"] != pointer["version"] or not isinstance(manifest["key_id"], str)
         (file,) = [each for each in manifest["files"] if each["name"] == "snapshot.csv.gz"]
-        packed = _read(folder / f"v{manifest['version']:06d}" / file["name"], file["sha256"])
-        text = open_gzip(str(folder), packed, VERIFY).decode()
-        header, *rows = csv.reader(StringIO(text, newline=""), strict=True)
-        entries = [
-            Entry(line, subject, int(cohort), reason, effective_at, decision_id)
-            for line, (subject, cohort, reason, effective_at, decision_id) in enumerate(rows, 2)
-        ]
-        # A person in place of the header, or in a line that is left out, would not be checked.
-        if is_wrong or created_at.tzinfo is None or header != HEADER or file["rows"] != len(entries):
+        rows = file["rows"]
+        is_wrong = is_wrong or pointer["manifest"] != f"{name}/manifest.json" or created_at.tzinfo is None
+        if is_wrong or not isinstance(rows, int) or rows > MOST_ROWS:
             raise ValueError("a list that is not of the contract")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error):
+        packed = _read(folder, f"{name}/snapshot.csv.gz", MOST_LINE_BYTES * (rows + 2), file["sha256"])
+        if rows * SUBJECT_BYTES > len(packed):
+            raise ValueError("more rows than the file can hold")
+        with gzip.open(BytesIO(packed)) as lines:
+            entries = _read_entries(lines, rows)
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise EvidenceError(str(folder), "no list can be read here", VERIFY) from None
     return manifest, entries
 
 
-def _read(path: UPath, sha256: str) -> bytes:
-    data: bytes = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != sha256:
+def _read_entries(lines: Any, rows: int) -> list[Entry]:
+    """Return the entries of a list that has so many rows, line by line: what it unpacks to is never held whole.
+
+    A person in place of the header, or in a line that is left out, would not be checked. Raise `ValueError`.
+    """
+    entries, known = list[Entry](), dict[str, str]()
+    if lines.readline(MOST_LINE_BYTES) != HEADER:
+        raise ValueError("another header")
+    while line := lines.readline(MOST_LINE_BYTES):
+        found = LINE.fullmatch(line.decode())
+        if found is None or len(entries) == rows:
+            raise ValueError("a line that is not of the contract")
+        # Most lines have the same reason, instant and decision: each is kept once.
+        reason, effective_at, decision_id = (known.setdefault(text, text) for text in found.groups()[2:])
+        entries.append(Entry(len(entries) + 2, found[1], int(found[2]), reason, effective_at, decision_id))
+    if len(entries) != rows:
+        raise ValueError("fewer lines than rows")
+    return entries
+
+
+def _read(folder: UPath, name: str, most: int, sha256: str | None = None) -> bytes:
+    """Return a file that has at most so many bytes. Raise `EvidenceError` if it has more, or another SHA-256."""
+    path = folder / name
+    if not path.is_file():  # a pipe would be waited for without end
+        raise FileNotFoundError(name)
+    with path.open("rb") as file:
+        data: bytes = file.read(most + 1)
+    if len(data) > most:
+        raise EvidenceError(str(path), f"the file is larger than {most:,} bytes", VERIFY)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise EvidenceError(str(path), "the file has another SHA-256 than expected", VERIFY)
     return data
 

@@ -73,8 +73,8 @@ begin
     grant insert, update on reminders, provider_pace to prakerja_remind;
     grant update (sealed, nik, contact, phone_token, email_token, region_code) on correction_values to prakerja_remind;
 
-    grant insert on blacklist_versions, blacklist_changes, published_lists, publication_approvals, rotations,
-        api_keys, api_key_revocations
+    grant insert on blacklist_versions, blacklist_changes, published_lists, published_documents, publication_approvals,
+        rotations, api_keys, api_key_revocations
     to prakerja_publish;
 
     -- What is derived from facts. No role writes the evidence itself: only `refresh_evidence` does, from the ledger.

@@ -164,6 +164,6 @@ def test_a_file_is_put_into_an_object_storage_at_once(stored: UPath, monkeypatch
         return await call(self, method, *arguments, **how)
 
     monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
-    storage.write_whole(stored / "large", bytes(120 << 20))
+    storage.replace(stored, "large", bytes(120 << 20))
     assert "put_object" in asked
     assert not [method for method in asked if "multipart" in method or "part" in method]

@@ -9,7 +9,7 @@ import pytest
 from upath import UPath
 
 from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.publisher import audit, configured_keys, publishing, storage, verification
+from prakerja.blacklist.publisher import audit, configured_keys, local_files, publishing, storage, verification
 from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import NotReadyError
 from tests.support.killed_publisher import ANCHOR, DONE, WRITES, kill, steps, watched
@@ -24,15 +24,15 @@ def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_late
     publishing.publish("first", AT, DAY)
     old = (listed / "latest.json").read_bytes()
     revoke([6])
-    real, written = storage.write_whole, []
+    real, written = local_files.put_in_place, []
 
-    def dies(path: Any, data: bytes) -> None:
+    def dies(place: Any, name: str, *opened: Any, **how: Any) -> None:
         if len(written) == step - 1:
             raise KeyboardInterrupt
-        written.append(path)
-        real(path, data)
+        written.append(name)
+        real(place, name, *opened, **how)
 
-    monkeypatch.setattr(storage, "write_whole", dies)
+    monkeypatch.setattr(local_files, "put_in_place", dies)
     if step == 9:  # eight files make a version and its anchor: the ninth write does not come
         assert publishing.publish("second", AT, DAY) == 2
         assert len(written) == 8
@@ -42,9 +42,9 @@ def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_late
         publishing.publish("second", AT, DAY)
     assert (listed / "latest.json").read_bytes() == old
     assert len(list(verification.verify_versions(UPath(listed)))) == 1
-    monkeypatch.setattr(storage, "write_whole", real)
+    monkeypatch.setattr(local_files, "put_in_place", real)
     assert publishing.publish("second", AT, DAY) == 2
-    assert [len(version.subjects) for version in verification.verify_versions(UPath(listed))] == [5, 6]
+    assert [each.counts.entries for each in verification.verify_versions(UPath(listed))] == [5, 6]
 
 
 @pytest.mark.parametrize("case", WRITES)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from prakerja.blacklist.format.documents import canonical_json
 from prakerja.blacklist.format.signatures import SigningKey
-from prakerja.blacklist.publisher import anchors, audit, publishing, rotation
+from prakerja.blacklist.publisher import anchors, audit, publishing, restoring, rotation
 from prakerja.blacklist.publisher.configured_keys import load_signing_key
 from prakerja.cli import app
 from prakerja.keys import new_signing_key
@@ -152,7 +152,7 @@ def test_a_folder_with_new_signatures_deceives_nobody_who_has_a_key(
     monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "forged"))
     with monkeypatch.context() as thief:
         thief.setenv("PRAKERJA_HOME", str(home / "thief"))
-        assert publishing.publish("second", NEXT, DECIDED_ON) == 2
+        assert restoring.republish(**WHO) == 2
         assert problems() == "", "it is whole, by the thief's key"
     assert "no keyring of this list is signed by a pinned key" in problems(), "who has the publisher's key, has it"
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "an outsider's"))

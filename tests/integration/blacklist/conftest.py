@@ -26,7 +26,7 @@ from prakerja.serving import running as server
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
 from tests.support.published_list import AT, DAY, reinstate, revoke, write_people
-from tests.support.publisher import WHO, published
+from tests.support.publisher import NEXT, WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
 from tests.support.signed_batch import digest_of, sign
 from tests.support.small_cohort import AT as DECIDED_AT
@@ -63,6 +63,17 @@ def rekeyed(own_keys: Path, later: Path) -> Path:
     earlier = configured_keys.load_subject_key().key_id
     rotation.rotate_subject_key(AT, **WHO)
     return Path(folder_under_key(later, earlier))
+
+
+@pytest.fixture
+def rotated(listed: Path, own_keys: Path) -> Path:
+    """Three versions; the second and the third are signed by other keys, and the key before is not configured."""
+    published("first")
+    for occasion in ("second", "third"):
+        rotation.rotate_signing_key(AT, at_once=True, **WHO)
+        revoke([6] if occasion == "second" else [7])
+        published(occasion, NEXT)
+    return listed
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.publisher import publishing, rotation
+from prakerja.blacklist.publisher import publishing
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.settings import WIB
 from tests.support.published_list import AT, revoke, tree
-from tests.support.publisher import NEXT, WHO, daily, published, verified, versions
+from tests.support.publisher import NEXT, daily, published, versions
 
 
 def test_a_version_of_a_time_to_come_is_not_made(listed: Path) -> None:
@@ -38,21 +37,6 @@ def test_after_a_version_of_a_time_to_come_nothing_seems_fresh(listed: Path, mon
     told = CliRunner().invoke(app, ["blacklist", "status"])
     assert told.exit_code == 1
     assert "stale" in told.output
-
-
-def test_a_pointer_that_is_gone_is_not_walked_through_history_again(listed: Path, own_keys: Path) -> None:
-    published("first")
-    rotation.rotate_signing_key(AT, at_once=True, **WHO)
-    published("second", NEXT)
-    pointer = (listed / POINTER).read_bytes()
-    (listed / POINTER).unlink()
-    before = tree(listed)
-    with pytest.raises(PrakerjaError, match=r"latest.json is missing"):
-        published("third", NEXT)
-    assert tree(listed) == before
-    (listed / POINTER).write_bytes(pointer)
-    assert published("third", NEXT) == 3
-    assert verified(listed) == [1, 2, 3]
 
 
 def test_a_row_that_is_none_is_told_without_it(listed: Path) -> None:

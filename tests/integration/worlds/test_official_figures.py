@@ -40,7 +40,7 @@ def test_as_many_are_revoked_and_published_as_were_in_2020(
         assert {name: row[name] for name in names} == {name: truth[name] for name in names}
         assert row["revoked"] == REVOKED[row["cohort"]]
     versions = list(verify_versions(find_list(str(home / "publish"))))
-    published = [version.manifest.counts.entries for version in versions if version.manifest.counts.added]
+    published = [version.counts.entries for version in versions if version.counts.added]
     assert published == [347, 347 + 288, 347 + 288 + 91]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from prakerja.blacklist.format.documents import DoesNotFitError
 from prakerja.blacklist.reader import sync
+from prakerja.blacklist.reader.own_folder import lock_folder
 from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError, TransientError
@@ -158,6 +159,6 @@ def test_another_sync_of_the_folder_is_waited_for_and_not_for_ever(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "PATIENCE_SECONDS", 0.2)
-    with reader.client._lock_folder(), pytest.raises(TransientError, match="another sync"):
+    with lock_folder(reader.folder, 1), pytest.raises(TransientError, match="another sync"):
         reader.sync()
     assert reader.sync().how == "unchanged"

@@ -11,7 +11,6 @@ import pytest
 from prakerja.blacklist.format.contract import POINTER, format_instant
 from prakerja.blacklist.format.keyring import file_name
 from prakerja.blacklist.format.signatures import PublicKey
-from prakerja.blacklist.publisher import verification
 from prakerja.blacklist.reader.sources import NotThereError
 from prakerja.blacklist.reader.sync import Client
 from prakerja.errors import NotReadyError, PrakerjaError
@@ -25,30 +24,13 @@ from tests.support.simulated_publisher import (
 )
 from tests.support.simulated_reader import (
     FIRST,
-    NEW_SUBJECTS,
     OLD_SUBJECTS,
     PEOPLE,
-    SECOND,
     UNKNOWN_KIND,
     Reader,
     subject_of,
     subjects_of,
 )
-
-
-def test_the_simulated_publisher_keeps_the_contract(repository: Repository) -> None:
-    repository.publish([301], [7])
-    repository.publish([], [8], cohort=13)
-    repository.announce(SECOND)
-    repository.publish()
-    repository.rotate()
-    repository.publish([8], cohort=13)
-    repository.rotate_subjects(NEW_SUBJECTS)
-    repository.publish([9999])
-    versions = list(verification.verify_versions(repository.source.root))
-    assert [len(version.subjects) for version in versions] == [300, 300, 299, 299, 300, 301]
-    earlier = repository.source.under_key(OLD_SUBJECTS.key_id).root
-    assert [v.manifest.version for v in verification.verify_versions(earlier, repository.source.root)] == [6]
 
 
 def test_the_first_sync_takes_the_whole_list(newcomer: Reader, repository: Repository) -> None:

@@ -51,10 +51,16 @@ class Trust:
         """Return the trust in pinned keys."""
         return cls({key.key_id: _build_ring_key(key) for key in pins})
 
-    def follow(self, read: Callable[[str], bytes | None], at_most: int | None = KEYRINGS_AT_ONCE) -> Trust:
+    def follow(
+        self,
+        read: Callable[[str], bytes | None],
+        at_most: int | None = KEYRINGS_AT_ONCE,
+        believed: dict[str, RingKey] | None = None,
+    ) -> Trust:
         """Return the trust after every newer keyring, or after `at_most` of them. `read` returns a keyring by name.
 
-        Keyrings from before a pinned key are skipped. Raise `UntrustedError` or `DoesNotFitError`.
+        Keyrings from before a pinned key are skipped. `believed` collects the keys of each step, since a keyring may
+        leave one out. Raise `UntrustedError` or `DoesNotFitError`.
         """
         trust, number = self, self.number
         while at_most is None or number < self.number + at_most:
@@ -68,6 +74,7 @@ class Trust:
                     number,
                     {key.signing_key_id: key for key in ring.revoked},
                 )
+                (believed if believed is not None else {}).update(trust.keys)
         if number and trust.number == 0:
             raise UntrustedError("no keyring of this list is signed by a pinned key: pin the publisher's")
         return trust

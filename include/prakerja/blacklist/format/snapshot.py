@@ -25,8 +25,11 @@ HEX = 2 * SUBJECT_BYTES
 HEAD_BYTES = 8
 NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
 LINE_BYTES_MAX = 192  # no line that fits the contract is longer
+#: No list is longer: three times as many people as the programme ever had. Files that claim more are not opened.
+ROWS_MAX = 50_000_000
 HEADER = (",".join(column_names(SnapshotRow)) + "\n").encode()
 DELTA_HEADER = (",".join(column_names(DeltaRow)) + "\n").encode()
+BLOCK_CHANGES_MAX = 50_000
 #: The lines of each kind of row, whose group is the subject.
 _LINES: dict[type[Document], re.Pattern[bytes]] = {
     row: re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
@@ -53,22 +56,9 @@ def sha256(data: Any) -> str:
 
 def parse_delta(data: bytes) -> list[Change]:
     """Return the changes of a delta's canonical CSV, in order. Raise `NotCanonicalError`."""
-    if not data.startswith(DELTA_HEADER):
-        raise NotCanonicalError(f"a delta must have the columns {', '.join(column_names(DeltaRow))}")
-    subjects = _subjects(DeltaRow, data, len(DELTA_HEADER), len(data))
-    if any(map(operator.gt, subjects, subjects[1:])):
-        raise NotCanonicalError("a delta is not sorted by subject")
-    changes = []
-    for subject, line in zip(subjects, data[len(DELTA_HEADER) :].splitlines(keepends=True), strict=True):
-        op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
-        changes.append(Change(op, subject, line[len(op) + 1 :]))
-    if any(
-        before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD")
-        for before, after in itertools.pairwise(changes)
-    ):
-        raise NotCanonicalError("a delta names a subject twice")
-    added = b"".join(change.line for change in changes if change.op == "ADD")
-    _subjects(SnapshotRow, added, 0, len(added))  # added lines become lines of the list, and must fit there
+    delta = Delta()
+    changes = delta.read_chunk(data)
+    delta.require_end()
     return changes
 
 
@@ -111,6 +101,38 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
             yield change.line
         position, before = place[1], change
     yield view[position:]
+
+
+def apply_to_blocks(blocks: Iterable[bytes], changes: Iterable[Change]) -> Iterator[Any]:
+    """Yield the canonical list after the changes, in pieces. `blocks` are the whole lines of the list before.
+
+    Neither the list nor the delta is ever held whole. Raise `NotCanonicalError` as `apply_changes` does.
+    """
+    following = iter(changes)
+    pending = next(following, None)
+
+    def take_up_to(last: bytes) -> Iterator[Change]:
+        nonlocal pending
+        while pending is not None and pending.subject <= last:
+            yield pending
+            pending = next(following, None)
+
+    yield HEADER
+    for block in blocks:
+        if block:
+            start = block.rfind(b"\n", 0, -1) + 1
+            due = take_up_to(block[start : start + HEX])
+            first = list(itertools.islice(due, BLOCK_CHANGES_MAX))
+            base = HEADER + block
+            is_all = len(first) < BLOCK_CHANGES_MAX
+            pieces = _pieces(base, first) if is_all else apply_changes(base, itertools.chain(first, due))
+            yield memoryview(next(pieces))[len(HEADER) :]  # every list begins with the header
+            yield from pieces
+    while pending is not None:
+        if pending.op != "ADD":
+            raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
+        yield pending.line
+        pending = next(following, None)
 
 
 def build_list(base: Any, changes: Sequence[Change]) -> bytes:
@@ -231,29 +253,51 @@ class Subjects(Sequence[bytes]):
         yield view[position:]
 
 
+class WholeLines:
+    """Lines that arrive in chunks, behind the header of their kind of row."""
+
+    def __init__(self, row: type[Document], kind: str) -> None:
+        self._header, self._kind = (",".join(column_names(row)) + "\n").encode(), kind
+        self._left, self._has_header = b"", False
+
+    def read_chunk(self, chunk: bytes) -> bytes:
+        """Return the lines that the chunk completes, without the header. Raise `NotCanonicalError`."""
+        data = self._left + chunk
+        if not self._has_header:
+            if len(data) < len(self._header) and self._header.startswith(data):
+                self._left = data
+                return b""
+            if not data.startswith(self._header):
+                columns = self._header.decode().strip().replace(",", ", ")
+                raise NotCanonicalError(f"a {self._kind} must have the columns {columns}")
+            data, self._has_header = data[len(self._header) :], True
+        whole = data.rfind(b"\n") + 1
+        self._left = data[whole:]
+        if len(self._left) > LINE_BYTES_MAX:
+            raise NotCanonicalError(f"a {self._kind} has a line that is longer than the contract allows")
+        return data[:whole]
+
+    def require_end(self) -> None:
+        """Raise `NotCanonicalError` if the lines are not complete."""
+        if self._left or not self._has_header:
+            raise NotCanonicalError(f"a {self._kind} breaks off")
+
+
 class Lines:
-    """A list that arrives in chunks: its hash, its rows, and its subjects. Each line must fit the contract."""
+    """A list that arrives in chunks: its hash, its rows, and its subjects. Each line must fit the contract.
+
+    `block` has the whole lines of the last chunk.
+    """
 
     def __init__(self) -> None:
-        self.digest, self.rows = hashlib.sha256(), 0
-        self._left, self._last, self._has_header = b"", b"", False
+        self.digest, self.rows, self.block = hashlib.sha256(), 0, b""
+        self._lines, self._last = WholeLines(SnapshotRow, "list"), b""
 
     def read_chunk(self, chunk: bytes) -> bytes:
         """Read the next chunk and return the subjects of its whole lines, in binary. Raise `NotCanonicalError`."""
         self.digest.update(chunk)
-        data = self._left + chunk
-        if not self._has_header:
-            if len(data) < len(HEADER) and HEADER.startswith(data):
-                self._left = data
-                return b""
-            if not data.startswith(HEADER):
-                raise NotCanonicalError(f"a list must have the columns {', '.join(column_names(SnapshotRow))}")
-            data, self._has_header = data[len(HEADER) :], True
-        whole = data.rfind(b"\n") + 1
-        self._left = data[whole:]
-        if len(self._left) > LINE_BYTES_MAX:
-            raise NotCanonicalError("a list has a line that is longer than the contract allows")
-        subjects = _subjects(SnapshotRow, data, 0, whole)
+        self.block = self._lines.read_chunk(chunk)
+        subjects = _subjects(SnapshotRow, self.block)
         _require_sorted([self._last, *subjects])
         if subjects:
             self._last, self.rows = subjects[-1], self.rows + len(subjects)
@@ -261,14 +305,43 @@ class Lines:
 
     def require_end(self) -> None:
         """Raise `NotCanonicalError` if the list is not complete."""
-        if self._left or not self._has_header:
-            raise NotCanonicalError("a list breaks off")
+        self._lines.require_end()
 
 
-def _subjects(row: type[Document], data: bytes, start: int, end: int) -> list[bytes]:
+class Delta:
+    """A delta that arrives in chunks: its changes, and how many of each kind. Each line must fit the contract."""
+
+    def __init__(self) -> None:
+        self.added, self.withdrawn = 0, 0
+        self._lines, self._last = WholeLines(DeltaRow, "delta"), Change("", b"", b"")
+
+    def read_chunk(self, chunk: bytes) -> list[Change]:
+        """Read the next chunk and return the changes of its whole lines, in order. Raise `NotCanonicalError`."""
+        data = self._lines.read_chunk(chunk)
+        changes = []
+        for subject, line in zip(_subjects(DeltaRow, data), data.splitlines(keepends=True), strict=True):
+            op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
+            changes.append(Change(op, subject, line[len(op) + 1 :]))
+        for before, after in itertools.pairwise([self._last, *changes]):
+            if before.subject > after.subject:
+                raise NotCanonicalError("a delta is not sorted by subject")
+            if before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD"):
+                raise NotCanonicalError("a delta names a subject twice")
+        added = [change.line for change in changes if change.op == "ADD"]
+        _subjects(SnapshotRow, b"".join(added))  # added lines become lines of the list, and must fit there
+        self._last = changes[-1] if changes else self._last
+        self.added, self.withdrawn = self.added + len(added), self.withdrawn + len(changes) - len(added)
+        return changes
+
+    def require_end(self) -> None:
+        """Raise `NotCanonicalError` if the delta is not complete."""
+        self._lines.require_end()
+
+
+def _subjects(row: type[Document], data: bytes) -> list[bytes]:
     """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
-    subjects: list[bytes] = _LINES[row].findall(data, start, end)
-    if len(subjects) != data.count(b"\n", start, end) or (start < end and data[end - 1 : end] != b"\n"):
+    subjects: list[bytes] = _LINES[row].findall(data)
+    if len(subjects) != data.count(b"\n"):
         raise NotCanonicalError("a list or delta has a line that does not fit the contract")
     return subjects
 

@@ -27,12 +27,14 @@ from prakerja.blacklist.format.keyring import Trust
 from prakerja.blacklist.format.signatures import PublicKey, SigningKey
 from prakerja.blacklist.publisher import verification
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key
-from prakerja.blacklist.publisher.storage import document_reader_in, parse_place, read_document
-from prakerja.blacklist.reader.sources import UnreachableError
+from prakerja.blacklist.publisher.storage import document_reader_in, parse_place, read_document, source_in
+from prakerja.blacklist.reader.sources import Source, TooLargeError, UnreachableError, read_if_there
 from prakerja.errors import PrakerjaError, TransientError
 from prakerja.keys import KeyStore
 from prakerja.settings import Settings
 
+FOLDER = "audit"  # of the anchors, beside the list
+ANCHOR_BYTES_MAX = 10_000
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -112,7 +114,7 @@ class Signers:
 
 def folder() -> UPath:
     """Return the folder of the anchors."""
-    return parse_place(Settings.from_environment().publish) / "audit"
+    return parse_place(Settings.from_environment().publish) / FOLDER
 
 
 def file_name(version: int) -> str:
@@ -154,12 +156,20 @@ def read_anchors(place: UPath) -> list[AnchorFile]:
         return []
     except Exception as error:  # an object storage's client has errors of its own
         raise UnreachableError(f"{place} cannot be read ({type(error).__name__}): check the storage") from None
-    found = []
+    found, source = [], source_in(place)
     for name in names:
-        data = read_document(place, name)
+        # A folder of links to one large file must not fill the memory: one that is too large is damaged.
+        data = _read_bounded(source, name)
         if data is not None:
-            found.append(AnchorFile(name, data, read_document(place, f"{name}.sig")))
+            found.append(AnchorFile(name, data, _read_bounded(source, f"{name}.sig")))
     return found
+
+
+def _read_bounded(source: Source, name: str) -> bytes | None:
+    try:
+        return read_if_there(source, name, ANCHOR_BYTES_MAX)
+    except TooLargeError:
+        return b""
 
 
 def read_copies(place: str) -> list[AnchorFile]:

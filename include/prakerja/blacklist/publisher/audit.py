@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +18,12 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.format.contract import Manifest, manifest_name, version_folder
-from prakerja.blacklist.format.documents import parse_document
+from prakerja.blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables
 from prakerja.blacklist.publisher.audited_approvals import Entry
 from prakerja.blacklist.publisher.audited_tables import Table, expected_tables
-from prakerja.blacklist.publisher.published_folder import list_root
+from prakerja.blacklist.publisher.published_folder import list_root, versions_in
 from prakerja.blacklist.publisher.storage import folder_under_key, read_document
 from prakerja.errors import PrakerjaError
 
@@ -74,7 +73,7 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
         ends_before = anchors.read_ends(connection)
     required = anchors.published_versions(ends_before.values(), root)
     lying = anchors.read_anchors(anchors.folder())
-    in_folder = _versions_in(root)
+    in_folder = versions_in(root)
     with _plain_snapshot() as (connection, problems):
         if any(name in problems for name in NEEDED):
             return Verified(problems=[*problems.values()])
@@ -98,9 +97,13 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
             found.signatures = approved.signatures
             found.problems += approved.problems
             found.unproved += approved.unproved
+        documents = {}
+        if "published_documents" not in problems:
+            rows = warehouse.rows(connection, "blacklist/list_documents")
+            documents = {row["name"]: bytes(row["content"]) for row in rows}
         for row in warehouse.rows(connection, "blacklist/list_published"):
             found.lists += 1
-            found.problems += _list_problems(root, row)
+            found.problems += _list_problems(root, row, documents)
     found.problems += _end_problems(against.ends.values())
     found.problems += [
         f"{version_folder(version)} lies in {root}, but this warehouse lacks that version: it is older than its list, "
@@ -351,21 +354,24 @@ def digest_facts(
 # -- the published lists -----------------------------------------------------------------------------------------------
 
 
-def _versions_in(root: UPath) -> set[int]:
-    """Return the versions that lie in a folder of the list."""
-    names = [path.name for path in root.glob("v*")] if root.exists() else []
-    return {int(name[1:]) for name in names if re.fullmatch(r"v\d{6,9}", name)}
+def _list_problems(root: UPath, row: Any, documents: Mapping[str, bytes]) -> list[str]:
+    """Return what is wrong with a version's list, unless it lies there as this warehouse has published it.
 
-
-def _list_problems(root: UPath, row: Any) -> list[str]:
-    """Return what is wrong with a version's list, unless it lies there as this warehouse has published it."""
-    name = version_folder(row["version"])
+    `documents` are those that the warehouse has recorded, by their names below the published folder.
+    """
+    name, file = version_folder(row["version"]), manifest_name(row["version"])
     for folder in (root, folder_under_key(root, row["key_id"])):
-        data = read_document(folder, manifest_name(row["version"]))
-        if data is None:
+        if (data := read_document(folder, file)) is None:
             continue
-        manifest = parse_document(Manifest, data, manifest_name(row["version"]))
-        if manifest.key_id == row["key_id"]:
-            is_ours = manifest.result_sha256 == row["result_sha256"]
-            return [] if is_ours else [f"{name} in {folder} is not the list that this warehouse has published"]
+        try:
+            manifest = parse_document(Manifest, data, file)
+        except DoesNotFitError as error:
+            return [f"{error}: restore it"]
+        if manifest.key_id != row["key_id"]:
+            continue
+        if manifest.result_sha256 != row["result_sha256"]:
+            return [f"{name} in {folder} is not the list that this warehouse has published"]
+        if documents.get(f"{folder.name}/{file}", data) != data:
+            return [f"{name} in {folder} has another manifest than this warehouse has published"]
+        return []
     return [f"{name} under the key {row['key_id']} does not lie in {root.parent} any more"]

@@ -13,10 +13,10 @@ from prakerja import warehouse
 from prakerja.blacklist.format import keyring
 from prakerja.blacklist.format.signatures import SigningKey
 from prakerja.blacklist.format.subject_keys import SubjectKey
-from prakerja.blacklist.publisher import storage
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_keys
 from prakerja.blacklist.publisher.published_folder import list_root, pointed_manifest
-from prakerja.blacklist.publisher.storage import document_reader_in, read_document
+from prakerja.blacklist.publisher.recorded_documents import Record
+from prakerja.blacklist.publisher.storage import document_reader_in
 from prakerja.programme import programme
 
 
@@ -43,21 +43,21 @@ class Keys:
         return str(version["key_id"] or list(self.subjects)[-1])
 
 
-def load_trust(root: UPath, keys: Keys) -> keyring.Trust:
+def load_trust(root: UPath, keys: Keys, record: Record) -> keyring.Trust:
     """Return which keys the readers of a published folder believe. Raise `UntrustedError`."""
     pins = [keys.signer.public, *([keys.standby.public] if keys.standby else [])]
-    return keyring.Trust.from_pins(pins).follow(document_reader_in(root), at_most=None)
+    return keyring.Trust.from_pins(pins).follow(record.reader_in(root), at_most=None)
 
 
-def write_keyring(root: UPath, keys: Keys, version: int, at: datetime) -> None:
+def write_keyring(root: UPath, keys: Keys, record: Record, version: int, at: datetime) -> None:
     """Write the keyring of the keys that sign, if it says anything new, and each key beside it as PEM."""
-    before = load_trust(root, keys)
+    before = load_trust(root, keys, record)
     for key in (keys.signer, keys.standby):
-        if key and read_document(root, name := f"keys/{key.public.key_id}.pem") is None:
-            storage.write_whole(root / name, key.public.pem)
+        if key and record.find(root, name := f"keys/{key.public.key_id}.pem") is None:
+            record.write(root, {name: key.public.pem})
     following = keyring.build_next_keyring(before, keys.signer, keys.standby, version, at, signed_by=signer_id(root))
     if following:
-        storage.write_whole(root / keyring.file_name(before.number + 1), following)
+        record.write(root, {keyring.file_name(before.number + 1): following})
 
 
 def signer_id(root: UPath | None = None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,12 @@ def list_versions() -> Sequence[Any]:
         return warehouse.rows(connection, "blacklist/list_versions")
 
 
+def versions_in(root: UPath) -> set[int]:
+    """Return the versions that lie in a folder of the list, whole or not."""
+    names = [path.name for path in root.glob("v*")] if root.exists() else []
+    return {int(name[1:]) for name in names if re.fullmatch(r"v[0-9]{6,9}", name)}
+
+
 def read_manifest(root: UPath, version: int) -> Manifest | None:
     """Return the manifest of a version that lies in a folder, or None. Raise `DoesNotFitError`."""
     name = manifest_name(version)
@@ -33,15 +40,35 @@ def read_manifest(root: UPath, version: int) -> Manifest | None:
     return parse_document(Manifest, data, name) if data else None
 
 
+class DamagedPointerError(PrakerjaError):
+    """What lies in the pointer's place is none."""
+
+
 def pointed_version(root: UPath) -> int:
-    """Return the version that a folder points at, or 0. Raise `PrakerjaError` if the pointer is damaged."""
+    """Return the version that a folder points at, or 0. Raise `DamagedPointerError`."""
     data = read_document(root, POINTER)
     if data is None:
         return 0
     try:
         return parse_document(Latest, data, POINTER).version
     except DoesNotFitError:
-        raise PrakerjaError(f"{root / POINTER} is damaged: put back the last good one, then publish again") from None
+        raise DamagedPointerError(
+            f"{root / POINTER} is damaged: `prakerja blacklist restore` writes it again (docs/runbooks/blacklist.md)"
+        ) from None
+
+
+def find_pointed_version(root: UPath) -> int:
+    """Return the version that a folder points at, or 0 if the pointer is missing or damaged."""
+    try:
+        return pointed_version(root)
+    except DamagedPointerError:
+        return 0
+
+
+def known_pointed_version(root: UPath) -> int:
+    """Return the version that a folder points at, or 0 if the pointer names none that the warehouse has."""
+    pointed = find_pointed_version(root)
+    return pointed if pointed <= len(list_versions()) else 0
 
 
 def pointed_manifest(root: UPath) -> Manifest | None:

@@ -12,7 +12,7 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.format import keyring
-from prakerja.blacklist.publisher import list_keys, storage
+from prakerja.blacklist.publisher import list_keys
 from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, signer_id, write_keyring
 from prakerja.blacklist.publisher.own_list import require_own_list
 from prakerja.blacklist.publisher.published_folder import (
@@ -21,6 +21,7 @@ from prakerja.blacklist.publisher.published_folder import (
     pointed_manifest,
     pointed_version,
 )
+from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.versions import Publication, Recorded, record_next_version
 from prakerja.blacklist.publisher.writing import write_unfinished_versions
 from prakerja.errors import PrakerjaError
@@ -79,7 +80,7 @@ def announce(at: datetime) -> None:
         keys, root = Keys.from_settings(), list_root()
         require_own_list(root, keys)
         write_unfinished_versions(root, keys)  # under the keys with which they were begun
-        write_keyring(root, keys, pointed_version(root) + 1, at)
+        write_keyring(root, keys, Record.load(root), pointed_version(root) + 1, at)
 
 
 def overlaps_until() -> datetime | None:
@@ -111,7 +112,8 @@ def _publish(publication: Publication, keys: Keys) -> Recorded:
 
 def _write_revocation(root: UPath, keys: Keys, key_id: str, at: datetime, *, because: str, answered_by: str) -> None:
     """Record the revocation of a key, and write the keyring that says so."""
-    before = load_trust(root, keys)
+    record = Record.load(root)
+    before = load_trust(root, keys, record)
     if key_id not in before.keys:
         raise PrakerjaError(f"the list's readers believe no key {key_id}: see its keyring in {root / 'keys'}")
     version = pointed_version(root) + 1
@@ -120,4 +122,4 @@ def _write_revocation(root: UPath, keys: Keys, key_id: str, at: datetime, *, bec
     )
     assert revoking is not None  # noqa: S101 - it says that the key is revoked
     list_keys.record_rotation("signing_revoked", key_id, because=because, answered_by=answered_by)
-    storage.write_whole(root / keyring.file_name(before.number + 1), revoking)
+    record.write(root, {keyring.file_name(before.number + 1): revoking})

@@ -1,15 +1,21 @@
-"""The published folder, on this machine or in an object storage: read as a source, written a whole file at a time."""
+"""The published folder, on this machine or in an object storage: read as a source, written a whole file at a time.
+
+`place` is the folder that holds all of it (`PRAKERJA_PUBLISH`), and a `name` is below it.
+"""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import hashlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER, earlier_list_folder
-from prakerja.blacklist.reader.durable_files import open_durable, sync_folder
+from prakerja.blacklist.format.contract import POINTER, PublishedFile, earlier_list_folder
+from prakerja.blacklist.publisher import local_files
+from prakerja.blacklist.publisher.local_files import OtherFileError, not_ours
 from prakerja.blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     Folder,
@@ -69,6 +75,12 @@ def folder_under_key(root: UPath, key_id: str) -> UPath:
     return earlier
 
 
+def earlier_lists(root: UPath) -> list[UPath]:
+    """Return the folders of the list under earlier keys of the subjects, beside the list, by name."""
+    names = re.compile(re.escape(earlier_list_folder("")) + r"[0-9a-f]{16}")
+    return sorted(path for path in root.parent.glob(earlier_list_folder("*")) if names.fullmatch(path.name))
+
+
 def source_in(root: UPath) -> Source:
     """Return the source that reads a published folder."""
     path = parse_place(root)
@@ -106,41 +118,106 @@ def open_source(place: str, api_key: str | None) -> Source:
     return source_in(find_list(place))
 
 
-def write_whole(path: UPath, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all. An object storage's put does that by itself.
+def create(place: UPath, name: str, data: bytes) -> bool:
+    """Write a file below a place that is there whole or not at all, and never over another.
 
-    Raise `PrakerjaError`; for an object storage `UnreachableError`, since retrying is safe.
+    Return False if it is there already. Raise `OtherFileError` if another file lies there, `PrakerjaError`, and for an
+    object storage `UnreachableError`, since retrying is safe.
     """
-    if path.protocol not in LOCAL:
-        try:
-            if "s3" in path.protocol:
-                # One request, whatever the size: an upload in parts that breaks off leaves them there, unseen.
-                path.fs.pipe_file(path.path, data, chunksize=PUT_BYTES_MAX)
-            else:
-                path.write_bytes(data)
-        except Exception as error:  # an object storage's client has errors of its own
-            raise UnreachableError(_not_written(path, type(error).__name__)) from None
-        return
+    if place.protocol in LOCAL:
+        with _local_errors(place, name):
+            return local_files.create(Path(place.path), name, data)
     try:
-        local = Path(path.path)  # of a file:// URL, too
-        local.parent.mkdir(parents=True, exist_ok=True)
-        aside = local.with_name(f".{local.name}.{os.getpid()}.tmp")
-        with open_durable(aside) as file:
-            file.write(data)
-        os.replace(aside, local)  # noqa: PTH105 - the tests count these
-        sync_folder(local.parent)
+        found = read_if_there(source_in(place), name, len(data))
+    except TooLargeError:
+        found = b""
+    if found not in (None, data):
+        raise OtherFileError(not_ours(place / name))
+    if found is None:
+        _put(place, name, data)
+    return found is None
+
+
+def replace(place: UPath, name: str, data: bytes) -> None:
+    """Write a file below a place, in place of the one before. Raise as `create` does."""
+    if place.protocol in LOCAL:
+        with _local_errors(place, name):
+            local_files.replace(Path(place.path), name, data)
+    else:
+        _put(place, name, data)
+
+
+def has(place: UPath, name: str, file: PublishedFile) -> bool:
+    """Return whether the file that a manifest names lies below a place. Raise `OtherFileError` if another one does."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with _local_errors(place, name):
+            for chunk in _own_chunks(place, name, file.bytes):
+                digest.update(chunk)
+                size += len(chunk)
+    except NotThereError:
+        return False
+    except TooLargeError:
+        size = -1
+    if (size, digest.hexdigest()) != (file.bytes, file.sha256):
+        raise OtherFileError(not_ours(place / name))
+    return True
+
+
+def _own_chunks(place: UPath, name: str, bytes_max: int) -> Iterator[bytes]:
+    if place.protocol in LOCAL:
+        return local_files.chunks(Path(place.path), name, bytes_max)
+    return source_in(place).chunks(name, bytes_max)
+
+
+def set_aside(place: UPath, name: str, into: str) -> str | None:
+    """Move a file below a place into a folder there. Return the name of what was moved, or None if nothing is there.
+
+    Raise as `create` does.
+    """
+    if place.protocol in LOCAL:
+        with _local_errors(place, name):
+            return local_files.set_aside(Path(place.path), name, into)
+    data = read_if_there(source_in(place), name, PUT_BYTES_MAX)
+    if data is None:
+        return None
+    _put(place, f"{into}/{name}", data)
+    try:
+        (place / name).unlink()
+    except Exception as error:  # an object storage's client has errors of its own
+        raise UnreachableError(_not_written(place / name, type(error).__name__)) from None
+    return name
+
+
+def remove_leftovers(root: UPath, *others: str) -> None:
+    """Remove what killed writers have left half written in a list, in those under earlier keys, and in other folders.
+
+    An object storage knows no halves.
+    """
+    if root.protocol in LOCAL:
+        with _local_errors(root.parent, root.name):
+            for folder in (root.name, *(earlier.name for earlier in earlier_lists(root)), *others):
+                local_files.remove_leftovers(Path(root.parent.path), folder)
+
+
+def _put(place: UPath, name: str, data: bytes) -> None:
+    path = place / name
+    try:
+        if "s3" in path.protocol:
+            # One request, whatever the size: an upload in parts that breaks off leaves them there, unseen.
+            path.fs.pipe_file(path.path, data, chunksize=PUT_BYTES_MAX)
+        else:
+            path.write_bytes(data)
+    except Exception as error:  # an object storage's client has errors of its own
+        raise UnreachableError(_not_written(path, type(error).__name__)) from None
+
+
+@contextlib.contextmanager
+def _local_errors(place: UPath, name: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise PrakerjaError(_not_written(path, error.strerror or type(error).__name__)) from None
-
-
-def remove_leftovers(root: UPath) -> None:
-    """Remove what killed writers have left half written, below this folder and in those of earlier keys beside it."""
-    if root.protocol not in LOCAL:
-        return
-    here = Path(root.path)
-    for folder in (here, *here.parent.glob(f"{here.name}-*")):
-        for leftover in folder.rglob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        raise PrakerjaError(_not_written(place / name, error.strerror or type(error).__name__)) from None
 
 
 def _not_written(path: UPath, why: str) -> str:

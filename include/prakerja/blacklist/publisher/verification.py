@@ -1,70 +1,85 @@
-"""Verify a published list by its files alone: signatures, hashes, schemas, and snapshot + delta = snapshot."""
+"""Verify a published list by its files alone: signatures, hashes, schemas, and snapshot + delta = snapshot.
+
+The folder may be anybody's. Lists and deltas are streamed, and no file is read further than its manifest says, or than
+any list needs.
+"""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import contextlib
+import hashlib
+import itertools
+import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER, Latest, Manifest, SnapshotRow, manifest_name, version_folder
-from prakerja.blacklist.format.documents import DoesNotFitError, parse_document
+from prakerja.blacklist.format.contract import POINTER, Latest, Manifest, manifest_name, version_folder
+from prakerja.blacklist.format.documents import parse_document
 from prakerja.blacklist.format.keyring import Trust, UntrustedError
 from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.format.snapshot import (
     HEADER,
-    Change,
+    LINE_BYTES_MAX,
+    ROWS_MAX,
+    Delta,
     Lines,
     NotCanonicalError,
     Subjects,
-    hash_list,
-    parse_delta,
+    apply_to_blocks,
     sha256,
 )
+from prakerja.blacklist.publisher import parquet_lists
+from prakerja.blacklist.publisher.published_folder import versions_in
 from prakerja.blacklist.publisher.storage import document_reader_in, read_document, source_in
-from prakerja.blacklist.reader.sources import read_if_there
+from prakerja.blacklist.reader.sources import NotThereError, TooLargeError
+from prakerja.blacklist.reader.verification import (
+    FILE_BYTES_SPARE,
+    RefusedListError,
+    inflate,
+    require_plausible_sizes,
+    unpacked_bytes_max,
+)
 from prakerja.errors import PrakerjaError
 
 FIRST = 1
-FILE_BYTES_MAX = 2**32
+COHORT = re.compile(rb"^[0-9a-f]{64},([0-9]+),", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version that was verified, with its list's canonical bytes and its subjects."""
+    """A version whose own files were verified, with its list's subjects."""
 
     manifest: Manifest
-    snapshot: bytes
     subjects: Subjects
 
 
-def verify_versions(root: UPath, main: UPath | None = None) -> Iterator[Version]:
-    """Yield every version from the first to the one pointed at, verified.
+def verify_versions(root: UPath, main: UPath | None = None) -> Iterator[Manifest]:
+    """Yield the manifest of every version from the first to the one pointed at, verified.
 
     A list under an earlier key begins where the `main` one got another. Raise `PrakerjaError` at the first fault, which
     names version and file.
     """
     pointer = _read_pointer(root)
-    first = FIRST if main is None else min(int(path.name[1:]) for path in root.glob("v[0-9]*"))
-    before = HEADER if first == FIRST or main is None else snapshot_of(main, first - 1)
+    first = FIRST if main is None else min(versions_in(root), default=FIRST)
     trust = trust_beside(main or root)
+    before: tuple[UPath, Manifest] | None = None
+    if main is not None and first > FIRST:
+        before = main, _read_manifest(main, main, first - 1, trust)[0]
     for number in range(first, pointer.version + 1):
         manifest, data = _read_manifest(root, main or root, number, trust)
         if number == pointer.version:
             # A list under an earlier key ends with its overlap: whoever signed its last version, it stays as it was.
             _require_pointed(pointer, manifest, data, trust if main is None else None)
-        version = _verify_snapshot(root, manifest)
-        delta = parse_delta(_unzip(_read_file(root, manifest, "delta.csv.gz"), number, "delta.csv.gz"))
-        if _hash_list(before, delta, number) != manifest.result_sha256:
-            raise PrakerjaError(f"{version_folder(number)}: the version before + delta is not the snapshot")
-        _require_counts(version, delta)
-        if _parquet_as_csv(_read_file(root, manifest, "snapshot.parquet")) != version.snapshot:
-            raise PrakerjaError(f"{version_folder(number)}: the Parquet is another list")
-        before = version.snapshot
-        yield version
+        by_cohort = Counter(cohort for _, block in _read_list(root, manifest) for cohort in COHORT.findall(block))
+        delta = _verify_delta(before, root, manifest)
+        _require_counts(manifest, delta, by_cohort)
+        _verify_parquet(root, manifest)
+        before = root, manifest
+        yield manifest
 
 
 def latest_version(root: UPath) -> Version:
@@ -73,13 +88,16 @@ def latest_version(root: UPath) -> Version:
     trust = trust_beside(root)
     manifest, data = _read_manifest(root, root, pointer.version, trust)
     _require_pointed(pointer, manifest, data, trust)
-    return _verify_snapshot(root, manifest)
+    return Version(manifest, Subjects(b"".join(subjects for subjects, _ in _read_list(root, manifest))))
 
 
-def snapshot_of(root: UPath, version: int) -> bytes:
-    """Return the canonical bytes of a version's list, as they lie there. Raise `PrakerjaError`."""
-    name = "snapshot.csv.gz"
-    return _unzip(_read_bytes(root / version_folder(version) / name, version), version, name)
+def snapshot_of(root: UPath, version: int, rows_max: int = ROWS_MAX) -> bytes:
+    """Return the canonical bytes of a version's list of at most so many rows, as it lies there.
+
+    Raise `NotThereError`, `RefusedListError`, `TooLargeError` or `UnreachableError`.
+    """
+    name, bytes_max = f"{version_folder(version)}/snapshot.csv.gz", len(HEADER) + rows_max * LINE_BYTES_MAX
+    return b"".join(inflate(source_in(root).chunks(name, FILE_BYTES_SPARE + bytes_max), bytes_max, name))
 
 
 def trust_beside(root: UPath) -> Trust:
@@ -87,38 +105,65 @@ def trust_beside(root: UPath) -> Trust:
 
     Only a reader that has pinned a key can tell whether to believe them.
     """
-    first = parse_document(
-        Manifest, _read_bytes(root / version_folder(FIRST) / "manifest.json", FIRST), manifest_name(FIRST)
-    )
-    pin = PublicKey.from_pem(_read_bytes(root / "keys" / f"{first.signing_key_id}.pem", FIRST))
+    first = parse_document(Manifest, _read_bytes(root, manifest_name(FIRST), FIRST), manifest_name(FIRST))
+    pin = PublicKey.from_pem(_read_bytes(root, f"keys/{first.signing_key_id}.pem", FIRST))
     return Trust.from_pins([pin]).follow(document_reader_in(root), at_most=None)
 
 
-def _verify_snapshot(root: UPath, manifest: Manifest) -> Version:
-    version, name = manifest.version, "snapshot.csv.gz"
-    snapshot = _unzip(_read_file(root, manifest, name), version, name)
-    if sha256(snapshot) != manifest.result_sha256:
-        raise PrakerjaError(f"{version_folder(version)}: the snapshot is not the one that result_sha256 names")
-    lines = Lines()
-    try:
-        subjects = lines.read_chunk(snapshot)
+def _read_list(root: UPath, manifest: Manifest) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the subjects and the lines of a version's list, block by block, verified at its end."""
+    name, lines = version_folder(manifest.version), Lines()
+    with _opened(root, manifest, "snapshot.csv.gz") as chunks:
+        for chunk in chunks:
+            yield lines.read_chunk(chunk), lines.block
         lines.require_end()
-    except NotCanonicalError as error:
-        raise PrakerjaError(f"{version_folder(version)}/{name}: {error}") from None
+    if lines.digest.hexdigest() != manifest.result_sha256:
+        raise PrakerjaError(f"{name}: the snapshot is not the one that result_sha256 names")
     if lines.rows != manifest.counts.entries:
-        raise PrakerjaError(f"{version_folder(version)}: the counts are not those of the snapshot")
-    return Version(manifest, snapshot, Subjects(subjects))
-
-
-def _require_counts(version: Version, delta: list[Change]) -> None:
-    """Raise `PrakerjaError` unless the manifest counts what its files have."""
-    counts, name = version.manifest.counts, version_folder(version.manifest.version)
-    if (counts.added, counts.withdrawn) != tuple(sum(c.op == op for c in delta) for op in ("ADD", "WITHDRAW")):
-        raise PrakerjaError(f"{name}: the counts are not those of the delta")
-    if counts.by_cohort != _count_by_cohort(version.snapshot):
         raise PrakerjaError(f"{name}: the counts are not those of the snapshot")
-    rows = {"snapshot.csv.gz": counts.entries, "snapshot.parquet": counts.entries, "delta.csv.gz": len(delta)}
-    if {file.name: file.rows for file in version.manifest.files} != rows:
+
+
+def _verify_delta(before: tuple[UPath, Manifest] | None, root: UPath, manifest: Manifest) -> Delta:
+    """Return a version's delta, read to its end. Raise `PrakerjaError` unless it leads from the list before to its own.
+
+    Lists are read once more rather than held.
+    """
+    delta, digest = Delta(), hashlib.sha256()
+    blocks = (block for _, block in _read_list(*before)) if before else iter(())
+    with _opened(root, manifest, "delta.csv.gz") as chunks:
+        changes = itertools.chain.from_iterable(map(delta.read_chunk, chunks))
+        for piece in apply_to_blocks(blocks, changes):
+            digest.update(piece)
+        delta.require_end()
+    if digest.hexdigest() != manifest.result_sha256:
+        raise PrakerjaError(f"{version_folder(manifest.version)}: the version before + delta is not the snapshot")
+    return delta
+
+
+def _verify_parquet(root: UPath, manifest: Manifest) -> None:
+    try:
+        with tempfile.TemporaryFile() as file:
+            for chunk in _packed_chunks(root, manifest, "snapshot.parquet"):
+                file.write(chunk)
+            file.flush()
+            found = parquet_lists.hash_list(file, manifest.counts.entries)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise PrakerjaError(f"a copy of the Parquet cannot be written ({why}): look at the temporary folder") from None
+    if found != manifest.result_sha256:
+        raise PrakerjaError(f"{version_folder(manifest.version)}: the Parquet is another list")
+
+
+def _require_counts(manifest: Manifest, delta: Delta, by_cohort: Counter[bytes]) -> None:
+    """Raise `PrakerjaError` unless the manifest counts what its files have."""
+    counts, name = manifest.counts, version_folder(manifest.version)
+    if (counts.added, counts.withdrawn) != (delta.added, delta.withdrawn):
+        raise PrakerjaError(f"{name}: the counts are not those of the delta")
+    if counts.by_cohort != {cohort.decode(): count for cohort, count in by_cohort.items()}:
+        raise PrakerjaError(f"{name}: the counts are not those of the snapshot")
+    changes = delta.added + delta.withdrawn
+    rows = {"snapshot.csv.gz": counts.entries, "snapshot.parquet": counts.entries, "delta.csv.gz": changes}
+    if {file.name: file.rows for file in manifest.files} != rows:
         raise PrakerjaError(f"{name}: the files' rows are not as many as the manifest says")
 
 
@@ -140,67 +185,77 @@ def _require_pointed(pointer: Latest, manifest: Manifest, data: bytes, trust: Tr
 
 
 def _read_manifest(root: UPath, main: UPath, version: int, trust: Trust) -> tuple[Manifest, bytes]:
-    name = version_folder(version)
-    data = _read_bytes(root / name / "manifest.json", version)
-    signature = _read_bytes(root / name / "manifest.json.sig", version)
-    manifest = parse_document(Manifest, data, f"{name}/manifest.json")
+    name = manifest_name(version)
+    data, signature = _read_bytes(root, name, version), _read_bytes(root, f"{name}.sig", version)
+    manifest = parse_document(Manifest, data, name)
     if manifest.version != version or (manifest.previous_version or 0) != version - 1:
-        raise PrakerjaError(f"{name}: the manifest is of another version")
+        raise PrakerjaError(f"{version_folder(version)}: the manifest is of another version")
     for file in manifest.files:
         manifest.file(file.name)
-    try:
-        if manifest.signing_key_id in trust.revoked:  # what it signed before is history, and stays
-            key = PublicKey.from_pem(_read_bytes(main / "keys" / f"{manifest.signing_key_id}.pem", version))
-            if key.key_id != manifest.signing_key_id or not key.has_signed(data, signature):
-                raise UntrustedError(f"{name}: the manifest's signature is wrong")
-        else:
-            trust.require_signed(manifest.signing_key_id, version, data, signature)
-    except UntrustedError as error:
-        raise PrakerjaError(str(error)) from None
+    require_plausible_sizes(manifest)
+    require_signed(trust, manifest, data, signature, document_reader_in(main))
     return manifest, data
 
 
-def _read_file(root: UPath, manifest: Manifest, name: str) -> bytes:
-    file, folder = manifest.file(name), version_folder(manifest.version)
-    data = _read_bytes(root / folder / name, manifest.version)
-    if len(data) != file.bytes or sha256(data) != file.sha256:
-        raise PrakerjaError(f"{folder}/{name}: size or SHA-256 is not the manifest's")
-    return data
+def require_signed(
+    trust: Trust, manifest: Manifest, data: bytes, signature: bytes, read_key: Callable[[str], bytes | None]
+) -> None:
+    """Raise `UntrustedError` unless a key that is believed has signed a manifest, or one that was revoked since.
+
+    What a revoked key signed before is history, and stays; `read_key` reads its PEM beside the list.
+    """
+    name, key_id = version_folder(manifest.version), manifest.signing_key_id
+    if key_id not in trust.revoked:
+        trust.require_signed(key_id, manifest.version, data, signature)
+        return
+    if (pem := read_key(f"keys/{key_id}.pem")) is None:
+        raise UntrustedError(f"{name}: {key_id}.pem is not there")
+    key = PublicKey.from_pem(pem)
+    if key.key_id != key_id or not key.has_signed(data, signature):
+        raise UntrustedError(f"{name}: the manifest's signature is wrong")
 
 
-def _hash_list(before: bytes, delta: list[Change], version: int) -> str:
-    try:
-        return hash_list(before, delta)
-    except NotCanonicalError as error:
-        raise PrakerjaError(f"{version_folder(version)}/delta.csv.gz: {error}") from None
-
-
-def _count_by_cohort(snapshot: bytes) -> dict[str, int]:
-    return dict(Counter(line.split(b",", 2)[1].decode() for line in snapshot[len(HEADER) :].splitlines()))
-
-
-def _read_bytes(path: UPath, version: int) -> bytes:
-    data = read_if_there(source_in(path.parent), path.name, FILE_BYTES_MAX)
+def _read_bytes(root: UPath, name: str, version: int) -> bytes:
+    data = read_document(root, name)
     if data is None:
-        raise PrakerjaError(f"{version_folder(version)}: {path.name} is not there")
+        raise PrakerjaError(f"{version_folder(version)}: {name.rpartition('/')[2]} is not there")
     return data
 
 
-def _unzip(data: bytes, version: int, name: str) -> bytes:
+@contextlib.contextmanager
+def _opened(root: UPath, manifest: Manifest, name: str) -> Iterator[Iterator[bytes]]:
+    """Open a version's CSV, which comes unpacked, in chunks. Raise `PrakerjaError`.
+
+    A file that is not the manifest's is reported as that, whatever else was found in it.
+    """
+    folder, packed = version_folder(manifest.version), _packed_chunks(root, manifest, name)
     try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error):
-        raise PrakerjaError(f"{version_folder(version)}/{name} is not a gzip file") from None
+        yield inflate(packed, unpacked_bytes_max(manifest.file(name)), f"{folder}/{name}")
+    except NotCanonicalError as error:
+        _exhaust(packed)
+        raise PrakerjaError(f"{folder}/{name}: {error}") from None
+    except RefusedListError:
+        _exhaust(packed)
+        raise
 
 
-def _parquet_as_csv(data: bytes) -> bytes:
-    """Return the canonical CSV of a Parquet file, or nothing if it holds no list."""
-    import pyarrow as pa
-    from pyarrow import parquet
+def _exhaust(packed: Iterator[bytes]) -> None:
+    for _ in packed:
+        pass
 
-    from prakerja.blacklist.publisher.version_files import Rows
 
+def _packed_chunks(root: UPath, manifest: Manifest, name: str) -> Iterator[bytes]:
+    """Yield the bytes of a version's file. Raise `PrakerjaError` unless they are those that the manifest names."""
+    file, folder = manifest.file(name), version_folder(manifest.version)
+    digest, size = hashlib.sha256(), 0
     try:
-        return Rows(SnapshotRow, parquet.read_table(pa.BufferReader(data))).csv()
-    except (pa.ArrowException, DoesNotFitError):
-        return b""
+        for chunk in source_in(root).chunks(f"{folder}/{name}", file.bytes):
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+    except NotThereError:
+        raise PrakerjaError(f"{folder}: {name} is not there") from None
+    except TooLargeError:
+        size = file.bytes + 1
+    if (size, digest.hexdigest()) != (file.bytes, file.sha256):
+        raise PrakerjaError(f"{folder}/{name}: size or SHA-256 is not the manifest's")

@@ -1,19 +1,52 @@
-"""Files that survive a power cut, and files that are mapped rather than read."""
+"""Files that survive a power cut, and files that are mapped rather than read. No link is followed to any of them."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 
+class NotRegularError(OSError):
+    """What has the name of a file is a folder, a pipe, a device, or a link where none is followed."""
+
+
+def open_regular(path: str | os.PathLike[str], *, folder: int | None = None, follows_links: bool = False) -> Any:
+    """Open a regular file for reading, below an open `folder` if one is given. Raise `NotRegularError` or `OSError`.
+
+    A pipe would be waited for without end, and a device might never end.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows_links else os.O_NOFOLLOW)
+    try:
+        handle = os.open(path, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise NotRegularError(error.errno, "it is no regular file", os.fspath(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotRegularError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    return os.fdopen(handle, "rb")
+
+
+def open_new(path: str | os.PathLike[str], *, folder: int | None = None, mode: int = 0o600) -> Any:
+    """Open a new file for writing, below an open `folder` if one is given.
+
+    Raise `FileExistsError` if anything has that name, a link that leads nowhere too.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, mode, dir_fd=folder), "wb")
+
+
 @contextlib.contextmanager
-def open_durable(path: Path) -> Iterator[Any]:
-    """Open a new file for writing. It is on the disk when the block ends."""
-    with path.open("wb") as file:
+def open_durable(path: str | os.PathLike[str], *, folder: int | None = None, mode: int = 0o600) -> Iterator[Any]:
+    """Open a new file for writing, as `open_new` does. It is on the disk when the block ends."""
+    with open_new(path, folder=folder, mode=mode) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -21,16 +54,15 @@ def open_durable(path: Path) -> Iterator[Any]:
 
 def sync_folder(folder: Path) -> None:
     """Write a folder's entries to the disk. A rename is durable only then."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def map_file(path: Path) -> Any:
-    """Return a file's bytes, mapped: they are read from the disk as they are used."""
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            return b""
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def map_opened(file: Any) -> Any:
+    """Return the bytes of an open file, mapped: they are read from the disk as they are used."""
+    if os.fstat(file.fileno()).st_size == 0:
+        return b""
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol
 
 from prakerja.blacklist.format.contract import POINTER, earlier_list_folder
 from prakerja.blacklist.format.errors import PrakerjaError, TransientError
+from prakerja.blacklist.reader.durable_files import NotRegularError, open_regular
 
 CHUNK_BYTES = 1 << 20
 DOCUMENT_BYTES_MAX = 1_000_000
@@ -77,13 +78,10 @@ class Folder:
 
     def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
         """Yield a file's bytes. Raise `NotThereError`, `UnreachableError` or `TooLargeError`."""
-        path = self.root / name
         try:
-            if not path.is_file():  # a pipe would be waited for without end
-                raise NotThereError(f"{name} is not there")
-            with path.open("rb") as file:
+            with open_regular(self.root / name, follows_links=True) as file:
                 yield from bounded_chunks(file, name, bytes_max)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, NotRegularError):
             raise NotThereError(f"{name} is not there") from None
         except (OSError, ValueError) as error:
             raise UnreachableError(f"{name} cannot be read ({type(error).__name__}): check the storage") from None

@@ -7,17 +7,16 @@ mix-and-match, fast-forward, endless data, and keys that are wrong, retired or s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
 import secrets
 import shutil
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,15 @@ from prakerja.blacklist.format.contract import (
     CLOCK_SKEW,
     Manifest,
     format_instant,
+    manifest_name,
     parse_instant,
     version_folder,
 )
 from prakerja.blacklist.format.documents import canonical_json, parse_document
-from prakerja.blacklist.format.errors import NotReadyError, PrakerjaError, TransientError
-from prakerja.blacklist.format.keyring import Trust
+from prakerja.blacklist.format.errors import NotReadyError, PrakerjaError
+from prakerja.blacklist.format.keyring import Trust, file_name
 from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.format.snapshot import (
-    DELTA_HEADER,
-    HEADER,
-    LINE_BYTES_MAX,
     SUBJECT_BYTES,
     Change,
     Lines,
@@ -47,25 +44,41 @@ from prakerja.blacklist.format.snapshot import (
     sha256,
 )
 from prakerja.blacklist.format.subject_keys import SubjectKey
-from prakerja.blacklist.reader.durable_files import map_file, open_durable, sync_folder
-from prakerja.blacklist.reader.sources import NotThereError, Source, document_reader, read
-from prakerja.blacklist.reader.trusted_list import Trusted, TrustedList, trust_fields
+from prakerja.blacklist.reader.durable_files import open_durable, open_new, sync_folder
+from prakerja.blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, open_own_file, require_own_folder
+from prakerja.blacklist.reader.sources import (
+    CHUNK_BYTES,
+    DOCUMENT_BYTES_MAX,
+    NotThereError,
+    Source,
+    bounded_chunks,
+    document_reader,
+    read,
+    read_if_there,
+)
+from prakerja.blacklist.reader.trusted_list import Trusted, TrustedList, manifest_fields, trust_fields
 from prakerja.blacklist.reader.verification import (
+    SIGNATURE_BYTES_MAX,
     Offer,
     RefusedListError,
     fetch_manifest,
     fetch_offer,
     inflate,
     require_contents,
+    unpacked_bytes_max,
     unzip,
 )
 
 STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
+STATE_BYTES_MAX, KEYRINGS_BYTES_MAX = 64 << 20, 8 << 20  # what is kept of keyrings, which a thief could go on signing
 BATCH_BYTES = 4 << 20
-DELTAS_AT_ONCE = 64  # further behind than that, the whole list is less work
+DELTAS_AT_ONCE, DELTA_ROWS_MAX = 64, 250_000  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead was not published, but made up
 PATIENCE_SECONDS = 60.0  # for another sync of the same folder
-OWNED = re.compile(r"v\d{6,9}-[0-9a-f]{16}|\.\d+\.new|\.trusted\.json\.\d+|\.lock|trusted\.json")
+#: What is a reader's in its folder. Earlier readers named what is not finished by their process.
+OWNED = re.compile(
+    r"v\d{6,9}-[0-9a-f]{16}|\.([0-9a-f]{16}|\d+)\.new|\.trusted\.json\.([0-9a-f]{16}|\d+)|\.lock|trusted\.json"
+)
 IGNORED = ("lost+found", ".DS_Store")  # a file system puts these anywhere
 
 
@@ -85,6 +98,8 @@ class DeltaUnusableError(Exception):
 class Client:
     """A reader with a folder of its own. `pins` are the public keys that it believes at first.
 
+    What lies in the folder is trusted only as far as it follows from them, whatever it says itself. Without pins it is
+    trusted because nobody else may write there.
     With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
     earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
     a reader that tells others, in each answer, that the list has expired.
@@ -105,12 +120,33 @@ class Client:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def trusted(self) -> Trusted | None:
-        """Return what the folder holds, without asking a source, or None before the first sync."""
+        """Return what the folder holds, without asking a source, or None before the first sync.
+
+        Raise `RefusedListError` if it does not follow from the pinned keys, and `PrakerjaError` if others may have
+        written it.
+        """
+        trusted = self._read_state()
+        if trusted is None or not self.pins:
+            return trusted
+        if self._is_pinned_anew(trusted):
+            raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another publisher's key: sync it")
+        if trusted.prove(self.pins) is None:
+            raise _refuse_unproved(self.folder)
+        return trusted
+
+    def _read_state(self) -> Trusted | None:
+        require_own_folder(self.folder)
         try:
-            data = (self.folder / STATE).read_bytes()
-        except FileNotFoundError:
+            with open_own_file(self.folder / STATE) as file:
+                data = b"".join(bounded_chunks(file, STATE, STATE_BYTES_MAX))
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return parse_document(Trusted, data, f"{self.folder / STATE} is damaged: empty the folder, then sync again")
+
+    def _is_pinned_anew(self, trusted: Trusted) -> bool:
+        """Return whether none of the pins was given at the last sync, or signs by the keyring that is believed."""
+        signing = {key for key, ring_key in trusted.trust.keys.items() if ring_key.last_version is None}
+        return not (signing | {*trusted.pins}) & {pin.key_id for pin in self.pins}
 
     def open_list(self) -> TrustedList:
         """Return the trusted list, verified as it lies there. Raise `NotReadyError` or `RefusedListError`."""
@@ -121,7 +157,7 @@ class Client:
                     "revoked", f"the list in {self.folder} was signed by a key that was revoked since: sync it"
                 )
             with contextlib.suppress(OSError):
-                buffer = map_file(self.folder / trusted.folder / SUBJECTS)
+                buffer = map_own_file(self.folder / trusted.folder / SUBJECTS)
                 if sha256(buffer) == trusted.subjects_sha256:
                     return TrustedList(trusted, Subjects(buffer))
             before, trusted = trusted, self.trusted()
@@ -146,6 +182,7 @@ class Client:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_own_folder(self.folder)
             if any(not OWNED.fullmatch(path.name) and path.name not in IGNORED for path in self.folder.iterdir()):
                 raise PrakerjaError(f"{self.folder} holds other files: give the reader a folder of its own")
             return self._sync(source, now or datetime.now(UTC))
@@ -156,13 +193,14 @@ class Client:
             ) from None
 
     def _sync(self, source: Source, now: datetime) -> Synced:
-        with self._lock_folder():
+        with lock_folder(self.folder, PATIENCE_SECONDS):
             self._remove_leftovers()
-            before = self._load_before()
-            trust = (before.trust if before else self._trust_pins()).follow(document_reader(source))
+            before = self._load_before(source)
+            keyrings = [ring.encode() for ring in before.keyrings] if before else []
+            trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
             if before and trust.number > before.keyring:
                 # Kept even if the list is refused: nobody can withhold a revocation that was learnt once.
-                before = replace(before, **trust_fields(trust))
+                before = replace(before, **trust_fields(trust, keyrings))
                 self._write_state(before)
             is_recovering = before is not None and before.signing_key_id in trust.revoked
             if is_recovering:
@@ -173,13 +211,14 @@ class Client:
                 # How far the publisher had come is unknown, so only a key that signs today may continue.
                 name = version_folder(offer.manifest.version)
                 raise RefusedListError("rollback", f"{name} is signed by a key that signs no more")
+            fields = trust_fields(trust, keyrings)
             if before and before.manifest_sha256 == offer.pointer.sha256 and self._is_intact(before):
-                return Synced(self._keep(before, trust, now), "unchanged", [])
-            aside = self.folder / f".{os.getpid()}.new"
-            aside.mkdir()
+                return Synced(self._keep(before, fields, now), "unchanged", [])
+            aside = self.folder / f".{secrets.token_hex(8)}.new"
+            aside.mkdir(mode=0o700)
             try:
                 how, changes = self._fetch_list(offer, trust, before, aside)
-                return Synced(self._replace_list(aside, offer, trust, now), how, changes)
+                return Synced(self._replace_list(aside, offer, fields, now), how, changes)
             finally:
                 self._remove_leftovers()
 
@@ -190,32 +229,40 @@ class Client:
         if before and before.key_id == offer.manifest.key_id and before.version < offer.manifest.version:
             with contextlib.suppress(DeltaUnusableError):
                 return "delta", self._write_from_deltas(offer, trust, before, aside)
+            for unfinished in aside.iterdir():
+                unfinished.unlink()
         self._write_from_snapshot(offer, aside)
         return "full", []
 
     def _remove_leftovers(self) -> None:
         """Remove earlier lists, and what a sync that was killed has left."""
-        trusted = self.trusted()
+        trusted = self._read_state()
         for leftover in self.folder.iterdir():
-            is_needed = leftover.name in (STATE, ".lock") or (trusted and leftover.name == trusted.folder)
+            is_needed = leftover.name in (STATE, LOCK) or (trusted and leftover.name == trusted.folder)
             if is_needed or not OWNED.fullmatch(leftover.name):  # somebody may have put a file there since the check
                 continue
-            if leftover.is_file():
-                leftover.unlink()
-            else:
+            if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
 
-    def _load_before(self) -> Trusted | None:
+    def _load_before(self, source: Source) -> Trusted | None:
         """Return what was trusted, or None if the publisher's key was pinned anew, since a lost key has no successor.
 
         A key is pinned anew if it was not given at the last sync and the keyring does not say that it signs. A thief's
-        keyring may say so: the reader's folder is to be emptied then.
+        keyring may say so: the reader's folder is to be emptied then. Raise `RefusedListError` if the state does not
+        follow from the pins.
         """
-        before = self.trusted()
+        before = self._read_state()
         if before is None or not self.pins:
             return before
-        signing = {key for key, ring_key in before.trust.keys.items() if ring_key.last_version is None}
-        return before if (signing | {*before.pins}) & {pin.key_id for pin in self.pins} else None
+        if self._is_pinned_anew(before):
+            return None
+        if not before.manifest:  # of a reader that kept no proofs: they are published
+            before = _fetch_proofs(before, source)
+        if (trust := before.prove(self.pins)) is None:
+            raise _refuse_unproved(self.folder)
+        return replace(before, keys=list(trust.keys.values()))
 
     def _trust_pins(self) -> Trust:
         if not self.pins:
@@ -261,7 +308,7 @@ class Client:
         """
         folder = self.folder / trusted.folder
         with contextlib.suppress(OSError):
-            return (folder / LINES).is_file() and sha256(map_file(folder / SUBJECTS)) == trusted.subjects_sha256
+            return (folder / LINES).is_file() and sha256(map_own_file(folder / SUBJECTS)) == trusted.subjects_sha256
         return False
 
     # -- writing the new list aside ------------------------------------------------------------------------------------
@@ -285,8 +332,8 @@ class Client:
     def _write_changed(
         self, before: Path, changes: list[Change], manifest: Manifest, aside: Path, pool: ThreadPoolExecutor
     ) -> None:
-        base, subjects = map_file(before / LINES), Subjects(map_file(before / SUBJECTS))
-        with (aside / SUBJECTS).open("wb") as out:
+        base, subjects = map_own_file(before / LINES), Subjects(map_own_file(before / SUBJECTS))
+        with open_new(aside / SUBJECTS) as out:
             out.writelines(subjects.apply_changes(changes))
             out.flush()
             is_on_disk = pool.submit(os.fsync, out.fileno())  # takes as long as writing all the lines
@@ -299,7 +346,7 @@ class Client:
         name, download = f"{version_folder(manifest.version)}/{file.name}", aside / "download"
         digest, size = hashlib.sha256(), 0
         try:
-            with download.open("wb") as out:
+            with open_new(download) as out:
                 for chunk in offer.source.chunks(name, file.bytes):
                     digest.update(chunk)
                     size += len(chunk)
@@ -311,10 +358,10 @@ class Client:
         lines = Lines()
         with (
             download.open("rb") as packed,
-            (aside / LINES).open("wb") as listed,
+            open_new(aside / LINES) as listed,
             open_durable(aside / SUBJECTS) as subjects,
         ):
-            for chunk in inflate(packed, len(HEADER) + file.rows * LINE_BYTES_MAX, name):
+            for chunk in inflate(iter(partial(packed.read, CHUNK_BYTES), b""), unpacked_bytes_max(file), name):
                 subjects.write(lines.read_chunk(chunk))
                 listed.write(chunk)
         lines.require_end()
@@ -324,27 +371,20 @@ class Client:
 
     # -- the folder's state --------------------------------------------------------------------------------------------
 
-    def _replace_list(self, aside: Path, offer: Offer, trust: Trust, now: datetime) -> Trusted:
+    def _replace_list(self, aside: Path, offer: Offer, trust: dict[str, Any], now: datetime) -> Trusted:
         """Move the new list into the folder, then the state that names it."""
         manifest, subjects = offer.manifest, aside / SUBJECTS
         name = version_folder(manifest.version)
         if subjects.stat().st_size != manifest.counts.entries * SUBJECT_BYTES:
             raise RefusedListError("tampered", f"{name} does not list as many as its manifest says")
         trusted = Trusted(
-            version=manifest.version,
             folder=f"{name}-{secrets.token_hex(8)}",
-            manifest_sha256=sha256(offer.manifest_bytes),
-            result_sha256=manifest.result_sha256,
-            subjects_sha256=sha256(map_file(subjects)),
-            entries=manifest.counts.entries,
-            key_id=manifest.key_id,
-            signing_key_id=manifest.signing_key_id,
-            created_at=manifest.created_at,
-            expires_at=manifest.expires_at,
-            data_as_of=manifest.data_as_of,
+            subjects_sha256=sha256(map_own_file(subjects)),
+            signature=offer.signed.signature.decode(),
             synced_at=format_instant(now),
             pins=self._pin_ids(),
-            **trust_fields(trust),
+            **manifest_fields(manifest, offer.signed.data),
+            **trust,
         )
         sync_folder(aside)
         aside.rename(self.folder / trusted.folder)
@@ -352,35 +392,21 @@ class Client:
         self._write_state(trusted)
         return trusted
 
-    def _keep(self, before: Trusted, trust: Trust, now: datetime) -> Trusted:
-        kept = replace(before, synced_at=format_instant(now), pins=self._pin_ids(), **trust_fields(trust))
+    def _keep(self, before: Trusted, trust: dict[str, Any], now: datetime) -> Trusted:
+        kept = replace(before, synced_at=format_instant(now), pins=self._pin_ids(), **trust)
         self._write_state(kept)
         return kept
 
     def _pin_ids(self) -> list[str]:
-        before = self.trusted()
+        before = self._read_state()
         return [pin.key_id for pin in self.pins] or (before.pins if before else [])
 
     def _write_state(self, trusted: Trusted) -> None:
-        aside = self.folder / f".{STATE}.{os.getpid()}"
+        aside = self.folder / f".{STATE}.{secrets.token_hex(8)}"
         with open_durable(aside) as out:
             out.write(canonical_json(trusted))
         aside.replace(self.folder / STATE)
         sync_folder(self.folder)
-
-    @contextlib.contextmanager
-    def _lock_folder(self) -> Iterator[None]:
-        with (self.folder / ".lock").open("w") as lock:
-            patience = time.monotonic() + PATIENCE_SECONDS
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > patience:
-                        raise TransientError(f"another sync of {self.folder} is running: wait for it") from None
-                    time.sleep(0.05)
-            yield
 
 
 def _require_successor(offer: Offer, before: Trusted, now: datetime) -> None:
@@ -403,18 +429,56 @@ def _require_successor(offer: Offer, before: Trusted, now: datetime) -> None:
 
 
 def _fetch_deltas(offer: Offer, trust: Trust, versions: range) -> Iterator[list[Change]]:
-    """Yield the deltas of some versions. Raise `DeltaUnusableError` once the whole list would be less work."""
-    bytes_left = offer.manifest.file("snapshot.csv.gz").bytes
+    """Yield the deltas of some versions. Raise `DeltaUnusableError` once the whole list would be less work.
+
+    Changes are held in memory, and a list is not.
+    """
+    bytes_left, rows_left = offer.manifest.file("snapshot.csv.gz").bytes, DELTA_ROWS_MAX
     for version in versions:
         is_newest = version == offer.manifest.version
         manifest = offer.manifest if is_newest else fetch_manifest(offer.source, trust, version).manifest
         file = manifest.file("delta.csv.gz")
-        bytes_left -= file.bytes
-        if manifest.key_id != offer.manifest.key_id or bytes_left < 0:
+        bytes_left, rows_left = bytes_left - file.bytes, rows_left - file.rows
+        if manifest.key_id != offer.manifest.key_id or min(bytes_left, rows_left) < 0:
             raise DeltaUnusableError
         name = f"{version_folder(version)}/{file.name}"
         data = require_contents(read(offer.source, name, file.bytes), file, name)
-        yield parse_delta(unzip(data, len(DELTA_HEADER) + file.rows * LINE_BYTES_MAX, name))
+        yield parse_delta(unzip(data, unpacked_bytes_max(file), name))
+
+
+def _collecting(source: Source, keyrings: list[bytes]) -> Callable[[str], bytes | None]:
+    """Return a function that reads a keyring by name, and adds it to those that are kept. Raise `RefusedListError`."""
+    read_keyring = document_reader(source)
+
+    def read_and_keep(name: str) -> bytes | None:
+        if (ring := read_keyring(name)) is not None:
+            keyrings.append(ring)
+            if sum(map(len, keyrings)) > KEYRINGS_BYTES_MAX:
+                raise RefusedListError("tampered", f"{name} and those before are longer than any list's")
+        return ring
+
+    return read_and_keep
+
+
+def _fetch_proofs(before: Trusted, source: Source) -> Trusted:
+    """Return a state with the manifest and the keyrings that it follows from, as far as the source has them."""
+    rings = [read_if_there(source, file_name(number), DOCUMENT_BYTES_MAX) for number in range(1, before.keyring + 1)]
+    name = manifest_name(before.version)
+    for lies_in in (source, source.under_key(before.key_id)):
+        manifest = read_if_there(lies_in, name, DOCUMENT_BYTES_MAX)
+        signature = read_if_there(lies_in, f"{name}.sig", SIGNATURE_BYTES_MAX)
+        if manifest and signature and sha256(manifest) == before.manifest_sha256:
+            with contextlib.suppress(UnicodeDecodeError):
+                before = replace(before, manifest=manifest.decode(), signature=signature.decode())
+    return replace(before, keyrings=[(ring or b"").decode(errors="replace") for ring in rings])
+
+
+def _refuse_unproved(folder: Path) -> RefusedListError:
+    return RefusedListError(
+        "unproved",
+        f"what {folder} holds does not follow from the pinned key, though it says so: find out who has written there, "
+        "empty the folder, then sync again",
+    )
 
 
 def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
@@ -428,7 +492,7 @@ def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
         for piece in batch:
             digest.update(piece)
 
-    with path.open("wb") as out, ThreadPoolExecutor(1) as pool:
+    with open_new(path) as out, ThreadPoolExecutor(1) as pool:
         batch, size, jobs = list[Any](), 0, list[Future[None]]()
         for piece in pieces:
             batch.append(piece)

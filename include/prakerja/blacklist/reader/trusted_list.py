@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from prakerja.blacklist.format.contract import Instant, KeyId, RevokedKey, RingKey, Sha256, VersionNumber
-from prakerja.blacklist.format.documents import Document
-from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.snapshot import Subjects
+from prakerja.blacklist.format.contract import (
+    Instant,
+    KeyId,
+    Manifest,
+    RevokedKey,
+    RingKey,
+    Sha256,
+    VersionNumber,
+)
+from prakerja.blacklist.format.documents import Document, DoesNotFitError, Pattern, parse_document
+from prakerja.blacklist.format.keyring import Trust, UntrustedError, file_name
+from prakerja.blacklist.format.signatures import PublicKey
+from prakerja.blacklist.format.snapshot import Subjects, sha256
 from prakerja.blacklist.reader.freshness import DAILY, Freshness, Schedule
 
 
@@ -18,7 +28,7 @@ class Trusted(Document):
     """The state of a reader's folder: the version that it trusts, and the keys that it believes by now."""
 
     version: VersionNumber
-    folder: str
+    folder: Annotated[str, Pattern(r"^v\d{6,9}-[0-9a-f]{16}$")]
     manifest_sha256: Sha256
     result_sha256: Sha256
     subjects_sha256: Sha256
@@ -34,6 +44,11 @@ class Trusted(Document):
     revoked: list[RevokedKey]
     #: The ids of the keys that were pinned at the last sync.
     pins: list[KeyId] = field(default_factory=list)
+    #: The version's manifest, its signature, and every keyring up to `keyring`, as they were published: from them and a
+    #: pinned key the rest follows. Readers of 0.2 and before did not keep them.
+    manifest: str = ""
+    signature: str = ""
+    keyrings: list[str] = field(default_factory=list)
 
     def freshness(self, now: datetime, schedule: Schedule = DAILY) -> Freshness:
         """Return the freshness of the list at an instant. A list that a revoked key has signed counts as expired."""
@@ -56,10 +71,52 @@ class Trusted(Document):
             {key.signing_key_id: key for key in self.revoked},
         )
 
+    def prove(self, pins: Iterable[PublicKey]) -> Trust | None:
+        """Return the keys that are believed as they follow from pinned ones, or None if this state does not.
 
-def trust_fields(trust: Trust) -> dict[str, Any]:
-    """Return the fields of `Trusted` that say which keys are believed."""
-    return {"keyring": trust.number, "keys": list(trust.keys.values()), "revoked": list(trust.revoked.values())}
+        Whoever may write into the folder can write any state, but no signatures.
+        """
+        trust, believed = Trust.from_pins(pins), dict[str, RingKey]()
+        believed.update(trust.keys)
+        rings = {file_name(number): ring.encode() for number, ring in enumerate(self.keyrings, 1)}
+        try:
+            trust = trust.follow(rings.get, at_most=None, believed=believed)
+            if trust.number != self.keyring or (trust.number and trust != self.trust):
+                return None
+            if not self.is_revoked:  # such a list answers nobody
+                self._require_signed(believed)
+        except (UntrustedError, DoesNotFitError):
+            return None
+        return trust
+
+    def _require_signed(self, believed: dict[str, RingKey]) -> None:
+        """Raise `UntrustedError` or `DoesNotFitError` unless the manifest is signed and says what this state does."""
+        data, key = self.manifest.encode(), believed.get(self.signing_key_id)
+        manifest = parse_document(Manifest, data, "the manifest")
+        is_signed = key is not None and PublicKey.from_pem(key.public_key.encode()).has_signed(
+            data, self.signature.encode()
+        )
+        if not is_signed or any(
+            getattr(self, name) != value for name, value in manifest_fields(manifest, data).items()
+        ):
+            raise UntrustedError("the manifest is another one, or its signature is wrong")
+
+
+def manifest_fields(manifest: Manifest, data: bytes) -> dict[str, Any]:
+    """Return the fields of `Trusted` that follow from a manifest and its bytes."""
+    names = ("version", "result_sha256", "key_id", "signing_key_id", "created_at", "expires_at", "data_as_of")
+    fields = {name: getattr(manifest, name) for name in names}
+    return fields | {"manifest_sha256": sha256(data), "entries": manifest.counts.entries, "manifest": data.decode()}
+
+
+def trust_fields(trust: Trust, keyrings: Sequence[bytes]) -> dict[str, Any]:
+    """Return the fields of `Trusted` that say which keys are believed, and by which keyrings."""
+    return {
+        "keyring": trust.number,
+        "keys": list(trust.keys.values()),
+        "revoked": list(trust.revoked.values()),
+        "keyrings": [ring.decode() for ring in keyrings],
+    }
 
 
 @dataclass(frozen=True)

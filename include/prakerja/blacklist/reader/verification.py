@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from prakerja.blacklist.format.contract import POINTER, Latest, Manifest, PublishedFile, manifest_name
+from prakerja.blacklist.format.contract import (
+    POINTER,
+    Latest,
+    Manifest,
+    PublishedFile,
+    manifest_name,
+    version_folder,
+)
 from prakerja.blacklist.format.documents import parse_document
 from prakerja.blacklist.format.errors import PrakerjaError
 from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.snapshot import sha256
+from prakerja.blacklist.format.snapshot import HEADER, LINE_BYTES_MAX, ROWS_MAX, SUBJECT_BYTES, sha256
 from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, read
 
 SIGNATURE_BYTES_MAX = 1_000
+FILE_BYTES_SPARE = 1 << 20  # what a file may have beside its rows: headers, the footer of a Parquet file
 
 
 class RefusedListError(PrakerjaError):
@@ -41,8 +47,12 @@ class Offer:
 
     source: Source
     pointer: Latest
-    manifest: Manifest
-    manifest_bytes: bytes
+    signed: SignedManifest
+
+    @property
+    def manifest(self) -> Manifest:
+        """The version's manifest."""
+        return self.signed.manifest
 
 
 def fetch_offer(source: Source, trust: Trust) -> Offer:
@@ -58,7 +68,7 @@ def fetch_offer(source: Source, trust: Trust) -> Offer:
         ) from None
     if sha256(signed.data) != pointer.sha256:
         raise RefusedListError("mixed", f"{POINTER} points at another manifest than the one that lies there")
-    return Offer(source, pointer, signed.manifest, signed.data)
+    return Offer(source, pointer, signed)
 
 
 def fetch_manifest(source: Source, trust: Trust, version: int) -> SignedManifest:
@@ -70,7 +80,29 @@ def fetch_manifest(source: Source, trust: Trust, version: int) -> SignedManifest
     trust.require_signed(manifest.signing_key_id, manifest.version, data, signature)
     if manifest.version != version or (manifest.previous_version or 0) != version - 1:
         raise RefusedListError("mixed", f"{name} is the manifest of another version")
+    require_plausible_sizes(manifest)
     return SignedManifest(manifest, data, signature)
+
+
+def require_plausible_sizes(manifest: Manifest) -> None:
+    """Raise `RefusedListError` if files of a version are larger than any list needs.
+
+    Who has stolen the key can sign any size, and the files' sizes are what a reader's disk and memory are bounded by.
+    A subject is 32 bytes that nothing packs into fewer; a delta may have each twice, withdrawn and added.
+    """
+    for file in manifest.files:
+        times = 2 if file.name == "delta.csv.gz" else 1
+        is_too_dense = file.rows * SUBJECT_BYTES > file.bytes * times
+        if is_too_dense or file.rows > ROWS_MAX * times or file.bytes > FILE_BYTES_SPARE + file.rows * LINE_BYTES_MAX:
+            name = f"{version_folder(manifest.version)}/{file.name}"
+            raise RefusedListError(
+                "tampered", f"{name} is said to have {file.rows:,} rows in {file.bytes:,} bytes, as no list has"
+            )
+
+
+def unpacked_bytes_max(file: PublishedFile) -> int:
+    """Return how many bytes the CSV of a file can have: those of its header and of as many rows as are stated."""
+    return 2 * len(HEADER) + file.rows * LINE_BYTES_MAX
 
 
 def require_contents(data: bytes, file: PublishedFile, name: str) -> bytes:
@@ -82,23 +114,25 @@ def require_contents(data: bytes, file: PublishedFile, name: str) -> bytes:
 
 def unzip(data: bytes, bytes_max: int, name: str) -> bytes:
     """Return the contents of gzip bytes, up to a bound. Raise `RefusedListError`."""
-    return b"".join(inflate(io.BytesIO(data), bytes_max, name))
+    return b"".join(inflate([data], bytes_max, name))
 
 
-def inflate(packed: Any, bytes_max: int, name: str) -> Iterator[bytes]:
-    """Yield the contents of an open gzip file in chunks, up to a bound. Raise `RefusedListError`."""
+def inflate(packed: Iterable[bytes], bytes_max: int, name: str) -> Iterator[bytes]:
+    """Yield the contents of a gzip file that comes in chunks, up to a bound. Raise `RefusedListError`."""
     unpack, size = zlib.decompressobj(31), 0
     try:
-        while not unpack.eof:
-            chunk = unpack.unconsumed_tail or packed.read(1 << 18)
-            out = unpack.decompress(chunk, 1 << 20)
-            if not chunk and not out and not unpack.eof:
-                raise RefusedListError("tampered", f"{name} breaks off")
-            size += len(out)
-            if size > bytes_max:
-                raise RefusedListError("tampered", f"{name} opens to more than its rows could have")
-            yield out
+        for chunk in packed:
+            left, out = chunk, b""
+            while left or out:  # until it neither holds input back nor output
+                out = unpack.decompress(left, 1 << 20)
+                left, size = unpack.unconsumed_tail, size + len(out)
+                if size > bytes_max:
+                    raise RefusedListError("tampered", f"{name} opens to more than its rows could have")
+                if unpack.unused_data:
+                    raise RefusedListError("tampered", f"{name} has more behind its end")
+                if out:
+                    yield out
     except zlib.error:
         raise RefusedListError("tampered", f"{name} is not a gzip file") from None
-    if unpack.unused_data or packed.read(1):
-        raise RefusedListError("tampered", f"{name} has more behind its end")
+    if not unpack.eof:
+        raise RefusedListError("tampered", f"{name} breaks off")
