@@ -15,8 +15,8 @@ from prakerja.blacklist.format.keyring import Trust
 from prakerja.blacklist.format.snapshot import sha256
 from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher.freshness import programme_schedule
-from prakerja.blacklist.reader.durable_files import map_file
 from prakerja.blacklist.reader.freshness import Freshness
+from prakerja.blacklist.reader.own_folder import map_own_file
 from prakerja.blacklist.reader.sources import Source
 from prakerja.blacklist.reader.sync import LINES, Client
 from prakerja.blacklist.reader.trusted_list import TrustedList
@@ -132,7 +132,7 @@ class ListStore:
         trusted = listed.trusted
         path = self.client.folder / trusted.folder / LINES
         with contextlib.suppress(OSError):  # another service of this home has synced meanwhile: the next load reads it
-            lines = map_file(path)
+            lines = map_own_file(path)
             if sha256(lines) == trusted.result_sha256:
                 padding_key = derive_padding_key(self._padding_key, trusted.key_id)
                 return Ranges(listed.subjects, read_cohorts(lines), padding_key, trusted.version)
