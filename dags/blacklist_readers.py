@@ -5,7 +5,7 @@ An example for the authors of such a system: a registration that refuses the app
 published version starts a run, which does what every reader should do:
 
 - `await_list` waits until the published list is the announced version and is not stale.
-- `sync_list` syncs with the client (`prakerja.blacklist.reader.sync`): fetch, verify against the pinned key, apply the
+- `sync_list` syncs with the client (`prakerja_blacklist.reader.sync`): fetch, verify against the pinned key, apply the
   delta, replace the copy.
 - `react` refuses the open applications of listed people, and reopens those of people who were withdrawn from the list.
   With an expired list it does neither: a reader refuses nobody by a list that may be out of date.

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from prakerja.blacklist.reader.durable_files import sync_folder
+from prakerja_blacklist.reader.durable_files import sync_folder
 
 
 @contextlib.contextmanager

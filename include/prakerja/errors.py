@@ -5,6 +5,6 @@ The format of the published list defines them, because it imports nothing else o
 
 from __future__ import annotations
 
-from prakerja.blacklist.format.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja_blacklist.errors import NotReadyError, PrakerjaError, TransientError
 
 __all__ = ["NotReadyError", "PrakerjaError", "TransientError"]

@@ -23,10 +23,10 @@ from upath import UPath
 
 from prakerja import schema, warehouse
 from prakerja.blacklist.publisher import configured_keys, publishing, storage, verification
-from prakerja.blacklist.reader import sync
 from prakerja.blacklist.service import access
 from prakerja.programme import programme
 from prakerja.settings import PROJECT, WIB
+from prakerja_blacklist.reader import sync
 from tests.benchmarks.superuser import let_facts_go_unproved
 
 PEOPLE = 2_000_000

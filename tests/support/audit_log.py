@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.blacklist.format.documents import canonical_json
-from prakerja.blacklist.format.signatures import SigningKey
 from prakerja.blacklist.publisher import anchors, audit
 from prakerja.blacklist.publisher.audited_tables import expected_tables
 from prakerja.blacklist.publisher.configured_keys import load_signing_key
+from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.format.signatures import SigningKey
 
 Rows = list[dict[str, Any]]
 

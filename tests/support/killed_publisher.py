@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import local_files, storage
 from prakerja.blacklist.publisher.storage import read_document
 from prakerja.warehouse import statements, transactions
+from prakerja_blacklist.format.contract import POINTER
 from tests.support.publisher import published
 
 FORKS = multiprocessing.get_context("forkserver")

@@ -12,13 +12,13 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import POINTER, Manifest
-from prakerja.blacklist.format.documents import parse_document
-from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher import configured_keys, publishing, verification
-from prakerja.blacklist.reader.sync import Client
 from prakerja.settings import WIB
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import POINTER, Manifest
+from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.reader.sync import Client
 from tests.support import object_storage
 from tests.support.published_list import AT, tree
 

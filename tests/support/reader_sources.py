@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from prakerja.blacklist.reader.sources import NotThereError, Source, TooLargeError, UnreachableError
+from prakerja_blacklist.reader.sources import NotThereError, Source, TooLargeError, UnreachableError
 
 
 class Watched:

@@ -21,8 +21,8 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyarrow import parquet
 
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import (
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import (
     CONTRACT,
     KEYRING_CONTRACT,
     POINTER,
@@ -35,12 +35,12 @@ from prakerja.blacklist.format.contract import (
     earlier_list_folder,
     format_instant,
 )
-from prakerja.blacklist.format.documents import canonical_json, column_names
-from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.signatures import PublicKey, SigningKey
-from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, HEX, sha256
-from prakerja.blacklist.format.subject_keys import SubjectKey
-from prakerja.blacklist.reader.sources import Folder
+from prakerja_blacklist.format.documents import canonical_json, column_names
+from prakerja_blacklist.format.keyring import Trust
+from prakerja_blacklist.format.signatures import PublicKey, SigningKey
+from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, HEX, sha256
+from prakerja_blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.reader.sources import Folder
 
 AT = datetime(2021, 3, 15, 1, tzinfo=UTC)
 EXPIRES_AFTER = timedelta(days=7)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.format.documents import canonical_json
-from prakerja.blacklist.format.subject_keys import SubjectKey
-from prakerja.blacklist.reader.sync import Client, Synced
-from prakerja.blacklist.reader.verification import RefusedListError
+from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.reader.sync import Client, Synced
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.reader_sources import Watched
 from tests.support.simulated_publisher import Repository, delta_of, signing_key, subject_key
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prakerja.blacklist.format import contract, documents
 from prakerja.blacklist.publisher import json_schemas
 from prakerja.blacklist.publisher.freshness import programme_schedule
-from prakerja.blacklist.reader.freshness import DAILY
+from prakerja_blacklist.format import contract, documents
+from prakerja_blacklist.reader.freshness import DAILY
 
 
 @pytest.mark.parametrize("name", sorted(contract.PUBLISHED))

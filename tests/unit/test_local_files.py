@@ -12,7 +12,7 @@ import pytest
 
 from prakerja.blacklist.publisher import local_files
 from prakerja.blacklist.publisher.local_files import LinkError, OtherFileError, create, replace, set_aside
-from prakerja.blacklist.reader.sources import NotThereError
+from prakerja_blacklist.reader.sources import NotThereError
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.format.keyring import file_name
-from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service import app, list_routes
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.state import Service
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
 from prakerja.settings import PROJECT
+from prakerja_blacklist.format.keyring import file_name
+from prakerja_blacklist.reader.sync import Client
 from tests.support.simulated_publisher import Repository, signing_key
 
 PADDING_KEY = b"of the service alone"

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prakerja.blacklist.format.snapshot import HEADER, Subjects
-from prakerja.blacklist.reader.sync import LINES, Client
 from prakerja.blacklist.service import ranges as service_ranges
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.ranges import RENEWED_AFTER, Ranges, derive_padding_key, read_cohorts
+from prakerja_blacklist.format.snapshot import HEADER, Subjects
+from prakerja_blacklist.reader.sync import LINES, Client
 from tests.support.simulated_publisher import Repository, line_of, list_of, subject_key
 
 KEY = b"of the service alone"

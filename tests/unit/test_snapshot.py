@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prakerja.blacklist.format import snapshot
-from prakerja.blacklist.format.snapshot import (
+from prakerja_blacklist.format import snapshot
+from prakerja_blacklist.format.snapshot import (
     DELTA_HEADER,
     HEADER,
     LINE_BYTES_MAX,

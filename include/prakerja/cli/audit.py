@@ -34,8 +34,8 @@ def verify(
 ) -> None:
     """Verify the audit log, every fact in it, and the anchor of each published version."""
     from prakerja import schema
-    from prakerja.blacklist.format.signatures import PublicKey
     from prakerja.blacklist.publisher import audit
+    from prakerja_blacklist.format.signatures import PublicKey
 
     schema.require_schema()
     pins = []

@@ -17,10 +17,10 @@ from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
-    from prakerja.blacklist.format.signatures import PublicKey
-    from prakerja.blacklist.format.subject_keys import SubjectKey
-    from prakerja.blacklist.reader.freshness import Freshness
-    from prakerja.blacklist.reader.sync import Client
+    from prakerja_blacklist.format.signatures import PublicKey
+    from prakerja_blacklist.format.subject_keys import SubjectKey
+    from prakerja_blacklist.reader.freshness import Freshness
+    from prakerja_blacklist.reader.sync import Client
 
 app = typer.Typer(help="Verify, read and sync the published blacklist; change its keys.", no_args_is_help=True)
 
@@ -52,8 +52,8 @@ def verify(
     """Verify every published version: signature, hashes, schema, and that snapshot + delta = next snapshot."""
     from rich.table import Table
 
-    from prakerja.blacklist.format import contract
     from prakerja.blacklist.publisher import configured_keys, storage, verification
+    from prakerja_blacklist.format import contract
 
     main = storage.find_list(folder or Settings.from_environment().publish)
     earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
@@ -276,14 +276,14 @@ def republish(because: Because, name: Name) -> None:
 
 def _client(folder: Path, pins: Sequence[PublicKey]) -> Client:
     from prakerja.blacklist.publisher import configured_keys
-    from prakerja.blacklist.reader.sync import Client
+    from prakerja_blacklist.reader.sync import Client
 
     has_key = KeyStore.from_environment().has_subject_key()
     return Client(folder, pins, configured_keys.load_subject_keys() if has_key else [])
 
 
 def _read_pin(pin: Path) -> PublicKey:
-    from prakerja.blacklist.format.signatures import PublicKey
+    from prakerja_blacklist.format.signatures import PublicKey
 
     try:
         return PublicKey.from_pem(pin.read_bytes())

@@ -13,7 +13,6 @@ from upath import UPath
 from prakerja import warehouse
 from prakerja.blacklist.publisher import storage
 from prakerja.blacklist.publisher.freshness import load_freshness
-from prakerja.blacklist.reader.freshness import Freshness
 from prakerja.calendar import Cohort, calendar
 from prakerja.cohorts import calendar_check, missed_reminders
 from prakerja.cohorts.public_statistics import counted_at
@@ -25,6 +24,7 @@ from prakerja.monitor.figures import CohortFigures
 from prakerja.people import unlisted
 from prakerja.reminders import receipts
 from prakerja.settings import WIB, Settings
+from prakerja_blacklist.reader.freshness import Freshness
 
 DIFFERING_SHOWN = 5
 ODD_RECEIPTS_SHOWN_FOR = timedelta(days=7)  # after the last one

@@ -10,7 +10,7 @@ from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.settings import Settings
 
 if TYPE_CHECKING:
-    from prakerja.blacklist.reader.freshness import Freshness
+    from prakerja_blacklist.reader.freshness import Freshness
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def sync_list() -> dict[str, Any]:
 
 def react_to_list() -> dict[str, int]:
     """Let the example registration refuse and resume applications by the list that it trusts; return the counts."""
-    from prakerja.blacklist.reader.registration import Registration
+    from prakerja_blacklist.reader.registration import Registration
 
     reader = _reader()
     return Registration(reader.folder.parent / "registration.sqlite").react(reader.open_list(), datetime.now(UTC))
@@ -88,7 +88,7 @@ def react_to_list() -> dict[str, int]:
 
 def _reader() -> Any:
     from prakerja.blacklist.publisher import configured_keys
-    from prakerja.blacklist.reader.sync import Client
+    from prakerja_blacklist.reader.sync import Client
 
     folder = Settings.from_environment().make_home() / "readers" / "registration" / "list"
     return Client(folder, [configured_keys.load_signing_key().public], configured_keys.load_subject_keys())

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist.format.signatures import SigningKey
 from prakerja.blacklist.publisher import configured_keys, publishing, rotation
 from prakerja.keys import new_signing_key
+from prakerja_blacklist.format.signatures import SigningKey
 from tests.support.documented_reader import Reader
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke
 

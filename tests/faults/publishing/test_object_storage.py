@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import audit, configured_keys, rotation, storage
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.cli import app
 from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.format.contract import POINTER
 from tests.support.killed_publisher import DONE, exit_codes, kill, steps, watched
 from tests.support.published_list import AT, reinstate, revoke
 from tests.support.publisher import (

@@ -13,12 +13,12 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import snapshot
-from prakerja.blacklist.format.contract import POINTER, Manifest
-from prakerja.blacklist.format.documents import canonical_json
 from prakerja.blacklist.publisher import configured_keys
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format import snapshot
+from prakerja_blacklist.format.contract import POINTER, Manifest
+from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.killed_publisher import DONE, FORKS, LIST, exit_codes, watched
 from tests.support.published_list import AT, revoke, tree
 from tests.support.publisher import (

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import audit, configured_keys, local_files, publishing, storage, verification
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import NotReadyError
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.killed_publisher import ANCHOR, DONE, WRITES, kill, steps, watched
 from tests.support.published_list import AT, DAY, revoke, tree
 from tests.support.publisher import AFTER, BEFORE, NEXT, listed_to, published, reader, undisturbed, verified, versions

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.reader.sync import Client
-from prakerja.blacklist.reader.verification import RefusedListError
+from prakerja_blacklist.reader.sync import Client
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import FIRST, JOURNEYS, Reader, always, bend_own, clean_tree, subjects_of, tree
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from prakerja.blacklist.format.documents import canonical_json
-from prakerja.blacklist.format.signatures import SigningKey
 from prakerja.blacklist.publisher import anchors, audit, publishing, restoring, rotation
 from prakerja.blacklist.publisher.configured_keys import load_signing_key
 from prakerja.cli import app
 from prakerja.keys import new_signing_key
+from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.format.signatures import SigningKey
 from tests.support.audit_log import (
     anchor_of,
     anchors_of_the_log,

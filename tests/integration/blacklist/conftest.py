@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import configured_keys, publishing, rotation
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.blacklist.service import running
@@ -23,6 +22,7 @@ from prakerja.programme import programme
 from prakerja.revocations import decision, reinstatement, revocation
 from prakerja.serving import protocol
 from prakerja.serving import running as server
+from prakerja_blacklist.format.contract import POINTER
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
 from tests.support.published_list import AT, DAY, reinstate, revoke, write_people

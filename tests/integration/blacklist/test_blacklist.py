@@ -17,10 +17,10 @@ from jsonschema import Draft202012Validator
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import contract
-from prakerja.blacklist.format.snapshot import parse_delta, sha256
 from prakerja.blacklist.publisher import configured_keys, publishing, storage, verification
 from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.format import contract
+from prakerja_blacklist.format.snapshot import parse_delta, sha256
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke, tree
 
 

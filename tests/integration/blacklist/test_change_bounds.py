@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import audit, pending
 from prakerja.blacklist.publisher.pending import OutOfBoundsError
 from prakerja.errors import PrakerjaError
 from prakerja.run_context import replaying
+from prakerja_blacklist.format.contract import POINTER
 from tests.support.published_list import AT, reinstate, revoke, tree
 from tests.support.publisher import NEXT, broken_off, pick, published, verified
 

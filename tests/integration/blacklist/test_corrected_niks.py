@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import snapshot
 from prakerja.blacklist.publisher import audit, configured_keys, pending, publishing, rotation, verification
 from prakerja.blacklist.publisher.storage import folder_under_key
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.settings import WIB
+from prakerja_blacklist.format import snapshot
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.corrections import approve, correct, correct_nik
 from tests.support.killed_publisher import steps, watched
 from tests.support.published_list import AT, reinstate, revoke, tree

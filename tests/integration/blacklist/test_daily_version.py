@@ -9,7 +9,7 @@ import pytest
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.reader.sources import Folder
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.published_list import AT, reinstate
 from tests.support.publisher import NEXT, daily, manifest, published, reader, verified, versions
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.format.snapshot import HEADER, apply_changes, hash_list, merge_deltas, parse_delta
 from prakerja.blacklist.publisher import rotation
+from prakerja_blacklist.format.snapshot import HEADER, apply_changes, hash_list, merge_deltas, parse_delta
 from tests.support.published_list import AT, reinstate, revoke
 from tests.support.publisher import WHO, manifest, published, verified
 

@@ -19,12 +19,12 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER, SnapshotRow
-from prakerja.blacklist.format.documents import column_names
-from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, sha256
 from prakerja.blacklist.publisher import anchors, verification, version_files
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER, SnapshotRow
+from prakerja_blacklist.format.documents import column_names
+from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, sha256
 from tests.support.simulated_publisher import (
     Repository,
     change_of,

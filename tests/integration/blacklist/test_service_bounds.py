@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from prakerja import serving
-from prakerja.blacklist.format.contract import PublishedFile
 from prakerja.blacklist.service import app, background, list_routes, places, running
 from prakerja.serving import protocol
+from prakerja_blacklist.format.contract import PublishedFile
 from tests.support.running_service import PATIENCE, Api, nik, problem
 
 

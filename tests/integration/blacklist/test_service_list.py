@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from prakerja.blacklist.publisher import configured_keys, publishing
-from prakerja.blacklist.reader import sources
-from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.reader import sources
+from prakerja_blacklist.reader.sync import Client
 from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from prakerja import signatures, warehouse
-from prakerja.blacklist.format.contract import POINTER
 from prakerja.blacklist.publisher import configured_keys, publishing, rotation, signed_changes, verification
 from prakerja.blacklist.publisher.storage import find_list
 from prakerja.calendar import Cohort
@@ -18,6 +17,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.revocations import approval, decision, holds, reinstatement
 from prakerja.run_context import replaying
 from prakerja.signed_batches import SignedBatch, load_signed_batches
+from prakerja_blacklist.format.contract import POINTER
 from tests.support.audit_log import as_owner
 from tests.support.people_list import write_signers
 from tests.support.publisher import pick

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.format.keyring import UntrustedError
 from prakerja.blacklist.publisher import configured_keys, list_keys, publishing, rotation
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_signing_key
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.keyring import UntrustedError
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.published_list import AT, tree
 from tests.support.publisher import (
     MAY_SIGN,

@@ -13,10 +13,10 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher import configured_keys, publishing, rotation
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_signing_key
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.published_list import AT
 from tests.support.publisher import NEXT, WHO, daily, manifest, published, reader, ring, signer, verified, versions
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from prakerja.blacklist.format.snapshot import parse_delta
 from prakerja.blacklist.publisher import configured_keys, list_keys, rotation
 from prakerja.blacklist.publisher.storage import folder_under_key
-from prakerja.blacklist.reader.sources import Folder
-from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_random_key
+from prakerja_blacklist.format.snapshot import parse_delta
+from prakerja_blacklist.reader.sources import Folder
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.killed_publisher import LIST, kill
 from tests.support.published_list import AT, revoke, tree
 from tests.support.publisher import (

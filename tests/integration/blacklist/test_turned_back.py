@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.format.signatures import SigningKey
-from prakerja.blacklist.format.snapshot import sha256
 from prakerja.blacklist.publisher import audit, publishing, rotation, version_files
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.signatures import SigningKey
+from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.published_list import tree
 from tests.support.publisher import NEXT, WHO, published, reader, signer, verified, versions
 

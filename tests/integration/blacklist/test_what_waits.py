@@ -12,9 +12,9 @@ from upath import UPath
 
 from prakerja.blacklist.publisher import audit, pending, rotation
 from prakerja.blacklist.publisher.pending import OutOfBoundsError
-from prakerja.blacklist.reader.sources import Folder
 from prakerja.monitor import overview
 from prakerja.run_context import replaying
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.killed_publisher import steps, watched
 from tests.support.published_list import AT, reinstate, revoke, tree
 from tests.support.publisher import NEXT, listed_to, pick, published, reader, verified, versions

@@ -137,7 +137,7 @@ def test_a_reader_that_is_woken_twice_does_nothing_twice(tried: Callable[..., Tr
     from airflow.models.xcom import XComModel
 
     from prakerja.blacklist.publisher.configured_keys import load_subject_key
-    from prakerja.blacklist.reader.registration import Registration
+    from prakerja_blacklist.reader.registration import Registration
 
     write_people()
     publish("first", datetime.now(WIB))

@@ -116,8 +116,8 @@ def test_policies(dags: dict[str, Any]) -> None:
         ("prakerja.reminders.channels.UnreachableError", "retry"),
         ("prakerja.reminders.channels.ProviderRefusesError", "fail"),
         ("prakerja.reminders.sending.PartialError", "fail"),
-        ("prakerja.blacklist.reader.sources.UnreachableError", "retry"),
-        ("prakerja.blacklist.format.keyring.UntrustedError", "fail"),
+        ("prakerja_blacklist.reader.sources.UnreachableError", "retry"),
+        ("prakerja_blacklist.format.keyring.UntrustedError", "fail"),
         ("prakerja.blacklist.publisher.pending.OutOfBoundsError", "fail"),
     ],
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.format.keyring import KEYRINGS_AT_ONCE, file_name
-from prakerja.blacklist.reader.sources import TooLargeError
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.keyring import KEYRINGS_AT_ONCE, file_name
+from prakerja_blacklist.reader.sources import TooLargeError
 from tests.support.simulated_publisher import Repository, delta_of, manifest_of, signature_of, snapshot_of
 from tests.support.simulated_reader import FIRST, Reader
 

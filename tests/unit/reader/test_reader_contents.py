@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import pytest
 
-from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
-from prakerja.blacklist.reader import verification
-from prakerja.blacklist.reader.verification import RefusedListError
+from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
+from prakerja_blacklist.reader import verification
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import (
     Repository,
     change_of,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.format.snapshot import DELTA_HEADER
+from prakerja_blacklist.format.snapshot import DELTA_HEADER
 from tests.support.simulated_publisher import (
     Repository,
     change_of,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.format.documents import DoesNotFitError, canonical_json
-from prakerja.blacklist.format.keyring import file_name
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json
+from prakerja_blacklist.format.keyring import file_name
 from tests.support.simulated_publisher import Repository, manifest_of
 from tests.support.simulated_reader import Reader
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.format.documents import DoesNotFitError
-from prakerja.blacklist.reader import sync
-from prakerja.blacklist.reader.own_folder import lock_folder
-from prakerja.blacklist.reader.sync import Client
-from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError, TransientError
+from prakerja_blacklist.format.documents import DoesNotFitError
+from prakerja_blacklist.reader import sync
+from prakerja_blacklist.reader.own_folder import lock_folder
+from prakerja_blacklist.reader.sync import Client
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.reader_sources import Watched
 from tests.support.simulated_publisher import Repository, delta_of, flipped, list_of
 from tests.support.simulated_reader import Reader, always, bend_own, subjects_of, tree

@@ -13,13 +13,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prakerja.blacklist.format.contract import POINTER, Manifest
-from prakerja.blacklist.format.documents import parse_document
-from prakerja.blacklist.format.keyring import file_name
-from prakerja.blacklist.format.snapshot import Lines
-from prakerja.blacklist.reader import sync
-from prakerja.blacklist.reader.sync import Client
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER, Manifest
+from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.format.keyring import file_name
+from prakerja_blacklist.format.snapshot import Lines
+from prakerja_blacklist.reader import sync
+from prakerja_blacklist.reader.sync import Client
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import flipped, manifest_of, signature_of
 from tests.support.simulated_reader import FIRST, SECOND, Offered, Reader

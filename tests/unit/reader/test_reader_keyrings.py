@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.format.contract import RingKey
-from prakerja.blacklist.format.documents import DoesNotFitError, canonical_json
-from prakerja.blacklist.format.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import RingKey
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json
+from prakerja_blacklist.format.keyring import KEYRINGS_AT_ONCE, UntrustedError, file_name
 from tests.support.simulated_publisher import Repository, ring_key, signing_key
 from tests.support.simulated_reader import FIRST, PEOPLE, SECOND, STRANGER, THIRD, UNKNOWN_KIND, Reader, subjects_of
 

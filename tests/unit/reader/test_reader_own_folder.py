@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.format.keyring import UntrustedError, file_name
-from prakerja.blacklist.reader.sync import STATE, Client
-from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.keyring import UntrustedError, file_name
+from prakerja_blacklist.reader.sync import STATE, Client
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import Repository, manifest_of, signature_of
 from tests.support.simulated_reader import FIRST, SECOND, STRANGER, Reader, subjects_of
 

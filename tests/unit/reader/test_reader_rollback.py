@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.format.contract import format_instant
-from prakerja.blacklist.format.keyring import UntrustedError
-from prakerja.blacklist.reader import sync
+from prakerja_blacklist.format.contract import format_instant
+from prakerja_blacklist.format.keyring import UntrustedError
+from prakerja_blacklist.reader import sync
 from tests.support.simulated_publisher import AT, EXPIRES_AFTER, Repository, snapshot_of
 from tests.support.simulated_reader import FIRST, MICROSECOND, SECOND, Reader, subjects_of
 

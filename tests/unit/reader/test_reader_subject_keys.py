@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.format.keyring import UntrustedError
-from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.keyring import UntrustedError
+from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import EXPIRES_AFTER, Repository, flipped, manifest_of, signature_of, snapshot_of
 from tests.support.simulated_reader import NEW_SUBJECTS, NEWEST_SUBJECTS, OLD_SUBJECTS, Reader, subjects_of
 

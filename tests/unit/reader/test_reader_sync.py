@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.format.contract import POINTER, format_instant
-from prakerja.blacklist.format.keyring import file_name
-from prakerja.blacklist.format.signatures import PublicKey
-from prakerja.blacklist.reader.sources import NotThereError
-from prakerja.blacklist.reader.sync import Client
 from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.format.contract import POINTER, format_instant
+from prakerja_blacklist.format.keyring import file_name
+from prakerja_blacklist.format.signatures import PublicKey
+from prakerja_blacklist.reader.sources import NotThereError
+from prakerja_blacklist.reader.sync import Client
 from tests.support.simulated_publisher import (
     EXPIRES_AFTER,
     Repository,

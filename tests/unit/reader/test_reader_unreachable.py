@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from prakerja.blacklist.reader.sources import NotThereError, UnreachableError
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.reader.sources import NotThereError, UnreachableError
 from tests.support.simulated_publisher import Repository, delta_of, snapshot_of
 from tests.support.simulated_reader import JOURNEYS, Reader, clean_tree, subjects_of, tree
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from prakerja.blacklist.reader.registration import Registration
+from prakerja_blacklist.reader.registration import Registration
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import NEW_SUBJECTS, Reader
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from prakerja.blacklist.format.contract import POINTER
-from prakerja.blacklist.reader.sources import HttpSource, NotThereError, TooLargeError, UnreachableError, read
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.reader.sources import HttpSource, NotThereError, TooLargeError, UnreachableError, read
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import Reader
 

@@ -14,8 +14,14 @@ from typing import Annotated, Any, Literal
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import KeyId, Sha256, VersionNumber, manifest_name, version_folder
-from prakerja.blacklist.format.documents import (
+from prakerja.blacklist.publisher import verification
+from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key
+from prakerja.blacklist.publisher.storage import document_reader_in, parse_place, read_document, source_in
+from prakerja.errors import PrakerjaError, TransientError
+from prakerja.keys import KeyStore
+from prakerja.settings import Settings
+from prakerja_blacklist.format.contract import KeyId, Sha256, VersionNumber, manifest_name, version_folder
+from prakerja_blacklist.format.documents import (
     Bounds,
     Document,
     DoesNotFitError,
@@ -23,15 +29,9 @@ from prakerja.blacklist.format.documents import (
     canonical_json,
     parse_document,
 )
-from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.signatures import PublicKey, SigningKey
-from prakerja.blacklist.publisher import verification
-from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key
-from prakerja.blacklist.publisher.storage import document_reader_in, parse_place, read_document, source_in
-from prakerja.blacklist.reader.sources import Source, TooLargeError, UnreachableError, read_if_there
-from prakerja.errors import PrakerjaError, TransientError
-from prakerja.keys import KeyStore
-from prakerja.settings import Settings
+from prakerja_blacklist.format.keyring import Trust
+from prakerja_blacklist.format.signatures import PublicKey, SigningKey
+from prakerja_blacklist.reader.sources import Source, TooLargeError, UnreachableError, read_if_there
 
 FOLDER = "audit"  # of the anchors, beside the list
 ANCHOR_BYTES_MAX = 10_000

@@ -17,15 +17,15 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import Manifest, manifest_name, version_folder
-from prakerja.blacklist.format.documents import DoesNotFitError, parse_document
-from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables
 from prakerja.blacklist.publisher.audited_approvals import Entry
 from prakerja.blacklist.publisher.audited_tables import Table, expected_tables
 from prakerja.blacklist.publisher.published_folder import list_root, versions_in
 from prakerja.blacklist.publisher.storage import folder_under_key, read_document
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import Manifest, manifest_name, version_folder
+from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
+from prakerja_blacklist.format.signatures import PublicKey
 
 SEAL_ATTEMPTS = 3  # facts that commit between the sealing and the comparison are sealed by the next attempt
 #: Columns that were added to the facts from before logins were recorded, and left empty. Others were filled.

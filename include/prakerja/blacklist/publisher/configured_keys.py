@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prakerja.blacklist.format.signatures import SigningKey
-from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.keys import KeyStore
+from prakerja_blacklist.format.signatures import SigningKey
+from prakerja_blacklist.format.subject_keys import SubjectKey
 
 
 def load_signing_key() -> SigningKey:

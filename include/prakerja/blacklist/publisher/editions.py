@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import DeltaRow, SnapshotRow, version_folder
-from prakerja.blacklist.format.snapshot import HEADER, NotCanonicalError, sha256
 from prakerja.blacklist.publisher import signed_changes
 from prakerja.blacklist.publisher.list_keys import Keys
 from prakerja.blacklist.publisher.verification import snapshot_of
 from prakerja.blacklist.publisher.version_files import Rows, VersionFiles
-from prakerja.blacklist.reader.sources import NotThereError, TooLargeError
-from prakerja.blacklist.reader.verification import RefusedListError
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import DeltaRow, SnapshotRow, version_folder
+from prakerja_blacklist.format.snapshot import HEADER, NotCanonicalError, sha256
+from prakerja_blacklist.reader.sources import NotThereError, TooLargeError
+from prakerja_blacklist.reader.verification import RefusedListError
 
 if TYPE_CHECKING:
     import pyarrow as pa

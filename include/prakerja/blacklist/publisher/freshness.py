@@ -6,12 +6,12 @@ from datetime import datetime
 
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER, Latest, Manifest
-from prakerja.blacklist.format.documents import parse_document
 from prakerja.blacklist.publisher.storage import source_in
-from prakerja.blacklist.reader.freshness import Freshness, Schedule
-from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, read
 from prakerja.programme import programme
+from prakerja_blacklist.format.contract import POINTER, Latest, Manifest
+from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.reader.freshness import Freshness, Schedule
+from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, read
 
 
 def programme_schedule() -> Schedule:

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
-from prakerja.blacklist.format.contract import CONTRACT, PUBLISHED, SCHEMAS, Latest, Manifest, SignedKeyring
-from prakerja.blacklist.format.documents import (
+from prakerja_blacklist.format.contract import CONTRACT, PUBLISHED, SCHEMAS, Latest, Manifest, SignedKeyring
+from prakerja_blacklist.format.documents import (
     Bounds,
     Description,
     Document,

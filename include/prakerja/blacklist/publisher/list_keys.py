@@ -10,14 +10,14 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.signatures import SigningKey
-from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_keys
 from prakerja.blacklist.publisher.published_folder import list_root, pointed_manifest
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.storage import document_reader_in
 from prakerja.programme import programme
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.signatures import SigningKey
+from prakerja_blacklist.format.subject_keys import SubjectKey
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prakerja.blacklist.reader.durable_files import NotRegularError, open_durable, open_regular
-from prakerja.blacklist.reader.sources import NotThereError, bounded_chunks
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.reader.durable_files import NotRegularError, open_durable, open_regular
+from prakerja_blacklist.reader.sources import NotThereError, bounded_chunks
 
 #: What a killed writer leaves half written. Earlier versions named it by their process.
 LEFTOVER = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]+)\.tmp", re.DOTALL)

@@ -7,10 +7,6 @@ import contextlib
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import Manifest, manifest_name
-from prakerja.blacklist.format.documents import DoesNotFitError, parse_document
-from prakerja.blacklist.format.keyring import Trust
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust
 from prakerja.blacklist.publisher.published_folder import (
     find_pointed_version,
@@ -23,6 +19,10 @@ from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.storage import read_document
 from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import Manifest, manifest_name
+from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
+from prakerja_blacklist.format.keyring import Trust
 
 
 def require_own_list(root: UPath, keys: Keys) -> None:

@@ -13,9 +13,9 @@ import resource
 from pathlib import Path
 from typing import IO
 
-from prakerja.blacklist.format.contract import SnapshotRow
-from prakerja.blacklist.format.documents import column_names
-from prakerja.blacklist.format.snapshot import HEADER
+from prakerja_blacklist.format.contract import SnapshotRow
+from prakerja_blacklist.format.documents import column_names
+from prakerja_blacklist.format.snapshot import HEADER
 
 MEMORY_BYTES_MAX = 512 << 20  # more than the process has already; a list of two million takes a tenth of it
 BATCH_ROWS = 1 << 14

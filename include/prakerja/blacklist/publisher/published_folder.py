@@ -9,11 +9,11 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import POINTER, Latest, Manifest, manifest_name
-from prakerja.blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja.blacklist.publisher.storage import parse_place, read_document
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
+from prakerja_blacklist.format.contract import POINTER, Latest, Manifest, manifest_name
+from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 
 
 def list_root() -> UPath:

@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import keyring
 from prakerja.blacklist.publisher import list_keys
 from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, signer_id, write_keyring
 from prakerja.blacklist.publisher.own_list import require_own_list
@@ -28,6 +27,7 @@ from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB
 from prakerja.signed_batches import require_same_rule
+from prakerja_blacklist.format import keyring
 
 
 def publish(

@@ -11,7 +11,6 @@ from pathlib import Path
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher.configured_keys import load_subject_key
 from prakerja.blacklist.publisher.storage import find_list
 from prakerja.errors import PrakerjaError
@@ -22,6 +21,7 @@ from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.published import Checked, Difference, Progress, Report, check_cohort, read_list
 from prakerja.recheck.roster import read_roster
 from prakerja.settings import WIB, Settings
+from prakerja_blacklist.format.subject_keys import SubjectKey
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import Manifest, manifest_name
-from prakerja.blacklist.format.documents import parse_document
 from prakerja.blacklist.publisher import storage
 from prakerja.blacklist.publisher.storage import read_document
+from prakerja_blacklist.format.contract import Manifest, manifest_name
+from prakerja_blacklist.format.documents import parse_document
 
 
 @dataclass

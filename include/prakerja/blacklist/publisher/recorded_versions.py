@@ -9,18 +9,6 @@ from typing import Any
 
 from upath import UPath
 
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import (
-    Latest,
-    Manifest,
-    PublishedFile,
-    format_instant,
-    manifest_name,
-    version_folder,
-)
-from prakerja.blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
-from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.snapshot import sha256
 from prakerja.blacklist.publisher import anchors, storage
 from prakerja.blacklist.publisher.editions import Edition, build_files, hash_listed
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust
@@ -29,6 +17,18 @@ from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.storage import document_reader_in, folder_under_key, read_document
 from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import (
+    Latest,
+    Manifest,
+    PublishedFile,
+    format_instant,
+    manifest_name,
+    version_folder,
+)
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.keyring import Trust
+from prakerja_blacklist.format.snapshot import sha256
 
 
 class Writer:

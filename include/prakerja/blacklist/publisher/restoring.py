@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import POINTER, PublishedFile, version_folder
 from prakerja.blacklist.publisher import list_keys, storage
 from prakerja.blacklist.publisher.editions import Edition
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust
@@ -27,6 +25,8 @@ from prakerja.blacklist.publisher.recorded_versions import Writer, build_pointer
 from prakerja.blacklist.publisher.storage import read_document
 from prakerja.blacklist.publisher.writing import write_unfinished_versions
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import POINTER, PublishedFile, version_folder
 
 FILES = ("snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz", "manifest.json", "manifest.json.sig")
 DISPLACED = "displaced"  # the folder beside the list for what lay in the place of published files

@@ -8,15 +8,15 @@ from __future__ import annotations
 import base64
 from datetime import datetime, timedelta
 
-from prakerja.blacklist.format.contract import parse_instant
-from prakerja.blacklist.format.signatures import SigningKey
-from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher import list_keys, publishing
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_key
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore, new_random_key, new_signing_key
 from prakerja.programme import programme
 from prakerja.settings import WIB
+from prakerja_blacklist.format.contract import parse_instant
+from prakerja_blacklist.format.signatures import SigningKey
+from prakerja_blacklist.format.subject_keys import SubjectKey
 
 
 def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER, PublishedFile, earlier_list_folder
 from prakerja.blacklist.publisher import local_files
 from prakerja.blacklist.publisher.local_files import OtherFileError, not_ours
-from prakerja.blacklist.reader.sources import (
+from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.format.contract import POINTER, PublishedFile, earlier_list_folder
+from prakerja_blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     Folder,
     HttpSource,
@@ -28,7 +29,6 @@ from prakerja.blacklist.reader.sources import (
     document_reader,
     read_if_there,
 )
-from prakerja.errors import NotReadyError, PrakerjaError
 
 LOCAL = ("", "file", "local")  # protocols of this machine's own files
 PUT_BYTES_MAX = 4 << 30  # S3 takes five gigabytes at once

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 
 from upath import UPath
 
-from prakerja.blacklist.format.contract import POINTER, Latest, Manifest, manifest_name, version_folder
-from prakerja.blacklist.format.documents import parse_document
-from prakerja.blacklist.format.keyring import Trust, UntrustedError
-from prakerja.blacklist.format.signatures import PublicKey
-from prakerja.blacklist.format.snapshot import (
+from prakerja.blacklist.publisher import parquet_lists
+from prakerja.blacklist.publisher.published_folder import versions_in
+from prakerja.blacklist.publisher.storage import document_reader_in, read_document, source_in
+from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import POINTER, Latest, Manifest, manifest_name, version_folder
+from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.format.keyring import Trust, UntrustedError
+from prakerja_blacklist.format.signatures import PublicKey
+from prakerja_blacklist.format.snapshot import (
     HEADER,
     LINE_BYTES_MAX,
     ROWS_MAX,
@@ -32,18 +36,14 @@ from prakerja.blacklist.format.snapshot import (
     apply_to_blocks,
     sha256,
 )
-from prakerja.blacklist.publisher import parquet_lists
-from prakerja.blacklist.publisher.published_folder import versions_in
-from prakerja.blacklist.publisher.storage import document_reader_in, read_document, source_in
-from prakerja.blacklist.reader.sources import NotThereError, TooLargeError
-from prakerja.blacklist.reader.verification import (
+from prakerja_blacklist.reader.sources import NotThereError, TooLargeError
+from prakerja_blacklist.reader.verification import (
     FILE_BYTES_SPARE,
     RefusedListError,
     inflate,
     require_plausible_sizes,
     unpacked_bytes_max,
 )
-from prakerja.errors import PrakerjaError
 
 FIRST = 1
 COHORT = re.compile(rb"^[0-9a-f]{64},([0-9]+),", re.MULTILINE)

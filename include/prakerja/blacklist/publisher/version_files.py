@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prakerja.blacklist.format.contract import DeltaRow, SnapshotRow, format_instant
-from prakerja.blacklist.format.documents import Document, column_names, require_column
-from prakerja.blacklist.format.snapshot import DELTA_HEADER, HEADER, build_list, parse_delta, sha256
-from prakerja.blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.format.contract import DeltaRow, SnapshotRow, format_instant
+from prakerja_blacklist.format.documents import Document, column_names, require_column
+from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, build_list, parse_delta, sha256
+from prakerja_blacklist.format.subject_keys import SubjectKey
 
 if TYPE_CHECKING:
     import pyarrow as pa

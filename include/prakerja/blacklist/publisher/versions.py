@@ -8,13 +8,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import CLOCK_SKEW
 from prakerja.blacklist.publisher import pending as pending_changes
 from prakerja.blacklist.publisher import signed_changes
 from prakerja.blacklist.publisher.pending import Pending, cutoffs_of, find_pending
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja.settings import WIB
+from prakerja_blacklist.format.contract import CLOCK_SKEW
 
 
 @dataclass(frozen=True)

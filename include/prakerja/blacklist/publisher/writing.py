@@ -18,19 +18,6 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.format.contract import (
-    CONTRACT,
-    POINTER,
-    Counts,
-    Manifest,
-    PublishedFile,
-    format_instant,
-    manifest_name,
-    version_folder,
-)
-from prakerja.blacklist.format.documents import canonical_json
-from prakerja.blacklist.format.signatures import SigningKey
-from prakerja.blacklist.format.snapshot import sha256
 from prakerja.blacklist.publisher import anchors, storage
 from prakerja.blacklist.publisher.editions import Edition, build_files
 from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, write_keyring
@@ -46,9 +33,22 @@ from prakerja.blacklist.publisher.recorded_versions import (
 )
 from prakerja.blacklist.publisher.storage import document_reader_in, folder_under_key, read_document
 from prakerja.blacklist.publisher.version_files import VersionFiles
-from prakerja.blacklist.reader.verification import require_plausible_sizes
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
+from prakerja_blacklist.format.contract import (
+    CONTRACT,
+    POINTER,
+    Counts,
+    Manifest,
+    PublishedFile,
+    format_instant,
+    manifest_name,
+    version_folder,
+)
+from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.format.signatures import SigningKey
+from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.reader.verification import require_plausible_sizes
 
 log = logging.getLogger(__name__)
 

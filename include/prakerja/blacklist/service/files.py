@@ -13,9 +13,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from prakerja.blacklist.format.contract import PublishedFile, version_folder
-from prakerja.blacklist.reader.sources import Source
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.contract import PublishedFile, version_folder
+from prakerja_blacklist.reader.sources import Source
 
 KEPT_BYTES_MAX = 2 << 30
 SENT_BYTES = 1 << 18  # at a time: each client that reads slowly makes the service hold so many

@@ -12,19 +12,19 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from prakerja.blacklist.format import keyring
-from prakerja.blacklist.format.contract import POINTER, Latest, PublishedFile
-from prakerja.blacklist.format.keyring import Trust, UntrustedError
-from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.publisher.json_schemas import model_of
-from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja.blacklist.reader.verification import fetch_manifest
 from prakerja.blacklist.service.admission import admit
 from prakerja.blacklist.service.openapi import FOR_EVER, KEY_NEEDED, IfNoneMatch, KeyId, conditional
 from prakerja.blacklist.service.problems import documented
 from prakerja.blacklist.service.state import Service, service_of
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
+from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
+from prakerja_blacklist.format.keyring import Trust, UntrustedError
+from prakerja_blacklist.format.signatures import PublicKey
+from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
+from prakerja_blacklist.reader.verification import fetch_manifest
 
 log = logging.getLogger(__name__)
 

@@ -9,20 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from prakerja.blacklist.format.contract import Latest, manifest_name, parse_instant
-from prakerja.blacklist.format.documents import canonical_json
-from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.snapshot import sha256
-from prakerja.blacklist.format.subject_keys import SubjectKey
 from prakerja.blacklist.publisher.freshness import programme_schedule
-from prakerja.blacklist.reader.freshness import Freshness
-from prakerja.blacklist.reader.own_folder import map_own_file
-from prakerja.blacklist.reader.sources import Source
-from prakerja.blacklist.reader.sync import LINES, Client
-from prakerja.blacklist.reader.trusted_list import TrustedList
 from prakerja.blacklist.service.ranges import Ranges, derive_padding_key, read_cohorts
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
+from prakerja_blacklist.format.contract import Latest, manifest_name, parse_instant
+from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.format.keyring import Trust
+from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.reader.freshness import Freshness
+from prakerja_blacklist.reader.own_folder import map_own_file
+from prakerja_blacklist.reader.sources import Source
+from prakerja_blacklist.reader.sync import LINES, Client
+from prakerja_blacklist.reader.trusted_list import TrustedList
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Query
 
-from prakerja.blacklist.format.contract import Manifest, SignedKeyring
 from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.service.problems import documented_headers
 from prakerja.serving.problems import ProblemDocument
+from prakerja_blacklist.format.contract import Manifest, SignedKeyring
 
 FOR_EVER = "private, max-age=31536000, immutable"
 #: Only tells the OpenAPI that a key is needed: operations call `admit`, which knows the scope.

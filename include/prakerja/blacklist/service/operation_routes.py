@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from prakerja.blacklist.format.contract import format_instant
 from prakerja.blacklist.service.access import NOT_LOADED
 from prakerja.blacklist.service.answers import Health, Readiness, Statistics
 from prakerja.blacklist.service.problems import documented
 from prakerja.blacklist.service.state import service_of
 from prakerja.serving.problems import ProblemError
+from prakerja_blacklist.format.contract import format_instant
 
 router = APIRouter()
 

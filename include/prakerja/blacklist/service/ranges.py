@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from prakerja.blacklist.format.snapshot import HEADER, HEX, SUBJECT_BYTES, Subjects
+from prakerja_blacklist.format.snapshot import HEADER, HEX, SUBJECT_BYTES, Subjects
 
 PREFIX_HEX = 5
 RANGES = 16**PREFIX_HEX

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 
 from prakerja import serving
-from prakerja.blacklist.format.signatures import PublicKey
 from prakerja.blacklist.publisher.configured_keys import load_signing_key, load_subject_keys
 from prakerja.blacklist.publisher.storage import open_source
-from prakerja.blacklist.reader.sync import Client
 from prakerja.blacklist.service.access import Access
 from prakerja.blacklist.service.app import build_application
 from prakerja.blacklist.service.files import VerifiedFiles
@@ -18,6 +16,8 @@ from prakerja.blacklist.service.state import Service
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import Settings
+from prakerja_blacklist.format.signatures import PublicKey
+from prakerja_blacklist.reader.sync import Client
 
 
 def build_service(place: str | None, pin: bytes | None) -> Service:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from prakerja.blacklist.format.contract import format_instant
 from prakerja.blacklist.service.access import Access
 from prakerja.blacklist.service.answers import CohortStatistics, Statistics
 from prakerja.blacklist.service.files import VerifiedFiles
@@ -15,6 +14,7 @@ from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.places import Places
 from prakerja.cohorts.public_statistics import NoStatisticsError, load_public_statistics
+from prakerja_blacklist.format.contract import format_instant
 
 
 @dataclass

@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prakerja.blacklist.format.contract import (
+from prakerja_blacklist.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.format.contract import (
     CLOCK_SKEW,
     Manifest,
     format_instant,
@@ -28,11 +29,10 @@ from prakerja.blacklist.format.contract import (
     parse_instant,
     version_folder,
 )
-from prakerja.blacklist.format.documents import canonical_json, parse_document
-from prakerja.blacklist.format.errors import NotReadyError, PrakerjaError
-from prakerja.blacklist.format.keyring import Trust, file_name
-from prakerja.blacklist.format.signatures import PublicKey
-from prakerja.blacklist.format.snapshot import (
+from prakerja_blacklist.format.documents import canonical_json, parse_document
+from prakerja_blacklist.format.keyring import Trust, file_name
+from prakerja_blacklist.format.signatures import PublicKey
+from prakerja_blacklist.format.snapshot import (
     SUBJECT_BYTES,
     Change,
     Lines,
@@ -43,10 +43,10 @@ from prakerja.blacklist.format.snapshot import (
     parse_delta,
     sha256,
 )
-from prakerja.blacklist.format.subject_keys import SubjectKey
-from prakerja.blacklist.reader.durable_files import open_durable, open_new, sync_folder
-from prakerja.blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, open_own_file, require_own_folder
-from prakerja.blacklist.reader.sources import (
+from prakerja_blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
+from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, open_own_file, require_own_folder
+from prakerja_blacklist.reader.sources import (
     CHUNK_BYTES,
     DOCUMENT_BYTES_MAX,
     NotThereError,
@@ -56,8 +56,8 @@ from prakerja.blacklist.reader.sources import (
     read,
     read_if_there,
 )
-from prakerja.blacklist.reader.trusted_list import Trusted, TrustedList, manifest_fields, trust_fields
-from prakerja.blacklist.reader.verification import (
+from prakerja_blacklist.reader.trusted_list import Trusted, TrustedList, manifest_fields, trust_fields
+from prakerja_blacklist.reader.verification import (
     SIGNATURE_BYTES_MAX,
     Offer,
     RefusedListError,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from prakerja.blacklist.format.contract import CLOCK_SKEW, parse_instant
+from prakerja_blacklist.format.contract import CLOCK_SKEW, parse_instant
 
 WIB = ZoneInfo("Asia/Jakarta")
 

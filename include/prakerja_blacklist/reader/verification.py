@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from prakerja.blacklist.format.contract import (
+from prakerja_blacklist.errors import PrakerjaError
+from prakerja_blacklist.format.contract import (
     POINTER,
     Latest,
     Manifest,
@@ -14,11 +15,10 @@ from prakerja.blacklist.format.contract import (
     manifest_name,
     version_folder,
 )
-from prakerja.blacklist.format.documents import parse_document
-from prakerja.blacklist.format.errors import PrakerjaError
-from prakerja.blacklist.format.keyring import Trust
-from prakerja.blacklist.format.snapshot import HEADER, LINE_BYTES_MAX, ROWS_MAX, SUBJECT_BYTES, sha256
-from prakerja.blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, read
+from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.format.keyring import Trust
+from prakerja_blacklist.format.snapshot import HEADER, LINE_BYTES_MAX, ROWS_MAX, SUBJECT_BYTES, sha256
+from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, read
 
 SIGNATURE_BYTES_MAX = 1_000
 FILE_BYTES_SPARE = 1 << 20  # what a file may have beside its rows: headers, the footer of a Parquet file

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from prakerja.blacklist.format.contract import POINTER, earlier_list_folder
-from prakerja.blacklist.format.errors import PrakerjaError, TransientError
-from prakerja.blacklist.reader.durable_files import NotRegularError, open_regular
+from prakerja_blacklist.errors import PrakerjaError, TransientError
+from prakerja_blacklist.format.contract import POINTER, earlier_list_folder
+from prakerja_blacklist.reader.durable_files import NotRegularError, open_regular
 
 CHUNK_BYTES = 1 << 20
 DOCUMENT_BYTES_MAX = 1_000_000

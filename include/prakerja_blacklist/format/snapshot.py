@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from prakerja.blacklist.format.contract import DeltaRow, SnapshotRow
-from prakerja.blacklist.format.documents import Document, column_names, line_pattern
-from prakerja.blacklist.format.errors import PrakerjaError
+from prakerja_blacklist.errors import PrakerjaError
+from prakerja_blacklist.format.contract import DeltaRow, SnapshotRow
+from prakerja_blacklist.format.documents import Document, column_names, line_pattern
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES

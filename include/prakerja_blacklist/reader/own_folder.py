@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prakerja.blacklist.format.errors import PrakerjaError, TransientError
-from prakerja.blacklist.reader.durable_files import NotRegularError, map_opened, open_regular
+from prakerja_blacklist.errors import PrakerjaError, TransientError
+from prakerja_blacklist.reader.durable_files import NotRegularError, map_opened, open_regular
 
 LOCK = ".lock"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH

@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from prakerja.blacklist.format.errors import PrakerjaError
+from prakerja_blacklist.errors import PrakerjaError
 
 
 class DoesNotFitError(PrakerjaError):

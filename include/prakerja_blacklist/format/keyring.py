@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from prakerja.blacklist.format.contract import (
+from prakerja_blacklist.errors import PrakerjaError
+from prakerja_blacklist.format.contract import (
     KEYRING_CONTRACT,
     Keyring,
     RevokedKey,
@@ -22,9 +23,8 @@ from prakerja.blacklist.format.contract import (
     format_instant,
     version_folder,
 )
-from prakerja.blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
-from prakerja.blacklist.format.errors import PrakerjaError
-from prakerja.blacklist.format.signatures import PublicKey, SigningKey
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.signatures import PublicKey, SigningKey
 
 KEYRINGS_AT_ONCE = 256  # a reader follows no endless chain
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any
 
-from prakerja.blacklist.format.contract import (
+from prakerja_blacklist.format.contract import (
     Instant,
     KeyId,
     Manifest,
@@ -16,11 +16,11 @@ from prakerja.blacklist.format.contract import (
     Sha256,
     VersionNumber,
 )
-from prakerja.blacklist.format.documents import Document, DoesNotFitError, Pattern, parse_document
-from prakerja.blacklist.format.keyring import Trust, UntrustedError, file_name
-from prakerja.blacklist.format.signatures import PublicKey
-from prakerja.blacklist.format.snapshot import Subjects, sha256
-from prakerja.blacklist.reader.freshness import DAILY, Freshness, Schedule
+from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, parse_document
+from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
+from prakerja_blacklist.format.signatures import PublicKey
+from prakerja_blacklist.format.snapshot import Subjects, sha256
+from prakerja_blacklist.reader.freshness import DAILY, Freshness, Schedule
 
 
 @dataclass(frozen=True, slots=True)

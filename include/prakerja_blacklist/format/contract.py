@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from prakerja.blacklist.format.documents import Bounds, Description, Document, DoesNotFitError, Pattern, Size
+from prakerja_blacklist.format.documents import Bounds, Description, Document, DoesNotFitError, Pattern, Size
 
 CONTRACT: Final = "prakerja.blacklist/1"
 KEYRING_CONTRACT: Final = "prakerja.keyring/1"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from prakerja.blacklist.reader.trusted_list import TrustedList
+from prakerja_blacklist.reader.trusted_list import TrustedList
 
 
 class Registration:
