@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,12 +44,10 @@ class Reader:
 def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What runs `prakerja` of the release: its code from its commit, with the libraries of today."""
     folder = tmp_path_factory.mktemp("release")
-    with (folder / "code.tar").open("wb") as archive:
-        made = subprocess.run(["git", "archive", COMMIT, "include", "dags", "plugins"], cwd=PROJECT, stdout=archive, check=False)
-    if made.returncode:
+    archive = ["git", "archive", "--output", str(folder / "code.tar"), COMMIT, "include", "dags", "plugins"]
+    if subprocess.run(archive, cwd=PROJECT, check=False).returncode:
         pytest.skip(f"this clone has no commit {COMMIT}: git fetch --unshallow")
-    with tarfile.open(folder / "code.tar") as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(folder / "code.tar", folder, filter="data")
     return {"command": [sys.executable, "-m", "prakerja"], "more": {"PYTHONPATH": str(folder / "include")}}
 
 
