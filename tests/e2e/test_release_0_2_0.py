@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,8 @@ class Reader:
         return self.run("sync", str(self.folder), "--from", str(self.source), "--pin", str(self.pin), "--at", at)
 
 
-@pytest.fixture(scope="session")
-def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What runs `prakerja` of the release: its code from its commit, with the libraries of today."""
-    folder = tmp_path_factory.mktemp("release")
+def _unpack_release(folder: Path) -> dict[str, Any]:
+    """Return what runs `prakerja` of the release: its code from its commit, with the libraries of today."""
     archive = ["git", "archive", "--output", str(folder / "code.tar"), COMMIT, "include", "dags", "plugins"]
     if subprocess.run(archive, cwd=PROJECT, check=False).returncode:
         pytest.skip(f"this clone has no commit {COMMIT}: git fetch --unshallow")
@@ -52,12 +51,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 def test_its_home_publishes_on_and_its_reader_follows(
-    released: dict[str, object], instances: Callable[..., Instance], replayed_world: Path, tmp_path: Path
+    instances: Callable[..., Instance], replayed_world: Path, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(OF_0016) as archive:
         archive.extractall(tmp_path)
     now = replace(instances(replayed_world / "landing", is_empty=True), calendar=tmp_path / "calendar.yaml")
-    then = Instance(now.home, now.landing, now.calendar, **released)  # type: ignore[arg-type]
+    then = Instance(now.home, now.landing, now.calendar, **_unpack_release(tmp_path))
     assert then.run("--version").stdout.split()[-1] == "0.2.0"
     shutil.copytree(tmp_path / "publish", now.home / "publish")
     _succeed(then, "restore", str(tmp_path / "backup"))

@@ -29,6 +29,7 @@ from tests.support.published_list import AT, DAY, reinstate, revoke, write_peopl
 from tests.support.publisher import NEXT, WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
 from tests.support.signed_batch import digest_of, sign
+from tests.support.simulated_publisher import Repository
 from tests.support.small_cohort import AT as DECIDED_AT
 from tests.support.small_cohort import DECIDED_ON, PEOPLE, bought, carry_out, restate
 
@@ -208,3 +209,21 @@ def listed_by_files(cohort: Cohort, home: Path) -> Path:
 def auditor(listed_by_files: Path, home: Path, tmp_path: Path) -> Auditor:
     """An auditor of that list."""
     return Auditor.of(home, tmp_path / "given")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Repository:
+    """A version of a stranger's, signed by a key that lies beside it."""
+    repository = Repository(tmp_path / "publish")
+    repository.publish(range(1, 4))
+    return repository
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A folder of somebody else's."""
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    (folder / "kept").write_text("kept")
+    (folder / ".kept.1.tmp").write_text("kept")
+    return folder

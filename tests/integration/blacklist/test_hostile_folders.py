@@ -62,14 +62,6 @@ def verify_apart(folder: Path) -> tuple[int, str, int]:
     return done.returncode, "\n".join(said), int(memory) << 10
 
 
-@pytest.fixture
-def hostile(tmp_path: Path) -> Repository:
-    """A version of a stranger's, signed by a key that lies beside it."""
-    repository = Repository(tmp_path / "publish")
-    repository.publish(range(1, 4))
-    return repository
-
-
 def bomb(megabytes: int) -> bytes:
     """Return so much of nothing as gzip: a few bytes for each megabyte."""
     pack = zlib.compressobj(9, zlib.DEFLATED, 31)

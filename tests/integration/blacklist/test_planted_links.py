@@ -14,16 +14,6 @@ from tests.support.published_list import tree
 from tests.support.publisher import NEXT, published, verified, versions
 
 
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """A folder of somebody else's."""
-    folder = tmp_path / "foreign"
-    folder.mkdir()
-    (folder / "kept").write_text("kept")
-    (folder / ".kept.1.tmp").write_text("kept")
-    return folder
-
-
 def restore() -> str:
     told = CliRunner().invoke(app, ["blacklist", "restore"])
     assert told.exit_code == 0, told.output

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import Repository, delta_of
-from tests.support.simulated_reader import NEW_SUBJECTS, PEOPLE, SECOND, Offered, Reader, always
+from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, PEOPLE, SECOND, STRANGER, Offered, Reader, always
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - where folders of their own are made
 
@@ -91,3 +91,13 @@ def offered(origin: Reader, memory: Path) -> Offered:
     repository.publish([302], [8])
     files = Shelf.of(repository.root).files
     return Offered(repository, {name: data for name, data in files.items() if not name.endswith(("parquet", "pem"))})
+
+
+@pytest.fixture
+def thief(repository: Repository, tmp_path: Path) -> Repository:
+    """A list of a stranger's, that lists others, and whose keyring says that the publisher's key signs too."""
+    other = Repository(tmp_path / "thief", has_keyrings=False)
+    other.signer = STRANGER
+    other.put_keyring(1, [STRANGER, FIRST], [STRANGER])
+    other.publish(range(900, 1200))
+    return other

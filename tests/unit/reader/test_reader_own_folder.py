@@ -39,16 +39,6 @@ def edit_state(reader: Reader, **fields: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_bytes()) | fields))
 
 
-@pytest.fixture
-def thief(repository: Repository, tmp_path: Path) -> Repository:
-    """A list of a stranger's, that lists others, and whose keyring says that the publisher's key signs too."""
-    other = Repository(tmp_path / "thief", has_keyrings=False)
-    other.signer = STRANGER
-    other.put_keyring(1, [STRANGER, FIRST], [STRANGER])
-    other.publish(range(900, 1200))
-    return other
-
-
 def plant(reader: Reader, thief: Repository, **fields: Any) -> None:
     """Lay a thief's list into a reader's folder, as the thief's own reader would hold it."""
     shutil.rmtree(reader.folder, ignore_errors=True)

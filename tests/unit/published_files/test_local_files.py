@@ -14,23 +14,6 @@ from prakerja.blacklist.publisher import local_files
 from prakerja.blacklist.publisher.local_files import LinkError, OtherFileError, create, replace, set_aside
 from prakerja_blacklist.reader.sources import NotThereError
 
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """A file of somebody else's, outside the published folder."""
-    path = tmp_path / "foreign" / "kept"
-    path.parent.mkdir()
-    path.write_text("kept")
-    return path
-
-
-@pytest.fixture
-def root(tmp_path: Path, foreign: Path) -> Path:
-    """A published folder, with a version's folder in it."""
-    (tmp_path / "publish" / "blacklist" / "v000001").mkdir(parents=True)
-    return tmp_path / "publish"
-
-
 NAME = "blacklist/v000001/manifest.json"
 
 
