@@ -23,11 +23,10 @@ from pyarrow import parquet
 
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import (
-    CONTRACT,
+    FIRST_CONTRACT,
     KEYRING_CONTRACT,
     POINTER,
     Latest,
-    Manifest,
     RevokedKey,
     RingKey,
     SignedKeyring,
@@ -38,12 +37,13 @@ from prakerja_blacklist.format.contract import (
 from prakerja_blacklist.format.documents import canonical_json, column_names
 from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
-from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, HEX, sha256
+from prakerja_blacklist.format.snapshot import HEX, sha256
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.sources import Folder
 
 AT = datetime(2021, 3, 15, 1, tzinfo=UTC)
 EXPIRES_AFTER = timedelta(days=7)
+HEADER, DELTA_HEADER = FIRST_CONTRACT.header, FIRST_CONTRACT.delta_header
 REASON = {"ADD": "NO_FIRST_PURCHASE", "WITHDRAW": "REINSTATED"}
 
 
@@ -244,8 +244,8 @@ class Repository:
             _write_file(root / file_of(self.version, name), data)
         added = sum(change.startswith(b"ADD") for change in delta)
         cohorts = sorted(self.people.values())
-        manifest = Manifest(
-            contract=CONTRACT,
+        manifest = FIRST_CONTRACT.manifest(
+            contract=FIRST_CONTRACT.name,
             version=self.version,
             previous_version=self.version - 1 or None,
             created_at=format_instant(self.at),

@@ -17,24 +17,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from prakerja_blacklist.errors import PrakerjaError
-from prakerja_blacklist.format.contract import DeltaRow, SnapshotRow
-from prakerja_blacklist.format.documents import Document, column_names, line_pattern
+from prakerja_blacklist.format.contract import Contract
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
 HEAD_BYTES = 8
 NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
-LINE_BYTES_MAX = 192  # no line that fits the contract is longer
+LINE_BYTES_MAX = 192  # no line that fits a contract is longer
 #: No list is longer: three times as many people as the programme ever had. Files that claim more are not opened.
 ROWS_MAX = 50_000_000
-HEADER = (",".join(column_names(SnapshotRow)) + "\n").encode()
-DELTA_HEADER = (",".join(column_names(DeltaRow)) + "\n").encode()
 BLOCK_CHANGES_MAX = 50_000
-#: The lines of each kind of row, whose group is the subject.
-_LINES: dict[type[Document], re.Pattern[bytes]] = {
-    row: re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
-    for row in (SnapshotRow, DeltaRow)
-}
 
 
 class NotCanonicalError(PrakerjaError):
@@ -54,9 +46,9 @@ def sha256(data: Any) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def parse_delta(data: bytes) -> list[Change]:
+def parse_delta(data: bytes, contract: Contract) -> list[Change]:
     """Return the changes of a delta's canonical CSV, in order. Raise `NotCanonicalError`."""
-    delta = Delta()
+    delta = Delta(contract)
     changes = delta.read_chunk(data)
     delta.require_end()
     return changes
@@ -85,15 +77,15 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
 
     Raise `NotCanonicalError` if a change adds a listed subject or withdraws one that is not listed.
     """
-    view = memoryview(base)
-    position, place = 0, (len(HEADER), len(HEADER))
+    view, start = memoryview(base), _header_end(base)
+    position, place = 0, (start, start)
     before: Change | None = None
     for change in changes:
         if before and change.subject == before.subject:
             if (before.op, change.op) != ("WITHDRAW", "ADD"):
                 raise NotCanonicalError("a delta names a subject twice")
         else:
-            place = _place(base, change.subject, max(place[1], len(HEADER)))
+            place = _place(base, change.subject, place[1])
             if (change.op == "ADD") == (place[0] < place[1]):
                 raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
         yield view[position : place[0]]
@@ -103,10 +95,11 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
     yield view[position:]
 
 
-def apply_to_blocks(blocks: Iterable[bytes], changes: Iterable[Change]) -> Iterator[Any]:
+def apply_to_blocks(header: bytes, blocks: Iterable[bytes], changes: Iterable[Change]) -> Iterator[Any]:
     """Yield the canonical list after the changes, in pieces. `blocks` are the whole lines of the list before.
 
-    Neither the list nor the delta is ever held whole. Raise `NotCanonicalError` as `apply_changes` does.
+    `header` is the first line of both. Neither the list nor the delta is ever held whole. Raise `NotCanonicalError` as
+    `apply_changes` does.
     """
     following = iter(changes)
     pending = next(following, None)
@@ -117,16 +110,16 @@ def apply_to_blocks(blocks: Iterable[bytes], changes: Iterable[Change]) -> Itera
             yield pending
             pending = next(following, None)
 
-    yield HEADER
+    yield header
     for block in blocks:
         if block:
             start = block.rfind(b"\n", 0, -1) + 1
             due = take_up_to(block[start : start + HEX])
             first = list(itertools.islice(due, BLOCK_CHANGES_MAX))
-            base = HEADER + block
+            base = header + block
             is_all = len(first) < BLOCK_CHANGES_MAX
             pieces = _pieces(base, first) if is_all else apply_changes(base, itertools.chain(first, due))
-            yield memoryview(next(pieces))[len(HEADER) :]  # every list begins with the header
+            yield memoryview(next(pieces))[len(header) :]  # every list begins with the header
             yield from pieces
     while pending is not None:
         if pending.op != "ADD":
@@ -152,7 +145,8 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
     if len(changes) * 8 * LINE_BYTES_MAX < len(base):
         return apply_changes(base, changes)
     # Most of the list changes (it is the first, or re-issued under another key): splitting it into lines is faster.
-    lines = {line[:HEX]: line for line in bytes(base)[len(HEADER) :].splitlines(keepends=True)}
+    data, start = bytes(base), _header_end(base)
+    lines = {line[:HEX]: line for line in data[start:].splitlines(keepends=True)}
     for change in changes:
         if (change.op == "ADD") == (change.subject in lines):
             raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
@@ -160,7 +154,13 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
             lines[change.subject] = change.line
         else:
             del lines[change.subject]
-    return itertools.chain([HEADER], (line for _, line in sorted(lines.items())))
+    return itertools.chain([data[:start]], (line for _, line in sorted(lines.items())))
+
+
+def _header_end(base: Any) -> int:
+    """Return where the header of a canonical list ends."""
+    end: int = base.find(b"\n") + 1
+    return end
 
 
 def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
@@ -181,7 +181,8 @@ def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
 
 def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
     """Return the beginnings of two lines around the subject, close together if subjects are spread evenly."""
-    expected = len(HEADER) + ((end - len(HEADER)) * int(subject[:8], 16) >> 32)
+    start = _header_end(base)
+    expected = start + ((end - start) * int(subject[:8], 16) >> 32)
     before = base.rfind(b"\n", low, max(expected - NEAR_BYTES, low)) + 1 or low
     if base[before : before + HEX] > subject:
         before = low
@@ -254,10 +255,10 @@ class Subjects(Sequence[bytes]):
 
 
 class WholeLines:
-    """Lines that arrive in chunks, behind the header of their kind of row."""
+    """Lines that arrive in chunks, behind their header."""
 
-    def __init__(self, row: type[Document], kind: str) -> None:
-        self._header, self._kind = (",".join(column_names(row)) + "\n").encode(), kind
+    def __init__(self, header: bytes, kind: str) -> None:
+        self._header, self._kind = header, kind
         self._left, self._has_header = b"", False
 
     def read_chunk(self, chunk: bytes) -> bytes:
@@ -289,15 +290,16 @@ class Lines:
     `block` has the whole lines of the last chunk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         self.digest, self.rows, self.block = hashlib.sha256(), 0, b""
-        self._lines, self._last = WholeLines(SnapshotRow, "list"), b""
+        self._contract = contract
+        self._lines, self._last = WholeLines(contract.header, "list"), b""
 
     def read_chunk(self, chunk: bytes) -> bytes:
         """Read the next chunk and return the subjects of its whole lines, in binary. Raise `NotCanonicalError`."""
         self.digest.update(chunk)
         self.block = self._lines.read_chunk(chunk)
-        subjects = _subjects(SnapshotRow, self.block)
+        subjects = _subjects(self._contract.lines, self.block)
         _require_sorted([self._last, *subjects])
         if subjects:
             self._last, self.rows = subjects[-1], self.rows + len(subjects)
@@ -311,15 +313,17 @@ class Lines:
 class Delta:
     """A delta that arrives in chunks: its changes, and how many of each kind. Each line must fit the contract."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         self.added, self.withdrawn = 0, 0
-        self._lines, self._last = WholeLines(DeltaRow, "delta"), Change("", b"", b"")
+        self._contract = contract
+        self._lines, self._last = WholeLines(contract.delta_header, "delta"), Change("", b"", b"")
 
     def read_chunk(self, chunk: bytes) -> list[Change]:
         """Read the next chunk and return the changes of its whole lines, in order. Raise `NotCanonicalError`."""
         data = self._lines.read_chunk(chunk)
         changes = []
-        for subject, line in zip(_subjects(DeltaRow, data), data.splitlines(keepends=True), strict=True):
+        found = _subjects(self._contract.delta_lines, data)
+        for subject, line in zip(found, data.splitlines(keepends=True), strict=True):
             op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
             changes.append(Change(op, subject, line[len(op) + 1 :]))
         for before, after in itertools.pairwise([self._last, *changes]):
@@ -328,7 +332,7 @@ class Delta:
             if before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD"):
                 raise NotCanonicalError("a delta names a subject twice")
         added = [change.line for change in changes if change.op == "ADD"]
-        _subjects(SnapshotRow, b"".join(added))  # added lines become lines of the list, and must fit there
+        _subjects(self._contract.lines, b"".join(added))  # added lines become lines of the list, and must fit there
         self._last = changes[-1] if changes else self._last
         self.added, self.withdrawn = self.added + len(added), self.withdrawn + len(changes) - len(added)
         return changes
@@ -338,9 +342,9 @@ class Delta:
         self._lines.require_end()
 
 
-def _subjects(row: type[Document], data: bytes) -> list[bytes]:
+def _subjects(lines: re.Pattern[bytes], data: bytes) -> list[bytes]:
     """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
-    subjects: list[bytes] = _LINES[row].findall(data)
+    subjects: list[bytes] = lines.findall(data)
     if len(subjects) != data.count(b"\n"):
         raise NotCanonicalError("a list or delta has a line that does not fit the contract")
     return subjects

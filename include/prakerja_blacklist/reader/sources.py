@@ -88,7 +88,7 @@ class Folder:
 
     def under_key(self, key_id: str) -> Folder:
         """Return the sibling folder of an earlier key."""
-        return Folder(self.root.parent / earlier_list_folder(key_id))
+        return Folder(self.root.parent / earlier_list_folder(key_id, self.root.name))
 
 
 class HttpSource:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from prakerja_blacklist.format.contract import (
+    CONTRACT_NAME,
+    FIRST_CONTRACT,
     Instant,
     KeyId,
     Manifest,
@@ -15,8 +17,9 @@ from prakerja_blacklist.format.contract import (
     RingKey,
     Sha256,
     VersionNumber,
+    parse_manifest,
 )
-from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, parse_document
+from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern
 from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import Subjects, sha256
@@ -49,6 +52,8 @@ class Trusted(Document):
     manifest: str = ""
     signature: str = ""
     keyrings: list[str] = field(default_factory=list)
+    #: The contract by which the list's lines are written. Readers of 0.2 and before knew the first alone.
+    contract: Annotated[str, Pattern(CONTRACT_NAME)] = FIRST_CONTRACT.name
 
     def freshness(self, now: datetime, schedule: Schedule = DAILY) -> Freshness:
         """Return the freshness of the list at an instant. A list that a revoked key has signed counts as expired."""
@@ -92,7 +97,7 @@ class Trusted(Document):
     def _require_signed(self, believed: dict[str, RingKey]) -> None:
         """Raise `UntrustedError` or `DoesNotFitError` unless the manifest is signed and says what this state does."""
         data, key = self.manifest.encode(), believed.get(self.signing_key_id)
-        manifest = parse_document(Manifest, data, "the manifest")
+        manifest = parse_manifest(data, "the manifest")
         is_signed = key is not None and PublicKey.from_pem(key.public_key.encode()).has_signed(
             data, self.signature.encode()
         )
@@ -104,7 +109,9 @@ class Trusted(Document):
 
 def manifest_fields(manifest: Manifest, data: bytes) -> dict[str, Any]:
     """Return the fields of `Trusted` that follow from a manifest and its bytes."""
-    names = ("version", "result_sha256", "key_id", "signing_key_id", "created_at", "expires_at", "data_as_of")
+    names = (
+        "contract", "version", "result_sha256", "key_id", "signing_key_id", "created_at", "expires_at", "data_as_of",
+    )  # fmt: skip
     fields = {name: getattr(manifest, name) for name in names}
     return fields | {"manifest_sha256": sha256(data), "entries": manifest.counts.entries, "manifest": data.decode()}
 

@@ -133,7 +133,7 @@ ADDS = {
     "recheck": "",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "odd_receipts opt_outs",
-    "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
+    "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions contract_ends publication_approvals"
     " published_lists rotations",
     "serve": "lookups",
     "show": "looks",

@@ -20,7 +20,7 @@ from prakerja.blacklist.service.state import Service, service_of
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
-from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
@@ -40,7 +40,7 @@ MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "applicati
 PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
 FILE_EXAMPLES = {
     "text/plain": "bm8gc2lnbmF0dXJl\n",
-    "application/gzip": "(bytes: gzip of subject,cohort,reason,effective_at,decision_id)",
+    "application/gzip": f"(bytes: gzip of {FIRST_CONTRACT.header.decode().strip()})",
     "application/vnd.apache.parquet": "(bytes: Parquet of the same columns)",
 }
 
