@@ -168,7 +168,7 @@ class Blacklist(StrictModel):
     shrinks_share_max: Share
     key_overlap_days: Positive
     lookups_max: Positive
-    further_contracts: tuple[ContractName, ...] = ()
+    further_contracts: list[ContractName] = Field(default_factory=list)
 
 
 class Statistics(StrictModel):

@@ -55,11 +55,13 @@ def verify(
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja_blacklist.format import contract
 
-    main = storage.find_list(folder or Settings.from_environment().publish)
-    earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
-    for root in (main, *earlier):
+    lists: list[tuple[Any, Any]] = []
+    for main in storage.find_lists(folder or Settings.from_environment().publish):
+        earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
+        lists += [(main, None), *((root, main) for root in earlier)]
+    for root, main in lists:
         table = Table("version", "created", "entries", "added", "withdrawn", "key", "result_sha256")
-        for manifest in verification.verify_versions(root, None if root == main else main):
+        for manifest in verification.verify_versions(root, main):
             counts = manifest.counts
             table.add_row(
                 str(manifest.version),
@@ -145,6 +147,9 @@ def status(
 
     from rich.table import Table
 
+    from prakerja.blacklist.publisher import contracts_in_force
+    from prakerja.programme import programme
+
     patience = time.monotonic() + wait
     while True:
         freshness = _freshness(folder, pin)
@@ -159,6 +164,9 @@ def status(
             table.add_row(platform, day)
         print_table(table)
         typer.echo(_describe_freshness(freshness, "the list"))
+        if folder is None and programme().blacklist.further_contracts:
+            for line in contracts_in_force.describe_contracts():
+                typer.echo(line)
     if freshness.is_stale:
         raise typer.Exit(1)
 
@@ -228,6 +236,30 @@ def revoke_key(
     because, name = reason_and_person(because, name, "publish")
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
     typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
+
+
+@app.command("end-contract")
+def end_contract(
+    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="As in the manifests: prakerja.blacklist/1.")],
+    because: Because,
+    name: Name,
+    from_day: Annotated[
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="The day (WIB) from which on no version is published by it."),
+    ],
+) -> None:
+    """End a contract of the list from a day on, once the list is published by a later one too.
+
+    Readers of the contract keep its last version until that expires. Before the day, another day may be given.
+    """
+    from prakerja import schema
+    from prakerja.blacklist.publisher import contracts_in_force
+
+    because, name = reason_and_person(because, name, "publish")
+    schema.require_schema()
+    day = from_day.date()
+    contracts_in_force.end_contract(contract, day, datetime.now(WIB), because=because, ended_by=name)
+    typer.echo(f"{contract} ends: no version is published by it from {day} on. Tell its readers")
 
 
 @app.command("restore")

@@ -16,6 +16,7 @@ from prakerja_blacklist.format.contract import (
     RevokedKey,
     RingKey,
     Sha256,
+    UnknownContractError,
     VersionNumber,
     parse_manifest,
 )
@@ -79,7 +80,7 @@ class Trusted(Document):
     def prove(self, pins: Iterable[PublicKey]) -> Trust | None:
         """Return the keys that are believed as they follow from pinned ones, or None if this state does not.
 
-        Whoever may write into the folder can write any state, but no signatures.
+        Whoever may write into the folder can write any state, but no signatures. Raise `UnknownContractError`.
         """
         trust, believed = Trust.from_pins(pins), dict[str, RingKey]()
         believed.update(trust.keys)
@@ -90,6 +91,8 @@ class Trusted(Document):
                 return None
             if not self.is_revoked:  # such a list answers nobody
                 self._require_signed(believed)
+        except UnknownContractError:  # a newer release has synced it
+            raise
         except (UntrustedError, DoesNotFitError):
             return None
         return trust

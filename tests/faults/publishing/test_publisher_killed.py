@@ -117,6 +117,24 @@ def test_a_publisher_killed_between_the_lists_of_two_keys_is_finished_in_both(
     assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
 
 
+@pytest.mark.parametrize("step", steps("later_by_two")[steps("later_by_two").index(DONE) :])
+def test_a_publisher_killed_in_the_list_by_a_later_contract_has_published_the_first_and_is_finished_later(
+    later_by_two: Path, later: Path, home: Path, step: str
+) -> None:
+    first, second = reader(home / "first"), reader(home / "second")
+    kill(step, "second", NEXT)
+    assert verified(later) == [1, 2]
+    assert first.sync(Folder(UPath(later)), NEXT).trusted.version == 2
+    is_there = (later_by_two / POINTER).exists()
+    assert is_there is (step == steps("later_by_two")[-1])
+
+    assert published("second", NEXT) == 2
+    assert (verified(later), verified(later_by_two)) == ([1, 2], [2])
+    assert second.sync(Folder(UPath(later_by_two)), NEXT).trusted.contract == "prakerja.blacklist/2"
+    assert listed_to(first) == listed_to(second) == AFTER
+    assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
+
+
 def test_an_anchor_that_a_killed_publisher_left_half_written_is_written_and_agrees_with_the_log(later: Path) -> None:
     kill(f"before {ANCHOR[1]}", "second", NEXT)
     assert any("v000002.json is damaged" in problem for problem in audit.verify().problems)

@@ -25,6 +25,7 @@ from prakerja.serving import running as server
 from prakerja_blacklist.format.contract import POINTER
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
+from tests.support.later_contract import LATER, publish_by_it
 from tests.support.published_list import AT, DAY, reinstate, revoke, write_people
 from tests.support.publisher import NEXT, WHO, published
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
@@ -48,6 +49,13 @@ def later(listed: Path) -> Path:
     revoke([6, 7])
     reinstate(2)
     return listed
+
+
+@pytest.fixture
+def later_by_two(later: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `later`, and the list is published by a later contract too from now on; gives the folder of that list."""
+    publish_by_it(monkeypatch)
+    return later.parent / LATER.folder
 
 
 @pytest.fixture
