@@ -54,12 +54,6 @@ def list_root() -> UPath:
     return parse_place(Settings.from_environment().publish) / contract.folder
 
 
-def sibling_roots(root: UPath) -> list[UPath]:
-    """Return the folders of the list by other contracts than that of `root`, also of those that have ended."""
-    folders = [root.parent / contract.folder for contract in ContractsInForce.load().contracts]
-    return [folder for folder in folders if folder.name != root.name]
-
-
 def end_contract(name: str, ends_on: date, at: datetime, *, because: str, ended_by: str) -> None:
     """Record the day (WIB) from which on no version is published by a contract. Before it, another day may be given.
 

@@ -12,8 +12,8 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_keys
-from prakerja.blacklist.publisher.contracts_in_force import list_root, sibling_roots
-from prakerja.blacklist.publisher.published_folder import pointed_manifest
+from prakerja.blacklist.publisher.contracts_in_force import list_root
+from prakerja.blacklist.publisher.published_folder import pointed_manifest, sibling_roots
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.storage import document_reader_in
 from prakerja.errors import PrakerjaError
@@ -68,9 +68,10 @@ def write_keyring(root: UPath, keys: Keys, record: Record, version: int, at: dat
 def write_keys(root: UPath, record: Record, documents: dict[str, bytes]) -> None:
     """Write keyrings and keys beside the list, and beside the list by each other contract, where readers look for them.
 
-    All are recorded first: a list by another contract that cannot be written is brought up later.
+    All are recorded first: a list by another contract that cannot be written is brought up later. One that has ended
+    gets them too, since its readers may need to learn that a key was revoked.
     """
-    siblings = sibling_roots(root)
+    siblings = [folder for folder in sibling_roots(root) if record.names_in(folder, "keys/")]
     for folder in (root, *siblings):
         record.keep(folder, documents)
     record.write(root, documents)

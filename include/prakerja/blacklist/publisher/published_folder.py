@@ -32,6 +32,11 @@ def contract_in(root: UPath) -> Contract:
     return FIRST_CONTRACT
 
 
+def sibling_roots(root: UPath) -> list[UPath]:
+    """Return where the list lies by each other contract than that of `root`, whether it is published by it or not."""
+    return [root.parent / contract.folder for contract in CONTRACTS.values() if contract.folder != root.name]
+
+
 def list_versions() -> Sequence[Any]:
     """Return every version that the warehouse has, in order. They are numbered from one, without a gap."""
     with warehouse.transaction() as connection:

@@ -22,7 +22,7 @@ from prakerja.blacklist.publisher.published_folder import (
 )
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.versions import Publication, Recorded, record_next_version
-from prakerja.blacklist.publisher.writing import write_unfinished_versions
+from prakerja.blacklist.publisher.writing import write_sibling_lists, write_unfinished_versions
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB
@@ -107,6 +107,7 @@ def _publish(publication: Publication, keys: Keys) -> Recorded:
     )
     recorded = record_next_version(publication, keys.current_id, has_new_key=has_new_key)
     write_unfinished_versions(keys)
+    write_sibling_lists(keys)
     return recorded
 
 

@@ -15,16 +15,16 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher import list_keys, storage
-from prakerja.blacklist.publisher.contracts_in_force import list_root, sibling_roots
+from prakerja.blacklist.publisher.contracts_in_force import list_root
 from prakerja.blacklist.publisher.editions import Edition
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust
 from prakerja.blacklist.publisher.local_files import LinkError, OtherFileError
 from prakerja.blacklist.publisher.own_list import require_own_list
-from prakerja.blacklist.publisher.published_folder import contract_in, list_versions, versions_in
+from prakerja.blacklist.publisher.published_folder import contract_in, list_versions, sibling_roots, versions_in
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.recorded_versions import Writer, build_pointer, complete, record_earlier_versions
 from prakerja.blacklist.publisher.storage import read_document
-from prakerja.blacklist.publisher.writing import write_unfinished_versions
+from prakerja.blacklist.publisher.writing import write_sibling_lists, write_unfinished_versions
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import CONTRACTS, POINTER, PublishedFile, manifest_name, version_folder
@@ -130,6 +130,7 @@ def republish(*, because: str, answered_by: str) -> int:
         )
         Record.begin_series(root).write(root, {f"keys/{keys.signer.public.key_id}.pem": keys.signer.public.pem})
         write_unfinished_versions(keys)
+        write_sibling_lists(keys)
     return len(versions)
 
 

@@ -57,7 +57,7 @@ def write_unfinished_versions(keys: Keys) -> None:
     """Write every version that the warehouse has and that is not recorded as published yet, in order.
 
     It looks again until the pointer reaches them all: a publisher that has lost the lock meanwhile may have turned the
-    pointer back. The list by other contracts follows once the list itself is whole.
+    pointer back.
     """
     while True:
         root = list_root()  # the newest version may be the first after a contract's end
@@ -67,12 +67,39 @@ def write_unfinished_versions(keys: Keys) -> None:
         if recorded:
             _point_at_recorded(root, versions[:recorded], keys, record)
         if recorded == len(versions):
-            if versions:
-                _write_sibling_lists(root, versions, keys, record)
             return
         storage.remove_leftovers(root, anchors.FOLDER)
         for position in range(recorded, len(versions)):
             _write_version(root, versions, position, keys, record)
+
+
+def write_sibling_lists(keys: Keys) -> None:
+    """Bring the list by each other contract up to the newest version. A failure delays no other list.
+
+    One that was not published yet begins with the newest version. Its keys are those of the list.
+    """
+    root = list_root()
+    record, versions = Record.load(root), list_versions()
+    if not versions:
+        return
+    shared = {name.partition("/")[2]: record.documents[name] for name in record.names_in(root, "keys/")}
+    for contract in ContractsInForce.load().at(versions[-1]["created_at"]):
+        sibling = root.parent / contract.folder
+        if sibling.name == root.name:
+            continue
+        try:
+            record.write(sibling, shared)
+            recorded = count_recorded(record, sibling, versions)
+            if recorded:
+                _point_at_recorded(sibling, versions[:recorded], keys, record)
+            if recorded < len(versions):
+                storage.remove_leftovers(sibling)
+            for position in range(recorded or len(versions) - 1, len(versions)):
+                prepared = _prepare_version(Edition.of_list(sibling, versions, position, keys, record), keys)
+                _write_earlier_list(sibling, versions, position, keys, record)
+                prepared.write(record)
+        except PrakerjaError as error:
+            log.warning("the list by %s stays behind: %s", contract.name, error)
 
 
 def _point_at_recorded(root: UPath, versions: Sequence[Any], keys: Keys, record: Record) -> None:
@@ -149,31 +176,6 @@ def _write_version(root: UPath, versions: Sequence[Any], position: int, keys: Ke
     record.write(anchors.folder(), anchors.build_anchor(edition.version, keys.signer))
     _write_earlier_list(root, versions, position, keys, record)
     prepared.write(record)
-
-
-def _write_sibling_lists(root: UPath, versions: Sequence[Any], keys: Keys, record: Record) -> None:
-    """Bring the list by each other contract up to the newest version. A failure delays no other list.
-
-    One that was not published yet begins with the newest version. Its keys are those of the list.
-    """
-    shared = {name.partition("/")[2]: record.documents[name] for name in record.names_in(root, "keys/")}
-    for contract in ContractsInForce.load().at(versions[-1]["created_at"]):
-        sibling = root.parent / contract.folder
-        if sibling.name == root.name:
-            continue
-        try:
-            record.write(sibling, shared)
-            recorded = count_recorded(record, sibling, versions)
-            if recorded:
-                _point_at_recorded(sibling, versions[:recorded], keys, record)
-            if recorded < len(versions):
-                storage.remove_leftovers(sibling)
-            for position in range(recorded or len(versions) - 1, len(versions)):
-                prepared = _prepare_version(Edition.of_list(sibling, versions, position, keys, record), keys)
-                _write_earlier_list(sibling, versions, position, keys, record)
-                prepared.write(record)
-        except PrakerjaError as error:
-            log.warning("the list by %s stays behind: %s", contract.name, error)
 
 
 def _write_earlier_list(root: UPath, versions: Sequence[Any], position: int, keys: Keys, record: Record) -> None:
