@@ -188,7 +188,6 @@ def test_keys_lie_beside_each_list(own_keys: Path, both: Path, later: Path, home
     rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
     keyrings = [path.name for path in (later / "keys").iterdir()]
     assert sorted(keyrings) == sorted(path.name for path in (both / "keys").iterdir())
-    rotation.rotate_signing_key(NEXT, at_once=True, **WHO)
     assert published("third", LAST) == 3
     publishing.revoke_key(old, LAST, **WHO)
     assert tree(later / "keys") == tree(both / "keys")
@@ -254,7 +253,9 @@ def test_everything_here_goes_on_with_the_list_that_goes_on(ended: Path, later: 
     ]  # fmt: skip
     client = reader(home / "moved")
     sync(client, later, LAST)
-    assert sync(client, ended, THEN + timedelta(days=1)).trusted.contract == LATER.name, "a reader may move after the end, too"
+    assert sync(client, ended, THEN + timedelta(days=1)).trusted.contract == LATER.name, (
+        "a reader may move after the end, too"
+    )
     assert not [line for line in audit.verify().problems if "blacklist" in line or "anchor" in line]
 
 
