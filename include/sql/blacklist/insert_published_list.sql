@@ -1,4 +1,5 @@
--- Grain: one row per version's list by a contract, under a key; a publisher that finishes another's work has made the very same list.
+-- Grain: one row per version's list by a contract, under a key; a publisher that finishes another's work has made the
+-- very same list.
 -- Parameters: version, key_id, contract, result_sha256.
 -- Role: publish.
 insert into published_lists (version, key_id, contract, result_sha256)

@@ -34,7 +34,7 @@ from prakerja_blacklist.format.snapshot import parse_delta
 from prakerja_blacklist.reader.sources import Folder
 from prakerja_blacklist.reader.sync import Client, Synced
 from prakerja_blacklist.reader.verification import RefusedListError
-from tests.support.later_contract import LATER
+from tests.support.later_contract import LATER, publish_by_it
 from tests.support.published_list import AT, revoke, tree
 from tests.support.publisher import (
     AFTER,
@@ -63,24 +63,6 @@ def sync(client: Client, root: Path, at: datetime) -> Synced:
 
 def rows_of(root: Path, version: int, name: str) -> list[str]:
     return gzip.decompress((root / f"v{version:06d}" / name).read_bytes()).decode().splitlines()
-
-
-@pytest.fixture
-def both(later_by_two: Path, later: Path) -> Path:
-    """Version 2 is published by both contracts; gives the folder of the later one's list."""
-    assert published("second", NEXT) == 2
-    return later_by_two
-
-
-@pytest.fixture
-def ended(both: Path, later: Path) -> Path:
-    """The first contract ended with version 3; version 4 is published by the later one alone."""
-    contracts_in_force.end_contract(FIRST, ENDS_ON, NEXT, **WHY)
-    revoke([8])
-    assert published("third", LAST) == 3
-    revoke([9])
-    assert published("fourth", THEN) == 4
-    return both
 
 
 # -- it begins, and both go on -----------------------------------------------------------------------------------------
@@ -119,8 +101,6 @@ def test_the_first_contract_s_list_is_the_same_bytes_whatever_is_published_besid
     published("second", NEXT)
     alone = tree(later)
     with monkeypatch.context() as patch:
-        from tests.support.later_contract import publish_by_it
-
         publish_by_it(patch)
         published("second", NEXT)
         assert (later.parent / LATER.folder / POINTER).exists()
@@ -136,8 +116,6 @@ def find_contracts() -> list[str]:
 def test_a_list_can_begin_with_the_first_version(
     listed: Path, home: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.later_contract import publish_by_it
-
     publish_by_it(monkeypatch)
     assert published("first") == 1
     root = listed.parent / LATER.folder

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from prakerja_blacklist.format.contract import CONTRACTS
+from tests.support.later_contract import LATER
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import Repository, delta_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, PEOPLE, SECOND, STRANGER, Offered, Reader, always
@@ -44,6 +46,12 @@ def origin(memory: Path) -> Reader:
 def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is on the disk soon enough for a test."""
     monkeypatch.setattr(os, "fsync", always(None))
+
+
+@pytest.fixture
+def knowing_later_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This release knows a later contract too."""
+    monkeypatch.setitem(CONTRACTS, LATER.name, LATER)
 
 
 @pytest.fixture

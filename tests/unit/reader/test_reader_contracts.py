@@ -13,11 +13,7 @@ from tests.support.later_contract import LATER
 from tests.support.simulated_publisher import Repository, delta_of, snapshot_of
 from tests.support.simulated_reader import Reader, subjects_of
 
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This release knows a later contract too."""
-    monkeypatch.setitem(CONTRACTS, LATER.name, LATER)
+pytestmark = pytest.mark.usefixtures("knowing_later_contract")
 
 
 def test_a_list_that_changes_its_contract_is_read_by_each_version_s_own(reader: Reader, repository: Repository) -> None:
