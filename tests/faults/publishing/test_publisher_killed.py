@@ -16,7 +16,6 @@ from tests.support.killed_publisher import ANCHOR, DONE, WRITES, kill, steps, wa
 from tests.support.published_list import AT, DAY, revoke, tree
 from tests.support.publisher import AFTER, BEFORE, NEXT, listed_to, published, reader, undisturbed, verified, versions
 
-
 #: The steps of a publisher in the list by a later contract; those that it also takes in the first one are left out.
 IN_THE_LATER_LIST = [DONE, *(step for step in steps("later_by_two") if "blacklist-format-2" in step)]
 

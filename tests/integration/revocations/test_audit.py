@@ -134,7 +134,7 @@ ADDS = {
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "odd_receipts opt_outs",
     "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions contract_ends publication_approvals"
-    " published_lists rotations",
+    " published_documents published_lists rotations",
     "serve": "lookups",
     "show": "looks",
     "read": "",
