@@ -15,7 +15,7 @@ from prakerja.blacklist.publisher import audit, configured_keys, pending, publis
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.cli import app
 from prakerja.settings import WIB
-from prakerja_blacklist.format import snapshot
+from prakerja_blacklist.format.contract import FIRST_CONTRACT
 from prakerja_blacklist.reader.sources import Folder
 from tests.support.corrections import approve, correct, correct_nik
 from tests.support.killed_publisher import steps, watched
@@ -45,7 +45,7 @@ def listed_niks(root: Path, version: int | None = None) -> set[int]:
     number = version or max(each for each, _ in versions())
     key = configured_keys.load_subject_key()
     lines = verification.snapshot_of(UPath(root), number)
-    subjects = {line[:64] for line in lines[len(snapshot.HEADER) :].splitlines()}
+    subjects = {line[:64] for line in lines[len(FIRST_CONTRACT.header) :].splitlines()}
     return {n for n in range(1, 120) if key.subject(f"{NIK + n}").encode() in subjects}
 
 
