@@ -72,7 +72,7 @@ def test_the_audit_log_is_complete(decided: Composition) -> None:
 
 
 def test_three_workers_share_the_work(decided: Composition, airflow: Airflow) -> None:
-    decided.up(scale="airflow-worker=3")
+    decided.scale("airflow-worker", 3)
     try:
         assert len(decided.containers("airflow-worker")) == 3
         decided.await_health("airflow-worker")
@@ -85,7 +85,7 @@ def test_three_workers_share_the_work(decided: Composition, airflow: Airflow) ->
         verified = decided.exec("console", "prakerja", "blacklist", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
     finally:
-        decided.up(scale="airflow-worker=1")
+        decided.scale("airflow-worker", 1)
 
 
 def test_logs_hold_no_secret_and_nobodys_data(decided: Composition) -> None:

@@ -64,6 +64,12 @@ class Composition:
         for name in started:
             self.await_health(name, timeout)
 
+    def scale(self, service: str, number: int) -> None:
+        """Let a service have so many containers. podman-compose removes none by itself."""
+        for name in self.containers(service)[number:]:
+            self.podman.run("rm", "--force", "--time", "60", name)
+        self.up(scale=f"{service}={number}")
+
     def start(self) -> None:
         """Start all that is stopped, in order."""
         self.up()
