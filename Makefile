@@ -14,7 +14,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u PRAKERJA_MESSAGE_HOSTS -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help python install demo up down status logs test test-fast soak soak-containers bench check lint audit clean requirements schemas docs bundle screenshots secrets
+.PHONY: help python install demo up down status logs test test-fast soak soak-containers bench check lint audit clean requirements schemas docs kit bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -94,7 +94,7 @@ PROPERTIES := tests/integration/feeds/test_fuzz.py tests/integration/feeds/test_
 
 soak: install ## run the long tests: a month of feeds, many examples, two years of cohorts, killed workers, machine faults (two hours)
 	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak $(PROPERTIES) tests/integration/worlds
-	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/calendar tests/e2e/programme tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
+	BACKFILLED_DAYS=31 $(BIN)/pytest -m "soak or not soak" tests/e2e/machine tests/e2e/calendar tests/e2e/programme tests/e2e/reading_the_list tests/faults/scaled_out tests/e2e/test_replay.py tests/faults/machine tests/faults/replay
 
 soak-containers: install ## build the image, start docker-compose.yaml under podman, and break it (an hour; needs root)
 	$(BIN)/pytest -m soak -p no:cacheprovider tests/containers
@@ -102,10 +102,10 @@ soak-containers: install ## build the image, start docker-compose.yaml under pod
 bench: install ## measure intake and decision, as ratios to references of the same run (half an hour)
 	$(BIN)/python -m tests.benchmarks
 
-# The requirements are left out: each of their hashes looks like a secret, and a scan of all takes minutes.
+# The requirements and the conformance kit's data are left out: each of their hashes and signatures looks like a secret.
 audit: install ## search the files for secrets; look up known vulnerabilities of the requirements, if pypi.org is reachable
 	@cp .secrets.baseline .venv/secrets.baseline # the hook updates it if lines have moved, and then exits with 3
-	@$(BIN)/detect-secrets-hook --baseline .venv/secrets.baseline $$(git ls-files ':!.secrets.baseline' ':!requirements*.txt') || test $$? -eq 3
+	@$(BIN)/detect-secrets-hook --baseline .venv/secrets.baseline $$(git ls-files ':!.secrets.baseline' ':!requirements*.txt' ':!conformance/data') || test $$? -eq 3
 	@if $(BIN)/python -c "import urllib.request as web; web.urlopen('https://pypi.org/pypi/pip/26.0/json', timeout=10)" 2> /dev/null; \
 	then $(BIN)/uv tool run --system-certs pip-audit==2.10.1 --requirement requirements.txt --no-deps --disable-pip; \
 	else echo "pypi.org's API is not reachable from here: known vulnerabilities were not looked up"; fi
@@ -128,6 +128,9 @@ schemas: install ## write the JSON Schemas of the contract and the OpenAPI docum
 docs: install ## write docs/cli.md and docs/configuration.md from the commands' help and the settings
 	$(BIN)/typer prakerja.cli utils docs --name prakerja --output docs/cli.md
 	$(BIN)/prakerja settings --markdown > docs/configuration.md
+
+kit: install ## write the data of the conformance kit from its cases
+	$(BIN)/python -m tests.support.conformance
 
 bundle: install ## build the script that draws the monitor's charts in browsers, from the vl_convert wheel
 	$(BIN)/python -c "import vl_convert; from prakerja.monitor.drawing import VEGA_LITE; print(vl_convert.javascript_bundle(vl_version=VEGA_LITE), end='')" > include/prakerja/monitor/static/vega.js

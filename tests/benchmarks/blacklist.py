@@ -41,7 +41,7 @@ def run(folder: Path, scale: float, runs: int) -> None:
     """Measure, and print one table: the figure, what it should reach, and what it is made of."""
     people = int(PEOPLE * scale)
     rules = programme().blacklist
-    rules["grows_free"] = rules["shrinks_free"] = people
+    rules.grows_free = rules.shrinks_free = people
     schema.upgrade()
     let_facts_go_unproved()
     table = Table("figure", "reach", "measured", "made of")

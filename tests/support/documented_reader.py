@@ -1,8 +1,9 @@
-"""The reader of `docs/reading-the-list.md`, as it stands there, in a folder of its own."""
+"""The readers of `docs/example-readers.md`, as they stand there, and one of them in a folder of its own."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,15 @@ from pathlib import Path
 from prakerja.blacklist.publisher import configured_keys
 from prakerja.settings import PROJECT
 
-PAGE = (PROJECT / "docs" / "reading-the-list.md").read_text()
-READER = PAGE[PAGE.index("```python") + len("```python\n") : PAGE.rindex("```")]
+PAGE = (PROJECT / "docs" / "example-readers.md").read_text(encoding="utf-8")
+[PYTHON], [JAVASCRIPT] = (re.findall(rf"```{language}\n(.+?)```", PAGE, re.DOTALL) for language in ("python", "js"))
 
 
 class Reader:
     def __init__(self, folder: Path, published: Path) -> None:
         self.folder, self.published = folder, published
         folder.mkdir()
-        (folder / "reader.py").write_text(READER)
+        (folder / "reader.py").write_text(PYTHON)
         (folder / "key.pem").write_bytes(configured_keys.load_signing_key().public.pem)
 
     def run(self, now: str = "2021-03-17T00:00:00+00:00") -> subprocess.CompletedProcess[str]:

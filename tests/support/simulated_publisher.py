@@ -237,7 +237,7 @@ class Repository:
         delta = changes_between(before, after, reason)
         files = {
             "snapshot.csv.gz": (gzipped(list_of(after)), len(after)),
-            "snapshot.parquet": (_parquet(list_of(after)), len(after)),
+            "snapshot.parquet": (self.parquet_of(list_of(after)), len(after)),
             "delta.csv.gz": (gzipped(DELTA_HEADER + b"".join(delta)), len(delta)),
         }
         for name, (data, _) in files.items():
@@ -270,6 +270,10 @@ class Repository:
         _write_file(root / "keys" / f"{self.signer.public.key_id}.pem", self.signer.public.pem)
         self.sign(canonical_json(manifest), self.version, root=root)
         self.point(self.version, root=root)
+
+    def parquet_of(self, data: bytes) -> bytes:
+        """The list's canonical CSV as Parquet."""
+        return _parquet(data)
 
     # -- what nobody should do -----------------------------------------------------------------------------------------
 

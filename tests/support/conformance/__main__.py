@@ -1,0 +1,5 @@
+"""Write the conformance kit's publications, cases and keys."""
+
+from tests.support.conformance.writing import write_kit
+
+write_kit()
