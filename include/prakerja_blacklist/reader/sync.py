@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prakerja_blacklist.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.format.contract import (
     CLOCK_SKEW,
     Manifest,
@@ -29,7 +29,7 @@ from prakerja_blacklist.format.contract import (
     parse_instant,
     version_folder,
 )
-from prakerja_blacklist.format.documents import canonical_json, parse_document
+from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.keyring import Trust, file_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import (
@@ -45,18 +45,18 @@ from prakerja_blacklist.format.snapshot import (
 )
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
-from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, open_own_file, require_own_folder
+from prakerja_blacklist.reader.kept_list import STATE, SUBJECTS, KeptList, refuse_key, refuse_unproved
+from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, require_own_folder
 from prakerja_blacklist.reader.sources import (
     CHUNK_BYTES,
     DOCUMENT_BYTES_MAX,
     NotThereError,
     Source,
-    bounded_chunks,
     document_reader,
     read,
     read_if_there,
 )
-from prakerja_blacklist.reader.trusted_list import Trusted, TrustedList, manifest_fields, trust_fields
+from prakerja_blacklist.reader.trusted_list import Trusted, manifest_fields, trust_fields
 from prakerja_blacklist.reader.verification import (
     SIGNATURE_BYTES_MAX,
     Offer,
@@ -69,8 +69,8 @@ from prakerja_blacklist.reader.verification import (
     unzip,
 )
 
-STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
-STATE_BYTES_MAX, KEYRINGS_BYTES_MAX = 64 << 20, 8 << 20  # what is kept of keyrings, which a thief could go on signing
+LINES = "list.csv"
+KEYRINGS_BYTES_MAX = 8 << 20  # what is kept of keyrings, which a thief could go on signing
 BATCH_BYTES = 4 << 20
 DELTAS_AT_ONCE, DELTA_ROWS_MAX = 64, 250_000  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead was not published, but made up
@@ -95,11 +95,9 @@ class DeltaUnusableError(Exception):
     """The deltas do not lead from the trusted list to the new one. The whole list is fetched."""
 
 
-class Client:
-    """A reader with a folder of its own. `pins` are the public keys that it believes at first.
+class Client(KeptList):
+    """A reader that syncs its folder.
 
-    What lies in the folder is trusted only as far as it follows from them, whatever it says itself. Without pins it is
-    trusted because nobody else may write there.
     With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
     earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
     a reader that tells others, in each answer, that the list has expired.
@@ -113,64 +111,8 @@ class Client:
         *,
         takes_expired: bool = False,
     ) -> None:
-        self.folder, self.takes_expired = folder, takes_expired
-        self.pins = list(pins)
-        self.subject_keys = list(subject_keys)
-
-    # -- reading -------------------------------------------------------------------------------------------------------
-
-    def trusted(self) -> Trusted | None:
-        """Return what the folder holds, without asking a source, or None before the first sync.
-
-        Raise `RefusedListError` if it does not follow from the pinned keys, and `PrakerjaError` if others may have
-        written it.
-        """
-        trusted = self._read_state()
-        if trusted is None or not self.pins:
-            return trusted
-        if self._is_pinned_anew(trusted):
-            raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another publisher's key: sync it")
-        if trusted.prove(self.pins) is None:
-            raise _refuse_unproved(self.folder)
-        return trusted
-
-    def _read_state(self) -> Trusted | None:
-        require_own_folder(self.folder)
-        try:
-            with open_own_file(self.folder / STATE) as file:
-                data = b"".join(bounded_chunks(file, STATE, STATE_BYTES_MAX))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return parse_document(Trusted, data, f"{self.folder / STATE} is damaged: empty the folder, then sync again")
-
-    def _is_pinned_anew(self, trusted: Trusted) -> bool:
-        """Return whether none of the pins was given at the last sync, or signs by the keyring that is believed."""
-        signing = {key for key, ring_key in trusted.trust.keys.items() if ring_key.last_version is None}
-        return not (signing | {*trusted.pins}) & {pin.key_id for pin in self.pins}
-
-    def open_list(self) -> TrustedList:
-        """Return the trusted list, verified as it lies there. Raise `NotReadyError` or `RefusedListError`."""
-        trusted = self.trusted()
-        while trusted:
-            if trusted.is_revoked:
-                raise RefusedListError(
-                    "revoked", f"the list in {self.folder} was signed by a key that was revoked since: sync it"
-                )
-            with contextlib.suppress(OSError):
-                buffer = map_own_file(self.folder / trusted.folder / SUBJECTS)
-                if sha256(buffer) == trusted.subjects_sha256:
-                    return TrustedList(trusted, Subjects(buffer))
-            before, trusted = trusted, self.trusted()
-            if trusted == before:  # no other sync has replaced it meanwhile
-                raise RefusedListError("damaged", f"the list in {self.folder} is not the one that was trusted: sync it")
-        raise NotReadyError(f"{self.folder} holds no list yet: sync it first")
-
-    def key_of(self, trusted: Trusted) -> SubjectKey:
-        """Return the key of the list's subjects. Raise `RefusedListError` if this reader does not have it."""
-        for key in self.subject_keys:
-            if key.key_id == trusted.key_id:
-                return key
-        raise _refuse_key(trusted.key_id)
+        super().__init__(folder, pins, subject_keys)
+        self.takes_expired = takes_expired
 
     # -- syncing -------------------------------------------------------------------------------------------------------
 
@@ -261,7 +203,7 @@ class Client:
         if not before.manifest:  # of a reader that kept no proofs: they are published
             before = _fetch_proofs(before, source)
         if (trust := before.prove(self.pins)) is None:
-            raise _refuse_unproved(self.folder)
+            raise refuse_unproved(self.folder)
         return replace(before, keys=list(trust.keys.values()))
 
     def _trust_pins(self) -> Trust:
@@ -298,7 +240,7 @@ class Client:
                 is_over = parse_instant(offer.manifest.expires_at) <= now < parse_instant(newest.expires_at)
                 if offer.manifest.key_id == key.key_id and not is_over:
                     return offer
-        raise _refuse_key(newest.key_id)
+        raise refuse_key(newest.key_id)
 
     def _is_intact(self, trusted: Trusted) -> bool:
         """Return whether the subjects are those that were trusted.
@@ -473,14 +415,6 @@ def _fetch_proofs(before: Trusted, source: Source) -> Trusted:
     return replace(before, keyrings=[(ring or b"").decode(errors="replace") for ring in rings])
 
 
-def _refuse_unproved(folder: Path) -> RefusedListError:
-    return RefusedListError(
-        "unproved",
-        f"what {folder} holds does not follow from the pinned key, though it says so: find out who has written there, "
-        "empty the folder, then sync again",
-    )
-
-
 def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
     """Write a file that need not be on the disk at once (see `Client._is_intact`) and return its SHA-256.
 
@@ -506,10 +440,3 @@ def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
         for job in jobs:
             job.result()
     return digest.hexdigest()
-
-
-def _refuse_key(key_id: str) -> RefusedListError:
-    return RefusedListError(
-        "key_rotated",
-        f"the list's subjects have the key {key_id}, which this reader does not have: ask the publisher for it",
-    )
