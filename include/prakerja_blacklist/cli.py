@@ -68,7 +68,7 @@ def _build_parser(arguments: Sequence[str]) -> ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"prakerja-blacklist {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(prog=parser.prog, metavar="COMMAND", required=True)
     for name in arguments[:1] if {*arguments[:1]} & {*COMMANDS} else COMMANDS:
         command = importlib.import_module(f"prakerja_blacklist.commands.{name}")
         added = commands.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)

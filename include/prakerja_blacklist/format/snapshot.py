@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import operator
 import re
-import sys
-from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from prakerja_blacklist.errors import PrakerjaError
@@ -22,7 +20,9 @@ from prakerja_blacklist.format.documents import Document, column_names, line_pat
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
-HEAD_BYTES = 8
+HEAD_BYTES = 8  # of a subject: few have the same
+FRACTION_BITS = 64
+NEAR_DEVIATIONS = 3
 NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
 LINE_BYTES_MAX = 192  # no line that fits the contract is longer
 #: No list is longer: three times as many people as the programme ever had. Files that claim more are not opened.
@@ -191,6 +191,12 @@ def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
     return before, after
 
 
+def _fraction(subject: bytes, after: bytes) -> int:
+    """Return where a subject is between another one and the last possible one, as a part of 2^FRACTION_BITS."""
+    low, high = (int.from_bytes(each[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"), "big") for each in (after, subject))
+    return (max(high - low, 0) << FRACTION_BITS) // ((1 << 8 * HEAD_BYTES) - low)
+
+
 class Subjects(Sequence[bytes]):
     """The subjects of a list in binary, sorted, in one buffer of 32 bytes each. Membership is tested by bisection."""
 
@@ -217,22 +223,22 @@ class Subjects(Sequence[bytes]):
 
     def place(self, subject: bytes, low: int = 0) -> int:
         """Return the position of the subject, or where it would be. It is not before `low`."""
-        heads = self._heads
-        head = int.from_bytes(subject[:HEAD_BYTES], "big")
-        first = bisect_left(heads, head, low)
-        if first == self._count or heads[first] != head:
-            return first
-        return bisect_left(self, subject, first, bisect_right(heads, head, first))
-
-    @cached_property
-    def _heads(self) -> array[int]:
-        """The first eight bytes of each subject, as numbers. Few subjects share them, and numbers compare fast."""
-        heads = array("Q")
-        if self._count:
-            heads.frombytes(memoryview(self.buffer).cast("B").cast("Q")[:: SUBJECT_BYTES // HEAD_BYTES].tobytes())
-        if sys.byteorder == "little":
-            heads.byteswap()
-        return heads
+        # Subjects are spread evenly, so one of n strays by about the root of n from where it is expected.
+        expected = low + ((self._count - low) * _fraction(subject, self[low - 1] if low else b"") >> FRACTION_BITS)
+        near = NEAR_DEVIATIONS * math.isqrt(expected - low + 1)
+        first, last = max(expected - near, low), min(expected + near, self._count)
+        if first > low and self[first - 1] >= subject:
+            first = low
+        if last < self._count and self[last] < subject:
+            last = self._count
+        buffer = self.buffer
+        return bisect_left(
+            range(self._count),
+            subject,
+            first,
+            last,
+            key=lambda each: buffer[each * SUBJECT_BYTES : (each + 1) * SUBJECT_BYTES],
+        )
 
     def apply_changes(self, changes: Iterable[Change]) -> Iterator[Any]:
         """Yield the subjects after the changes, in pieces, as `apply_changes` does with the lines."""
