@@ -20,21 +20,23 @@ from prakerja_blacklist.format.documents import Document, column_names, line_pat
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
-HEAD_BYTES = 8  # of a subject: few have the same
-FRACTION_BITS = 64
-NEAR_DEVIATIONS = 3
-NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
+HEAD = 16  # hex digits of a subject, which few others have
+NEAR_DEVIATIONS = 3  # within which nearly all subjects are that are spread evenly
+LINE_BYTES = 145  # of most lines
 LINE_BYTES_MAX = 192  # no line that fits the contract is longer
 #: No list is longer: three times as many people as the programme ever had. Files that claim more are not opened.
 ROWS_MAX = 50_000_000
 HEADER = (",".join(column_names(SnapshotRow)) + "\n").encode()
 DELTA_HEADER = (",".join(column_names(DeltaRow)) + "\n").encode()
 BLOCK_CHANGES_MAX = 50_000
-#: The lines of each kind of row, whose group is the subject.
-_LINES: dict[type[Document], re.Pattern[bytes]] = {
-    row: re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
-    for row in (SnapshotRow, DeltaRow)
-}
+#: The lines of a list, whose group is the subject.
+_LINES = re.compile(b"^" + line_pattern(SnapshotRow).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.M)
+#: The lines of a delta, whose groups are the three of a `Change`.
+_OPS = {b"ADD": "ADD", b"WITHDRAW": "WITHDRAW"}
+_CHANGES = re.compile(
+    b"^(ADD|WITHDRAW),(?=([0-9a-f]{64}))(" + line_pattern(DeltaRow).removeprefix(b"(?:ADD|WITHDRAW),") + b")",
+    re.M,
+)
 
 
 class NotCanonicalError(PrakerjaError):
@@ -67,8 +69,12 @@ def merge_deltas(deltas: Iterable[Sequence[Change]]) -> list[Change]:
 
     Raise `NotCanonicalError`.
     """
+    found = [delta for delta in deltas if delta]
+    if len(found) == 1:
+        _require_sorted_changes(found[0])
+        return list(found[0])
     effect: dict[bytes, list[Change]] = {}
-    for delta in deltas:
+    for delta in found:
         for change in delta:
             steps = effect.setdefault(change.subject, [])
             if steps and steps[-1].op == change.op:
@@ -93,7 +99,7 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
             if (before.op, change.op) != ("WITHDRAW", "ADD"):
                 raise NotCanonicalError("a delta names a subject twice")
         else:
-            place = _place(base, change.subject, max(place[1], len(HEADER)))
+            place = _place(base, change.subject, before.subject if before else b"", place[1])
             if (change.op == "ADD") == (place[0] < place[1]):
                 raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
         yield view[position : place[0]]
@@ -163,38 +169,47 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
     return itertools.chain([HEADER], (line for _, line in sorted(lines.items())))
 
 
-def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
-    """Return where the subject's line begins and ends, or twice where it would begin. `low` is a line's beginning."""
+def _place(base: Any, subject: bytes, after: bytes, low: int) -> tuple[int, int]:
+    """Return where the subject's line begins and ends, or twice where it would begin.
+
+    It is not before `low`, a line's beginning, where the subject `after` would be.
+    """
     end = len(base)
-    low, high = _narrowed(base, subject, low, end)
-    while low < high:
-        middle = (low + high) // 2
-        start = base.rfind(b"\n", low, middle) + 1 or low
-        if base[start : start + HEX] < subject:
-            low = base.find(b"\n", middle) + 1 or end
-        else:
-            high = start
-    if low < end and base[low : low + HEX] == subject:
-        return low, base.find(b"\n", low) + 1 or end
-    return low, low
+    first, last = _narrowed(base, subject, after, low, end)
+    steps = range(first, last, LINE_BYTES)  # each within some line, and nearly each line with one of them
+    step = bisect_left(
+        steps, subject, key=lambda at: base[(start := base.rfind(b"\n", first, at) + 1 or first) : start + HEX]
+    )
+    start = base.rfind(b"\n", first, steps[step - 1]) + 1 or first if step else first
+    while start < end and (found := base[start : start + HEX]) <= subject:
+        following = base.find(b"\n", start) + 1 or end
+        if found == subject:
+            return start, following
+        start = following
+    return start, start
 
 
-def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
+def _narrowed(base: Any, subject: bytes, after: bytes, low: int, end: int) -> tuple[int, int]:
     """Return the beginnings of two lines around the subject, close together if subjects are spread evenly."""
-    expected = len(HEADER) + ((end - len(HEADER)) * int(subject[:8], 16) >> 32)
-    before = base.rfind(b"\n", low, max(expected - NEAR_BYTES, low)) + 1 or low
-    if base[before : before + HEX] > subject:
+    expected, near = _expect(subject, after, (end - low) // LINE_BYTES)
+    expected, near = low + expected * LINE_BYTES, near * LINE_BYTES
+    before = base.rfind(b"\n", low, max(expected - near, low)) + 1 or low
+    if before > low and base[before : before + HEX] > subject:
         before = low
-    after = base.find(b"\n", min(expected + NEAR_BYTES, end)) + 1 or end
-    if after < end and base[after : after + HEX] < subject:
-        after = end
-    return before, after
+    after_it = base.find(b"\n", min(expected + near, end)) + 1 or end
+    if after_it < end and base[after_it : after_it + HEX] < subject:
+        after_it = end
+    return before, after_it
 
 
-def _fraction(subject: bytes, after: bytes) -> int:
-    """Return where a subject is between another one and the last possible one, as a part of 2^FRACTION_BITS."""
-    low, high = (int.from_bytes(each[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"), "big") for each in (after, subject))
-    return (max(high - low, 0) << FRACTION_BITS) // ((1 << 8 * HEAD_BYTES) - low)
+def _expect(subject: bytes, after: bytes, count: int) -> tuple[int, int]:
+    """Return how many of `count` subjects after one are before another, and by how many that may be wrong.
+
+    Both are in hex. Subjects are spread evenly: one strays by about the root of its distance.
+    """
+    low, high = (int(each[:HEAD].ljust(HEAD, b"0"), 16) for each in (after, subject))
+    expected = count * max(high - low, 0) // ((1 << 4 * HEAD) - low)
+    return expected, NEAR_DEVIATIONS * (math.isqrt(expected) + 1)
 
 
 class Subjects(Sequence[bytes]):
@@ -223,10 +238,9 @@ class Subjects(Sequence[bytes]):
 
     def place(self, subject: bytes, low: int = 0) -> int:
         """Return the position of the subject, or where it would be. It is not before `low`."""
-        # Subjects are spread evenly, so one of n strays by about the root of n from where it is expected.
-        expected = low + ((self._count - low) * _fraction(subject, self[low - 1] if low else b"") >> FRACTION_BITS)
-        near = NEAR_DEVIATIONS * math.isqrt(expected - low + 1)
-        first, last = max(expected - near, low), min(expected + near, self._count)
+        before = self[low - 1].hex().encode() if low else b""
+        expected, near = _expect(subject[: HEAD // 2].hex().encode(), before, self._count - low)
+        first, last = max(low + expected - near, low), min(low + expected + near, self._count)
         if first > low and self[first - 1] >= subject:
             first = low
         if last < self._count and self[last] < subject:
@@ -303,7 +317,7 @@ class Lines:
         """Read the next chunk and return the subjects of its whole lines, in binary. Raise `NotCanonicalError`."""
         self.digest.update(chunk)
         self.block = self._lines.read_chunk(chunk)
-        subjects = _subjects(SnapshotRow, self.block)
+        subjects = _subjects(self.block)
         _require_sorted([self._last, *subjects])
         if subjects:
             self._last, self.rows = subjects[-1], self.rows + len(subjects)
@@ -324,17 +338,13 @@ class Delta:
     def read_chunk(self, chunk: bytes) -> list[Change]:
         """Read the next chunk and return the changes of its whole lines, in order. Raise `NotCanonicalError`."""
         data = self._lines.read_chunk(chunk)
-        changes = []
-        for subject, line in zip(_subjects(DeltaRow, data), data.splitlines(keepends=True), strict=True):
-            op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
-            changes.append(Change(op, subject, line[len(op) + 1 :]))
-        for before, after in itertools.pairwise([self._last, *changes]):
-            if before.subject > after.subject:
-                raise NotCanonicalError("a delta is not sorted by subject")
-            if before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD"):
-                raise NotCanonicalError("a delta names a subject twice")
+        found = _CHANGES.findall(data)
+        if len(found) != data.count(b"\n"):
+            raise _misfit()
+        changes = [Change(_OPS[op], subject, line) for op, subject, line in found]
+        _require_sorted_changes([self._last, *changes])
         added = [change.line for change in changes if change.op == "ADD"]
-        _subjects(SnapshotRow, b"".join(added))  # added lines become lines of the list, and must fit there
+        _subjects(b"".join(added))  # added lines become lines of the list, and must fit there
         self._last = changes[-1] if changes else self._last
         self.added, self.withdrawn = self.added + len(added), self.withdrawn + len(changes) - len(added)
         return changes
@@ -344,14 +354,33 @@ class Delta:
         self._lines.require_end()
 
 
-def _subjects(row: type[Document], data: bytes) -> list[bytes]:
+def _subjects(data: bytes) -> list[bytes]:
     """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
-    subjects: list[bytes] = _LINES[row].findall(data)
+    subjects: list[bytes] = _LINES.findall(data)
     if len(subjects) != data.count(b"\n"):
-        raise NotCanonicalError("a list or delta has a line that does not fit the contract")
+        raise _misfit()
     return subjects
 
 
+def _misfit() -> NotCanonicalError:
+    return NotCanonicalError("a list or delta has a line that does not fit the contract")
+
+
+def _are_sorted(subjects: list[bytes]) -> bool:
+    """Return whether each subject is after the one before it."""
+    return all(map(operator.lt, subjects, itertools.islice(subjects, 1, None)))
+
+
 def _require_sorted(subjects: list[bytes]) -> None:
-    if any(map(operator.ge, subjects, subjects[1:])):
+    if not _are_sorted(subjects):
         raise NotCanonicalError("a list or delta is not sorted by subject, or names one twice")
+
+
+def _require_sorted_changes(changes: Sequence[Change]) -> None:
+    if _are_sorted([change.subject for change in changes]):
+        return
+    for before, after in itertools.pairwise(changes):
+        if before.subject > after.subject:
+            raise NotCanonicalError("a delta is not sorted by subject")
+        if before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD"):
+            raise NotCanonicalError("a delta names a subject twice")

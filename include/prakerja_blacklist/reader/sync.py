@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -38,13 +37,13 @@ from prakerja_blacklist.format.snapshot import (
     Lines,
     NotCanonicalError,
     Subjects,
-    apply_changes,
     merge_deltas,
     parse_delta,
     sha256,
 )
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
+from prakerja_blacklist.reader.kept_lines import CHANGES_KEPT_MAX, LINES, write_lines
 from prakerja_blacklist.reader.kept_list import STATE, SUBJECTS, KeptList, refuse_key, refuse_unproved
 from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, require_own_folder
 from prakerja_blacklist.reader.sources import (
@@ -69,9 +68,8 @@ from prakerja_blacklist.reader.verification import (
     unzip,
 )
 
-LINES = "list.csv"
 KEYRINGS_BYTES_MAX = 8 << 20  # what is kept of keyrings, which a thief could go on signing
-BATCH_BYTES = 4 << 20
+BATCH_PIECES = 1_000
 DELTAS_AT_ONCE, DELTA_ROWS_MAX = 64, 250_000  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead was not published, but made up
 PATIENCE_SECONDS = 60.0  # for another sync of the same folder
@@ -100,7 +98,8 @@ class Client(KeptList):
 
     With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
     earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
-    a reader that tells others, in each answer, that the list has expired.
+    a reader that tells others, in each answer, that the list has expired. Up to `changes_kept_max` changes are kept
+    beside the lines that they change; with 0, the lines are always the list's.
     """
 
     def __init__(
@@ -110,9 +109,10 @@ class Client(KeptList):
         subject_keys: Sequence[SubjectKey] = (),
         *,
         takes_expired: bool = False,
+        changes_kept_max: int = CHANGES_KEPT_MAX,
     ) -> None:
         super().__init__(folder, pins, subject_keys)
-        self.takes_expired = takes_expired
+        self.takes_expired, self.changes_kept_max = takes_expired, changes_kept_max
 
     # -- syncing -------------------------------------------------------------------------------------------------------
 
@@ -159,22 +159,25 @@ class Client(KeptList):
             aside = self.folder / f".{secrets.token_hex(8)}.new"
             aside.mkdir(mode=0o700)
             try:
-                how, changes = self._fetch_list(offer, trust, before, aside)
-                return Synced(self._replace_list(aside, offer, fields, now), how, changes)
+                changes, digest = self._fetch_list(offer, trust, before, aside)
+                replaced = self._replace_list(aside, offer, digest, fields, now)
+                return Synced(replaced, "full" if changes is None else "delta", changes or [])
             finally:
                 self._remove_leftovers()
 
     def _fetch_list(
         self, offer: Offer, trust: Trust, before: Trusted | None, aside: Path
-    ) -> tuple[str, Sequence[Change]]:
-        """Write the new list aside: from deltas if they suffice, else from the whole list, once."""
+    ) -> tuple[list[Change] | None, str]:
+        """Write the new list aside: from deltas if they suffice, else from the whole list, once.
+
+        Return the changes of the deltas, or None, and the SHA-256 of the subjects.
+        """
         if before and before.key_id == offer.manifest.key_id and before.version < offer.manifest.version:
             with contextlib.suppress(DeltaUnusableError):
-                return "delta", self._write_from_deltas(offer, trust, before, aside)
+                return self._write_from_deltas(offer, trust, before, aside)
             for unfinished in aside.iterdir():
                 unfinished.unlink()
-        self._write_from_snapshot(offer, aside)
-        return "full", []
+        return None, self._write_from_snapshot(offer, aside)
 
     def _remove_leftovers(self) -> None:
         """Remove earlier lists, and what a sync that was killed has left."""
@@ -255,8 +258,11 @@ class Client(KeptList):
 
     # -- writing the new list aside ------------------------------------------------------------------------------------
 
-    def _write_from_deltas(self, offer: Offer, trust: Trust, before: Trusted, aside: Path) -> list[Change]:
-        """Apply the deltas since the trusted list. Raise `DeltaUnusableError` whatever is wrong with them."""
+    def _write_from_deltas(self, offer: Offer, trust: Trust, before: Trusted, aside: Path) -> tuple[list[Change], str]:
+        """Apply the deltas since the trusted list. Return the changes and the SHA-256 of the subjects after them.
+
+        Raise `DeltaUnusableError` whatever is wrong with them.
+        """
         versions = range(before.version + 1, offer.manifest.version + 1)
         if len(versions) > DELTAS_AT_ONCE:
             raise DeltaUnusableError
@@ -266,24 +272,22 @@ class Client(KeptList):
                 changes = merge_deltas(_fetch_deltas(offer, trust, versions))
                 if not is_intact.result():
                     raise DeltaUnusableError
-                self._write_changed(self.folder / before.folder, changes, offer.manifest, aside, pool)
+                digest = self._write_changed(self.folder / before.folder, changes, offer.manifest, aside, pool)
             except (PrakerjaError, OSError):
                 raise DeltaUnusableError from None
-        return changes
+        return changes, digest
 
     def _write_changed(
         self, before: Path, changes: list[Change], manifest: Manifest, aside: Path, pool: ThreadPoolExecutor
-    ) -> None:
-        base, subjects = map_own_file(before / LINES), Subjects(map_own_file(before / SUBJECTS))
-        with open_new(aside / SUBJECTS) as out:
-            out.writelines(subjects.apply_changes(changes))
-            out.flush()
-            is_on_disk = pool.submit(os.fsync, out.fileno())  # takes as long as writing all the lines
-            if _write_and_hash(aside / LINES, apply_changes(base, changes)) != manifest.result_sha256:
-                raise NotCanonicalError("the trusted list and the deltas do not give the new list")
-            is_on_disk.result()
+    ) -> str:
+        # Where the changes belong is found before the second thread begins: both would want the interpreter.
+        subjects = list(Subjects(map_own_file(before / SUBJECTS)).apply_changes(changes))
+        written = pool.submit(_write_durably, aside / SUBJECTS, subjects)
+        if write_lines(before, aside, changes, self.changes_kept_max) != manifest.result_sha256:
+            raise NotCanonicalError("the trusted list and the deltas do not give the new list")
+        return written.result()
 
-    def _write_from_snapshot(self, offer: Offer, aside: Path) -> None:
+    def _write_from_snapshot(self, offer: Offer, aside: Path) -> str:
         manifest, file = offer.manifest, offer.manifest.file("snapshot.csv.gz")
         name, download = f"{version_folder(manifest.version)}/{file.name}", aside / "download"
         digest, size = hashlib.sha256(), 0
@@ -297,23 +301,28 @@ class Client(KeptList):
             raise RefusedListError("missing", f"{name} is not there") from None
         if size != file.bytes or digest.hexdigest() != file.sha256:
             raise RefusedListError("tampered", f"{name} is not what the manifest says")
-        lines = Lines()
+        lines, subjects_digest = Lines(), hashlib.sha256()
         with (
             download.open("rb") as packed,
             open_new(aside / LINES) as listed,
             open_durable(aside / SUBJECTS) as subjects,
         ):
             for chunk in inflate(iter(partial(packed.read, CHUNK_BYTES), b""), unpacked_bytes_max(file), name):
-                subjects.write(lines.read_chunk(chunk))
+                found = lines.read_chunk(chunk)
+                subjects_digest.update(found)
+                subjects.write(found)
                 listed.write(chunk)
         lines.require_end()
         if lines.digest.hexdigest() != manifest.result_sha256 or lines.rows != manifest.counts.entries:
             raise RefusedListError("tampered", f"{name} is not the list that result_sha256 names")
         download.unlink()
+        return subjects_digest.hexdigest()
 
     # -- the folder's state --------------------------------------------------------------------------------------------
 
-    def _replace_list(self, aside: Path, offer: Offer, trust: dict[str, Any], now: datetime) -> Trusted:
+    def _replace_list(
+        self, aside: Path, offer: Offer, subjects_sha256: str, trust: dict[str, Any], now: datetime
+    ) -> Trusted:
         """Move the new list into the folder, then the state that names it."""
         manifest, subjects = offer.manifest, aside / SUBJECTS
         name = version_folder(manifest.version)
@@ -321,7 +330,7 @@ class Client(KeptList):
             raise RefusedListError("tampered", f"{name} does not list as many as its manifest says")
         trusted = Trusted(
             folder=f"{name}-{secrets.token_hex(8)}",
-            subjects_sha256=sha256(map_own_file(subjects)),
+            subjects_sha256=subjects_sha256,
             signature=offer.signed.signature.decode(),
             synced_at=format_instant(now),
             pins=self._pin_ids(),
@@ -349,6 +358,17 @@ class Client(KeptList):
             out.write(canonical_json(trusted))
         aside.replace(self.folder / STATE)
         sync_folder(self.folder)
+
+
+def _write_durably(path: Path, pieces: list[Any]) -> str:
+    """Write a file that is on the disk afterwards, and return its SHA-256."""
+    digest = hashlib.sha256()
+    with open_durable(path) as out:
+        for start in range(0, len(pieces), BATCH_PIECES):  # in few calls: another thread needs the interpreter
+            batch = b"".join(pieces[start : start + BATCH_PIECES])
+            out.write(batch)
+            digest.update(batch)
+    return digest.hexdigest()
 
 
 def _require_successor(offer: Offer, before: Trusted, now: datetime) -> None:
@@ -413,30 +433,3 @@ def _fetch_proofs(before: Trusted, source: Source) -> Trusted:
             with contextlib.suppress(UnicodeDecodeError):
                 before = replace(before, manifest=manifest.decode(), signature=signature.decode())
     return replace(before, keyrings=[(ring or b"").decode(errors="replace") for ring in rings])
-
-
-def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
-    """Write a file that need not be on the disk at once (see `Client._is_intact`) and return its SHA-256.
-
-    One thread hashes while the other writes: both take as long, and neither needs the interpreter.
-    """
-    digest = hashlib.sha256()
-
-    def hash_batch(batch: list[Any]) -> None:
-        for piece in batch:
-            digest.update(piece)
-
-    with open_new(path) as out, ThreadPoolExecutor(1) as pool:
-        batch, size, jobs = list[Any](), 0, list[Future[None]]()
-        for piece in pieces:
-            batch.append(piece)
-            size += len(piece)
-            if size > BATCH_BYTES:
-                jobs.append(pool.submit(hash_batch, batch))
-                out.writelines(batch)
-                batch, size = [], 0
-        jobs.append(pool.submit(hash_batch, batch))
-        out.writelines(batch)
-        for job in jobs:
-            job.result()
-    return digest.hexdigest()
