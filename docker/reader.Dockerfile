@@ -1,4 +1,4 @@
-# The reader of the list alone, for a system that reads it: `make wheel`, then
+# The reader of the list alone, for a system that reads it:
 #   docker build -f docker/reader.Dockerfile -t prakerja-blacklist .
 # The context is the repository, and of it only the reader's package is copied (.dockerignore).
 ARG PYTHON_IMAGE=python:3.13.18-slim-bookworm

@@ -57,7 +57,7 @@ def test_keyrings_from_before_the_pinned_key_lead_others_to_it(tmp_path: Path) -
         list_routes.read_key_file(service, repository.source, file_name(last).removeprefix("keys/"))
 
 
-# -- what killed services have left --------------------------------------------------------------------------------------
+# -- what killed services have left ------------------------------------------------------------------------------------
 
 
 def test_a_service_removes_what_killed_ones_have_left(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from prakerja_blacklist.format.documents import Document, column_names, line_pat
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
-HEAD = 16  # hex digits of a subject, which few others have
+HEAD_BYTES = 8  # of a subject, which few others have
+HEADS = 1 << 8 * HEAD_BYTES
 NEAR_DEVIATIONS = 3  # within which nearly all subjects are that are spread evenly
 LINE_BYTES = 145  # of most lines
 LINE_BYTES_MAX = 192  # no line that fits the contract is longer
@@ -91,6 +92,8 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
 
     Raise `NotCanonicalError` if a change adds a listed subject or withdraws one that is not listed.
     """
+    if base[: len(HEADER)] != HEADER:
+        raise NotCanonicalError("a list must begin with its header")
     view = memoryview(base)
     position, place = 0, (len(HEADER), len(HEADER))
     before: Change | None = None
@@ -191,7 +194,8 @@ def _place(base: Any, subject: bytes, after: bytes, low: int) -> tuple[int, int]
 
 def _narrowed(base: Any, subject: bytes, after: bytes, low: int, end: int) -> tuple[int, int]:
     """Return the beginnings of two lines around the subject, close together if subjects are spread evenly."""
-    expected, near = _expect(subject, after, (end - low) // LINE_BYTES)
+    head, head_after = int(subject[: 2 * HEAD_BYTES], 16), int(after[: 2 * HEAD_BYTES], 16) if after else 0
+    expected, near = _expect(head, head_after, (end - low) // LINE_BYTES)
     expected, near = low + expected * LINE_BYTES, near * LINE_BYTES
     before = base.rfind(b"\n", low, max(expected - near, low)) + 1 or low
     if before > low and base[before : before + HEX] > subject:
@@ -202,13 +206,12 @@ def _narrowed(base: Any, subject: bytes, after: bytes, low: int, end: int) -> tu
     return before, after_it
 
 
-def _expect(subject: bytes, after: bytes, count: int) -> tuple[int, int]:
+def _expect(head: int, after: int, count: int) -> tuple[int, int]:
     """Return how many of `count` subjects after one are before another, and by how many that may be wrong.
 
-    Both are in hex. Subjects are spread evenly: one strays by about the root of its distance.
+    Both are the first HEAD_BYTES as numbers. Subjects are spread evenly: one strays by about the root of its distance.
     """
-    low, high = (int(each[:HEAD].ljust(HEAD, b"0"), 16) for each in (after, subject))
-    expected = count * max(high - low, 0) // ((1 << 4 * HEAD) - low)
+    expected = count * (head - after) // (HEADS - after) if head > after else 0
     return expected, NEAR_DEVIATIONS * (math.isqrt(expected) + 1)
 
 
@@ -238,14 +241,15 @@ class Subjects(Sequence[bytes]):
 
     def place(self, subject: bytes, low: int = 0) -> int:
         """Return the position of the subject, or where it would be. It is not before `low`."""
-        before = self[low - 1].hex().encode() if low else b""
-        expected, near = _expect(subject[: HEAD // 2].hex().encode(), before, self._count - low)
+        buffer, after = self.buffer, (low - 1) * SUBJECT_BYTES
+        head = int.from_bytes(subject[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"), "big")
+        head_after = int.from_bytes(buffer[after : after + HEAD_BYTES], "big") if low else 0
+        expected, near = _expect(head, head_after, self._count - low)
         first, last = max(low + expected - near, low), min(low + expected + near, self._count)
         if first > low and self[first - 1] >= subject:
             first = low
         if last < self._count and self[last] < subject:
             last = self._count
-        buffer = self.buffer
         return bisect_left(
             range(self._count),
             subject,

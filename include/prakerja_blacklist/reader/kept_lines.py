@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from prakerja_blacklist.format.snapshot import (
     DELTA_HEADER,
     Change,
     apply_changes,
-    hash_list,
     merge_deltas,
     parse_delta,
 )
@@ -27,7 +27,7 @@ from prakerja_blacklist.reader.own_folder import map_own_file
 
 LINES, CHANGES = "list.csv", "changes.csv"
 CHANGES_KEPT_MAX = 30_000  # then a sync takes as long for finding their places as for writing a list of two millions
-BATCH_BYTES = 4 << 20
+BATCH_BYTES, BATCHES_AHEAD = 4 << 20, 2
 
 
 def write_lines(before: Path, aside: Path, changes: Sequence[Change], kept_max: int = CHANGES_KEPT_MAX) -> str:
@@ -38,11 +38,12 @@ def write_lines(before: Path, aside: Path, changes: Sequence[Change], kept_max: 
     base = map_own_file(before / LINES)
     changes = merge_deltas([read_changes(before), changes])
     if len(changes) > kept_max or not _link(before / LINES, aside / LINES):
-        return _write_and_hash(aside / LINES, apply_changes(base, changes))
+        with open_new(aside / LINES) as out:
+            return _hash(apply_changes(base, changes), out.write)
     with open_new(aside / CHANGES) as out:
         out.write(DELTA_HEADER)
         out.writelines(b"%s,%s" % (change.op.encode(), change.line) for change in changes)
-    return hash_list(base, changes)
+    return _hash(apply_changes(base, changes))
 
 
 def read_changes(folder: Path) -> list[Change]:
@@ -62,28 +63,31 @@ def _link(lines: Path, path: Path) -> bool:
     return True
 
 
-def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
-    """Write a file and return its SHA-256.
+def _hash(pieces: Iterable[Any], write: Callable[[bytes], object] | None = None) -> str:
+    """Return the SHA-256 of a file's pieces, and write them if asked to.
 
-    One thread hashes while the other writes: both take as long, and neither needs the interpreter.
+    One thread hashes, while the other finds the places of the changes, or writes.
     """
-    digest = hashlib.sha256()
-
-    def hash_batch(batch: list[Any]) -> None:
-        for piece in batch:
-            digest.update(piece)
-
-    with open_new(path) as out, ThreadPoolExecutor(1) as pool:
-        batch, size, jobs = list[Any](), 0, list[Future[None]]()
-        for piece in pieces:
-            batch.append(piece)
-            size += len(piece)
-            if size > BATCH_BYTES:
-                jobs.append(pool.submit(hash_batch, batch))
-                out.writelines(batch)
-                batch, size = [], 0
-        jobs.append(pool.submit(hash_batch, batch))
-        out.writelines(batch)
+    digest, jobs = hashlib.sha256(), deque[Future[None]]()
+    with ThreadPoolExecutor(1) as pool:
+        for batch in _batches(pieces):
+            jobs.append(pool.submit(digest.update, batch))
+            if write:
+                write(batch)
+            if len(jobs) > BATCHES_AHEAD:
+                jobs.popleft().result()
         for job in jobs:
             job.result()
     return digest.hexdigest()
+
+
+def _batches(pieces: Iterable[Any]) -> Iterator[bytes]:
+    """Yield pieces joined to long ones: hashing a short one waits longer for the interpreter than it takes."""
+    batch, size = list[Any](), 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece)
+        if size > BATCH_BYTES:
+            yield b"".join(batch)
+            batch, size = [], 0
+    yield b"".join(batch)
