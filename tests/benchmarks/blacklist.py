@@ -117,7 +117,9 @@ def _check(own: Path, folder: Path, nik: str) -> float:
     pin.write_bytes(configured_keys.load_signing_key().public.pem)
     key = base64.b64encode(configured_keys.load_subject_key().key).decode()
     command = [sys.executable, "-m", "prakerja_blacklist", "check", "--in", str(own), "--pin", str(pin)]
-    environment = {**os.environ, "PRAKERJA_SUBJECT_KEY": key, "PYTHONPATH": str(PROJECT / "include")}
+    # Compiled at the first of the runs, as an installed package is.
+    compiled = {"PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    environment = {**os.environ, **compiled, "PRAKERJA_SUBJECT_KEY": key, "PYTHONPATH": str(PROJECT / "include")}
     took, done = _timed(
         lambda: subprocess.run(command, input=f"{nik}\n".encode(), env=environment, capture_output=True, check=True)
     )
