@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, Name, lines_of_stdin, print_table, reason_and_person, say, today
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.cli.common import AsJson, Because, Name, print_table, reason_and_person, say, today
+from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from prakerja_blacklist.format.signatures import PublicKey
     from prakerja_blacklist.format.subject_keys import SubjectKey
     from prakerja_blacklist.reader.freshness import Freshness
-    from prakerja_blacklist.reader.sync import Client
+    from prakerja_blacklist.reader.kept_list import KeptList
 
 app = typer.Typer(help="Verify, read and sync the published blacklist; change its keys.", no_args_is_help=True)
 
@@ -80,18 +78,10 @@ def verify(
 @app.command("check")
 def check(folder: Synced = None, pin: Pin = None) -> None:
     """Check NIKs from standard input, one a line: print `listed` or `not listed` for each, in order."""
-    subjects, key, freshness = _open_list(folder, pin)
-    malformed = []
-    for position, nik in enumerate(lines_of_stdin(), 1):
-        is_nik = len(nik) == 16 and nik.isascii() and nik.isdecimal()
-        if not is_nik:
-            malformed.append(position)
-        typer.echo("listed" if is_nik and key.digest(nik) in subjects else "not listed")
-    if freshness.is_stale:
-        say(_describe_freshness(freshness, "the list"))
-    if malformed:
-        say(f"not a NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: correct the input")
-        raise typer.Exit(1)
+    from prakerja_blacklist.commands.check import answer_niks
+
+    if code := answer_niks(*_open_list(folder, pin)):
+        raise typer.Exit(code)
 
 
 @app.command("sync")
@@ -110,25 +100,15 @@ def sync(
     """Fetch the newest list, verify it, and replace the copy in DIR; apply deltas where possible."""
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import programme_schedule
+    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.commands.sync import sync_folder
+    from prakerja_blacklist.reader.sync import Client
 
     settings = Settings.from_environment()
-    client = _client(folder, [_read_pin(pin)] if pin else _own_pins())
+    client = Client(folder, read_pins(pin) or _own_pins(), _subject_keys())
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    try:
-        synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
-    except PrakerjaError:
-        with contextlib.suppress(PrakerjaError):  # what was refused may be the copy itself
-            if kept := client.trusted():
-                say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
-        raise
-    trusted = synced.trusted
-    how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
-        synced.how
-    ]
-    typer.echo(f"version {trusted.version}: {trusted.entries:,} entries, by {how}; {folder}")
-    freshness = trusted.freshness(now, programme_schedule())
-    if freshness.is_stale:
-        say(_describe_freshness(freshness, "the list"))
+    place = source or settings.publish
+    sync_folder(client, lambda: storage.open_source(place, settings.api_key), now, programme_schedule())
 
 
 @app.command("status")
@@ -141,26 +121,10 @@ def status(
     ] = 0,
 ) -> None:
     """Show the published version, the date of its data, when the next is due, and whether it is stale."""
-    import json
+    from prakerja_blacklist.commands.status import show_freshness
 
-    from rich.table import Table
-
-    patience = time.monotonic() + wait
-    while True:
-        freshness = _freshness(folder, pin)
-        if not freshness.is_stale or time.monotonic() >= patience:
-            break
-        time.sleep(min(2, wait))
-    if as_json:
-        typer.echo(json.dumps(_as_mapping(freshness)))
-    else:
-        table = Table("platform", "data as of")
-        for platform, day in sorted(freshness.data_as_of.items()):
-            table.add_row(platform, day)
-        print_table(table)
-        typer.echo(_describe_freshness(freshness, "the list"))
-    if freshness.is_stale:
-        raise typer.Exit(1)
+    if code := show_freshness(lambda: _freshness(folder, pin), _print_platforms, wait=wait, as_json=as_json):
+        raise typer.Exit(code)
 
 
 @app.command("approve")
@@ -274,21 +238,10 @@ def republish(because: Because, name: Name) -> None:
     )
 
 
-def _client(folder: Path, pins: Sequence[PublicKey]) -> Client:
+def _subject_keys() -> list[SubjectKey]:
     from prakerja.blacklist.publisher import configured_keys
-    from prakerja_blacklist.reader.sync import Client
 
-    has_key = KeyStore.from_environment().has_subject_key()
-    return Client(folder, pins, configured_keys.load_subject_keys() if has_key else [])
-
-
-def _read_pin(pin: Path) -> PublicKey:
-    from prakerja_blacklist.format.signatures import PublicKey
-
-    try:
-        return PublicKey.from_pem(pin.read_bytes())
-    except OSError as error:
-        raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
+    return configured_keys.load_subject_keys() if KeyStore.from_environment().has_subject_key() else []
 
 
 def _own_pins() -> list[PublicKey]:
@@ -297,19 +250,23 @@ def _own_pins() -> list[PublicKey]:
     return [configured_keys.load_signing_key().public] if KeyStore.from_environment().has_signing_key() else []
 
 
-def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, Freshness]:
+def _kept_list(folder: Path, pin: Path | None) -> KeptList:
+    """Return a reader's folder. A home's own key is not pinned by itself: the copy may be of another publisher's."""
+    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.reader.kept_list import KeptList
+
+    return KeptList(folder, read_pins(pin), _subject_keys())
+
+
+def _open_list(folder: Path | None, pin: Path | None) -> tuple[Sequence[bytes], SubjectKey, Freshness]:
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
     if folder:
-        # A home's own key is not pinned by itself: the copy may be of another publisher's list.
-        client = _client(folder, [_read_pin(pin)] if pin else [])
-        opened = client.open_list()
-        return (
-            opened.subjects,
-            client.key_of(opened.trusted),
-            opened.trusted.freshness(datetime.now(UTC), programme_schedule()),
-        )
+        kept = _kept_list(folder, pin)
+        opened = kept.open_list()
+        freshness = opened.trusted.freshness(datetime.now(UTC), programme_schedule())
+        return opened.subjects, kept.key_of(opened.trusted), freshness
     version = verification.latest_version(storage.find_list(Settings.from_environment().publish))
     key = configured_keys.load_subject_key()
     if key.key_id != version.manifest.key_id:
@@ -322,34 +279,19 @@ def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, 
 
 def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
     from prakerja.blacklist.publisher import storage
-    from prakerja.blacklist.publisher.freshness import load_freshness, programme_schedule
+    from prakerja.blacklist.publisher.freshness import load_freshness as load_published
+    from prakerja.blacklist.publisher.freshness import programme_schedule
+    from prakerja_blacklist.commands.status import load_freshness
 
-    now = datetime.now(UTC)
     if folder is None:
-        return load_freshness(storage.find_list(Settings.from_environment().publish), now)
-    trusted = _client(folder, [_read_pin(pin)] if pin else []).trusted()
-    if trusted is None:
-        raise NotReadyError(f"{folder} has no list yet: sync it first")
-    return trusted.freshness(now, programme_schedule())
+        return load_published(storage.find_list(Settings.from_environment().publish), datetime.now(UTC))
+    return load_freshness(_kept_list(folder, pin), programme_schedule())
 
 
-def _describe_freshness(freshness: Freshness, what: str) -> str:
-    state = "expired" if freshness.is_expired else "stale" if freshness.is_stale else "fresh"
-    return (
-        f"{what}: version {freshness.version} of {_minute(freshness.created_at)}, {state}; the next "
-        f"{'was' if freshness.is_stale else 'is'} due by {_minute(freshness.next_version_by)}, "
-        f"{'expired' if freshness.is_expired else 'expires'} at {_minute(freshness.expires_at)}"
-    )
+def _print_platforms(days: Iterable[tuple[str, str]]) -> None:
+    from rich.table import Table
 
-
-def _minute(instant: datetime) -> str:
-    return f"{instant.astimezone(WIB):%Y-%m-%d %H:%M} WIB"
-
-
-def _as_mapping(freshness: Freshness) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(freshness).items()
-    }
+    table = Table("platform", "data as of")
+    for platform, day in days:
+        table.add_row(platform, day)
+    print_table(table)

@@ -14,7 +14,7 @@ import pytest
 from prakerja.blacklist.publisher import configured_keys, publishing
 from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
-from prakerja_blacklist.reader import sources
+from prakerja_blacklist.reader import http_source
 from prakerja_blacklist.reader.sync import Client
 from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
@@ -119,7 +119,7 @@ def test_a_key_id_has_one_spelling_and_is_given_once(api: Api, query: str) -> No
 
 def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
     reader = Client(home / "reader", [configured_keys.load_signing_key().public], [configured_keys.load_subject_key()])
-    source = sources.HttpSource(api.url, api.tokens["list"])
+    source = http_source.HttpSource(api.url, api.tokens["list"])
     assert reader.sync(source).how == "full"
     assert reader.sync(source).how == "unchanged"
     revoke([6])
@@ -128,9 +128,9 @@ def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
     assert reader.sync(source).how == "delta"
     assert reader.open_list().is_listed(configured_keys.load_subject_key().digest(nik(6)))
     with pytest.raises(PrakerjaError, match="does not let this API key"):
-        reader.sync(sources.HttpSource(api.url, "no.key"))
+        reader.sync(http_source.HttpSource(api.url, "no.key"))
     with pytest.raises(PrakerjaError, match="does not answer"):
-        reader.sync(sources.HttpSource("http://127.0.0.1:9", api.tokens["list"]))
+        reader.sync(http_source.HttpSource("http://127.0.0.1:9", api.tokens["list"]))
 
 
 # -- freshness ---------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Publication(Repository):
         return other
 
     def parquet_of(self, data: bytes) -> bytes:
-        """Return what stands for the Parquet file, which differs by the release of pyarrow. It is as long as subjects."""
+        """Return what stands for the Parquet file, which differs by the release of pyarrow, as long as the subjects."""
         return b"the kit has no Parquet" + b"." * 32 * (data.count(b"\n") - 1) + b"\n"
 
     def publish(self, *args: Any, **options: Any) -> int:

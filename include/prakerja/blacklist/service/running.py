@@ -31,7 +31,8 @@ def build_service(place: str | None, pin: bytes | None) -> Service:
     subject_keys, padding_key = load_subject_keys(), KeyStore.from_environment().load_padding_key()
     if padding_key in {key.key for key in subject_keys}:
         raise PrakerjaError("PRAKERJA_PADDING_KEY is a key of the subjects, which readers have: give another one")
-    client = Client(folder / "list", pins, subject_keys, takes_expired=True)
+    # The service maps the lines, so they must be those of the list itself.
+    client = Client(folder / "list", pins, subject_keys, takes_expired=True, changes_kept_max=0)
     lists = ListStore(client, lambda: open_source(place or settings.publish, settings.api_key), padding_key)
     return Service(lists, Lookups(folder / "lookups"), VerifiedFiles(folder / "files"), Access(folder / "keys.json"))
 
