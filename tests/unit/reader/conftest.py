@@ -12,6 +12,7 @@ import pytest
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import Repository, delta_of
 from tests.support.simulated_reader import NEW_SUBJECTS, PEOPLE, SECOND, Offered, Reader, always
+from tests.support.witnesses import Desk
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - where folders of their own are made
 
@@ -91,3 +92,17 @@ def offered(origin: Reader, memory: Path) -> Offered:
     repository.publish([302], [8])
     files = Shelf.of(repository.root).files
     return Offered(repository, {name: data for name, data in files.items() if not name.endswith(("parquet", "pem"))})
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Repository:
+    """Version 1, with three hundred people and a chain file."""
+    made = Repository(tmp_path / "chained", has_chains=True)
+    made.publish(PEOPLE)
+    return made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A witness that has seen nothing yet."""
+    return Desk.at(tmp_path, "ombudsman")

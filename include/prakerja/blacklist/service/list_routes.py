@@ -24,7 +24,7 @@ from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja_blacklist.reader.verification import fetch_manifest
+from prakerja_blacklist.reader.verification import SignedChain, SignedManifest, fetch_chain, fetch_manifest
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,18 @@ T = TypeVar("T")
 KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
 KEY_ID = re.compile(r"[0-9a-f]{16}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")  # one spelling of each number: every answer may be cached by its address
-FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
+FILES = (
+    "manifest.json", "manifest.json.sig", "chain.json", "chain.json.sig", "snapshot.csv.gz", "snapshot.parquet",
+    "delta.csv.gz",
+)  # fmt: skip
+#: What is signed, and who fetches it with its signature.
+SIGNED: dict[str, Callable[[Source, Trust, int], SignedManifest | SignedChain]] = {
+    "manifest.json": fetch_manifest,
+    "chain.json": fetch_chain,
+}
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
                "parquet": "application/vnd.apache.parquet"}  # fmt: skip
+SCHEMAS = ("Manifest", "Chain")
 PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
 FILE_EXAMPLES = {
     "text/plain": "bm8gc2lnbmF0dXJl\n",
@@ -98,7 +107,7 @@ async def keys(
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="the file", content={
-        "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
+        "application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in SCHEMAS]}},
         **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
            for kind, example in FILE_EXAMPLES.items()},
     }),
@@ -121,9 +130,9 @@ async def file(
     if file not in FILES:
         raise ProblemError(404, "there is no such file of a version")
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
-    if file.startswith("manifest.json"):
-        signed = await run_in_threadpool(translate_errors(fetch_manifest), source, service.lists.trust, number)
-        data = signed.data if file == "manifest.json" else signed.signature
+    if (document := file.removesuffix(".sig")) in SIGNED:
+        signed = await run_in_threadpool(translate_errors(SIGNED[document]), source, service.lists.trust, number)
+        data = signed.data if file == document else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
     named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, number, file)
     headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}

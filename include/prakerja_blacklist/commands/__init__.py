@@ -1,0 +1,1 @@
+"""The commands of `prakerja-blacklist`, a module for each: `HELP`, `add_arguments` and `run`."""
