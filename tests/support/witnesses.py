@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from prakerja_blacklist.format.signatures import SigningKey
-from prakerja_blacklist.reader.witnesses import GivenWitnesses, Witness
+from prakerja_blacklist.reader.witnesses import GivenWitnesses, Witness, describe_witnesses
 from prakerja_blacklist.witness.following import Follower, Round
 from tests.support.simulated_publisher import Repository, signing_key
-from tests.support.simulated_reader import FIRST
+from tests.support.simulated_reader import FIRST, Reader
 
 
 @dataclass
@@ -65,6 +65,34 @@ class Desk:
 
 def given(*witnesses: Witness, needed: int | None = None, changes: bool = False) -> GivenWitnesses:
     return GivenWitnesses(witnesses, needed, changes)
+
+
+class Court:
+    """Two witnesses of a list, and a reader that asks for both, all of them at version 1."""
+
+    def __init__(self, folder: Path, repository: Repository) -> None:
+        self.repository, self.desks = repository, [Desk.at(folder, name) for name in ("auditor", "ombudsman")]
+        self.follow()
+        self.reader = Reader(folder / "reader", repository, witnesses=given(*self.both))
+        self.reader.sync()
+
+    @property
+    def both(self) -> list[Any]:
+        return [desk.as_witness() for desk in self.desks]
+
+    def follow(self, *desks: Desk) -> None:
+        for desk in desks or self.desks:
+            desk.follow(self.repository)
+
+    def calling(self, *witnesses: Any, **how: Any) -> Reader:
+        """The same reader in a later call."""
+        named = given(*witnesses, **how) if witnesses or how else None
+        return Reader(self.reader.folder, self.repository, witnesses=named)
+
+    def status(self) -> str:
+        trusted = self.reader.client.trusted()
+        assert trusted is not None
+        return "\n".join(describe_witnesses(self.reader.folder, trusted))
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -15,6 +15,7 @@ from prakerja.cli.common import AsJson, Because, Name, lines_of_stdin, print_tab
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
+from prakerja_blacklist.commands import witness_options
 
 if TYPE_CHECKING:
     from prakerja_blacklist.format.signatures import PublicKey
@@ -40,6 +41,11 @@ Pin = Annotated[
     Path | None,
     typer.Option(help="The publisher's public key, PEM: a copy that does not follow from it answers nobody."),
 ]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness", metavar="NAME=KEY.pem@URL", help=witness_options.WITNESS),
+]
+Needed = Annotated[int | None, typer.Option("--witnesses", metavar="K", help=witness_options.NEEDED)]
 AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
 
@@ -102,6 +108,9 @@ def sync(
         Path | None,
         typer.Option(help="The publisher's public key, PEM, from a person whom you trust; default this home's own."),
     ] = None,
+    witness: Witnesses = None,
+    witnesses: Needed = None,
+    change_witnesses: Annotated[bool, typer.Option("--change-witnesses", help=witness_options.CHANGES)] = False,
     at: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="The instant (UTC) to take as now, for a replayed past."),
@@ -110,9 +119,11 @@ def sync(
     """Fetch the newest list, verify it, and replace the copy in DIR; apply deltas where possible."""
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import programme_schedule
+    from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
 
     settings = Settings.from_environment()
     client = _client(folder, [_read_pin(pin)] if pin else _own_pins())
+    client.witnesses = GivenWitnesses([parse_witness(each) for each in witness or []], witnesses, change_witnesses)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
         synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
@@ -121,6 +132,8 @@ def sync(
             if kept := client.trusted():
                 say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
         raise
+    for line in synced.absent:
+        say(f"the witness {line}")
     trusted = synced.trusted
     how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
         synced.how
@@ -151,14 +164,17 @@ def status(
         if not freshness.is_stale or time.monotonic() >= patience:
             break
         time.sleep(min(2, wait))
+    witnesses = _describe_witnesses(folder)
     if as_json:
-        typer.echo(json.dumps(_as_mapping(freshness)))
+        typer.echo(json.dumps(_as_mapping(freshness) | ({"witnesses": witnesses} if witnesses else {})))
     else:
         table = Table("platform", "data as of")
         for platform, day in sorted(freshness.data_as_of.items()):
             table.add_row(platform, day)
         print_table(table)
         typer.echo(_describe_freshness(freshness, "the list"))
+        for line in witnesses:
+            typer.echo(line)
     if freshness.is_stale:
         raise typer.Exit(1)
 
@@ -274,6 +290,40 @@ def republish(because: Because, name: Name) -> None:
     )
 
 
+@app.command("witness")
+def witness(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The witness's own folder: what it has seen.")],
+    pin: Annotated[
+        list[Path], typer.Option(help="The publisher's public key, PEM, from a person. Repeat it for more.")
+    ],
+    key: Annotated[Path, typer.Option(metavar="WITNESS.pem", help="The witness's private key (`witness-key`).")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where statements are published, by a web server.")],
+    source: From = None,
+    every: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Look again so often, without end; default once.")
+    ] = None,
+) -> None:
+    """Follow the list as a witness: sign each version that continues what was seen (docs/runbooks/witnesses.md)."""
+    from prakerja.blacklist.publisher import storage
+    from prakerja_blacklist.commands.witness import follow, read_private_key
+    from prakerja_blacklist.witness.following import Follower
+
+    settings = Settings.from_environment()
+    follower = Follower(folder, map(_read_pin, pin), read_private_key(key), out)
+    place = source or settings.publish
+    code = follow(follower, lambda: storage.open_source(place, settings.api_key), every, say, typer.echo)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("witness-key")
+def witness_key(file: Annotated[Path, typer.Argument(metavar="FILE", help="The new private key.")]) -> None:
+    """Make the key of a witness: FILE, which is private, and FILE.pub, which its readers pin."""
+    from prakerja_blacklist.commands.witness_key import make_key
+
+    typer.echo(make_key(file))
+
+
 def _client(folder: Path, pins: Sequence[PublicKey]) -> Client:
     from prakerja.blacklist.publisher import configured_keys
     from prakerja_blacklist.reader.sync import Client
@@ -331,6 +381,13 @@ def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
     if trusted is None:
         raise NotReadyError(f"{folder} has no list yet: sync it first")
     return trusted.freshness(now, programme_schedule())
+
+
+def _describe_witnesses(folder: Path | None) -> list[str]:
+    from prakerja_blacklist.reader.witnesses import describe_witnesses
+
+    trusted = _client(folder, []).trusted() if folder else None
+    return describe_witnesses(folder, trusted) if folder and trusted else []
 
 
 def _describe_freshness(freshness: Freshness, what: str) -> str:

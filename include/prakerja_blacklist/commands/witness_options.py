@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
-
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+    from prakerja_blacklist.reader.witnesses import GivenWitnesses
 
 WITNESS = (
     "Somebody who must have signed a version too, with their public key and the place of their statements. Repeat it."
@@ -25,6 +25,8 @@ def add_witness_arguments(parser: ArgumentParser) -> None:
 
 def read_witnesses(arguments: Namespace) -> GivenWitnesses:
     """Return what the options say. Raise `PrakerjaError`."""
+    from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
+
     return GivenWitnesses(
         [parse_witness(each) for each in arguments.witness], arguments.witnesses, arguments.change_witnesses
     )

@@ -187,7 +187,10 @@ REFUSED: dict[str, tuple[str, Callable[[Repository], object]]] = {
     "another one before it": ("broken_chain", lambda r: r.put(chain_of(2), r.data(chain_of(1)))),
     "another manifest": ("mixed", lambda r: r.write_chain(3, manifest_sha256="0a" * 32)),
     "another version": ("mixed", lambda r: r.write_chain(3, version=4)),
-    "a wrong signature": ("chain file's signature", lambda r: r.put(f"{chain_of(3)}.sig", r.data(f"{chain_of(2)}.sig"))),
+    "a wrong signature": (
+        "chain file's signature",
+        lambda r: r.put(f"{chain_of(3)}.sig", r.data(f"{chain_of(2)}.sig")),
+    ),
     "a list that is not the manifest's": ("tampered", lambda r: r.flip(snapshot_of(3))),
     "an endless one": ("larger", lambda r: r.put_endless(chain_of(3))),
     "an endless one before it": ("larger", lambda r: r.put_endless(chain_of(2))),
@@ -195,9 +198,7 @@ REFUSED: dict[str, tuple[str, Callable[[Repository], object]]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_verified_is_not_signed_and_is_no_conflict(
-    chained: Repository, desk: Desk, name: str
-) -> None:
+def test_what_cannot_be_verified_is_not_signed_and_is_no_conflict(chained: Repository, desk: Desk, name: str) -> None:
     desk.follow(chained)
     for person in (302, 303):
         chained.publish([person])

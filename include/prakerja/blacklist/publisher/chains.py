@@ -6,17 +6,20 @@ They are recorded together with the manifest, before anything is written, and wr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from upath import UPath
 
 from prakerja.blacklist.publisher import anchors, storage
 from prakerja.blacklist.publisher.editions import Edition
-from prakerja.blacklist.publisher.list_keys import Keys
+from prakerja.blacklist.publisher.list_keys import Keys, load_trust
 from prakerja.blacklist.publisher.recorded_documents import Record
+from prakerja.blacklist.publisher.storage import read_document
 from prakerja_blacklist.format.chain import CHAIN_CONTRACT, AuditHead, Chain, chain_name
 from prakerja_blacklist.format.contract import Manifest, manifest_name
-from prakerja_blacklist.format.documents import canonical_json, parse_document
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import SigningKey
 from prakerja_blacklist.format.snapshot import sha256
 
@@ -44,13 +47,16 @@ def write_earlier_chains(root: UPath, versions: Sequence[Any], keys: Keys, recor
     names = {name.split("/", 1)[0] for name in record.documents if name.endswith("/manifest.json")}
     for folder in (root, *(root.parent / name for name in sorted(names - {root.name}))):
         missing = _list_missing(folder, [int(row["version"]) for row in versions], record)
-        if missing:  # a killed publisher may have recorded the one before, and not written it
-            _write_again(folder, missing[0] - 1, record)
+        if not missing:
+            continue
+        _write_again(folder, missing[0] - 1, record)  # a killed publisher may have recorded it, and not written it
+        trust = load_trust(root, keys, record)
         for version in missing:
             data = record.documents[f"{folder.name}/{manifest_name(version)}"]
             manifest = parse_document(Manifest, data, manifest_name(version))
             previous = _find_previous(folder, root, version, record)
-            record.write(folder, _build_chain(manifest, data, keys.signer, previous=previous, audit=None))
+            built = _build_chain(manifest, data, keys.signer, previous=previous, audit=None)
+            record.write(folder, _find_lying(folder, built, trust) or built)
 
 
 def _build_chain(
@@ -68,6 +74,21 @@ def _build_chain(
     )
     name, content = chain_name(manifest.version), canonical_json(chain)
     return {name: content, f"{name}.sig": signer.sign(content)}
+
+
+def _find_lying(folder: UPath, built: dict[str, bytes], trust: Trust) -> dict[str, bytes] | None:
+    """Return the chain file that lies there and is not recorded, if a key of the list has signed it and it fits."""
+    name, signature_name = built
+    data, signature = read_document(folder, name), read_document(folder, signature_name)
+    if data is None or signature is None:
+        return None
+    try:
+        chain, wanted = parse_document(Chain, data, name), parse_document(Chain, built[name], name)
+        trust.require_signed(chain.signing_key_id, chain.version, data, signature)
+    except (DoesNotFitError, UntrustedError):
+        return None
+    fits = replace(chain, audit=wanted.audit, signing_key_id=wanted.signing_key_id) == wanted
+    return {name: data, signature_name: signature} if fits else None
 
 
 def _find_previous(folder: UPath, main: UPath, version: int, record: Record) -> bytes | None:
