@@ -87,33 +87,37 @@ def fetch_manifest(source: Source, trust: Trust, version: int) -> SignedManifest
 
 @dataclass(frozen=True)
 class SignedChain:
-    """A chain file whose signature was verified, with the bytes of both."""
+    """A chain file and its signature, with the bytes of both."""
 
     chain: Chain
     data: bytes
     signature: bytes
 
 
-def fetch_chain(source: Source, trust: Trust, version: int) -> SignedChain:
-    """Return a version's chain file if a key that is believed has signed it. Raise `PrakerjaError`."""
+def read_chain(source: Source, version: int) -> SignedChain:
+    """Return a version's chain file and its signature, which is not verified yet. Raise `PrakerjaError`."""
     name = chain_name(version)
     data = read(source, name, CHAIN_BYTES_MAX)
     signature = read(source, f"{name}.sig", SIGNATURE_BYTES_MAX)
     chain = parse_document(Chain, data, name)
-    trust.require_signed(chain.signing_key_id, chain.version, data, signature, "chain file")
     if chain.version != version:
         raise RefusedListError("mixed", f"{name} is the chain file of another version")
     return SignedChain(chain, data, signature)
 
 
 def fetch_chain_of(offer: Offer, trust: Trust) -> SignedChain:
-    """Return the chain file of an offered version. Raise `PrakerjaError` unless it names the manifest of the offer."""
+    """Return the chain file of an offered version, if a key that is believed has signed it.
+
+    Raise `PrakerjaError` unless it names the manifest of the offer.
+    """
     name = chain_name(offer.manifest.version)
     try:
-        signed = fetch_chain(offer.source, trust, offer.manifest.version)
+        signed = read_chain(offer.source, offer.manifest.version)
     except NotThereError:
         raise RefusedListError("unwitnessed", f"{name} is not there: ask the publisher for it") from None
-    if (signed.chain.manifest_sha256, signed.chain.key_id) != (offer.pointer.sha256, offer.manifest.key_id):
+    chain = signed.chain
+    trust.require_signed(chain.signing_key_id, chain.version, signed.data, signed.signature, "chain file")
+    if (chain.manifest_sha256, chain.key_id) != (offer.pointer.sha256, offer.manifest.key_id):
         raise RefusedListError("mixed", f"{name} is of another manifest than the one that lies there")
     return signed
 

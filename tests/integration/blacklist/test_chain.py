@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
 
 from prakerja.blacklist.publisher import anchors, chains, configured_keys, publishing, restoring
+from prakerja.blacklist.publisher.verification import trust_beside
+from prakerja.blacklist.service.list_routes import fetch_chain_file
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format.chain import Chain, chain_name
 from prakerja_blacklist.format.contract import manifest_name
 from prakerja_blacklist.format.documents import canonical_json, parse_document
+from prakerja_blacklist.format.keyring import UntrustedError
 from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.audit_log import as_owner
 from tests.support.published_list import AT, revoke, tree
 from tests.support.publisher import NEXT, WHO, published, undisturbed, verified
@@ -150,6 +155,11 @@ def test_a_version_whose_signer_was_revoked_still_has_its_place_in_the_chain(rot
     publishing.revoke_key(key_id, NEXT, **WHO)
     require_linked(rotated, range(1, 4))
     assert verified(rotated) == [1, 2, 3]
+    source, trust = Folder(rotated), trust_beside(UPath(rotated))
+    assert fetch_chain_file(source, source, trust, 1).data == (rotated / chain_name(1)).read_bytes()
+    (rotated / f"{chain_name(1)}.sig").write_bytes((rotated / f"{chain_name(2)}.sig").read_bytes())
+    with pytest.raises(UntrustedError, match="the chain file's signature is wrong"):
+        fetch_chain_file(source, source, trust, 1)
 
 
 FAULTS: dict[str, tuple[str, Any]] = {

@@ -16,8 +16,12 @@ from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.reader import sources
 from prakerja_blacklist.reader.sync import Client
+from prakerja_blacklist.reader.witnesses import GivenWitnesses, Witness
+from prakerja_blacklist.witness.following import Follower
 from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
+from tests.support.simulated_publisher import signing_key
+from tests.support.witnesses import serving
 
 SIGNED = ("manifest.json", "chain.json")
 
@@ -117,6 +121,23 @@ def test_a_key_id_has_one_spelling_and_is_given_once(api: Api, query: str) -> No
     for path in ("/v1/blacklist/latest", "/v1/blacklist/versions/1/manifest.json"):
         assert api.ask("GET", f"{path}?key_id={key_id}", "list").status_code == 200
         problem(api.ask("GET", f"{path}?{query.format(id=key_id)}", "list"), 400)
+
+
+def test_a_witness_follows_the_service_and_a_reader_waits_for_it(api: Api, home: Path) -> None:
+    pins, key = [configured_keys.load_signing_key().public], signing_key("auditor")
+    source = sources.HttpSource(api.url, api.tokens["list"])
+    witness = Follower(home / "own", pins, key, home / "out")
+    with serving(home / "out") as url:
+        asked = GivenWitnesses([Witness("auditor", key.public.pem.decode(), url)])
+        reader = Client(home / "reader", pins, [configured_keys.load_subject_key()], witnesses=asked)
+        with pytest.raises(PrakerjaError, match="auditor has not signed it yet"):
+            reader.sync(source)
+        assert witness.follow(source).signed == ["v000001.json"]
+        assert reader.sync(source).trusted.witnessed == [key.public.key_id]
+    revoke([6])
+    publishing.publish("second", NOW, TODAY)
+    await_version(api, 2)
+    assert witness.follow(source).signed == ["v000002.json"]
 
 
 def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Path, Request
@@ -13,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from prakerja.blacklist.publisher.json_schemas import model_of
+from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.blacklist.service.admission import admit
 from prakerja.blacklist.service.openapi import FOR_EVER, KEY_NEEDED, IfNoneMatch, KeyId, conditional
 from prakerja.blacklist.service.problems import documented
@@ -24,7 +26,7 @@ from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja_blacklist.reader.verification import SignedChain, SignedManifest, fetch_chain, fetch_manifest
+from prakerja_blacklist.reader.verification import SignedChain, fetch_manifest, read_chain
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +40,6 @@ FILES = (
     "manifest.json", "manifest.json.sig", "chain.json", "chain.json.sig", "snapshot.csv.gz", "snapshot.parquet",
     "delta.csv.gz",
 )  # fmt: skip
-#: What is signed, and who fetches it with its signature.
-SIGNED: dict[str, Callable[[Source, Trust, int], SignedManifest | SignedChain]] = {
-    "manifest.json": fetch_manifest,
-    "chain.json": fetch_chain,
-}
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
                "parquet": "application/vnd.apache.parquet"}  # fmt: skip
 SCHEMAS = ("Manifest", "Chain")
@@ -130,8 +127,10 @@ async def file(
     if file not in FILES:
         raise ProblemError(404, "there is no such file of a version")
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
-    if (document := file.removesuffix(".sig")) in SIGNED:
-        signed = await run_in_threadpool(translate_errors(SIGNED[document]), source, service.lists.trust, number)
+    if (document := file.removesuffix(".sig")) in ("manifest.json", "chain.json"):
+        main = await _open_source(service, None)
+        fetch = fetch_manifest if document == "manifest.json" else partial(fetch_chain_file, main)
+        signed = await run_in_threadpool(translate_errors(fetch), source, service.lists.trust, number)
         data = signed.data if file == document else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
     named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, number, file)
@@ -143,6 +142,16 @@ async def file(
         return Response(headers=headers, media_type=media_type)
     chunks = await run_in_threadpool(translate_errors(service.files.chunks), source, number, named)
     return StreamingResponse(iterate_in_threadpool(chunks), headers=headers, media_type=media_type)
+
+
+def fetch_chain_file(main: Source, source: Source, trust: Trust, version: int) -> SignedChain:
+    """Return a version's chain file, also if the key that signed it was revoked since: a later one vouches for it.
+
+    `main` is the list, which has the keys. Raise `PrakerjaError`.
+    """
+    signed = read_chain(source, version)
+    require_signed(trust, signed.chain, signed.data, signed.signature, document_reader(main))
+    return signed
 
 
 def find_file(source: Source, trust: Trust, version: int, name: str) -> PublishedFile:
