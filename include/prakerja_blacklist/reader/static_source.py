@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prakerja_blacklist.reader.sources import HttpSource
+from prakerja_blacklist.reader.sources import HttpSource, UnreachableError
 
 
 class StaticSource(HttpSource):
@@ -18,3 +18,8 @@ class StaticSource(HttpSource):
 
     def _headers(self) -> dict[str, str]:
         return {"Accept-Encoding": "identity"}
+
+    def _require_ok(self, status: int, name: str) -> None:
+        if status in (401, 403):
+            raise UnreachableError(f"{self.url} answers {status}: ask who runs it")
+        super()._require_ok(status, name)

@@ -15,7 +15,7 @@ from prakerja_blacklist.format.snapshot import sha256
 from prakerja_blacklist.reader.verification import RefusedListError
 from prakerja_blacklist.witness import following
 from prakerja_blacklist.witness.following import ConflictError
-from tests.support.simulated_publisher import AT, Repository, chain_of, snapshot_of
+from tests.support.simulated_publisher import AT, Repository, chain_of, manifest_of, snapshot_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, OLD_SUBJECTS, SECOND
 from tests.support.witnesses import Desk
 
@@ -179,6 +179,21 @@ def test_the_list_under_an_earlier_key_has_one_history_too(chained: Repository, 
     (other.folder / name).rename(chained.folder / name)
     with pytest.raises(ConflictError):
         desk.follow(chained)
+
+
+def test_a_list_under_an_earlier_key_that_left_the_list_earlier_is_a_conflict(chained: Repository, desk: Desk) -> None:
+    chained.publish([301])
+    desk.follow(chained)
+    chained.rotate_subjects(NEW_SUBJECTS)
+    chained.publish([302])
+    earlier = chained.folder / f"blacklist-{OLD_SUBJECTS.key_id}"
+    (earlier / "v000002").mkdir()
+    (earlier / manifest_of(2)).write_bytes(chained.data(manifest_of(2)))
+    chained.write_chain(2, root=earlier, audit=None)
+    chained.write_chain(3, root=earlier)
+    with pytest.raises(ConflictError):
+        desk.follow(chained)
+    assert desk.evidence()["version"] == 2
 
 
 REFUSED: dict[str, tuple[str, Callable[[Repository], object]]] = {
