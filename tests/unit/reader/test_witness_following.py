@@ -200,6 +200,7 @@ REFUSED: dict[str, tuple[str, Callable[[Repository], object]]] = {
     "no chain file": ("ask the publisher", lambda r: r.drop(chain_of(3))),
     "none before it": ("missing", lambda r: r.drop(chain_of(2))),
     "another one before it": ("broken_chain", lambda r: r.put(chain_of(2), r.data(chain_of(1)))),
+    "other contents before it": ("broken_chain", lambda r: r.write_chain(2, audit=None)),
     "another manifest": ("mixed", lambda r: r.write_chain(3, manifest_sha256="0a" * 32)),
     "another version": ("mixed", lambda r: r.write_chain(3, version=4)),
     "a wrong signature": (
