@@ -1,6 +1,6 @@
-"""The command line of a reader: `prakerja-blacklist`. Results go to standard output, messages to standard error.
+"""The command line of readers and witnesses: `prakerja-blacklist`.
 
-Exit codes: 0 success; 1 the answer is no, or something was refused; 2 wrong usage.
+Results go to standard output, messages to standard error. Exit codes: 0 success; 1 the answer is no, or something was refused; 2 wrong usage.
 
 Only the module of the command that is called is imported: a start is a good part of the time that an answer takes.
 """
@@ -20,7 +20,7 @@ from prakerja_blacklist import __version__
 from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.terminal import one_line, say
 
-COMMANDS = ("sync", "check", "status")
+COMMANDS = ("sync", "check", "status", "witness", "witness-key")
 #: A card number or a NIK that was given as an argument. Errors are kept in logs.
 NUMBER_OF_SOMEBODY = re.compile(r"\d{13,}")
 
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
             say(line)
         return 1
     except KeyboardInterrupt:
-        say("interrupted: the list before is kept")
+        say("interrupted")
         return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output has closed it
@@ -64,13 +64,13 @@ class _Parser(ArgumentParser):
 def _build_parser(arguments: Sequence[str]) -> ArgumentParser:
     parser = _Parser(
         prog="prakerja-blacklist",
-        description="Sync the published blacklist, and check NIKs against it.",
+        description="Sync the published blacklist, check NIKs against it, or follow it as a witness.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"prakerja-blacklist {__version__}")
     commands = parser.add_subparsers(prog=parser.prog, metavar="COMMAND", required=True)
     for name in arguments[:1] if {*arguments[:1]} & {*COMMANDS} else COMMANDS:
-        command = importlib.import_module(f"prakerja_blacklist.commands.{name}")
+        command = importlib.import_module(f"prakerja_blacklist.commands.{name.replace('-', '_')}")
         added = commands.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
         command.add_arguments(added)
         added.set_defaults(run=command.run)

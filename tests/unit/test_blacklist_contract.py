@@ -18,11 +18,11 @@ from prakerja_blacklist.format import contract, documents
 from prakerja_blacklist.reader.freshness import DAILY
 
 
-@pytest.mark.parametrize("name", sorted(contract.PUBLISHED))
+@pytest.mark.parametrize("name", sorted(json_schemas.DOCUMENTS))
 def test_the_schemas_that_are_shipped_are_those_that_are_enforced(name: str) -> None:
     shipped = json.loads((contract.SCHEMAS / f"{name}.json").read_text())
     assert shipped == json_schemas.build_schema(name)
-    assert len(list(contract.SCHEMAS.glob("*.json"))) == len(contract.PUBLISHED)
+    assert len(list(contract.SCHEMAS.glob("*.json"))) == len(json_schemas.DOCUMENTS)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,17 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "revoked": [{"signing_key_id": "0b" * 8, "revoked_at": "2021-03-09T00:00:00Z"}],
     },
     "signed_keyring": {"keyring": "AAAA", "signatures": {"0a" * 8: "AAAA"}},
+    "chain": json_schemas.CHAIN_EXAMPLE,
+    "witness_statement": {
+        "contract": "prakerja.witness/1",
+        "first_chain_sha256": "0a" * 32,
+        "version": 17,
+        "key_id": "0b" * 8,
+        "chain_sha256": "0c" * 32,
+        "seen_at": "2021-03-09T00:00:00Z",
+        "witness_key_id": "0d" * 8,
+    },
+    "signed_witness_conflict": {"conflict": "AAAA", "signature": "AAAA"},
 }
 
 
@@ -78,7 +89,7 @@ def bent(document: Any, draw: st.DataObject) -> Any:
 @given(name=st.sampled_from(sorted(DOCUMENTS)), draw=st.data())
 def test_a_document_and_the_model_of_its_schema_accept_the_same(name: str, draw: st.DataObject) -> None:
     document = json.dumps(bent(DOCUMENTS[name], draw)).encode()
-    kind = contract.PUBLISHED[name]
+    kind = json_schemas.DOCUMENTS[name]
     try:
         expected = json_schemas.model_of(kind).model_validate_json(document, strict=True).model_dump()
     except ValidationError as error:
@@ -94,11 +105,11 @@ def test_a_document_and_the_model_of_its_schema_accept_the_same(name: str, draw:
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_a_member_that_stands_twice_is_refused(name: str) -> None:
     text = json.dumps(DOCUMENTS[name])
-    documents.parse_document(contract.PUBLISHED[name], text.encode(), "it")
+    documents.parse_document(json_schemas.DOCUMENTS[name], text.encode(), "it")
     for member, value in DOCUMENTS[name].items():
         twice = f"{text[:-1]}, {json.dumps(member)}: {json.dumps(value)}}}"
         with pytest.raises(documents.DoesNotFitError, match="duplicate_member"):
-            documents.parse_document(contract.PUBLISHED[name], twice.encode(), "it")
+            documents.parse_document(json_schemas.DOCUMENTS[name], twice.encode(), "it")
 
 
 def test_what_is_constructed_is_checked_too() -> None:

@@ -13,6 +13,7 @@ from prakerja.cli.common import AsJson, Because, Name, print_table, reason_and_p
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
+from prakerja_blacklist.commands import witness_options
 
 if TYPE_CHECKING:
     from prakerja_blacklist.format.signatures import PublicKey
@@ -38,6 +39,11 @@ Pin = Annotated[
     Path | None,
     typer.Option(help="The publisher's public key, PEM: a copy that does not follow from it answers nobody."),
 ]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness", metavar="NAME=KEY.pem@URL", help=witness_options.WITNESS),
+]
+Needed = Annotated[int | None, typer.Option("--witnesses", metavar="K", help=witness_options.NEEDED)]
 AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
 
@@ -92,6 +98,9 @@ def sync(
         Path | None,
         typer.Option(help="The publisher's public key, PEM, from a person whom you trust; default this home's own."),
     ] = None,
+    witness: Witnesses = None,
+    witnesses: Needed = None,
+    change_witnesses: Annotated[bool, typer.Option("--change-witnesses", help=witness_options.CHANGES)] = False,
     at: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="The instant (UTC) to take as now, for a replayed past."),
@@ -103,9 +112,11 @@ def sync(
     from prakerja_blacklist.commands.common import read_pins
     from prakerja_blacklist.commands.sync import sync_folder
     from prakerja_blacklist.reader.sync import Client
+    from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
 
     settings = Settings.from_environment()
-    client = Client(folder, read_pins(pin) or _own_pins(), _subject_keys())
+    given = GivenWitnesses([parse_witness(each) for each in witness or []], witnesses, change_witnesses)
+    client = Client(folder, read_pins(pin) or _own_pins(), _subject_keys(), witnesses=given)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     place = source or settings.publish
     sync_folder(client, lambda: storage.open_source(place, settings.api_key), now, programme_schedule())
@@ -121,9 +132,13 @@ def status(
     ] = 0,
 ) -> None:
     """Show the published version, the date of its data, when the next is due, and whether it is stale."""
-    from prakerja_blacklist.commands.status import show_freshness
+    from prakerja_blacklist.commands.status import list_witnesses, show_freshness
 
-    if code := show_freshness(lambda: _freshness(folder, pin), _print_platforms, wait=wait, as_json=as_json):
+    def list_notes() -> list[str]:
+        return list_witnesses(_kept_list(folder, pin)) if folder else []
+
+    code = show_freshness(lambda: _freshness(folder, pin), _print_platforms, list_notes, wait=wait, as_json=as_json)
+    if code:
         raise typer.Exit(code)
 
 
@@ -236,6 +251,42 @@ def republish(because: Because, name: Name) -> None:
         f"published up to version {version}, signed by {configured_keys.load_signing_key().public.key_id}: "
         "let each reader pin that key, and read here"
     )
+
+
+@app.command("witness")
+def witness(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The witness's own folder: what it has seen.")],
+    pin: Annotated[
+        list[Path], typer.Option(help="The publisher's public key, PEM, from a person. Repeat it for more.")
+    ],
+    key: Annotated[Path, typer.Option(metavar="WITNESS.pem", help="The witness's private key (`witness-key`).")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where statements are published, by a web server.")],
+    source: From = None,
+    every: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Look again so often, without end; default once.")
+    ] = None,
+) -> None:
+    """Follow the list as a witness: sign each version that continues what was seen (docs/runbooks/witnesses.md)."""
+    from prakerja.blacklist.publisher import storage
+    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.commands.witness import follow, read_private_key
+    from prakerja_blacklist.witness.following import Follower
+
+    settings = Settings.from_environment()
+    pins = [public for each in pin for public in read_pins(each)]
+    follower = Follower(folder, pins, read_private_key(key), out)
+    place = source or settings.publish
+    code = follow(follower, lambda: storage.open_source(place, settings.api_key), every, say, typer.echo)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("witness-key")
+def witness_key(file: Annotated[Path, typer.Argument(metavar="FILE", help="The new private key.")]) -> None:
+    """Make the key of a witness: FILE, which is private, and FILE.pub, which its readers pin."""
+    from prakerja_blacklist.commands.witness_key import make_key
+
+    typer.echo(make_key(file))
 
 
 def _subject_keys() -> list[SubjectKey]:

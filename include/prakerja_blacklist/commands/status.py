@@ -37,8 +37,9 @@ def run(arguments: Namespace) -> int:
     """Show the freshness, and return 1 if the list is stale."""
     kept = KeptList(arguments.folder, read_pins(arguments.pin))
     return show_freshness(
-        lambda: load_freshness(kept, DAILY), _write_platforms, wait=arguments.wait, as_json=arguments.as_json
-    )
+        lambda: load_freshness(kept, DAILY), _write_platforms, lambda: list_witnesses(kept), wait=arguments.wait,
+        as_json=arguments.as_json,
+    )  # fmt: skip
 
 
 def load_freshness(kept: KeptList, schedule: Schedule) -> Freshness:
@@ -49,19 +50,30 @@ def load_freshness(kept: KeptList, schedule: Schedule) -> Freshness:
     return trusted.freshness(datetime.now(UTC), schedule)
 
 
+def list_witnesses(kept: KeptList) -> list[str]:
+    """Return a line for each witness that a reader asks, or nothing if it asks none."""
+    from prakerja_blacklist.reader.witnesses import describe_witnesses  # most readers have none
+
+    trusted = kept.trusted()
+    return describe_witnesses(kept.folder, trusted) if trusted else []
+
+
 def show_freshness(
-    load: Callable[[], Freshness], write_platforms: Callable[[Iterable[tuple[str, str]]], None], *,
-    wait: int, as_json: bool,
+    load: Callable[[], Freshness], write_platforms: Callable[[Iterable[tuple[str, str]]], None],
+    list_notes: Callable[[], list[str]], *, wait: int, as_json: bool,
 ) -> int:  # fmt: skip
     """Show a list's freshness, at most `wait` seconds later if it is stale, and return the exit code: 1 if it is."""
     patience = time.monotonic() + wait
     while (freshness := load()).is_stale and time.monotonic() < patience:
         time.sleep(min(WAIT_SECONDS, wait))
+    notes = list_notes()
     if as_json:
-        write_line(json.dumps(_as_mapping(freshness)))
+        write_line(json.dumps(_as_mapping(freshness) | ({"witnesses": notes} if notes else {})))
     else:
         write_platforms(sorted(freshness.data_as_of.items()))
         write_line(describe_freshness(freshness, "the list"))
+        for note in notes:
+            write_line(note)
     return 1 if freshness.is_stale else 0
 
 

@@ -17,6 +17,7 @@ from prakerja_blacklist.commands.common import (
     read_pins,
     read_subject_keys,
 )
+from prakerja_blacklist.commands.witness_options import add_witness_arguments, read_witnesses
 from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.reader.freshness import DAILY, Schedule
 from prakerja_blacklist.reader.places import open_source
@@ -38,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"A folder, an object-storage URL, or the service's URL, which needs {API_KEY}.",
     )  # fmt: skip
     add_pin_option(parser, "The publisher's public key, PEM, from a person whom you trust.")
+    add_witness_arguments(parser)
     parser.add_argument(
         "--at", metavar="INSTANT", type=parse_utc,
         help="The instant (UTC) to take as now, for a replayed past, e.g. 2021-04-12T01:00:00Z.",
@@ -46,7 +48,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Sync the folder and tell how. Raise `PrakerjaError` if the list is refused."""
-    client = Client(arguments.folder, read_pins(arguments.pin), read_subject_keys())
+    client = Client(
+        arguments.folder, read_pins(arguments.pin), read_subject_keys(), witnesses=read_witnesses(arguments)
+    )
     now = arguments.at or datetime.now(UTC)
     sync_folder(client, lambda: open_source(arguments.source, os.environ.get(API_KEY)), now, DAILY)
     return 0
@@ -61,6 +65,8 @@ def sync_folder(client: Client, open_place: Callable[[], Source], now: datetime,
             if kept := client.trusted():
                 say(describe_freshness(kept.freshness(now, schedule), "kept"))
         raise
+    for line in synced.absent:
+        say(f"the witness {line}")
     trusted = synced.trusted
     how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
         synced.how

@@ -79,8 +79,8 @@ class Trust:
             raise UntrustedError("no keyring of this list is signed by a pinned key: pin the publisher's")
         return trust
 
-    def require_signed(self, key_id: str, version: int, data: bytes, signature: bytes) -> None:
-        """Check a manifest's signature. Raise `UntrustedError`."""
+    def require_signed(self, key_id: str, version: int, data: bytes, signature: bytes, what: str = "manifest") -> None:
+        """Check the signature of a version's manifest, or of its chain file. Raise `UntrustedError`."""
         key, name = self.keys.get(key_id), version_folder(version)
         if key_id in self.revoked:
             raise UntrustedError(f"{name} is signed by {key_id}, a key that was revoked")
@@ -91,7 +91,7 @@ class Trust:
         if key.last_version is not None and version > key.last_version:
             raise UntrustedError(f"{name} is signed by {key_id}, a key that was retired before it")
         if not PublicKey.from_pem(key.public_key.encode()).has_signed(data, signature):
-            raise UntrustedError(f"{name}: the manifest's signature is wrong")
+            raise UntrustedError(f"{name}: the {what}'s signature is wrong")
 
     def _verify(self, number: int, data: bytes) -> Keyring | None:
         """Return a newer keyring if it is believed, or None for one from before the pinned keys."""

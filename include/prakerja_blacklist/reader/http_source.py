@@ -62,11 +62,16 @@ class HttpSource:
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:  # no URL is a ValueError
             raise self._unreachable(error, name, has_run_out=deadline.has_run_out) from None
 
-    def _open(self, name: str, deadline: _Deadline) -> Any:
+    def _address(self, name: str) -> str:
         query = f"?{urllib.parse.urlencode({'key_id': self._key_id})}" if self._key_id else ""
+        return self.url + _path(name) + query
+
+    def _headers(self) -> dict[str, str]:
         # What is packed once more would be unpacked before its size is known.
-        headers = {"Authorization": f"Bearer {self._api_key}", "Accept-Encoding": "identity"}
-        request = urllib.request.Request(self.url + _path(name) + query, headers=headers)  # noqa: S310 - http(s) alone
+        return {"Authorization": f"Bearer {self._api_key}", "Accept-Encoding": "identity"}
+
+    def _open(self, name: str, deadline: _Deadline) -> Any:
+        request = urllib.request.Request(self._address(name), headers=self._headers())  # noqa: S310 - http(s) alone
         # No handler of redirects or of statuses: a list is nowhere else, and every status is looked at here.
         opener = urllib.request.OpenerDirector()
         for handler in (urllib.request.ProxyHandler(), _HttpHandler(deadline), _HttpsHandler(deadline)):

@@ -67,6 +67,7 @@ from prakerja_blacklist.reader.verification import (
     unpacked_bytes_max,
     unzip,
 )
+from prakerja_blacklist.reader.witnesses import MEMORY, GivenWitnesses, require_witnessed, settle_witnesses
 
 KEYRINGS_BYTES_MAX = 8 << 20  # what is kept of keyrings, which a thief could go on signing
 BATCH_PIECES = 1_000
@@ -76,17 +77,22 @@ PATIENCE_SECONDS = 60.0  # for another sync of the same folder
 #: What is a reader's in its folder. Earlier readers named what is not finished by their process.
 OWNED = re.compile(
     r"v\d{6,9}-[0-9a-f]{16}|\.([0-9a-f]{16}|\d+)\.new|\.trusted\.json\.([0-9a-f]{16}|\d+)|\.lock|trusted\.json"
+    r"|witnesses\.json|\.witnesses\.json\.[0-9a-f]{16}"
 )
 IGNORED = ("lost+found", ".DS_Store")  # a file system puts these anywhere
 
 
 @dataclass(frozen=True)
 class Synced:
-    """How a sync ended. `how` is `unchanged`, `delta` or `full`; `changes` are those of the deltas."""
+    """How a sync ended. `how` is `unchanged`, `delta` or `full`; `changes` are those of the deltas.
+
+    `absent` has a line for each witness that has not signed the version.
+    """
 
     trusted: Trusted
     how: str
     changes: Sequence[Change]
+    absent: Sequence[str] = ()
 
 
 class DeltaUnusableError(Exception):
@@ -99,7 +105,9 @@ class Client(KeptList):
     With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
     earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
     a reader that tells others, in each answer, that the list has expired. Up to `changes_kept_max` changes are kept
-    beside the lines that they change; with 0, the lines are always the list's.
+    beside the lines that they change; with 0, the lines are always the list's. `witnesses` are whom it asks before it
+    trusts a version; without them it asks those that its folder remembers. `examine` is given every version that a
+    source offers, before it is known whether it may follow, and may refuse it.
     """
 
     def __init__(
@@ -110,9 +118,12 @@ class Client(KeptList):
         *,
         takes_expired: bool = False,
         changes_kept_max: int = CHANGES_KEPT_MAX,
+        witnesses: GivenWitnesses | None = None,
+        examine: Callable[[Offer, Trust], None] | None = None,
     ) -> None:
         super().__init__(folder, pins, subject_keys)
         self.takes_expired, self.changes_kept_max = takes_expired, changes_kept_max
+        self.witnesses, self.examine = witnesses, examine
 
     # -- syncing -------------------------------------------------------------------------------------------------------
 
@@ -137,6 +148,7 @@ class Client(KeptList):
     def _sync(self, source: Source, now: datetime) -> Synced:
         with lock_folder(self.folder, PATIENCE_SECONDS):
             self._remove_leftovers()
+            required = settle_witnesses(self.folder, self.witnesses)
             before = self._load_before(source)
             keyrings = [ring.encode() for ring in before.keyrings] if before else []
             trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
@@ -153,15 +165,18 @@ class Client(KeptList):
                 # How far the publisher had come is unknown, so only a key that signs today may continue.
                 name = version_folder(offer.manifest.version)
                 raise RefusedListError("rollback", f"{name} is signed by a key that signs no more")
-            fields = trust_fields(trust, keyrings)
+            witnessed = require_witnessed(
+                self.folder, required, offer, trust, before=before, is_earlier=offer.source is not source, now=now
+            )
+            fields = trust_fields(trust, keyrings) | {"witnessed": list(witnessed.keys)}
             if before and before.manifest_sha256 == offer.pointer.sha256 and self._is_intact(before):
-                return Synced(self._keep(before, fields, now), "unchanged", [])
+                return Synced(self._keep(before, fields, now), "unchanged", [], witnessed.absent)
             aside = self.folder / f".{secrets.token_hex(8)}.new"
             aside.mkdir(mode=0o700)
             try:
                 changes, digest = self._fetch_list(offer, trust, before, aside)
                 replaced = self._replace_list(aside, offer, digest, fields, now)
-                return Synced(replaced, "full" if changes is None else "delta", changes or [])
+                return Synced(replaced, "full" if changes is None else "delta", changes or [], witnessed.absent)
             finally:
                 self._remove_leftovers()
 
@@ -183,7 +198,7 @@ class Client(KeptList):
         """Remove earlier lists, and what a sync that was killed has left."""
         trusted = self._read_state()
         for leftover in self.folder.iterdir():
-            is_needed = leftover.name in (STATE, LOCK) or (trusted and leftover.name == trusted.folder)
+            is_needed = leftover.name in (STATE, LOCK, MEMORY) or (trusted and leftover.name == trusted.folder)
             if is_needed or not OWNED.fullmatch(leftover.name):  # somebody may have put a file there since the check
                 continue
             if leftover.is_dir() and not leftover.is_symlink():
@@ -217,6 +232,8 @@ class Client(KeptList):
     def _choose_offer(self, source: Source, trust: Trust, before: Trusted | None, now: datetime) -> Offer:
         """Return the version that the source points at, under a key of this reader, if it may be trusted."""
         offer = fetch_offer(source, trust)
+        if self.examine:
+            self.examine(offer, trust)
         version = offer.manifest.version
         if version < max((key.last_version or 0 for key in trust.keys.values()), default=0):
             raise RefusedListError(

@@ -49,6 +49,8 @@ class Trusted(Document):
     manifest: str = ""
     signature: str = ""
     keyrings: list[str] = field(default_factory=list)
+    #: The ids of the keys of the witnesses that have signed the version.
+    witnessed: list[KeyId] = field(default_factory=list)
 
     def freshness(self, now: datetime, schedule: Schedule = DAILY) -> Freshness:
         """Return the freshness of the list at an instant. A list that a revoked key has signed counts as expired."""

@@ -16,8 +16,14 @@ from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.reader import http_source
 from prakerja_blacklist.reader.sync import Client
+from prakerja_blacklist.reader.witnesses import GivenWitnesses, Witness
+from prakerja_blacklist.witness.following import Follower
 from tests.support.published_list import flip, revoke
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
+from tests.support.simulated_publisher import signing_key
+from tests.support.witnesses import serving
+
+SIGNED = ("manifest.json", "chain.json")
 
 # -- the list ----------------------------------------------------------------------------------------------------------
 
@@ -54,13 +60,13 @@ def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, na
         {"bent": right[:20] + bytes([right[20] ^ 1]) + right[21:], "short": right[:-9], "empty": b""}[bent]
     )
     response = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
-    problem(response, 404 if name.startswith("manifest.json") and response.status_code == 404 else 503)
+    problem(response, 404 if name.startswith(SIGNED) and response.status_code == 404 else 503)
     assert "immutable" not in response.headers.get("cache-control", "")
     path.write_bytes(right)
     assert api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content == right
     path.write_bytes(b"")  # data that was verified is answered from our own copy
     again = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
-    assert again.content == right if not name.startswith("manifest.json") else again.status_code in (404, 503)
+    assert again.content == right if not name.startswith(SIGNED) else again.status_code in (404, 503)
 
 
 @pytest.mark.parametrize("which", ["keyring-000001.json", "pem"])
@@ -73,7 +79,7 @@ def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: 
 def test_files_that_were_asked_for_last_stay_up_to_a_bound(
     api: Api, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [name for name in list_routes.FILES if not name.startswith("manifest.json")]
+    names = [name for name in list_routes.FILES if not name.startswith(SIGNED)]
     sizes = {name: len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) for name in names}
     kept = home / "service" / "files"
     assert len(list(kept.iterdir())) == 3
@@ -115,6 +121,23 @@ def test_a_key_id_has_one_spelling_and_is_given_once(api: Api, query: str) -> No
     for path in ("/v1/blacklist/latest", "/v1/blacklist/versions/1/manifest.json"):
         assert api.ask("GET", f"{path}?key_id={key_id}", "list").status_code == 200
         problem(api.ask("GET", f"{path}?{query.format(id=key_id)}", "list"), 400)
+
+
+def test_a_witness_follows_the_service_and_a_reader_waits_for_it(api: Api, home: Path) -> None:
+    pins, key = [configured_keys.load_signing_key().public], signing_key("auditor")
+    source = http_source.HttpSource(api.url, api.tokens["list"])
+    witness = Follower(home / "own", pins, key, home / "out")
+    with serving(home / "out") as url:
+        asked = GivenWitnesses([Witness("auditor", key.public.pem.decode(), url)])
+        reader = Client(home / "reader", pins, [configured_keys.load_subject_key()], witnesses=asked)
+        with pytest.raises(PrakerjaError, match="auditor has not signed it yet"):
+            reader.sync(source)
+        assert witness.follow(source).signed == ["v000001.json"]
+        assert reader.sync(source).trusted.witnessed == [key.public.key_id]
+    revoke([6])
+    publishing.publish("second", NOW, TODAY)
+    await_version(api, 2)
+    assert witness.follow(source).signed == ["v000002.json"]
 
 
 def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:

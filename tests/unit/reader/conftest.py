@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from prakerja_blacklist import cli
+from prakerja_blacklist.reader import witnesses
+from prakerja_blacklist.reader.static_source import StaticSource
 from tests.support.reader_sources import Shelf
 from tests.support.simulated_publisher import Repository, delta_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, PEOPLE, SECOND, STRANGER, Offered, Reader, always
+from tests.support.witnesses import Court, Desk
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - where folders of their own are made
 
@@ -101,3 +105,41 @@ def thief(repository: Repository, tmp_path: Path) -> Repository:
     other.put_keyring(1, [STRANGER, FIRST], [STRANGER])
     other.publish(range(900, 1200))
     return other
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Repository:
+    """Version 1, with three hundred people and a chain file."""
+    made = Repository(tmp_path / "chained", has_chains=True)
+    made.publish(PEOPLE)
+    return made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A witness that has seen nothing yet."""
+    return Desk.at(tmp_path, "ombudsman")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No witness is waited for long."""
+    monkeypatch.setattr(witnesses, "ASK_SECONDS", 3.0)
+    monkeypatch.setattr(StaticSource, "SECONDS_AT_LEAST", 1.0)
+
+
+@pytest.fixture
+def court(chained: Repository, tmp_path: Path, impatient: None) -> Court:
+    """Two witnesses, and a reader that asks for both, all of them at version 1."""
+    return Court(tmp_path, chained)
+
+
+@pytest.fixture
+def witness_arguments(chained: Repository, tmp_path: Path) -> list[str]:
+    """A witness's command, over a list of one version."""
+    (tmp_path / "pin.pem").write_bytes(FIRST.public.pem)
+    assert cli.run(["witness-key", str(tmp_path / "witness.pem")]) == 0
+    return [
+        "witness", str(tmp_path / "own"), "--from", str(chained.folder), "--pin", str(tmp_path / "pin.pem"),
+        "--key", str(tmp_path / "witness.pem"), "--out", str(tmp_path / "out"),
+    ]  # fmt: skip

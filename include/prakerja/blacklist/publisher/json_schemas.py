@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
+from prakerja_blacklist.format.chain import CHAIN_CONTRACT, CHAIN_DOCUMENTS, Chain
 from prakerja_blacklist.format.contract import CONTRACT, PUBLISHED, SCHEMAS, Latest, Manifest, SignedKeyring
 from prakerja_blacklist.format.documents import (
     Bounds,
@@ -42,7 +43,20 @@ MANIFEST_EXAMPLE: JsonDict = {
         {"name": "delta.csv.gz", "bytes": 80, "sha256": "1c" * 32, "rows": 0},
     ],
 }
+CHAIN_EXAMPLE: JsonDict = {
+    "contract": CHAIN_CONTRACT,
+    "version": 17,
+    "key_id": "0a" * 8,
+    "manifest_sha256": "0c" * 32,
+    "previous_chain_sha256": "0d" * 32,
+    "audit": {"position": 412, "hash": "0e" * 32},
+    "created_at": "2021-04-09T23:00:00Z",
+    "signing_key_id": "0c" * 8,
+}
+#: What has a JSON Schema, by its name.
+DOCUMENTS: dict[str, type[Document]] = PUBLISHED | CHAIN_DOCUMENTS
 EXAMPLES: dict[type[Document], JsonDict] = {
+    Chain: CHAIN_EXAMPLE,
     Latest: {"version": 17, "manifest": "v000017/manifest.json", "sha256": "0c" * 32},
     Manifest: MANIFEST_EXAMPLE,
     SignedKeyring: {"keyring": "eyJjb250cmFjdCI6...", "signatures": {"0c" * 8: "MEUCIQD..."}},
@@ -66,13 +80,13 @@ def _build_model(kind: type[Document]) -> type[BaseModel]:
 
 def build_schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a published document or row."""
-    schema = model_of(PUBLISHED[name]).model_json_schema()
+    schema = model_of(DOCUMENTS[name]).model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def write_schemas() -> None:
     """Write `format/schemas/` anew from the documents."""
-    for name in PUBLISHED:
+    for name in DOCUMENTS:
         text = json.dumps(build_schema(name), indent=2) + "\n"
         (SCHEMAS / f"{name}.json").write_text(text, encoding="utf-8")
 

@@ -28,7 +28,10 @@ from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import POINTER, PublishedFile, version_folder
 
-FILES = ("snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz", "manifest.json", "manifest.json.sig")
+FILES = (
+    "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz", "chain.json", "chain.json.sig", "manifest.json",
+    "manifest.json.sig",
+)  # fmt: skip
 DISPLACED = "displaced"  # the folder beside the list for what lay in the place of published files
 
 

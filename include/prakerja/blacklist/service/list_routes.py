@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Path, Request
@@ -13,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from prakerja.blacklist.publisher.json_schemas import model_of
+from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.blacklist.service.admission import admit
 from prakerja.blacklist.service.openapi import FOR_EVER, KEY_NEEDED, IfNoneMatch, KeyId, conditional
 from prakerja.blacklist.service.problems import documented
@@ -24,7 +26,7 @@ from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja_blacklist.reader.verification import fetch_manifest
+from prakerja_blacklist.reader.verification import SignedChain, SignedManifest, fetch_manifest, read_chain
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +36,13 @@ T = TypeVar("T")
 KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
 KEY_ID = re.compile(r"[0-9a-f]{16}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")  # one spelling of each number: every answer may be cached by its address
-FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
+FILES = (
+    "manifest.json", "manifest.json.sig", "chain.json", "chain.json.sig", "snapshot.csv.gz", "snapshot.parquet",
+    "delta.csv.gz",
+)  # fmt: skip
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
                "parquet": "application/vnd.apache.parquet"}  # fmt: skip
+SCHEMAS = ("Manifest", "Chain")
 PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
 FILE_EXAMPLES = {
     "text/plain": "bm8gc2lnbmF0dXJl\n",
@@ -98,7 +104,7 @@ async def keys(
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="the file", content={
-        "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
+        "application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in SCHEMAS]}},
         **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
            for kind, example in FILE_EXAMPLES.items()},
     }),
@@ -121,9 +127,12 @@ async def file(
     if file not in FILES:
         raise ProblemError(404, "there is no such file of a version")
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
-    if file.startswith("manifest.json"):
-        signed = await run_in_threadpool(translate_errors(fetch_manifest), source, service.lists.trust, number)
-        data = signed.data if file == "manifest.json" else signed.signature
+    if (document := file.removesuffix(".sig")) in ("manifest.json", "chain.json"):
+        main = await _open_source(service, None)
+        fetch: Callable[..., SignedManifest | SignedChain]
+        fetch = fetch_manifest if document == "manifest.json" else partial(fetch_chain_file, main)
+        signed = await run_in_threadpool(translate_errors(fetch), source, service.lists.trust, number)
+        data = signed.data if file == document else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
     named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, number, file)
     headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}
@@ -134,6 +143,16 @@ async def file(
         return Response(headers=headers, media_type=media_type)
     chunks = await run_in_threadpool(translate_errors(service.files.chunks), source, number, named)
     return StreamingResponse(iterate_in_threadpool(chunks), headers=headers, media_type=media_type)
+
+
+def fetch_chain_file(main: Source, source: Source, trust: Trust, version: int) -> SignedChain:
+    """Return a version's chain file, also if the key that signed it was revoked since: a later one vouches for it.
+
+    `main` is the list, which has the keys. Raise `PrakerjaError`.
+    """
+    signed = read_chain(source, version)
+    require_signed(trust, signed.chain, signed.data, signed.signature, document_reader(main))
+    return signed
 
 
 def find_file(source: Source, trust: Trust, version: int, name: str) -> PublishedFile:

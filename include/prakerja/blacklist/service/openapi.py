@@ -9,6 +9,7 @@ from fastapi import FastAPI, Header, Query
 from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.service.problems import documented_headers
 from prakerja.serving.problems import ProblemDocument
+from prakerja_blacklist.format.chain import Chain
 from prakerja_blacklist.format.contract import Manifest, SignedKeyring
 
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -47,8 +48,11 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             "api_key": {"type": "http", "scheme": "bearer", "description": "a key of `prakerja keys create`"}
         }
         components["ProblemDocument"] = ProblemDocument.model_json_schema()
-        manifest = model_of(Manifest).model_json_schema(ref_template="#/components/schemas/{model}")
+        manifest, chain = (
+            model_of(kind).model_json_schema(ref_template="#/components/schemas/{model}") for kind in (Manifest, Chain)
+        )
         signed_keyring = model_of(SignedKeyring).model_json_schema()
         components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=signed_keyring)
+        components.update(chain.pop("$defs"), Chain=chain)
         app.openapi_schema = schema
     return app.openapi_schema
