@@ -1,6 +1,7 @@
 """The command line of readers and witnesses: `prakerja-blacklist`.
 
-Results go to standard output, messages to standard error. Exit codes: 0 success; 1 the answer is no, or something was refused; 2 wrong usage.
+Results go to standard output, messages to standard error. Exit codes: 0 success; 1 the
+answer is no, or something was refused; 2 wrong usage.
 
 Only the module of the command that is called is imported: a start is a good part of the time that an answer takes.
 """

@@ -26,7 +26,7 @@ from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja_blacklist.reader.verification import SignedChain, SignedManifest, fetch_manifest, read_chain
+from prakerja_blacklist.reader.verification import SignedChain, fetch_manifest, read_chain
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,8 @@ async def file(
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
     if (document := file.removesuffix(".sig")) in ("manifest.json", "chain.json"):
         main = await _open_source(service, None)
-        fetch: Callable[..., SignedManifest | SignedChain]
-        fetch = fetch_manifest if document == "manifest.json" else partial(fetch_chain_file, main)
-        signed = await run_in_threadpool(translate_errors(fetch), source, service.lists.trust, number)
+        fetch: Callable[..., Any] = fetch_manifest if document == "manifest.json" else partial(fetch_chain_file, main)
+        signed: Any = await run_in_threadpool(translate_errors(fetch), source, service.lists.trust, number)
         data = signed.data if file == document else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
     named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, number, file)
