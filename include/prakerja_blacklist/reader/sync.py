@@ -29,8 +29,9 @@ from prakerja_blacklist.format.contract import (
     parse_instant,
     version_folder,
 )
-from prakerja_blacklist.format.documents import canonical_json, parse_document
-from prakerja_blacklist.format.keyring import Trust, file_name
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
+from prakerja_blacklist.format.roots import TrustedRoot
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import (
     SUBJECT_BYTES,
@@ -46,6 +47,7 @@ from prakerja_blacklist.format.snapshot import (
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
 from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, open_own_file, require_own_folder
+from prakerja_blacklist.reader.root_follower import RootFollower
 from prakerja_blacklist.reader.sources import (
     CHUNK_BYTES,
     DOCUMENT_BYTES_MAX,
@@ -99,7 +101,8 @@ class Client:
     """A reader with a folder of its own. `pins` are the public keys that it believes at first.
 
     What lies in the folder is trusted only as far as it follows from them, whatever it says itself. Without pins it is
-    trusted because nobody else may write there.
+    trusted because nobody else may write there. A pinned `root` takes the place of pins: only keyrings that the newest
+    root has endorsed are believed then.
     With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
     earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
     a reader that tells others, in each answer, that the list has expired.
@@ -111,9 +114,10 @@ class Client:
         pins: Iterable[PublicKey] = (),
         subject_keys: Sequence[SubjectKey] = (),
         *,
+        root: TrustedRoot | None = None,
         takes_expired: bool = False,
     ) -> None:
-        self.folder, self.takes_expired = folder, takes_expired
+        self.folder, self.root, self.takes_expired = folder, root, takes_expired
         self.pins = list(pins)
         self.subject_keys = list(subject_keys)
 
@@ -126,8 +130,13 @@ class Client:
         written it.
         """
         trusted = self._read_state()
+        if trusted and self.root:
+            if not self._resume_root(RootFollower(self.root), trusted):
+                raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another root: sync it")
+            return trusted
         if trusted is None or not self.pins:
             return trusted
+        _require_without_root(trusted, self.folder)
         if self._is_pinned_anew(trusted):
             raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another publisher's key: sync it")
         if trusted.prove(self.pins) is None:
@@ -195,14 +204,8 @@ class Client:
     def _sync(self, source: Source, now: datetime) -> Synced:
         with lock_folder(self.folder, PATIENCE_SECONDS):
             self._remove_leftovers()
-            before = self._load_before(source)
-            keyrings = [ring.encode() for ring in before.keyrings] if before else []
-            trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
-            if before and trust.number > before.keyring:
-                # Kept even if the list is refused: nobody can withhold a revocation that was learnt once.
-                before = replace(before, **trust_fields(trust, keyrings))
-                self._write_state(before)
-            is_recovering = before is not None and before.signing_key_id in trust.revoked
+            before, trust, fields = self._learn_by_root(source) if self.root else self._learn_by_pins(source)
+            is_recovering = before is not None and before.is_revoked
             if is_recovering:
                 # A list that a stolen key has signed bounds nothing, however far ahead it was.
                 before = None
@@ -211,7 +214,6 @@ class Client:
                 # How far the publisher had come is unknown, so only a key that signs today may continue.
                 name = version_folder(offer.manifest.version)
                 raise RefusedListError("rollback", f"{name} is signed by a key that signs no more")
-            fields = trust_fields(trust, keyrings)
             if before and before.manifest_sha256 == offer.pointer.sha256 and self._is_intact(before):
                 return Synced(self._keep(before, fields, now), "unchanged", [])
             aside = self.folder / f".{secrets.token_hex(8)}.new"
@@ -246,6 +248,44 @@ class Client:
             else:
                 leftover.unlink(missing_ok=True)
 
+    def _learn_by_pins(self, source: Source) -> tuple[Trusted | None, Trust, dict[str, Any]]:
+        """Return what was trusted, the keys that are believed by now, and the state's fields that say so.
+
+        They are kept even if the list is refused: nobody can withhold a revocation that was learnt once.
+        """
+        before = self._load_before(source)
+        keyrings = [ring.encode() for ring in before.keyrings] if before else []
+        trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
+        fields = trust_fields(trust, keyrings)
+        if before and trust.number > before.keyring:
+            before = replace(before, **fields)
+            self._write_state(before)
+        return before, trust, fields
+
+    def _learn_by_root(self, source: Source) -> tuple[Trusted | None, Trust, dict[str, Any]]:
+        """As `_learn_by_pins`, by the pinned root. A list that no key of its keyring has signed counts as none."""
+        assert self.root is not None  # noqa: S101 - its caller looks
+        before, follower = self._read_state(), RootFollower(self.root)
+        if before and not before.manifest:
+            before = _fetch_proofs(before, source)
+        is_resumed = before is not None and self._resume_root(follower, before)
+        try:
+            follower.follow(document_reader(source))
+        finally:
+            if before and is_resumed and before.root != follower.fields["root"]:
+                before = replace(before, **follower.fields)
+                self._write_state(before)
+        if before and not is_resumed:
+            before = replace(before, **follower.fields) if follower.has_signed(before) else None
+        return before, follower.trust, follower.fields
+
+    def _resume_root(self, follower: RootFollower, trusted: Trusted) -> bool:
+        """Return whether the state follows from the pinned root. Raise `RefusedListError` if it only says so."""
+        try:
+            return follower.resume(trusted)
+        except (UntrustedError, DoesNotFitError):
+            raise _refuse_unproved(self.folder) from None
+
     def _load_before(self, source: Source) -> Trusted | None:
         """Return what was trusted, or None if the publisher's key was pinned anew, since a lost key has no successor.
 
@@ -254,6 +294,8 @@ class Client:
         follow from the pins.
         """
         before = self._read_state()
+        if before:
+            _require_without_root(before, self.folder)
         if before is None or not self.pins:
             return before
         if self._is_pinned_anew(before):
@@ -399,6 +441,8 @@ class Client:
 
     def _pin_ids(self) -> list[str]:
         before = self._read_state()
+        if self.root:
+            return []
         return [pin.key_id for pin in self.pins] or (before.pins if before else [])
 
     def _write_state(self, trusted: Trusted) -> None:
@@ -473,10 +517,16 @@ def _fetch_proofs(before: Trusted, source: Source) -> Trusted:
     return replace(before, keyrings=[(ring or b"").decode(errors="replace") for ring in rings])
 
 
+def _require_without_root(trusted: Trusted, folder: Path) -> None:
+    """Raise `RefusedListError` if a root was pinned at the last sync: who has stolen a signing key asks for less."""
+    if trusted.root:
+        raise RefusedListError("rooted", f"{folder} was synced with --root: give it again, or empty the folder")
+
+
 def _refuse_unproved(folder: Path) -> RefusedListError:
     return RefusedListError(
         "unproved",
-        f"what {folder} holds does not follow from the pinned key, though it says so: find out who has written there, "
+        f"what {folder} holds does not follow from what is pinned, though it says so: find out who has written there, "
         "empty the folder, then sync again",
     )
 
