@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prakerja.cli import root_keys
 from prakerja.cli.common import AsJson, Because, Name, lines_of_stdin, print_table, reason_and_person, say, today
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
 
 if TYPE_CHECKING:
+    from prakerja_blacklist.format.roots import TrustedRoot
     from prakerja_blacklist.format.signatures import PublicKey
     from prakerja_blacklist.format.subject_keys import SubjectKey
     from prakerja_blacklist.reader.freshness import Freshness
     from prakerja_blacklist.reader.sync import Client
 
 app = typer.Typer(help="Verify, read and sync the published blacklist; change its keys.", no_args_is_help=True)
+app.add_typer(root_keys.app, name="root")
 
 Synced = Annotated[
     Path | None,
@@ -39,6 +42,14 @@ From = Annotated[
 Pin = Annotated[
     Path | None,
     typer.Option(help="The publisher's public key, PEM: a copy that does not follow from it answers nobody."),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(help="A root of the publisher, JSON, in place of --pin: only keys that its holders endorse count."),
+]
+WithoutRoot = Annotated[
+    bool,
+    typer.Option(help="Tell readers that pin no root at once; those that pin one learn it when holders have signed."),
 ]
 AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
@@ -78,9 +89,9 @@ def verify(
 
 
 @app.command("check")
-def check(folder: Synced = None, pin: Pin = None) -> None:
+def check(folder: Synced = None, pin: Pin = None, root: Root = None) -> None:
     """Check NIKs from standard input, one a line: print `listed` or `not listed` for each, in order."""
-    subjects, key, freshness = _open_list(folder, pin)
+    subjects, key, freshness = _open_list(folder, pin, root)
     malformed = []
     for position, nik in enumerate(lines_of_stdin(), 1):
         is_nik = len(nik) == 16 and nik.isascii() and nik.isdecimal()
@@ -102,6 +113,7 @@ def sync(
         Path | None,
         typer.Option(help="The publisher's public key, PEM, from a person whom you trust; default this home's own."),
     ] = None,
+    root: Root = None,
     at: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="The instant (UTC) to take as now, for a replayed past."),
@@ -112,7 +124,7 @@ def sync(
     from prakerja.blacklist.publisher.freshness import programme_schedule
 
     settings = Settings.from_environment()
-    client = _client(folder, [_read_pin(pin)] if pin else _own_pins())
+    client = _client(folder, [] if root else [_read_pin(pin)] if pin else _own_pins(), _read_root(root, pin))
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
         synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
@@ -135,6 +147,7 @@ def sync(
 def status(
     folder: Synced = None,
     pin: Pin = None,
+    root: Root = None,
     as_json: AsJson = False,
     wait: Annotated[
         int, typer.Option(metavar="SECONDS", help="The longest wait for a list that is not stale; then exit with 1.")
@@ -147,7 +160,7 @@ def status(
 
     patience = time.monotonic() + wait
     while True:
-        freshness = _freshness(folder, pin)
+        freshness = _freshness(folder, pin, root)
         if not freshness.is_stale or time.monotonic() >= patience:
             break
         time.sleep(min(2, wait))
@@ -159,6 +172,8 @@ def status(
             table.add_row(platform, day)
         print_table(table)
         typer.echo(_describe_freshness(freshness, "the list"))
+        if folder is None:
+            typer.echo(_describe_root_keys())
     if freshness.is_stale:
         raise typer.Exit(1)
 
@@ -197,12 +212,18 @@ def approve(
 
 
 @app.command("rotate-signing-key")
-def rotate_signing_key(because: Because, name: Name, now: AtOnce = False) -> None:
-    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key."""
+def rotate_signing_key(because: Because, name: Name, now: AtOnce = False, without_root: WithoutRoot = False) -> None:
+    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key.
+
+    Where root keys are in use, it writes a proposal, which announces the key once holders have signed it.
+    """
     from prakerja.blacklist.publisher import rotation
 
     because, name = reason_and_person(because, name, "publish")
-    typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
+    done = rotation.rotate_signing_key(
+        datetime.now(WIB), because=because, answered_by=name, at_once=now, without_root=without_root
+    )
+    typer.echo(done)
 
 
 @app.command("rotate-subject-key")
@@ -221,11 +242,20 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id of a signing key, as in the manifests.")],
     because: Because,
     name: Name,
+    without_root: WithoutRoot = False,
 ) -> None:
-    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already."""
-    from prakerja.blacklist.publisher import publishing
+    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already.
+
+    Where root keys are in use, it writes a proposal, which revokes the key once holders have signed it. The key that
+    signs may be named then: the proposal announces another one too.
+    """
+    from prakerja.blacklist.publisher import publishing, root_ceremony
 
     because, name = reason_and_person(because, name, "publish")
+    if not without_root and root_ceremony.has_root():
+        path = root_ceremony.propose_revocation(key_id, datetime.now(WIB), because=because, answered_by=name)
+        typer.echo(root_keys.describe_proposal(path))
+        return
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
     typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
 
@@ -274,12 +304,12 @@ def republish(because: Because, name: Name) -> None:
     )
 
 
-def _client(folder: Path, pins: Sequence[PublicKey]) -> Client:
+def _client(folder: Path, pins: Sequence[PublicKey], root: TrustedRoot | None = None) -> Client:
     from prakerja.blacklist.publisher import configured_keys
     from prakerja_blacklist.reader.sync import Client
 
     has_key = KeyStore.from_environment().has_subject_key()
-    return Client(folder, pins, configured_keys.load_subject_keys() if has_key else [])
+    return Client(folder, pins, configured_keys.load_subject_keys() if has_key else [], root=root)
 
 
 def _read_pin(pin: Path) -> PublicKey:
@@ -291,19 +321,39 @@ def _read_pin(pin: Path) -> PublicKey:
         raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
 
 
+def _read_root(root: Path | None, pin: Path | None) -> TrustedRoot | None:
+    """Return the root to pin, if any. Raise `PrakerjaError`."""
+    from prakerja_blacklist.reader.root_follower import read_pinned_root
+
+    if root and pin:
+        raise typer.BadParameter("a root takes the place of a key: give --root or --pin")
+    return read_pinned_root(root) if root else None
+
+
+def _describe_root_keys() -> str:
+    """Return the line that says whether root keys are in use."""
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.root_keys import load_root_state
+
+    try:
+        return load_root_state(storage.find_list(Settings.from_environment().publish)).describe()
+    except PrakerjaError as error:
+        return f"the root keys cannot be read: {error}"
+
+
 def _own_pins() -> list[PublicKey]:
     from prakerja.blacklist.publisher import configured_keys
 
     return [configured_keys.load_signing_key().public] if KeyStore.from_environment().has_signing_key() else []
 
 
-def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, Freshness]:
+def _open_list(folder: Path | None, pin: Path | None, root: Path | None) -> tuple[Any, SubjectKey, Freshness]:
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
     if folder:
         # A home's own key is not pinned by itself: the copy may be of another publisher's list.
-        client = _client(folder, [_read_pin(pin)] if pin else [])
+        client = _client(folder, [_read_pin(pin)] if pin else [], _read_root(root, pin))
         opened = client.open_list()
         return (
             opened.subjects,
@@ -320,14 +370,14 @@ def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, 
     return version.subjects, key, freshness_of(version.manifest, datetime.now(UTC))
 
 
-def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
+def _freshness(folder: Path | None, pin: Path | None, root: Path | None) -> Freshness:
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import load_freshness, programme_schedule
 
     now = datetime.now(UTC)
     if folder is None:
         return load_freshness(storage.find_list(Settings.from_environment().publish), now)
-    trusted = _client(folder, [_read_pin(pin)] if pin else []).trusted()
+    trusted = _client(folder, [_read_pin(pin)] if pin else [], _read_root(root, pin)).trusted()
     if trusted is None:
         raise NotReadyError(f"{folder} has no list yet: sync it first")
     return trusted.freshness(now, programme_schedule())

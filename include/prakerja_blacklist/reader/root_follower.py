@@ -9,16 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.format.contract import Endorsement, Keyring
 from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
 from prakerja_blacklist.format.roots import TrustedRoot, endorsement_name, open_signed, parse_root, root_name
+from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX
 from prakerja_blacklist.reader.trusted_list import RootProof, Trusted, trust_fields
 
 KEYRINGS_AT_ONCE = 1024  # a reader that is new looks through all of them, and follows no endless chain
 ADVICE = "the root has not endorsed it, so somebody else may have signed; ask the publisher by telephone"
+
+
+def read_pinned_root(path: Path) -> TrustedRoot:
+    """Return the root of a file that a person has given. Raise `PrakerjaError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(DOCUMENT_BYTES_MAX)
+    except OSError as error:
+        raise PrakerjaError(f"{path} cannot be read ({error.strerror}): give a root of the publisher") from None
+    return TrustedRoot.from_file(data, str(path))
 
 
 class RootFollower:

@@ -125,7 +125,7 @@ def test_keys_of_the_environment_are_announced_by_a_version_and_then_sign(
 def test_a_keyring_is_never_written_over_however_many_there_are(
     listed: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyring.Trust.follow, "__defaults__", (2,))  # that many a reader follows at once
+    monkeypatch.setattr(keyring.Trust.follow, "__defaults__", (2, None))  # that many a reader follows at once
     written: dict[str, bytes] = {}
     for occasion in ("first", "second", "third", "fourth"):
         published(occasion)

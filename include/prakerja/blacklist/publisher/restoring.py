@@ -126,7 +126,10 @@ def republish(*, because: str, answered_by: str) -> int:
         list_keys.record_rotation(
             "list_republished", keys.signer.public.key_id, because=because, answered_by=answered_by
         )
-        Record.begin_series(root).write(root, {f"keys/{keys.signer.public.key_id}.pem": keys.signer.public.pem})
+        record = Record.load(root)
+        roots = {name.partition("/")[2]: record.documents[name] for name in record.names_in(root, "keys/root-")}
+        signer = {f"keys/{keys.signer.public.key_id}.pem": keys.signer.public.pem}
+        Record.begin_series(root).write(root, signer | roots)  # the root keys are not lost with the signing key
         write_unfinished_versions(root, keys)
     return len(versions)
 

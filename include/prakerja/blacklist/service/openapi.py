@@ -9,7 +9,7 @@ from fastapi import FastAPI, Header, Query
 from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.service.problems import documented_headers
 from prakerja.serving.problems import ProblemDocument
-from prakerja_blacklist.format.contract import Manifest, SignedKeyring
+from prakerja_blacklist.format.contract import Manifest, SignedDocument, SignedKeyring
 
 FOR_EVER = "private, max-age=31536000, immutable"
 #: Only tells the OpenAPI that a key is needed: operations call `admit`, which knows the scope.
@@ -49,6 +49,12 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         components["ProblemDocument"] = ProblemDocument.model_json_schema()
         manifest = model_of(Manifest).model_json_schema(ref_template="#/components/schemas/{model}")
         signed_keyring = model_of(SignedKeyring).model_json_schema()
-        components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=signed_keyring)
+        signed_document = model_of(SignedDocument).model_json_schema()
+        components.update(
+            manifest.pop("$defs"),
+            Manifest=manifest,
+            SignedKeyring=signed_keyring,
+            SignedDocument=signed_document,
+        )
         app.openapi_schema = schema
     return app.openapi_schema
