@@ -14,8 +14,10 @@ from prakerja.blacklist.publisher import configured_keys, root_ceremony, rotatio
 from prakerja.blacklist.publisher.root_keys import load_root_state
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_signing_key
+from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.keyring import UntrustedError, file_name
 from prakerja_blacklist.format.roots import endorsement_name, root_name
+from prakerja_blacklist.format.signatures import SigningKey
 from prakerja_blacklist.reader.root_follower import read_pinned_root
 from prakerja_blacklist.reader.sources import Folder
 from prakerja_blacklist.reader.sync import Client
@@ -179,19 +181,14 @@ def test_a_stolen_signing_key_is_replaced_and_revoked_in_one_ceremony(
 
 
 def test_a_thief_of_the_signing_key_reaches_nobody_who_pins_the_root(
-    rooted: Path, home: Path, own_keys: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    rooted: Path, home: Path, own_keys: Path, holders: list[Holder]
 ) -> None:
     """The thief announces a key by the stolen one and writes it into the folder; the publisher does not follow it."""
     victim, older = follower(home / "follower", rooted), reader(home / "reader")
     for each in (victim, older):
         each.sync(source(rooted), AT)
-    thief = Client(tmp_path / "thief", [configured_keys.load_signing_key().public], [])
-    from prakerja_blacklist.format import keyring
-    from prakerja_blacklist.format.signatures import SigningKey
-
-    trust = keyring.Trust.from_pins(thief.pins).follow(
-        lambda name: (rooted / name).read_bytes() if (rooted / name).exists() else None
-    )
+    stolen_pin = keyring.Trust.from_pins([configured_keys.load_signing_key().public])
+    trust = stolen_pin.follow(lambda name: (rooted / name).read_bytes() if (rooted / name).exists() else None)
     stolen, theirs = configured_keys.load_signing_key(), SigningKey.generate()
     made = keyring.build_next_keyring(trust, stolen, theirs, 2, AT, signed_by=stolen.public.key_id)
     assert made
@@ -200,6 +197,13 @@ def test_a_thief_of_the_signing_key_reaches_nobody_who_pins_the_root(
     assert theirs.public.key_id not in victim.sync(source(rooted), NEXT).trusted.trust.keys
     assert theirs.public.key_id in older.sync(source(rooted), NEXT).trusted.trust.keys
     assert load_root_state(UPath(rooted)).endorsed == 1
+    proposal = proposal_in(ask("revoke-key", stolen.public.key_id, *RESPONSIBLE))
+    signed = [each.sign(proposal) for each in holders[:2]]
+    assert "is not what this warehouse has published" in ask("root", "publish", *signed, *RESPONSIBLE, code=1)
+    ask("restore")
+    ask("root", "publish", *signed, *RESPONSIBLE)
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    assert victim.sync(source(rooted), now).trusted.signing_key_id == signer() != stolen.public.key_id
 
 
 def test_at_night_with_no_holder_at_hand_older_readers_are_told_at_once(

@@ -70,6 +70,18 @@ def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: 
     assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
 
 
+def test_roots_and_endorsements_are_passed_on_and_nothing_else_by_their_names(api: Api, listed: Path) -> None:
+    for name in ("root-000001.json", "keyring-000001.root-000001.json"):
+        data = b'{"document":"","signatures":{}}\n'
+        (listed / "keys" / name).write_bytes(data)
+        told = api.ask("GET", f"/v1/blacklist/keys/{name}", "list")
+        assert (told.content, told.headers["content-type"]) == (data, "application/json")
+        (listed / "keys" / name).write_bytes(b"{}")
+        assert api.ask("GET", f"/v1/blacklist/keys/{name}", "list").status_code == 503
+    for name in ("root-1.json", "root-000002.json", "keyring-000001.root-000002.json", "root-000001.json.new"):
+        assert api.ask("GET", f"/v1/blacklist/keys/{name}", "list").status_code == 404
+
+
 def test_files_that_were_asked_for_last_stay_up_to_a_bound(
     api: Api, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
