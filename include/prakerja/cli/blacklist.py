@@ -287,7 +287,11 @@ def restore() -> None:
 
 
 @app.command("republish")
-def republish(because: Because, name: Name) -> None:
+def republish(
+    because: Because,
+    name: Name,
+    without_root: Annotated[bool, typer.Option(help="Leave the root keys behind, since too many were lost.")] = False,
+) -> None:
     """Publish every version anew, in an empty folder, after the signing key was lost: readers must pin another key.
 
     Set PRAKERJA_PUBLISH to the empty folder first, of every process.
@@ -297,7 +301,7 @@ def republish(because: Because, name: Name) -> None:
 
     because, name = reason_and_person(because, name, "publish")
     schema.require_schema()
-    version = restoring.republish(because=because, answered_by=name)
+    version = restoring.republish(because=because, answered_by=name, without_root=without_root)
     typer.echo(
         f"published up to version {version}, signed by {configured_keys.load_signing_key().public.key_id}: "
         "let each reader pin that key, and read here"

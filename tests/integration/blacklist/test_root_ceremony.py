@@ -12,6 +12,8 @@ from upath import UPath
 
 from prakerja.blacklist.publisher import configured_keys, root_ceremony, rotation
 from prakerja.blacklist.publisher.root_keys import load_root_state
+from prakerja.blacklist.service import running
+from prakerja.blacklist.service.list_routes import read_key_file
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_signing_key
 from prakerja_blacklist.format import keyring
@@ -289,6 +291,41 @@ def test_a_folder_that_was_emptied_gets_its_roots_back(rooted: Path, home: Path,
     assert "the root keys cannot be read" in ask("status", code=1)
     ask("restore")
     assert tree(rooted) == before
+
+
+def test_a_list_that_is_published_anew_keeps_its_root_keys_unless_they_are_left_behind(
+    rooted: Path, home: Path, holders: list[Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = (rooted / root_name(1)).read_bytes()
+    monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "anew"))
+    ask("republish", *RESPONSIBLE)
+    anew = home / "anew" / "blacklist"
+    assert (anew / root_name(1)).read_bytes() == root
+    assert "refuse the list" in ask("root", "status")
+    proposal = root_ceremony.propose_keyring(AT)
+    root_ceremony.publish([each.sign(proposal) for each in holders[:2]], AT, **WHO)
+    assert follower(home / "follower", anew).sync(source(anew), AT).trusted.version == 1
+    monkeypatch.setenv("PRAKERJA_PUBLISH", str(home / "without"))
+    ask("republish", "--without-root", *RESPONSIBLE)
+    assert "no root keys" in ask("root", "status")
+    root_ceremony.propose_root([each.key.public for each in holders[1:]], None, AT)
+
+
+def test_readers_and_the_service_take_a_root_in_place_of_a_key(rooted: Path, home: Path) -> None:
+    root, pem = rooted / root_name(1), rooted / "keys" / f"{signer()}.pem"
+    reads = ("sync", home / "copy", "--from", rooted.parent, "--at", "2021-03-15T01:00:00Z")
+    assert "version 1" in ask(*reads, "--root", root)
+    assert "expired" in ask("status", "--in", home / "copy", "--root", root, code=1)
+    assert "was synced with --root" in ask("status", "--in", home / "copy", "--pin", pem, code=1)
+    assert "--root or --pin" in ask(*reads, "--root", root, "--pin", pem, code=2)
+    assert "cannot be read" in ask(*reads, "--root", home / "nothing.json", code=1)
+    assert "does not fit" in ask(*reads, "--root", rooted / file_name(1), code=1)
+    service = running.build_service(str(rooted.parent), None, read_pinned_root(root))
+    service.lists.refresh()
+    assert service.lists.problem == ""
+    assert signer() in service.lists.trust.keys
+    for name in (file_name(1), root_name(1), endorsement_name(1, 1)):
+        assert read_key_file(service, source(rooted), name.removeprefix("keys/")) == (rooted / name).read_bytes()
 
 
 def test_without_root_keys_no_ceremony_is_asked_for(listed: Path, own_keys: Path) -> None:
