@@ -16,7 +16,7 @@ from prakerja_blacklist.format.contract import (
     Sha256,
     VersionNumber,
 )
-from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, parse_document
+from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, Size, parse_document
 from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import Subjects, sha256
@@ -27,7 +27,7 @@ from prakerja_blacklist.reader.freshness import DAILY, Freshness, Schedule
 class RootProof(Document):
     """What a reader that pins a root keeps: the roots from the pinned one on, and its keyring's endorsement."""
 
-    roots: list[str]
+    roots: Annotated[list[str], Size(1, 100_000)]
     endorsement: str
 
 

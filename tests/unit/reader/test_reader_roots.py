@@ -323,6 +323,8 @@ def test_a_state_that_only_says_that_it_follows_from_the_root_is_refused(
         {"keyring": 2, "root": state["root"] | {"endorsement": thief.data(endorsement_name(2, 2)).decode()}},
         {"root": {"roots": [*state["root"]["roots"], thief.data(root_name(2)).decode()],
                   "endorsement": thief.data(endorsement_name(2, 2)).decode()}, "keyring": 2, "keys": keys},
+        {"root": state["root"] | {"endorsement": ""}},
+        {"root": state["root"] | {"roots": ["{}"]}},
         {"revoked": [{"signing_key_id": FIRST.public.key_id, "revoked_at": "2021-03-15T00:00:00Z"}]},
     ]  # fmt: skip
     for fields in made_up:

@@ -22,7 +22,7 @@ from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
-from prakerja_blacklist.format.roots import open_signed
+from prakerja_blacklist.format.roots import TrustedRoot, root_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
 from prakerja_blacklist.reader.verification import fetch_manifest
@@ -154,8 +154,8 @@ def read_key_file(service: Service, source: Source, name: str) -> bytes:
         if PublicKey.from_pem(data).key_id != name.removesuffix(".pem"):
             raise PrakerjaError(f"keys/{name} is another key: restore it")
         return data
-    if "root-" in name:  # whom to believe of these, each reader knows by the root that it pins
-        open_signed(data, f"keys/{name}")
+    if "root-" in name:
+        _require_from_root(service.lists.client.root, source, name, data)
         return data
     number, believed = int(name[len("keyring-") : -len(".json")]), service.lists.trust
     if number > believed.number:
@@ -171,6 +171,24 @@ def read_key_file(service: Service, source: Source, name: str) -> bytes:
     # All the way: keyrings from before the keys that are pinned here lead other readers to them.
     Trust.from_pins(service.lists.client.pins).follow(read_keyring, believed.number)
     return data
+
+
+def _require_from_root(pin: TrustedRoot | None, source: Source, name: str, data: bytes) -> None:
+    """Raise `PrakerjaError` unless a root follows from the pinned or the first one, or an endorsement is such a root's.
+
+    What is passed on is kept by caches for ever.
+    """
+    number, read_other = int(name[-len("000001.json") : -len(".json")]), document_reader(source)
+
+    def read_root(file: str) -> bytes | None:
+        return data if file == f"keys/{name}" else read_other(file)
+
+    first = pin if pin and pin.number <= number else TrustedRoot.from_file(read_root(root_name(1)) or b"", root_name(1))
+    root = next((each for each in (first, *first.follow(read_root)) if each.number == number), None)
+    if root is None:
+        raise NotThereError(f"keys/{name} follows from no root")
+    if name.startswith("keyring-"):
+        root.read_endorsed(data, int(name[len("keyring-") : len("keyring-000001")]))
 
 
 def translate_errors(work: Callable[P, T]) -> Callable[P, T]:
