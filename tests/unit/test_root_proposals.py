@@ -15,6 +15,7 @@ import pytest
 
 from prakerja_blacklist import cli
 from prakerja_blacklist.errors import PrakerjaError
+from prakerja_blacklist.format.contract import SignedDocument
 from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.keyring import Trust, build_next_keyring
 from prakerja_blacklist.format.proposals import OpenProposal
@@ -120,6 +121,14 @@ def test_a_proposal_whose_parts_do_not_fit_is_not_shown(name: str) -> None:
     BENT[name](document)
     with pytest.raises(PrakerjaError):
         OpenProposal.open(json.dumps(document).encode(), "it")
+
+
+@pytest.mark.parametrize("fields", [{"number": 3}, {"previous": "ab" * 32}])
+def test_a_root_that_does_not_follow_the_one_in_force_is_not_proposed(fields: dict[str, Any]) -> None:
+    inner = json.loads(base64.b64decode(build_root(root_1(), [HOLDERS[0].public], 1, AT).document)) | fields
+    root = SignedDocument(base64.b64encode(canonical_json(inner)).decode(), {})
+    with pytest.raises(PrakerjaError, match="its root does not follow the one in force"):
+        OpenProposal.build(root_1(), root, [first_ring()], 1)
 
 
 def lay_proposal(tmp_path: Path) -> Path:
