@@ -181,3 +181,6 @@ def test_a_key_is_made_once_and_for_nobody_else(tmp_path: Path, capsys: pytest.C
     assert Path(f"{path}.pub").read_bytes() == key.public.pem
     assert cli.run(["sign", "make-key", str(path)]) == 1
     assert SigningKey.from_pem(path.read_bytes()).public.key_id == key.public.key_id
+    path.unlink()
+    assert cli.run(["sign", "make-key", str(path)]) == 1, "the public key there is another one's"
+    assert not path.exists()
