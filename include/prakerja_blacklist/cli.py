@@ -21,7 +21,7 @@ from prakerja_blacklist import __version__
 from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.terminal import one_line, say
 
-COMMANDS = ("sync", "check", "status", "witness", "witness-key")
+COMMANDS = ("sync", "check", "status", "witness", "witness-key", "sign")
 #: A card number or a NIK that was given as an argument. Errors are kept in logs.
 NUMBER_OF_SOMEBODY = re.compile(r"\d{13,}")
 

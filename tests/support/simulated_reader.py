@@ -67,7 +67,7 @@ class Reader:
         trusted = self.client.trusted()
         if trusted is None:
             return {}
-        state = replace(trusted, folder=f"v000000-{0:016x}", keyring=0, keys=[], revoked=[], keyrings=[])
+        state = replace(trusted, folder=f"v000000-{0:016x}", keyring=0, keys=[], revoked=[], keyrings=[], root=None)
         files = {path.name: path.read_bytes() for path in (self.folder / trusted.folder).iterdir()}
         if changes := files.pop(CHANGES, None):
             files[LINES] = build_list(files[LINES], parse_delta(changes))

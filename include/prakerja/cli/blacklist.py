@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prakerja.cli import root_keys
 from prakerja.cli.common import AsJson, Because, Name, print_table, reason_and_person, say, today
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from prakerja_blacklist.reader.kept_list import KeptList
 
 app = typer.Typer(help="Verify, read and sync the published blacklist; change its keys.", no_args_is_help=True)
+app.add_typer(root_keys.app, name="root")
 
 Synced = Annotated[
     Path | None,
@@ -44,6 +46,14 @@ Witnesses = Annotated[
     typer.Option("--witness", metavar="NAME=KEY.pem@URL", help=witness_options.WITNESS),
 ]
 Needed = Annotated[int | None, typer.Option("--witnesses", metavar="K", help=witness_options.NEEDED)]
+Root = Annotated[
+    Path | None,
+    typer.Option(help="A root of the publisher, JSON, in place of --pin: only keys that its holders endorse count."),
+]
+WithoutRoot = Annotated[
+    bool,
+    typer.Option(help="Tell readers that pin no root at once; those that pin one learn it when holders have signed."),
+]
 AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
 
@@ -82,11 +92,11 @@ def verify(
 
 
 @app.command("check")
-def check(folder: Synced = None, pin: Pin = None) -> None:
+def check(folder: Synced = None, pin: Pin = None, root: Root = None) -> None:
     """Check NIKs from standard input, one a line: print `listed` or `not listed` for each, in order."""
     from prakerja_blacklist.commands.check import answer_niks
 
-    if code := answer_niks(*_open_list(folder, pin)):
+    if code := answer_niks(*_open_list(folder, pin, root)):
         raise typer.Exit(code)
 
 
@@ -98,6 +108,7 @@ def sync(
         Path | None,
         typer.Option(help="The publisher's public key, PEM, from a person whom you trust; default this home's own."),
     ] = None,
+    root: Root = None,
     witness: Witnesses = None,
     witnesses: Needed = None,
     change_witnesses: Annotated[bool, typer.Option("--change-witnesses", help=witness_options.CHANGES)] = False,
@@ -109,14 +120,15 @@ def sync(
     """Fetch the newest list, verify it, and replace the copy in DIR; apply deltas where possible."""
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import programme_schedule
-    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.commands.common import read_pins, read_root
     from prakerja_blacklist.commands.sync import sync_folder
     from prakerja_blacklist.reader.sync import Client
     from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
 
     settings = Settings.from_environment()
     given = GivenWitnesses([parse_witness(each) for each in witness or []], witnesses, change_witnesses)
-    client = Client(folder, read_pins(pin) or _own_pins(), _subject_keys(), witnesses=given)
+    pins = [] if root else read_pins(pin) or _own_pins()
+    client = Client(folder, pins, _subject_keys(), root=read_root(root, pin), witnesses=given)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     place = source or settings.publish
     sync_folder(client, lambda: storage.open_source(place, settings.api_key), now, programme_schedule())
@@ -126,6 +138,7 @@ def sync(
 def status(
     folder: Synced = None,
     pin: Pin = None,
+    root: Root = None,
     as_json: AsJson = False,
     wait: Annotated[
         int, typer.Option(metavar="SECONDS", help="The longest wait for a list that is not stale; then exit with 1.")
@@ -134,10 +147,14 @@ def status(
     """Show the published version, the date of its data, when the next is due, and whether it is stale."""
     from prakerja_blacklist.commands.status import list_witnesses, show_freshness
 
-    def list_notes() -> list[str]:
-        return list_witnesses(_kept_list(folder, pin)) if folder else []
+    def list_notes() -> dict[str, list[str]]:
+        if folder is None:
+            return {"root_keys": [_describe_root_keys()]}
+        return {"witnesses": list_witnesses(_kept_list(folder, pin, root))}
 
-    code = show_freshness(lambda: _freshness(folder, pin), _print_platforms, list_notes, wait=wait, as_json=as_json)
+    code = show_freshness(
+        lambda: _freshness(folder, pin, root), _print_platforms, list_notes, wait=wait, as_json=as_json
+    )
     if code:
         raise typer.Exit(code)
 
@@ -176,12 +193,18 @@ def approve(
 
 
 @app.command("rotate-signing-key")
-def rotate_signing_key(because: Because, name: Name, now: AtOnce = False) -> None:
-    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key."""
+def rotate_signing_key(because: Because, name: Name, now: AtOnce = False, without_root: WithoutRoot = False) -> None:
+    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key.
+
+    Where root keys are in use, it writes a proposal, which announces the key once holders have signed it.
+    """
     from prakerja.blacklist.publisher import rotation
 
     because, name = reason_and_person(because, name, "publish")
-    typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
+    done = rotation.rotate_signing_key(
+        datetime.now(WIB), because=because, answered_by=name, at_once=now, without_root=without_root
+    )
+    typer.echo(done)
 
 
 @app.command("rotate-subject-key")
@@ -200,11 +223,20 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id of a signing key, as in the manifests.")],
     because: Because,
     name: Name,
+    without_root: WithoutRoot = False,
 ) -> None:
-    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already."""
-    from prakerja.blacklist.publisher import publishing
+    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already.
+
+    Where root keys are in use, it writes a proposal, which revokes the key once holders have signed it. The key that
+    signs may be named then: the proposal announces another one too.
+    """
+    from prakerja.blacklist.publisher import publishing, root_ceremony
 
     because, name = reason_and_person(because, name, "publish")
+    if not without_root and root_ceremony.has_root():
+        path = root_ceremony.propose_revocation(key_id, datetime.now(WIB), because=because, answered_by=name)
+        typer.echo(root_keys.describe_proposal(path))
+        return
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
     typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
 
@@ -236,7 +268,11 @@ def restore() -> None:
 
 
 @app.command("republish")
-def republish(because: Because, name: Name) -> None:
+def republish(
+    because: Because,
+    name: Name,
+    without_root: Annotated[bool, typer.Option(help="Leave the root keys behind, since too many were lost.")] = False,
+) -> None:
     """Publish every version anew, in an empty folder, after the signing key was lost: readers must pin another key.
 
     Set PRAKERJA_PUBLISH to the empty folder first, of every process.
@@ -246,7 +282,7 @@ def republish(because: Because, name: Name) -> None:
 
     because, name = reason_and_person(because, name, "publish")
     schema.require_schema()
-    version = restoring.republish(because=because, answered_by=name)
+    version = restoring.republish(because=because, answered_by=name, without_root=without_root)
     typer.echo(
         f"published up to version {version}, signed by {configured_keys.load_signing_key().public.key_id}: "
         "let each reader pin that key, and read here"
@@ -295,26 +331,39 @@ def _subject_keys() -> list[SubjectKey]:
     return configured_keys.load_subject_keys() if KeyStore.from_environment().has_subject_key() else []
 
 
+def _describe_root_keys() -> str:
+    """Return the line that says whether root keys are in use."""
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.root_keys import load_root_state
+
+    try:
+        return load_root_state(storage.find_list(Settings.from_environment().publish)).describe()
+    except PrakerjaError as error:
+        return f"the root keys cannot be read: {error}"
+
+
 def _own_pins() -> list[PublicKey]:
     from prakerja.blacklist.publisher import configured_keys
 
     return [configured_keys.load_signing_key().public] if KeyStore.from_environment().has_signing_key() else []
 
 
-def _kept_list(folder: Path, pin: Path | None) -> KeptList:
+def _kept_list(folder: Path, pin: Path | None, root: Path | None) -> KeptList:
     """Return a reader's folder. A home's own key is not pinned by itself: the copy may be of another publisher's."""
-    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.commands.common import read_pins, read_root
     from prakerja_blacklist.reader.kept_list import KeptList
 
-    return KeptList(folder, read_pins(pin), _subject_keys())
+    return KeptList(folder, read_pins(pin), _subject_keys(), root=read_root(root, pin))
 
 
-def _open_list(folder: Path | None, pin: Path | None) -> tuple[Sequence[bytes], SubjectKey, Freshness]:
+def _open_list(
+    folder: Path | None, pin: Path | None, root: Path | None
+) -> tuple[Sequence[bytes], SubjectKey, Freshness]:
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
     if folder:
-        kept = _kept_list(folder, pin)
+        kept = _kept_list(folder, pin, root)
         opened = kept.open_list()
         freshness = opened.trusted.freshness(datetime.now(UTC), programme_schedule())
         return opened.subjects, kept.key_of(opened.trusted), freshness
@@ -328,7 +377,7 @@ def _open_list(folder: Path | None, pin: Path | None) -> tuple[Sequence[bytes], 
     return version.subjects, key, freshness_of(version.manifest, datetime.now(UTC))
 
 
-def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
+def _freshness(folder: Path | None, pin: Path | None, root: Path | None) -> Freshness:
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import load_freshness as load_published
     from prakerja.blacklist.publisher.freshness import programme_schedule
@@ -336,7 +385,7 @@ def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
 
     if folder is None:
         return load_published(storage.find_list(Settings.from_environment().publish), datetime.now(UTC))
-    return load_freshness(_kept_list(folder, pin), programme_schedule())
+    return load_freshness(_kept_list(folder, pin, root), programme_schedule())
 
 
 def _print_platforms(days: Iterable[tuple[str, str]]) -> None:

@@ -13,6 +13,7 @@ from prakerja_blacklist.commands.common import (
     add_pin_option,
     describe_freshness,
     read_pins,
+    read_root,
     read_subject_keys,
 )
 from prakerja_blacklist.errors import PrakerjaError
@@ -39,7 +40,7 @@ def run(arguments: Namespace) -> int:
     keys = read_subject_keys()
     if not keys:
         raise PrakerjaError(f"{SUBJECT_KEY} is not set: give the key of the subjects, which the publisher hands out")
-    kept = KeptList(arguments.folder, read_pins(arguments.pin), keys)
+    kept = KeptList(arguments.folder, read_pins(arguments.pin), keys, root=read_root(arguments.root, arguments.pin))
     opened = kept.open_list()
     freshness = opened.trusted.freshness(datetime.now(UTC))
     return answer_niks(opened.subjects, kept.key_of(opened.trusted), freshness)

@@ -15,7 +15,10 @@ from prakerja_blacklist.reader.freshness import WIB, Freshness
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+    from prakerja_blacklist.format.roots import TrustedRoot
+
 API_KEY, SUBJECT_KEY = "PRAKERJA_API_KEY", "PRAKERJA_SUBJECT_KEY"
+ROOT = "A root of the publisher, JSON, in place of --pin: only keys that its holders endorse count."
 
 
 def add_folder_option(parser: ArgumentParser) -> None:
@@ -26,8 +29,9 @@ def add_folder_option(parser: ArgumentParser) -> None:
 
 
 def add_pin_option(parser: ArgumentParser, help_text: str) -> None:
-    """Add the option that names the file of the publisher's key."""
+    """Add the options that name the file of the publisher's key, or of the root that takes its place."""
     parser.add_argument("--pin", metavar="PEM", type=Path, help=help_text)
+    parser.add_argument("--root", metavar="JSON", type=Path, help=ROOT)
 
 
 def read_pins(pin: Path | None) -> list[PublicKey]:
@@ -38,6 +42,17 @@ def read_pins(pin: Path | None) -> list[PublicKey]:
         return [PublicKey.from_pem(pin.read_bytes())]
     except OSError as error:
         raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
+
+
+def read_root(root: Path | None, pin: Path | None) -> TrustedRoot | None:
+    """Return the root to pin, or None if none is given. Raise `PrakerjaError`, also if a key is given too."""
+    if root is None:
+        return None
+    from prakerja_blacklist.reader.root_follower import read_pinned_root  # most readers pin no root
+
+    if pin:
+        raise PrakerjaError("a root takes the place of a key: give --root or --pin")
+    return read_pinned_root(root)
 
 
 def read_subject_keys() -> list[SubjectKey]:

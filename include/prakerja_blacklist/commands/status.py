@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -9,7 +10,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from prakerja_blacklist.commands.common import add_folder_option, add_pin_option, describe_freshness, read_pins
+from prakerja_blacklist.commands.common import (
+    add_folder_option,
+    add_pin_option,
+    describe_freshness,
+    read_pins,
+    read_root,
+)
 from prakerja_blacklist.errors import NotReadyError
 from prakerja_blacklist.reader.freshness import DAILY, Freshness, Schedule
 from prakerja_blacklist.reader.kept_list import KeptList
@@ -35,10 +42,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Show the freshness, and return 1 if the list is stale."""
-    kept = KeptList(arguments.folder, read_pins(arguments.pin))
+    kept = KeptList(arguments.folder, read_pins(arguments.pin), root=read_root(arguments.root, arguments.pin))
     return show_freshness(
-        lambda: load_freshness(kept, DAILY), _write_platforms, lambda: list_witnesses(kept), wait=arguments.wait,
-        as_json=arguments.as_json,
+        lambda: load_freshness(kept, DAILY), _write_platforms, lambda: {"witnesses": list_witnesses(kept)},
+        wait=arguments.wait, as_json=arguments.as_json,
     )  # fmt: skip
 
 
@@ -60,20 +67,20 @@ def list_witnesses(kept: KeptList) -> list[str]:
 
 def show_freshness(
     load: Callable[[], Freshness], write_platforms: Callable[[Iterable[tuple[str, str]]], None],
-    list_notes: Callable[[], list[str]], *, wait: int, as_json: bool,
+    list_notes: Callable[[], dict[str, list[str]]], *, wait: int, as_json: bool,
 ) -> int:  # fmt: skip
     """Show a list's freshness, at most `wait` seconds later if it is stale, and return the exit code: 1 if it is."""
     patience = time.monotonic() + wait
     while (freshness := load()).is_stale and time.monotonic() < patience:
         time.sleep(min(WAIT_SECONDS, wait))
-    notes = list_notes()
+    notes = {name: lines for name, lines in list_notes().items() if lines}
     if as_json:
-        write_line(json.dumps(_as_mapping(freshness) | ({"witnesses": notes} if notes else {})))
+        write_line(json.dumps(_as_mapping(freshness) | notes))
     else:
         write_platforms(sorted(freshness.data_as_of.items()))
         write_line(describe_freshness(freshness, "the list"))
-        for note in notes:
-            write_line(note)
+        for line in itertools.chain.from_iterable(notes.values()):
+            write_line(line)
     return 1 if freshness.is_stale else 0
 
 

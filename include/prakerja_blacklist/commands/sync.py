@@ -15,6 +15,7 @@ from prakerja_blacklist.commands.common import (
     add_pin_option,
     describe_freshness,
     read_pins,
+    read_root,
     read_subject_keys,
 )
 from prakerja_blacklist.commands.witness_options import add_witness_arguments, read_witnesses
@@ -49,8 +50,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Sync the folder and tell how. Raise `PrakerjaError` if the list is refused."""
     client = Client(
-        arguments.folder, read_pins(arguments.pin), read_subject_keys(), witnesses=read_witnesses(arguments)
-    )
+        arguments.folder, read_pins(arguments.pin), read_subject_keys(),
+        root=read_root(arguments.root, arguments.pin), witnesses=read_witnesses(arguments),
+    )  # fmt: skip
     now = arguments.at or datetime.now(UTC)
     sync_folder(client, lambda: open_source(arguments.source, os.environ.get(API_KEY)), now, DAILY)
     return 0

@@ -15,6 +15,9 @@ from prakerja_blacklist.format.documents import Bounds, Description, Document, D
 
 CONTRACT: Final = "prakerja.blacklist/1"
 KEYRING_CONTRACT: Final = "prakerja.keyring/1"
+ROOT_CONTRACT: Final = "prakerja.root/1"
+ENDORSEMENT_CONTRACT: Final = "prakerja.endorsement/1"
+PROPOSAL_CONTRACT: Final = "prakerja.proposal/1"
 SCHEMAS = Path(__file__).parent / "schemas"
 #: The pointer's file.
 POINTER = "latest.json"
@@ -146,6 +149,58 @@ class SignedKeyring(Document):
     signatures: Annotated[dict[KeyId, str], Description("base64 of Ed25519 signatures over these bytes")]
 
 
+@dataclass(frozen=True, slots=True)
+class RootKey(Document):
+    """A key that a person keeps offline."""
+
+    root_key_id: KeyId
+    public_key: Annotated[str, Description("PEM")]
+
+
+@dataclass(frozen=True, slots=True)
+class Root(Document):
+    """Whose signatures a keyring needs for readers that pin a root: `keys/root-000001.json`, ...
+
+    Each is signed by `threshold` of its own keys, and by as many of the root before it as that one says.
+    """
+
+    contract: Literal["prakerja.root/1"]
+    number: Annotated[int, Bounds(1, 999_999)]
+    previous: Annotated[Sha256 | None, Description("of the bytes of the root before it")]
+    created_at: Instant
+    threshold: Annotated[int, Bounds(1, 16)]
+    keys: Annotated[list[RootKey], Size(1, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Endorsement(Document):
+    """A root's word for a keyring: `keys/keyring-000003.root-000001.json`."""
+
+    contract: Literal["prakerja.endorsement/1"]
+    root: Annotated[Sha256, Description("of the root's bytes")]
+    root_number: Annotated[int, Bounds(1, 999_999)]
+    keyring: Annotated[str, Description("base64 of the keyring's bytes")]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDocument(Document):
+    """A root or an endorsement as it is published: its bytes in base64, and signatures over them by root key."""
+
+    document: Annotated[str, Description("base64 of the document's bytes")]
+    signatures: Annotated[dict[KeyId, str], Description("base64 of Ed25519 signatures over these bytes")]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal(Document):
+    """What a publisher gives the holders of root keys to sign. It is never published itself."""
+
+    contract: Literal["prakerja.proposal/1"]
+    in_force: Annotated[SignedDocument | None, Description("the newest root that is published")]
+    root: Annotated[SignedDocument | None, Description("the root that is to follow it")]
+    endorsement: Annotated[SignedDocument, Description("of the last keyring, by the newest of these roots")]
+    keyrings: Annotated[list[str], Size(1, 16), Description("as they are published, signed by the list's own keys")]
+
+
 PUBLISHED: dict[str, type[Document]] = {
     "latest": Latest,
     "manifest": Manifest,
@@ -153,6 +208,9 @@ PUBLISHED: dict[str, type[Document]] = {
     "delta_row": DeltaRow,
     "keyring": Keyring,
     "signed_keyring": SignedKeyring,
+    "root": Root,
+    "endorsement": Endorsement,
+    "signed_document": SignedDocument,
 }
 
 

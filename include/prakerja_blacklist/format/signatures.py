@@ -29,19 +29,41 @@ class SigningKey:
         self._private = private
 
     @classmethod
-    def from_pem(cls, pem: bytes, variable: str = "PRAKERJA_SIGNING_KEY") -> SigningKey:
+    def from_pem(
+        cls, pem: bytes, variable: str = "PRAKERJA_SIGNING_KEY", passphrase: bytes | None = None
+    ) -> SigningKey:
         """Return the key of a PEM. Raise `PrakerjaError`, which names the `variable` that it came from."""
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
-            private = load_pem_private_key(pem, password=None)
+            private = load_pem_private_key(pem, passphrase)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             private = None
         if not isinstance(private, Ed25519PrivateKey):
             raise PrakerjaError(f"the signing key is not an Ed25519 private key in PEM: correct {variable}")
         return cls(private)
+
+    @classmethod
+    def generate(cls) -> SigningKey:
+        """Return a new key."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return cls(Ed25519PrivateKey.generate())
+
+    def to_pem(self, passphrase: bytes | None) -> bytes:
+        """Return the private key as PEM, encrypted if there is a passphrase."""
+        from cryptography.hazmat.primitives.serialization import (
+            BestAvailableEncryption,
+            Encoding,
+            KeySerializationEncryption,
+            NoEncryption,
+            PrivateFormat,
+        )
+
+        encryption: KeySerializationEncryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
     @property
     def public(self) -> PublicKey:

@@ -30,6 +30,7 @@ from prakerja_blacklist.format.contract import (
 )
 from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.keyring import Trust, file_name
+from prakerja_blacklist.format.roots import TrustedRoot
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import (
     SUBJECT_BYTES,
@@ -44,8 +45,16 @@ from prakerja_blacklist.format.snapshot import (
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
 from prakerja_blacklist.reader.kept_lines import CHANGES_KEPT_MAX, LINES, write_lines
-from prakerja_blacklist.reader.kept_list import STATE, SUBJECTS, KeptList, refuse_key, refuse_unproved
+from prakerja_blacklist.reader.kept_list import (
+    STATE,
+    SUBJECTS,
+    KeptList,
+    refuse_key,
+    refuse_unproved,
+    require_without_root,
+)
 from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, require_own_folder
+from prakerja_blacklist.reader.root_follower import RootFollower
 from prakerja_blacklist.reader.sources import (
     CHUNK_BYTES,
     DOCUMENT_BYTES_MAX,
@@ -116,12 +125,13 @@ class Client(KeptList):
         pins: Iterable[PublicKey] = (),
         subject_keys: Sequence[SubjectKey] = (),
         *,
+        root: TrustedRoot | None = None,
         takes_expired: bool = False,
         changes_kept_max: int = CHANGES_KEPT_MAX,
         witnesses: GivenWitnesses | None = None,
         examine: Callable[[Offer, Trust], None] | None = None,
     ) -> None:
-        super().__init__(folder, pins, subject_keys)
+        super().__init__(folder, pins, subject_keys, root=root)
         self.takes_expired, self.changes_kept_max = takes_expired, changes_kept_max
         self.witnesses, self.examine = witnesses, examine
 
@@ -149,14 +159,8 @@ class Client(KeptList):
         with lock_folder(self.folder, PATIENCE_SECONDS):
             self._remove_leftovers()
             required = settle_witnesses(self.folder, self.witnesses)
-            before = self._load_before(source)
-            keyrings = [ring.encode() for ring in before.keyrings] if before else []
-            trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
-            if before and trust.number > before.keyring:
-                # Kept even if the list is refused: nobody can withhold a revocation that was learnt once.
-                before = replace(before, **trust_fields(trust, keyrings))
-                self._write_state(before)
-            is_recovering = before is not None and before.signing_key_id in trust.revoked
+            before, trust, fields = self._learn_by_root(source) if self.root else self._learn_by_pins(source)
+            is_recovering = before is not None and before.is_revoked
             if is_recovering:
                 # A list that a stolen key has signed bounds nothing, however far ahead it was.
                 before = None
@@ -168,7 +172,7 @@ class Client(KeptList):
             witnessed = require_witnessed(
                 self.folder, required, offer, trust, before=before, is_earlier=offer.source is not source, now=now
             )
-            fields = trust_fields(trust, keyrings) | {"witnessed": list(witnessed.keys)}
+            fields |= {"witnessed": list(witnessed.keys)}
             if before and before.manifest_sha256 == offer.pointer.sha256 and self._is_intact(before):
                 return Synced(self._keep(before, fields, now), "unchanged", [], witnessed.absent)
             aside = self.folder / f".{secrets.token_hex(8)}.new"
@@ -206,6 +210,37 @@ class Client(KeptList):
             else:
                 leftover.unlink(missing_ok=True)
 
+    def _learn_by_pins(self, source: Source) -> tuple[Trusted | None, Trust, dict[str, Any]]:
+        """Return what was trusted, the keys that are believed by now, and the state's fields that say so.
+
+        They are kept even if the list is refused: nobody can withhold a revocation that was learnt once.
+        """
+        before = self._load_before(source)
+        keyrings = [ring.encode() for ring in before.keyrings] if before else []
+        trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
+        fields = trust_fields(trust, keyrings)
+        if before and trust.number > before.keyring:
+            before = replace(before, **fields)
+            self._write_state(before)
+        return before, trust, fields
+
+    def _learn_by_root(self, source: Source) -> tuple[Trusted | None, Trust, dict[str, Any]]:
+        """As `_learn_by_pins`, by the pinned root. A list that no key of its keyring has signed counts as none."""
+        assert self.root is not None  # noqa: S101 - its caller looks
+        before, follower = self._read_state(), RootFollower(self.root)
+        if before and not before.manifest:
+            before = _fetch_proofs(before, source)
+        is_resumed = before is not None and self.resume_root(follower, before)
+        try:
+            follower.follow(document_reader(source))
+        finally:
+            if before and is_resumed and before.root != follower.fields["root"]:
+                before = replace(before, **follower.fields)
+                self._write_state(before)
+        if before and not is_resumed:
+            before = replace(before, **follower.fields) if follower.has_signed(before) else None
+        return before, follower.trust, follower.fields
+
     def _load_before(self, source: Source) -> Trusted | None:
         """Return what was trusted, or None if the publisher's key was pinned anew, since a lost key has no successor.
 
@@ -214,6 +249,8 @@ class Client(KeptList):
         follow from the pins.
         """
         before = self._read_state()
+        if before:
+            require_without_root(before, self.folder)
         if before is None or not self.pins:
             return before
         if self._is_pinned_anew(before):
@@ -367,6 +404,8 @@ class Client(KeptList):
 
     def _pin_ids(self) -> list[str]:
         before = self._read_state()
+        if self.root:
+            return []
         return [pin.key_id for pin in self.pins] or (before.pins if before else [])
 
     def _write_state(self, trusted: Trusted) -> None:

@@ -6,6 +6,8 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -14,11 +16,13 @@ import pytest
 from prakerja.blacklist.publisher import configured_keys, publishing
 from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.roots import endorsement_name, root_name
 from prakerja_blacklist.reader import http_source
 from prakerja_blacklist.reader.sync import Client
 from prakerja_blacklist.reader.witnesses import GivenWitnesses, Witness
 from prakerja_blacklist.witness.following import Follower
 from tests.support.published_list import flip, revoke
+from tests.support.root_keys import endorse, put_root
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
 from tests.support.simulated_publisher import signing_key
 from tests.support.witnesses import serving
@@ -74,6 +78,32 @@ def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: 
     path = next(path for path in (listed / "keys").iterdir() if path.name.endswith(which))
     flip(path)
     assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
+
+
+def test_roots_and_endorsements_are_passed_on_if_they_are_rightly_signed(api: Api, listed: Path) -> None:
+    here: Any = SimpleNamespace(
+        root=listed,
+        at=NOW,
+        data=lambda name: (listed / name).read_bytes(),
+        put=lambda name, data: (listed / name).write_bytes(data),
+    )
+    for number, keys in ((1, (0, 1, 2)), (2, (0, 1, 3))):
+        put_root(here, number, keys)
+        endorse(here, number)
+    names = [root_name(1), root_name(2), endorsement_name(1, 1), endorsement_name(1, 2)]
+    for name in names:
+        told = api.ask("GET", f"/v1/blacklist/{name}", "list")
+        assert (told.content, told.headers["content-type"]) == (here.data(name), "application/json")
+    put_root(here, 2, by=(0,))
+    endorse(here, 1, by=(0,))
+    for name in names[1:]:
+        told = api.ask("GET", f"/v1/blacklist/{name}", "list")
+        assert told.status_code == 404
+        assert "immutable" not in told.headers.get("cache-control", "")
+    (listed / root_name(1)).write_bytes(b"{}")
+    assert api.ask("GET", f"/v1/blacklist/{root_name(1)}", "list").status_code == 503
+    for name in ("root-1.json", "root-000003.json", "keyring-000001.root-000003.json", "root-000001.json.new"):
+        assert api.ask("GET", f"/v1/blacklist/keys/{name}", "list").status_code == 404
 
 
 def test_files_that_were_asked_for_last_stay_up_to_a_bound(

@@ -13,6 +13,7 @@ from prakerja_blacklist import cli
 from prakerja_blacklist.reader import witnesses
 from prakerja_blacklist.reader.static_source import StaticSource
 from tests.support.reader_sources import Shelf
+from tests.support.root_keys import endorse, put_root, root_of
 from tests.support.simulated_publisher import Repository, delta_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, PEOPLE, SECOND, STRANGER, Offered, Reader, always
 from tests.support.witnesses import Court, Desk
@@ -66,6 +67,22 @@ def reader(origin: Reader, repository: Repository, tmp_path: Path) -> Reader:
 def newcomer(repository: Repository, tmp_path: Path) -> Reader:
     """A reader that has synced nothing yet."""
     return Reader(tmp_path / "not there" / "newcomer", repository)
+
+
+@pytest.fixture
+def rooted(repository: Repository) -> Repository:
+    """Version 1, and root 1 (two of three people), which has endorsed its keyring."""
+    put_root(repository, 1)
+    endorse(repository)
+    return repository
+
+
+@pytest.fixture
+def follower(rooted: Repository, tmp_path: Path) -> Reader:
+    """A reader that pins root 1, and has synced version 1."""
+    follower = Reader(tmp_path / "follower", rooted, pins=(), root=root_of(rooted))
+    follower.sync()
+    return follower
 
 
 @pytest.fixture(params=["new", "following"])

@@ -24,6 +24,7 @@ from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
+from prakerja_blacklist.format.roots import TrustedRoot, root_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
 from prakerja_blacklist.reader.verification import SignedChain, fetch_manifest, read_chain
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
+KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|(keyring-[0-9]{6}\.)?root-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
 KEY_ID = re.compile(r"[0-9a-f]{16}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")  # one spelling of each number: every answer may be cached by its address
 FILES = (
@@ -75,8 +76,10 @@ async def latest(request: Request, key_id: KeyId = None, if_none_match: IfNoneMa
     "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], openapi_extra=KEY_NEEDED,
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
-    | conditional(FOR_EVER, description="a keyring, or a key as PEM", content={
-        "application/json": {"schema": {"$ref": "#/components/schemas/SignedKeyring"}},
+    | conditional(FOR_EVER, description="a keyring, a root, an endorsement, or a key as PEM", content={
+        "application/json": {"schema": {"anyOf": [
+            {"$ref": "#/components/schemas/SignedKeyring"}, {"$ref": "#/components/schemas/SignedDocument"},
+        ]}},
         "application/x-pem-file": {"schema": {"type": "string"}, "example": PEM_EXAMPLE},
     }),
 )  # fmt: skip
@@ -160,7 +163,7 @@ def find_file(source: Source, trust: Trust, version: int, name: str) -> Publishe
 
 
 def read_key_file(service: Service, source: Source, name: str) -> bytes:
-    """Return a key, or a keyring out of those that lead to the one that the service itself believes.
+    """Return a key, a root, an endorsement, or a keyring out of those that lead to the one that the service believes.
 
     Raise `PrakerjaError`.
     """
@@ -169,10 +172,15 @@ def read_key_file(service: Service, source: Source, name: str) -> bytes:
         if PublicKey.from_pem(data).key_id != name.removesuffix(".pem"):
             raise PrakerjaError(f"keys/{name} is another key: restore it")
         return data
+    if "root-" in name:
+        _require_from_root(service.lists.client.root, source, name, data)
+        return data
     number, believed = int(name[len("keyring-") : -len(".json")]), service.lists.trust
     if number > believed.number:
         raise NotThereError(f"keys/{name} is not followed yet")
     keyring.parse_keyring(data, number)
+    if service.lists.client.root:
+        return data
     read_other = document_reader(source)
 
     def read_keyring(file: str) -> bytes | None:
@@ -181,6 +189,24 @@ def read_key_file(service: Service, source: Source, name: str) -> bytes:
     # All the way: keyrings from before the keys that are pinned here lead other readers to them.
     Trust.from_pins(service.lists.client.pins).follow(read_keyring, believed.number)
     return data
+
+
+def _require_from_root(pin: TrustedRoot | None, source: Source, name: str, data: bytes) -> None:
+    """Raise `PrakerjaError` unless a root follows from the pinned or the first one, or an endorsement is such a root's.
+
+    What is passed on is kept by caches for ever.
+    """
+    number, read_other = int(name[-len("000001.json") : -len(".json")]), document_reader(source)
+
+    def read_root(file: str) -> bytes | None:
+        return data if file == f"keys/{name}" else read_other(file)
+
+    first = pin if pin and pin.number <= number else TrustedRoot.from_file(read_root(root_name(1)) or b"", root_name(1))
+    root = next((each for each in (first, *first.follow(read_root)) if each.number == number), None)
+    if root is None:
+        raise NotThereError(f"keys/{name} follows from no root")
+    if name.startswith("keyring-"):
+        root.read_endorsed(data, int(name[len("keyring-") : len("keyring-000001")]))
 
 
 def translate_errors(work: Callable[P, T]) -> Callable[P, T]:

@@ -10,7 +10,7 @@ from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.service.problems import documented_headers
 from prakerja.serving.problems import ProblemDocument
 from prakerja_blacklist.format.chain import Chain
-from prakerja_blacklist.format.contract import Manifest, SignedKeyring
+from prakerja_blacklist.format.contract import Manifest, SignedDocument, SignedKeyring
 
 FOR_EVER = "private, max-age=31536000, immutable"
 #: Only tells the OpenAPI that a key is needed: operations call `admit`, which knows the scope.
@@ -54,5 +54,6 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         signed_keyring = model_of(SignedKeyring).model_json_schema()
         components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=signed_keyring)
         components.update(chain.pop("$defs"), Chain=chain)
+        components.update(SignedDocument=model_of(SignedDocument).model_json_schema())
         app.openapi_schema = schema
     return app.openapi_schema
