@@ -17,6 +17,7 @@ from prakerja.settings import WIB, Settings
 from prakerja_blacklist.commands import witness_options
 
 if TYPE_CHECKING:
+    from prakerja_blacklist.format.roots import TrustedRoot
     from prakerja_blacklist.format.signatures import PublicKey
     from prakerja_blacklist.format.subject_keys import SubjectKey
     from prakerja_blacklist.reader.freshness import Freshness
@@ -120,7 +121,7 @@ def sync(
     """Fetch the newest list, verify it, and replace the copy in DIR; apply deltas where possible."""
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import programme_schedule
-    from prakerja_blacklist.commands.common import read_pins, read_root
+    from prakerja_blacklist.commands.common import read_pins
     from prakerja_blacklist.commands.sync import sync_folder
     from prakerja_blacklist.reader.sync import Client
     from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
@@ -128,7 +129,7 @@ def sync(
     settings = Settings.from_environment()
     given = GivenWitnesses([parse_witness(each) for each in witness or []], witnesses, change_witnesses)
     pins = [] if root else read_pins(pin) or _own_pins()
-    client = Client(folder, pins, _subject_keys(), root=read_root(root, pin), witnesses=given)
+    client = Client(folder, pins, _subject_keys(), root=_read_root(root, pin), witnesses=given)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     place = source or settings.publish
     sync_folder(client, lambda: storage.open_source(place, settings.api_key), now, programme_schedule())
@@ -331,6 +332,14 @@ def _subject_keys() -> list[SubjectKey]:
     return configured_keys.load_subject_keys() if KeyStore.from_environment().has_subject_key() else []
 
 
+def _read_root(root: Path | None, pin: Path | None) -> TrustedRoot | None:
+    from prakerja_blacklist.commands.common import read_root
+
+    if root and pin:
+        raise typer.BadParameter("a root takes the place of a key: give --root or --pin")
+    return read_root(root)
+
+
 def _describe_root_keys() -> str:
     """Return the line that says whether root keys are in use."""
     from prakerja.blacklist.publisher import storage
@@ -350,10 +359,10 @@ def _own_pins() -> list[PublicKey]:
 
 def _kept_list(folder: Path, pin: Path | None, root: Path | None) -> KeptList:
     """Return a reader's folder. A home's own key is not pinned by itself: the copy may be of another publisher's."""
-    from prakerja_blacklist.commands.common import read_pins, read_root
+    from prakerja_blacklist.commands.common import read_pins
     from prakerja_blacklist.reader.kept_list import KeptList
 
-    return KeptList(folder, read_pins(pin), _subject_keys(), root=read_root(root, pin))
+    return KeptList(folder, read_pins(pin), _subject_keys(), root=_read_root(root, pin))
 
 
 def _open_list(

@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     keys = read_subject_keys()
     if not keys:
         raise PrakerjaError(f"{SUBJECT_KEY} is not set: give the key of the subjects, which the publisher hands out")
-    kept = KeptList(arguments.folder, read_pins(arguments.pin), keys, root=read_root(arguments.root, arguments.pin))
+    kept = KeptList(arguments.folder, read_pins(arguments.pin), keys, root=read_root(arguments.root))
     opened = kept.open_list()
     freshness = opened.trusted.freshness(datetime.now(UTC))
     return answer_niks(opened.subjects, kept.key_of(opened.trusted), freshness)

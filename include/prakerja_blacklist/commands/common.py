@@ -30,8 +30,9 @@ def add_folder_option(parser: ArgumentParser) -> None:
 
 def add_pin_option(parser: ArgumentParser, help_text: str) -> None:
     """Add the options that name the file of the publisher's key, or of the root that takes its place."""
-    parser.add_argument("--pin", metavar="PEM", type=Path, help=help_text)
-    parser.add_argument("--root", metavar="JSON", type=Path, help=ROOT)
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--pin", metavar="PEM", type=Path, help=help_text)
+    either.add_argument("--root", metavar="JSON", type=Path, help=ROOT)
 
 
 def read_pins(pin: Path | None) -> list[PublicKey]:
@@ -44,14 +45,12 @@ def read_pins(pin: Path | None) -> list[PublicKey]:
         raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
 
 
-def read_root(root: Path | None, pin: Path | None) -> TrustedRoot | None:
-    """Return the root to pin, or None if none is given. Raise `PrakerjaError`, also if a key is given too."""
+def read_root(root: Path | None) -> TrustedRoot | None:
+    """Return the root to pin, or None if none is given. Raise `PrakerjaError`."""
     if root is None:
         return None
     from prakerja_blacklist.reader.root_follower import read_pinned_root  # most readers pin no root
 
-    if pin:
-        raise PrakerjaError("a root takes the place of a key: give --root or --pin")
     return read_pinned_root(root)
 
 

@@ -42,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Show the freshness, and return 1 if the list is stale."""
-    kept = KeptList(arguments.folder, read_pins(arguments.pin), root=read_root(arguments.root, arguments.pin))
+    kept = KeptList(arguments.folder, read_pins(arguments.pin), root=read_root(arguments.root))
     return show_freshness(
         lambda: load_freshness(kept, DAILY), _write_platforms, lambda: {"witnesses": list_witnesses(kept)},
         wait=arguments.wait, as_json=arguments.as_json,

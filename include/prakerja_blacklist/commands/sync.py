@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> int:
     """Sync the folder and tell how. Raise `PrakerjaError` if the list is refused."""
     client = Client(
         arguments.folder, read_pins(arguments.pin), read_subject_keys(),
-        root=read_root(arguments.root, arguments.pin), witnesses=read_witnesses(arguments),
+        root=read_root(arguments.root), witnesses=read_witnesses(arguments),
     )  # fmt: skip
     now = arguments.at or datetime.now(UTC)
     sync_folder(client, lambda: open_source(arguments.source, os.environ.get(API_KEY)), now, DAILY)
