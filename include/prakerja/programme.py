@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=0, le=10**9)]
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 Days = Annotated[int, Field(ge=0, le=3650)]
 Hour = Annotated[int, Field(ge=0, le=24)]
+ContractName = Annotated[str, Field(pattern=r"^prakerja\.blacklist/[1-9]\d{0,3}$")]
 
 
 class Feeds(StrictModel):
@@ -167,6 +168,7 @@ class Blacklist(StrictModel):
     shrinks_share_max: Share
     key_overlap_days: Positive
     lookups_max: Positive
+    further_contracts: list[ContractName] = Field(default_factory=list)
 
 
 class Statistics(StrictModel):

@@ -21,6 +21,7 @@ from prakerja.blacklist.publisher import local_files, storage
 from prakerja.blacklist.publisher.storage import read_document
 from prakerja.warehouse import statements, transactions
 from prakerja_blacklist.format.contract import POINTER
+from tests.support.later_contract import publish_by_it_if_told
 from tests.support.publisher import published
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -39,14 +40,18 @@ LIST = tuple(
         "v*/manifest.json", "v*/manifest.json.sig", POINTER,
     )
 )  # fmt: skip
+LATER_LIST = tuple(name.replace("blacklist/", "blacklist-format-2/") for name in LIST)
 EARLIER_LIST = tuple(name.replace("blacklist/", "blacklist-*/") for name in LIST)
 KEYS = ("blacklist/keys/*.pem", "blacklist/keys/keyring-*.json")
+LATER_KEYS = tuple(name.replace("blacklist/", "blacklist-format-2/") for name in KEYS)
 
-#: What a publisher writes, in order: of the first version, of a later one, and of the first under a new subject key.
+#: What a publisher writes, in order: of the first version, of a later one, of the first under a new subject key, and of
+#: the first by a later contract too.
 WRITES = {
     "first": (*KEYS, *ANCHOR, *LIST),
     "later": (*ANCHOR, *LIST),
     "rekeyed": (*ANCHOR, *EARLIER_LIST, *LIST),
+    "later_by_two": (*ANCHOR, *LIST, *LATER_KEYS, *LATER_LIST),
 }
 IN_THE_WAREHOUSE = (
     "with the lock", "before insert_version", "before insert_changes", "before the commit", "after the commit",
@@ -134,6 +139,7 @@ def child(environment: dict[str, str], occasion: str, at: datetime, dies_at: str
     """A publisher in a process of its own."""
     os.environ.clear()
     os.environ.update(environment)
+    publish_by_it_if_told()
 
     def reached(step: str) -> None:
         if step == dies_at:

@@ -15,8 +15,7 @@ from prakerja import warehouse
 from prakerja.blacklist.publisher import configured_keys, publishing, verification
 from prakerja.settings import WIB
 from prakerja_blacklist.format import keyring
-from prakerja_blacklist.format.contract import POINTER, Manifest
-from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.format.contract import POINTER, Manifest, parse_manifest
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.sync import Client
 from tests.support import object_storage
@@ -56,7 +55,7 @@ def verified(root: Any, main: Any = None) -> list[int]:
 
 
 def manifest(root: Any, version: int) -> Manifest:
-    return parse_document(Manifest, (UPath(root) / f"v{version:06d}" / "manifest.json").read_bytes(), "manifest.json")
+    return parse_manifest((UPath(root) / f"v{version:06d}" / "manifest.json").read_bytes(), "manifest.json")
 
 
 def pointed(root: Any) -> int:

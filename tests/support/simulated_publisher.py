@@ -24,27 +24,26 @@ from pyarrow import parquet
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.chain import CHAIN_CONTRACT
 from prakerja_blacklist.format.contract import (
-    CONTRACT,
+    FIRST_CONTRACT,
     KEYRING_CONTRACT,
     POINTER,
     Latest,
-    Manifest,
     RevokedKey,
     RingKey,
     SignedKeyring,
-    SnapshotRow,
     earlier_list_folder,
     format_instant,
 )
-from prakerja_blacklist.format.documents import canonical_json, column_names
+from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
-from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, HEX, sha256
+from prakerja_blacklist.format.snapshot import HEX, sha256
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.sources import Folder
 
 AT = datetime(2021, 3, 15, 1, tzinfo=UTC)
 EXPIRES_AFTER = timedelta(days=7)
+HEADER, DELTA_HEADER = FIRST_CONTRACT.header, FIRST_CONTRACT.delta_header
 REASON = {"ADD": "NO_FIRST_PURCHASE", "WITHDRAW": "REINSTATED"}
 
 
@@ -87,9 +86,9 @@ def changes_between(
     ]
 
 
-def list_of(lines: Mapping[bytes, bytes]) -> bytes:
+def list_of(lines: Mapping[bytes, bytes], header: bytes = HEADER) -> bytes:
     """The canonical CSV of a list."""
-    return HEADER + b"".join(line for _, line in sorted(lines.items()))
+    return header + b"".join(line for _, line in sorted(lines.items()))
 
 
 @cache
@@ -145,10 +144,12 @@ class Repository:
         self.subject_keys = [subject_key("first")]
         self.overlaps = True
         self.people: dict[int, int] = {}
+        self.contract = FIRST_CONTRACT
         self.trust = Trust({})
         self._has_keyrings, self._has_chains = has_keyrings, has_chains
         self._signed_by: str | None = None
         self._lists: dict[Path, dict[bytes, bytes]] = {self.root: {}}
+        self._written_by = self.contract
         self._key_id = self.subject_keys[0].key_id
 
     @property
@@ -162,6 +163,8 @@ class Repository:
     def listed(self, key: SubjectKey | None = None) -> dict[bytes, bytes]:
         """The list as it should be by now: lines by subject."""
         lines = [entry_of(key or self.subject_keys[0], nik, cohort) for nik, cohort in self.people.items()]
+        if self.contract != FIRST_CONTRACT:
+            lines = [line[:-1] + b",2021-03-15\n" for line in lines]
         return {line[:HEX]: line for line in lines}
 
     def fork(self, folder: Path) -> Repository:
@@ -195,6 +198,7 @@ class Repository:
         if earlier and self.overlaps:
             self._write(self.root.parent / earlier_list_folder(earlier[0].key_id), earlier[0])
         self._write(self.root, current, "KEY_ROTATED" if current.key_id != self._key_id else None)
+        self._written_by = self.contract
         self._key_id, self._signed_by = current.key_id, self.signer.public.key_id
         return self.version
 
@@ -238,19 +242,20 @@ class Repository:
 
     def _write(self, root: Path, key: SubjectKey, reason: str | None = None) -> None:
         before, after = self._lists.get(root, self._lists[self.root]), self.listed(key)
-        self._lists[root] = after
+        before = before if self._written_by == self.contract else {}
+        self._lists[root], listed = after, list_of(after, self.contract.header)
         delta = changes_between(before, after, reason)
         files = {
-            "snapshot.csv.gz": (gzipped(list_of(after)), len(after)),
-            "snapshot.parquet": (self.parquet_of(list_of(after)), len(after)),
-            "delta.csv.gz": (gzipped(DELTA_HEADER + b"".join(delta)), len(delta)),
+            "snapshot.csv.gz": (gzipped(listed), len(after)),
+            "snapshot.parquet": (self.parquet_of(listed), len(after)),
+            "delta.csv.gz": (gzipped(self.contract.delta_header + b"".join(delta)), len(delta)),
         }
         for name, (data, _) in files.items():
             _write_file(root / file_of(self.version, name), data)
         added = sum(change.startswith(b"ADD") for change in delta)
         cohorts = sorted(self.people.values())
-        manifest = Manifest(
-            contract=CONTRACT,
+        manifest = self.contract.manifest(
+            contract=self.contract.name,
             version=self.version,
             previous_version=self.version - 1 or None,
             created_at=format_instant(self.at),
@@ -266,7 +271,7 @@ class Repository:
                 "withdrawn": len(delta) - added,
                 "by_cohort": {str(each): len(list(same)) for each, same in itertools.groupby(cohorts)},
             },
-            result_sha256=sha256(list_of(after)),
+            result_sha256=sha256(listed),
             files=[
                 {"name": name, "bytes": len(data), "sha256": sha256(data), "rows": rows}
                 for name, (data, rows) in files.items()
@@ -410,9 +415,8 @@ def _write_file(path: Path, data: bytes) -> None:
 @cache
 def _parquet(data: bytes) -> bytes:
     rows = [line.split(",") for line in data.decode().splitlines()[1:]]
-    texts = dict(zip(column_names(SnapshotRow), zip(*rows, strict=True), strict=False)) if rows else {}
+    names = data.partition(b"\n")[0].decode().split(",")
+    texts = dict(zip(names, zip(*rows, strict=True), strict=False)) if rows else {}
     buffer = pa.BufferOutputStream()
-    parquet.write_table(
-        pa.table({name: pa.array(texts.get(name, ()), pa.string()) for name in column_names(SnapshotRow)}), buffer
-    )
+    parquet.write_table(pa.table({name: pa.array(texts.get(name, ()), pa.string()) for name in names}), buffer)
     return buffer.getvalue().to_pybytes()

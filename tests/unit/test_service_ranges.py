@@ -12,10 +12,10 @@ import pytest
 from prakerja.blacklist.service import ranges as service_ranges
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.ranges import RENEWED_AFTER, Ranges, derive_padding_key, read_cohorts
-from prakerja_blacklist.format.snapshot import HEADER, Subjects
+from prakerja_blacklist.format.snapshot import Subjects
 from prakerja_blacklist.reader.kept_lines import LINES
 from prakerja_blacklist.reader.sync import Client
-from tests.support.simulated_publisher import Repository, line_of, list_of, subject_key
+from tests.support.simulated_publisher import HEADER, Repository, line_of, list_of, subject_key
 
 KEY = b"of the service alone"
 PREFIXES = [f"{number:05x}" for number in (0, 1, 77, 4095, 2**20 - 1)]

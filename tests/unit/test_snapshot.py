@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prakerja_blacklist.format import snapshot
+from prakerja_blacklist.format.contract import FIRST_CONTRACT
 from prakerja_blacklist.format.snapshot import (
-    DELTA_HEADER,
-    HEADER,
     LINE_BYTES_MAX,
     Change,
     Lines,
@@ -28,7 +27,7 @@ from prakerja_blacklist.format.snapshot import (
     parse_delta,
     sha256,
 )
-from tests.support.simulated_publisher import change_of, changes_between, line_of, list_of
+from tests.support.simulated_publisher import DELTA_HEADER, HEADER, change_of, changes_between, line_of, list_of
 
 #: Subjects as HMACs are, all in one corner, at both ends, and next to each other.
 POOL = sorted(
@@ -47,7 +46,7 @@ def listed(people: dict[str, int]) -> dict[bytes, bytes]:
 
 
 def delta_between(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> list[Change]:
-    return parse_delta(DELTA_HEADER + b"".join(changes_between(before, after)))
+    return parse_delta(DELTA_HEADER + b"".join(changes_between(before, after)), FIRST_CONTRACT)
 
 
 def subjects_of(lines: dict[bytes, bytes]) -> Subjects:
@@ -230,7 +229,7 @@ def test_a_subject_that_is_spread_evenly_is_found_in_few_looks() -> None:
 
 def taken_in(data: bytes, sizes: Sequence[int]) -> tuple[bytes, int, str]:
     """What `Lines` makes of data that comes in chunks of these sizes, over and over."""
-    lines, subjects = Lines(), b""
+    lines, subjects = Lines(FIRST_CONTRACT), b""
     for chunk in chunks_of(data, sizes):
         subjects += lines.read_chunk(chunk)
     lines.require_end()
@@ -321,7 +320,7 @@ def test_a_list_that_breaks_off_or_has_other_columns_is_refused(data: bytes) -> 
 
 
 def test_a_line_without_end_is_not_waited_for() -> None:
-    lines = Lines()
+    lines = Lines(FIRST_CONTRACT)
     lines.read_chunk(HEADER)
     lines.read_chunk(b"8" * LINE_BYTES_MAX)
     with pytest.raises(NotCanonicalError, match="longer than the contract"):
@@ -372,13 +371,13 @@ UNFIT_DELTAS: dict[str, bytes] = {
 @pytest.mark.parametrize("unfit", UNFIT_DELTAS)
 def test_a_delta_that_does_not_fit_is_refused(unfit: str) -> None:
     with pytest.raises(NotCanonicalError):
-        parse_delta(UNFIT_DELTAS[unfit])
+        parse_delta(UNFIT_DELTAS[unfit], FIRST_CONTRACT)
 
 
 def test_a_delta_is_its_changes_in_order() -> None:
     low = line_of(LOW)
-    assert parse_delta(DELTA_HEADER) == []
-    assert parse_delta(delta_of(change_of("ADD", low), WITHDRAWN, ADDED)) == [
+    assert parse_delta(DELTA_HEADER, FIRST_CONTRACT) == []
+    assert parse_delta(delta_of(change_of("ADD", low), WITHDRAWN, ADDED), FIRST_CONTRACT) == [
         Change("ADD", LOW.encode(), low),
         Change("WITHDRAW", MIDDLE.encode(), ROW.replace(b"NO_FIRST_PURCHASE", b"REINSTATED")),
         Change("ADD", ROW[:64], ROW),
@@ -419,7 +418,7 @@ def test_the_two_ways_to_a_result_agree_on_what_is_refused_too(
     base = list_of(listed(people))
     rows = [change_of(op, line_of(subject)) for op, subject in sorted(steps, key=lambda step: step[1])]
     try:
-        changes = parse_delta(delta_of(*rows))
+        changes = parse_delta(delta_of(*rows), FIRST_CONTRACT)
     except NotCanonicalError:
         return
     with mock.patch.object(snapshot, "LINE_BYTES_MAX", 0):

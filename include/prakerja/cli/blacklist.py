@@ -17,6 +17,8 @@ from prakerja.settings import WIB, Settings
 from prakerja_blacklist.commands import witness_options
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from prakerja_blacklist.format.roots import TrustedRoot
     from prakerja_blacklist.format.signatures import PublicKey
     from prakerja_blacklist.format.subject_keys import SubjectKey
@@ -70,11 +72,13 @@ def verify(
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja_blacklist.format import contract
 
-    main = storage.find_list(folder or Settings.from_environment().publish)
-    earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
-    for root in (main, *earlier):
+    lists: list[tuple[UPath, UPath | None]] = []
+    for main in storage.find_lists(folder or Settings.from_environment().publish):
+        earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
+        lists += [(main, None), *((each, main) for each in earlier)]
+    for root, of in lists:
         table = Table("version", "created", "entries", "added", "withdrawn", "key", "result_sha256")
-        for manifest in verification.verify_versions(root, None if root == main else main):
+        for manifest in verification.verify_versions(root, of):
             counts = manifest.counts
             table.add_row(
                 str(manifest.version),
@@ -146,11 +150,12 @@ def status(
     ] = 0,
 ) -> None:
     """Show the published version, the date of its data, when the next is due, and whether it is stale."""
+    from prakerja.blacklist.publisher import contracts_in_force
     from prakerja_blacklist.commands.status import list_witnesses, show_freshness
 
     def list_notes() -> dict[str, list[str]]:
         if folder is None:
-            return {"root_keys": [_describe_root_keys()]}
+            return {"root_keys": [_describe_root_keys()], "contracts": contracts_in_force.describe_contracts()}
         return {"witnesses": list_witnesses(_kept_list(folder, pin, root))}
 
     code = show_freshness(
@@ -240,6 +245,30 @@ def revoke_key(
         return
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
     typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
+
+
+@app.command("end-contract")
+def end_contract(
+    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="As in the manifests: prakerja.blacklist/1.")],
+    because: Because,
+    name: Name,
+    from_day: Annotated[
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="The day (WIB) from which on no version is published by it."),
+    ],
+) -> None:
+    """End a contract of the list from a day on, once the list is published by a later one too.
+
+    Readers of the contract keep its last version until that expires. Before the day, another day may be given.
+    """
+    from prakerja import schema
+    from prakerja.blacklist.publisher import contracts_in_force
+
+    because, name = reason_and_person(because, name, "publish")
+    schema.require_schema()
+    day = from_day.date()
+    contracts_in_force.end_contract(contract, day, datetime.now(WIB), because=because, ended_by=name)
+    typer.echo(f"{contract} ends: no version is published by it from {day} on. Tell its readers")
 
 
 @app.command("restore")

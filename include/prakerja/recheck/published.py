@@ -24,8 +24,11 @@ from prakerja.recheck.roster import read_roster
 from prakerja.recheck.rule import Reading, read_again
 
 Progress = Callable[[int, int, str], None]
-HEADER = b"subject,cohort,reason,effective_at,decision_id\n"
-LINE = re.compile(r"([0-9a-f]{64}),([0-9]{1,4}),([^,\n]*),([^,\n]*),([^,\n]*)\n")
+#: The first line of a list, by its contract: the columns that are checked, and those of later contracts, which are not.
+HEADERS = {"prakerja.blacklist/1": b"subject,cohort,reason,effective_at,decision_id\n"}
+CHECKED = r"([0-9a-f]{64}),([0-9]{1,4}),([^,\n]*),([^,\n]*),([^,\n]*)"
+CHECKED_COLUMNS = 5
+CONTRACT = re.compile(r"prakerja\.blacklist/[1-9][0-9]{0,3}")
 MOST_DOCUMENT_BYTES, MOST_LINE_BYTES, MOST_ROWS = 1_000_000, 200, 50_000_000
 SUBJECT_BYTES = 32  # "`subject` is lower-case hex HMAC-SHA256(key, NIK)", which nothing packs into fewer
 VERIFY = "run `prakerja blacklist verify`"
@@ -63,12 +66,17 @@ def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
     """Return the manifest of the latest version of a published list, and its entries.
 
     Hashes are followed from the pointer to the list; `prakerja blacklist verify` checks the signature. The manifest has
-    a `key_id` and an instant as its `created_at`. Raise `EvidenceError` if the list cannot be read.
+    a `key_id` and an instant as its `created_at`. Raise `EvidenceError` if the list cannot be read, or is of a contract
+    that this reading does not know.
     """
     try:
         pointer = json.loads(_read(folder, "latest.json", MOST_DOCUMENT_BYTES))
         name = f"v{pointer['version']:06d}"
         manifest = json.loads(_read(folder, f"{name}/manifest.json", MOST_DOCUMENT_BYTES, pointer["sha256"]))
+        if (contract := manifest["contract"]) not in HEADERS and CONTRACT.fullmatch(contract):
+            raise EvidenceError(
+                str(folder), f"the list is of the contract {contract}", "install a release that reads it"
+            )
         created_at = datetime.fromisoformat(manifest["created_at"])
         is_wrong = manifest["version"] != pointer["version"] or not isinstance(manifest["key_id"], str)
         (file,) = [each for each in manifest["files"] if each["name"] == "snapshot.csv.gz"]
@@ -80,22 +88,23 @@ def read_list(folder: UPath) -> tuple[dict[str, Any], list[Entry]]:
         if rows * SUBJECT_BYTES > len(packed):
             raise ValueError("more rows than the file can hold")
         with gzip.open(BytesIO(packed)) as lines:
-            entries = _read_entries(lines, rows)
+            entries = _read_entries(lines, rows, HEADERS[contract])
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise EvidenceError(str(folder), "no list can be read here", VERIFY) from None
     return manifest, entries
 
 
-def _read_entries(lines: Any, rows: int) -> list[Entry]:
+def _read_entries(lines: Any, rows: int, header: bytes) -> list[Entry]:
     """Return the entries of a list that has so many rows, line by line: what it unpacks to is never held whole.
 
     A person in place of the header, or in a line that is left out, would not be checked. Raise `ValueError`.
     """
     entries, known = list[Entry](), dict[str, str]()
-    if lines.readline(MOST_LINE_BYTES) != HEADER:
+    line_of = re.compile(CHECKED + r",[^,\n]*" * (1 + header.count(b",") - CHECKED_COLUMNS) + "\n")
+    if lines.readline(MOST_LINE_BYTES) != header:
         raise ValueError("another header")
     while line := lines.readline(MOST_LINE_BYTES):
-        found = LINE.fullmatch(line.decode())
+        found = line_of.fullmatch(line.decode())
         if found is None or len(entries) == rows:
             raise ValueError("a line that is not of the contract")
         # Most lines have the same reason, instant and decision: each is kept once.

@@ -1,19 +1,32 @@
-"""The published contract: each document and each row.
+"""The published contract: each document, and each row by the format's number.
 
 The docstrings of these classes and the descriptions of their fields are part of the published JSON Schemas
-(`schemas/`, which `python -m prakerja.blacklist.publisher.json_schemas` writes).
+(`schemas/`, which `python -m prakerja.blacklist.publisher.json_schemas` writes). A column is added here alone: as a row
+that has it, with a `Contract` of the next number among `CONTRACTS`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, make_dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from prakerja_blacklist.format.documents import Bounds, Description, Document, DoesNotFitError, Pattern, Size
+from prakerja_blacklist.format.documents import (
+    Bounds,
+    Description,
+    Document,
+    DoesNotFitError,
+    Pattern,
+    Size,
+    column_names,
+    field_hints,
+    line_pattern,
+    parse_chosen_document,
+)
 
-CONTRACT: Final = "prakerja.blacklist/1"
 KEYRING_CONTRACT: Final = "prakerja.keyring/1"
 ROOT_CONTRACT: Final = "prakerja.root/1"
 ENDORSEMENT_CONTRACT: Final = "prakerja.endorsement/1"
@@ -23,6 +36,8 @@ SCHEMAS = Path(__file__).parent / "schemas"
 POINTER = "latest.json"
 #: A version may seem to be from so far in the future: clocks differ.
 CLOCK_SKEW = timedelta(hours=1)
+#: What the name of a list's contract looks like.
+CONTRACT_NAME = r"^prakerja\.blacklist/[1-9]\d{0,3}$"
 
 Sha256 = Annotated[str, Pattern(r"^[0-9a-f]{64}$")]
 KeyId = Annotated[str, Pattern(r"^[0-9a-f]{16}$")]
@@ -43,18 +58,6 @@ class SnapshotRow(Document):
     cohort: CohortNumber
     reason: Literal["NO_FIRST_PURCHASE"]
     effective_at: Annotated[Instant, Description("the deadline's end, UTC")]
-    decision_id: DecisionId
-
-
-@dataclass(frozen=True, slots=True)
-class DeltaRow(Document):
-    """One change since the previous version. The delta is sorted by `subject`."""
-
-    op: Literal["ADD", "WITHDRAW"]
-    subject: Subject
-    cohort: CohortNumber
-    reason: Annotated[Literal["NO_FIRST_PURCHASE", "REINSTATED", "KEY_ROTATED"], Description("of a WITHDRAW: why")]
-    effective_at: Instant
     decision_id: DecisionId
 
 
@@ -91,7 +94,7 @@ class PublishedFile(Document):
 class Manifest(Document):
     """What a version of the blacklist is made of; `manifest.json.sig` signs its bytes."""
 
-    contract: Literal["prakerja.blacklist/1"]
+    contract: Annotated[str, Pattern(CONTRACT_NAME)]
     version: VersionNumber
     previous_version: VersionNumber | None
     created_at: Instant
@@ -201,17 +204,108 @@ class Proposal(Document):
     keyrings: Annotated[list[str], Size(1, 16), Description("as they are published, signed by the list's own keys")]
 
 
-PUBLISHED: dict[str, type[Document]] = {
-    "latest": Latest,
-    "manifest": Manifest,
-    "snapshot_row": SnapshotRow,
-    "delta_row": DeltaRow,
-    "keyring": Keyring,
-    "signed_keyring": SignedKeyring,
-    "root": Root,
-    "endorsement": Endorsement,
+class UnknownContractError(DoesNotFitError):
+    """A list is of a contract that this release does not know. It is not read."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A format of the list, by its number. All of it follows from its row.
+
+    A row of a later contract is a row of `prakerja.blacklist/1` with columns behind them: the publisher fills each with
+    the column of that name of `include/sql/blacklist/list_entries.sql` and `list_changes.sql`. The value of a person
+    may not change while they are listed. No line may be longer than `LINE_BYTES_MAX`.
+    """
+
+    number: int
+    row: type[SnapshotRow]
+
+    @property
+    def name(self) -> str:
+        """The name that manifests state."""
+        return f"prakerja.blacklist/{self.number}"
+
+    @property
+    def folder(self) -> str:
+        """The folder in which its list is published."""
+        return LIST_FOLDER if self.number == 1 else f"{LIST_FOLDER}-format-{self.number}"
+
+    @cached_property
+    def delta_row(self) -> type[Document]:
+        """The row of a delta: what happens to a row, before its columns."""
+        reason = Annotated[Literal["NO_FIRST_PURCHASE", "REINSTATED", "KEY_ROTATED"], Description("of a WITHDRAW: why")]
+        hints: dict[str, Any] = {"op": Literal["ADD", "WITHDRAW"], **field_hints(self.row), "reason": reason}
+        about = "One change since the previous version. The delta is sorted by `subject`."
+        return _derive("DeltaRow", Document, about, hints)
+
+    @cached_property
+    def manifest(self) -> type[Manifest]:
+        """The manifest of a version, which states this contract and no other."""
+        return _derive("Manifest", Manifest, Manifest.__doc__, {"contract": Literal.__getitem__(self.name)})
+
+    @cached_property
+    def header(self) -> bytes:
+        """The first line of a list."""
+        return (",".join(column_names(self.row)) + "\n").encode()
+
+    @cached_property
+    def delta_header(self) -> bytes:
+        """The first line of a delta."""
+        return (",".join(column_names(self.delta_row)) + "\n").encode()
+
+    @cached_property
+    def lines(self) -> re.Pattern[bytes]:
+        """What finds the lines of a list; the group is the subject."""
+        return re.compile(b"^" + line_pattern(self.row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
+
+    @cached_property
+    def delta_lines(self) -> re.Pattern[bytes]:
+        """What finds the lines of a delta; the groups are what happens, the subject, and the list's line."""
+        line = line_pattern(self.delta_row).removeprefix(b"(?:ADD|WITHDRAW),")
+        return re.compile(b"^(ADD|WITHDRAW),(?=([0-9a-f]{64}))(" + line + b")", re.MULTILINE)
+
+    @property
+    def own_documents(self) -> dict[str, type[Document]]:
+        """What is published in this contract's form, by the names of the schemas."""
+        return {"manifest": self.manifest, "snapshot_row": self.row, "delta_row": self.delta_row}
+
+
+def _derive(name: str, base: type[Any], about: str | None, hints: dict[str, Any]) -> type[Any]:
+    return make_dataclass(name, [*hints.items()], bases=(base,), namespace={"__doc__": about}, frozen=True, slots=True)
+
+
+#: The folder of the list by the first contract; those by later ones and under earlier keys lie beside it.
+LIST_FOLDER: Final = "blacklist"
+#: The first contract.
+FIRST_CONTRACT: Final = Contract(1, SnapshotRow)
+#: Every contract that this release can read, by its name, the earliest first.
+CONTRACTS: dict[str, Contract] = {each.name: each for each in (FIRST_CONTRACT,)}
+#: What is published in the same form whatever the list's contract, by the names of the schemas.
+COMMON_DOCUMENTS: dict[str, type[Document]] = {
+    "latest": Latest, "keyring": Keyring, "signed_keyring": SignedKeyring, "root": Root, "endorsement": Endorsement,
     "signed_document": SignedDocument,
-}
+}  # fmt: skip
+
+
+def find_contract(name: str, found_in: str = "the list") -> Contract:
+    """Return a contract by its name. Raise `UnknownContractError`, whose line begins with `found_in`."""
+    if name not in CONTRACTS:
+        raise UnknownContractError(
+            f"{found_in} is of the contract {name}, and this release knows {', '.join(CONTRACTS)}: install a newer one"
+        )
+    return CONTRACTS[name]
+
+
+def parse_manifest(data: bytes, name: str) -> Manifest:
+    """Return a manifest from its JSON, by the contract that it states. Raise `DoesNotFitError`."""
+
+    def choose(value: Any) -> type[Manifest]:
+        stated = value.get("contract") if isinstance(value, dict) else None
+        if isinstance(stated, str) and re.fullmatch(CONTRACT_NAME, stated, re.ASCII):
+            return find_contract(stated, name).manifest
+        return FIRST_CONTRACT.manifest  # which refuses it
+
+    return parse_chosen_document(choose, data, name)
 
 
 def version_folder(version: int) -> str:
@@ -224,9 +318,13 @@ def manifest_name(version: int) -> str:
     return f"{version_folder(version)}/manifest.json"
 
 
-def earlier_list_folder(key_id: str) -> str:
-    """Return the name of the folder of the list under an earlier key of the subjects, which lies beside the list."""
-    return f"blacklist-{key_id}"
+def earlier_list_folder(key_id: str, beside: str = LIST_FOLDER) -> str:
+    """Return the name of the folder of the list under an earlier key of the subjects, which lies `beside` the list.
+
+    A list of a later contract has folders of its own; a list that a reader has put anywhere has those of the first.
+    """
+    is_later = any(beside == each.folder for each in CONTRACTS.values())
+    return f"{beside if is_later else LIST_FOLDER}-{key_id}"
 
 
 def format_instant(at: datetime) -> str:

@@ -74,8 +74,14 @@ _READERS: dict[type[Document], dict[str, _Reader]] = {}
 
 def parse_document(kind: type[D], data: bytes, name: str) -> D:
     """Return a document from its JSON. Raise `DoesNotFitError`, whose line begins with `name`."""
+    return parse_chosen_document(lambda _: kind, data, name)
+
+
+def parse_chosen_document(choose: Callable[[Any], type[D]], data: bytes, name: str) -> D:
+    """Return a document of the kind that is chosen by its JSON. Raise as `parse_document` does."""
     try:
-        found: D = _read_document(kind, _parse_json(data), ())
+        value = _parse_json(data)
+        found: D = _read_document(choose(value), value, ())
     except _MisfitError as error:
         raise DoesNotFitError(f"{name}: {error}") from None
     except RecursionError:

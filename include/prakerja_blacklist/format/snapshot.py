@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from prakerja_blacklist.errors import PrakerjaError
-from prakerja_blacklist.format.contract import DeltaRow, SnapshotRow
-from prakerja_blacklist.format.documents import Document, column_names, line_pattern
+from prakerja_blacklist.format.contract import Contract
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
@@ -24,20 +23,11 @@ HEAD_BYTES = 8  # of a subject, which few others have
 HEADS = 1 << 8 * HEAD_BYTES
 NEAR_DEVIATIONS = 3  # within which nearly all subjects are that are spread evenly
 LINE_BYTES = 145  # of most lines
-LINE_BYTES_MAX = 192  # no line that fits the contract is longer
+LINE_BYTES_MAX = 192  # no line that fits a contract is longer
 #: No list is longer: three times as many people as the programme ever had. Files that claim more are not opened.
 ROWS_MAX = 50_000_000
-HEADER = (",".join(column_names(SnapshotRow)) + "\n").encode()
-DELTA_HEADER = (",".join(column_names(DeltaRow)) + "\n").encode()
 BLOCK_CHANGES_MAX = 50_000
-#: The lines of a list, whose group is the subject.
-_LINES = re.compile(b"^" + line_pattern(SnapshotRow).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.M)
-#: The lines of a delta, whose groups are the three of a `Change`.
 _OPS = {b"ADD": "ADD", b"WITHDRAW": "WITHDRAW"}
-_CHANGES = re.compile(
-    b"^(ADD|WITHDRAW),(?=([0-9a-f]{64}))(" + line_pattern(DeltaRow).removeprefix(b"(?:ADD|WITHDRAW),") + b")",
-    re.M,
-)
 
 
 class NotCanonicalError(PrakerjaError):
@@ -57,9 +47,9 @@ def sha256(data: Any) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def parse_delta(data: bytes) -> list[Change]:
+def parse_delta(data: bytes, contract: Contract) -> list[Change]:
     """Return the changes of a delta's canonical CSV, in order. Raise `NotCanonicalError`."""
-    delta = Delta()
+    delta = Delta(contract)
     changes = delta.read_chunk(data)
     delta.require_end()
     return changes
@@ -92,10 +82,8 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
 
     Raise `NotCanonicalError` if a change adds a listed subject or withdraws one that is not listed.
     """
-    if base[: len(HEADER)] != HEADER:
-        raise NotCanonicalError("a list must begin with its header")
-    view = memoryview(base)
-    position, place = 0, (len(HEADER), len(HEADER))
+    view, start = memoryview(base), _header_end(base)
+    position, place = 0, (start, start)
     before: Change | None = None
     for change in changes:
         if before and change.subject == before.subject:
@@ -112,10 +100,11 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
     yield view[position:]
 
 
-def apply_to_blocks(blocks: Iterable[bytes], changes: Iterable[Change]) -> Iterator[Any]:
+def apply_to_blocks(header: bytes, blocks: Iterable[bytes], changes: Iterable[Change]) -> Iterator[Any]:
     """Yield the canonical list after the changes, in pieces. `blocks` are the whole lines of the list before.
 
-    Neither the list nor the delta is ever held whole. Raise `NotCanonicalError` as `apply_changes` does.
+    `header` is the first line of both. Neither the list nor the delta is ever held whole. Raise `NotCanonicalError` as
+    `apply_changes` does.
     """
     following = iter(changes)
     pending = next(following, None)
@@ -126,16 +115,16 @@ def apply_to_blocks(blocks: Iterable[bytes], changes: Iterable[Change]) -> Itera
             yield pending
             pending = next(following, None)
 
-    yield HEADER
+    yield header
     for block in blocks:
         if block:
             start = block.rfind(b"\n", 0, -1) + 1
             due = take_up_to(block[start : start + HEX])
             first = list(itertools.islice(due, BLOCK_CHANGES_MAX))
-            base = HEADER + block
+            base = header + block
             is_all = len(first) < BLOCK_CHANGES_MAX
             pieces = _pieces(base, first) if is_all else apply_changes(base, itertools.chain(first, due))
-            yield memoryview(next(pieces))[len(HEADER) :]  # every list begins with the header
+            yield memoryview(next(pieces))[len(header) :]  # every list begins with the header
             yield from pieces
     while pending is not None:
         if pending.op != "ADD":
@@ -161,7 +150,8 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
     if len(changes) * 8 * LINE_BYTES_MAX < len(base):
         return apply_changes(base, changes)
     # Most of the list changes (it is the first, or re-issued under another key): splitting it into lines is faster.
-    lines = {line[:HEX]: line for line in bytes(base)[len(HEADER) :].splitlines(keepends=True)}
+    data, start = bytes(base), _header_end(base)
+    lines = {line[:HEX]: line for line in data[start:].splitlines(keepends=True)}
     for change in changes:
         if (change.op == "ADD") == (change.subject in lines):
             raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
@@ -169,7 +159,15 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
             lines[change.subject] = change.line
         else:
             del lines[change.subject]
-    return itertools.chain([HEADER], (line for _, line in sorted(lines.items())))
+    return itertools.chain([data[:start]], (line for _, line in sorted(lines.items())))
+
+
+def _header_end(base: Any) -> int:
+    """Return where the header of a canonical list ends. Raise `NotCanonicalError` if it has none."""
+    end: int = base.find(b"\n", 0, LINE_BYTES_MAX) + 1
+    if not end:
+        raise NotCanonicalError("a list must begin with its header")
+    return end
 
 
 def _place(base: Any, subject: bytes, after: bytes, low: int) -> tuple[int, int]:
@@ -278,10 +276,10 @@ class Subjects(Sequence[bytes]):
 
 
 class WholeLines:
-    """Lines that arrive in chunks, behind the header of their kind of row."""
+    """Lines that arrive in chunks, behind their header."""
 
-    def __init__(self, row: type[Document], kind: str) -> None:
-        self._header, self._kind = (",".join(column_names(row)) + "\n").encode(), kind
+    def __init__(self, header: bytes, kind: str) -> None:
+        self._header, self._kind = header, kind
         self._left, self._has_header = b"", False
 
     def read_chunk(self, chunk: bytes) -> bytes:
@@ -313,15 +311,16 @@ class Lines:
     `block` has the whole lines of the last chunk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         self.digest, self.rows, self.block = hashlib.sha256(), 0, b""
-        self._lines, self._last = WholeLines(SnapshotRow, "list"), b""
+        self._contract = contract
+        self._lines, self._last = WholeLines(contract.header, "list"), b""
 
     def read_chunk(self, chunk: bytes) -> bytes:
         """Read the next chunk and return the subjects of its whole lines, in binary. Raise `NotCanonicalError`."""
         self.digest.update(chunk)
         self.block = self._lines.read_chunk(chunk)
-        subjects = _subjects(self.block)
+        subjects = _subjects(self._contract.lines, self.block)
         _require_sorted([self._last, *subjects])
         if subjects:
             self._last, self.rows = subjects[-1], self.rows + len(subjects)
@@ -335,20 +334,21 @@ class Lines:
 class Delta:
     """A delta that arrives in chunks: its changes, and how many of each kind. Each line must fit the contract."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         self.added, self.withdrawn = 0, 0
-        self._lines, self._last = WholeLines(DeltaRow, "delta"), Change("", b"", b"")
+        self._contract = contract
+        self._lines, self._last = WholeLines(contract.delta_header, "delta"), Change("", b"", b"")
 
     def read_chunk(self, chunk: bytes) -> list[Change]:
         """Read the next chunk and return the changes of its whole lines, in order. Raise `NotCanonicalError`."""
         data = self._lines.read_chunk(chunk)
-        found = _CHANGES.findall(data)
+        found = self._contract.delta_lines.findall(data)
         if len(found) != data.count(b"\n"):
             raise _misfit()
         changes = [Change(_OPS[op], subject, line) for op, subject, line in found]
         _require_sorted_changes([self._last, *changes])
         added = [change.line for change in changes if change.op == "ADD"]
-        _subjects(b"".join(added))  # added lines become lines of the list, and must fit there
+        _subjects(self._contract.lines, b"".join(added))  # added lines become lines of the list, and must fit there
         self._last = changes[-1] if changes else self._last
         self.added, self.withdrawn = self.added + len(added), self.withdrawn + len(changes) - len(added)
         return changes
@@ -358,9 +358,9 @@ class Delta:
         self._lines.require_end()
 
 
-def _subjects(data: bytes) -> list[bytes]:
+def _subjects(lines: re.Pattern[bytes], data: bytes) -> list[bytes]:
     """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
-    subjects: list[bytes] = _LINES.findall(data)
+    subjects: list[bytes] = lines.findall(data)
     if len(subjects) != data.count(b"\n"):
         raise _misfit()
     return subjects

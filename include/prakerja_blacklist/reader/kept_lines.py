@@ -15,8 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from prakerja_blacklist.format.contract import Contract
 from prakerja_blacklist.format.snapshot import (
-    DELTA_HEADER,
     Change,
     apply_changes,
     merge_deltas,
@@ -30,29 +30,31 @@ CHANGES_KEPT_MAX = 30_000  # then a sync takes as long for finding their places 
 BATCH_BYTES, BATCHES_AHEAD = 4 << 20, 2
 
 
-def write_lines(before: Path, aside: Path, changes: Sequence[Change], kept_max: int = CHANGES_KEPT_MAX) -> str:
+def write_lines(
+    before: Path, aside: Path, changes: Sequence[Change], contract: Contract, kept_max: int = CHANGES_KEPT_MAX
+) -> str:
     """Write the lines of a folder after some changes into another one, and return their SHA-256.
 
     They need not be on the disk at once (see `Client._is_intact`). Raise `PrakerjaError` or `OSError`.
     """
     base = map_own_file(before / LINES)
-    changes = merge_deltas([read_changes(before), changes])
+    changes = merge_deltas([read_changes(before, contract), changes])
     if len(changes) > kept_max or not _link(before / LINES, aside / LINES):
         with open_new(aside / LINES) as out:
             return _hash(apply_changes(base, changes), out.write)
     with open_new(aside / CHANGES) as out:
-        out.write(DELTA_HEADER)
+        out.write(contract.delta_header)
         out.writelines(b"%s,%s" % (change.op.encode(), change.line) for change in changes)
     return _hash(apply_changes(base, changes))
 
 
-def read_changes(folder: Path) -> list[Change]:
+def read_changes(folder: Path, contract: Contract) -> list[Change]:
     """Return what has changed since the lines of a folder were written. Raise `PrakerjaError` or `OSError`."""
     try:
         data = map_own_file(folder / CHANGES)
     except FileNotFoundError:
         return []
-    return parse_delta(bytes(data))
+    return parse_delta(bytes(data), contract)
 
 
 def _link(lines: Path, path: Path) -> bool:

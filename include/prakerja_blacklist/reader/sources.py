@@ -78,7 +78,7 @@ class Folder:
 
     def under_key(self, key_id: str) -> Folder:
         """Return the sibling folder of an earlier key."""
-        return Folder(self.root.parent / earlier_list_folder(key_id))
+        return Folder(self.root.parent / earlier_list_folder(key_id, self.root.name))
 
 
 def bounded_chunks(file: Any, name: str, bytes_max: int) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.format.contract import (
     CLOCK_SKEW,
     Manifest,
+    find_contract,
     format_instant,
     manifest_name,
     parse_instant,
@@ -191,7 +192,8 @@ class Client(KeptList):
 
         Return the changes of the deltas, or None, and the SHA-256 of the subjects.
         """
-        if before and before.key_id == offer.manifest.key_id and before.version < offer.manifest.version:
+        is_same = before and (before.contract, before.key_id) == (offer.manifest.contract, offer.manifest.key_id)
+        if before and is_same and before.version < offer.manifest.version:
             with contextlib.suppress(DeltaUnusableError):
                 return self._write_from_deltas(offer, trust, before, aside)
             for unfinished in aside.iterdir():
@@ -337,7 +339,8 @@ class Client(KeptList):
         # Where the changes belong is found before the second thread begins: both would want the interpreter.
         subjects = list(Subjects(map_own_file(before / SUBJECTS)).apply_changes(changes))
         written = pool.submit(_write_durably, aside / SUBJECTS, subjects)
-        if write_lines(before, aside, changes, self.changes_kept_max) != manifest.result_sha256:
+        contract = find_contract(manifest.contract)
+        if write_lines(before, aside, changes, contract, self.changes_kept_max) != manifest.result_sha256:
             raise NotCanonicalError("the trusted list and the deltas do not give the new list")
         return written.result()
 
@@ -355,7 +358,7 @@ class Client(KeptList):
             raise RefusedListError("missing", f"{name} is not there") from None
         if size != file.bytes or digest.hexdigest() != file.sha256:
             raise RefusedListError("tampered", f"{name} is not what the manifest says")
-        lines, subjects_digest = Lines(), hashlib.sha256()
+        lines, subjects_digest = Lines(find_contract(manifest.contract)), hashlib.sha256()
         with (
             download.open("rb") as packed,
             open_new(aside / LINES) as listed,
@@ -434,8 +437,9 @@ def _require_successor(offer: Offer, before: Trusted, now: datetime) -> None:
         raise RefusedListError(
             "rollback", f"the source points at version {manifest.version}, {before.version} was trusted already"
         )
-    is_other = offer.pointer.sha256 != before.manifest_sha256 and manifest.key_id == before.key_id
-    if manifest.version == before.version and is_other:
+    # A version is published by each contract and under each key once.
+    is_same = (manifest.version, manifest.contract, manifest.key_id) == (before.version, before.contract, before.key_id)
+    if is_same and offer.pointer.sha256 != before.manifest_sha256:
         raise RefusedListError("two_of_one", f"{name} is another one than the {name} that was trusted")
     days = max((now - parse_instant(before.created_at)).days, 0)
     if manifest.version - before.version > VERSIONS_SPARE + VERSIONS_A_DAY_MAX * days:
@@ -457,11 +461,12 @@ def _fetch_deltas(offer: Offer, trust: Trust, versions: range) -> Iterator[list[
         manifest = offer.manifest if is_newest else fetch_manifest(offer.source, trust, version).manifest
         file = manifest.file("delta.csv.gz")
         bytes_left, rows_left = bytes_left - file.bytes, rows_left - file.rows
-        if manifest.key_id != offer.manifest.key_id or min(bytes_left, rows_left) < 0:
+        is_other = (manifest.contract, manifest.key_id) != (offer.manifest.contract, offer.manifest.key_id)
+        if is_other or min(bytes_left, rows_left) < 0:
             raise DeltaUnusableError
         name = f"{version_folder(version)}/{file.name}"
         data = require_contents(read(offer.source, name, file.bytes), file, name)
-        yield parse_delta(unzip(data, unpacked_bytes_max(file), name))
+        yield parse_delta(unzip(data, unpacked_bytes_max(file), name), find_contract(manifest.contract))
 
 
 def _collecting(source: Source, keyrings: list[bytes]) -> Callable[[str], bytes | None]:

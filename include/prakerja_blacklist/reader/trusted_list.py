@@ -8,15 +8,19 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from prakerja_blacklist.format.contract import (
+    CONTRACT_NAME,
+    FIRST_CONTRACT,
     Instant,
     KeyId,
     Manifest,
     RevokedKey,
     RingKey,
     Sha256,
+    UnknownContractError,
     VersionNumber,
+    parse_manifest,
 )
-from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, Size, parse_document
+from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, Size
 from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import Subjects, sha256
@@ -61,6 +65,8 @@ class Trusted(Document):
     witnessed: list[KeyId] = field(default_factory=list)
     #: In place of the pins and the keyrings, if a root is pinned.
     root: RootProof | None = None
+    #: The contract by which the list's lines are written. Readers of 0.2 and before knew the first alone.
+    contract: Annotated[str, Pattern(CONTRACT_NAME)] = FIRST_CONTRACT.name
 
     def freshness(self, now: datetime, schedule: Schedule = DAILY) -> Freshness:
         """Return the freshness of the list at an instant. A list that a revoked key has signed counts as expired."""
@@ -87,7 +93,7 @@ class Trusted(Document):
     def prove(self, pins: Iterable[PublicKey]) -> Trust | None:
         """Return the keys that are believed as they follow from pinned ones, or None if this state does not.
 
-        Whoever may write into the folder can write any state, but no signatures.
+        Whoever may write into the folder can write any state, but no signatures. Raise `UnknownContractError`.
         """
         trust, believed = Trust.from_pins(pins), dict[str, RingKey]()
         believed.update(trust.keys)
@@ -98,6 +104,8 @@ class Trusted(Document):
                 return None
             if not self.is_revoked:  # such a list answers nobody
                 self.require_signed(believed)
+        except UnknownContractError:  # a newer release has synced it
+            raise
         except (UntrustedError, DoesNotFitError):
             return None
         return trust
@@ -105,7 +113,7 @@ class Trusted(Document):
     def require_signed(self, believed: Mapping[str, RingKey]) -> None:
         """Raise `UntrustedError` or `DoesNotFitError` unless the manifest is signed and says what this state does."""
         data, key = self.manifest.encode(), believed.get(self.signing_key_id)
-        manifest = parse_document(Manifest, data, "the manifest")
+        manifest = parse_manifest(data, "the manifest")
         is_signed = key is not None and PublicKey.from_pem(key.public_key.encode()).has_signed(
             data, self.signature.encode()
         )
@@ -117,7 +125,9 @@ class Trusted(Document):
 
 def manifest_fields(manifest: Manifest, data: bytes) -> dict[str, Any]:
     """Return the fields of `Trusted` that follow from a manifest and its bytes."""
-    names = ("version", "result_sha256", "key_id", "signing_key_id", "created_at", "expires_at", "data_as_of")
+    names = (
+        "contract", "version", "result_sha256", "key_id", "signing_key_id", "created_at", "expires_at", "data_as_of",
+    )  # fmt: skip
     fields = {name: getattr(manifest, name) for name in names}
     return fields | {"manifest_sha256": sha256(data), "entries": manifest.counts.entries, "manifest": data.decode()}
 

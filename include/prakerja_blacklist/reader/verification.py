@@ -14,11 +14,12 @@ from prakerja_blacklist.format.contract import (
     Manifest,
     PublishedFile,
     manifest_name,
+    parse_manifest,
     version_folder,
 )
 from prakerja_blacklist.format.documents import parse_document
 from prakerja_blacklist.format.keyring import Trust
-from prakerja_blacklist.format.snapshot import HEADER, LINE_BYTES_MAX, ROWS_MAX, SUBJECT_BYTES, sha256
+from prakerja_blacklist.format.snapshot import LINE_BYTES_MAX, ROWS_MAX, SUBJECT_BYTES, sha256
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, read
 
 SIGNATURE_BYTES_MAX = 1_000
@@ -77,7 +78,7 @@ def fetch_manifest(source: Source, trust: Trust, version: int) -> SignedManifest
     name = manifest_name(version)
     data = read(source, name, DOCUMENT_BYTES_MAX)
     signature = read(source, f"{name}.sig", SIGNATURE_BYTES_MAX)
-    manifest = parse_document(Manifest, data, name)
+    manifest = parse_manifest(data, name)
     trust.require_signed(manifest.signing_key_id, manifest.version, data, signature)
     if manifest.version != version or (manifest.previous_version or 0) != version - 1:
         raise RefusedListError("mixed", f"{name} is the manifest of another version")
@@ -140,7 +141,7 @@ def require_plausible_sizes(manifest: Manifest) -> None:
 
 def unpacked_bytes_max(file: PublishedFile) -> int:
     """Return how many bytes the CSV of a file can have: those of its header and of as many rows as are stated."""
-    return 2 * len(HEADER) + file.rows * LINE_BYTES_MAX
+    return (1 + file.rows) * LINE_BYTES_MAX
 
 
 def require_contents(data: bytes, file: PublishedFile, name: str) -> bytes:

@@ -1,4 +1,5 @@
--- Grain: one row per change of a version. `proof` is the digest of the batch that was approved, `appeal`, or `none`.
+-- Grain: one row per change of a version, with the columns of `list_entries`. `proof` is the digest of the batch that
+-- was approved, `appeal`, or `none`.
 -- Parameters: version.
 select
     c.op,
@@ -6,6 +7,7 @@ select
     p.cohort,
     c.reason,
     extract(epoch from r.effective_at)::bigint as effective_at,
+    r.revoked_on,
     r.decision_id,
     p.card_number,
     case

@@ -1,10 +1,12 @@
--- Grain: one row per person listed in a version, under the NIK that was in force then.
+-- Grain: one row per person listed in a version, under the NIK that was in force then. A contract's list takes the
+-- columns that its row has, whose values stay as long as a person is listed.
 -- Parameters: version.
 select
     coalesce(k.nik, p.nik) as nik,
     p.cohort,
     r.reason,
     extract(epoch from r.effective_at)::bigint as effective_at,
+    r.revoked_on,
     r.decision_id
 from blacklist_changes as c
 inner join revocations as r on c.recipient_id = r.recipient_id

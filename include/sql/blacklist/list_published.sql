@@ -2,6 +2,7 @@
 select
     version,
     key_id,
+    contract,
     result_sha256
 from public.published_lists
-order by version, key_id
+order by version, key_id, contract

@@ -74,7 +74,7 @@ begin
     grant update (sealed, nik, contact, phone_token, email_token, region_code) on correction_values to prakerja_remind;
 
     grant insert on blacklist_versions, blacklist_changes, published_lists, published_documents, publication_approvals,
-        rotations, api_keys, api_key_revocations
+        rotations, contract_ends, api_keys, api_key_revocations
     to prakerja_publish;
 
     -- What is derived from facts. No role writes the evidence itself: only `refresh_evidence` does, from the ledger.

@@ -15,6 +15,7 @@ from tests.support.published_list import revoke
 from tests.support.publisher import published
 
 later, listed, own_keys, rekeyed = blacklist.later, blacklist.listed, blacklist.own_keys, blacklist.rekeyed
+later_by_two = blacklist.later_by_two
 
 
 @pytest.fixture

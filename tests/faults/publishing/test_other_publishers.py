@@ -16,7 +16,7 @@ from prakerja import warehouse
 from prakerja.blacklist.publisher import configured_keys
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format import snapshot
-from prakerja_blacklist.format.contract import POINTER, Manifest
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER
 from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.reader.sources import Folder
 from tests.support.killed_publisher import DONE, FORKS, LIST, exit_codes, watched
@@ -137,7 +137,7 @@ def test_nobody_is_listed_by_an_earlier_entry_with_a_valid_signature(later: Path
     bent = gzip.decompress((folder / "snapshot.csv.gz").read_bytes()).replace(b",12,", b",13,", 1)
     (folder / "snapshot.csv.gz").write_bytes(gzip.compress(bent))
     contents = json.loads(data) | {"result_sha256": snapshot.sha256(bent)}
-    data = canonical_json(Manifest(**contents))
+    data = canonical_json(FIRST_CONTRACT.manifest(**contents))
     (folder / "manifest.json").write_bytes(data)
     (folder / "manifest.json.sig").write_bytes(configured_keys.load_signing_key().sign(data))
     before = tree(later)

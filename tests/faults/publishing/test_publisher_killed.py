@@ -16,6 +16,9 @@ from tests.support.killed_publisher import ANCHOR, DONE, WRITES, kill, steps, wa
 from tests.support.published_list import AT, DAY, revoke, tree
 from tests.support.publisher import AFTER, BEFORE, NEXT, listed_to, published, reader, undisturbed, verified, versions
 
+#: The steps of a publisher in the list by a later contract; those that it also takes in the first one are left out.
+IN_THE_LATER_LIST = [DONE, *(step for step in steps("later_by_two") if "blacklist-format-2" in step)]
+
 
 @pytest.mark.parametrize("step", range(1, 12))
 def test_a_publisher_that_dies_anywhere_leaves_the_old_list_and_is_finished_later(
@@ -114,6 +117,24 @@ def test_a_publisher_killed_between_the_lists_of_two_keys_is_finished_in_both(
     for client, key in ((of_the_old, old), (of_both, new)):
         assert client.sync(Folder(UPath(later)), NEXT).trusted.key_id == key.key_id
         assert listed_to(client) == AFTER
+    assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
+
+
+@pytest.mark.parametrize("step", IN_THE_LATER_LIST)
+def test_a_publisher_killed_in_the_list_by_a_later_contract_has_published_the_first_and_is_finished_later(
+    later_by_two: Path, later: Path, home: Path, step: str
+) -> None:
+    first, second = reader(home / "first"), reader(home / "second")
+    kill(step, "second", NEXT)
+    assert verified(later) == [1, 2]
+    assert first.sync(Folder(UPath(later)), NEXT).trusted.version == 2
+    is_there = (later_by_two / POINTER).exists()
+    assert is_there is (step == IN_THE_LATER_LIST[-1])
+
+    assert published("second", NEXT) == 2
+    assert (verified(later), verified(later_by_two)) == ([1, 2], [2])
+    assert second.sync(Folder(UPath(later_by_two)), NEXT).trusted.contract == "prakerja.blacklist/2"
+    assert listed_to(first) == listed_to(second) == AFTER
     assert tree(home / "publish") == undisturbed(home / "undisturbed", "second", NEXT)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher import configured_keys, publishing, rotation
+from prakerja.blacklist.publisher.contracts_in_force import end_contract
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.blacklist.service import running
 from prakerja.calendar import Cohort
@@ -22,9 +23,10 @@ from prakerja.programme import programme
 from prakerja.revocations import decision, reinstatement, revocation
 from prakerja.serving import protocol
 from prakerja.serving import running as server
-from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER
 from tests.conftest import begin
 from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
+from tests.support.later_contract import LATER, publish_by_it
 from tests.support.published_list import AT, DAY, reinstate, revoke, write_people
 from tests.support.publisher import NEXT, WHO, published
 from tests.support.root_holders import Holder, begin_roots
@@ -49,6 +51,31 @@ def later(listed: Path) -> Path:
     revoke([6, 7])
     reinstate(2)
     return listed
+
+
+@pytest.fixture
+def later_by_two(later: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `later`, and the list is published by a later contract too from now on; gives the folder of that list."""
+    publish_by_it(monkeypatch)
+    return later.parent / LATER.folder
+
+
+@pytest.fixture
+def both(later_by_two: Path, later: Path) -> Path:
+    """Version 2 is published by both contracts; gives the folder of the later one's list."""
+    assert published("second", NEXT) == 2
+    return later_by_two
+
+
+@pytest.fixture
+def ended(both: Path) -> Path:
+    """The first contract has ended with version 3; version 4 is published by the later one alone, in this folder."""
+    end_contract(FIRST_CONTRACT.name, date(2021, 3, 18), NEXT, because="all have moved", ended_by="siti")
+    revoke([8])
+    assert published("third", NEXT + timedelta(days=1)) == 3
+    revoke([9])
+    assert published("fourth", NEXT + timedelta(days=2)) == 4
+    return both
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from prakerja import warehouse
 from prakerja.blacklist.publisher import configured_keys, publishing, storage, verification
 from prakerja.errors import NotReadyError, PrakerjaError
 from prakerja_blacklist.format import contract
+from prakerja_blacklist.format.contract import FIRST_CONTRACT
 from prakerja_blacklist.format.snapshot import parse_delta, sha256
 from tests.support.published_list import AT, DAY, flip, reinstate, revoke, tree
 
@@ -50,7 +51,7 @@ def test_snapshot_and_delta_give_the_next_snapshot(listed: Path) -> None:
     reinstate(2)
     assert publishing.publish("second", AT, DAY + timedelta(days=1)) == 2
     delta = gzip.decompress((listed / "v000002" / "delta.csv.gz").read_bytes())
-    changes = parse_delta(delta)
+    changes = parse_delta(delta, FIRST_CONTRACT)
     assert sorted((change.op, change.line.split(b",")[2].decode()) for change in changes) == [
         ("ADD", "NO_FIRST_PURCHASE"), ("ADD", "NO_FIRST_PURCHASE"), ("WITHDRAW", "REINSTATED"),
     ]  # fmt: skip

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from prakerja.blacklist.publisher import rotation
-from prakerja_blacklist.format.snapshot import HEADER, apply_changes, hash_list, merge_deltas, parse_delta
+from prakerja_blacklist.format.contract import FIRST_CONTRACT
+from prakerja_blacklist.format.snapshot import apply_changes, hash_list, merge_deltas, parse_delta
 from tests.support.published_list import AT, reinstate, revoke
 from tests.support.publisher import WHO, manifest, published, verified
 
@@ -42,8 +43,8 @@ def test_between_any_two_published_versions_the_deltas_are_the_difference(
         name: {n: gzip.decompress((listed / f"v{n:06d}" / f"{name}.csv.gz").read_bytes()) for n in range(1, last)}
         for name in ("snapshot", "delta")
     }
-    lists = {0: HEADER, **read["snapshot"]}
-    deltas = {number: parse_delta(data) for number, data in read["delta"].items()}
+    lists = {0: FIRST_CONTRACT.header, **read["snapshot"]}
+    deltas = {number: parse_delta(data, FIRST_CONTRACT) for number, data in read["delta"].items()}
     for earlier, later in itertools.combinations_with_replacement(range(last), 2):
         between = merge_deltas(deltas[number] for number in range(earlier + 1, later + 1))
         assert b"".join(apply_changes(lists[earlier], between)) == lists[later], (earlier, later)

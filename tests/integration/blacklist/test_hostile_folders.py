@@ -22,10 +22,12 @@ from upath import UPath
 from prakerja.blacklist.publisher import anchors, verification, version_files
 from prakerja.cli import app
 from prakerja.errors import PrakerjaError
-from prakerja_blacklist.format.contract import POINTER, SnapshotRow
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, SnapshotRow
 from prakerja_blacklist.format.documents import column_names
-from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, sha256
+from prakerja_blacklist.format.snapshot import sha256
 from tests.support.simulated_publisher import (
+    DELTA_HEADER,
+    HEADER,
     Repository,
     change_of,
     delta_of,
@@ -116,7 +118,9 @@ def test_a_long_list_is_streamed(hostile: Repository) -> None:
     hostile.declare(snapshot_of(1), gzip.compress(listed, 1), rows=500_000, counts=counts, result_sha256=sha256(listed))
     hostile.declare(delta_of(1), gzip.compress(DELTA_HEADER + delta, 1), rows=500_000)
     hostile.declare(
-        PARQUET, version_files.VersionFiles.build(listed, DELTA_HEADER).files["snapshot.parquet"][0], rows=500_000
+        PARQUET,
+        version_files.VersionFiles.build(FIRST_CONTRACT, listed, DELTA_HEADER).files["snapshot.parquet"][0],
+        rows=500_000,
     )
     code, said, memory = verify_apart(hostile.folder)
     assert code == 0, said

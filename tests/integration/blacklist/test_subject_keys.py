@@ -14,6 +14,7 @@ from prakerja.blacklist.publisher import configured_keys, list_keys, rotation
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.errors import PrakerjaError
 from prakerja.keys import new_random_key
+from prakerja_blacklist.format.contract import FIRST_CONTRACT
 from prakerja_blacklist.format.snapshot import parse_delta
 from prakerja_blacklist.reader.sources import Folder
 from prakerja_blacklist.reader.verification import RefusedListError
@@ -42,7 +43,10 @@ from tests.support.publisher import (
 def changes(root: Path, version: int) -> set[tuple[str, bytes, str]]:
     """A delta's changes: what, who, why."""
     delta = gzip.decompress((root / f"v{version:06d}" / "delta.csv.gz").read_bytes())
-    return {(change.op, change.subject, change.line.split(b",")[2].decode()) for change in parse_delta(delta)}
+    return {
+        (change.op, change.subject, change.line.split(b",")[2].decode())
+        for change in parse_delta(delta, FIRST_CONTRACT)
+    }
 
 
 def test_a_new_subject_key_reissues_the_list_and_the_earlier_one_goes_on_beside_it(

@@ -133,8 +133,8 @@ ADDS = {
     "recheck": "",
     "remind": "hindrances opt_outs provider_pace reminder_runs reminders",
     "receive": "odd_receipts opt_outs",
-    "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions publication_approvals"
-    " published_lists rotations",
+    "publish": "api_key_revocations api_keys blacklist_changes blacklist_versions contract_ends publication_approvals"
+    " published_documents published_lists rotations",
     "serve": "lookups",
     "show": "looks",
     "read": "",

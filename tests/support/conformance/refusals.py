@@ -11,9 +11,11 @@ from typing import Any
 from prakerja_blacklist.format.contract import POINTER
 from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.keyring import file_name
-from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, sha256
+from prakerja_blacklist.format.snapshot import sha256
 from tests.support.conformance.kit import Publication, case
 from tests.support.simulated_publisher import (
+    DELTA_HEADER,
+    HEADER,
     change_of,
     delta_of,
     flipped,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prakerja.settings import PROJECT
-from prakerja_blacklist.format.contract import CONTRACT
+from prakerja_blacklist.format.contract import FIRST_CONTRACT
 from tests.support.conformance import following, keys, refusals  # noqa: F401 - they register the cases
 from tests.support.conformance.kit import CASES, EVERYBODY, SIGNING_KEYS, SUBJECT_KEYS, Publication, Step
 from tests.support.simulated_publisher import gzipped
@@ -30,7 +30,7 @@ def build_files() -> dict[str, bytes]:
     files = {
         "publications.json": write_json(
             {
-                "contract": CONTRACT,
+                "contract": FIRST_CONTRACT.name,
                 "people": [f"{number:016d}" for number in EVERYBODY],
                 "publications": {
                     name: {file: encode(data) for file, data in files.items()} for name, files in publications.items()

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from prakerja_blacklist import cli
+from prakerja_blacklist.format.contract import CONTRACTS
 from prakerja_blacklist.reader import witnesses
 from prakerja_blacklist.reader.static_source import StaticSource
+from tests.support.later_contract import LATER
 from tests.support.reader_sources import Shelf
 from tests.support.root_keys import endorse, put_root, root_of
 from tests.support.simulated_publisher import Repository, delta_of
@@ -49,6 +51,12 @@ def origin(memory: Path) -> Reader:
 def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is on the disk soon enough for a test."""
     monkeypatch.setattr(os, "fsync", always(None))
+
+
+@pytest.fixture
+def knowing_later_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This release knows a later contract too."""
+    monkeypatch.setitem(CONTRACTS, LATER.name, LATER)
 
 
 @pytest.fixture

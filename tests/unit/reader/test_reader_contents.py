@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 import pytest
 
-from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, LINE_BYTES_MAX, NotCanonicalError
+from prakerja_blacklist.format.snapshot import LINE_BYTES_MAX, NotCanonicalError
 from prakerja_blacklist.reader import verification
 from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import (
+    DELTA_HEADER,
+    HEADER,
     Repository,
     change_of,
     delta_of,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from prakerja_blacklist.format.snapshot import DELTA_HEADER
 from tests.support.simulated_publisher import (
+    DELTA_HEADER,
     Repository,
     change_of,
     delta_of,

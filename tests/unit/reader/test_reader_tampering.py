@@ -12,12 +12,19 @@ import pytest
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format.contract import POINTER
 from prakerja_blacklist.format.keyring import UntrustedError, file_name
-from prakerja_blacklist.format.snapshot import HEADER
 from prakerja_blacklist.reader import sync
 from prakerja_blacklist.reader.sources import NotThereError, TooLargeError
 from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.reader_sources import Shelf
-from tests.support.simulated_publisher import Repository, flipped, gzipped, manifest_of, signature_of, snapshot_of
+from tests.support.simulated_publisher import (
+    HEADER,
+    Repository,
+    flipped,
+    gzipped,
+    manifest_of,
+    signature_of,
+    snapshot_of,
+)
 from tests.support.simulated_reader import FIRST, STRANGER, Reader, always
 
 # -- what belongs together ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from upath import UPath
 from prakerja.platforms import platforms
 from prakerja.recheck.files import EvidenceError
 from prakerja.recheck.known import KINDS, subject_of
-from prakerja.recheck.published import Checked, check_cohort, read_list
+from prakerja.recheck.published import HEADERS, Checked, check_cohort, read_list
 from tests.unit.recheck.conftest import ANNOUNCED_ON, AS_OF, DEADLINE_ON, LandingZone, build_row
 
 KEY = b"key"
@@ -49,7 +49,13 @@ def write_list(
         "rows": len(lines),
         **(file or {}),
     }
-    written = {"version": 2, "key_id": "k1", "created_at": "2021-04-30T01:00:00+00:00", "files": [entry]}
+    written = {
+        "contract": "prakerja.blacklist/1",
+        "version": 2,
+        "key_id": "k1",
+        "created_at": "2021-04-30T01:00:00+00:00",
+        "files": [entry],
+    }
     content = json.dumps({**written, **(manifest or {})}).encode()
     (folder / "manifest.json").write_bytes(content)
     told = {"version": 2, "manifest": "v000002/manifest.json", "sha256": hashlib.sha256(content).hexdigest()}
@@ -144,11 +150,33 @@ def test_purchase_and_hold_are_reported(zone: LandingZone, row: str) -> None:
         {"manifest": {"created_at": "2021-04-30T01:00:00"}},
         {"manifest": {"created_at": "2021-02-30T01:00:00+00:00"}},
         {"manifest": {"files": 5}},
+        {"manifest": {"contract": "other/1"}},
+        {"manifest": {"contract": 1}},
+        {"manifest": {"contract": "prakerja.blacklist/1\n"}},
     ],
 )
 def test_list_that_is_not_of_the_contract_is_one_line(tmp_path: Path, lie: dict[str, Any]) -> None:
     with pytest.raises(EvidenceError, match=r"no list can be read here; run `prakerja blacklist verify`$"):
         read_list(write_list(tmp_path, ENTRY, **lie))
+
+
+LATER = "prakerja.blacklist/2"
+
+
+def test_list_of_a_contract_that_is_not_known_says_what_to_do(tmp_path: Path) -> None:
+    folder = write_list(tmp_path, ENTRY, manifest={"contract": LATER})
+    with pytest.raises(EvidenceError, match=f"the list is of the contract {LATER}; install a release that reads it$"):
+        read_list(folder)
+
+
+def test_list_is_read_by_its_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HEADERS, LATER, f"{HEADER},revoked_on\n".encode())
+    by_it = {"manifest": {"contract": LATER}, "text": f"{HEADER},revoked_on\n{ENTRY},2021-03-15\n"}
+    of_the_first = read_list(write_list(tmp_path / "first", ENTRY))[1]
+    assert read_list(write_list(tmp_path / "later", ENTRY, **by_it))[1] == of_the_first
+    for place, other in enumerate(({"text": by_it["text"]}, {"manifest": by_it["manifest"]})):
+        with pytest.raises(EvidenceError, match="no list can be read here"):
+            read_list(write_list(tmp_path / str(place), ENTRY, **other))
 
 
 @pytest.mark.parametrize("lie", [{"file": {"sha256": "0" * 64}}, {"pointer": {"sha256": 5}}])

@@ -20,12 +20,13 @@ from prakerja import warehouse
 from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables, witnessed_log
 from prakerja.blacklist.publisher.audited_approvals import Entry
 from prakerja.blacklist.publisher.audited_tables import Table, expected_tables
-from prakerja.blacklist.publisher.published_folder import list_root, versions_in
-from prakerja.blacklist.publisher.storage import folder_under_key, read_document
+from prakerja.blacklist.publisher.published_folder import versions_in
+from prakerja.blacklist.publisher.storage import folder_under_key, newest_list, parse_place, read_document
 from prakerja.blacklist.publisher.witnessed_log import LogWitness
 from prakerja.errors import PrakerjaError
-from prakerja_blacklist.format.contract import Manifest, manifest_name, version_folder
-from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
+from prakerja.settings import Settings
+from prakerja_blacklist.format.contract import find_contract, manifest_name, parse_manifest, version_folder
+from prakerja_blacklist.format.documents import DoesNotFitError
 from prakerja_blacklist.format.signatures import PublicKey
 
 SEAL_ATTEMPTS = 3  # facts that commit between the sealing and the comparison are sealed by the next attempt
@@ -69,7 +70,8 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None, witnesses:
         if any(name in problems for name in NEEDED):
             return Verified(problems=[*problems.values()])
     found = Verified(problems=_find_unlogged_facts())
-    root = list_root()
+    publish = Settings.from_environment().publish
+    root = newest_list(publish)
     kept = anchors.read_copies(copies) if copies else []
     # Anchors that must exist were recorded before the anchors are read; those that may exist, by the later snapshot.
     with _plain_snapshot() as (connection, _):
@@ -107,7 +109,7 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None, witnesses:
             documents = {row["name"]: bytes(row["content"]) for row in rows}
         for row in warehouse.rows(connection, "blacklist/list_published"):
             found.lists += 1
-            found.problems += _list_problems(root, row, documents)
+            found.problems += _list_problems(parse_place(publish), row, documents)
     for testimony in testimonies:
         found.problems += witnessed_log.list_problems(testimony, against, documents, root.name)
         if testimony.witness.key is None:
@@ -364,17 +366,18 @@ def digest_facts(
 # -- the published lists -----------------------------------------------------------------------------------------------
 
 
-def _list_problems(root: UPath, row: Any, documents: Mapping[str, bytes]) -> list[str]:
+def _list_problems(place: UPath, row: Any, documents: Mapping[str, bytes]) -> list[str]:
     """Return what is wrong with a version's list, unless it lies there as this warehouse has published it.
 
     `documents` are those that the warehouse has recorded, by their names below the published folder.
     """
     name, file = version_folder(row["version"]), manifest_name(row["version"])
+    root = place / find_contract(row["contract"], "published_lists").folder
     for folder in (root, folder_under_key(root, row["key_id"])):
         if (data := read_document(folder, file)) is None:
             continue
         try:
-            manifest = parse_document(Manifest, data, file)
+            manifest = parse_manifest(data, file)
         except DoesNotFitError as error:
             return [f"{error}: restore it"]
         if manifest.key_id != row["key_id"]:
@@ -384,4 +387,4 @@ def _list_problems(root: UPath, row: Any, documents: Mapping[str, bytes]) -> lis
         if documents.get(f"{folder.name}/{file}", data) != data:
             return [f"{name} in {folder} has another manifest than this warehouse has published"]
         return []
-    return [f"{name} under the key {row['key_id']} does not lie in {root.parent} any more"]
+    return [f"{name} under the key {row['key_id']} does not lie in {place} any more"]

@@ -17,7 +17,7 @@ from prakerja.blacklist.publisher.list_keys import Keys, load_trust
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.storage import read_document
 from prakerja_blacklist.format.chain import CHAIN_CONTRACT, AuditHead, Chain, chain_name
-from prakerja_blacklist.format.contract import Manifest, manifest_name
+from prakerja_blacklist.format.contract import Manifest, manifest_name, parse_manifest
 from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import SigningKey
@@ -53,7 +53,7 @@ def write_earlier_chains(root: UPath, versions: Sequence[Any], keys: Keys, recor
         trust = load_trust(root, keys, record)
         for version in missing:
             data = record.documents[f"{folder.name}/{manifest_name(version)}"]
-            manifest = parse_document(Manifest, data, manifest_name(version))
+            manifest = parse_manifest(data, manifest_name(version))
             previous = _find_previous(folder, root, version, record)
             built = _build_chain(manifest, data, keys.signer, previous=previous, audit=None)
             record.write(folder, _find_lying(folder, built, trust) or built)

@@ -8,7 +8,7 @@ from upath import UPath
 
 from prakerja.blacklist.publisher.storage import source_in
 from prakerja.programme import programme
-from prakerja_blacklist.format.contract import POINTER, Latest, Manifest
+from prakerja_blacklist.format.contract import POINTER, Latest, Manifest, parse_manifest
 from prakerja_blacklist.format.documents import parse_document
 from prakerja_blacklist.reader.freshness import Freshness, Schedule
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, read
@@ -36,5 +36,5 @@ def load_freshness(root: UPath, now: datetime) -> Freshness:
     """Return the freshness of the list that a folder points at, by its manifest. Only readers verify signatures."""
     source = source_in(root)
     pointer = parse_document(Latest, read(source, POINTER, DOCUMENT_BYTES_MAX), POINTER)
-    manifest = parse_document(Manifest, read(source, pointer.manifest, DOCUMENT_BYTES_MAX), pointer.manifest)
+    manifest = parse_manifest(read(source, pointer.manifest, DOCUMENT_BYTES_MAX), pointer.manifest)
     return freshness_of(manifest, now)

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
 from prakerja_blacklist.format.chain import CHAIN_CONTRACT, CHAIN_DOCUMENTS, Chain
-from prakerja_blacklist.format.contract import CONTRACT, PUBLISHED, SCHEMAS, Latest, Manifest, SignedKeyring
+from prakerja_blacklist.format.contract import (
+    COMMON_DOCUMENTS,
+    CONTRACTS,
+    FIRST_CONTRACT,
+    SCHEMAS,
+    Contract,
+    Latest,
+    SignedKeyring,
+)
 from prakerja_blacklist.format.documents import (
     Bounds,
     Description,
@@ -25,7 +33,7 @@ from prakerja_blacklist.format.documents import (
 )
 
 MANIFEST_EXAMPLE: JsonDict = {
-    "contract": CONTRACT,
+    "contract": FIRST_CONTRACT.name,
     "version": 17,
     "previous_version": 16,
     "created_at": "2021-04-09T23:00:00Z",
@@ -53,12 +61,9 @@ CHAIN_EXAMPLE: JsonDict = {
     "created_at": "2021-04-09T23:00:00Z",
     "signing_key_id": "0c" * 8,
 }
-#: What has a JSON Schema, by its name.
-DOCUMENTS: dict[str, type[Document]] = PUBLISHED | CHAIN_DOCUMENTS
 EXAMPLES: dict[type[Document], JsonDict] = {
     Chain: CHAIN_EXAMPLE,
     Latest: {"version": 17, "manifest": "v000017/manifest.json", "sha256": "0c" * 32},
-    Manifest: MANIFEST_EXAMPLE,
     SignedKeyring: {"keyring": "eyJjb250cmFjdCI6...", "signatures": {"0c" * 8: "MEUCIQD..."}},
 }
 _MODELS: dict[type[Document], type[BaseModel]] = {}
@@ -72,23 +77,32 @@ def model_of(kind: type[Document]) -> type[BaseModel]:
 
 
 def _build_model(kind: type[Document]) -> type[BaseModel]:
-    example: JsonDict | None = {"example": EXAMPLES[kind]} if kind in EXAMPLES else None
+    examples = EXAMPLES | {
+        contract.manifest: MANIFEST_EXAMPLE | {"contract": contract.name} for contract in CONTRACTS.values()
+    }
+    example: JsonDict | None = {"example": examples[kind]} if kind in examples else None
     fields: dict[str, Any] = {name: (_translate(hint), ...) for name, hint in field_hints(kind).items()}
     config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra=example)
     return create_model(kind.__name__, __doc__=kind.__doc__, __config__=config, **fields)
 
 
-def build_schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a published document or row."""
-    schema = model_of(DOCUMENTS[name]).model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+def build_schemas(contract: Contract) -> dict[str, dict[str, Any]]:
+    """Return the JSON Schemas of what is published by a contract, by their files below `schemas/`.
+
+    The first contract's lie there themselves, with those of documents that are the same by each.
+    """
+    documents = contract.own_documents | (COMMON_DOCUMENTS | CHAIN_DOCUMENTS if contract == FIRST_CONTRACT else {})
+    folder = "" if contract == FIRST_CONTRACT else f"format-{contract.number}/"
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {f"{folder}{name}.json": about | model_of(kind).model_json_schema() for name, kind in documents.items()}
 
 
 def write_schemas() -> None:
     """Write `format/schemas/` anew from the documents."""
-    for name in DOCUMENTS:
-        text = json.dumps(build_schema(name), indent=2) + "\n"
-        (SCHEMAS / f"{name}.json").write_text(text, encoding="utf-8")
+    for contract in CONTRACTS.values():
+        for file, schema in build_schemas(contract).items():
+            (SCHEMAS / file).parent.mkdir(exist_ok=True)
+            (SCHEMAS / file).write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
 
 
 def _translate(hint: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,8 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_keys
-from prakerja.blacklist.publisher.published_folder import list_root, pointed_manifest
+from prakerja.blacklist.publisher.contracts_in_force import list_root
+from prakerja.blacklist.publisher.published_folder import pointed_manifest, sibling_roots
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.root_keys import find_root
 from prakerja.blacklist.publisher.storage import document_reader_in
@@ -22,6 +24,8 @@ from prakerja.programme import programme
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.signatures import SigningKey
 from prakerja_blacklist.format.subject_keys import SubjectKey
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,27 @@ def write_keyring(
         keys = replace(keys, standby=None)
     for key in (keys.signer, keys.standby):
         if key and record.find(root, name := f"keys/{key.public.key_id}.pem") is None:
-            record.write(root, {name: key.public.pem})
+            write_keys(root, record, {name: key.public.pem})
     following = keyring.build_next_keyring(before, keys.signer, keys.standby, version, at, signed_by=signer_id(root))
     if following:
-        record.write(root, {keyring.file_name(before.number + 1): following})
+        write_keys(root, record, {keyring.file_name(before.number + 1): following})
+
+
+def write_keys(root: UPath, record: Record, documents: dict[str, bytes]) -> None:
+    """Write keyrings and keys beside the list, and beside the list by each other contract, where readers look for them.
+
+    All are recorded first: a list by another contract that cannot be written is brought up later. One that has ended
+    gets them too, since its readers may need to learn that a key was revoked.
+    """
+    siblings = [folder for folder in sibling_roots(root) if record.names_in(folder, "keys/")]
+    for folder in (root, *siblings):
+        record.keep(folder, documents)
+    record.write(root, documents)
+    for folder in siblings:
+        try:
+            record.write(folder, documents)
+        except PrakerjaError as error:
+            log.warning("%s stays behind: %s", folder, error)
 
 
 def signer_id(root: UPath | None = None) -> str | None:

@@ -20,8 +20,8 @@ from prakerja.blacklist.publisher.storage import read_document
 from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format import keyring
-from prakerja_blacklist.format.contract import Manifest, manifest_name
-from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
+from prakerja_blacklist.format.contract import Manifest, manifest_name, parse_manifest
+from prakerja_blacklist.format.documents import DoesNotFitError
 from prakerja_blacklist.format.keyring import Trust
 
 
@@ -77,7 +77,7 @@ def _is_signed(root: UPath, version: int, trust: Trust) -> bool:
     if data is None or signature is None:
         return False
     try:
-        manifest = parse_document(Manifest, data, name)
+        manifest = parse_manifest(data, name)
         require_signed(trust, manifest, data, signature, lambda key: read_document(root, key))
     except (DoesNotFitError, keyring.UntrustedError):
         return False
@@ -112,7 +112,11 @@ def _has_published(root: UPath, version: int, record: Record) -> bool:
         if manifest := read_manifest(root, version):
             with warehouse.transaction() as connection:
                 digest = warehouse.execute(
-                    connection, "blacklist/digest_of_list", version=version, key_id=manifest.key_id
+                    connection,
+                    "blacklist/digest_of_list",
+                    version=version,
+                    key_id=manifest.key_id,
+                    contract=manifest.contract,
                 ).scalar_one_or_none()
             return digest in (None, manifest.result_sha256)  # the warehouse has no digests of the earliest lists
     return False

@@ -13,16 +13,15 @@ import resource
 from pathlib import Path
 from typing import IO
 
-from prakerja_blacklist.format.contract import SnapshotRow
+from prakerja_blacklist.format.contract import Contract
 from prakerja_blacklist.format.documents import column_names
-from prakerja_blacklist.format.snapshot import HEADER
 
 MEMORY_BYTES_MAX = 512 << 20  # more than the process has already; a list of two million takes a tenth of it
 BATCH_ROWS = 1 << 14
 ROWS_A_SECOND = 10_000  # a slower file has no rows, but work
 
 
-def hash_list(packed: IO[bytes], rows: int) -> str | None:
+def hash_list(packed: IO[bytes], rows: int, contract: Contract) -> str | None:
     """Return the SHA-256 of the canonical CSV of an open Parquet file, or None if it has no list of so many rows."""
     from pyarrow import csv, parquet  # noqa: F401 - the child finds them loaded
 
@@ -31,7 +30,7 @@ def hash_list(packed: IO[bytes], rows: int) -> str | None:
     if child == 0:
         try:
             _bound_process(60 + rows // ROWS_A_SECOND)
-            os.write(writing, _hash_list(packed, rows).encode())
+            os.write(writing, _hash_list(packed, rows, contract).encode())
         finally:  # no line of the parent's runs in the child, whatever happens
             os._exit(0)
     os.close(writing)
@@ -54,10 +53,10 @@ def _bound_process(seconds: int) -> None:
         resource.setrlimit(limit, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _hash_list(packed: IO[bytes], rows: int) -> str:
+def _hash_list(packed: IO[bytes], rows: int, contract: Contract) -> str:
     from pyarrow import csv, parquet
 
-    names, digest = column_names(SnapshotRow), hashlib.sha256(HEADER)
+    names, digest = column_names(contract.row), hashlib.sha256(contract.header)
     packed.seek(0)
     opened = parquet.ParquetFile(packed, pre_buffer=False, buffer_size=1 << 20)
     if opened.schema_arrow.names != names or opened.metadata.num_rows != rows:

@@ -9,16 +9,32 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.publisher.storage import parse_place, read_document
+from prakerja.blacklist.publisher.storage import read_document
 from prakerja.errors import PrakerjaError
-from prakerja.settings import Settings
-from prakerja_blacklist.format.contract import POINTER, Latest, Manifest, manifest_name
+from prakerja_blacklist.format.contract import (
+    CONTRACTS,
+    FIRST_CONTRACT,
+    POINTER,
+    Contract,
+    Latest,
+    Manifest,
+    manifest_name,
+    parse_manifest,
+)
 from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 
 
-def list_root() -> UPath:
-    """Return the folder of the published list."""
-    return parse_place(Settings.from_environment().publish) / "blacklist"
+def contract_in(root: UPath) -> Contract:
+    """Return the contract by which a list is published in a folder of this name, also under an earlier key."""
+    for contract in CONTRACTS.values():
+        if re.fullmatch(re.escape(contract.folder) + r"(-[0-9a-f]{16})?", root.name):
+            return contract
+    return FIRST_CONTRACT
+
+
+def sibling_roots(root: UPath) -> list[UPath]:
+    """Return where the list lies by each other contract than that of `root`, whether it is published by it or not."""
+    return [root.parent / contract.folder for contract in CONTRACTS.values() if contract.folder != root.name]
 
 
 def list_versions() -> Sequence[Any]:
@@ -37,7 +53,7 @@ def read_manifest(root: UPath, version: int) -> Manifest | None:
     """Return the manifest of a version that lies in a folder, or None. Raise `DoesNotFitError`."""
     name = manifest_name(version)
     data = read_document(root, name)
-    return parse_document(Manifest, data, name) if data else None
+    return parse_manifest(data, name) if data else None
 
 
 class DamagedPointerError(PrakerjaError):

@@ -12,17 +12,17 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher import list_keys
-from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, signer_id, write_keyring
+from prakerja.blacklist.publisher.contracts_in_force import list_root
+from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, signer_id, write_keyring, write_keys
 from prakerja.blacklist.publisher.own_list import require_own_list
 from prakerja.blacklist.publisher.published_folder import (
-    list_root,
     list_versions,
     pointed_manifest,
     pointed_version,
 )
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.versions import Publication, Recorded, record_next_version
-from prakerja.blacklist.publisher.writing import write_unfinished_versions
+from prakerja.blacklist.publisher.writing import write_sibling_lists, write_unfinished_versions
 from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB
@@ -67,11 +67,11 @@ def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> 
             keys = replace(keys, standby=None)
             KeyStore.from_environment().drop_next_signing_key()  # first: with it, nothing could be published any more
         require_own_list(root, keys)
-        write_unfinished_versions(root, keys)
+        write_unfinished_versions(keys)
         newest = pointed_manifest(root)
         if newest and newest.signing_key_id == key_id != keys.signer.public.key_id:
             publish_under(keys, f"revoke {key_id}", at)
-        _write_revocation(root, keys, key_id, at, because=because, answered_by=answered_by)
+        _write_revocation(list_root(), keys, key_id, at, because=because, answered_by=answered_by)
 
 
 def announce(at: datetime, *, without_root: bool = False) -> None:
@@ -79,7 +79,7 @@ def announce(at: datetime, *, without_root: bool = False) -> None:
     with warehouse.exclusive("publish"):
         keys, root = Keys.from_settings(), list_root()
         require_own_list(root, keys)
-        write_unfinished_versions(root, keys)  # under the keys with which they were begun
+        write_unfinished_versions(keys)  # under the keys with which they were begun
         write_keyring(root, keys, Record.load(root), pointed_version(root) + 1, at, without_root=without_root)
 
 
@@ -104,14 +104,15 @@ def _publish(publication: Publication, keys: Keys) -> Recorded:
     """Publish what does not wait."""
     root = list_root()
     require_own_list(root, keys)
-    write_unfinished_versions(root, keys)  # of an earlier publisher
+    write_unfinished_versions(keys)  # of an earlier publisher
     newest = pointed_manifest(root)
     has_new_key = newest is not None and (newest.signing_key_id, newest.key_id) != (
         keys.signer.public.key_id,
         keys.current_id,
     )
     recorded = record_next_version(publication, keys.current_id, has_new_key=has_new_key)
-    write_unfinished_versions(root, keys)
+    write_unfinished_versions(keys)
+    write_sibling_lists(keys)
     return recorded
 
 
@@ -127,4 +128,4 @@ def _write_revocation(root: UPath, keys: Keys, key_id: str, at: datetime, *, bec
     )
     assert revoking is not None  # noqa: S101 - it says that the key is revoked
     list_keys.record_rotation("signing_revoked", key_id, because=because, answered_by=answered_by)
-    record.write(root, {keyring.file_name(before.number + 1): revoking})
+    write_keys(root, record, {keyring.file_name(before.number + 1): revoking})

@@ -16,8 +16,7 @@ from upath import UPath
 from prakerja import warehouse
 from prakerja.blacklist.publisher import storage
 from prakerja.blacklist.publisher.storage import read_document
-from prakerja_blacklist.format.contract import Manifest, manifest_name
-from prakerja_blacklist.format.documents import parse_document
+from prakerja_blacklist.format.contract import Manifest, manifest_name, parse_manifest
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Record:
     def find_manifest(self, folder: UPath, version: int) -> Manifest | None:
         """Return the manifest of a version of a list, or None if it is not recorded."""
         data = self.find(folder, manifest_name(version))
-        return parse_document(Manifest, data, f"{folder.name}/{manifest_name(version)}") if data else None
+        return parse_manifest(data, f"{folder.name}/{manifest_name(version)}") if data else None
 
     def reader_in(self, folder: UPath) -> Callable[[str], bytes | None]:
         """Return a function that reads a document of a folder by name: the recorded one, or the one that lies there."""

@@ -12,21 +12,22 @@ from upath import UPath
 from prakerja.blacklist.publisher import anchors, storage
 from prakerja.blacklist.publisher.editions import Edition, build_files, hash_listed
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust
-from prakerja.blacklist.publisher.published_folder import known_pointed_version
+from prakerja.blacklist.publisher.published_folder import contract_in, known_pointed_version
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.storage import document_reader_in, folder_under_key, read_document
 from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import (
+    FIRST_CONTRACT,
     Latest,
-    Manifest,
     PublishedFile,
     format_instant,
     manifest_name,
+    parse_manifest,
     version_folder,
 )
-from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json
 from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.snapshot import sha256
 
@@ -65,7 +66,7 @@ def complete(edition: Edition, keys: Keys, record: Record, trust: Trust, writer:
     """
     place, folder, version = edition.root.parent, version_folder(edition.version), edition.version
     name = f"{edition.root.name}/{manifest_name(version)}"
-    manifest = parse_document(Manifest, record.documents[name], name)
+    manifest = parse_manifest(record.documents[name], name)
     read_key = record.reader_in(edition.main)
     require_signed(trust, manifest, record.documents[name], record.documents.get(f"{name}.sig", b""), read_key)
     paths = {file: f"{edition.root.name}/{folder}/{file.name}" for file in manifest.files}
@@ -99,7 +100,10 @@ def record_earlier_versions(root: UPath, versions: Sequence[Any], keys: Keys, re
     """Record the documents of versions that were published before documents were recorded.
 
     A manifest counts if it is of this very version, its list is the warehouse's, and a key of the list has signed it.
+    Documents of later contracts were recorded from the beginning.
     """
+    if contract_in(root) != FIRST_CONTRACT:
+        return
     rows = [row for row in versions if record.find(root, manifest_name(row["version"])) is None]
     if not rows or record.series > 1:
         return
@@ -112,7 +116,7 @@ def record_earlier_versions(root: UPath, versions: Sequence[Any], keys: Keys, re
         if data is None or signature is None or not _is_own(data, row, key_id, keys, is_pointed=is_pointed):
             continue
         with contextlib.suppress(keyring.UntrustedError):
-            require_signed(trust, parse_document(Manifest, data, name), data, signature, document_reader_in(root))
+            require_signed(trust, parse_manifest(data, name), data, signature, document_reader_in(root))
             record.keep(folder, {name: data, f"{name}.sig": signature})
     if count_recorded(record, root, versions):
         names = [keyring.file_name(number) for number in range(1, trust.number + 1)]
@@ -123,7 +127,7 @@ def record_earlier_versions(root: UPath, versions: Sequence[Any], keys: Keys, re
 def _is_own(data: bytes, row: Any, key_id: str, keys: Keys, *, is_pointed: bool) -> bool:
     """Return whether a manifest that lies there is of this version of the warehouse's, and of the list that it has."""
     try:
-        manifest = parse_document(Manifest, data, "a manifest")
+        manifest = parse_manifest(data, "a manifest")
     except DoesNotFitError:
         return False
     listed = hash_listed(row["version"], key_id, keys, computes=is_pointed)

@@ -15,18 +15,19 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher import list_keys, storage
+from prakerja.blacklist.publisher.contracts_in_force import list_root
 from prakerja.blacklist.publisher.editions import Edition
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust
 from prakerja.blacklist.publisher.local_files import LinkError, OtherFileError
 from prakerja.blacklist.publisher.own_list import require_own_list
-from prakerja.blacklist.publisher.published_folder import list_root, list_versions, versions_in
+from prakerja.blacklist.publisher.published_folder import contract_in, list_versions, sibling_roots, versions_in
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.recorded_versions import Writer, build_pointer, complete, record_earlier_versions
 from prakerja.blacklist.publisher.storage import read_document
-from prakerja.blacklist.publisher.writing import write_unfinished_versions
+from prakerja.blacklist.publisher.writing import write_sibling_lists, write_unfinished_versions
 from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja_blacklist.format import keyring
-from prakerja_blacklist.format.contract import POINTER, PublishedFile, version_folder
+from prakerja_blacklist.format.contract import CONTRACTS, POINTER, PublishedFile, manifest_name, version_folder
 
 FILES = (
     "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz", "chain.json", "chain.json.sig", "manifest.json",
@@ -101,9 +102,10 @@ def restore() -> Restored:
                 raise
             except PrakerjaError as error:
                 restored.problems.append(str(error))
-        for row in versions[newest.get(root, 0) :]:  # a publisher began it and died: the next one begins again
-            for name in FILES:
-                writer.set_aside(root.parent, f"{root.name}/{version_folder(row['version'])}/{name}")
+        for folder in (root, *sibling_roots(root)):
+            for row in versions[newest.get(folder, 0) :]:  # a publisher began it and died: the next one begins again
+                for name in FILES:
+                    writer.set_aside(folder.parent, f"{folder.name}/{version_folder(row['version'])}/{name}")
         for folder, version in newest.items():
             pointer = build_pointer(record, folder, version)
             if read_document(folder, POINTER) != pointer:
@@ -136,7 +138,8 @@ def republish(*, because: str, answered_by: str, without_root: bool = False) -> 
             roots = (name.partition("/")[2] for name in record.names_in(root, "keys/root-"))
             documents |= {name: record.documents[f"{root.name}/{name}"] for name in roots}
         Record.begin_series(root).write(root, documents)
-        write_unfinished_versions(root, keys)
+        write_unfinished_versions(keys)
+        write_sibling_lists(keys)
     return len(versions)
 
 
@@ -153,15 +156,18 @@ def _require_ours(root: UPath, record: Record) -> None:
 
 
 def _recorded_editions(root: UPath, keys: Keys, record: Record) -> Iterator[Edition]:
-    """Yield every version that is recorded, in order: of the list, then of those under earlier keys."""
+    """Yield every recorded version, in order: of the list by each contract, then of those under earlier keys."""
     versions = list_versions()
-    for position, row in enumerate(versions):
-        if record.find_manifest(root, row["version"]):
-            yield Edition.of_list(root, versions, position, keys)
-    folders = sorted({found[1] for name in record.documents if (found := re.match(r"(blacklist-[0-9a-f]{16})/", name))})
-    for folder in (root.parent / name for name in folders):
-        first = True
+    mains = [root.parent / contract.folder for contract in CONTRACTS.values()]
+    for main in mains:
+        for position, row in enumerate(versions):
+            if record.find(main, manifest_name(row["version"])):
+                yield Edition.of_list(main, versions, position, keys, record)
+    names = re.compile(r"(blacklist(?:-format-\d+)?-[0-9a-f]{16})/")
+    for name in sorted({found[1] for each in record.documents if (found := names.match(each))}):
+        folder = root.parent / name
+        main, first = root.parent / contract_in(folder).folder, True
         for row in versions:
             if manifest := record.find_manifest(folder, row["version"]):
-                yield Edition(root, folder, root if first else folder, row, manifest.key_id, manifest.key_id)
+                yield Edition(main, folder, main if first else folder, row, manifest.key_id, manifest.key_id)
                 first = False

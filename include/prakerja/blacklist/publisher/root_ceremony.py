@@ -17,9 +17,10 @@ from upath import UPath
 
 from prakerja import atomic_files, warehouse
 from prakerja.blacklist.publisher import list_keys, publishing
+from prakerja.blacklist.publisher.contracts_in_force import list_root
 from prakerja.blacklist.publisher.list_keys import Keys, load_trust, signer_id
 from prakerja.blacklist.publisher.own_list import require_own_list
-from prakerja.blacklist.publisher.published_folder import list_root, pointed_manifest, pointed_version
+from prakerja.blacklist.publisher.published_folder import pointed_manifest, pointed_version
 from prakerja.blacklist.publisher.recorded_documents import Record
 from prakerja.blacklist.publisher.root_keys import find_root
 from prakerja.blacklist.publisher.writing import write_unfinished_versions
@@ -153,7 +154,7 @@ def publish(paths: Sequence[Path], at: datetime, *, because: str, answered_by: s
         record, documents = Record.load(root), _documents_of(proposal)
         signer = _choose_signer(keys, proposal.rings[-1])
         if any(record.find(root, name) != data for name, data in documents.items()):
-            write_unfinished_versions(root, keys)
+            write_unfinished_versions(keys)
             record = Record.load(root)
             _require_next(proposal, root, keys, record)
             facts = _list_facts(proposal, load_trust(root, keys, record), keys, signer)
@@ -162,9 +163,8 @@ def publish(paths: Sequence[Path], at: datetime, *, because: str, answered_by: s
                 for kind, key in facts:
                     list_keys.insert_rotation(connection, kind, key, because=because, answered_by=answered_by)
         _settle_keys(keys, signer, proposal.rings[-1])
-        for name, data in documents.items():
-            record.write(root, {name: data})
-        write_unfinished_versions(root, signer)
+        list_keys.write_keys(root, record, documents)
+        write_unfinished_versions(signer)
         newest = pointed_manifest(root)
         if newest and newest.signing_key_id in {key.signing_key_id for key in proposal.rings[-1].revoked}:
             publishing.publish_under(signer, f"revoke {newest.signing_key_id}", at)
@@ -176,7 +176,7 @@ def _locked_list() -> Iterator[_PublishedList]:
     with warehouse.exclusive("publish"):
         keys, root = Keys.from_settings(), list_root()
         require_own_list(root, keys)
-        write_unfinished_versions(root, keys)
+        write_unfinished_versions(keys)
         record = Record.load(root)
         trust = load_trust(root, keys, record)
         if trust.number == 0 or record.find(root, keyring.file_name(trust.number)) is None:

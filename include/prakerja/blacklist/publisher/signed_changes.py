@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prakerja import warehouse
+from prakerja.blacklist.publisher.version_files import arrow_types
 from prakerja.cohorts import corrections
 from prakerja.cohorts.contacts import Contacts, DamagedError
 from prakerja.errors import PrakerjaError
@@ -20,13 +21,12 @@ from prakerja.people import load_people
 from prakerja.settings import wib_today
 from prakerja.signatures import CorrectionText, is_signed
 from prakerja.signed_batches import SHOWN, SignedBatch, load_signed_batches, oldest_valid_signing_day
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, Contract
+from prakerja_blacklist.format.documents import Document
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: The columns of an entry of the list, in Arrow's types. `effective_at` is in seconds.
-ENTRY = {"nik": "int64", "cohort": "int32", "reason": "string", "effective_at": "int64", "decision_id": "string"}
-CHANGE = {"op": "string", **ENTRY}
 _PROOF = {"card_number": "int64", "proof": "string"}
 #: What a batch must be for, by the kind of change.
 _SUBJECTS = {"ADD": ("revocation", "hold"), "WITHDRAW": ("reinstatement",)}
@@ -52,14 +52,21 @@ class _SignedCorrections:
         return after in found
 
 
-def list_changes(connection: warehouse.Connection, version: int) -> pa.Table:
-    """Return the changes of a version (`CHANGE`). If approvals are signed, people have signed for each of them.
+def person_types(kind: type[Document]) -> dict[str, str]:
+    """Return the columns of people who are to be rows of a kind, in Arrow's types: their NIK, and the row's others."""
+    return {"nik": "int64"} | {name: each for name, each in arrow_types(kind).items() if name != "subject"}
 
-    A withdrawal after an appeal has no batch, and rests on the warehouse's word. Raise `PrakerjaError`.
+
+def list_changes(connection: warehouse.Connection, version: int, contract: Contract = FIRST_CONTRACT) -> pa.Table:
+    """Return the changes of a version as people. If approvals are signed, people have signed for each of them.
+
+    They have signed for who is listed by which decision: columns of later contracts rest on the warehouse's word, and
+    so does a withdrawal after an appeal, which has no batch. Raise `PrakerjaError`.
     """
+    types = person_types(contract.delta_row)
     if not load_people().must_sign:
-        return warehouse.table(connection, "blacklist/list_changes", CHANGE, version=version)
-    changes = warehouse.table(connection, "blacklist/list_changes", CHANGE | _PROOF, version=version)
+        return warehouse.table(connection, "blacklist/list_changes", types, version=version)
+    changes = warehouse.table(connection, "blacklist/list_changes", types | _PROOF, version=version)
     columns = (changes[name].to_pylist() for name in ("op", "card_number", "nik", "cohort", "decision_id", "proof"))
     rows = [*zip(*columns, strict=True)]
     exchanged = {row[1] for row in rows if row[0] == "ADD"} & {row[1] for row in rows if row[0] == "WITHDRAW"}
@@ -69,7 +76,7 @@ def list_changes(connection: warehouse.Connection, version: int) -> pa.Table:
     for problem in _find_problems(batches).values():
         raise PrakerjaError(f"{problem}; nothing is published")
     _require_members(connection, rows, batches)
-    return changes.select([*CHANGE])
+    return changes.select([*types])
 
 
 def find_unsigned(connection: warehouse.Connection, digests: Collection[str]) -> dict[str, str]:

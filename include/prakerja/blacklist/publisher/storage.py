@@ -16,7 +16,15 @@ from upath import UPath
 from prakerja.blacklist.publisher import local_files
 from prakerja.blacklist.publisher.local_files import OtherFileError, not_ours
 from prakerja.errors import NotReadyError, PrakerjaError
-from prakerja_blacklist.format.contract import POINTER, PublishedFile, earlier_list_folder
+from prakerja_blacklist.format.contract import (
+    CONTRACTS,
+    FIRST_CONTRACT,
+    POINTER,
+    Latest,
+    PublishedFile,
+    earlier_list_folder,
+)
+from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja_blacklist.reader.object_storage import ObjectFolder
 from prakerja_blacklist.reader.places import is_service, open_service
 from prakerja_blacklist.reader.sources import (
@@ -45,14 +53,14 @@ def parse_place(url: str | UPath) -> UPath:
 
 def folder_under_key(root: UPath, key_id: str) -> UPath:
     """Return the folder of the list under an earlier key of the subjects: beside the list, in the same form."""
-    earlier: UPath = root.parent / earlier_list_folder(key_id)
+    earlier: UPath = root.parent / earlier_list_folder(key_id, root.name)
     return earlier
 
 
 def earlier_lists(root: UPath) -> list[UPath]:
     """Return the folders of the list under earlier keys of the subjects, beside the list, by name."""
-    names = re.compile(re.escape(earlier_list_folder("")) + r"[0-9a-f]{16}")
-    return sorted(path for path in root.parent.glob(earlier_list_folder("*")) if names.fullmatch(path.name))
+    names = re.compile(re.escape(earlier_list_folder("", root.name)) + r"[0-9a-f]{16}")
+    return sorted(path for path in root.parent.glob(earlier_list_folder("*", root.name)) if names.fullmatch(path.name))
 
 
 def source_in(root: UPath) -> Source:
@@ -72,15 +80,39 @@ def document_reader_in(root: UPath) -> Callable[[str], bytes | None]:
 
 
 def find_list(place: str) -> UPath:
-    """Return the folder of `latest.json`: this one, or `blacklist` in it. Raise `NotReadyError` if there is none."""
+    """Return the folder of `latest.json`: this one, or the newest list's in it. Raise `NotReadyError`."""
+    return next(iter(find_lists(place)))
+
+
+def find_lists(place: str) -> list[UPath]:
+    """Return the folders of the list by each contract: this one alone, or those in it, the newest list's first.
+
+    Raise `NotReadyError` if there is none. A list that has ended is behind those that go on.
+    """
     try:
-        roots = (parse_place(place), parse_place(place) / "blacklist")
+        root = parse_place(place)
     except (ImportError, ValueError) as error:
         raise PrakerjaError(f"{place} cannot be read ({type(error).__name__}): give a folder") from None
-    for root in roots:
-        if read_document(root, POINTER) is not None:
-            return root
-    raise NotReadyError(f"no list is published in {place}: a cohort_deadline run publishes one")
+    if read_document(root, POINTER) is not None:
+        return [root]
+    pointers = {root / each.folder: read_document(root / each.folder, POINTER) for each in CONTRACTS.values()}
+    found = [folder for folder, pointer in pointers.items() if pointer is not None]
+    if not found:
+        raise NotReadyError(f"no list is published in {place}: a cohort_deadline run publishes one")
+    return sorted(found, key=lambda folder: -_version_of(pointers[folder]))
+
+
+def newest_list(place: str) -> UPath:
+    """Return the folder of the newest list in a place, or where the first one will be."""
+    with contextlib.suppress(NotReadyError):
+        return find_list(place)
+    return parse_place(place) / FIRST_CONTRACT.folder
+
+
+def _version_of(pointer: bytes | None) -> int:
+    with contextlib.suppress(DoesNotFitError):
+        return parse_document(Latest, pointer or b"", POINTER).version
+    return 0
 
 
 def open_source(place: str, api_key: str | None) -> Source:

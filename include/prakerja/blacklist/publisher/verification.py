@@ -21,13 +21,21 @@ from prakerja.blacklist.publisher import parquet_lists
 from prakerja.blacklist.publisher.published_folder import versions_in
 from prakerja.blacklist.publisher.storage import document_reader_in, read_document, source_in
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format import contract
 from prakerja_blacklist.format.chain import Chain, chain_name
-from prakerja_blacklist.format.contract import POINTER, Latest, Manifest, manifest_name, version_folder
+from prakerja_blacklist.format.contract import (
+    POINTER,
+    Latest,
+    Manifest,
+    find_contract,
+    manifest_name,
+    parse_manifest,
+    version_folder,
+)
 from prakerja_blacklist.format.documents import parse_document
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import (
-    HEADER,
     LINE_BYTES_MAX,
     ROWS_MAX,
     Delta,
@@ -61,11 +69,11 @@ class Version:
 def verify_versions(root: UPath, main: UPath | None = None) -> Iterator[Manifest]:
     """Yield the manifest of every version from the first to the one pointed at, verified.
 
-    A list under an earlier key begins where the `main` one got another. Raise `PrakerjaError` at the first fault, which
-    names version and file.
+    A list under an earlier key begins where the `main` one got another. Where a list has another contract than before,
+    its delta adds everybody. Raise `PrakerjaError` at the first fault, which names version and file.
     """
     pointer = _read_pointer(root)
-    first = FIRST if main is None else min(versions_in(root), default=FIRST)
+    first = _first_version(root) if main is None else min(versions_in(root), default=FIRST)
     trust = trust_beside(main or root)
     before: tuple[UPath, Manifest] | None = None
     chain: bytes | None = None
@@ -78,6 +86,8 @@ def verify_versions(root: UPath, main: UPath | None = None) -> Iterator[Manifest
             # A list under an earlier key ends with its overlap: whoever signed its last version, it stays as it was.
             _require_pointed(pointer, manifest, data, trust if main is None else None)
         by_cohort = Counter(cohort for _, block in _read_list(root, manifest) for cohort in COHORT.findall(block))
+        if before and before[1].contract != manifest.contract:
+            before = None
         delta = _verify_delta(before, root, manifest)
         _require_counts(manifest, delta, by_cohort)
         _verify_parquet(root, manifest)
@@ -100,7 +110,7 @@ def snapshot_of(root: UPath, version: int, rows_max: int = ROWS_MAX) -> bytes:
 
     Raise `NotThereError`, `RefusedListError`, `TooLargeError` or `UnreachableError`.
     """
-    name, bytes_max = f"{version_folder(version)}/snapshot.csv.gz", len(HEADER) + rows_max * LINE_BYTES_MAX
+    name, bytes_max = f"{version_folder(version)}/snapshot.csv.gz", (1 + rows_max) * LINE_BYTES_MAX
     return b"".join(inflate(source_in(root).chunks(name, FILE_BYTES_SPARE + bytes_max), bytes_max, name))
 
 
@@ -109,14 +119,24 @@ def trust_beside(root: UPath) -> Trust:
 
     Only a reader that has pinned a key can tell whether to believe them.
     """
-    first = parse_document(Manifest, _read_bytes(root, manifest_name(FIRST), FIRST), manifest_name(FIRST))
-    pin = PublicKey.from_pem(_read_bytes(root, f"keys/{first.signing_key_id}.pem", FIRST))
+    version = _first_version(root)
+    first = parse_manifest(_read_bytes(root, manifest_name(version), version), manifest_name(version))
+    pin = PublicKey.from_pem(_read_bytes(root, f"keys/{first.signing_key_id}.pem", version))
     return Trust.from_pins([pin]).follow(document_reader_in(root), at_most=None)
+
+
+def _first_version(root: UPath) -> int:
+    """Return with which version a list begins: by a later contract with any, by the first one with the first."""
+    first = FIRST if read_document(root, manifest_name(FIRST)) else min(versions_in(root), default=FIRST)
+    if first == FIRST:
+        return FIRST
+    manifest = parse_manifest(_read_bytes(root, manifest_name(first), first), manifest_name(first))
+    return FIRST if manifest.contract == contract.FIRST_CONTRACT.name else first
 
 
 def _read_list(root: UPath, manifest: Manifest) -> Iterator[tuple[bytes, bytes]]:
     """Yield the subjects and the lines of a version's list, block by block, verified at its end."""
-    name, lines = version_folder(manifest.version), Lines()
+    name, lines = version_folder(manifest.version), Lines(find_contract(manifest.contract))
     with _opened(root, manifest, "snapshot.csv.gz") as chunks:
         for chunk in chunks:
             yield lines.read_chunk(chunk), lines.block
@@ -132,11 +152,12 @@ def _verify_delta(before: tuple[UPath, Manifest] | None, root: UPath, manifest: 
 
     Lists are read once more rather than held.
     """
-    delta, digest = Delta(), hashlib.sha256()
+    form, digest = find_contract(manifest.contract), hashlib.sha256()
+    delta = Delta(form)
     blocks = (block for _, block in _read_list(*before)) if before else iter(())
     with _opened(root, manifest, "delta.csv.gz") as chunks:
         changes = itertools.chain.from_iterable(map(delta.read_chunk, chunks))
-        for piece in apply_to_blocks(blocks, changes):
+        for piece in apply_to_blocks(form.header, blocks, changes):
             digest.update(piece)
         delta.require_end()
     if digest.hexdigest() != manifest.result_sha256:
@@ -171,7 +192,7 @@ def _verify_parquet(root: UPath, manifest: Manifest) -> None:
             for chunk in _packed_chunks(root, manifest, "snapshot.parquet"):
                 file.write(chunk)
             file.flush()
-            found = parquet_lists.hash_list(file, manifest.counts.entries)
+            found = parquet_lists.hash_list(file, manifest.counts.entries, find_contract(manifest.contract))
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise PrakerjaError(f"a copy of the Parquet cannot be written ({why}): look at the temporary folder") from None
@@ -212,7 +233,7 @@ def _require_pointed(pointer: Latest, manifest: Manifest, data: bytes, trust: Tr
 def _read_manifest(root: UPath, main: UPath, version: int, trust: Trust) -> tuple[Manifest, bytes]:
     name = manifest_name(version)
     data, signature = _read_bytes(root, name, version), _read_bytes(root, f"{name}.sig", version)
-    manifest = parse_document(Manifest, data, name)
+    manifest = parse_manifest(data, name)
     if manifest.version != version or (manifest.previous_version or 0) != version - 1:
         raise PrakerjaError(f"{version_folder(version)}: the manifest is of another version")
     for file in manifest.files:

@@ -10,13 +10,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prakerja_blacklist.format.contract import DeltaRow, SnapshotRow, format_instant
-from prakerja_blacklist.format.documents import Document, column_names, require_column
-from prakerja_blacklist.format.snapshot import DELTA_HEADER, HEADER, build_list, parse_delta, sha256
+from prakerja_blacklist.format.contract import Contract, Instant, format_instant
+from prakerja_blacklist.format.documents import Document, column_names, field_hints, require_column, split_hint
+from prakerja_blacklist.format.snapshot import build_list, parse_delta, sha256
 from prakerja_blacklist.format.subject_keys import SubjectKey
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_INSTANT = split_hint(Instant)[1][0]
+
+
+def arrow_types(kind: type[Document]) -> dict[str, str]:
+    """Return the Arrow types of a row's columns as the warehouse gives them: instants in seconds."""
+    types = {}
+    for name, hint in field_hints(kind).items():
+        base, rules = split_hint(hint)
+        types[name] = "int64" if _INSTANT in rules else "int32" if base is int else "string"
+    return types
 
 
 @dataclass(frozen=True)
@@ -28,25 +39,30 @@ class Rows:
 
     @classmethod
     def from_people(cls, kind: type[Document], people: pa.Table, key: SubjectKey) -> Rows:
-        """Return the rows of people: `nik` and the contract's columns, `effective_at` in seconds. NIKs end here."""
+        """Return the rows of people: `nik` and the contract's columns, as `arrow_types` has them. NIKs end here."""
         import pyarrow as pa
 
         listed = people.append_column("subject", pa.array(key.subjects(people["nik"].to_pylist()), pa.string()))
-        return cls._check(kind, _format_instants(listed).select(column_names(kind)))
+        for name, type_name in arrow_types(kind).items():
+            if type_name == "int64":
+                listed = _format_instants(listed, name)
+        return cls._check(kind, listed.select(column_names(kind)))
 
     @classmethod
-    def build_reissue(cls, before: Rows, after: Rows) -> Rows:
-        """Return the delta of a list that is issued anew under another key: everybody is withdrawn and added."""
+    def build_reissue(cls, contract: Contract, before: Rows | None, after: Rows) -> Rows:
+        """Return the delta of a list that is issued anew: everybody of the list before is withdrawn, and added."""
         import pyarrow as pa
 
         parts = []
         for op, rows, reason in (("WITHDRAW", before, "KEY_ROTATED"), ("ADD", after, None)):
+            if rows is None:
+                continue
             part = rows.table.add_column(0, "op", pa.array([op] * rows.table.num_rows, pa.string()))
             if reason:
                 place = part.column_names.index("reason")
                 part = part.set_column(place, "reason", pa.array([reason] * part.num_rows, pa.string()))
             parts.append(part)
-        return cls._check(DeltaRow, pa.concat_tables(parts))
+        return cls._check(contract.delta_row, pa.concat_tables(parts))
 
     @classmethod
     def _check(cls, kind: type[Document], table: pa.Table) -> Rows:
@@ -59,8 +75,8 @@ class Rows:
         """Return the canonical CSV."""
         from pyarrow import csv
 
-        buffer = io.BytesIO(HEADER if self.kind is SnapshotRow else DELTA_HEADER)
-        buffer.seek(0, io.SEEK_END)
+        buffer = io.BytesIO()
+        buffer.write((",".join(column_names(self.kind)) + "\n").encode())
         if self.table.num_rows:
             # By the schema, no value has a comma, a quote or a line break.
             csv.write_csv(self.table, buffer, csv.WriteOptions(include_header=False, quoting_style="none"))
@@ -78,15 +94,15 @@ class VersionFiles:
     result_sha256: str
 
     @classmethod
-    def build_following(cls, before: bytes, changed: Rows) -> VersionFiles:
+    def build_following(cls, contract: Contract, before: bytes, changed: Rows) -> VersionFiles:
         """Return the files of the list that a delta makes of the one before. Raise `NotCanonicalError`."""
         delta = changed.csv()
-        return cls.build(build_list(before, parse_delta(delta)), delta)
+        return cls.build(contract, build_list(before, parse_delta(delta, contract)), delta)
 
     @classmethod
-    def build(cls, snapshot: bytes, delta: bytes) -> VersionFiles:
+    def build(cls, contract: Contract, snapshot: bytes, delta: bytes) -> VersionFiles:
         """Return the files of a canonical list and of the delta that leads to it."""
-        listed = _read_table(snapshot)
+        listed = _read_table(contract, snapshot)
         with ThreadPoolExecutor(2) as pool:  # compressing and hashing release the interpreter
             jobs: list[Callable[[], Any]] = [
                 lambda: _gzip(snapshot),
@@ -124,11 +140,14 @@ def _count_rows(csv: bytes) -> int:
     return csv.count(b"\n") - 1
 
 
-def _read_table(snapshot: bytes) -> pa.Table:
+def _read_table(contract: Contract, snapshot: bytes) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
-    types = {name: pa.int32() if name == "cohort" else pa.string() for name in column_names(SnapshotRow)}
+    types = {
+        name: pa.int32() if type_name == "int32" else pa.string()  # an instant is a text in the list
+        for name, type_name in arrow_types(contract.row).items()
+    }
     return csv.read_csv(
         pa.BufferReader(snapshot),
         parse_options=csv.ParseOptions(quote_char=False),
@@ -148,15 +167,15 @@ def _parquet(listed: pa.Table) -> bytes:
     return data
 
 
-def _format_instants(table: pa.Table) -> pa.Table:
+def _format_instants(table: pa.Table, name: str) -> pa.Table:
     import pyarrow as pa
 
-    seconds = table["effective_at"].combine_chunks().dictionary_encode()
+    seconds = table[name].combine_chunks().dictionary_encode()
     texts = pa.array(
         [format_instant(datetime.fromtimestamp(each, UTC)) for each in seconds.dictionary.to_pylist()], pa.string()
     )
-    place = table.column_names.index("effective_at")
-    return table.set_column(place, "effective_at", texts.take(seconds.indices))
+    place = table.column_names.index(name)
+    return table.set_column(place, name, texts.take(seconds.indices))
 
 
 def _gzip(data: bytes) -> bytes:

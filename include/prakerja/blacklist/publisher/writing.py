@@ -19,7 +19,8 @@ from upath import UPath
 
 from prakerja import warehouse
 from prakerja.blacklist.publisher import anchors, chains, storage
-from prakerja.blacklist.publisher.editions import Edition, build_files
+from prakerja.blacklist.publisher.contracts_in_force import ContractsInForce, list_root
+from prakerja.blacklist.publisher.editions import Edition, build_files, has_begun
 from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, write_keyring
 from prakerja.blacklist.publisher.local_files import OtherFileError, not_ours
 from prakerja.blacklist.publisher.published_folder import known_pointed_version, list_versions
@@ -36,7 +37,6 @@ from prakerja.blacklist.publisher.version_files import VersionFiles
 from prakerja.errors import PrakerjaError
 from prakerja.programme import programme
 from prakerja_blacklist.format.contract import (
-    CONTRACT,
     POINTER,
     Counts,
     Manifest,
@@ -53,13 +53,14 @@ from prakerja_blacklist.reader.verification import require_plausible_sizes
 log = logging.getLogger(__name__)
 
 
-def write_unfinished_versions(root: UPath, keys: Keys) -> None:
+def write_unfinished_versions(keys: Keys) -> None:
     """Write every version that the warehouse has and that is not recorded as published yet, in order.
 
     It looks again until the pointer reaches them all: a publisher that has lost the lock meanwhile may have turned the
     pointer back.
     """
     while True:
+        root = list_root()  # the newest version may be the first after a contract's end
         record, versions = Record.load(root), list_versions()
         record_earlier_versions(root, versions, keys, record)
         chains.write_earlier_chains(root, versions, keys, record)
@@ -71,6 +72,35 @@ def write_unfinished_versions(root: UPath, keys: Keys) -> None:
         storage.remove_leftovers(root, anchors.FOLDER)
         for position in range(recorded, len(versions)):
             _write_version(root, versions, position, keys, record)
+
+
+def write_sibling_lists(keys: Keys) -> None:
+    """Bring the list by each other contract up to the newest version. A failure delays no other list.
+
+    One that was not published yet begins with the newest version. Its keys are those of the list.
+    """
+    root = list_root()
+    record, versions = Record.load(root), list_versions()
+    if not versions:
+        return
+    shared = {name.partition("/")[2]: record.documents[name] for name in record.names_in(root, "keys/")}
+    for contract in ContractsInForce.load().at(versions[-1]["created_at"]):
+        sibling = root.parent / contract.folder
+        if sibling.name == root.name:
+            continue
+        try:
+            record.write(sibling, shared)
+            recorded = count_recorded(record, sibling, versions)
+            if recorded:
+                _point_at_recorded(sibling, versions[:recorded], keys, record)
+            if recorded < len(versions):
+                storage.remove_leftovers(sibling)
+            for position in range(recorded or len(versions) - 1, len(versions)):
+                prepared = _prepare_version(Edition.of_list(sibling, versions, position, keys, record), keys)
+                _write_earlier_list(sibling, versions, position, keys, record)
+                prepared.write(record)
+        except PrakerjaError as error:
+            log.warning("the list by %s stays behind: %s", contract.name, error)
 
 
 def _point_at_recorded(root: UPath, versions: Sequence[Any], keys: Keys, record: Record) -> None:
@@ -92,7 +122,7 @@ def _point_at_recorded(root: UPath, versions: Sequence[Any], keys: Keys, record:
     storage.remove_leftovers(root, anchors.FOLDER)
     trust = load_trust(root, keys, record)
     for position in range(min(pointed, newest - 1), newest):
-        edition = Edition.of_list(root, versions, position, keys)
+        edition = Edition.of_list(root, versions, position, keys, record)
         if record.find(root, manifest_name(edition.version)):
             if record.reader_in(anchors.folder())(anchors.file_name(edition.version)) is None:
                 record.write(anchors.folder(), anchors.build_anchor(edition.version, keys.signer))
@@ -132,13 +162,14 @@ class _PreparedVersion:
 
     def _record(self, record: Record, documents: dict[str, bytes]) -> None:
         """Record the digest and the documents of the list. Raise `PrakerjaError` if this version had another list."""
-        published = {"version": self.manifest.version, "key_id": self.manifest.key_id}
+        manifest = self.manifest
+        published = {"version": manifest.version, "key_id": manifest.key_id, "contract": manifest.contract}
         with warehouse.transaction("publish") as connection:
-            digest = self.manifest.result_sha256
+            digest = manifest.result_sha256
             warehouse.execute(connection, "blacklist/insert_published_list", **published, result_sha256=digest)
             if warehouse.execute(connection, "blacklist/digest_of_list", **published).scalar_one() != digest:
                 raise PrakerjaError(
-                    f"this is another list than this warehouse has published as version {self.manifest.version}: "
+                    f"this is another list than this warehouse has published as version {manifest.version}: "
                     "restore the warehouse"
                 )
             record.keep(self.root, documents, connection)
@@ -146,7 +177,7 @@ class _PreparedVersion:
 
 def _write_version(root: UPath, versions: Sequence[Any], position: int, keys: Keys, record: Record) -> None:
     """Write the keyring, the anchor, the list under an earlier key while that overlaps, and the list."""
-    edition = Edition.of_list(root, versions, position, keys)
+    edition = Edition.of_list(root, versions, position, keys, record)
     prepared = _prepare_version(edition, keys)
     write_keyring(root, keys, record, edition.version, edition.row["created_at"])
     record.write(anchors.folder(), anchors.build_anchor(edition.version, keys.signer))
@@ -160,6 +191,8 @@ def _write_earlier_list(root: UPath, versions: Sequence[Any], position: int, key
     while first and keys.subject_key_id(versions[first - 1]) == keys.subject_key_id(versions[position]):
         first -= 1
     if not first or versions[position]["created_at"] >= versions[first]["created_at"] + key_overlap():
+        return
+    if not has_begun(root, versions, first, record):  # who comes to it has today's key
         return
     key_id = keys.subject_key_id(versions[first - 1])
     if key_id not in keys.subjects:
@@ -190,8 +223,8 @@ def _prepare_version(edition: Edition, keys: Keys) -> _PreparedVersion:
     """Return a version's files and manifest. Raise `PrakerjaError` unless it follows from the version before."""
     version, created_at = edition.version, edition.row["created_at"]
     files = build_files(edition, keys)
-    manifest = Manifest(
-        contract=CONTRACT,
+    manifest = edition.contract.manifest(
+        contract=edition.contract.name,
         version=version,
         previous_version=version - 1 or None,
         created_at=format_instant(created_at),

@@ -22,7 +22,7 @@ from prakerja.blacklist.service.state import Service, service_of
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
-from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.roots import TrustedRoot, root_name
 from prakerja_blacklist.format.signatures import PublicKey
@@ -47,7 +47,7 @@ SCHEMAS = ("Manifest", "Chain")
 PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
 FILE_EXAMPLES = {
     "text/plain": "bm8gc2lnbmF0dXJl\n",
-    "application/gzip": "(bytes: gzip of subject,cohort,reason,effective_at,decision_id)",
+    "application/gzip": f"(bytes: gzip of {FIRST_CONTRACT.header.decode().strip()})",
     "application/vnd.apache.parquet": "(bytes: Parquet of the same columns)",
 }
 

@@ -10,7 +10,7 @@ from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.service.problems import documented_headers
 from prakerja.serving.problems import ProblemDocument
 from prakerja_blacklist.format.chain import Chain
-from prakerja_blacklist.format.contract import Manifest, SignedDocument, SignedKeyring
+from prakerja_blacklist.format.contract import CONTRACTS, FIRST_CONTRACT, SignedDocument, SignedKeyring
 
 FOR_EVER = "private, max-age=31536000, immutable"
 #: Only tells the OpenAPI that a key is needed: operations call `admit`, which knows the scope.
@@ -49,8 +49,11 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         }
         components["ProblemDocument"] = ProblemDocument.model_json_schema()
         manifest, chain = (
-            model_of(kind).model_json_schema(ref_template="#/components/schemas/{model}") for kind in (Manifest, Chain)
+            model_of(kind).model_json_schema(ref_template="#/components/schemas/{model}")
+            for kind in (FIRST_CONTRACT.manifest, Chain)
         )
+        if len(CONTRACTS) > 1:
+            manifest["properties"]["contract"] = {"enum": [*CONTRACTS], "title": "Contract", "type": "string"}
         signed_keyring = model_of(SignedKeyring).model_json_schema()
         components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=signed_keyring)
         components.update(chain.pop("$defs"), Chain=chain)

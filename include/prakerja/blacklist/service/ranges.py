@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from prakerja_blacklist.format.snapshot import HEADER, HEX, SUBJECT_BYTES, Subjects
+from prakerja_blacklist.format.snapshot import HEX, SUBJECT_BYTES, Subjects
 
 PREFIX_HEX = 5
 RANGES = 16**PREFIX_HEX
@@ -93,9 +93,9 @@ def derive_padding_key(padding_key: bytes, key_id: str) -> bytes:
 
 
 def read_cohorts(lines: Any) -> Numbers:
-    """Return the cohort of each line of a canonical list, in order."""
+    """Return the cohort of each line of a canonical list, in order: its second column, by each contract."""
     found = [np.zeros(0, dtype=np.uint32)]
-    position = len(HEADER)
+    position = lines.find(b"\n") + 1
     while position < len(lines):
         end = lines.rfind(b"\n", position, position + CHUNK_BYTES) + 1
         data = np.frombuffer(lines, np.uint8, end - position, position)
