@@ -14,7 +14,7 @@ DEMO := env -u PRAKERJA_DATABASE_URL -u PRAKERJA_LANDING -u PRAKERJA_PUBLISH -u 
 	-u PRAKERJA_SUBJECT_KEY -u PRAKERJA_SIGNING_KEY -u PRAKERJA_CONTACT_KEY -u PRAKERJA_RECEIPTS_SECRET -u PRAKERJA_MESSAGE_HOSTS -u AIRFLOW__DATABASE__SQL_ALCHEMY_CONN \
 	PRAKERJA_HOME="$(CURDIR)/.prakerja" $(BIN)/prakerja
 
-.PHONY: help python install demo up down status logs test test-fast soak soak-containers bench check lint audit clean requirements schemas docs kit bundle screenshots secrets
+.PHONY: help python install demo up down status logs test test-fast soak soak-containers bench check lint audit clean requirements schemas docs kit wheel bundle screenshots secrets
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -132,6 +132,11 @@ docs: install ## write docs/cli.md and docs/configuration.md from the commands' 
 kit: install ## write the data of the conformance kit from its cases
 	$(BIN)/python -m tests.support.conformance
 
+# Built from a copy: setuptools writes beside its sources. The fixed instant gives the same bytes from the same sources.
+wheel: install ## build the readers' distribution, prakerja-blacklist, in dist/
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R include/prakerja_blacklist "$$copy" && SOURCE_DATE_EPOCH=1600000000 \
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist "$$copy/prakerja_blacklist"
+
 bundle: install ## build the script that draws the monitor's charts in browsers, from the vl_convert wheel
 	$(BIN)/python -c "import vl_convert; from prakerja.monitor.drawing import VEGA_LITE; print(vl_convert.javascript_bundle(vl_version=VEGA_LITE), end='')" > include/prakerja/monitor/static/vega.js
 
@@ -143,5 +148,5 @@ secrets: ## create ./secrets for docker compose; an existing secret is never rep
 
 clean: ## stop the embedded PostgreSQL and delete everything: .venv, the home, caches
 	@test ! -x $(BIN)/prakerja || $(DEMO) db stop
-	rm -rf .venv .prakerja include/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .prakerja dist include/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

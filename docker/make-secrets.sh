@@ -11,8 +11,17 @@ for file in docker/people.yaml include/cohorts.yaml; do
     own="config/$(basename "$file")"
     [ -e "$own" ] || { cp "$file" "$own"; echo "made $own"; }
 done
+write() { # NAME VALUE: $dir/NAME.txt is there whole or not at all
+    new="$dir/.$1.$$"
+    printf '%s' "$2" > "$new"
+    chmod 0444 "$new"
+    mv -f "$new" "$dir/$1.txt"
+    echo "made $dir/$1.txt"
+}
 keep() { # NAME: standard input becomes $dir/NAME.txt, with no trailing newline
-    [ -e "$dir/$1.txt" ] || { printf '%s' "$(cat)" > "$dir/$1.txt"; chmod 0444 "$dir/$1.txt"; echo "made $dir/$1.txt"; }
+    value="$(cat)"
+    [ -n "$value" ] || { echo "$dir/$1.txt: openssl made nothing for it: run this again once openssl works" >&2; exit 1; }
+    [ -s "$dir/$1.txt" ] || write "$1" "$value"
 }
 for name in postgres_password airflow_db_password warehouse_db_password worker_db_password operator_db_password \
     service_db_password receipts_db_password monitor_db_password reader_db_password redis_password airflow_jwt_secret airflow_api_secret_key; do
@@ -24,11 +33,11 @@ openssl rand -base64 32 | keep prakerja_subject_key            # turns a NIK int
 openssl rand -base64 32 | keep prakerja_padding_key            # fills up the answers of the list's service
 openssl rand -base64 32 | keep prakerja_contact_key            # seals names, phones and addresses in the warehouse
 for key in signing_key_next subject_key_previous contact_key_previous; do # empty, except during a rotation
-    : | keep "prakerja_$key"
+    [ -e "$dir/prakerja_$key.txt" ] || write "prakerja_$key" ""
 done
 for gateway in sms sms_fallback; do # each provider signs its receipts with its own
     openssl rand -base64 32 | keep "prakerja_receipts_secret_$gateway"
 done
 openssl rand -base64 32 | tr '+/' '-_' | keep airflow_fernet_key # url-safe base64 of 32 bytes
-printf '{"admin": "%s", "operator": "%s", "viewer": "%s"}' "$(openssl rand -hex 16)" "$(openssl rand -hex 16)" \
-    "$(openssl rand -hex 16)" | keep simple_auth_passwords
+admin="$(openssl rand -hex 16)" operator="$(openssl rand -hex 16)" viewer="$(openssl rand -hex 16)"
+[ -n "$viewer" ] && printf '{"admin": "%s", "operator": "%s", "viewer": "%s"}' "$admin" "$operator" "$viewer" | keep simple_auth_passwords

@@ -11,11 +11,14 @@ import contextlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from prakerja_blacklist.reader.durable_files import sync_folder
+
+LEFT_SECONDS = 3600
 
 
 @contextlib.contextmanager
@@ -51,6 +54,14 @@ def make_folder_beside(path: Path) -> Iterator[Path]:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove files that a killed writer has left: those of a pattern that nobody has written to for an hour."""
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process removes them too, or has finished the file
+            if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                path.unlink()
 
 
 @contextlib.contextmanager

@@ -9,21 +9,15 @@ import logging
 import re
 from typing import Any
 
+from prakerja_blacklist.terminal import one_line, printable
+
+__all__ = ["OneLineFormatter", "csv_cell", "label", "markdown", "markdown_code", "one_line", "printable"]
+
 #: What a spreadsheet reads as the start of a formula, also after white space, with the wide forms of the signs.
 FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@|%\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 NUMBER = re.compile(r"[+-]?[\d.,]+")
 #: What Markdown reads as markup within a line. An underscore between letters is text.
 MARKUP = re.compile(r"[\\`*\[\]<>~&@]|(?<!\w)_+|_+(?!\w)|(?<=www)\.|(?<=:)//", re.IGNORECASE)
-
-
-def printable(text: str) -> str:
-    """Return a text for a terminal: control and format characters are escaped, line breaks stay."""
-    return "\n".join(map(one_line, text.split("\n")))
-
-
-def one_line(text: str) -> str:
-    """Return a text as one line for a terminal or a log: unprintable characters are escaped."""
-    return text if text.isprintable() else "".join(map(_escape, text))
 
 
 class OneLineFormatter(logging.Formatter):
@@ -57,7 +51,3 @@ def markdown_code(text: str) -> str:
 def label(name: str, known: Any) -> str:
     """Return a metric's label: a known name, or `other`, so that names from outside create no new time series."""
     return name if name in known else "other"
-
-
-def _escape(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -7,7 +7,6 @@ it and the other reads it.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import secrets
 from collections.abc import Callable, Collection, Sequence
@@ -17,8 +16,7 @@ from pathlib import Path
 from prakerja import atomic_files
 from prakerja.errors import PrakerjaError
 from prakerja.settings import RECEIPTS_SECRET, Settings
-
-BYTES_LEAST = 16
+from prakerja_blacklist.format.subject_keys import KEY_BYTES_LEAST, decode_key
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class KeyStore:
             encoded = self._load_or_generate_for("PRAKERJA_SUBJECT_KEY", "subject_key.b64", new_random_key)
         else:
             encoded = given.encode()
-        return _decode(encoded, "PRAKERJA_SUBJECT_KEY")
+        return decode_key(encoded, "PRAKERJA_SUBJECT_KEY")
 
     def has_subject_key(self) -> bool:
         """Whether a subject key is given or was generated."""
@@ -80,7 +78,7 @@ class KeyStore:
         given = (self.settings.earlier_subject_keys or "").encode().split(b",")
         retired = [*self.folder.glob("subject_key_retired_*.b64"), *self.folder.glob("subject_key_previous.b64")]
         kept = [path.read_bytes() for path in sorted(retired, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
-        keys = [_decode(key, "PRAKERJA_SUBJECT_KEY_PREVIOUS") for key in [*given, *kept] if key.strip()]
+        keys = [decode_key(key, "PRAKERJA_SUBJECT_KEY_PREVIOUS") for key in [*given, *kept] if key.strip()]
         return list(dict.fromkeys(keys))
 
     def load_padding_key(self) -> bytes:
@@ -90,7 +88,7 @@ class KeyStore:
             encoded = self._load_or_generate_for("PRAKERJA_PADDING_KEY", "padding_key.b64", new_random_key)
         else:
             encoded = given.encode()
-        return _decode(encoded, "PRAKERJA_PADDING_KEY")
+        return decode_key(encoded, "PRAKERJA_PADDING_KEY")
 
     def load_contact_keys(self) -> list[bytes]:
         """Return the keys of names and addresses in the warehouse, the present one first.
@@ -113,7 +111,7 @@ class KeyStore:
         elif given is None:
             beside = (self.folder / f"contact_key_{which}.b64" for which in ("next", "previous"))
             keys += [path.read_bytes() for path in beside if path.exists()]
-        return [_decode(key, "PRAKERJA_CONTACT_KEY") for key in keys]
+        return [decode_key(key, "PRAKERJA_CONTACT_KEY") for key in keys]
 
     def load_next_contact_key(self) -> bytes:
         """Return the key that replaces the contact key, generated once. Raises `PrakerjaError` if keys are given."""
@@ -122,7 +120,7 @@ class KeyStore:
                 "PRAKERJA_CONTACT_KEY gives the key: set it to a new one, PRAKERJA_CONTACT_KEY_PREVIOUS to the present "
                 "one, and repeat the command without --new-key"
             )
-        return _decode(self.load_or_generate("contact_key_next.b64", new_random_key), "the next key")
+        return decode_key(self.load_or_generate("contact_key_next.b64", new_random_key), "the next key")
 
     def promote_contact_key(self) -> None:
         """Replace the contact key by the next one, and keep the one before for what it may still have sealed."""
@@ -154,7 +152,7 @@ class KeyStore:
         keys = {
             provider: _strip(key, f"{RECEIPTS_SECRET}{provider.upper()}")
             if provider in as_text
-            else _decode(key.strip().removeprefix(b"whsec_"), f"{RECEIPTS_SECRET}{provider.upper()}")
+            else decode_key(key.strip().removeprefix(b"whsec_"), f"{RECEIPTS_SECRET}{provider.upper()}")
             for provider, key in sorted(encoded.items())
         }
         if len(set(keys.values())) < len(keys):
@@ -220,19 +218,10 @@ def _read_pem(given: str, variable: str) -> bytes:
         ) from None
 
 
-def _decode(encoded: bytes, variable: str) -> bytes:
-    try:
-        key = base64.b64decode(encoded.strip(), validate=True)
-    except binascii.Error:
-        raise PrakerjaError(f"{variable} is not base64: give at least {BYTES_LEAST} random bytes in base64") from None
-    if len(key) < BYTES_LEAST:
-        raise PrakerjaError(f"{variable} is too short: give at least {BYTES_LEAST} random bytes in base64")
-    return key
-
-
 def _strip(given: bytes, variable: str) -> bytes:
-    if len(given.strip()) < BYTES_LEAST:
+    if len(given.strip()) < KEY_BYTES_LEAST:
         raise PrakerjaError(
-            f"{variable} is too short: give the provider's secret as it is written, at least {BYTES_LEAST} characters"
+            f"{variable} is too short: give the provider's secret as it is written, at least {KEY_BYTES_LEAST} "
+            "characters"
         )
     return given.strip()

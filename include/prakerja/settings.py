@@ -367,13 +367,14 @@ class Settings:
             ) from None
 
     def make_home(self) -> Path:
-        """Create the home, and its folder of logs for its owner alone.
+        """Create the home, and its folder of logs for its owner alone, in an image also for its group.
 
-        Others may pass through the home, since the embedded database may run as another user.
+        Others may pass through the home, since the embedded database may run as another user. In an image the next
+        process may have another uid in the same group.
         """
         try:
             self.home.mkdir(mode=0o711, parents=True, exist_ok=True)
-            (self.home / "logs").mkdir(mode=0o700, exist_ok=True)
+            (self.home / "logs").mkdir(mode=0o700 if self.is_self_contained else 0o770, exist_ok=True)
         except OSError as error:
             raise PrakerjaError(
                 f"the home {self.home} cannot be created ({error.strerror}): set PRAKERJA_HOME to a folder you may "

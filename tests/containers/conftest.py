@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 import shutil
 import subprocess
 import sys
@@ -194,7 +196,15 @@ def await_asking(airflow: Airflow) -> str:
     return found[0]
 
 
+def rotate_subject_key(system: Composition) -> None:
+    """Give the system a new key of the subjects: the next run that publishes issues the list anew, on the same day."""
+    before = [system.secret(name) for name in ("prakerja_subject_key", "prakerja_subject_key_previous")]
+    system.replace_secret("prakerja_subject_key", base64.b64encode(secrets.token_bytes(32)).decode())
+    system.replace_secret("prakerja_subject_key_previous", ",".join(filter(None, before)))
+    system.recreate("airflow-worker", "console", "blacklist")
+
+
 def publish_anew(airflow: Airflow) -> str:
-    """Decide gelombang 12 again, which publishes a version though nothing has changed. Return how the run ended."""
+    """Decide gelombang 12 again: a new key of the subjects gives the list a version. Return how the run ended."""
     run = airflow.trigger("cohort_deadline", cohort=12, kind="deadline")
     return airflow.await_run("cohort_deadline", run)

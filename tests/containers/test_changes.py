@@ -9,25 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import BACKFILLED, CALENDAR, TODAY, publish_anew
+from tests.containers.conftest import BACKFILLED, CALENDAR, TODAY, publish_anew, rotate_subject_key
 from tests.support.containers.airflow import Airflow
 from tests.support.containers.composition import Composition
 
 pytestmark = pytest.mark.soak
-
-
-def replace_secret(system: Composition, name: str, text: str) -> None:
-    path = system.project / "secrets" / f"{name}.txt"
-    path.chmod(0o644)
-    path.write_text(text)
-    path.chmod(0o444)
-
-
-def recreate(system: Composition, *services: str) -> None:
-    """Create containers again, as `docker compose up --force-recreate` does: their secrets are mounted anew."""
-    system.compose("up", "--detach", "--no-build", "--no-deps", "--force-recreate", *services)
-    for service in services:
-        system.await_health(service)
 
 
 def test_a_new_cohort_needs_neither_image_nor_restart(decided: Composition) -> None:
@@ -41,13 +27,19 @@ def test_a_new_cohort_needs_neither_image_nor_restart(decided: Composition) -> N
         assert any(each["cohort"] == 14 for each in json.loads(listed.stdout)), listed.stdout + listed.stderr
 
 
-def test_a_signing_key_is_announced(decided: Composition, airflow: Airflow) -> None:
+def test_keys_are_rotated(decided: Composition, airflow: Airflow) -> None:
+    """A new signing key is announced, and the list is issued anew under a new key of the subjects."""
+    before = decided.manifest()
     made = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True, capture_output=True, text=True)
-    replace_secret(decided, "prakerja_signing_key_next", made.stdout.rstrip("\n"))
-    recreate(decided, "airflow-worker", "console")
+    decided.replace_secret("prakerja_signing_key_next", made.stdout.rstrip("\n"))
+    rotate_subject_key(decided)
     assert publish_anew(airflow) == "success"
-    listed = decided.exec("console", "sh", "-c", "ls /srv/publish/blacklist/keys")
-    assert len([name for name in listed.stdout.split() if name.endswith(".pem")]) == 2, listed.stdout
+    after = decided.manifest()
+    assert (after["version"], after["signing_key_id"]) == (before["version"] + 1, before["signing_key_id"])
+    assert after["key_id"] != before["key_id"]
+    listed = decided.exec("console", "sh", "-c", "ls /srv/publish/blacklist/keys /srv/publish").stdout.split()
+    assert len([name for name in listed if name.endswith(".pem")]) == 2, listed
+    assert f"blacklist-{before['key_id']}" in listed
     verified = decided.exec("console", "prakerja", "blacklist", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
@@ -58,21 +50,21 @@ def test_a_worker_runs_under_another_uid_on_used_volumes(decided: Composition, a
     override.write_text('services: {airflow-worker: {user: "1234:0"}}\n')
     decided.files.append(override.name)
     try:
-        recreate(decided, "airflow-worker")
+        decided.recreate("airflow-worker")
         assert decided.exec("airflow-worker", "id", "-u").stdout.strip() == "1234"
         run = airflow.trigger("platform_feeds", on=f"{BACKFILLED}")
         assert airflow.await_run("platform_feeds", run) == "success"
     finally:
         decided.files.remove(override.name)
-        recreate(decided, "airflow-worker")
+        decided.recreate("airflow-worker")
     run = airflow.trigger("platform_feeds", on=f"{BACKFILLED}")
     assert airflow.await_run("platform_feeds", run) == "success"
 
 
 def test_a_container_without_its_secret_says_which(decided: Composition) -> None:
-    password = (decided.project / "secrets" / "operator_db_password.txt").read_text()
-    replace_secret(decided, "operator_db_password", "another")
-    recreate(decided, "console")
+    password = decided.secret("operator_db_password")
+    decided.replace_secret("operator_db_password", "another")
+    decided.recreate("console")
     try:
         refused = decided.exec("console", "prakerja", "cohorts")
         assert refused.returncode == 1
@@ -80,16 +72,16 @@ def test_a_container_without_its_secret_says_which(decided: Composition) -> None
         assert len(refused.stderr.splitlines()) == 1
         assert "another\n" not in refused.stderr.replace("another password", "")
     finally:
-        replace_secret(decided, "operator_db_password", password)
-        recreate(decided, "console")
-    key = (decided.project / "secrets" / "prakerja_subject_key.txt").read_text()
-    replace_secret(decided, "prakerja_subject_key", "")
+        decided.replace_secret("operator_db_password", password)
+        decided.recreate("console")
+    key = decided.secret("prakerja_subject_key")
+    decided.replace_secret("prakerja_subject_key", "")
     decided.compose("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "blacklist")
     try:
         decided.until(lambda: "PRAKERJA_SUBJECT_KEY is not set" in decided.logs("blacklist"), "a line that names it")
     finally:
-        replace_secret(decided, "prakerja_subject_key", key)
-        recreate(decided, "blacklist")
+        decided.replace_secret("prakerja_subject_key", key)
+        decided.recreate("blacklist")
 
 
 def test_a_backup_is_restored_into_an_empty_database(decided: Composition, airflow: Airflow, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.containers.conftest import BACKFILLED, publish_anew
+from tests.containers.conftest import BACKFILLED, publish_anew, rotate_subject_key
 from tests.support.containers.airflow import Airflow
 from tests.support.containers.composition import Composition
 
@@ -66,6 +66,7 @@ def test_a_container_is_killed_with_tasks_at_work(decided: Composition, airflow:
 
 def test_a_full_volume_is_reported_and_loses_nothing(decided: Composition, airflow: Airflow) -> None:
     """The published folder is a file system of its own, and full: the run is red, and green once there is room."""
+    rotate_subject_key(decided)
     pointer = ("cat", "/srv/publish/blacklist/latest.json")
     before = decided.exec("console", *pointer).stdout
     decided.exec("airflow-worker", "sh", "-c", "cat /dev/zero > /srv/publish/.filled 2> /dev/null")

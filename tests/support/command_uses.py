@@ -71,6 +71,7 @@ USES = (
     Use("blacklist check", (), "listed", login=None, refused=None, given="{nik}\n"),
     Use("blacklist sync", ("{folder}/reader", "--at", NOW), "by the whole list", login=None, refused=None),
     Use("blacklist status", (), "expired", login=None, refused=None, code=1),
+    Use("blacklist root status", (), "no root keys", login=None, refused=None),
     # What people do.
     Use("override", ("13",), "overdue_share_implausible", refused=SERVICE),
     Use("override", ("13", "--attempt", "{attempt}", *WHY, *SITI), "siti overrides the breaker of gelombang-13"),
@@ -96,6 +97,8 @@ USES = (
     Use("reminders retry", ("12", "--on", "2021-03-12"), "delivered", refused=SERVICE),
     Use("keys create", ("registration", "--scope", "check", *SITI), "this key is not shown again"),
     Use("keys revoke", ("{key}", *WHY, *SITI), "is revoked"),
+    Use("blacklist root propose", (), "there are no root keys yet", code=1),
+    Use("blacklist root publish", ("{folder}/nothing.json", *WHY, *SITI), "cannot be read", refused=None, code=1),
     Use("blacklist rotate-subject-key", (*WHY, *SITI), ""),
     Use("blacklist rotate-signing-key", (*WHY, *SITI), ""),
     Use("blacklist rotate-signing-key", (*WHY, *SITI, "--now"), ""),

@@ -36,8 +36,8 @@ ANCHOR = ("audit/v*.json", "audit/v*.json.sig")
 LIST = tuple(
     f"blacklist/{name}"
     for name in (
-        "v*/snapshot.csv.gz", "v*/snapshot.parquet", "v*/delta.csv.gz", "v*/manifest.json", "v*/manifest.json.sig",
-        POINTER,
+        "v*/snapshot.csv.gz", "v*/snapshot.parquet", "v*/delta.csv.gz", "v*/chain.json", "v*/chain.json.sig",
+        "v*/manifest.json", "v*/manifest.json.sig", POINTER,
     )
 )  # fmt: skip
 LATER_LIST = tuple(name.replace("blacklist/", "blacklist-format-2/") for name in LIST)
@@ -66,7 +66,7 @@ def steps(case: str, *, halves: bool = True) -> list[str]:
     for file in WRITES[case]:
         if file == ANCHOR[0]:
             found.append("before seal_entries")
-        if file.endswith("manifest.json"):
+        if file.endswith("chain.json"):
             found.append("before insert_published_list")
         found += [f"before {file}", *([f"in the middle of {file}"] if halves else [])]
         found += [f"after {file}"] if file.endswith(POINTER) else []

@@ -110,7 +110,7 @@ MAY_SIGN = AT + timedelta(days=30)
 
 def ring(root: Path) -> dict[str, int | None]:
     """The newest keyring's keys, and the last version that each may have signed."""
-    numbers = [int(path.stem.split("-")[1]) for path in (root / "keys").glob("keyring-*.json")]
+    numbers = [int(path.stem.split("-")[1]) for path in (root / "keys").glob("keyring-??????.json")]
     newest = keyring.parse_keyring((root / keyring.file_name(max(numbers))).read_bytes(), max(numbers))
     return {key.signing_key_id: key.last_version for key in newest.keys}
 

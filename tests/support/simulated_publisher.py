@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyarrow import parquet
 
 from prakerja_blacklist.format import keyring
+from prakerja_blacklist.format.chain import CHAIN_CONTRACT
 from prakerja_blacklist.format.contract import (
     FIRST_CONTRACT,
     KEYRING_CONTRACT,
@@ -114,6 +115,10 @@ def manifest_of(version: int) -> str:
     return file_of(version, "manifest.json")
 
 
+def chain_of(version: int) -> str:
+    return file_of(version, "chain.json")
+
+
 def signature_of(version: int) -> str:
     return file_of(version, "manifest.json.sig")
 
@@ -131,7 +136,7 @@ class Repository:
     `at` is when the newest version was made, `now` an hour later.
     """
 
-    def __init__(self, folder: Path, *, has_keyrings: bool = True) -> None:
+    def __init__(self, folder: Path, *, has_keyrings: bool = True, has_chains: bool = False) -> None:
         self.folder, self.root = folder, folder / "blacklist"
         self.at, self.version = AT, 0
         self.signer = signing_key("first")
@@ -141,7 +146,7 @@ class Repository:
         self.people: dict[int, int] = {}
         self.contract = FIRST_CONTRACT
         self.trust = Trust({})
-        self._has_keyrings = has_keyrings
+        self._has_keyrings, self._has_chains = has_keyrings, has_chains
         self._signed_by: str | None = None
         self._lists: dict[Path, dict[bytes, bytes]] = {self.root: {}}
         self._written_by = self.contract
@@ -274,11 +279,33 @@ class Repository:
         )
         _write_file(root / "keys" / f"{self.signer.public.key_id}.pem", self.signer.public.pem)
         self.sign(canonical_json(manifest), self.version, root=root)
+        if self._has_chains:
+            self.write_chain(self.version, root=root)
         self.point(self.version, root=root)
 
     def parquet_of(self, data: bytes) -> bytes:
         """The list's canonical CSV as Parquet."""
         return _parquet(data)
+
+    def write_chain(self, version: int, /, root: Path | None = None, **fields: Any) -> None:
+        """Write the chain file of a version as it lies there, or one that says something else."""
+        root, name = root or self.root, chain_of(version)
+        data = (root / manifest_of(version)).read_bytes()
+        places = [place / chain_of(version - 1) for place in (root, self.root)]
+        before = next((place.read_bytes() for place in places if place.exists()), None)
+        chain = {
+            "contract": CHAIN_CONTRACT,
+            "version": version,
+            "key_id": json.loads(data)["key_id"],
+            "manifest_sha256": sha256(data),
+            "previous_chain_sha256": sha256(before) if before else None,
+            "audit": {"position": version, "hash": f"{version:064x}"},
+            "created_at": json.loads(data)["created_at"],
+            "signing_key_id": self.signer.public.key_id,
+        }
+        written = canonical_json(chain | fields)
+        _write_file(root / name, written)
+        _write_file(root / f"{name}.sig", self.signer.sign(written))
 
     # -- what nobody should do -----------------------------------------------------------------------------------------
 

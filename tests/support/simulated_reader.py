@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from prakerja_blacklist.format.documents import canonical_json
+from prakerja_blacklist.format.snapshot import build_list, parse_delta
 from prakerja_blacklist.format.subject_keys import SubjectKey
+from prakerja_blacklist.reader.kept_lines import CHANGES, LINES
+from prakerja_blacklist.reader.kept_list import SUBJECTS
 from prakerja_blacklist.reader.sync import Client, Synced
 from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.reader_sources import Watched
@@ -64,8 +67,10 @@ class Reader:
         trusted = self.client.trusted()
         if trusted is None:
             return {}
-        state = replace(trusted, folder=f"v000000-{0:016x}", keyring=0, keys=[], revoked=[], keyrings=[])
+        state = replace(trusted, folder=f"v000000-{0:016x}", keyring=0, keys=[], revoked=[], keyrings=[], root=None)
         files = {path.name: path.read_bytes() for path in (self.folder / trusted.folder).iterdir()}
+        if changes := files.pop(CHANGES, None):
+            files[LINES] = build_list(files[LINES], parse_delta(changes))
         return {"trusted.json": canonical_json(state), **files}
 
     @contextlib.contextmanager
@@ -104,7 +109,7 @@ def subject_of(nik: int) -> bytes:
 #: What begins as a public key does, of a kind that no library here knows.
 UNKNOWN_KIND = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2V5AyEA" + b"A" * 43 + b"=\n-----END PUBLIC KEY-----\n"
 
-OWN_FILES = ("list.csv", "subjects.bin")
+OWN_FILES = (LINES, SUBJECTS)
 
 
 def bend_own(reader: Reader, name: str, bent: Callable[[bytes], bytes | None]) -> None:
@@ -123,7 +128,8 @@ def tree(reader: Reader) -> list[str]:
 def clean_tree(reader: Reader) -> list[str]:
     """The files that should be there: the trusted list's, and no others."""
     folder = reader.client.trusted().folder
-    return sorted([".lock", "trusted.json", *(f"{folder}/{name}" for name in OWN_FILES)])
+    own = [*OWN_FILES, *([CHANGES] if (reader.folder / folder / CHANGES).exists() else [])]
+    return sorted([".lock", "trusted.json", *(f"{folder}/{name}" for name in own)])
 
 
 #: What lies between a reader of version 1 and the source.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -121,3 +122,16 @@ def _noted(call: Callable[..., Any], done: list[str], name: str) -> Callable[...
         return call(*arguments)
 
     return note
+
+
+@pytest.mark.parametrize(("age", "is_left"), [(atomic_files.LEFT_SECONDS + 60, False), (60, True)])
+def test_what_a_killed_writer_left_is_removed_after_an_hour(tmp_path: Path, age: float, is_left: bool) -> None:
+    left, others = tmp_path / ".0a1b.new", [tmp_path / "0a1b", tmp_path / ".0a1b.old"]
+    for path in (left, *others):
+        path.touch()
+        os.utime(path, (time.time() - age,) * 2)
+    (tmp_path / ".elsewhere.new").symlink_to(tmp_path / "nothing")
+    atomic_files.remove_leftovers(tmp_path, ".*.new")
+    assert (left.exists(), [path.exists() for path in others]) == (is_left, [True, True])
+    assert (tmp_path / ".elsewhere.new").is_symlink()
+    atomic_files.remove_leftovers(tmp_path / "not there", "*.new")

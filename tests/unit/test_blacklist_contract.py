@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from prakerja.blacklist.publisher import json_schemas
 from prakerja.blacklist.publisher.freshness import programme_schedule
 from prakerja_blacklist.format import contract, documents
+from prakerja_blacklist.format.chain import CHAIN_DOCUMENTS
 from prakerja_blacklist.reader.freshness import DAILY
 
 
@@ -47,7 +48,7 @@ def test_a_column_is_held_against_its_schema(name: str, values: list[Any]) -> No
 OTHERS = st.sampled_from(
     [None, True, 0, 1, -1, 2**40, 1.0, "", "x", "0a" * 32, "0a" * 8, "0a" * 8 + "\n", "2021-03-09T00:00:00Z", [], {}]
 )
-KINDS = contract.COMMON_DOCUMENTS | contract.FIRST_CONTRACT.own_documents
+KINDS = contract.COMMON_DOCUMENTS | CHAIN_DOCUMENTS | contract.FIRST_CONTRACT.own_documents
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "latest": json_schemas.EXAMPLES[contract.Latest],
     "manifest": json_schemas.MANIFEST_EXAMPLE,
@@ -59,6 +60,17 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "revoked": [{"signing_key_id": "0b" * 8, "revoked_at": "2021-03-09T00:00:00Z"}],
     },
     "signed_keyring": {"keyring": "AAAA", "signatures": {"0a" * 8: "AAAA"}},
+    "chain": json_schemas.CHAIN_EXAMPLE,
+    "witness_statement": {
+        "contract": "prakerja.witness/1",
+        "first_chain_sha256": "0a" * 32,
+        "version": 17,
+        "key_id": "0b" * 8,
+        "chain_sha256": "0c" * 32,
+        "seen_at": "2021-03-09T00:00:00Z",
+        "witness_key_id": "0d" * 8,
+    },
+    "signed_witness_conflict": {"conflict": "AAAA", "signature": "AAAA"},
 }
 
 

@@ -86,3 +86,20 @@ def test_the_pythons_are_the_same_everywhere() -> None:
     newest = int(beyond.partition(".")[2]) - 1
     assert tried[1].split() == [f"python3.{minor}" for minor in range(newest, int(oldest.partition(".")[2]) - 1, -1)]
     assert int(image[2]) == newest
+
+
+def test_the_readers_image_has_the_reader_alone() -> None:
+    reader, whole = (PROJECT / "docker" / "reader.Dockerfile").read_text(), (PROJECT / "Dockerfile").read_text()
+    image = re.compile(r"^ARG PYTHON_IMAGE=.+$", re.MULTILINE)
+    assert image.findall(reader) == image.findall(whole)
+    assert re.findall(r"^COPY (?!--from=build /opt/reader )(\S+)", reader, re.MULTILINE) == [
+        "include/prakerja_blacklist",
+        RUNTIME,
+    ]
+    last = reader.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER 50002:50002$", last, re.MULTILINE)
+    assert last.count("COPY") == 1
+    built = tomllib.loads((PROJECT / "include" / "prakerja_blacklist" / "pyproject.toml").read_text())
+    (script,) = built["project"]["scripts"]
+    assert f'ENTRYPOINT ["{script}"]' in last
+    assert [each for each in pins(RUNTIME) if each.startswith("cryptography==")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from prakerja.blacklist.service import app, list_routes
+from prakerja.blacklist.service.files import VerifiedFiles
 from prakerja.blacklist.service.list_store import ListStore
+from prakerja.blacklist.service.lookups import Lookups
 from prakerja.blacklist.service.state import Service
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
@@ -52,6 +55,21 @@ def test_keyrings_from_before_the_pinned_key_lead_others_to_it(tmp_path: Path) -
     repository.flip(file_name(last))
     with pytest.raises(PrakerjaError):
         list_routes.read_key_file(service, repository.source, file_name(last).removeprefix("keys/"))
+
+
+# -- what killed services have left ------------------------------------------------------------------------------------
+
+
+def test_a_service_removes_what_killed_ones_have_left(tmp_path: Path) -> None:
+    left = [tmp_path / "files" / ".0a1b.new", tmp_path / "lookups" / "0a1b.new"]
+    for path in left:
+        path.parent.mkdir()
+        path.touch()
+        os.utime(path, (0, 0))
+    VerifiedFiles(tmp_path / "files")
+    lookups = Lookups(tmp_path / "lookups")
+    assert not any(path.exists() for path in left)
+    assert lookups.path.exists()
 
 
 # -- freshness ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from prakerja.blacklist.service import ranges as service_ranges
 from prakerja.blacklist.service.list_store import ListStore
 from prakerja.blacklist.service.ranges import RENEWED_AFTER, Ranges, derive_padding_key, read_cohorts
 from prakerja_blacklist.format.snapshot import Subjects
-from prakerja_blacklist.reader.sync import LINES, Client
+from prakerja_blacklist.reader.kept_lines import LINES
+from prakerja_blacklist.reader.sync import Client
 from tests.support.simulated_publisher import HEADER, Repository, line_of, list_of, subject_key
 
 KEY = b"of the service alone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -219,3 +220,17 @@ def test_the_password_of_a_url_may_be_a_secret(monkeypatch: pytest.MonkeyPatch, 
     assert address.query["sslmode"] == "require"
     monkeypatch.setenv("PRAKERJA_DATABASE_URL", "postgresql://siti:own@db.example/warehouse")
     assert warehouse.url().password == "own"
+
+
+@pytest.mark.parametrize(("is_self_contained", "mode"), [("yes", 0o700), ("no", 0o770)])
+def test_only_in_an_image_the_group_reads_the_logs_of_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_self_contained: str, mode: int
+) -> None:
+    monkeypatch.setenv("PRAKERJA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PRAKERJA_SELF_CONTAINED", is_self_contained)
+    before = os.umask(0o007)
+    try:
+        home = Settings.from_environment().make_home()
+    finally:
+        os.umask(before)
+    assert (home / "logs").stat().st_mode & 0o777 == mode

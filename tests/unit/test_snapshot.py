@@ -37,7 +37,7 @@ POOL = sorted(
     | {"f" * 63 + digit for digit in "def"}
 )
 LISTS = st.dictionaries(st.sampled_from(POOL), st.sampled_from([12, 13]), max_size=len(POOL))
-NEARS = st.sampled_from([0, 1, 100, 400, snapshot.NEAR_BYTES])
+NEARS = st.sampled_from([0, 1, 3, 100])
 
 
 def listed(people: dict[str, int]) -> dict[bytes, bytes]:
@@ -64,7 +64,7 @@ def delta_of(*changes: bytes) -> bytes:
 def test_every_version_follows_from_every_earlier_one_byte_for_byte(versions: list[dict[str, int]], near: int) -> None:
     lists = [listed(version) for version in versions]
     deltas = [delta_between(before, after) for before, after in pairwise(lists)]
-    with mock.patch.object(snapshot, "NEAR_BYTES", near):
+    with mock.patch.object(snapshot, "NEAR_DEVIATIONS", near):
         for first in range(len(lists)):
             for last in range(first, len(lists)):
                 changes = merge_deltas(deltas[first:last])
@@ -109,7 +109,7 @@ def test_a_list_of_thousands_follows_as_one_of_few_does() -> None:
     chance = random.Random(1)
     people = {chance.randbytes(32).hex(): 12 for _ in range(8_000)}
     before = listed(people)
-    assert len(list_of(before)) > 4 * snapshot.NEAR_BYTES
+    assert len(before) > 4 * snapshot.NEAR_DEVIATIONS**2
     for _ in range(3):
         for subject in chance.sample(sorted(people), 40):
             del people[subject]
@@ -129,13 +129,13 @@ def test_a_list_of_thousands_follows_as_one_of_few_does() -> None:
 LOW, MIDDLE, HIGH = "0" * 64, "8" * 64, "f" * 64
 
 
-@pytest.mark.parametrize("near", [0, 1, snapshot.NEAR_BYTES])
+@pytest.mark.parametrize("near", [0, 1, snapshot.NEAR_DEVIATIONS])
 @pytest.mark.parametrize("before", [[], [MIDDLE], [LOW, HIGH], [LOW, MIDDLE, HIGH], [LOW], [HIGH]], ids=len)
 @pytest.mark.parametrize("after", [[], [MIDDLE], [LOW, HIGH], [LOW, MIDDLE, HIGH], [LOW], [HIGH]], ids=len)
 def test_the_first_the_last_and_the_only_line_come_and_go(
     monkeypatch: pytest.MonkeyPatch, near: int, before: list[str], after: list[str]
 ) -> None:
-    monkeypatch.setattr(snapshot, "NEAR_BYTES", near)
+    monkeypatch.setattr(snapshot, "NEAR_DEVIATIONS", near)
     old, new = listed(dict.fromkeys(before, 12)), listed(dict.fromkeys(after, 13))
     changes = delta_between(old, new)
     assert b"".join(apply_changes(list_of(old), changes)) == list_of(new)
@@ -145,8 +145,8 @@ def test_the_first_the_last_and_the_only_line_come_and_go(
 @given(LISTS, st.sampled_from(POOL), NEARS)
 def test_a_subjects_place_is_its_line_or_where_it_would_begin(people: dict[str, int], subject: str, near: int) -> None:
     base, key = list_of(listed(people)), subject.encode()
-    with mock.patch.object(snapshot, "NEAR_BYTES", near):
-        start, end = snapshot._place(base, key, len(HEADER))
+    with mock.patch.object(snapshot, "NEAR_DEVIATIONS", near):
+        start, end = snapshot._place(base, key, b"", len(HEADER))
     lines = sorted(listed(people).items())
     assert start == len(HEADER) + sum(len(line) for other, line in lines if other < key)
     assert base[start:end] == dict(lines).get(key, b"")

@@ -27,6 +27,13 @@ def verify(
         str | None,
         typer.Option(metavar="DIR", help="A folder or URL where another party keeps copies of the anchors."),
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KEY.pem@URL",
+            help="A witness of the list, with its key and the place of its statements. Repeat it for more.",
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Exit with 1 also if something is unproved, e.g. without --pin and --anchors."),
@@ -35,6 +42,7 @@ def verify(
     """Verify the audit log, every fact in it, and the anchor of each published version."""
     from prakerja import schema
     from prakerja.blacklist.publisher import audit
+    from prakerja.blacklist.publisher.witnessed_log import LogWitness
     from prakerja_blacklist.format.signatures import PublicKey
 
     schema.require_schema()
@@ -44,17 +52,18 @@ def verify(
             pins.append(PublicKey.from_pem(path.read_bytes()))
         except OSError as error:
             raise PrakerjaError(f"{path} cannot be read ({error.strerror}): give a public key as PEM") from None
-    report = audit.verify(pins, anchors)
+    report = audit.verify(pins, anchors, [LogWitness.parse(each) for each in witness or []])
     for line in (*report.problems, *report.unproved):
         say(line)
     if report.problems:
         raise typer.Exit(1)
     copies = f"; copies agree up to version {report.copied}" if anchors else ""
+    witnesses = f"; witnesses agree up to version {report.witnessed}" if witness else ""
     typer.echo(
         f"{report.entries:,} entries are whole and in order, {report.rows:,} facts are as they were sealed, "
         f"{report.anchors:,} anchors (up to position {report.anchored:,}) and {report.lists:,} published lists agree"
         f"{f', {report.signatures:,} approvals are signed' if report.signatures else ''}"
-        f"{copies}"
+        f"{copies}{witnesses}"
     )
     if strict and report.unproved:
         raise typer.Exit(1)

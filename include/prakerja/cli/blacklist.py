@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prakerja.cli.common import AsJson, Because, Name, lines_of_stdin, print_table, reason_and_person, say, today
-from prakerja.errors import NotReadyError, PrakerjaError
+from prakerja.cli import root_keys
+from prakerja.cli.common import AsJson, Because, Name, print_table, reason_and_person, say, today
+from prakerja.errors import PrakerjaError
 from prakerja.keys import KeyStore
 from prakerja.settings import WIB, Settings
+from prakerja_blacklist.commands import witness_options
 
 if TYPE_CHECKING:
+    from upath import UPath
+
+    from prakerja_blacklist.format.roots import TrustedRoot
     from prakerja_blacklist.format.signatures import PublicKey
     from prakerja_blacklist.format.subject_keys import SubjectKey
     from prakerja_blacklist.reader.freshness import Freshness
-    from prakerja_blacklist.reader.sync import Client
+    from prakerja_blacklist.reader.kept_list import KeptList
 
 app = typer.Typer(help="Verify, read and sync the published blacklist; change its keys.", no_args_is_help=True)
+app.add_typer(root_keys.app, name="root")
 
 Synced = Annotated[
     Path | None,
@@ -40,6 +44,19 @@ Pin = Annotated[
     Path | None,
     typer.Option(help="The publisher's public key, PEM: a copy that does not follow from it answers nobody."),
 ]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness", metavar="NAME=KEY.pem@URL", help=witness_options.WITNESS),
+]
+Needed = Annotated[int | None, typer.Option("--witnesses", metavar="K", help=witness_options.NEEDED)]
+Root = Annotated[
+    Path | None,
+    typer.Option(help="A root of the publisher, JSON, in place of --pin: only keys that its holders endorse count."),
+]
+WithoutRoot = Annotated[
+    bool,
+    typer.Option(help="Tell readers that pin no root at once; those that pin one learn it when holders have signed."),
+]
 AtOnce = Annotated[bool, typer.Option(help="Do it now, without waiting until readers know the new key.")]
 
 
@@ -55,13 +72,13 @@ def verify(
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja_blacklist.format import contract
 
-    lists: list[tuple[Any, Any]] = []
+    lists: list[tuple[UPath, UPath | None]] = []
     for main in storage.find_lists(folder or Settings.from_environment().publish):
         earlier = [root for root in storage.earlier_lists(main) if (root / contract.POINTER).is_file()]
-        lists += [(main, None), *((root, main) for root in earlier)]
-    for root, main in lists:
+        lists += [(main, None), *((each, main) for each in earlier)]
+    for root, of in lists:
         table = Table("version", "created", "entries", "added", "withdrawn", "key", "result_sha256")
-        for manifest in verification.verify_versions(root, main):
+        for manifest in verification.verify_versions(root, of):
             counts = manifest.counts
             table.add_row(
                 str(manifest.version),
@@ -80,20 +97,12 @@ def verify(
 
 
 @app.command("check")
-def check(folder: Synced = None, pin: Pin = None) -> None:
+def check(folder: Synced = None, pin: Pin = None, root: Root = None) -> None:
     """Check NIKs from standard input, one a line: print `listed` or `not listed` for each, in order."""
-    subjects, key, freshness = _open_list(folder, pin)
-    malformed = []
-    for position, nik in enumerate(lines_of_stdin(), 1):
-        is_nik = len(nik) == 16 and nik.isascii() and nik.isdecimal()
-        if not is_nik:
-            malformed.append(position)
-        typer.echo("listed" if is_nik and key.digest(nik) in subjects else "not listed")
-    if freshness.is_stale:
-        say(_describe_freshness(freshness, "the list"))
-    if malformed:
-        say(f"not a NIK (sixteen digits) in line {', '.join(map(str, malformed[:10]))}: correct the input")
-        raise typer.Exit(1)
+    from prakerja_blacklist.commands.check import answer_niks
+
+    if code := answer_niks(*_open_list(folder, pin, root)):
+        raise typer.Exit(code)
 
 
 @app.command("sync")
@@ -104,6 +113,10 @@ def sync(
         Path | None,
         typer.Option(help="The publisher's public key, PEM, from a person whom you trust; default this home's own."),
     ] = None,
+    root: Root = None,
+    witness: Witnesses = None,
+    witnesses: Needed = None,
+    change_witnesses: Annotated[bool, typer.Option("--change-witnesses", help=witness_options.CHANGES)] = False,
     at: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="The instant (UTC) to take as now, for a replayed past."),
@@ -112,63 +125,44 @@ def sync(
     """Fetch the newest list, verify it, and replace the copy in DIR; apply deltas where possible."""
     from prakerja.blacklist.publisher import storage
     from prakerja.blacklist.publisher.freshness import programme_schedule
+    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.commands.sync import sync_folder
+    from prakerja_blacklist.reader.sync import Client
+    from prakerja_blacklist.reader.witnesses import GivenWitnesses, parse_witness
 
     settings = Settings.from_environment()
-    client = _client(folder, [_read_pin(pin)] if pin else _own_pins())
+    given = GivenWitnesses([parse_witness(each) for each in witness or []], witnesses, change_witnesses)
+    pins = [] if root else read_pins(pin) or _own_pins()
+    client = Client(folder, pins, _subject_keys(), root=_read_root(root, pin), witnesses=given)
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    try:
-        synced = client.sync(storage.open_source(source or settings.publish, settings.api_key), now)
-    except PrakerjaError:
-        with contextlib.suppress(PrakerjaError):  # what was refused may be the copy itself
-            if kept := client.trusted():
-                say(_describe_freshness(kept.freshness(now, programme_schedule()), "kept"))
-        raise
-    trusted = synced.trusted
-    how = {"full": "the whole list", "delta": f"{len(synced.changes):,} changes", "unchanged": "nothing new"}[
-        synced.how
-    ]
-    typer.echo(f"version {trusted.version}: {trusted.entries:,} entries, by {how}; {folder}")
-    freshness = trusted.freshness(now, programme_schedule())
-    if freshness.is_stale:
-        say(_describe_freshness(freshness, "the list"))
+    place = source or settings.publish
+    sync_folder(client, lambda: storage.open_source(place, settings.api_key), now, programme_schedule())
 
 
 @app.command("status")
 def status(
     folder: Synced = None,
     pin: Pin = None,
+    root: Root = None,
     as_json: AsJson = False,
     wait: Annotated[
         int, typer.Option(metavar="SECONDS", help="The longest wait for a list that is not stale; then exit with 1.")
     ] = 0,
 ) -> None:
     """Show the published version, the date of its data, when the next is due, and whether it is stale."""
-    import json
-
-    from rich.table import Table
-
     from prakerja.blacklist.publisher import contracts_in_force
-    from prakerja.programme import programme
+    from prakerja_blacklist.commands.status import list_witnesses, show_freshness
 
-    patience = time.monotonic() + wait
-    while True:
-        freshness = _freshness(folder, pin)
-        if not freshness.is_stale or time.monotonic() >= patience:
-            break
-        time.sleep(min(2, wait))
-    if as_json:
-        typer.echo(json.dumps(_as_mapping(freshness)))
-    else:
-        table = Table("platform", "data as of")
-        for platform, day in sorted(freshness.data_as_of.items()):
-            table.add_row(platform, day)
-        print_table(table)
-        typer.echo(_describe_freshness(freshness, "the list"))
-        if folder is None and programme().blacklist.further_contracts:
-            for line in contracts_in_force.describe_contracts():
-                typer.echo(line)
-    if freshness.is_stale:
-        raise typer.Exit(1)
+    def list_notes() -> dict[str, list[str]]:
+        if folder is None:
+            return {"root_keys": [_describe_root_keys()], "contracts": contracts_in_force.describe_contracts()}
+        return {"witnesses": list_witnesses(_kept_list(folder, pin, root))}
+
+    code = show_freshness(
+        lambda: _freshness(folder, pin, root), _print_platforms, list_notes, wait=wait, as_json=as_json
+    )
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command("approve")
@@ -205,12 +199,18 @@ def approve(
 
 
 @app.command("rotate-signing-key")
-def rotate_signing_key(because: Because, name: Name, now: AtOnce = False) -> None:
-    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key."""
+def rotate_signing_key(because: Because, name: Name, now: AtOnce = False, without_root: WithoutRoot = False) -> None:
+    """Announce a new signing key to the readers. Run it again once they know it, to sign with the new key.
+
+    Where root keys are in use, it writes a proposal, which announces the key once holders have signed it.
+    """
     from prakerja.blacklist.publisher import rotation
 
     because, name = reason_and_person(because, name, "publish")
-    typer.echo(rotation.rotate_signing_key(datetime.now(WIB), because=because, answered_by=name, at_once=now))
+    done = rotation.rotate_signing_key(
+        datetime.now(WIB), because=because, answered_by=name, at_once=now, without_root=without_root
+    )
+    typer.echo(done)
 
 
 @app.command("rotate-subject-key")
@@ -229,11 +229,20 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id of a signing key, as in the manifests.")],
     because: Because,
     name: Name,
+    without_root: WithoutRoot = False,
 ) -> None:
-    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already."""
-    from prakerja.blacklist.publisher import publishing
+    """Revoke a stolen signing key: readers trust nothing that it signed. Another key must sign already.
+
+    Where root keys are in use, it writes a proposal, which revokes the key once holders have signed it. The key that
+    signs may be named then: the proposal announces another one too.
+    """
+    from prakerja.blacklist.publisher import publishing, root_ceremony
 
     because, name = reason_and_person(because, name, "publish")
+    if not without_root and root_ceremony.has_root():
+        path = root_ceremony.propose_revocation(key_id, datetime.now(WIB), because=because, answered_by=name)
+        typer.echo(root_keys.describe_proposal(path))
+        return
     publishing.revoke_key(key_id, datetime.now(WIB), because=because, answered_by=name)
     typer.echo(f"{key_id} is revoked: readers learn of it when they sync; another key signs the newest version")
 
@@ -289,7 +298,11 @@ def restore() -> None:
 
 
 @app.command("republish")
-def republish(because: Because, name: Name) -> None:
+def republish(
+    because: Because,
+    name: Name,
+    without_root: Annotated[bool, typer.Option(help="Leave the root keys behind, since too many were lost.")] = False,
+) -> None:
     """Publish every version anew, in an empty folder, after the signing key was lost: readers must pin another key.
 
     Set PRAKERJA_PUBLISH to the empty folder first, of every process.
@@ -299,28 +312,72 @@ def republish(because: Because, name: Name) -> None:
 
     because, name = reason_and_person(because, name, "publish")
     schema.require_schema()
-    version = restoring.republish(because=because, answered_by=name)
+    version = restoring.republish(because=because, answered_by=name, without_root=without_root)
     typer.echo(
         f"published up to version {version}, signed by {configured_keys.load_signing_key().public.key_id}: "
         "let each reader pin that key, and read here"
     )
 
 
-def _client(folder: Path, pins: Sequence[PublicKey]) -> Client:
+@app.command("witness")
+def witness(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The witness's own folder: what it has seen.")],
+    pin: Annotated[
+        list[Path], typer.Option(help="The publisher's public key, PEM, from a person. Repeat it for more.")
+    ],
+    key: Annotated[Path, typer.Option(metavar="WITNESS.pem", help="The witness's private key (`witness-key`).")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where statements are published, by a web server.")],
+    source: From = None,
+    every: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Look again so often, without end; default once.")
+    ] = None,
+) -> None:
+    """Follow the list as a witness: sign each version that continues what was seen (docs/runbooks/witnesses.md)."""
+    from prakerja.blacklist.publisher import storage
+    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.commands.witness import follow, read_private_key
+    from prakerja_blacklist.witness.following import Follower
+
+    settings = Settings.from_environment()
+    pins = [public for each in pin for public in read_pins(each)]
+    follower = Follower(folder, pins, read_private_key(key), out)
+    place = source or settings.publish
+    code = follow(follower, lambda: storage.open_source(place, settings.api_key), every, say, typer.echo)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("witness-key")
+def witness_key(file: Annotated[Path, typer.Argument(metavar="FILE", help="The new private key.")]) -> None:
+    """Make the key of a witness: FILE, which is private, and FILE.pub, which its readers pin."""
+    from prakerja_blacklist.commands.witness_key import make_key
+
+    typer.echo(make_key(file))
+
+
+def _subject_keys() -> list[SubjectKey]:
     from prakerja.blacklist.publisher import configured_keys
-    from prakerja_blacklist.reader.sync import Client
 
-    has_key = KeyStore.from_environment().has_subject_key()
-    return Client(folder, pins, configured_keys.load_subject_keys() if has_key else [])
+    return configured_keys.load_subject_keys() if KeyStore.from_environment().has_subject_key() else []
 
 
-def _read_pin(pin: Path) -> PublicKey:
-    from prakerja_blacklist.format.signatures import PublicKey
+def _read_root(root: Path | None, pin: Path | None) -> TrustedRoot | None:
+    from prakerja_blacklist.commands.common import read_root
+
+    if root and pin:
+        raise typer.BadParameter("a root takes the place of a key: give --root or --pin")
+    return read_root(root)
+
+
+def _describe_root_keys() -> str:
+    """Return the line that says whether root keys are in use."""
+    from prakerja.blacklist.publisher import storage
+    from prakerja.blacklist.publisher.root_keys import load_root_state
 
     try:
-        return PublicKey.from_pem(pin.read_bytes())
-    except OSError as error:
-        raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
+        return load_root_state(storage.find_list(Settings.from_environment().publish)).describe()
+    except PrakerjaError as error:
+        return f"the root keys cannot be read: {error}"
 
 
 def _own_pins() -> list[PublicKey]:
@@ -329,19 +386,25 @@ def _own_pins() -> list[PublicKey]:
     return [configured_keys.load_signing_key().public] if KeyStore.from_environment().has_signing_key() else []
 
 
-def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, Freshness]:
+def _kept_list(folder: Path, pin: Path | None, root: Path | None) -> KeptList:
+    """Return a reader's folder. A home's own key is not pinned by itself: the copy may be of another publisher's."""
+    from prakerja_blacklist.commands.common import read_pins
+    from prakerja_blacklist.reader.kept_list import KeptList
+
+    return KeptList(folder, read_pins(pin), _subject_keys(), root=_read_root(root, pin))
+
+
+def _open_list(
+    folder: Path | None, pin: Path | None, root: Path | None
+) -> tuple[Sequence[bytes], SubjectKey, Freshness]:
     from prakerja.blacklist.publisher import configured_keys, storage, verification
     from prakerja.blacklist.publisher.freshness import freshness_of, programme_schedule
 
     if folder:
-        # A home's own key is not pinned by itself: the copy may be of another publisher's list.
-        client = _client(folder, [_read_pin(pin)] if pin else [])
-        opened = client.open_list()
-        return (
-            opened.subjects,
-            client.key_of(opened.trusted),
-            opened.trusted.freshness(datetime.now(UTC), programme_schedule()),
-        )
+        kept = _kept_list(folder, pin, root)
+        opened = kept.open_list()
+        freshness = opened.trusted.freshness(datetime.now(UTC), programme_schedule())
+        return opened.subjects, kept.key_of(opened.trusted), freshness
     version = verification.latest_version(storage.find_list(Settings.from_environment().publish))
     key = configured_keys.load_subject_key()
     if key.key_id != version.manifest.key_id:
@@ -352,36 +415,21 @@ def _open_list(folder: Path | None, pin: Path | None) -> tuple[Any, SubjectKey, 
     return version.subjects, key, freshness_of(version.manifest, datetime.now(UTC))
 
 
-def _freshness(folder: Path | None, pin: Path | None) -> Freshness:
+def _freshness(folder: Path | None, pin: Path | None, root: Path | None) -> Freshness:
     from prakerja.blacklist.publisher import storage
-    from prakerja.blacklist.publisher.freshness import load_freshness, programme_schedule
+    from prakerja.blacklist.publisher.freshness import load_freshness as load_published
+    from prakerja.blacklist.publisher.freshness import programme_schedule
+    from prakerja_blacklist.commands.status import load_freshness
 
-    now = datetime.now(UTC)
     if folder is None:
-        return load_freshness(storage.find_list(Settings.from_environment().publish), now)
-    trusted = _client(folder, [_read_pin(pin)] if pin else []).trusted()
-    if trusted is None:
-        raise NotReadyError(f"{folder} has no list yet: sync it first")
-    return trusted.freshness(now, programme_schedule())
+        return load_published(storage.find_list(Settings.from_environment().publish), datetime.now(UTC))
+    return load_freshness(_kept_list(folder, pin, root), programme_schedule())
 
 
-def _describe_freshness(freshness: Freshness, what: str) -> str:
-    state = "expired" if freshness.is_expired else "stale" if freshness.is_stale else "fresh"
-    return (
-        f"{what}: version {freshness.version} of {_minute(freshness.created_at)}, {state}; the next "
-        f"{'was' if freshness.is_stale else 'is'} due by {_minute(freshness.next_version_by)}, "
-        f"{'expired' if freshness.is_expired else 'expires'} at {_minute(freshness.expires_at)}"
-    )
+def _print_platforms(days: Iterable[tuple[str, str]]) -> None:
+    from rich.table import Table
 
-
-def _minute(instant: datetime) -> str:
-    return f"{instant.astimezone(WIB):%Y-%m-%d %H:%M} WIB"
-
-
-def _as_mapping(freshness: Freshness) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(freshness).items()
-    }
+    table = Table("platform", "data as of")
+    for platform, day in days:
+        table.add_row(platform, day)
+    print_table(table)

@@ -23,10 +23,14 @@ def serve(
         typer.Option("--from", metavar="PLACE", help="The folder or URL of the list; default PRAKERJA_PUBLISH."),
     ] = None,
     pin: Annotated[Path | None, typer.Option(help="The publisher's public key, PEM; default this home's own.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="A root of the publisher, JSON: only keys that its holders endorse count.")
+    ] = None,
 ) -> None:
     """Serve the published list over HTTP: versions, lookups, statistics. /openapi.json describes the service."""
     from prakerja import schema, warehouse
     from prakerja.blacklist.service import running
+    from prakerja_blacklist.reader.root_follower import read_pinned_root
 
     logging.getLogger("prakerja").setLevel(logging.INFO)
     try:
@@ -38,7 +42,7 @@ def serve(
         pinned = pin.read_bytes() if pin else None
     except OSError as error:
         raise PrakerjaError(f"{pin} cannot be read ({error.strerror}): give the publisher's key as PEM") from None
-    service = running.build_service(source, pinned)
+    service = running.build_service(source, pinned, read_pinned_root(root) if root else None)
     say(f"serving the blacklist: http://{host}:{port}/readyz   (Ctrl-C stops it)")
     running.serve(service, host, port)
 

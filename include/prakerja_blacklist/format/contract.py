@@ -28,6 +28,9 @@ from prakerja_blacklist.format.documents import (
 )
 
 KEYRING_CONTRACT: Final = "prakerja.keyring/1"
+ROOT_CONTRACT: Final = "prakerja.root/1"
+ENDORSEMENT_CONTRACT: Final = "prakerja.endorsement/1"
+PROPOSAL_CONTRACT: Final = "prakerja.proposal/1"
 SCHEMAS = Path(__file__).parent / "schemas"
 #: The pointer's file.
 POINTER = "latest.json"
@@ -149,6 +152,58 @@ class SignedKeyring(Document):
     signatures: Annotated[dict[KeyId, str], Description("base64 of Ed25519 signatures over these bytes")]
 
 
+@dataclass(frozen=True, slots=True)
+class RootKey(Document):
+    """A key that a person keeps offline."""
+
+    root_key_id: KeyId
+    public_key: Annotated[str, Description("PEM")]
+
+
+@dataclass(frozen=True, slots=True)
+class Root(Document):
+    """Whose signatures a keyring needs for readers that pin a root: `keys/root-000001.json`, ...
+
+    Each is signed by `threshold` of its own keys, and by as many of the root before it as that one says.
+    """
+
+    contract: Literal["prakerja.root/1"]
+    number: Annotated[int, Bounds(1, 999_999)]
+    previous: Annotated[Sha256 | None, Description("of the bytes of the root before it")]
+    created_at: Instant
+    threshold: Annotated[int, Bounds(1, 16)]
+    keys: Annotated[list[RootKey], Size(1, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Endorsement(Document):
+    """A root's word for a keyring: `keys/keyring-000003.root-000001.json`."""
+
+    contract: Literal["prakerja.endorsement/1"]
+    root: Annotated[Sha256, Description("of the root's bytes")]
+    root_number: Annotated[int, Bounds(1, 999_999)]
+    keyring: Annotated[str, Description("base64 of the keyring's bytes")]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDocument(Document):
+    """A root or an endorsement as it is published: its bytes in base64, and signatures over them by root key."""
+
+    document: Annotated[str, Description("base64 of the document's bytes")]
+    signatures: Annotated[dict[KeyId, str], Description("base64 of Ed25519 signatures over these bytes")]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal(Document):
+    """What a publisher gives the holders of root keys to sign. It is never published itself."""
+
+    contract: Literal["prakerja.proposal/1"]
+    in_force: Annotated[SignedDocument | None, Description("the newest root that is published")]
+    root: Annotated[SignedDocument | None, Description("the root that is to follow it")]
+    endorsement: Annotated[SignedDocument, Description("of the last keyring, by the newest of these roots")]
+    keyrings: Annotated[list[str], Size(1, 16), Description("as they are published, signed by the list's own keys")]
+
+
 class UnknownContractError(DoesNotFitError):
     """A list is of a contract that this release does not know. It is not read."""
 
@@ -201,12 +256,13 @@ class Contract:
     @cached_property
     def lines(self) -> re.Pattern[bytes]:
         """What finds the lines of a list; the group is the subject."""
-        return _compile_lines(self.row)
+        return re.compile(b"^" + line_pattern(self.row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
 
     @cached_property
     def delta_lines(self) -> re.Pattern[bytes]:
-        """What finds the lines of a delta; the group is the subject."""
-        return _compile_lines(self.delta_row)
+        """What finds the lines of a delta; the groups are what happens, the subject, and the list's line."""
+        line = line_pattern(self.delta_row).removeprefix(b"(?:ADD|WITHDRAW),")
+        return re.compile(b"^(ADD|WITHDRAW),(?=([0-9a-f]{64}))(" + line + b")", re.MULTILINE)
 
     @property
     def own_documents(self) -> dict[str, type[Document]]:
@@ -218,10 +274,6 @@ def _derive(name: str, base: type[Any], about: str | None, hints: dict[str, Any]
     return make_dataclass(name, [*hints.items()], bases=(base,), namespace={"__doc__": about}, frozen=True, slots=True)
 
 
-def _compile_lines(row: type[Document]) -> re.Pattern[bytes]:
-    return re.compile(b"^" + line_pattern(row).replace(b"[0-9a-f]{64}", b"([0-9a-f]{64})", 1), re.MULTILINE)
-
-
 #: The folder of the list by the first contract; those by later ones and under earlier keys lie beside it.
 LIST_FOLDER: Final = "blacklist"
 #: The first contract.
@@ -229,7 +281,10 @@ FIRST_CONTRACT: Final = Contract(1, SnapshotRow)
 #: Every contract that this release can read, by its name, the earliest first.
 CONTRACTS: dict[str, Contract] = {each.name: each for each in (FIRST_CONTRACT,)}
 #: What is published in the same form whatever the list's contract, by the names of the schemas.
-COMMON_DOCUMENTS: dict[str, type[Document]] = {"latest": Latest, "keyring": Keyring, "signed_keyring": SignedKeyring}
+COMMON_DOCUMENTS: dict[str, type[Document]] = {
+    "latest": Latest, "keyring": Keyring, "signed_keyring": SignedKeyring, "root": Root, "endorsement": Endorsement,
+    "signed_document": SignedDocument,
+}  # fmt: skip
 
 
 def find_contract(name: str, found_in: str = "the list") -> Contract:

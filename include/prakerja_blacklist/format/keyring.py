@@ -45,6 +45,17 @@ class Trust:
     keys: Mapping[str, RingKey]
     number: int = 0  # of the keyring; 0: pinned keys alone
     revoked: Mapping[str, RevokedKey] = field(default_factory=dict)
+    #: What a person may do about a list that another key has signed.
+    advice: str = field(default="pin it instead of the old one", compare=False)
+
+    @classmethod
+    def from_keyring(cls, ring: Keyring) -> Trust:
+        """Return the trust in the keys of a keyring that is believed."""
+        return cls(
+            {key.signing_key_id: key for key in ring.keys},
+            ring.number,
+            {key.signing_key_id: key for key in ring.revoked},
+        )
 
     @classmethod
     def from_pins(cls, pins: Iterable[PublicKey]) -> Trust:
@@ -69,29 +80,23 @@ class Trust:
                 number -= 1
                 break
             if (ring := trust._verify(number, data)) is not None:
-                trust = Trust(
-                    {key.signing_key_id: key for key in ring.keys},
-                    number,
-                    {key.signing_key_id: key for key in ring.revoked},
-                )
+                trust = Trust.from_keyring(ring)
                 (believed if believed is not None else {}).update(trust.keys)
         if number and trust.number == 0:
             raise UntrustedError("no keyring of this list is signed by a pinned key: pin the publisher's")
         return trust
 
-    def require_signed(self, key_id: str, version: int, data: bytes, signature: bytes) -> None:
-        """Check a manifest's signature. Raise `UntrustedError`."""
+    def require_signed(self, key_id: str, version: int, data: bytes, signature: bytes, what: str = "manifest") -> None:
+        """Check the signature of a version's manifest, or of its chain file. Raise `UntrustedError`."""
         key, name = self.keys.get(key_id), version_folder(version)
         if key_id in self.revoked:
             raise UntrustedError(f"{name} is signed by {key_id}, a key that was revoked")
         if key is None:
-            raise UntrustedError(
-                f"{name} is signed by {key_id}, a key that is not trusted here: pin it instead of the old one"
-            )
+            raise UntrustedError(f"{name} is signed by {key_id}, a key that is not trusted here: {self.advice}")
         if key.last_version is not None and version > key.last_version:
             raise UntrustedError(f"{name} is signed by {key_id}, a key that was retired before it")
         if not PublicKey.from_pem(key.public_key.encode()).has_signed(data, signature):
-            raise UntrustedError(f"{name}: the manifest's signature is wrong")
+            raise UntrustedError(f"{name}: the {what}'s signature is wrong")
 
     def _verify(self, number: int, data: bytes) -> Keyring | None:
         """Return a newer keyring if it is believed, or None for one from before the pinned keys."""
@@ -104,20 +109,35 @@ class Trust:
             if self.number == 0:
                 return None
             raise UntrustedError(f"the keyring {number} is signed by no key of the one before it")
-        ring = parse_document(Keyring, inner, f"the keyring {number}")
-        if ring.number != number:
-            raise UntrustedError(f"the keyring {number} is another one, {ring.number}")
-        if not set(self.revoked) <= {key.signing_key_id for key in ring.revoked}:
-            raise UntrustedError(f"the keyring {number} takes back that a key was revoked")
-        for key in ring.keys:
-            if PublicKey.from_pem(key.public_key.encode()).key_id != key.signing_key_id:
-                raise UntrustedError(f"the keyring {number} names a key by another key's name")
+        ring = read_keyring(inner, number)
+        self.require_kept_revocations(ring)
         return ring
+
+    def require_kept_revocations(self, ring: Keyring) -> None:
+        """Raise `UntrustedError` if a later keyring does not name every key that was revoked."""
+        if not set(self.revoked) <= {key.signing_key_id for key in ring.revoked}:
+            raise UntrustedError(f"the keyring {ring.number} takes back that a key was revoked")
 
 
 def parse_keyring(data: bytes, number: int) -> Keyring:
     """Return what a keyring's file says, whoever has signed it. Raise `DoesNotFitError`."""
     return parse_document(Keyring, _open_keyring(data, number)[1], f"the keyring {number}")
+
+
+def read_keyring(inner: bytes, number: int) -> Keyring:
+    """Return a keyring from its own bytes, whoever has signed it. Raise `UntrustedError` or `DoesNotFitError`."""
+    ring = parse_document(Keyring, inner, f"the keyring {number}")
+    if ring.number != number:
+        raise UntrustedError(f"the keyring {number} is another one, {ring.number}")
+    for key in ring.keys:
+        if PublicKey.from_pem(key.public_key.encode()).key_id != key.signing_key_id:
+            raise UntrustedError(f"the keyring {number} names a key by another key's name")
+    return ring
+
+
+def keyring_bytes(data: bytes, number: int) -> bytes:
+    """Return the bytes of a keyring's file that are signed. Raise `DoesNotFitError`."""
+    return _open_keyring(data, number)[1]
 
 
 def build_next_keyring(

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import operator
 import re
-import sys
-from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from prakerja_blacklist.errors import PrakerjaError
@@ -21,12 +19,15 @@ from prakerja_blacklist.format.contract import Contract
 
 SUBJECT_BYTES = 32  # of a subject in binary; twice as many in hex
 HEX = 2 * SUBJECT_BYTES
-HEAD_BYTES = 8
-NEAR_BYTES = 1 << 18  # subjects are spread evenly: a line of half a million strays about so far from its expected place
+HEAD_BYTES = 8  # of a subject, which few others have
+HEADS = 1 << 8 * HEAD_BYTES
+NEAR_DEVIATIONS = 3  # within which nearly all subjects are that are spread evenly
+LINE_BYTES = 145  # of most lines
 LINE_BYTES_MAX = 192  # no line that fits a contract is longer
 #: No list is longer: three times as many people as the programme ever had. Files that claim more are not opened.
 ROWS_MAX = 50_000_000
 BLOCK_CHANGES_MAX = 50_000
+_OPS = {b"ADD": "ADD", b"WITHDRAW": "WITHDRAW"}
 
 
 class NotCanonicalError(PrakerjaError):
@@ -59,8 +60,12 @@ def merge_deltas(deltas: Iterable[Sequence[Change]]) -> list[Change]:
 
     Raise `NotCanonicalError`.
     """
+    found = [delta for delta in deltas if delta]
+    if len(found) == 1:
+        _require_sorted_changes(found[0])
+        return list(found[0])
     effect: dict[bytes, list[Change]] = {}
-    for delta in deltas:
+    for delta in found:
         for change in delta:
             steps = effect.setdefault(change.subject, [])
             if steps and steps[-1].op == change.op:
@@ -85,7 +90,7 @@ def apply_changes(base: Any, changes: Iterable[Change]) -> Iterator[Any]:
             if (before.op, change.op) != ("WITHDRAW", "ADD"):
                 raise NotCanonicalError("a delta names a subject twice")
         else:
-            place = _place(base, change.subject, place[1])
+            place = _place(base, change.subject, before.subject if before else b"", place[1])
             if (change.op == "ADD") == (place[0] < place[1]):
                 raise NotCanonicalError("a delta adds who is listed, or withdraws who is not")
         yield view[position : place[0]]
@@ -158,38 +163,54 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
 
 
 def _header_end(base: Any) -> int:
-    """Return where the header of a canonical list ends."""
-    end: int = base.find(b"\n") + 1
+    """Return where the header of a canonical list ends. Raise `NotCanonicalError` if it has none."""
+    end: int = base.find(b"\n", 0, LINE_BYTES_MAX) + 1
+    if not end:
+        raise NotCanonicalError("a list must begin with its header")
     return end
 
 
-def _place(base: Any, subject: bytes, low: int) -> tuple[int, int]:
-    """Return where the subject's line begins and ends, or twice where it would begin. `low` is a line's beginning."""
+def _place(base: Any, subject: bytes, after: bytes, low: int) -> tuple[int, int]:
+    """Return where the subject's line begins and ends, or twice where it would begin.
+
+    It is not before `low`, a line's beginning, where the subject `after` would be.
+    """
     end = len(base)
-    low, high = _narrowed(base, subject, low, end)
-    while low < high:
-        middle = (low + high) // 2
-        start = base.rfind(b"\n", low, middle) + 1 or low
-        if base[start : start + HEX] < subject:
-            low = base.find(b"\n", middle) + 1 or end
-        else:
-            high = start
-    if low < end and base[low : low + HEX] == subject:
-        return low, base.find(b"\n", low) + 1 or end
-    return low, low
+    first, last = _narrowed(base, subject, after, low, end)
+    steps = range(first, last, LINE_BYTES)  # each within some line, and nearly each line with one of them
+    step = bisect_left(
+        steps, subject, key=lambda at: base[(start := base.rfind(b"\n", first, at) + 1 or first) : start + HEX]
+    )
+    start = base.rfind(b"\n", first, steps[step - 1]) + 1 or first if step else first
+    while start < end and (found := base[start : start + HEX]) <= subject:
+        following = base.find(b"\n", start) + 1 or end
+        if found == subject:
+            return start, following
+        start = following
+    return start, start
 
 
-def _narrowed(base: Any, subject: bytes, low: int, end: int) -> tuple[int, int]:
+def _narrowed(base: Any, subject: bytes, after: bytes, low: int, end: int) -> tuple[int, int]:
     """Return the beginnings of two lines around the subject, close together if subjects are spread evenly."""
-    start = _header_end(base)
-    expected = start + ((end - start) * int(subject[:8], 16) >> 32)
-    before = base.rfind(b"\n", low, max(expected - NEAR_BYTES, low)) + 1 or low
-    if base[before : before + HEX] > subject:
+    head, head_after = int(subject[: 2 * HEAD_BYTES], 16), int(after[: 2 * HEAD_BYTES], 16) if after else 0
+    expected, near = _expect(head, head_after, (end - low) // LINE_BYTES)
+    expected, near = low + expected * LINE_BYTES, near * LINE_BYTES
+    before = base.rfind(b"\n", low, max(expected - near, low)) + 1 or low
+    if before > low and base[before : before + HEX] > subject:
         before = low
-    after = base.find(b"\n", min(expected + NEAR_BYTES, end)) + 1 or end
-    if after < end and base[after : after + HEX] < subject:
-        after = end
-    return before, after
+    after_it = base.find(b"\n", min(expected + near, end)) + 1 or end
+    if after_it < end and base[after_it : after_it + HEX] < subject:
+        after_it = end
+    return before, after_it
+
+
+def _expect(head: int, after: int, count: int) -> tuple[int, int]:
+    """Return how many of `count` subjects after one are before another, and by how many that may be wrong.
+
+    Both are the first HEAD_BYTES as numbers. Subjects are spread evenly: one strays by about the root of its distance.
+    """
+    expected = count * (head - after) // (HEADS - after) if head > after else 0
+    return expected, NEAR_DEVIATIONS * (math.isqrt(expected) + 1)
 
 
 class Subjects(Sequence[bytes]):
@@ -218,22 +239,22 @@ class Subjects(Sequence[bytes]):
 
     def place(self, subject: bytes, low: int = 0) -> int:
         """Return the position of the subject, or where it would be. It is not before `low`."""
-        heads = self._heads
-        head = int.from_bytes(subject[:HEAD_BYTES], "big")
-        first = bisect_left(heads, head, low)
-        if first == self._count or heads[first] != head:
-            return first
-        return bisect_left(self, subject, first, bisect_right(heads, head, first))
-
-    @cached_property
-    def _heads(self) -> array[int]:
-        """The first eight bytes of each subject, as numbers. Few subjects share them, and numbers compare fast."""
-        heads = array("Q")
-        if self._count:
-            heads.frombytes(memoryview(self.buffer).cast("B").cast("Q")[:: SUBJECT_BYTES // HEAD_BYTES].tobytes())
-        if sys.byteorder == "little":
-            heads.byteswap()
-        return heads
+        buffer, after = self.buffer, (low - 1) * SUBJECT_BYTES
+        head = int.from_bytes(subject[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"), "big")
+        head_after = int.from_bytes(buffer[after : after + HEAD_BYTES], "big") if low else 0
+        expected, near = _expect(head, head_after, self._count - low)
+        first, last = max(low + expected - near, low), min(low + expected + near, self._count)
+        if first > low and self[first - 1] >= subject:
+            first = low
+        if last < self._count and self[last] < subject:
+            last = self._count
+        return bisect_left(
+            range(self._count),
+            subject,
+            first,
+            last,
+            key=lambda each: buffer[each * SUBJECT_BYTES : (each + 1) * SUBJECT_BYTES],
+        )
 
     def apply_changes(self, changes: Iterable[Change]) -> Iterator[Any]:
         """Yield the subjects after the changes, in pieces, as `apply_changes` does with the lines."""
@@ -321,16 +342,11 @@ class Delta:
     def read_chunk(self, chunk: bytes) -> list[Change]:
         """Read the next chunk and return the changes of its whole lines, in order. Raise `NotCanonicalError`."""
         data = self._lines.read_chunk(chunk)
-        changes = []
-        found = _subjects(self._contract.delta_lines, data)
-        for subject, line in zip(found, data.splitlines(keepends=True), strict=True):
-            op = "ADD" if line.startswith(b"ADD") else "WITHDRAW"
-            changes.append(Change(op, subject, line[len(op) + 1 :]))
-        for before, after in itertools.pairwise([self._last, *changes]):
-            if before.subject > after.subject:
-                raise NotCanonicalError("a delta is not sorted by subject")
-            if before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD"):
-                raise NotCanonicalError("a delta names a subject twice")
+        found = self._contract.delta_lines.findall(data)
+        if len(found) != data.count(b"\n"):
+            raise _misfit()
+        changes = [Change(_OPS[op], subject, line) for op, subject, line in found]
+        _require_sorted_changes([self._last, *changes])
         added = [change.line for change in changes if change.op == "ADD"]
         _subjects(self._contract.lines, b"".join(added))  # added lines become lines of the list, and must fit there
         self._last = changes[-1] if changes else self._last
@@ -346,10 +362,29 @@ def _subjects(lines: re.Pattern[bytes], data: bytes) -> list[bytes]:
     """Return the subjects of whole lines. Raise `NotCanonicalError` unless every line fits the contract."""
     subjects: list[bytes] = lines.findall(data)
     if len(subjects) != data.count(b"\n"):
-        raise NotCanonicalError("a list or delta has a line that does not fit the contract")
+        raise _misfit()
     return subjects
 
 
+def _misfit() -> NotCanonicalError:
+    return NotCanonicalError("a list or delta has a line that does not fit the contract")
+
+
+def _are_sorted(subjects: list[bytes]) -> bool:
+    """Return whether each subject is after the one before it."""
+    return all(map(operator.lt, subjects, itertools.islice(subjects, 1, None)))
+
+
 def _require_sorted(subjects: list[bytes]) -> None:
-    if any(map(operator.ge, subjects, subjects[1:])):
+    if not _are_sorted(subjects):
         raise NotCanonicalError("a list or delta is not sorted by subject, or names one twice")
+
+
+def _require_sorted_changes(changes: Sequence[Change]) -> None:
+    if _are_sorted([change.subject for change in changes]):
+        return
+    for before, after in itertools.pairwise(changes):
+        if before.subject > after.subject:
+            raise NotCanonicalError("a delta is not sorted by subject")
+        if before.subject == after.subject and (before.op, after.op) != ("WITHDRAW", "ADD"):
+            raise NotCanonicalError("a delta names a subject twice")

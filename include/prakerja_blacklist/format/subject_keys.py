@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from prakerja_blacklist.errors import PrakerjaError
+
+KEY_BYTES_LEAST = 16
 
 
 @dataclass(frozen=True)
@@ -47,3 +53,16 @@ class SubjectKey:
     def _blocks(self) -> tuple[Any, Any]:
         block = (hashlib.sha256(self.key).digest() if len(self.key) > 64 else self.key).ljust(64, b"\0")
         return hashlib.sha256(bytes(b ^ 0x36 for b in block)), hashlib.sha256(bytes(b ^ 0x5C for b in block))
+
+
+def decode_key(encoded: bytes, variable: str) -> bytes:
+    """Return a key that is written in base64. Raise `PrakerjaError`, which names the `variable` that it came from."""
+    try:
+        key = base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        raise PrakerjaError(
+            f"{variable} is not base64: give at least {KEY_BYTES_LEAST} random bytes in base64"
+        ) from None
+    if len(key) < KEY_BYTES_LEAST:
+        raise PrakerjaError(f"{variable} is too short: give at least {KEY_BYTES_LEAST} random bytes in base64")
+    return key

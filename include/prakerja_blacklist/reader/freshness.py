@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, time, timedelta, timezone
 
 from prakerja_blacklist.format.contract import CLOCK_SKEW, parse_instant
 
-WIB = ZoneInfo("Asia/Jakarta")
+#: Western Indonesia has had no summer time since 1964, and a slim machine has no database of time zones.
+WIB = timezone(timedelta(hours=7), "WIB")
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prakerja_blacklist.errors import NotReadyError, PrakerjaError
+from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.format.contract import (
     CLOCK_SKEW,
     Manifest,
@@ -30,8 +29,9 @@ from prakerja_blacklist.format.contract import (
     parse_instant,
     version_folder,
 )
-from prakerja_blacklist.format.documents import canonical_json, parse_document
+from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.keyring import Trust, file_name
+from prakerja_blacklist.format.roots import TrustedRoot
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import (
     SUBJECT_BYTES,
@@ -39,25 +39,33 @@ from prakerja_blacklist.format.snapshot import (
     Lines,
     NotCanonicalError,
     Subjects,
-    apply_changes,
     merge_deltas,
     parse_delta,
     sha256,
 )
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
-from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, open_own_file, require_own_folder
+from prakerja_blacklist.reader.kept_lines import CHANGES_KEPT_MAX, LINES, write_lines
+from prakerja_blacklist.reader.kept_list import (
+    STATE,
+    SUBJECTS,
+    KeptList,
+    refuse_key,
+    refuse_unproved,
+    require_without_root,
+)
+from prakerja_blacklist.reader.own_folder import LOCK, lock_folder, map_own_file, require_own_folder
+from prakerja_blacklist.reader.root_follower import RootFollower
 from prakerja_blacklist.reader.sources import (
     CHUNK_BYTES,
     DOCUMENT_BYTES_MAX,
     NotThereError,
     Source,
-    bounded_chunks,
     document_reader,
     read,
     read_if_there,
 )
-from prakerja_blacklist.reader.trusted_list import Trusted, TrustedList, manifest_fields, trust_fields
+from prakerja_blacklist.reader.trusted_list import Trusted, manifest_fields, trust_fields
 from prakerja_blacklist.reader.verification import (
     SIGNATURE_BYTES_MAX,
     Offer,
@@ -69,41 +77,47 @@ from prakerja_blacklist.reader.verification import (
     unpacked_bytes_max,
     unzip,
 )
+from prakerja_blacklist.reader.witnesses import MEMORY, GivenWitnesses, require_witnessed, settle_witnesses
 
-STATE, LINES, SUBJECTS = "trusted.json", "list.csv", "subjects.bin"
-STATE_BYTES_MAX, KEYRINGS_BYTES_MAX = 64 << 20, 8 << 20  # what is kept of keyrings, which a thief could go on signing
-BATCH_BYTES = 4 << 20
+KEYRINGS_BYTES_MAX = 8 << 20  # what is kept of keyrings, which a thief could go on signing
+BATCH_PIECES = 1_000
 DELTAS_AT_ONCE, DELTA_ROWS_MAX = 64, 250_000  # further behind than that, the whole list is less work
 VERSIONS_A_DAY_MAX, VERSIONS_SPARE = 24, 100  # a list that is further ahead was not published, but made up
 PATIENCE_SECONDS = 60.0  # for another sync of the same folder
 #: What is a reader's in its folder. Earlier readers named what is not finished by their process.
 OWNED = re.compile(
     r"v\d{6,9}-[0-9a-f]{16}|\.([0-9a-f]{16}|\d+)\.new|\.trusted\.json\.([0-9a-f]{16}|\d+)|\.lock|trusted\.json"
+    r"|witnesses\.json|\.witnesses\.json\.[0-9a-f]{16}"
 )
 IGNORED = ("lost+found", ".DS_Store")  # a file system puts these anywhere
 
 
 @dataclass(frozen=True)
 class Synced:
-    """How a sync ended. `how` is `unchanged`, `delta` or `full`; `changes` are those of the deltas."""
+    """How a sync ended. `how` is `unchanged`, `delta` or `full`; `changes` are those of the deltas.
+
+    `absent` has a line for each witness that has not signed the version.
+    """
 
     trusted: Trusted
     how: str
     changes: Sequence[Change]
+    absent: Sequence[str] = ()
 
 
 class DeltaUnusableError(Exception):
     """The deltas do not lead from the trusted list to the new one. The whole list is fetched."""
 
 
-class Client:
-    """A reader with a folder of its own. `pins` are the public keys that it believes at first.
+class Client(KeptList):
+    """A reader that syncs its folder.
 
-    What lies in the folder is trusted only as far as it follows from them, whatever it says itself. Without pins it is
-    trusted because nobody else may write there.
     With `subject_keys` it refuses a list whose subjects it cannot compute. It prefers the first of its keys. With an
     earlier one it takes the list that is still published under that key while the keys overlap. `takes_expired` is for
-    a reader that tells others, in each answer, that the list has expired.
+    a reader that tells others, in each answer, that the list has expired. Up to `changes_kept_max` changes are kept
+    beside the lines that they change; with 0, the lines are always the list's. `witnesses` are whom it asks before it
+    trusts a version; without them it asks those that its folder remembers. `examine` is given every version that a
+    source offers, before it is known whether it may follow, and may refuse it.
     """
 
     def __init__(
@@ -112,66 +126,15 @@ class Client:
         pins: Iterable[PublicKey] = (),
         subject_keys: Sequence[SubjectKey] = (),
         *,
+        root: TrustedRoot | None = None,
         takes_expired: bool = False,
+        changes_kept_max: int = CHANGES_KEPT_MAX,
+        witnesses: GivenWitnesses | None = None,
+        examine: Callable[[Offer, Trust], None] | None = None,
     ) -> None:
-        self.folder, self.takes_expired = folder, takes_expired
-        self.pins = list(pins)
-        self.subject_keys = list(subject_keys)
-
-    # -- reading -------------------------------------------------------------------------------------------------------
-
-    def trusted(self) -> Trusted | None:
-        """Return what the folder holds, without asking a source, or None before the first sync.
-
-        Raise `RefusedListError` if it does not follow from the pinned keys, and `PrakerjaError` if others may have
-        written it.
-        """
-        trusted = self._read_state()
-        if trusted is None or not self.pins:
-            return trusted
-        if self._is_pinned_anew(trusted):
-            raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another publisher's key: sync it")
-        if trusted.prove(self.pins) is None:
-            raise _refuse_unproved(self.folder)
-        return trusted
-
-    def _read_state(self) -> Trusted | None:
-        require_own_folder(self.folder)
-        try:
-            with open_own_file(self.folder / STATE) as file:
-                data = b"".join(bounded_chunks(file, STATE, STATE_BYTES_MAX))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return parse_document(Trusted, data, f"{self.folder / STATE} is damaged: empty the folder, then sync again")
-
-    def _is_pinned_anew(self, trusted: Trusted) -> bool:
-        """Return whether none of the pins was given at the last sync, or signs by the keyring that is believed."""
-        signing = {key for key, ring_key in trusted.trust.keys.items() if ring_key.last_version is None}
-        return not (signing | {*trusted.pins}) & {pin.key_id for pin in self.pins}
-
-    def open_list(self) -> TrustedList:
-        """Return the trusted list, verified as it lies there. Raise `NotReadyError` or `RefusedListError`."""
-        trusted = self.trusted()
-        while trusted:
-            if trusted.is_revoked:
-                raise RefusedListError(
-                    "revoked", f"the list in {self.folder} was signed by a key that was revoked since: sync it"
-                )
-            with contextlib.suppress(OSError):
-                buffer = map_own_file(self.folder / trusted.folder / SUBJECTS)
-                if sha256(buffer) == trusted.subjects_sha256:
-                    return TrustedList(trusted, Subjects(buffer))
-            before, trusted = trusted, self.trusted()
-            if trusted == before:  # no other sync has replaced it meanwhile
-                raise RefusedListError("damaged", f"the list in {self.folder} is not the one that was trusted: sync it")
-        raise NotReadyError(f"{self.folder} holds no list yet: sync it first")
-
-    def key_of(self, trusted: Trusted) -> SubjectKey:
-        """Return the key of the list's subjects. Raise `RefusedListError` if this reader does not have it."""
-        for key in self.subject_keys:
-            if key.key_id == trusted.key_id:
-                return key
-        raise _refuse_key(trusted.key_id)
+        super().__init__(folder, pins, subject_keys, root=root)
+        self.takes_expired, self.changes_kept_max = takes_expired, changes_kept_max
+        self.witnesses, self.examine = witnesses, examine
 
     # -- syncing -------------------------------------------------------------------------------------------------------
 
@@ -196,14 +159,9 @@ class Client:
     def _sync(self, source: Source, now: datetime) -> Synced:
         with lock_folder(self.folder, PATIENCE_SECONDS):
             self._remove_leftovers()
-            before = self._load_before(source)
-            keyrings = [ring.encode() for ring in before.keyrings] if before else []
-            trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
-            if before and trust.number > before.keyring:
-                # Kept even if the list is refused: nobody can withhold a revocation that was learnt once.
-                before = replace(before, **trust_fields(trust, keyrings))
-                self._write_state(before)
-            is_recovering = before is not None and before.signing_key_id in trust.revoked
+            required = settle_witnesses(self.folder, self.witnesses)
+            before, trust, fields = self._learn_by_root(source) if self.root else self._learn_by_pins(source)
+            is_recovering = before is not None and before.is_revoked
             if is_recovering:
                 # A list that a stolen key has signed bounds nothing, however far ahead it was.
                 before = None
@@ -212,41 +170,78 @@ class Client:
                 # How far the publisher had come is unknown, so only a key that signs today may continue.
                 name = version_folder(offer.manifest.version)
                 raise RefusedListError("rollback", f"{name} is signed by a key that signs no more")
-            fields = trust_fields(trust, keyrings)
+            witnessed = require_witnessed(
+                self.folder, required, offer, trust, before=before, is_earlier=offer.source is not source, now=now
+            )
+            fields |= {"witnessed": list(witnessed.keys)}
             if before and before.manifest_sha256 == offer.pointer.sha256 and self._is_intact(before):
-                return Synced(self._keep(before, fields, now), "unchanged", [])
+                return Synced(self._keep(before, fields, now), "unchanged", [], witnessed.absent)
             aside = self.folder / f".{secrets.token_hex(8)}.new"
             aside.mkdir(mode=0o700)
             try:
-                how, changes = self._fetch_list(offer, trust, before, aside)
-                return Synced(self._replace_list(aside, offer, fields, now), how, changes)
+                changes, digest = self._fetch_list(offer, trust, before, aside)
+                replaced = self._replace_list(aside, offer, digest, fields, now)
+                return Synced(replaced, "full" if changes is None else "delta", changes or [], witnessed.absent)
             finally:
                 self._remove_leftovers()
 
     def _fetch_list(
         self, offer: Offer, trust: Trust, before: Trusted | None, aside: Path
-    ) -> tuple[str, Sequence[Change]]:
-        """Write the new list aside: from deltas if they suffice, else from the whole list, once."""
+    ) -> tuple[list[Change] | None, str]:
+        """Write the new list aside: from deltas if they suffice, else from the whole list, once.
+
+        Return the changes of the deltas, or None, and the SHA-256 of the subjects.
+        """
         is_same = before and (before.contract, before.key_id) == (offer.manifest.contract, offer.manifest.key_id)
         if before and is_same and before.version < offer.manifest.version:
             with contextlib.suppress(DeltaUnusableError):
-                return "delta", self._write_from_deltas(offer, trust, before, aside)
+                return self._write_from_deltas(offer, trust, before, aside)
             for unfinished in aside.iterdir():
                 unfinished.unlink()
-        self._write_from_snapshot(offer, aside)
-        return "full", []
+        return None, self._write_from_snapshot(offer, aside)
 
     def _remove_leftovers(self) -> None:
         """Remove earlier lists, and what a sync that was killed has left."""
         trusted = self._read_state()
         for leftover in self.folder.iterdir():
-            is_needed = leftover.name in (STATE, LOCK) or (trusted and leftover.name == trusted.folder)
+            is_needed = leftover.name in (STATE, LOCK, MEMORY) or (trusted and leftover.name == trusted.folder)
             if is_needed or not OWNED.fullmatch(leftover.name):  # somebody may have put a file there since the check
                 continue
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
+
+    def _learn_by_pins(self, source: Source) -> tuple[Trusted | None, Trust, dict[str, Any]]:
+        """Return what was trusted, the keys that are believed by now, and the state's fields that say so.
+
+        They are kept even if the list is refused: nobody can withhold a revocation that was learnt once.
+        """
+        before = self._load_before(source)
+        keyrings = [ring.encode() for ring in before.keyrings] if before else []
+        trust = (before.trust if before else self._trust_pins()).follow(_collecting(source, keyrings))
+        fields = trust_fields(trust, keyrings)
+        if before and trust.number > before.keyring:
+            before = replace(before, **fields)
+            self._write_state(before)
+        return before, trust, fields
+
+    def _learn_by_root(self, source: Source) -> tuple[Trusted | None, Trust, dict[str, Any]]:
+        """As `_learn_by_pins`, by the pinned root. A list that no key of its keyring has signed counts as none."""
+        assert self.root is not None  # noqa: S101 - its caller looks
+        before, follower = self._read_state(), RootFollower(self.root)
+        if before and not before.manifest:
+            before = _fetch_proofs(before, source)
+        is_resumed = before is not None and self.resume_root(follower, before)
+        try:
+            follower.follow(document_reader(source))
+        finally:
+            if before and is_resumed and before.root != follower.fields["root"]:
+                before = replace(before, **follower.fields)
+                self._write_state(before)
+        if before and not is_resumed:
+            before = replace(before, **follower.fields) if follower.has_signed(before) else None
+        return before, follower.trust, follower.fields
 
     def _load_before(self, source: Source) -> Trusted | None:
         """Return what was trusted, or None if the publisher's key was pinned anew, since a lost key has no successor.
@@ -256,6 +251,8 @@ class Client:
         follow from the pins.
         """
         before = self._read_state()
+        if before:
+            require_without_root(before, self.folder)
         if before is None or not self.pins:
             return before
         if self._is_pinned_anew(before):
@@ -263,7 +260,7 @@ class Client:
         if not before.manifest:  # of a reader that kept no proofs: they are published
             before = _fetch_proofs(before, source)
         if (trust := before.prove(self.pins)) is None:
-            raise _refuse_unproved(self.folder)
+            raise refuse_unproved(self.folder)
         return replace(before, keys=list(trust.keys.values()))
 
     def _trust_pins(self) -> Trust:
@@ -274,6 +271,8 @@ class Client:
     def _choose_offer(self, source: Source, trust: Trust, before: Trusted | None, now: datetime) -> Offer:
         """Return the version that the source points at, under a key of this reader, if it may be trusted."""
         offer = fetch_offer(source, trust)
+        if self.examine:
+            self.examine(offer, trust)
         version = offer.manifest.version
         if version < max((key.last_version or 0 for key in trust.keys.values()), default=0):
             raise RefusedListError(
@@ -300,7 +299,7 @@ class Client:
                 is_over = parse_instant(offer.manifest.expires_at) <= now < parse_instant(newest.expires_at)
                 if offer.manifest.key_id == key.key_id and not is_over:
                     return offer
-        raise _refuse_key(newest.key_id)
+        raise refuse_key(newest.key_id)
 
     def _is_intact(self, trusted: Trusted) -> bool:
         """Return whether the subjects are those that were trusted.
@@ -315,8 +314,11 @@ class Client:
 
     # -- writing the new list aside ------------------------------------------------------------------------------------
 
-    def _write_from_deltas(self, offer: Offer, trust: Trust, before: Trusted, aside: Path) -> list[Change]:
-        """Apply the deltas since the trusted list. Raise `DeltaUnusableError` whatever is wrong with them."""
+    def _write_from_deltas(self, offer: Offer, trust: Trust, before: Trusted, aside: Path) -> tuple[list[Change], str]:
+        """Apply the deltas since the trusted list. Return the changes and the SHA-256 of the subjects after them.
+
+        Raise `DeltaUnusableError` whatever is wrong with them.
+        """
         versions = range(before.version + 1, offer.manifest.version + 1)
         if len(versions) > DELTAS_AT_ONCE:
             raise DeltaUnusableError
@@ -326,24 +328,23 @@ class Client:
                 changes = merge_deltas(_fetch_deltas(offer, trust, versions))
                 if not is_intact.result():
                     raise DeltaUnusableError
-                self._write_changed(self.folder / before.folder, changes, offer.manifest, aside, pool)
+                digest = self._write_changed(self.folder / before.folder, changes, offer.manifest, aside, pool)
             except (PrakerjaError, OSError):
                 raise DeltaUnusableError from None
-        return changes
+        return changes, digest
 
     def _write_changed(
         self, before: Path, changes: list[Change], manifest: Manifest, aside: Path, pool: ThreadPoolExecutor
-    ) -> None:
-        base, subjects = map_own_file(before / LINES), Subjects(map_own_file(before / SUBJECTS))
-        with open_new(aside / SUBJECTS) as out:
-            out.writelines(subjects.apply_changes(changes))
-            out.flush()
-            is_on_disk = pool.submit(os.fsync, out.fileno())  # takes as long as writing all the lines
-            if _write_and_hash(aside / LINES, apply_changes(base, changes)) != manifest.result_sha256:
-                raise NotCanonicalError("the trusted list and the deltas do not give the new list")
-            is_on_disk.result()
+    ) -> str:
+        # Where the changes belong is found before the second thread begins: both would want the interpreter.
+        subjects = list(Subjects(map_own_file(before / SUBJECTS)).apply_changes(changes))
+        written = pool.submit(_write_durably, aside / SUBJECTS, subjects)
+        contract = find_contract(manifest.contract)
+        if write_lines(before, aside, changes, contract, self.changes_kept_max) != manifest.result_sha256:
+            raise NotCanonicalError("the trusted list and the deltas do not give the new list")
+        return written.result()
 
-    def _write_from_snapshot(self, offer: Offer, aside: Path) -> None:
+    def _write_from_snapshot(self, offer: Offer, aside: Path) -> str:
         manifest, file = offer.manifest, offer.manifest.file("snapshot.csv.gz")
         name, download = f"{version_folder(manifest.version)}/{file.name}", aside / "download"
         digest, size = hashlib.sha256(), 0
@@ -357,23 +358,28 @@ class Client:
             raise RefusedListError("missing", f"{name} is not there") from None
         if size != file.bytes or digest.hexdigest() != file.sha256:
             raise RefusedListError("tampered", f"{name} is not what the manifest says")
-        lines = Lines(find_contract(manifest.contract))
+        lines, subjects_digest = Lines(find_contract(manifest.contract)), hashlib.sha256()
         with (
             download.open("rb") as packed,
             open_new(aside / LINES) as listed,
             open_durable(aside / SUBJECTS) as subjects,
         ):
             for chunk in inflate(iter(partial(packed.read, CHUNK_BYTES), b""), unpacked_bytes_max(file), name):
-                subjects.write(lines.read_chunk(chunk))
+                found = lines.read_chunk(chunk)
+                subjects_digest.update(found)
+                subjects.write(found)
                 listed.write(chunk)
         lines.require_end()
         if lines.digest.hexdigest() != manifest.result_sha256 or lines.rows != manifest.counts.entries:
             raise RefusedListError("tampered", f"{name} is not the list that result_sha256 names")
         download.unlink()
+        return subjects_digest.hexdigest()
 
     # -- the folder's state --------------------------------------------------------------------------------------------
 
-    def _replace_list(self, aside: Path, offer: Offer, trust: dict[str, Any], now: datetime) -> Trusted:
+    def _replace_list(
+        self, aside: Path, offer: Offer, subjects_sha256: str, trust: dict[str, Any], now: datetime
+    ) -> Trusted:
         """Move the new list into the folder, then the state that names it."""
         manifest, subjects = offer.manifest, aside / SUBJECTS
         name = version_folder(manifest.version)
@@ -381,7 +387,7 @@ class Client:
             raise RefusedListError("tampered", f"{name} does not list as many as its manifest says")
         trusted = Trusted(
             folder=f"{name}-{secrets.token_hex(8)}",
-            subjects_sha256=sha256(map_own_file(subjects)),
+            subjects_sha256=subjects_sha256,
             signature=offer.signed.signature.decode(),
             synced_at=format_instant(now),
             pins=self._pin_ids(),
@@ -401,6 +407,8 @@ class Client:
 
     def _pin_ids(self) -> list[str]:
         before = self._read_state()
+        if self.root:
+            return []
         return [pin.key_id for pin in self.pins] or (before.pins if before else [])
 
     def _write_state(self, trusted: Trusted) -> None:
@@ -409,6 +417,17 @@ class Client:
             out.write(canonical_json(trusted))
         aside.replace(self.folder / STATE)
         sync_folder(self.folder)
+
+
+def _write_durably(path: Path, pieces: list[Any]) -> str:
+    """Write a file that is on the disk afterwards, and return its SHA-256."""
+    digest = hashlib.sha256()
+    with open_durable(path) as out:
+        for start in range(0, len(pieces), BATCH_PIECES):  # in few calls: another thread needs the interpreter
+            batch = b"".join(pieces[start : start + BATCH_PIECES])
+            out.write(batch)
+            digest.update(batch)
+    return digest.hexdigest()
 
 
 def _require_successor(offer: Offer, before: Trusted, now: datetime) -> None:
@@ -475,45 +494,3 @@ def _fetch_proofs(before: Trusted, source: Source) -> Trusted:
             with contextlib.suppress(UnicodeDecodeError):
                 before = replace(before, manifest=manifest.decode(), signature=signature.decode())
     return replace(before, keyrings=[(ring or b"").decode(errors="replace") for ring in rings])
-
-
-def _refuse_unproved(folder: Path) -> RefusedListError:
-    return RefusedListError(
-        "unproved",
-        f"what {folder} holds does not follow from the pinned key, though it says so: find out who has written there, "
-        "empty the folder, then sync again",
-    )
-
-
-def _write_and_hash(path: Path, pieces: Iterable[Any]) -> str:
-    """Write a file that need not be on the disk at once (see `Client._is_intact`) and return its SHA-256.
-
-    One thread hashes while the other writes: both take as long, and neither needs the interpreter.
-    """
-    digest = hashlib.sha256()
-
-    def hash_batch(batch: list[Any]) -> None:
-        for piece in batch:
-            digest.update(piece)
-
-    with open_new(path) as out, ThreadPoolExecutor(1) as pool:
-        batch, size, jobs = list[Any](), 0, list[Future[None]]()
-        for piece in pieces:
-            batch.append(piece)
-            size += len(piece)
-            if size > BATCH_BYTES:
-                jobs.append(pool.submit(hash_batch, batch))
-                out.writelines(batch)
-                batch, size = [], 0
-        jobs.append(pool.submit(hash_batch, batch))
-        out.writelines(batch)
-        for job in jobs:
-            job.result()
-    return digest.hexdigest()
-
-
-def _refuse_key(key_id: str) -> RefusedListError:
-    return RefusedListError(
-        "key_rotated",
-        f"the list's subjects have the key {key_id}, which this reader does not have: ask the publisher for it",
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,11 +20,19 @@ from prakerja_blacklist.format.contract import (
     VersionNumber,
     parse_manifest,
 )
-from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern
+from prakerja_blacklist.format.documents import Document, DoesNotFitError, Pattern, Size
 from prakerja_blacklist.format.keyring import Trust, UntrustedError, file_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import Subjects, sha256
 from prakerja_blacklist.reader.freshness import DAILY, Freshness, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class RootProof(Document):
+    """What a reader that pins a root keeps: the roots from the pinned one on, and its keyring's endorsement."""
+
+    roots: Annotated[list[str], Size(1, 100_000)]
+    endorsement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,10 @@ class Trusted(Document):
     manifest: str = ""
     signature: str = ""
     keyrings: list[str] = field(default_factory=list)
+    #: The ids of the keys of the witnesses that have signed the version.
+    witnessed: list[KeyId] = field(default_factory=list)
+    #: In place of the pins and the keyrings, if a root is pinned.
+    root: RootProof | None = None
     #: The contract by which the list's lines are written. Readers of 0.2 and before knew the first alone.
     contract: Annotated[str, Pattern(CONTRACT_NAME)] = FIRST_CONTRACT.name
 
@@ -65,8 +77,9 @@ class Trusted(Document):
 
     @property
     def is_revoked(self) -> bool:
-        """Whether the key that signed the list is revoked."""
-        return self.signing_key_id in self.trust.revoked
+        """Whether the key that signed the list is revoked. A root's keyring revokes the keys that it leaves out."""
+        is_left_out = self.root is not None and self.signing_key_id not in self.trust.keys
+        return is_left_out or self.signing_key_id in self.trust.revoked
 
     @property
     def trust(self) -> Trust:
@@ -90,14 +103,14 @@ class Trusted(Document):
             if trust.number != self.keyring or (trust.number and trust != self.trust):
                 return None
             if not self.is_revoked:  # such a list answers nobody
-                self._require_signed(believed)
+                self.require_signed(believed)
         except UnknownContractError:  # a newer release has synced it
             raise
         except (UntrustedError, DoesNotFitError):
             return None
         return trust
 
-    def _require_signed(self, believed: dict[str, RingKey]) -> None:
+    def require_signed(self, believed: Mapping[str, RingKey]) -> None:
         """Raise `UntrustedError` or `DoesNotFitError` unless the manifest is signed and says what this state does."""
         data, key = self.manifest.encode(), believed.get(self.signing_key_id)
         manifest = parse_manifest(data, "the manifest")

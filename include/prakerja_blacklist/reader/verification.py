@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from prakerja_blacklist.errors import PrakerjaError
+from prakerja_blacklist.format.chain import CHAIN_BYTES_MAX, Chain, chain_name
 from prakerja_blacklist.format.contract import (
     POINTER,
     Latest,
@@ -83,6 +84,43 @@ def fetch_manifest(source: Source, trust: Trust, version: int) -> SignedManifest
         raise RefusedListError("mixed", f"{name} is the manifest of another version")
     require_plausible_sizes(manifest)
     return SignedManifest(manifest, data, signature)
+
+
+@dataclass(frozen=True)
+class SignedChain:
+    """A chain file and its signature, with the bytes of both."""
+
+    chain: Chain
+    data: bytes
+    signature: bytes
+
+
+def read_chain(source: Source, version: int) -> SignedChain:
+    """Return a version's chain file and its signature, which is not verified yet. Raise `PrakerjaError`."""
+    name = chain_name(version)
+    data = read(source, name, CHAIN_BYTES_MAX)
+    signature = read(source, f"{name}.sig", SIGNATURE_BYTES_MAX)
+    chain = parse_document(Chain, data, name)
+    if chain.version != version:
+        raise RefusedListError("mixed", f"{name} is the chain file of another version")
+    return SignedChain(chain, data, signature)
+
+
+def fetch_chain_of(offer: Offer, trust: Trust) -> SignedChain:
+    """Return the chain file of an offered version, if a key that is believed has signed it.
+
+    Raise `PrakerjaError` unless it names the manifest of the offer.
+    """
+    name = chain_name(offer.manifest.version)
+    try:
+        signed = read_chain(offer.source, offer.manifest.version)
+    except NotThereError:
+        raise RefusedListError("unwitnessed", f"{name} is not there: ask the publisher for it") from None
+    chain = signed.chain
+    trust.require_signed(chain.signing_key_id, chain.version, signed.data, signed.signature, "chain file")
+    if (chain.manifest_sha256, chain.key_id) != (offer.pointer.sha256, offer.manifest.key_id):
+        raise RefusedListError("mixed", f"{name} is of another manifest than the one that lies there")
+    return signed
 
 
 def require_plausible_sizes(manifest: Manifest) -> None:

@@ -5,46 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from prakerja_blacklist.reader.sync import Client
 from prakerja_blacklist.reader.verification import RefusedListError
+from tests.support.killed_child import killed_at
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import FIRST, JOURNEYS, Reader, always, bend_own, clean_tree, subjects_of, tree
-
-STEPS = ("fsync", "mkdir", "rename", "replace", "rmdir", "unlink")
-
-
-def killed_at(step: int, job: Callable[[], Any]) -> bool:
-    """Do a job in a child that is killed before its n-th change of the disk. Return whether it was killed."""
-    pid = os.fork()
-    if pid:
-        status = os.waitpid(pid, 0)[1]
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    steps = itertools.count(1)
-
-    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            if next(steps) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **options)
-
-        return call
-
-    try:
-        for name in STEPS:
-            setattr(os, name, dying(getattr(os, name)))
-        job()
-        os._exit(0)
-    finally:
-        os._exit(1)
 
 
 @pytest.mark.parametrize("journey", [*JOURNEYS, "everything"])

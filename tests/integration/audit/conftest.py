@@ -10,7 +10,11 @@ import psycopg
 import pytest
 
 from prakerja import warehouse
+from prakerja.blacklist.publisher.configured_keys import load_signing_key
+from prakerja_blacklist.reader.sources import Folder
+from prakerja_blacklist.witness.following import Follower
 from tests.conftest import as_superuser
+from tests.support.simulated_publisher import signing_key
 
 PASSWORD = "of the tests"
 
@@ -47,3 +51,12 @@ def own_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PRAKERJA_HOME", str(home / "own"))
     monkeypatch.setenv("PRAKERJA_CONTACT_KEY", base64.b64encode(bytes(32)).decode())
     return home / "own" / "keys"
+
+
+@pytest.fixture
+def statements(told: Path, tmp_path: Path) -> Path:
+    """Two versions were published, and a witness has signed both; gives the place of its statements."""
+    out = tmp_path / "out"
+    follower = Follower(tmp_path / "own", [load_signing_key().public], signing_key("auditor"), out)
+    assert follower.follow(Folder(told.parent / "blacklist")).signed == ["v000001.json", "v000002.json"]
+    return out

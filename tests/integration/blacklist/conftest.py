@@ -29,6 +29,7 @@ from tests.support.auditor import PUBLISHED_AT, PUBLISHED_ON, Auditor
 from tests.support.later_contract import LATER, publish_by_it
 from tests.support.published_list import AT, DAY, reinstate, revoke, write_people
 from tests.support.publisher import NEXT, WHO, published
+from tests.support.root_holders import Holder, begin_roots
 from tests.support.running_service import NOW, TODAY, Api, await_version, served
 from tests.support.signed_batch import digest_of, sign
 from tests.support.simulated_publisher import Repository
@@ -101,6 +102,20 @@ def rotated(listed: Path, own_keys: Path) -> Path:
         rotation.rotate_signing_key(AT, at_once=True, **WHO)
         revoke([6] if occasion == "second" else [7])
         published(occasion, NEXT)
+    return listed
+
+
+@pytest.fixture
+def holders(tmp_path: Path) -> list[Holder]:
+    """Four people with root keys."""
+    return [Holder.make(tmp_path / "holders" / name) for name in "abcd"]
+
+
+@pytest.fixture
+def rooted(listed: Path, own_keys: Path, holders: list[Holder]) -> Path:
+    """One version, and root 1 (two of the first three people), which has endorsed its keyring."""
+    published("first")
+    begin_roots(holders[:3], AT)
     return listed
 
 

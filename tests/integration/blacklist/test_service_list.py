@@ -6,6 +6,8 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -14,10 +16,18 @@ import pytest
 from prakerja.blacklist.publisher import configured_keys, publishing
 from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
-from prakerja_blacklist.reader import sources
+from prakerja_blacklist.format.roots import endorsement_name, root_name
+from prakerja_blacklist.reader import http_source
 from prakerja_blacklist.reader.sync import Client
+from prakerja_blacklist.reader.witnesses import GivenWitnesses, Witness
+from prakerja_blacklist.witness.following import Follower
 from tests.support.published_list import flip, revoke
+from tests.support.root_keys import endorse, put_root
 from tests.support.running_service import NOW, TODAY, Api, await_version, nik, problem, served
+from tests.support.simulated_publisher import signing_key
+from tests.support.witnesses import serving
+
+SIGNED = ("manifest.json", "chain.json")
 
 # -- the list ----------------------------------------------------------------------------------------------------------
 
@@ -54,13 +64,13 @@ def test_what_is_not_what_was_signed_is_not_passed_on(api: Api, listed: Path, na
         {"bent": right[:20] + bytes([right[20] ^ 1]) + right[21:], "short": right[:-9], "empty": b""}[bent]
     )
     response = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
-    problem(response, 404 if name.startswith("manifest.json") and response.status_code == 404 else 503)
+    problem(response, 404 if name.startswith(SIGNED) and response.status_code == 404 else 503)
     assert "immutable" not in response.headers.get("cache-control", "")
     path.write_bytes(right)
     assert api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content == right
     path.write_bytes(b"")  # data that was verified is answered from our own copy
     again = api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list")
-    assert again.content == right if not name.startswith("manifest.json") else again.status_code in (404, 503)
+    assert again.content == right if not name.startswith(SIGNED) else again.status_code in (404, 503)
 
 
 @pytest.mark.parametrize("which", ["keyring-000001.json", "pem"])
@@ -70,10 +80,36 @@ def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: 
     assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
 
 
+def test_roots_and_endorsements_are_passed_on_if_they_are_rightly_signed(api: Api, listed: Path) -> None:
+    here: Any = SimpleNamespace(
+        root=listed,
+        at=NOW,
+        data=lambda name: (listed / name).read_bytes(),
+        put=lambda name, data: (listed / name).write_bytes(data),
+    )
+    for number, keys in ((1, (0, 1, 2)), (2, (0, 1, 3))):
+        put_root(here, number, keys)
+        endorse(here, number)
+    names = [root_name(1), root_name(2), endorsement_name(1, 1), endorsement_name(1, 2)]
+    for name in names:
+        told = api.ask("GET", f"/v1/blacklist/{name}", "list")
+        assert (told.content, told.headers["content-type"]) == (here.data(name), "application/json")
+    put_root(here, 2, by=(0,))
+    endorse(here, 1, by=(0,))
+    for name in names[1:]:
+        told = api.ask("GET", f"/v1/blacklist/{name}", "list")
+        assert told.status_code == 404
+        assert "immutable" not in told.headers.get("cache-control", "")
+    (listed / root_name(1)).write_bytes(b"{}")
+    assert api.ask("GET", f"/v1/blacklist/{root_name(1)}", "list").status_code == 503
+    for name in ("root-1.json", "root-000003.json", "keyring-000001.root-000003.json", "root-000001.json.new"):
+        assert api.ask("GET", f"/v1/blacklist/keys/{name}", "list").status_code == 404
+
+
 def test_files_that_were_asked_for_last_stay_up_to_a_bound(
     api: Api, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [name for name in list_routes.FILES if not name.startswith("manifest.json")]
+    names = [name for name in list_routes.FILES if not name.startswith(SIGNED)]
     sizes = {name: len(api.ask("GET", f"/v1/blacklist/versions/1/{name}", "list").content) for name in names}
     kept = home / "service" / "files"
     assert len(list(kept.iterdir())) == 3
@@ -117,9 +153,26 @@ def test_a_key_id_has_one_spelling_and_is_given_once(api: Api, query: str) -> No
         problem(api.ask("GET", f"{path}?{query.format(id=key_id)}", "list"), 400)
 
 
+def test_a_witness_follows_the_service_and_a_reader_waits_for_it(api: Api, home: Path) -> None:
+    pins, key = [configured_keys.load_signing_key().public], signing_key("auditor")
+    source = http_source.HttpSource(api.url, api.tokens["list"])
+    witness = Follower(home / "own", pins, key, home / "out")
+    with serving(home / "out") as url:
+        asked = GivenWitnesses([Witness("auditor", key.public.pem.decode(), url)])
+        reader = Client(home / "reader", pins, [configured_keys.load_subject_key()], witnesses=asked)
+        with pytest.raises(PrakerjaError, match="auditor has not signed it yet"):
+            reader.sync(source)
+        assert witness.follow(source).signed == ["v000001.json"]
+        assert reader.sync(source).trusted.witnessed == [key.public.key_id]
+    revoke([6])
+    publishing.publish("second", NOW, TODAY)
+    await_version(api, 2)
+    assert witness.follow(source).signed == ["v000002.json"]
+
+
 def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
     reader = Client(home / "reader", [configured_keys.load_signing_key().public], [configured_keys.load_subject_key()])
-    source = sources.HttpSource(api.url, api.tokens["list"])
+    source = http_source.HttpSource(api.url, api.tokens["list"])
     assert reader.sync(source).how == "full"
     assert reader.sync(source).how == "unchanged"
     revoke([6])
@@ -128,9 +181,9 @@ def test_a_reader_syncs_from_the_service(api: Api, home: Path) -> None:
     assert reader.sync(source).how == "delta"
     assert reader.open_list().is_listed(configured_keys.load_subject_key().digest(nik(6)))
     with pytest.raises(PrakerjaError, match="does not let this API key"):
-        reader.sync(sources.HttpSource(api.url, "no.key"))
+        reader.sync(http_source.HttpSource(api.url, "no.key"))
     with pytest.raises(PrakerjaError, match="does not answer"):
-        reader.sync(sources.HttpSource("http://127.0.0.1:9", api.tokens["list"]))
+        reader.sync(http_source.HttpSource("http://127.0.0.1:9", api.tokens["list"]))
 
 
 # -- freshness ---------------------------------------------------------------------------------------------------------

@@ -54,6 +54,24 @@ def test_every_secret_is_made_by_make_secrets(checkout: Path) -> None:
     assert (checkout / "config" / "people.yaml").read_text() == "people: []\n"
 
 
+def test_no_empty_secret_is_left_by_an_openssl_that_fails(checkout: Path, tmp_path: Path) -> None:
+    failing = tmp_path / "bin" / "openssl"
+    failing.parent.mkdir()
+    failing.write_text('#!/bin/sh\n[ "$2" = -base64 ] && exit 1\nPATH=/usr/bin:/bin exec openssl "$@"\n')
+    failing.chmod(0o755)
+    make = ["sh", "docker/make-secrets.sh", "secrets"]
+    broken = {"PATH": f"{failing.parent}:/usr/bin:/bin"}
+    refused = subprocess.run(make, cwd=checkout, env=broken, check=False, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "secrets/prakerja_subject_key.txt: openssl made nothing for it: run this again once openssl works\n"
+    )
+    made = {path: path.read_bytes() for path in (checkout / "secrets").iterdir()}
+    assert all(made.values())
+    subprocess.run(make, cwd=checkout, check=True, capture_output=True)
+    assert made.items() < {path: path.read_bytes() for path in (checkout / "secrets").iterdir()}.items()
+
+
 def test_the_entrypoint_refuses_a_folder_that_it_may_not_write(open_folder: Path) -> None:
     """One that is missing, and one in which another user has made a folder for themselves alone."""
     home, folder = open_folder / "home", open_folder / "published"

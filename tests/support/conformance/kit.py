@@ -90,9 +90,9 @@ class Publication(Repository):
         other.lists = dict(self.lists)
         return other
 
-    def parquet_of(self, _data: bytes) -> bytes:
-        """Return what stands for the Parquet file, which differs by the release of pyarrow."""
-        return b"the kit has no Parquet\n"
+    def parquet_of(self, data: bytes) -> bytes:
+        """Return what stands for the Parquet file, which differs by the release of pyarrow, as long as the subjects."""
+        return b"the kit has no Parquet" + b"." * 32 * (data.count(b"\n") - 1) + b"\n"
 
     def publish(self, *args: Any, **options: Any) -> int:
         version = super().publish(*args, **options)

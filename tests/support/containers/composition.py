@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,32 @@ class Composition:
         started = services or [name for name, service in self.services.items() if service.get("restart") != "no"]
         for name in started:
             self.await_health(name, timeout)
+
+    def scale(self, service: str, number: int) -> None:
+        """Let a service have so many containers. podman-compose removes none by itself."""
+        for name in self.containers(service)[number:]:
+            self.podman.run("rm", "--force", "--time", "60", name)
+        self.up(scale=f"{service}={number}")
+
+    def recreate(self, *services: str) -> None:
+        """Create containers again, as `docker compose up --force-recreate` does: their secrets are mounted anew."""
+        self.compose("up", "--detach", "--no-build", "--no-deps", "--force-recreate", *services)
+        for service in services:
+            self.await_health(service)
+
+    def secret(self, name: str) -> str:
+        return (self.project / "secrets" / f"{name}.txt").read_text()
+
+    def replace_secret(self, name: str, text: str) -> None:
+        path = self.project / "secrets" / f"{name}.txt"
+        path.chmod(0o644)
+        path.write_text(text)
+        path.chmod(0o444)
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the manifest of the published list, as the console sees it."""
+        pointer = json.loads(self.exec("console", "cat", "/srv/publish/blacklist/latest.json").stdout)
+        return dict(json.loads(self.exec("console", "cat", f"/srv/publish/blacklist/{pointer['manifest']}").stdout))
 
     def start(self) -> None:
         """Start all that is stopped, in order."""

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from prakerja_blacklist import cli
 from prakerja_blacklist.format.contract import CONTRACTS
+from prakerja_blacklist.reader import witnesses
+from prakerja_blacklist.reader.static_source import StaticSource
 from tests.support.later_contract import LATER
 from tests.support.reader_sources import Shelf
+from tests.support.root_keys import endorse, put_root, root_of
 from tests.support.simulated_publisher import Repository, delta_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, PEOPLE, SECOND, STRANGER, Offered, Reader, always
+from tests.support.witnesses import Court, Desk
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - where folders of their own are made
 
@@ -72,6 +77,22 @@ def newcomer(repository: Repository, tmp_path: Path) -> Reader:
     return Reader(tmp_path / "not there" / "newcomer", repository)
 
 
+@pytest.fixture
+def rooted(repository: Repository) -> Repository:
+    """Version 1, and root 1 (two of three people), which has endorsed its keyring."""
+    put_root(repository, 1)
+    endorse(repository)
+    return repository
+
+
+@pytest.fixture
+def follower(rooted: Repository, tmp_path: Path) -> Reader:
+    """A reader that pins root 1, and has synced version 1."""
+    follower = Reader(tmp_path / "follower", rooted, pins=(), root=root_of(rooted))
+    follower.sync()
+    return follower
+
+
 @pytest.fixture(params=["new", "following"])
 def anyone(request: pytest.FixtureRequest, newcomer: Reader, reader: Reader, repository: Repository) -> Reader:
     """Version 2 is published: a reader that has synced nothing yet, or one of version 1 whom no delta helps."""
@@ -109,3 +130,41 @@ def thief(repository: Repository, tmp_path: Path) -> Repository:
     other.put_keyring(1, [STRANGER, FIRST], [STRANGER])
     other.publish(range(900, 1200))
     return other
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Repository:
+    """Version 1, with three hundred people and a chain file."""
+    made = Repository(tmp_path / "chained", has_chains=True)
+    made.publish(PEOPLE)
+    return made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A witness that has seen nothing yet."""
+    return Desk.at(tmp_path, "ombudsman")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No witness is waited for long."""
+    monkeypatch.setattr(witnesses, "ASK_SECONDS", 3.0)
+    monkeypatch.setattr(StaticSource, "SECONDS_AT_LEAST", 1.0)
+
+
+@pytest.fixture
+def court(chained: Repository, tmp_path: Path, impatient: None) -> Court:
+    """Two witnesses, and a reader that asks for both, all of them at version 1."""
+    return Court(tmp_path, chained)
+
+
+@pytest.fixture
+def witness_arguments(chained: Repository, tmp_path: Path) -> list[str]:
+    """A witness's command, over a list of one version."""
+    (tmp_path / "pin.pem").write_bytes(FIRST.public.pem)
+    assert cli.run(["witness-key", str(tmp_path / "witness.pem")]) == 0
+    return [
+        "witness", str(tmp_path / "own"), "--from", str(chained.folder), "--pin", str(tmp_path / "pin.pem"),
+        "--key", str(tmp_path / "witness.pem"), "--out", str(tmp_path / "out"),
+    ]  # fmt: skip

@@ -14,7 +14,8 @@ import pytest
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format.contract import POINTER
 from prakerja_blacklist.format.keyring import UntrustedError, file_name
-from prakerja_blacklist.reader.sync import STATE, Client
+from prakerja_blacklist.reader.kept_list import STATE
+from prakerja_blacklist.reader.sync import Client
 from prakerja_blacklist.reader.verification import RefusedListError
 from tests.support.simulated_publisher import Repository, manifest_of, signature_of
 from tests.support.simulated_reader import FIRST, SECOND, STRANGER, Reader, subjects_of

@@ -14,7 +14,8 @@ import pytest
 
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format.contract import POINTER
-from prakerja_blacklist.reader.sources import HttpSource, NotThereError, TooLargeError, UnreachableError, read
+from prakerja_blacklist.reader.http_source import HttpSource
+from prakerja_blacklist.reader.sources import NotThereError, TooLargeError, UnreachableError, read
 from tests.support.simulated_publisher import Repository
 from tests.support.simulated_reader import Reader
 

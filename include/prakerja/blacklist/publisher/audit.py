@@ -17,11 +17,12 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables
+from prakerja.blacklist.publisher import anchors, audited_approvals, audited_tables, witnessed_log
 from prakerja.blacklist.publisher.audited_approvals import Entry
 from prakerja.blacklist.publisher.audited_tables import Table, expected_tables
 from prakerja.blacklist.publisher.published_folder import versions_in
 from prakerja.blacklist.publisher.storage import folder_under_key, newest_list, parse_place, read_document
+from prakerja.blacklist.publisher.witnessed_log import LogWitness
 from prakerja.errors import PrakerjaError
 from prakerja.settings import Settings
 from prakerja_blacklist.format.contract import find_contract, manifest_name, parse_manifest, version_folder
@@ -41,7 +42,8 @@ NEEDED = ("audit_log", "blacklist_versions", "published_lists")
 class Verified:
     """What was verified: log entries, rows of facts, anchors, published lists.
 
-    `anchored` is the last position that an anchor has, `copied` the last version whose anchor somebody else has kept.
+    `anchored` is the last position that an anchor has, `copied` the last version whose anchor somebody else has kept,
+    `witnessed` the last version that a witness has signed.
     `problems` and `unproved` have a line each.
     """
 
@@ -51,17 +53,18 @@ class Verified:
     lists: int = 0
     anchored: int = 0
     copied: int = 0
+    witnessed: int = 0
     signatures: int = 0
     problems: list[str] = field(default_factory=list)
     unproved: list[str] = field(default_factory=list)
 
 
-def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verified:
+def verify(pins: Sequence[PublicKey] = (), copies: str | None = None, witnesses: Sequence[LogWitness] = ()) -> Verified:
     """Verify the chain, the facts of each entry, that no fact is outside the log, the anchors, and the published lists.
 
-    `pins` are public keys that the publisher handed over; `copies` is where somebody else has kept the anchors. Without
-    either, a person who can write beside the list could have exchanged keys and anchors, and `unproved` says so. Raise
-    `PrakerjaError` for a login that may not read all of it.
+    `pins` are public keys that the publisher handed over; `copies` is where somebody else has kept the anchors;
+    `witnesses` have signed the list's versions. Without any of them, a person who can write beside the list could have
+    exchanged keys and anchors, and `unproved` says so. Raise `PrakerjaError` for a login that may not read all of it.
     """
     with _plain_snapshot() as (_, problems):  # finds what is wrong with the tables before anything of the owner's runs
         if any(name in problems for name in NEEDED):
@@ -76,6 +79,7 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
     required = anchors.published_versions(ends_before.values(), root)
     lying = anchors.read_anchors(anchors.folder())
     in_folder = versions_in(root)
+    testimonies = [witnessed_log.read_testimony(witness, ends_before) for witness in witnesses]
     with _plain_snapshot() as (connection, problems):
         if any(name in problems for name in NEEDED):
             return Verified(problems=[*problems.values()])
@@ -106,6 +110,12 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
         for row in warehouse.rows(connection, "blacklist/list_published"):
             found.lists += 1
             found.problems += _list_problems(parse_place(publish), row, documents)
+    for testimony in testimonies:
+        found.problems += witnessed_log.list_problems(testimony, against, documents, root.name)
+        if testimony.witness.key is None:
+            place = testimony.witness.place
+            found.unproved.append(f"not proved: whose statements lie in {place}; give NAME=KEY.pem@{place}")
+    found.witnessed = max((each.chain.version for testimony in testimonies for each in testimony.seen), default=0)
     found.problems += _end_problems(against.ends.values())
     found.problems += [
         f"{version_folder(version)} lies in {root}, but this warehouse lacks that version: it is older than its list, "
@@ -127,10 +137,10 @@ def verify(pins: Sequence[PublicKey] = (), copies: str | None = None) -> Verifie
     found.anchored = max(
         (against.ends[v].position or 0 for v in anchors.versions_of(lying) & {*against.ends}), default=0
     )
-    if not pins and not copies:
+    if not pins and not copies and not any(witness.key for witness in witnesses):
         found.unproved.append(
             "not proved: the keys and anchors lie beside the list, and whoever can write there could have exchanged "
-            "them; give --pin KEY.pem, or --anchors DIR with copies that somebody else has kept"
+            "them; give --pin KEY.pem, --anchors DIR with copies that somebody else has kept, or --witness"
         )
     return found
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
+from prakerja_blacklist.format.chain import CHAIN_CONTRACT, CHAIN_DOCUMENTS, Chain
 from prakerja_blacklist.format.contract import (
     COMMON_DOCUMENTS,
     CONTRACTS,
@@ -50,7 +51,18 @@ MANIFEST_EXAMPLE: JsonDict = {
         {"name": "delta.csv.gz", "bytes": 80, "sha256": "1c" * 32, "rows": 0},
     ],
 }
+CHAIN_EXAMPLE: JsonDict = {
+    "contract": CHAIN_CONTRACT,
+    "version": 17,
+    "key_id": "0a" * 8,
+    "manifest_sha256": "0c" * 32,
+    "previous_chain_sha256": "0d" * 32,
+    "audit": {"position": 412, "hash": "0e" * 32},
+    "created_at": "2021-04-09T23:00:00Z",
+    "signing_key_id": "0c" * 8,
+}
 EXAMPLES: dict[type[Document], JsonDict] = {
+    Chain: CHAIN_EXAMPLE,
     Latest: {"version": 17, "manifest": "v000017/manifest.json", "sha256": "0c" * 32},
     SignedKeyring: {"keyring": "eyJjb250cmFjdCI6...", "signatures": {"0c" * 8: "MEUCIQD..."}},
 }
@@ -79,7 +91,7 @@ def build_schemas(contract: Contract) -> dict[str, dict[str, Any]]:
 
     The first contract's lie there themselves, with those of documents that are the same by each.
     """
-    documents = contract.own_documents | (COMMON_DOCUMENTS if contract == FIRST_CONTRACT else {})
+    documents = contract.own_documents | (COMMON_DOCUMENTS | CHAIN_DOCUMENTS if contract == FIRST_CONTRACT else {})
     folder = "" if contract == FIRST_CONTRACT else f"format-{contract.number}/"
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {f"{folder}{name}.json": about | model_of(kind).model_json_schema() for name, kind in documents.items()}

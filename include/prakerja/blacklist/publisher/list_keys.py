@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from upath import UPath
@@ -15,8 +16,10 @@ from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, 
 from prakerja.blacklist.publisher.contracts_in_force import list_root
 from prakerja.blacklist.publisher.published_folder import pointed_manifest, sibling_roots
 from prakerja.blacklist.publisher.recorded_documents import Record
+from prakerja.blacklist.publisher.root_keys import find_root
 from prakerja.blacklist.publisher.storage import document_reader_in
 from prakerja.errors import PrakerjaError
+from prakerja.keys import KeyStore, new_signing_key
 from prakerja.programme import programme
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.signatures import SigningKey
@@ -49,14 +52,25 @@ class Keys:
 
 
 def load_trust(root: UPath, keys: Keys, record: Record) -> keyring.Trust:
-    """Return which keys the readers of a published folder believe. Raise `UntrustedError`."""
+    """Return which keys the readers of a published folder believe. Raise `UntrustedError`.
+
+    Where root keys are in use, a keyring counts once it is recorded, whatever lies in the folder.
+    """
     pins = [keys.signer.public, *([keys.standby.public] if keys.standby else [])]
-    return keyring.Trust.from_pins(pins).follow(record.reader_in(root), at_most=None)
+    read = partial(record.find, root) if find_root(root, record) else record.reader_in(root)
+    return keyring.Trust.from_pins(pins).follow(read, at_most=None)
 
 
-def write_keyring(root: UPath, keys: Keys, record: Record, version: int, at: datetime) -> None:
-    """Write the keyring of the keys that sign, if it says anything new, and each key beside it as PEM."""
+def write_keyring(
+    root: UPath, keys: Keys, record: Record, version: int, at: datetime, *, without_root: bool = False
+) -> None:
+    """Write the keyring of the keys that sign, if it says anything new, and each key beside it as PEM.
+
+    Where root keys are in use, it announces no key unless it is to do `without_root`: their holders sign for that.
+    """
     before = load_trust(root, keys, record)
+    if keys.standby and keys.standby.public.key_id not in before.keys and not without_root and find_root(root, record):
+        keys = replace(keys, standby=None)
     for key in (keys.signer, keys.standby):
         if key and record.find(root, name := f"keys/{key.public.key_id}.pem") is None:
             write_keys(root, record, {name: key.public.pem})
@@ -117,6 +131,31 @@ def key_overlap() -> timedelta:
 def record_rotation(kind: str, key_id: str, *, because: str, answered_by: str) -> None:
     """Record who changed which key, and why."""
     with warehouse.transaction("publish") as connection:
-        warehouse.execute(
-            connection, "blacklist/insert_rotation", kind=kind, key_id=key_id, because=because, answered_by=answered_by
-        )
+        insert_rotation(connection, kind, key_id, because=because, answered_by=answered_by)
+
+
+def insert_rotation(
+    connection: warehouse.Connection, kind: str, key_id: str, *, because: str, answered_by: str
+) -> None:
+    """Record who changed which key, and why, in a transaction that records what was changed too."""
+    warehouse.execute(
+        connection, "blacklist/insert_rotation", kind=kind, key_id=key_id, because=because, answered_by=answered_by
+    )
+
+
+def generate_standby(store: KeyStore, *, because: str, answered_by: str) -> SigningKey:
+    """Make the key that is to be announced, record who did, and keep it in the home."""
+    pem = new_signing_key()
+    standby = SigningKey.from_pem(pem)
+    record_rotation("signing_announced", standby.public.key_id, because=because, answered_by=answered_by)
+    store.replace("signing_key_next.pem", pem, None)
+    return standby
+
+
+def require_generated(*variables: str) -> KeyStore:
+    """Return the keys of the home. Raise `PrakerjaError` if the environment gives one of the keys."""
+    store = KeyStore.from_environment()
+    for variable in variables:
+        if store.settings.find(variable):
+            raise PrakerjaError(f"{variable} is set: rotate it where it is kept (docs/runbooks/blacklist.md)")
+    return store

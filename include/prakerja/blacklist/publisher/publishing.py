@@ -70,17 +70,22 @@ def revoke_key(key_id: str, at: datetime, *, because: str, answered_by: str) -> 
         write_unfinished_versions(keys)
         newest = pointed_manifest(root)
         if newest and newest.signing_key_id == key_id != keys.signer.public.key_id:
-            _publish(Publication(f"revoke {key_id}", at, at.astimezone(WIB).date(), is_daily=True), keys)
+            publish_under(keys, f"revoke {key_id}", at)
         _write_revocation(list_root(), keys, key_id, at, because=because, answered_by=answered_by)
 
 
-def announce(at: datetime) -> None:
-    """Publish the keyring of the configured keys, if it says anything new."""
+def announce(at: datetime, *, without_root: bool = False) -> None:
+    """Publish the keyring of the configured keys, if it says anything new (see `write_keyring`)."""
     with warehouse.exclusive("publish"):
         keys, root = Keys.from_settings(), list_root()
         require_own_list(root, keys)
         write_unfinished_versions(keys)  # under the keys with which they were begun
-        write_keyring(root, keys, Record.load(root), pointed_version(root) + 1, at)
+        write_keyring(root, keys, Record.load(root), pointed_version(root) + 1, at, without_root=without_root)
+
+
+def publish_under(keys: Keys, run_name: str, at: datetime) -> None:
+    """Publish a version that these keys sign, since another has signed the one before. The caller has the lock."""
+    _publish(Publication(run_name, at, at.astimezone(WIB).date(), is_daily=True), keys)
 
 
 def overlaps_until() -> datetime | None:

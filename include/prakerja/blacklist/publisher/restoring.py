@@ -29,7 +29,10 @@ from prakerja.errors import NotReadyError, PrakerjaError, TransientError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import CONTRACTS, POINTER, PublishedFile, manifest_name, version_folder
 
-FILES = ("snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz", "manifest.json", "manifest.json.sig")
+FILES = (
+    "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz", "chain.json", "chain.json.sig", "manifest.json",
+    "manifest.json.sig",
+)  # fmt: skip
 DISPLACED = "displaced"  # the folder beside the list for what lay in the place of published files
 
 
@@ -112,10 +115,11 @@ def restore() -> Restored:
     return restored
 
 
-def republish(*, because: str, answered_by: str) -> int:
+def republish(*, because: str, answered_by: str, without_root: bool = False) -> int:
     """Publish every version anew under the present keys, in an empty folder, and return the newest version.
 
-    Readers know none of it: each must be told to read there and to pin the key. Raise `PrakerjaError` if the folder has
+    Readers know none of it: each must be told to read there and to pin the key. Root keys go on, unless they are to be
+    left behind: they are not lost with the signing key. Raise `PrakerjaError` if the folder has
     a list, and `NotReadyError` if the warehouse has none.
     """
     with warehouse.exclusive("publish"):
@@ -128,7 +132,12 @@ def republish(*, because: str, answered_by: str) -> int:
         list_keys.record_rotation(
             "list_republished", keys.signer.public.key_id, because=because, answered_by=answered_by
         )
-        Record.begin_series(root).write(root, {f"keys/{keys.signer.public.key_id}.pem": keys.signer.public.pem})
+        documents = {f"keys/{keys.signer.public.key_id}.pem": keys.signer.public.pem}
+        if not without_root:
+            record = Record.load(root)
+            roots = (name.partition("/")[2] for name in record.names_in(root, "keys/root-"))
+            documents |= {name: record.documents[f"{root.name}/{name}"] for name in roots}
+        Record.begin_series(root).write(root, documents)
         write_unfinished_versions(keys)
         write_sibling_lists(keys)
     return len(versions)

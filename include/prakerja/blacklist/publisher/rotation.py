@@ -8,20 +8,24 @@ from __future__ import annotations
 import base64
 from datetime import datetime, timedelta
 
-from prakerja.blacklist.publisher import list_keys, publishing
+from prakerja.blacklist.publisher import list_keys, publishing, root_ceremony
 from prakerja.blacklist.publisher.configured_keys import load_next_signing_key, load_signing_key, load_subject_key
 from prakerja.errors import PrakerjaError
-from prakerja.keys import KeyStore, new_random_key, new_signing_key
+from prakerja.keys import new_random_key
 from prakerja.programme import programme
 from prakerja.settings import WIB
 from prakerja_blacklist.format.contract import parse_instant
-from prakerja_blacklist.format.signatures import SigningKey
 from prakerja_blacklist.format.subject_keys import SubjectKey
 
 
-def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once: bool = False) -> str:
-    """Announce a new key, or let it sign once readers have had time to learn it. Return what was done."""
-    store = _require_generated("PRAKERJA_SIGNING_KEY", "PRAKERJA_SIGNING_KEY_NEXT")
+def rotate_signing_key(
+    at: datetime, *, because: str, answered_by: str, at_once: bool = False, without_root: bool = False
+) -> str:
+    """Announce a new key, or let it sign once readers have had time to learn it. Return what was done.
+
+    Where root keys are in use, their holders sign for the announcement first, unless it is to be `without_root`.
+    """
+    store = list_keys.require_generated("PRAKERJA_SIGNING_KEY", "PRAKERJA_SIGNING_KEY_NEXT")
     standby, before = load_next_signing_key(), load_signing_key().public.key_id
     if standby and standby.public.key_id == before:  # an earlier rotation died before it removed the announced key
         store.drop("signing_key_next.pem")
@@ -29,8 +33,13 @@ def rotate_signing_key(at: datetime, *, because: str, answered_by: str, at_once:
     if list_keys.signer_id() not in (None, before):
         raise PrakerjaError(f"no version is signed by {before} yet: publish one first (clear a task that publishes)")
     if standby is None:
-        standby = _generate_standby(store, because=because, answered_by=answered_by)
-    publishing.announce(at)  # again, in case an earlier rotation died before it
+        standby = list_keys.generate_standby(store, because=because, answered_by=answered_by)
+    if not without_root and (proposal := root_ceremony.propose_announcement(standby.public.key_id, at)):
+        return (
+            f"{standby.public.key_id} is announced once holders of root keys have signed {proposal}: publish it then "
+            "(prakerja blacklist root publish FILE)"
+        )
+    publishing.announce(at, without_root=without_root)  # again, in case an earlier rotation died before it
     announced = list_keys.announced_at(standby.public.key_id)
     if announced is None:
         raise PrakerjaError("the new key is in no keyring yet: publish a list first")
@@ -53,7 +62,7 @@ def rotate_subject_key(at: datetime, *, because: str, answered_by: str, at_once:
 
     Raise `PrakerjaError` while an earlier key overlaps, whose readers would be cut off, unless it is to be `at_once`.
     """
-    store = _require_generated("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
+    store = list_keys.require_generated("PRAKERJA_SUBJECT_KEY", "PRAKERJA_SUBJECT_KEY_PREVIOUS")
     before, new_key = load_subject_key(), new_random_key()
     if list_keys.listed_key_id() not in (None, before.key_id):
         raise PrakerjaError(f"the list is not issued under {before.key_id} yet: publish it first")
@@ -70,20 +79,3 @@ def rotate_subject_key(at: datetime, *, because: str, answered_by: str, at_once:
         f"the next version is issued under {after.key_id}; {before.key_id} overlaps for {days} days. "
         f"Give the new key to the readers: {store.folder / 'subject_key.b64'}"
     )
-
-
-def _generate_standby(store: KeyStore, *, because: str, answered_by: str) -> SigningKey:
-    pem = new_signing_key()
-    standby = SigningKey.from_pem(pem)
-    list_keys.record_rotation("signing_announced", standby.public.key_id, because=because, answered_by=answered_by)
-    store.replace("signing_key_next.pem", pem, None)
-    return standby
-
-
-def _require_generated(*variables: str) -> KeyStore:
-    """Return the keys of the home. Raise `PrakerjaError` if the environment gives one of the keys."""
-    store = KeyStore.from_environment()
-    for variable in variables:
-        if store.settings.find(variable):
-            raise PrakerjaError(f"{variable} is set: rotate it where it is kept (docs/runbooks/blacklist.md)")
-    return store

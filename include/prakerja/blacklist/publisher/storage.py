@@ -25,47 +25,21 @@ from prakerja_blacklist.format.contract import (
     earlier_list_folder,
 )
 from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
+from prakerja_blacklist.reader.object_storage import ObjectFolder
+from prakerja_blacklist.reader.places import is_service, open_service
 from prakerja_blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     Folder,
-    HttpSource,
     NotThereError,
     Source,
     TooLargeError,
     UnreachableError,
-    bounded_chunks,
     document_reader,
     read_if_there,
 )
 
 LOCAL = ("", "file", "local")  # protocols of this machine's own files
 PUT_BYTES_MAX = 4 << 30  # S3 takes five gigabytes at once
-
-
-class ObjectFolder:
-    """A published folder in an object storage: the one of `latest.json`."""
-
-    def __init__(self, root: UPath) -> None:
-        self.root = root
-
-    def __str__(self) -> str:
-        return str(self.root)
-
-    def chunks(self, name: str, bytes_max: int) -> Iterator[bytes]:
-        """Yield a file's bytes. Raise `NotThereError`, `UnreachableError` or `TooLargeError`."""
-        try:
-            with (self.root / name).open("rb") as file:
-                yield from bounded_chunks(file, name, bytes_max)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise NotThereError(f"{name} is not there") from None
-        except TooLargeError:
-            raise
-        except Exception as error:  # an object storage's client has errors of its own
-            raise UnreachableError(f"{name} cannot be read ({type(error).__name__}): check the storage") from None
-
-    def under_key(self, key_id: str) -> ObjectFolder:
-        """Return the sibling folder of an earlier key."""
-        return ObjectFolder(folder_under_key(self.root, key_id))
 
 
 def parse_place(url: str | UPath) -> UPath:
@@ -143,11 +117,7 @@ def _version_of(pointer: bytes | None) -> int:
 
 def open_source(place: str, api_key: str | None) -> Source:
     """Return a service for an http(s) URL, which needs an API key, else a folder. Raise `PrakerjaError`."""
-    if place.startswith(("http://", "https://")):
-        if not api_key or not api_key.isascii():
-            raise PrakerjaError(f"{place} asks for an API key: set PRAKERJA_API_KEY to one")
-        return HttpSource(place, api_key)
-    return source_in(find_list(place))
+    return open_service(place, api_key) if is_service(place) else source_in(find_list(place))
 
 
 def create(place: UPath, name: str, data: bytes) -> bool:

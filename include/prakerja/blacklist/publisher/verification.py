@@ -22,6 +22,7 @@ from prakerja.blacklist.publisher.published_folder import versions_in
 from prakerja.blacklist.publisher.storage import document_reader_in, read_document, source_in
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format import contract
+from prakerja_blacklist.format.chain import Chain, chain_name
 from prakerja_blacklist.format.contract import (
     POINTER,
     Latest,
@@ -75,8 +76,10 @@ def verify_versions(root: UPath, main: UPath | None = None) -> Iterator[Manifest
     first = _first_version(root) if main is None else min(versions_in(root), default=FIRST)
     trust = trust_beside(main or root)
     before: tuple[UPath, Manifest] | None = None
+    chain: bytes | None = None
     if main is not None and first > FIRST:
         before = main, _read_manifest(main, main, first - 1, trust)[0]
+        chain = read_document(main, chain_name(first - 1))
     for number in range(first, pointer.version + 1):
         manifest, data = _read_manifest(root, main or root, number, trust)
         if number == pointer.version:
@@ -88,6 +91,7 @@ def verify_versions(root: UPath, main: UPath | None = None) -> Iterator[Manifest
         delta = _verify_delta(before, root, manifest)
         _require_counts(manifest, delta, by_cohort)
         _verify_parquet(root, manifest)
+        chain = _verify_chain(root, main or root, manifest, data, trust, chain)
         before = root, manifest
         yield manifest
 
@@ -161,6 +165,27 @@ def _verify_delta(before: tuple[UPath, Manifest] | None, root: UPath, manifest: 
     return delta
 
 
+def _verify_chain(
+    root: UPath, main: UPath, manifest: Manifest, data: bytes, trust: Trust, previous: bytes | None
+) -> bytes | None:
+    """Return a version's chain file, or None if the chain begins later: what was published before has none.
+
+    Raise `PrakerjaError` unless it names this manifest, and the chain file of the version before.
+    """
+    name, folder = chain_name(manifest.version), version_folder(manifest.version)
+    found = read_document(root, name)
+    if found is None and previous is None:
+        return None
+    found, signature = _read_bytes(root, name, manifest.version), _read_bytes(root, f"{name}.sig", manifest.version)
+    chain = parse_document(Chain, found, name)
+    require_signed(trust, chain, found, signature, document_reader_in(main))
+    if (chain.version, chain.key_id, chain.manifest_sha256) != (manifest.version, manifest.key_id, sha256(data)):
+        raise PrakerjaError(f"{folder}: chain.json is of another manifest")
+    if chain.previous_chain_sha256 != (None if previous is None else sha256(previous)):
+        raise PrakerjaError(f"{folder}: chain.json does not continue the chain of the version before")
+    return found
+
+
 def _verify_parquet(root: UPath, manifest: Manifest) -> None:
     try:
         with tempfile.TemporaryFile() as file:
@@ -219,21 +244,22 @@ def _read_manifest(root: UPath, main: UPath, version: int, trust: Trust) -> tupl
 
 
 def require_signed(
-    trust: Trust, manifest: Manifest, data: bytes, signature: bytes, read_key: Callable[[str], bytes | None]
+    trust: Trust, signed: Manifest | Chain, data: bytes, signature: bytes, read_key: Callable[[str], bytes | None]
 ) -> None:
-    """Raise `UntrustedError` unless a key that is believed has signed a manifest, or one that was revoked since.
+    """Raise `UntrustedError` unless a key that is believed has signed it, or one that was revoked since.
 
     What a revoked key signed before is history, and stays; `read_key` reads its PEM beside the list.
     """
-    name, key_id = version_folder(manifest.version), manifest.signing_key_id
+    name, key_id = version_folder(signed.version), signed.signing_key_id
+    what = "manifest" if isinstance(signed, Manifest) else "chain file"
     if key_id not in trust.revoked:
-        trust.require_signed(key_id, manifest.version, data, signature)
+        trust.require_signed(key_id, signed.version, data, signature, what)
         return
     if (pem := read_key(f"keys/{key_id}.pem")) is None:
         raise UntrustedError(f"{name}: {key_id}.pem is not there")
     key = PublicKey.from_pem(pem)
     if key.key_id != key_id or not key.has_signed(data, signature):
-        raise UntrustedError(f"{name}: the manifest's signature is wrong")
+        raise UntrustedError(f"{name}: the {what}'s signature is wrong")
 
 
 def _read_bytes(root: UPath, name: str, version: int) -> bytes:

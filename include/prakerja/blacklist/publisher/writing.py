@@ -18,7 +18,7 @@ from typing import Any
 from upath import UPath
 
 from prakerja import warehouse
-from prakerja.blacklist.publisher import anchors, storage
+from prakerja.blacklist.publisher import anchors, chains, storage
 from prakerja.blacklist.publisher.contracts_in_force import ContractsInForce, list_root
 from prakerja.blacklist.publisher.editions import Edition, build_files, has_begun
 from prakerja.blacklist.publisher.list_keys import Keys, key_overlap, load_trust, write_keyring
@@ -63,6 +63,7 @@ def write_unfinished_versions(keys: Keys) -> None:
         root = list_root()  # the newest version may be the first after a contract's end
         record, versions = Record.load(root), list_versions()
         record_earlier_versions(root, versions, keys, record)
+        chains.write_earlier_chains(root, versions, keys, record)
         recorded = count_recorded(record, root, versions)
         if recorded:
             _point_at_recorded(root, versions[:recorded], keys, record)
@@ -135,18 +136,24 @@ def _point_at_recorded(root: UPath, versions: Sequence[Any], keys: Keys, record:
 class _PreparedVersion:
     """A version of the list, ready to be written."""
 
-    root: UPath
+    edition: Edition
     files: VersionFiles
     manifest: Manifest
     signer: SigningKey
 
+    @property
+    def root(self) -> UPath:
+        """The folder of the list."""
+        return self.edition.root
+
     def write(self, record: Record) -> None:
-        """Write the files, then the manifest as it is recorded, then the pointer at it."""
+        """Write the files, then the chain file and the manifest as they are recorded, then the pointer at it."""
         version, data, name = self.manifest.version, canonical_json(self.manifest), manifest_name(self.manifest.version)
         place, folder = self.root.parent, f"{self.root.name}/{version_folder(version)}"
         for file, (content, _) in self.files.files.items():
             storage.create(place, f"{folder}/{file}", content)
-        self._record(record, {name: data, f"{name}.sig": self.signer.sign(data)})
+        chain = chains.build_chain(self.edition, self.manifest, self.signer, record)
+        self._record(record, {name: data, f"{name}.sig": self.signer.sign(data), **chain})
         for document in record.names_in(self.root, f"{version_folder(version)}/"):
             storage.create(place, document, record.documents[document])
         if known_pointed_version(self.root) < version:  # who has lost the lock must not turn the pointer back
@@ -235,4 +242,4 @@ def _prepare_version(edition: Edition, keys: Keys) -> _PreparedVersion:
         ],
     )
     require_plausible_sizes(manifest)
-    return _PreparedVersion(edition.root, files, manifest, keys.signer)
+    return _PreparedVersion(edition, files, manifest, keys.signer)

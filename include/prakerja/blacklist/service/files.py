@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from prakerja.atomic_files import remove_leftovers
 from prakerja.errors import PrakerjaError
 from prakerja_blacklist.format.contract import PublishedFile, version_folder
 from prakerja_blacklist.reader.sources import Source
@@ -26,6 +27,7 @@ class VerifiedFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        remove_leftovers(folder, ".*.new")
         self._fetching: dict[str, threading.Lock] = {}
 
     def chunks(self, source: Source, version: int, file: PublishedFile) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Path, Request
@@ -13,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from prakerja.blacklist.publisher.json_schemas import model_of
+from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.blacklist.service.admission import admit
 from prakerja.blacklist.service.openapi import FOR_EVER, KEY_NEEDED, IfNoneMatch, KeyId, conditional
 from prakerja.blacklist.service.problems import documented
@@ -22,21 +24,26 @@ from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
+from prakerja_blacklist.format.roots import TrustedRoot, root_name
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja_blacklist.reader.verification import fetch_manifest
+from prakerja_blacklist.reader.verification import SignedChain, fetch_manifest, read_chain
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
+KEY_FILE = re.compile(r"keyring-[0-9]{6}\.json|(keyring-[0-9]{6}\.)?root-[0-9]{6}\.json|[0-9a-f]{16}\.pem")
 KEY_ID = re.compile(r"[0-9a-f]{16}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")  # one spelling of each number: every answer may be cached by its address
-FILES = ("manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet", "delta.csv.gz")
+FILES = (
+    "manifest.json", "manifest.json.sig", "chain.json", "chain.json.sig", "snapshot.csv.gz", "snapshot.parquet",
+    "delta.csv.gz",
+)  # fmt: skip
 MEDIA_TYPES = {"json": "application/json", "sig": "text/plain", "gz": "application/gzip",
                "parquet": "application/vnd.apache.parquet"}  # fmt: skip
+SCHEMAS = ("Manifest", "Chain")
 PEM_EXAMPLE = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAd5a0...\n-----END PUBLIC KEY-----\n"
 FILE_EXAMPLES = {
     "text/plain": "bm8gc2lnbmF0dXJl\n",
@@ -69,8 +76,10 @@ async def latest(request: Request, key_id: KeyId = None, if_none_match: IfNoneMa
     "/v1/blacklist/keys/{name}", operation_id="keys", tags=["list"], openapi_extra=KEY_NEEDED,
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
-    | conditional(FOR_EVER, description="a keyring, or a key as PEM", content={
-        "application/json": {"schema": {"$ref": "#/components/schemas/SignedKeyring"}},
+    | conditional(FOR_EVER, description="a keyring, a root, an endorsement, or a key as PEM", content={
+        "application/json": {"schema": {"anyOf": [
+            {"$ref": "#/components/schemas/SignedKeyring"}, {"$ref": "#/components/schemas/SignedDocument"},
+        ]}},
         "application/x-pem-file": {"schema": {"type": "string"}, "example": PEM_EXAMPLE},
     }),
 )  # fmt: skip
@@ -98,7 +107,7 @@ async def keys(
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="the file", content={
-        "application/json": {"schema": {"$ref": "#/components/schemas/Manifest"}},
+        "application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in SCHEMAS]}},
         **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
            for kind, example in FILE_EXAMPLES.items()},
     }),
@@ -121,9 +130,11 @@ async def file(
     if file not in FILES:
         raise ProblemError(404, "there is no such file of a version")
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
-    if file.startswith("manifest.json"):
-        signed = await run_in_threadpool(translate_errors(fetch_manifest), source, service.lists.trust, number)
-        data = signed.data if file == "manifest.json" else signed.signature
+    if (document := file.removesuffix(".sig")) in ("manifest.json", "chain.json"):
+        main = await _open_source(service, None)
+        fetch: Callable[..., Any] = fetch_manifest if document == "manifest.json" else partial(fetch_chain_file, main)
+        signed: Any = await run_in_threadpool(translate_errors(fetch), source, service.lists.trust, number)
+        data = signed.data if file == document else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
     named = await run_in_threadpool(translate_errors(find_file), source, service.lists.trust, number, file)
     headers = {"etag": f'"{named.sha256}"', "cache-control": FOR_EVER}
@@ -136,13 +147,23 @@ async def file(
     return StreamingResponse(iterate_in_threadpool(chunks), headers=headers, media_type=media_type)
 
 
+def fetch_chain_file(main: Source, source: Source, trust: Trust, version: int) -> SignedChain:
+    """Return a version's chain file, also if the key that signed it was revoked since: a later one vouches for it.
+
+    `main` is the list, which has the keys. Raise `PrakerjaError`.
+    """
+    signed = read_chain(source, version)
+    require_signed(trust, signed.chain, signed.data, signed.signature, document_reader(main))
+    return signed
+
+
 def find_file(source: Source, trust: Trust, version: int, name: str) -> PublishedFile:
     """Return a file of a version as its signed manifest names it. Raise `PrakerjaError`."""
     return fetch_manifest(source, trust, version).manifest.file(name)
 
 
 def read_key_file(service: Service, source: Source, name: str) -> bytes:
-    """Return a key, or a keyring out of those that lead to the one that the service itself believes.
+    """Return a key, a root, an endorsement, or a keyring out of those that lead to the one that the service believes.
 
     Raise `PrakerjaError`.
     """
@@ -151,10 +172,15 @@ def read_key_file(service: Service, source: Source, name: str) -> bytes:
         if PublicKey.from_pem(data).key_id != name.removesuffix(".pem"):
             raise PrakerjaError(f"keys/{name} is another key: restore it")
         return data
+    if "root-" in name:
+        _require_from_root(service.lists.client.root, source, name, data)
+        return data
     number, believed = int(name[len("keyring-") : -len(".json")]), service.lists.trust
     if number > believed.number:
         raise NotThereError(f"keys/{name} is not followed yet")
     keyring.parse_keyring(data, number)
+    if service.lists.client.root:
+        return data
     read_other = document_reader(source)
 
     def read_keyring(file: str) -> bytes | None:
@@ -163,6 +189,24 @@ def read_key_file(service: Service, source: Source, name: str) -> bytes:
     # All the way: keyrings from before the keys that are pinned here lead other readers to them.
     Trust.from_pins(service.lists.client.pins).follow(read_keyring, believed.number)
     return data
+
+
+def _require_from_root(pin: TrustedRoot | None, source: Source, name: str, data: bytes) -> None:
+    """Raise `PrakerjaError` unless a root follows from the pinned or the first one, or an endorsement is such a root's.
+
+    What is passed on is kept by caches for ever.
+    """
+    number, read_other = int(name[-len("000001.json") : -len(".json")]), document_reader(source)
+
+    def read_root(file: str) -> bytes | None:
+        return data if file == f"keys/{name}" else read_other(file)
+
+    first = pin if pin and pin.number <= number else TrustedRoot.from_file(read_root(root_name(1)) or b"", root_name(1))
+    root = next((each for each in (first, *first.follow(read_root)) if each.number == number), None)
+    if root is None:
+        raise NotThereError(f"keys/{name} follows from no root")
+    if name.startswith("keyring-"):
+        root.read_endorsed(data, int(name[len("keyring-") : len("keyring-000001")]))
 
 
 def translate_errors(work: Callable[P, T]) -> Callable[P, T]:

@@ -19,9 +19,10 @@ from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.snapshot import sha256
 from prakerja_blacklist.format.subject_keys import SubjectKey
 from prakerja_blacklist.reader.freshness import Freshness
+from prakerja_blacklist.reader.kept_lines import LINES
 from prakerja_blacklist.reader.own_folder import map_own_file
 from prakerja_blacklist.reader.sources import Source
-from prakerja_blacklist.reader.sync import LINES, Client
+from prakerja_blacklist.reader.sync import Client
 from prakerja_blacklist.reader.trusted_list import TrustedList
 
 log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from prakerja import warehouse
+from prakerja.atomic_files import remove_leftovers
 from prakerja.errors import PrakerjaError, TransientError
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Lookups:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            remove_leftovers(folder, "*.new")
             self._spool = _Spool(folder)
         except OSError as error:
             why = error.strerror or type(error).__name__

@@ -9,7 +9,8 @@ from fastapi import FastAPI, Header, Query
 from prakerja.blacklist.publisher.json_schemas import model_of
 from prakerja.blacklist.service.problems import documented_headers
 from prakerja.serving.problems import ProblemDocument
-from prakerja_blacklist.format.contract import CONTRACTS, FIRST_CONTRACT, SignedKeyring
+from prakerja_blacklist.format.chain import Chain
+from prakerja_blacklist.format.contract import CONTRACTS, FIRST_CONTRACT, SignedDocument, SignedKeyring
 
 FOR_EVER = "private, max-age=31536000, immutable"
 #: Only tells the OpenAPI that a key is needed: operations call `admit`, which knows the scope.
@@ -47,10 +48,15 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             "api_key": {"type": "http", "scheme": "bearer", "description": "a key of `prakerja keys create`"}
         }
         components["ProblemDocument"] = ProblemDocument.model_json_schema()
-        manifest = model_of(FIRST_CONTRACT.manifest).model_json_schema(ref_template="#/components/schemas/{model}")
+        manifest, chain = (
+            model_of(kind).model_json_schema(ref_template="#/components/schemas/{model}")
+            for kind in (FIRST_CONTRACT.manifest, Chain)
+        )
         if len(CONTRACTS) > 1:
             manifest["properties"]["contract"] = {"enum": [*CONTRACTS], "title": "Contract", "type": "string"}
         signed_keyring = model_of(SignedKeyring).model_json_schema()
         components.update(manifest.pop("$defs"), Manifest=manifest, SignedKeyring=signed_keyring)
+        components.update(chain.pop("$defs"), Chain=chain)
+        components.update(SignedDocument=model_of(SignedDocument).model_json_schema())
         app.openapi_schema = schema
     return app.openapi_schema
