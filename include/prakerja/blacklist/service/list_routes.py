@@ -128,8 +128,9 @@ async def file(
         raise ProblemError(404, "there is no such file of a version")
     source, media_type = await _open_source(service, key_id), MEDIA_TYPES[file.rsplit(".", 1)[1]]
     if (document := file.removesuffix(".sig")) in ("manifest.json", "chain.json"):
-        main = await _open_source(service, None)
-        fetch = fetch_manifest if document == "manifest.json" else partial(fetch_chain_file, main)
+        fetch: Callable[[Source, Trust, int], SignedManifest | SignedChain] = fetch_manifest
+        if document == "chain.json":
+            fetch = partial(fetch_chain_file, await _open_source(service, None))
         signed = await run_in_threadpool(translate_errors(fetch), source, service.lists.trust, number)
         data = signed.data if file == document else signed.signature
         return _respond_whole(data, media_type, FOR_EVER, if_none_match)
