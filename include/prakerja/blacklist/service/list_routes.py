@@ -26,7 +26,7 @@ from prakerja_blacklist.format.contract import POINTER, Latest, PublishedFile
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, document_reader, read
-from prakerja_blacklist.reader.verification import SignedChain, fetch_manifest, read_chain
+from prakerja_blacklist.reader.verification import SignedChain, SignedManifest, fetch_manifest, read_chain
 
 log = logging.getLogger(__name__)
 
