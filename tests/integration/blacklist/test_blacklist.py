@@ -30,7 +30,8 @@ def test_layout_and_contents_are_the_contracts(listed: Path) -> None:
     assert set(tree(listed)) == {
         f"keys/{configured_keys.load_signing_key().public.key_id}.pem", "keys/keyring-000001.json", "latest.json",
         *(f"v000001/{name}" for name in
-          ("delta.csv.gz", "manifest.json", "manifest.json.sig", "snapshot.csv.gz", "snapshot.parquet")),
+          ("chain.json", "chain.json.sig", "delta.csv.gz", "manifest.json", "manifest.json.sig", "snapshot.csv.gz",
+           "snapshot.parquet")),
     }  # fmt: skip
     snapshot = gzip.decompress((listed / "v000001" / "snapshot.csv.gz").read_bytes()).decode()
     header, *lines = snapshot.splitlines()

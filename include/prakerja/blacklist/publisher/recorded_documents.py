@@ -74,5 +74,5 @@ class Record:
             storage.create(self.place, f"{folder.name}/{name}", self.documents[f"{folder.name}/{name}"])
 
     def names_in(self, folder: UPath, below: str) -> list[str]:
-        """Return the names of the recorded documents below a folder of a list: `keys/`, `v000017/`."""
-        return [name for name in self.documents if name.startswith(f"{folder.name}/{below}")]
+        """Return the names of the recorded documents below a folder of a list, `keys/` or `v000017/`, in order."""
+        return sorted(name for name in self.documents if name.startswith(f"{folder.name}/{below}"))
