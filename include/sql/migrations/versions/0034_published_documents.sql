@@ -1,6 +1,7 @@
--- What lies in the published folder beside the lists themselves: manifests, signatures, keyrings, keys and anchors. Each
--- is recorded before it is written. Whoever finishes a version or restores the folder writes these bytes and no others,
--- whatever keys and libraries there are by then. A list that is published anew under other keys is another series.
+-- What lies in the published folder beside the lists themselves: manifests, signatures, keyrings, keys and anchors.
+-- Each is recorded before it is written. Whoever finishes a version or restores the folder writes these bytes and no
+-- others, whatever keys and libraries there are by then. A list that is published anew under other keys is another
+-- series.
 create table published_documents (
     series integer not null check (series > 0),
     name text not null check (name ~ '^[a-z0-9-]+(/[A-Za-z0-9_.-]+)+$'),
