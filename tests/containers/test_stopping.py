@@ -19,20 +19,20 @@ BY_HEARTBEAT = ("airflow-dag-processor", "airflow-triggerer", "airflow-worker")
 
 
 def test_a_health_check_is_red_while_its_process_hangs(decided: Composition) -> None:
-    for service in BY_HEARTBEAT:
-        assert decided.run_health(service), service
-        decided.signal_all(service, signal.SIGSTOP)
-    stopped_at = time.monotonic()
-    for service in ASKED:
-        assert decided.run_health(service), service
-        decided.signal_all(service, signal.SIGSTOP)
-        try:
-            assert not decided.run_health(service), service
-        finally:
-            decided.signal_all(service, signal.SIGCONT)
-        decided.await_health(service, 120)
-    time.sleep(max(0.0, 65 - (time.monotonic() - stopped_at)))
     try:
+        for service in BY_HEARTBEAT:
+            decided.await_health(service, 180)
+            decided.signal_all(service, signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        for service in ASKED:
+            decided.await_health(service, 120)
+            decided.signal_all(service, signal.SIGSTOP)
+            try:
+                assert not decided.run_health(service), service
+            finally:
+                decided.signal_all(service, signal.SIGCONT)
+            decided.await_health(service, 120)
+        time.sleep(max(0.0, 65 - (time.monotonic() - stopped_at)))
         assert [service for service in BY_HEARTBEAT if decided.run_health(service)] == []
     finally:
         for service in BY_HEARTBEAT:

@@ -21,6 +21,7 @@ from tests.support.containers.podman import ContainerError, Podman
 
 SHIM = Path(__file__).with_name("podman_for_compose.py")
 PATIENCE = 600.0
+HEALTH_SECONDS = 15  # the timeout of the health checks in the compose file
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,15 @@ class Composition:
         names = self.containers(service)
         has_check = "healthcheck" in self.services[service]
         return bool(names) and all(
-            self.is_running(name)
-            and (not has_check or self.podman.run("healthcheck", "run", name, check=False).returncode == 0)
-            for name in names
+            self.is_running(name) and (not has_check or self._passes_its_check(name)) for name in names
         )
+
+    def _passes_its_check(self, name: str) -> bool:
+        """Return whether a container's health check succeeds in its time. Podman 4.3 waits for one without end."""
+        try:
+            return self.podman.run("healthcheck", "run", name, check=False, timeout=HEALTH_SECONDS).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def await_health(self, service: str, timeout: float = PATIENCE) -> None:
         self.until(lambda: self.run_health(service), f"{service} is healthy", timeout)
