@@ -15,6 +15,11 @@ pytestmark = pytest.mark.soak
 
 #: Their health checks ask the process; those of the others, for the age of its heartbeat.
 ASKED = ("airflow-apiserver", "airflow-scheduler", "sandbox", "receipts", "blacklist", "redis", "postgres")
+#: A large file leaves some blocks free, and this list is small.
+FILL = (
+    "cat /dev/zero > /srv/publish/.filled 2> /dev/null; number=0;"
+    " while head -c 1024 /dev/zero > /srv/publish/.filled$number 2> /dev/null; do number=$((number + 1)); done"
+)
 BY_HEARTBEAT = ("airflow-dag-processor", "airflow-triggerer", "airflow-worker")
 
 
@@ -69,7 +74,7 @@ def test_a_full_volume_is_reported_and_loses_nothing(decided: Composition, airfl
     rotate_subject_key(decided)
     pointer = ("cat", "/srv/publish/blacklist/latest.json")
     before = decided.exec("console", *pointer).stdout
-    decided.exec("airflow-worker", "sh", "-c", "cat /dev/zero > /srv/publish/.filled 2> /dev/null")
+    decided.exec("airflow-worker", "sh", "-c", FILL)
     try:
         run = airflow.trigger("cohort_deadline", cohort=12, kind="deadline")
         decided.until(
@@ -78,7 +83,7 @@ def test_a_full_volume_is_reported_and_loses_nothing(decided: Composition, airfl
         )
         assert decided.exec("console", *pointer).stdout == before
     finally:
-        decided.exec("airflow-worker", "sh", "-c", "rm -f /srv/publish/.filled")
+        decided.exec("airflow-worker", "sh", "-c", "rm -f /srv/publish/.filled*")
     assert publish_anew(airflow) == "success"
     assert decided.exec("console", *pointer).stdout != before
     verified = decided.exec("console", "prakerja", "blacklist", "verify")
