@@ -33,6 +33,7 @@ from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
 from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.reader.kept_list import KeptList
 from prakerja_blacklist.reader.own_folder import lock_folder, require_own_folder
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, read, read_if_there
 from prakerja_blacklist.reader.sync import Client
@@ -104,10 +105,19 @@ class Follower:
         """Sync the reader's copy, and sign what is new. `key_id` is that of an earlier list, None for the list."""
         found = list[bytes]()
 
+        folder = self.folder / (f"list-{key_id}" if key_id else "list")
+        held = KeptList(folder).trusted()
+
         def examine(offer: Offer, trust: Trust) -> None:
+            if held and held.contract != offer.manifest.contract:
+                # It has a chain of its own, and no fault of the publisher's would be in it.
+                raise RefusedListError(
+                    "another_contract",
+                    f"{offer.pointer.manifest} is of {offer.manifest.contract}, and this witness follows the list by "
+                    f"{held.contract}: follow it with another folder, place and key (docs/runbooks/witnesses.md)",
+                )
             found[:] = self._find_new(offer, trust, key_id, now)
 
-        folder = self.folder / (f"list-{key_id}" if key_id else "list")
         Client(folder, self.pins, takes_expired=True, examine=examine).sync(source, now)
         return [self._sign(data, key_id, now) for data in found]
 

@@ -16,6 +16,7 @@ from prakerja_blacklist.format.snapshot import sha256
 from prakerja_blacklist.reader.verification import RefusedListError
 from prakerja_blacklist.witness import following, statement_files
 from prakerja_blacklist.witness.following import ConflictError
+from tests.support.later_contract import LATER
 from tests.support.simulated_publisher import AT, Repository, chain_of, manifest_of, snapshot_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, OLD_SUBJECTS, SECOND
 from tests.support.witnesses import Desk
@@ -165,6 +166,20 @@ def test_another_list_of_the_same_key_is_a_conflict(chained: Repository, desk: D
     anew.publish([1])
     with pytest.raises(ConflictError):
         desk.follow(anew)
+
+
+@pytest.mark.usefixtures("knowing_later_contract")
+def test_the_list_by_another_contract_is_refused_and_is_no_conflict(
+    chained: Repository, desk: Desk, tmp_path: Path
+) -> None:
+    desk.follow(chained)
+    beside = Repository(tmp_path / "beside", has_chains=True)
+    beside.contract = LATER
+    beside.publish([1])
+    with pytest.raises(RefusedListError, match="another_contract: .* another folder, place and key"):
+        desk.follow(beside)
+    assert desk.published() == ["v000001.json"]
+    assert Desk.at(tmp_path / "second", "second").follow(beside).signed == ["v000001.json"]
 
 
 def test_the_list_under_an_earlier_key_has_one_history_too(chained: Repository, desk: Desk, tmp_path: Path) -> None:
