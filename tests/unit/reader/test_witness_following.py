@@ -176,7 +176,7 @@ def test_the_list_by_another_contract_is_refused_and_is_no_conflict(
     beside = Repository(tmp_path / "beside", has_chains=True)
     beside.contract = LATER
     beside.publish([1])
-    with pytest.raises(RefusedListError, match="another_contract: .* another folder, place and key"):
+    with pytest.raises(RefusedListError, match=r"another_contract: .* another folder, place and key"):
         desk.follow(beside)
     assert desk.published() == ["v000001.json"]
     assert Desk.at(tmp_path / "second", "second").follow(beside).signed == ["v000001.json"]
