@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from prakerja_blacklist.format.contract import find_contract
 from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.snapshot import build_list, parse_delta
 from prakerja_blacklist.format.subject_keys import SubjectKey
@@ -70,7 +71,7 @@ class Reader:
         state = replace(trusted, folder=f"v000000-{0:016x}", keyring=0, keys=[], revoked=[], keyrings=[], root=None)
         files = {path.name: path.read_bytes() for path in (self.folder / trusted.folder).iterdir()}
         if changes := files.pop(CHANGES, None):
-            files[LINES] = build_list(files[LINES], parse_delta(changes))
+            files[LINES] = build_list(files[LINES], parse_delta(changes, find_contract(trusted.contract)))
         return {"trusted.json": canonical_json(state), **files}
 
     @contextlib.contextmanager

@@ -57,9 +57,10 @@ class KeptList:
             if not self.resume_root(RootFollower(self.root), trusted):
                 raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another root: sync it")
             return trusted
+        if trusted:
+            require_without_root(trusted, self.folder)
         if trusted is None or not self.pins:
             return trusted
-        require_without_root(trusted, self.folder)
         if self._is_pinned_anew(trusted):
             raise RefusedListError("pinned_anew", f"what {self.folder} holds is of another publisher's key: sync it")
         if trusted.prove(self.pins) is None:

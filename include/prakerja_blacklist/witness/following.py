@@ -33,6 +33,7 @@ from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
 from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.reader.kept_list import KeptList
 from prakerja_blacklist.reader.own_folder import lock_folder, require_own_folder
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, NotThereError, Source, read, read_if_there
 from prakerja_blacklist.reader.sync import Client
@@ -73,7 +74,7 @@ class Follower:
         self.folder, self.pins, self.signer, self.out = folder, list(pins), signer, out
         self._seen, self._conflicts = StatementFolder(folder / "seen"), StatementFolder(folder / "conflicts")
         self._out = StatementFolder(out, is_public=True)
-        self._out_conflicts = StatementFolder(out / "conflicts", is_public=True)
+        self._out_conflicts = StatementFolder(out / "conflicts", is_public=True, is_below=True)
 
     def follow(self, source: Source, now: datetime | None = None) -> Round:
         """Look at the list once: sign and publish what continues what was seen.
@@ -104,10 +105,19 @@ class Follower:
         """Sync the reader's copy, and sign what is new. `key_id` is that of an earlier list, None for the list."""
         found = list[bytes]()
 
+        folder = self.folder / (f"list-{key_id}" if key_id else "list")
+        held = KeptList(folder).trusted()
+
         def examine(offer: Offer, trust: Trust) -> None:
+            if held and held.contract != offer.manifest.contract:
+                # It has a chain of its own, and no fault of the publisher's would be in it.
+                raise RefusedListError(
+                    "another_contract",
+                    f"{offer.pointer.manifest} is of {offer.manifest.contract}, and this witness follows the list by "
+                    f"{held.contract}: follow it with another folder, place and key (docs/runbooks/witnesses.md)",
+                )
             found[:] = self._find_new(offer, trust, key_id, now)
 
-        folder = self.folder / (f"list-{key_id}" if key_id else "list")
         Client(folder, self.pins, takes_expired=True, examine=examine).sync(source, now)
         return [self._sign(data, key_id, now) for data in found]
 
@@ -152,8 +162,13 @@ class Follower:
     def _find_new(self, offer: Offer, trust: Trust, key_id: str | None, now: datetime) -> list[bytes]:
         """Return the chain files from the one that was seen last to the offered one, oldest first.
 
-        The offered one's signature vouches for those before it. Raise `ConflictError` or `RefusedListError`.
+        The offered one's signature vouches for those before it. Raise `ConflictError` or `PrakerjaError`.
         """
+        found = self._follow_back(offer, trust, key_id, now)
+        self._require_published_among(found, key_id)
+        return found
+
+    def _follow_back(self, offer: Offer, trust: Trust, key_id: str | None, now: datetime) -> list[bytes]:
         newest, head = fetch_chain_of(offer, trust), self._head(key_id)
         if newest.chain.version - (head.statement.version if head else 0) > VERSIONS_AT_ONCE:
             raise RefusedListError("fast_forward", f"{offer.pointer.manifest} is too far ahead of what was seen")
@@ -231,6 +246,22 @@ class Follower:
         found = self._find(versions[0], None) if versions else None
         return found.statement.first_chain_sha256 if found else None
 
+    def _require_published_among(self, found: list[bytes], key_id: str | None) -> None:
+        """Raise `PrakerjaError` if more is published than this folder has seen and these chain files are.
+
+        A folder that was lost, or is of a backup, knows less than this witness has signed.
+        """
+        offered = {parse_document(Chain, data, "a chain file").version: data for data in found}
+        for version in sorted({*self._out.versions(key_id)} - {*self._seen.versions(key_id)}):
+            name = statement_name(version, key_id)
+            if version not in offered:
+                raise PrakerjaError(
+                    f"{self._out.folder / name} is published, and is neither in {self._seen.folder} nor of the list "
+                    "that is offered: restore that folder, or begin again with another folder, place and key "
+                    "(docs/runbooks/witnesses.md)"
+                )
+            self._find_published(name, offered[version])
+
     def _find_published(self, name: str, chain: bytes) -> bytes | None:
         """Return the statement that is published already, by a witness of the same key whose own folder was lost.
 
@@ -264,11 +295,12 @@ class Follower:
             ) from None
 
     def _publish_recorded(self) -> None:
-        """Publish what a killed witness has signed, and the conflicts that it has found."""
-        published = {*self._out.names()}
+        """Publish what a killed witness has signed, and the conflicts that it has found.
+
+        Raise `PrakerjaError` if something else lies in a statement's place, e.g. another witness's of the same key.
+        """
         for name in self._seen.names():
-            if name not in published:
-                self._publish(name)
+            self._publish(name)
         for name in self._conflicts.names():
             self._publish_conflict(name)
 

@@ -11,36 +11,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prakerja_blacklist.errors import PrakerjaError
-from prakerja_blacklist.reader.durable_files import open_durable, open_regular, sync_folder
+from prakerja_blacklist.reader.durable_files import NotRegularError, open_durable, open_regular, sync_folder
+from prakerja_blacklist.reader.sources import bounded_chunks
 
 #: Statements, by version and the key of an earlier list.
 STATEMENT = re.compile(r"v(?P<version>[0-9]{6,9})(?:-(?P<key_id>[0-9a-f]{16}))?\.json")
 UNFINISHED = re.compile(r"\..+\.json\.[0-9a-f]{16}\.new")
+FILE_BYTES_MAX = 1 << 30  # the evidence of a conflict may be long; who writes into a public folder could exhaust memory
 HAS_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class StatementFolder:
-    """A folder of files that are written once. Others may read it if it is public."""
+    """A folder of files that are written once. Others may read it if it is public.
 
-    def __init__(self, folder: Path, *, is_public: bool = False) -> None:
-        self.folder, self._mode = folder, 0o644 if is_public else 0o600
+    One that is below another folder of these is reached by no link.
+    """
+
+    def __init__(self, folder: Path, *, is_public: bool = False, is_below: bool = False) -> None:
+        self.folder, self._mode, self._is_below = folder, 0o644 if is_public else 0o600, is_below
         self._folder_mode = 0o755 if is_public else 0o700
 
     def make(self) -> None:
-        """Make the folder, and remove what a killed witness has left unfinished."""
+        """Make the folder, and remove what a killed witness has left unfinished. Raise `OSError`."""
         self.folder.mkdir(mode=self._folder_mode, parents=True, exist_ok=True)
+        if self._is_below and self.folder.is_symlink():
+            raise NotRegularError(errno.ELOOP, "it is a link", str(self.folder))
         for path in self.folder.iterdir():
             if UNFINISHED.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
-        """Return a file's bytes, or None if it is not there."""
+        """Return a file's bytes, or None if it is not there. Raise `TooLargeError` or `OSError`."""
         try:
             with open_regular(self.folder / name) as file:
-                data: bytes = file.read()
+                return b"".join(bounded_chunks(file, str(self.folder / name), FILE_BYTES_MAX))
         except FileNotFoundError:
             return None
-        return data
 
     def create(self, name: str, data: bytes) -> None:
         """Write a file. Raise `FileExistsError` if it is there already, whatever it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -16,6 +17,7 @@ import pytest
 from prakerja.blacklist.publisher import configured_keys, publishing
 from prakerja.blacklist.service import files, list_routes
 from prakerja.errors import PrakerjaError
+from prakerja_blacklist.format.documents import canonical_json
 from prakerja_blacklist.format.roots import endorsement_name, root_name
 from prakerja_blacklist.reader import http_source
 from prakerja_blacklist.reader.sync import Client
@@ -78,6 +80,19 @@ def test_a_key_that_was_changed_is_not_passed_on(api: Api, listed: Path, which: 
     path = next(path for path in (listed / "keys").iterdir() if path.name.endswith(which))
     flip(path)
     assert api.ask("GET", f"/v1/blacklist/keys/{path.name}", "list").status_code in (404, 503)
+
+
+def test_a_chain_file_of_another_list_is_not_passed_on_though_signed(api: Api, listed: Path) -> None:
+    path, key = listed / "v000001" / "chain.json", configured_keys.load_signing_key()
+    right = {each: each.read_bytes() for each in (path, path.with_name("chain.json.sig"))}
+    other = canonical_json(json.loads(right[path]) | {"manifest_sha256": "0a" * 32})
+    path.write_bytes(other)
+    path.with_name("chain.json.sig").write_bytes(key.sign(other))
+    for each in right:
+        problem(api.ask("GET", f"/v1/blacklist/versions/1/{each.name}", "list"), 503)
+    for each, data in right.items():
+        each.write_bytes(data)
+    assert api.ask("GET", "/v1/blacklist/versions/1/chain.json", "list").content == right[path]
 
 
 def test_roots_and_endorsements_are_passed_on_if_they_are_rightly_signed(api: Api, listed: Path) -> None:

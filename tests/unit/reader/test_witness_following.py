@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,8 +14,9 @@ import pytest
 from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.format.snapshot import sha256
 from prakerja_blacklist.reader.verification import RefusedListError
-from prakerja_blacklist.witness import following
+from prakerja_blacklist.witness import following, statement_files
 from prakerja_blacklist.witness.following import ConflictError
+from tests.support.later_contract import LATER
 from tests.support.simulated_publisher import AT, Repository, chain_of, manifest_of, snapshot_of
 from tests.support.simulated_reader import FIRST, NEW_SUBJECTS, OLD_SUBJECTS, SECOND
 from tests.support.witnesses import Desk
@@ -166,6 +168,20 @@ def test_another_list_of_the_same_key_is_a_conflict(chained: Repository, desk: D
         desk.follow(anew)
 
 
+@pytest.mark.usefixtures("knowing_later_contract")
+def test_the_list_by_another_contract_is_refused_and_is_no_conflict(
+    chained: Repository, desk: Desk, tmp_path: Path
+) -> None:
+    desk.follow(chained)
+    beside = Repository(tmp_path / "beside", has_chains=True)
+    beside.contract = LATER
+    beside.publish([1])
+    with pytest.raises(RefusedListError, match=r"another_contract: .* another folder, place and key"):
+        desk.follow(beside)
+    assert desk.published() == ["v000001.json"]
+    assert Desk.at(tmp_path / "second", "second").follow(beside).signed == ["v000001.json"]
+
+
 def test_the_list_under_an_earlier_key_has_one_history_too(chained: Repository, desk: Desk, tmp_path: Path) -> None:
     chained.rotate_subjects(NEW_SUBJECTS)
     chained.publish([301])
@@ -260,6 +276,83 @@ def test_a_witness_whose_own_folder_is_lost_signs_no_second_history(
     found = Desk(desk.name, tmp_path / "again", desk.out, desk.key)
     assert found.follow(chained).signed == ["v000001.json", "v000002.json"]
     assert {name: (desk.out / name).read_bytes() for name in desk.published()} == before
+
+
+def test_a_witness_whose_own_folder_is_lost_begins_no_history_behind_what_is_published(
+    chained: Repository, desk: Desk, tmp_path: Path
+) -> None:
+    other = chained.fork(tmp_path / "other")
+    chained.publish([301])
+    desk.follow(chained)
+    for person in (302, 303):
+        other.publish([person])
+    other.write_chain(3, previous_chain_sha256=None)
+    lost, before = Desk(desk.name, tmp_path / "anew", desk.out, desk.key), desk.published()
+    with pytest.raises(PrakerjaError, match=r"v000001.json is published, and is neither in"):
+        lost.follow(other)
+    assert desk.published() == before
+
+
+def test_a_witness_whose_own_folder_is_of_a_backup_signs_no_version_again(
+    chained: Repository, desk: Desk, tmp_path: Path
+) -> None:
+    """Nor one whose statement somebody has taken away meanwhile."""
+    desk.follow(chained)
+    shutil.copytree(desk.folder, tmp_path / "backup")
+    other = chained.fork(tmp_path / "other")
+    for person in (301, 302):
+        chained.publish([person])
+    desk.follow(chained)
+    (desk.out / "v000002.json").unlink()
+    other.publish([303])
+    restored, before = Desk(desk.name, tmp_path / "backup", desk.out, desk.key), desk.published()
+    with pytest.raises(PrakerjaError, match=r"v000003.json is published, and is neither in"):
+        restored.follow(other)
+    assert desk.published() == before
+    assert restored.follow(chained).signed == ["v000002.json", "v000003.json"]
+
+
+def test_two_witnesses_of_one_key_do_not_mix_their_histories_in_one_place(
+    chained: Repository, desk: Desk, tmp_path: Path
+) -> None:
+    other, second = chained.fork(tmp_path / "other"), Desk(desk.name, tmp_path / "own", tmp_path / "out", desk.key)
+    chained.publish([301])
+    other.publish([302])
+    desk.follow(chained)
+    second.follow(other)
+    other.publish([303])
+    before = desk.published()
+    with pytest.raises(PrakerjaError, match=r"v000002.json is not what this witness has signed"):
+        Desk(desk.name, second.folder, desk.out, desk.key).follow(other)
+    assert desk.published() == before
+
+
+def test_links_in_the_public_place_lead_nowhere(chained: Repository, desk: Desk, tmp_path: Path) -> None:
+    desk.follow(chained)
+    anothers = tmp_path / "another's"
+    anothers.mkdir()
+    (anothers / ".x.json.0123456789abcdef.new").write_text("theirs")
+    (desk.out / "conflicts").rmdir()
+    (desk.out / "conflicts").symlink_to(anothers)
+    with pytest.raises(PrakerjaError, match="conflicts cannot be used"):
+        desk.follow(chained)
+    assert [path.read_text() for path in anothers.iterdir()] == ["theirs"]
+    (desk.out / "conflicts").unlink()
+    (desk.out / "v000001.json").unlink()
+    (desk.out / "v000001.json").symlink_to(anothers / ".x.json.0123456789abcdef.new")
+    with pytest.raises(PrakerjaError, match=r"v000001.json cannot be used"):
+        desk.follow(chained)
+
+
+def test_an_endless_statement_in_the_public_place_is_not_read_on(
+    chained: Repository, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.follow(chained)
+    monkeypatch.setattr(statement_files, "FILE_BYTES_MAX", 100_000)
+    (desk.out / "v000002.json").write_bytes(b"{" * 100_001)
+    chained.publish([301])
+    with pytest.raises(PrakerjaError, match="is larger than the 100,000 bytes"):
+        desk.follow(chained)
 
 
 def test_what_was_published_and_is_gone_is_published_again(chained: Repository, desk: Desk) -> None:

@@ -22,7 +22,8 @@ from prakerja.blacklist.service.state import Service, service_of
 from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
-from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, Latest, PublishedFile
+from prakerja_blacklist.format.chain import chain_name
+from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, Latest, PublishedFile, manifest_name
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.roots import TrustedRoot, root_name
 from prakerja_blacklist.format.signatures import PublicKey
@@ -150,9 +151,11 @@ async def file(
 def fetch_chain_file(main: Source, source: Source, trust: Trust, version: int) -> SignedChain:
     """Return a version's chain file, also if the key that signed it was revoked since: a later one vouches for it.
 
-    `main` is the list, which has the keys. Raise `PrakerjaError`.
+    `main` is the list, which has the keys. Raise `PrakerjaError` if it is of another list's version.
     """
-    signed = read_chain(source, version)
+    signed, manifest = read_chain(source, version), read(source, manifest_name(version), DOCUMENT_BYTES_MAX)
+    if signed.chain.manifest_sha256 != hashlib.sha256(manifest).hexdigest():
+        raise PrakerjaError(f"{chain_name(version)} is of another manifest than the one that lies there: restore it")
     require_signed(trust, signed.chain, signed.data, signed.signature, document_reader(main))
     return signed
 
