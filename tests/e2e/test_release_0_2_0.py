@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from prakerja.settings import PROJECT
 from tests.e2e.conftest import Instance
 from tests.e2e.test_upgrade import OF_0016
+from tests.support.releases import unpack_release
 
-COMMIT = "2b1dd7dda1b88a6f2b8e81e24d95c4e4745d6941"
 FIRST_DAY, NEXT_DAY = "2021-03-19", "2021-03-20"
 
 
@@ -41,22 +36,14 @@ class Reader:
         return self.run("sync", str(self.folder), "--from", str(self.source), "--pin", str(self.pin), "--at", at)
 
 
-def _unpack_release(folder: Path) -> dict[str, Any]:
-    """Return what runs `prakerja` of the release: its code from its commit, with the libraries of today."""
-    archive = ["git", "archive", "--output", str(folder / "code.tar"), COMMIT, "include", "dags", "plugins"]
-    if subprocess.run(archive, cwd=PROJECT, check=False).returncode:
-        pytest.skip(f"this clone has no commit {COMMIT}: git fetch --unshallow")
-    shutil.unpack_archive(folder / "code.tar", folder, filter="data")
-    return {"command": [sys.executable, "-m", "prakerja"], "more": {"PYTHONPATH": str(folder / "include")}}
-
-
 def test_its_home_publishes_on_and_its_reader_follows(
     instances: Callable[..., Instance], replayed_world: Path, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(OF_0016) as archive:
         archive.extractall(tmp_path)
     now = replace(instances(replayed_world / "landing", is_empty=True), calendar=tmp_path / "calendar.yaml")
-    then = Instance(now.home, now.landing, now.calendar, **_unpack_release(tmp_path))
+    code = {"PYTHONPATH": str(unpack_release(tmp_path))}
+    then = Instance(now.home, now.landing, now.calendar, [sys.executable, "-m", "prakerja"], code)
     assert then.run("--version").stdout.split()[-1] == "0.2.0"
     shutil.copytree(tmp_path / "publish", now.home / "publish")
     _succeed(then, "restore", str(tmp_path / "backup"))
