@@ -111,8 +111,9 @@ def _words(own: OwnServer) -> dict[str, str]:
         (held, _), (doubted, _) = connection.execute(of, ["held"]).fetchall()
         (suspected, _), _ = connection.execute(of, ["purchased"]).fetchall()
     (own.folder / "lacks.csv").write_text(f"card_number,lacks\n{suspected},videos\n")
+    (pin,) = (own.home / "publish" / "blacklist" / "keys").glob("*.pem")
     return {
-        "revoked": revoked, "nik": nik, "held": held, "doubted": doubted, "suspected": suspected,
+        "pin": str(pin), "revoked": revoked, "nik": nik, "held": held, "doubted": doubted, "suspected": suspected,
         "folder": str(own.folder), "digest": "", "attempt": "", "appeal": "", "freeze": "", "key": "",
         "signing_key": "",
     }  # fmt: skip
