@@ -164,7 +164,7 @@ def _pieces(base: Any, changes: Sequence[Change]) -> Iterator[Any]:
 
 def _header_end(base: Any) -> int:
     """Return where the header of a canonical list ends. Raise `NotCanonicalError` if it has none."""
-    end: int = base.find(b"\n", 0, LINE_BYTES_MAX) + 1
+    end: int = base.find(b"\n") + 1
     if not end:
         raise NotCanonicalError("a list must begin with its header")
     return end

@@ -88,7 +88,7 @@ def run_in_this_process(command: list[str], environment: dict[str, str], given: 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
         mock.patch.dict("os.environ", environment, clear=True),
-        mock.patch("sys.stdin", io.StringIO(given)),
+        mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8")),
         mock.patch("sys.argv", command),
         mock.patch.object(logging.root, "handlers", []),
         mock.patch("typer.main.get_command", BUILD_COMMAND),

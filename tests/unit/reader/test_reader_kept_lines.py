@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from prakerja_blacklist.format.snapshot import DELTA_HEADER
 from prakerja_blacklist.reader.kept_lines import CHANGES, LINES
-from tests.support.simulated_publisher import Repository, flipped, list_of
+from tests.support.simulated_publisher import DELTA_HEADER, Repository, flipped, list_of
 from tests.support.simulated_reader import Reader, always, bend_own, clean_tree, subjects_of, tree
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from prakerja.blacklist.publisher.json_schemas import model_of
+from prakerja.blacklist.publisher.json_schemas import EXAMPLES, MANIFEST_EXAMPLE, model_of
 from prakerja.blacklist.publisher.verification import require_signed
 from prakerja.blacklist.service.admission import admit
 from prakerja.blacklist.service.openapi import FOR_EVER, KEY_NEEDED, IfNoneMatch, KeyId, conditional
@@ -23,7 +23,14 @@ from prakerja.errors import PrakerjaError
 from prakerja.serving.problems import ProblemError
 from prakerja_blacklist.format import keyring
 from prakerja_blacklist.format.chain import chain_name
-from prakerja_blacklist.format.contract import FIRST_CONTRACT, POINTER, Latest, PublishedFile, manifest_name
+from prakerja_blacklist.format.contract import (
+    FIRST_CONTRACT,
+    POINTER,
+    Latest,
+    PublishedFile,
+    SignedKeyring,
+    manifest_name,
+)
 from prakerja_blacklist.format.keyring import Trust, UntrustedError
 from prakerja_blacklist.format.roots import TrustedRoot, root_name
 from prakerja_blacklist.format.signatures import PublicKey
@@ -78,9 +85,12 @@ async def latest(request: Request, key_id: KeyId = None, if_none_match: IfNoneMa
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="a keyring, a root, an endorsement, or a key as PEM", content={
-        "application/json": {"schema": {"anyOf": [
-            {"$ref": "#/components/schemas/SignedKeyring"}, {"$ref": "#/components/schemas/SignedDocument"},
-        ]}},
+        "application/json": {
+            "schema": {"anyOf": [
+                {"$ref": "#/components/schemas/SignedKeyring"}, {"$ref": "#/components/schemas/SignedDocument"},
+            ]},
+            "example": EXAMPLES[SignedKeyring],
+        },
         "application/x-pem-file": {"schema": {"type": "string"}, "example": PEM_EXAMPLE},
     }),
 )  # fmt: skip
@@ -108,7 +118,10 @@ async def keys(
     response_class=Response,
     responses=documented(401, 403, 404, 429, 503)
     | conditional(FOR_EVER, description="the file", content={
-        "application/json": {"schema": {"anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in SCHEMAS]}},
+        "application/json": {
+            "schema": {"anyOf": [{"$ref": f"#/components/schemas/{each}"} for each in SCHEMAS]},
+            "example": MANIFEST_EXAMPLE,
+        },
         **{kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
            for kind, example in FILE_EXAMPLES.items()},
     }),
