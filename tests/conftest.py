@@ -163,13 +163,17 @@ def copy_home(prepared: Path, home: Path) -> Path:
 
 
 def as_superuser(home: Path | None = None, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
-    """Connect to the running server of a home, by default of the configured one, as nobody else may."""
+    """Connect to the running server of a home, by default of the configured one, as nobody else may.
+
+    A database's own time limit for statements does not bind it: it is what takes that limit back.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PRAKERJA_DATABASE_URL", raising=False)
         if home is not None:
             patch.setenv("PRAKERJA_HOME", str(home))
         url = warehouse.url(database, login=embedded_postgres.SUPERUSER).set(drivername="postgresql")
-    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+    without_limit = "-c statement_timeout=0"
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, options=without_limit)
 
 
 def empty() -> None:
