@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+from upath import UPath
 
 from prakerja.blacklist.publisher import json_schemas
+from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.blacklist.publisher.version_files import arrow_types
 from prakerja_blacklist.format.contract import (
     CONTRACTS,
@@ -20,6 +24,8 @@ from prakerja_blacklist.format.contract import (
 )
 from prakerja_blacklist.format.documents import DoesNotFitError, column_names
 from prakerja_blacklist.format.snapshot import LINE_BYTES_MAX, Lines, NotCanonicalError, parse_delta
+from prakerja_blacklist.reader.object_storage import ObjectFolder
+from prakerja_blacklist.reader.sources import Folder
 from tests.support.later_contract import LATER
 from tests.support.simulated_publisher import change_of, line_of
 
@@ -99,3 +105,15 @@ def test_a_later_contract_has_its_own_lists_under_earlier_keys(monkeypatch: pyte
     monkeypatch.setitem(CONTRACTS, LATER.name, LATER)
     assert earlier_list_folder("0a" * 8) == earlier_list_folder("0a" * 8, "a copy") == f"blacklist-{'0a' * 8}"
     assert earlier_list_folder("0a" * 8, LATER.folder) == f"blacklist-format-2-{'0a' * 8}"
+
+
+@pytest.mark.parametrize("source", [Folder(Path("/list")), ObjectFolder(UPath("memory://list"))])
+@pytest.mark.parametrize("contract", ALL, ids=lambda contract: contract.name)
+def test_a_list_under_an_earlier_key_is_read_where_it_is_published(
+    source: Any, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CONTRACTS, LATER.name, LATER)
+    root = source.root / contract.folder
+    earlier = type(source)(root).under_key("0a" * 8).root
+    assert str(earlier) == str(folder_under_key(UPath(root), "0a" * 8))
+    assert earlier.name == f"{contract.folder}-{'0a' * 8}"

@@ -36,7 +36,7 @@ class ObjectFolder:
 
     def under_key(self, key_id: str) -> ObjectFolder:
         """Return the sibling folder of an earlier key."""
-        return ObjectFolder(self.root.parent / earlier_list_folder(key_id))
+        return ObjectFolder(self.root.parent / earlier_list_folder(key_id, self.root.name))
 
 
 def open_folder(url: str) -> ObjectFolder:
