@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from prakerja.blacklist.publisher import json_schemas
+from prakerja.blacklist.publisher import contracts_in_force, json_schemas
 from prakerja.blacklist.publisher.storage import folder_under_key
 from prakerja.blacklist.publisher.version_files import arrow_types
 from prakerja_blacklist.format.contract import (
@@ -117,3 +117,11 @@ def test_a_list_under_an_earlier_key_is_read_where_it_is_published(
     earlier = type(source)(root).under_key("0a" * 8).root
     assert str(earlier) == str(folder_under_key(UPath(root), "0a" * 8))
     assert earlier.name == f"{contract.folder}-{'0a' * 8}"
+
+
+def test_with_one_contract_its_state_is_told_without_a_warehouse(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise AssertionError("the warehouse was asked")
+
+    monkeypatch.setattr(contracts_in_force.ContractsInForce, "load", load)
+    assert contracts_in_force.describe_contracts() == []

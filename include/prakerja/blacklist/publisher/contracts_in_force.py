@@ -91,10 +91,13 @@ def end_contract(name: str, ends_on: date, at: datetime, *, because: str, ended_
 
 
 def describe_contracts() -> list[str]:
-    """Return a line for each contract if the list is published by several: where, up to which version, until when."""
-    in_force, place = ContractsInForce.load(), parse_place(Settings.from_environment().publish)
-    if len(in_force.contracts) == 1:
+    """Return a line for each contract if the list is published by several: where, up to which version, until when.
+
+    With one contract the warehouse is not asked: who reads the list by its files has none.
+    """
+    if not programme().blacklist.further_contracts:
         return []
+    in_force, place = ContractsInForce.load(), parse_place(Settings.from_environment().publish)
     lines = []
     for each in in_force.contracts:
         until = f", no version from {in_force.ends_on[each.name]} on" if each.name in in_force.ends_on else ""
