@@ -7,7 +7,6 @@ subjects continues the chain of the list that it comes from.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -19,6 +18,8 @@ from prakerja_blacklist.format.documents import (
     DoesNotFitError,
     Size,
     canonical_json,
+    decode_base64,
+    encode_base64,
     parse_document,
 )
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
@@ -144,7 +145,7 @@ class SeenChain:
 def sign_statement(statement: Statement, chain: bytes, signer: SigningKey) -> bytes:
     """Return a statement's file."""
     data = canonical_json(statement)
-    return canonical_json(SignedStatement(_encode(data), signer.sign(data).decode().strip(), _encode(chain)))
+    return canonical_json(SignedStatement(encode_base64(data), signer.sign_text(data), encode_base64(chain)))
 
 
 def open_statement(data: bytes, name: str, key: PublicKey | None) -> SeenChain:
@@ -153,7 +154,7 @@ def open_statement(data: bytes, name: str, key: PublicKey | None) -> SeenChain:
     Raise `DoesNotFitError` if it does not fit, or if the key has not signed it.
     """
     signed = parse_document(SignedStatement, data, name)
-    inner, chain = decode(signed.statement, name), decode(signed.chain, name)
+    inner, chain = decode_base64(signed.statement, name), decode_base64(signed.chain, name)
     statement = parse_document(Statement, inner, name)
     if key is not None and statement.witness_key_id != key.key_id:
         raise OtherWitnessKeyError(
@@ -180,21 +181,9 @@ class OtherWitnessKeyError(DoesNotFitError):
 def sign_conflict(conflict: Conflict, signer: SigningKey) -> bytes:
     """Return a conflict's file."""
     data = canonical_json(conflict)
-    return canonical_json(SignedConflict(_encode(data), signer.sign(data).decode().strip()))
+    return canonical_json(SignedConflict(encode_base64(data), signer.sign_text(data)))
 
 
 def offer_chain(data: bytes, signature: bytes) -> OfferedChain:
     """Return a chain file as a conflict has it."""
-    return OfferedChain(_encode(data), signature.decode("ascii", errors="replace").strip())
-
-
-def decode(text: str, name: str) -> bytes:
-    """Return the bytes of base64. Raise `DoesNotFitError`."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        raise DoesNotFitError(f"{name} is not base64") from None
-
-
-def _encode(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return OfferedChain(encode_base64(data), signature.decode("ascii", errors="replace").strip())

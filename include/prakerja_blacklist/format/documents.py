@@ -6,6 +6,7 @@ that stands twice in an object is refused. A refusal names the place and the rul
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -93,6 +94,19 @@ def canonical_json(document: Document | Mapping[str, Any]) -> bytes:
     """Return the bytes that are signed and hashed: keys sorted, no spaces, a line break at the end."""
     plain = asdict(document) if isinstance(document, Document) else document
     return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def encode_base64(data: bytes) -> str:
+    """Return bytes as a document has them."""
+    return base64.b64encode(data).decode()
+
+
+def decode_base64(text: str, name: str) -> bytes:
+    """Return the bytes that a document has. Raise `DoesNotFitError`, whose line begins with `name`."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise DoesNotFitError(f"{name} is not base64") from None
 
 
 def column_names(row: type[Document]) -> list[str]:

@@ -8,7 +8,6 @@ until there is none. Without a keyring a reader believes the keys that it has pi
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +22,7 @@ from prakerja_blacklist.format.contract import (
     format_instant,
     version_folder,
 )
-from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.documents import canonical_json, decode_base64, encode_base64, parse_document
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
 
 KEYRINGS_AT_ONCE = 256  # a reader follows no endless chain
@@ -194,18 +193,16 @@ def build_next_keyring(
     data = canonical_json(ring)
     return canonical_json(
         SignedKeyring(
-            keyring=base64.b64encode(data).decode(),
-            signatures={key.public.key_id: key.sign(data).decode().strip() for key in signers},
+            keyring=encode_base64(data),
+            signatures={key.public.key_id: key.sign_text(data) for key in signers},
         )
     )
 
 
 def _open_keyring(data: bytes, number: int) -> tuple[SignedKeyring, bytes]:
-    signed = parse_document(SignedKeyring, data, f"the keyring {number}")
-    try:
-        return signed, base64.b64decode(signed.keyring, validate=True)
-    except ValueError:
-        raise DoesNotFitError(f"the keyring {number} is not base64") from None
+    name = f"the keyring {number}"
+    signed = parse_document(SignedKeyring, data, name)
+    return signed, decode_base64(signed.keyring, name)
 
 
 def _build_ring_key(key: PublicKey) -> RingKey:

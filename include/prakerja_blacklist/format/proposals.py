@@ -18,13 +18,12 @@ from prakerja_blacklist.format.contract import (
     SignedDocument,
     SignedKeyring,
 )
-from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, decode_base64, parse_document
 from prakerja_blacklist.format.keyring import keyring_bytes, read_keyring
 from prakerja_blacklist.format.roots import (
     TrustedRoot,
     add_signature,
     build_endorsement,
-    decode_base64,
     find_signers,
     join_signatures,
     parse_root,

@@ -8,7 +8,6 @@ the newest root has endorsed, whatever the key that signs lists has signed.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,13 @@ from prakerja_blacklist.format.contract import (
     SignedDocument,
     format_instant,
 )
-from prakerja_blacklist.format.documents import DoesNotFitError, canonical_json, parse_document
+from prakerja_blacklist.format.documents import (
+    DoesNotFitError,
+    canonical_json,
+    decode_base64,
+    encode_base64,
+    parse_document,
+)
 from prakerja_blacklist.format.keyring import UntrustedError, read_keyring
 from prakerja_blacklist.format.signatures import PublicKey, SigningKey
 from prakerja_blacklist.format.snapshot import sha256
@@ -160,7 +165,7 @@ def build_root(before: TrustedRoot | None, keys: Collection[PublicKey], threshol
     )
     data = canonical_json(root)
     parse_root(data, f"root {root.number}")
-    return SignedDocument(base64.b64encode(data).decode(), {})
+    return SignedDocument(encode_base64(data), {})
 
 
 def build_endorsement(root_data: bytes, keyring: bytes) -> SignedDocument:
@@ -169,14 +174,14 @@ def build_endorsement(root_data: bytes, keyring: bytes) -> SignedDocument:
         contract=ENDORSEMENT_CONTRACT,
         root=sha256(root_data),
         root_number=parse_root(root_data, "the root").number,
-        keyring=base64.b64encode(keyring).decode(),
+        keyring=encode_base64(keyring),
     )
-    return SignedDocument(base64.b64encode(canonical_json(endorsement)).decode(), {})
+    return SignedDocument(encode_base64(canonical_json(endorsement)), {})
 
 
 def add_signature(signed: SignedDocument, key: SigningKey) -> SignedDocument:
     """Return a document with another key's signature."""
-    signature = key.sign(decode_base64(signed.document, "the document")).decode().strip()
+    signature = key.sign_text(decode_base64(signed.document, "the document"))
     return SignedDocument(signed.document, {**signed.signatures, key.public.key_id: signature})
 
 
@@ -193,14 +198,6 @@ def join_signatures(copies: Iterable[SignedDocument], roots: Collection[Root]) -
     if len(documents) != 1:
         raise PrakerjaError("these files are not copies of one proposal: give those that were signed together")
     return SignedDocument(documents.pop(), dict(sorted(signatures.items())))
-
-
-def decode_base64(text: str, name: str) -> bytes:
-    """Return the bytes of a base64 text. Raise `DoesNotFitError`."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        raise DoesNotFitError(f"{name} is not base64") from None
 
 
 def _public_key(key: RootKey, name: str) -> PublicKey:

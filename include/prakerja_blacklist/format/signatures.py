@@ -73,6 +73,10 @@ class SigningKey:
         """Return the signature over `data`, in base64 with a line break at the end."""
         return base64.b64encode(self._private.sign(data)) + b"\n"
 
+    def sign_text(self, data: bytes) -> str:
+        """Return the signature over `data`, in base64, as documents have it."""
+        return self.sign(data).decode().strip()
+
 
 class PublicKey:
     """The key that verifies. A reader pins it."""
