@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,10 +66,11 @@ def test_a_look_that_is_refused_does_not_end_the_witness(
             case 2:
                 (tmp_path / "away").rename(chained.root)
                 chained.publish([301])
-            case 3:
+            case _:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    # Not `time.sleep` itself: a server's thread of another test may call that.
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep))
     assert cli.run([*witness_arguments, "--every", "30"]) == 1
     said = capsys.readouterr()
     assert "signed: v000001.json" in said.out
