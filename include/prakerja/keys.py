@@ -200,10 +200,9 @@ def new_random_key() -> bytes:
 
 def new_signing_key() -> bytes:
     """Return a new Ed25519 private key as PEM."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from prakerja_blacklist.format.signatures import SigningKey
 
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return SigningKey.generate().to_pem()
 
 
 def _read_pem(given: str, variable: str) -> bytes:

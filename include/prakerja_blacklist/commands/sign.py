@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prakerja_blacklist.commands.key_files import write_key_pair
 from prakerja_blacklist.errors import PrakerjaError
 from prakerja_blacklist.format.proposals import PROPOSAL_BYTES_MAX, OpenProposal
 from prakerja_blacklist.format.signatures import SigningKey
-from prakerja_blacklist.reader.durable_files import open_durable, sync_folder
+from prakerja_blacklist.reader.durable_files import replace_durably
 from prakerja_blacklist.terminal import say, write_line
 
 if TYPE_CHECKING:
@@ -48,20 +48,8 @@ def run(arguments: Namespace) -> int:
 
 def make_key(path: Path, passphrase: bytes | None) -> None:
     """Write a new root key, and its public key beside it. Raise `PrakerjaError`."""
-    key, beside = SigningKey.generate(), Path(f"{path}.pub")
-    try:
-        if beside.exists():
-            raise FileExistsError
-        with open_durable(path) as file:
-            file.write(key.to_pem(passphrase))
-        with open_durable(beside, mode=0o644) as file:
-            file.write(key.public.pem)
-        sync_folder(path.absolute().parent)
-    except FileExistsError:
-        raise PrakerjaError(f"{path} or {beside} is there already: name another file") from None
-    except OSError as error:
-        raise PrakerjaError(f"{path} cannot be written ({error.strerror}): name a file in a folder of yours") from None
-    write_line(f"root key {key.public.key_id}")
+    public, beside = write_key_pair(path, passphrase)
+    write_line(f"root key {public.key_id}")
     write_line(f"{path}: the private key. Keep it offline, and a copy of it elsewhere; give it to nobody")
     write_line(f"{beside}: the public key. Give it to the publisher, and the id above by another way")
 
@@ -122,12 +110,7 @@ def _read(path: Path, what: str) -> bytes:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
-        with open_durable(aside, mode=0o644) as file:
-            file.write(data)
-        aside.replace(path)
-        sync_folder(path.absolute().parent)
+        replace_durably(path, data, mode=0o644)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise PrakerjaError(f"{path} cannot be written ({error.strerror}): copy it to where you may write") from None

@@ -52,7 +52,7 @@ class SigningKey:
 
         return cls(Ed25519PrivateKey.generate())
 
-    def to_pem(self, passphrase: bytes | None) -> bytes:
+    def to_pem(self, passphrase: bytes | None = None) -> bytes:
         """Return the private key as PEM, encrypted if there is a passphrase."""
         from cryptography.hazmat.primitives.serialization import (
             BestAvailableEncryption,

@@ -6,10 +6,13 @@ import contextlib
 import errno
 import mmap
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+HAS_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class NotRegularError(OSError):
@@ -50,6 +53,38 @@ def open_durable(path: str | os.PathLike[str], *, folder: int | None = None, mod
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file in place of the one before, durably: others see one or the other. Raise `OSError`.
+
+    A killed writer leaves `.NAME.` and sixteen hex digits behind.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open_durable(aside, mode=mode) as file:
+            file.write(data)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def name_new(aside: str | os.PathLike[str], path: str | os.PathLike[str], *, folder: int | None = None) -> None:
+    """Give a file that was written aside its name too, or instead where a file system has no hard links.
+
+    Both are below an open `folder` if one is given. Raise `FileExistsError` if anything has that name, and `OSError`.
+    """
+    try:
+        os.link(aside, path, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in HAS_NO_HARD_LINKS:
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(path, dir_fd=folder, follow_symlinks=False)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path)) from None
+        os.rename(aside, path, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def sync_folder(folder: Path) -> None:

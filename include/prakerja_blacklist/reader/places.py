@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from prakerja_blacklist.errors import NotReadyError, PrakerjaError
-from prakerja_blacklist.format.contract import POINTER
+from prakerja_blacklist.format.contract import LIST_FOLDER, POINTER
 from prakerja_blacklist.reader.sources import DOCUMENT_BYTES_MAX, Folder, Source, read_if_there
-
-LIST_FOLDER = "blacklist"  # of a publisher's folder
 
 
 def open_source(place: str, api_key: str | None) -> Source:
@@ -16,7 +14,7 @@ def open_source(place: str, api_key: str | None) -> Source:
 
     Of the sources only the one that is used is imported.
     """
-    if is_service(place):
+    if is_url(place):
         return open_service(place, api_key)
     if "://" in place and not place.startswith("file://"):
         from prakerja_blacklist.reader.object_storage import open_folder
@@ -31,8 +29,8 @@ def open_source(place: str, api_key: str | None) -> Source:
     raise NotReadyError(f"no list is published in {place}: give the folder of {POINTER}, or the one above it")
 
 
-def is_service(place: str) -> bool:
-    """Return whether a place is the URL of a service."""
+def is_url(place: str) -> bool:
+    """Return whether a place is the URL of a web server, e.g. of the service."""
     return place.startswith(("http://", "https://"))
 
 

@@ -44,7 +44,7 @@ from prakerja_blacklist.format.snapshot import (
     sha256,
 )
 from prakerja_blacklist.format.subject_keys import SubjectKey
-from prakerja_blacklist.reader.durable_files import open_durable, open_new, sync_folder
+from prakerja_blacklist.reader.durable_files import open_durable, open_new, replace_durably, sync_folder
 from prakerja_blacklist.reader.kept_lines import CHANGES_KEPT_MAX, LINES, write_lines
 from prakerja_blacklist.reader.kept_list import (
     STATE,
@@ -412,11 +412,7 @@ class Client(KeptList):
         return [pin.key_id for pin in self.pins] or (before.pins if before else [])
 
     def _write_state(self, trusted: Trusted) -> None:
-        aside = self.folder / f".{STATE}.{secrets.token_hex(8)}"
-        with open_durable(aside) as out:
-            out.write(canonical_json(trusted))
-        aside.replace(self.folder / STATE)
-        sync_folder(self.folder)
+        replace_durably(self.folder / STATE, canonical_json(trusted))
 
 
 def _write_durably(path: Path, pieces: list[Any]) -> str:

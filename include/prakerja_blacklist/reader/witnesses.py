@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import queue
 import re
-import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -40,8 +39,9 @@ from prakerja_blacklist.format.documents import (
 from prakerja_blacklist.format.keyring import Trust
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import sha256
-from prakerja_blacklist.reader.durable_files import open_durable, sync_folder
+from prakerja_blacklist.reader.durable_files import replace_durably, sync_folder
 from prakerja_blacklist.reader.own_folder import open_own_file
+from prakerja_blacklist.reader.places import is_url
 from prakerja_blacklist.reader.sources import (
     Folder,
     NotThereError,
@@ -132,11 +132,6 @@ def parse_witness(given: str) -> Witness:
     return Witness(parts["name"], key.pem.decode(), place)
 
 
-def is_url(place: str) -> bool:
-    """Return whether a place is the URL of a web server."""
-    return place.startswith(("http://", "https://"))
-
-
 def open_place(place: str) -> Source:
     """Return the source of a witness's statements."""
     if is_url(place):
@@ -173,7 +168,7 @@ def settle_witnesses(folder: Path, given: GivenWitnesses | None) -> Required | N
         (folder / MEMORY).unlink(missing_ok=True)
         sync_folder(folder)
     elif after != before:
-        _remember(folder, after)
+        replace_durably(folder / MEMORY, canonical_json(after))
     return after
 
 
@@ -211,14 +206,6 @@ def _require_no_less(folder: Path, before: Required, after: Required | None) -> 
                 f"{witness.name} had the key {witness.key.key_id}, and this call gives {key}: ask who runs it, by "
                 f"telephone, whether its key has changed; {say_so} ({RUNBOOK})"
             )
-
-
-def _remember(folder: Path, required: Required) -> None:
-    aside = folder / f".{MEMORY}.{secrets.token_hex(8)}"
-    with open_durable(aside) as out:
-        out.write(canonical_json(required))
-    aside.replace(folder / MEMORY)
-    sync_folder(folder)
 
 
 # -- asking ------------------------------------------------------------------------------------------------------------
@@ -287,7 +274,7 @@ def _note(folder: Path, required: Required, waiting: Waiting | None) -> None:
     if waiting and remembered and remembered.version == waiting.version:
         waiting = replace(waiting, since=remembered.since)
     if waiting != remembered:
-        _remember(folder, replace(required, waiting=waiting))
+        replace_durably(folder / MEMORY, canonical_json(replace(required, waiting=waiting)))
 
 
 def _ask_all(required: Required, name: str, version: int, digest: str) -> Witnessed:

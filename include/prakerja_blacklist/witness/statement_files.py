@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from prakerja_blacklist.errors import PrakerjaError
-from prakerja_blacklist.reader.durable_files import NotRegularError, open_durable, open_regular, sync_folder
+from prakerja_blacklist.reader.durable_files import NotRegularError, name_new, open_durable, open_regular, sync_folder
 from prakerja_blacklist.reader.sources import bounded_chunks
 
 #: Statements, by version and the key of an earlier list.
 STATEMENT = re.compile(r"v(?P<version>[0-9]{6,9})(?:-(?P<key_id>[0-9a-f]{16}))?\.json")
 UNFINISHED = re.compile(r"\..+\.json\.[0-9a-f]{16}\.new")
 FILE_BYTES_MAX = 1 << 30  # the evidence of a conflict may be long; who writes into a public folder could exhaust memory
-HAS_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class StatementFolder:
@@ -54,14 +52,7 @@ class StatementFolder:
         try:
             with open_durable(aside, mode=self._mode) as out:
                 out.write(data)
-            try:
-                os.link(aside, self.folder / name, follow_symlinks=False)
-            except OSError as error:
-                if error.errno not in HAS_NO_HARD_LINKS:
-                    raise
-                if os.path.lexists(self.folder / name):
-                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from None
-                aside.rename(self.folder / name)
+            name_new(aside, self.folder / name)
         finally:
             aside.unlink(missing_ok=True)
         sync_folder(self.folder)

@@ -16,12 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prakerja.errors import PrakerjaError
-from prakerja_blacklist.reader.durable_files import NotRegularError, open_durable, open_regular
+from prakerja_blacklist.reader.durable_files import NotRegularError, name_new, open_durable, open_regular
 from prakerja_blacklist.reader.sources import NotThereError, bounded_chunks
 
 #: What a killed writer leaves half written. Earlier versions named it by their process.
 LEFTOVER = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]+)\.tmp", re.DOTALL)
-HAS_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class OtherFileError(PrakerjaError):
@@ -106,15 +105,7 @@ def put_in_place(root: Path, name: str, folder: int, aside: str, *, replaces: bo
     if replaces:
         os.replace(aside, last, src_dir_fd=folder, dst_dir_fd=folder)
         return
-    try:
-        os.link(aside, last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in HAS_NO_HARD_LINKS:
-            raise
-        with contextlib.suppress(FileNotFoundError):
-            os.stat(last, dir_fd=folder, follow_symlinks=False)
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from None
-        os.rename(aside, last, src_dir_fd=folder, dst_dir_fd=folder)
+    name_new(aside, last, folder=folder)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from prakerja_blacklist.format.contract import (
 )
 from prakerja_blacklist.format.documents import DoesNotFitError, parse_document
 from prakerja_blacklist.reader.object_storage import ObjectFolder
-from prakerja_blacklist.reader.places import is_service, open_service
+from prakerja_blacklist.reader.places import is_url, open_service
 from prakerja_blacklist.reader.sources import (
     DOCUMENT_BYTES_MAX,
     Folder,
@@ -117,7 +117,7 @@ def _version_of(pointer: bytes | None) -> int:
 
 def open_source(place: str, api_key: str | None) -> Source:
     """Return a service for an http(s) URL, which needs an API key, else a folder. Raise `PrakerjaError`."""
-    return open_service(place, api_key) if is_service(place) else source_in(find_list(place))
+    return open_service(place, api_key) if is_url(place) else source_in(find_list(place))
 
 
 def create(place: UPath, name: str, data: bytes) -> bool:

@@ -22,8 +22,9 @@ from prakerja_blacklist.format.contract import version_folder
 from prakerja_blacklist.format.documents import DoesNotFitError
 from prakerja_blacklist.format.signatures import PublicKey
 from prakerja_blacklist.format.snapshot import sha256
+from prakerja_blacklist.reader.places import is_url
 from prakerja_blacklist.reader.sources import TooLargeError, read_if_there
-from prakerja_blacklist.reader.witnesses import is_url, open_place, parse_witness
+from prakerja_blacklist.reader.witnesses import open_place, parse_witness
 
 
 @dataclass(frozen=True)
